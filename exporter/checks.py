@@ -1,0 +1,122 @@
+"""What a check asks and expects: declared once, shared by services, canaries and presets.
+
+Only declarations and what follows from them alone; which values a service ends up with is
+`config`, how they are sent and judged is `probers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from exporter.model import Reason
+from exporter.secret import Secret
+from exporter.settings import Duration, Path, option
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+Confidence = Literal["doc", "code", "belief"]
+OPERATORS = (
+    "equals", "not_equals", "in", "matches", "not_matches",
+    "exists", "min_items", "less_than", "greater_than", "type",
+)  # fmt: skip
+JsonType = Literal["string", "number", "integer", "boolean", "array", "object"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assertion:
+    """One source (json, header, body) and one operator."""
+
+    json: str | None = option(None, "JSONPath (RFC 9535) into the body; every match is tried.")
+    header: str | None = option(None, "Response header, case-insensitive.", minLength=1)
+    body: bool | None = option(None, "The whole body as text.")
+    equals: Any = option(None, "The value must be this.")
+    not_equals: Any = option(None, "The value must not be this.")
+    in_: tuple[Any, ...] | None = option(None, "The value must be one of these (written `in`).")
+    matches: str | None = option(None, "RE2 pattern that must be found.", maxLength=1000)
+    not_matches: str | None = option(None, "RE2 pattern that must not be found.", maxLength=1000)
+    exists: bool | None = option(None, "Whether there must be a value.")
+    min_items: int | None = option(None, "The list has at least so many items.", minimum=0)
+    less_than: float | None = option(None, "The number is below this.")
+    greater_than: float | None = option(None, "The number is above this.")
+    type: JsonType | None = option(None, "The JSON type of the value.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRule:
+    """From an answer of the provider to a reason; the first rule that fits wins."""
+
+    status: int = option(doc="HTTP status.", minimum=100, maximum=599)
+    when: Assertion | None = option(None, "Applies only if this holds for the answer.")
+    header_absent: str | None = option(None, "Applies only without this header.")
+    reason: Reason = option(doc="What such an answer means.")
+    confidence: Confidence = option(doc="doc, code or belief: how well this is known.")
+    note: str = option("", "Why, in one line.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """How the peer is verified and what we show it."""
+
+    ca_file: str | None = option(None, "PEM file of the accepted authorities.")
+    cert_file: str | None = option(None, "PEM client certificate.")
+    key_file: str | None = option(None, "PEM key of the client certificate.")
+    server_name: str | None = option(None, "Name to expect in the certificate (and SNI).")
+    insecure_skip_verify: bool = option(False, "Accept any certificate.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """The request that tells whether the service works, and what its answer must be."""
+
+    enabled: bool = option(True, "Whether to probe.")
+    endpoint: str = option("", "Path below base_url, or an absolute URL.", maxLength=2048)
+    method: Method = option("GET", "Request method.")
+    headers: dict[str, Secret] = option(doc="Request headers.", factory=dict)
+    body: Any = option(None, "Mapping or list: sent as JSON. Text: sent as it is.")
+    interval: Duration = option(60.0, "Time between probes.", min=1, max=86400, shown="60s")
+    timeout: Duration = option(10.0, "Time for one attempt.", min=0.01, max=300, shown="10s")
+    retries: int | None = option(
+        None, "Further attempts within one probe; default retry_policy.max_retries.",
+        minimum=0, maximum=10,
+    )  # fmt: skip
+    expected_status_codes: tuple[int, ...] = option(
+        (200,), "Statuses that mean success.", shown="[200]", minItems=1,
+    )  # fmt: skip
+    assertions: tuple[Assertion, ...] = option((), "What must hold for the answer.")
+    follow_redirects: int = option(
+        0, "Hops to follow, same origin only.", minimum=0, maximum=10
+    )
+    allow_cross_origin: bool = option(
+        False, "Follow to other origins too; credentials are never sent there."
+    )
+    proxy: str | None = option(
+        None, "HTTP or SOCKS proxy URL.", pattern=r"^(https?|socks5h?)://[^\s]+$",
+        hint="must be a proxy URL such as http://proxy.example:3128 or socks5h://…",
+    )  # fmt: skip
+    tls: TlsSettings = option(doc="TLS of the connection.", factory=TlsSettings)
+    allow_private_addresses: bool = option(
+        False, "Allow loopback, private, link-local and other non-public addresses."
+    )
+    connection: Literal["fresh", "keep_alive"] = option(
+        "fresh", "A new connection for each probe (every phase is measured), or a kept one."
+    )
+
+
+def operator_of(assertion: Assertion) -> tuple[str, Any]:
+    """Return the one operator of a checked *assertion* and its operand."""
+    values = ((name, getattr(assertion, "in_" if name == "in" else name)) for name in OPERATORS)
+    return next((name, value) for name, value in values if value is not None)
+
+
+def assertion_mistakes(raw: dict[str, Any]) -> list[tuple[Path, str]]:
+    """Return what a schema cannot say about one assertion, as paths inside it."""
+    sources = [name for name in ("json", "header", "body") if raw.get(name) is not None]
+    operators = [n for n in OPERATORS if raw.get(n) is not None]
+    found: list[tuple[Path, str]] = []
+    if len(sources) != 1:
+        found.append(((), "needs exactly one of json, header, body: true"))
+    if raw.get("body") is False:
+        found.append((("body",), "must be true; leave it out otherwise"))
+    if len(operators) != 1:
+        found.append(((), f"needs exactly one operator of {', '.join(OPERATORS)}"))
+    return found

@@ -1,0 +1,29 @@
+"""The user's files: declared settings, merged and checked, made into targets. Never the network."""
+
+from exporter.config.declarations import Canary, Maintenance, Monitoring, Objectives, Service
+from exporter.config.files import (
+    Configuration,
+    Declared,
+    file_schema,
+    read_files,
+    read_text,
+)
+from exporter.config.targets import QuotaRequest, Target, make_target
+from exporter.config.thresholds import Threshold
+
+__all__ = [
+    "Canary",
+    "Configuration",
+    "Declared",
+    "Maintenance",
+    "Monitoring",
+    "Objectives",
+    "QuotaRequest",
+    "Service",
+    "Target",
+    "Threshold",
+    "file_schema",
+    "make_target",
+    "read_files",
+    "read_text",
+]

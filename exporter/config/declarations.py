@@ -1,0 +1,167 @@
+"""Every setting of the user's file, each declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from exporter.checks import HealthCheck
+from exporter.providers import Adapter, Auth, ServiceType
+from exporter.secret import Secret
+from exporter.settings import Duration, Ratio, Timestamp, Url, option
+
+ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
+LABEL = r"^[^\x00-\x1f\x7f]{1,128}$"
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
+Severity = Literal["critical", "high", "medium", "low"]
+AlertKind = Literal[
+    "down", "critical", "unresolved", "flapping", "latency", "key_invalid", "key_expiring",
+    "rate_limited", "headroom", "certificate", "stale",
+]  # fmt: skip
+_LABEL_HINT = "must be 1 to 128 printable characters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyObjective:
+    """So many of the successful probes are at least this fast."""
+
+    threshold: Duration = option(doc="A probe faster than this is good.", min=0.001)
+    target: Ratio = option(doc="Share of good probes, such as 99%.", min=0.5, max=0.99999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objectives:
+    """Service level objectives; the burn-rate alerts follow from them."""
+
+    availability: Ratio | None = option(
+        None, "Share of successful probes, such as 99.9%.", min=0.5, max=0.99999
+    )
+    latency: LatencyObjective | None = option(None, "Latency objective.")
+    window: Duration = option(
+        2592000.0, "Time over which the budget is counted.", min=86400, max=7776000, shown="30d"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """How many requests the registry may send; retries count."""
+
+    requests_per_minute: int | None = option(None, "Requests in a minute.", minimum=1)
+    requests_per_hour: int | None = option(None, "Requests in an hour.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Exponential back-off with full jitter."""
+
+    max_retries: int = option(2, "Further attempts.", minimum=0, maximum=10)
+    base_delay: Duration = option(1.0, "Upper bound of the first delay.", max=60, shown="1s")
+    backoff_multiplier: float = option(2, "Growth of the bound.", minimum=1, maximum=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerts:
+    """Thresholds, exported as data: one static rule file serves every service."""
+
+    down_after: int = option(3, "Failures in a row: down.", minimum=1)
+    critical_after: int = option(5, "Failures in a row: critical.", minimum=1)
+    escalate_after: tuple[Duration, ...] = option(
+        (900.0, 3600.0), "Unresolved so long: one escalation level each.", shown="[15m, 1h]"
+    )
+    flapping: int = option(6, "State changes in 30 minutes.", minimum=2)
+    latency_p95: Duration | None = option(None, "95th percentile of the latency.", min=0.001)
+    key_invalid_after: Duration = option(120.0, "Key rejected for so long.", shown="2m")
+    key_days: int = option(14, "Days before the key expires.", minimum=1)
+    rate_limited: int = option(5, "Probes answered 429 in 15 minutes.", minimum=1)
+    rate_limit_remaining: Ratio = option(0.1, "Share of a rate limit that is left.", shown="10%")
+    certificate_days: int = option(14, "Days before the certificate expires.", minimum=1)
+    stale_after: Duration | None = option(
+        None, "No result for so long; default three intervals.", min=3
+    )
+    severity: dict[AlertKind, Severity] = option(
+        doc="Severity by kind of alert, where it differs from the default.", factory=dict
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """A window in which failures are expected."""
+
+    start: Timestamp = option(doc="RFC 3339 time with its zone.")
+    end: Timestamp = option(doc="RFC 3339 time with its zone.")
+    reason: str = option("", "Why, for people.", maxLength=256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPageSetting:
+    """The provider's own status page; a preset sets it."""
+
+    enabled: bool = option(True, "Whether to poll it.")
+    url: Url | None = option(None, "The page for people.")
+    adapter: Adapter | None = option(None, "How its data is read.")
+    endpoint: Url | None = option(None, "Where its data is, if not at the adapter's usual path.")
+    component_filter: str | None = option(None, "RE2 pattern of the components that matter.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One external API that the company depends on."""
+
+    id: str = option(
+        doc="Unique name: the label `service`.", pattern=ID,
+        hint="must be 1 to 63 of a-z, 0-9 and -, starting with a letter or digit",
+    )  # fmt: skip
+    provider: str = option("custom", "A preset (see `service-registry providers`) or custom.")
+    name: str | None = option(None, "For people; default id.", pattern=LABEL, hint=_LABEL_HINT)
+    type: ServiceType | None = option(None, "Kind of service; default of the preset, or api.")
+    base_url: Url | None = option(None, "Where the API is; default of the preset.")
+    region: str | None = option(None, "A region of the preset, instead of base_url.")
+    api_key: Secret | None = option(
+        None, "Write ${NAME}; the key itself should not stand in the file."
+    )
+    api_key_file: str | None = option(None, "File with the key; read again when it changes.")
+    api_key_header: str | None = option(
+        None, "Header for the key; default Authorization.", pattern=HEADER_NAME,
+        hint="must be a header name",
+    )  # fmt: skip
+    api_key_prefix: str | None = option(None, 'Before the key; default "Bearer ".', maxLength=64)
+    auth: Auth = option(doc="Where the key goes, if not in a header.", factory=Auth)
+    enabled: bool = option(True, "A disabled service keeps its place and is not probed.")
+    environment: str = option(
+        "production", "Label `environment`.", pattern=LABEL, hint=_LABEL_HINT
+    )
+    team: str = option("", "Routing label `team`.", maxLength=128)
+    additional_headers: dict[str, Secret] = option(
+        doc="Headers of every request to this service.", factory=dict
+    )
+    rate_limit: RateLimit = option(doc="Limit of our own requests.", factory=RateLimit)
+    retry_policy: RetryPolicy = option(doc="Retries within one probe.", factory=RetryPolicy)
+    health_check: HealthCheck = option(doc="The probe.", factory=HealthCheck)
+    objectives: Objectives = option(doc="Service level objectives.", factory=Objectives)
+    alerts: Alerts = option(doc="Thresholds of the shipped alerts.", factory=Alerts)
+    maintenance: tuple[Maintenance, ...] = option((), "Planned windows.")
+    status_page: StatusPageSetting = option(doc="Status page.", factory=StatusPageSetting)
+    metadata: dict[str, str] = option(
+        doc="Free texts; `owner` and `runbook` become labels of service_info.", factory=dict
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitoring:
+    """Switches of the whole registry."""
+
+    enabled: bool = option(True, "Whether anything is probed at all.")
+    dashboard_enabled: bool = option(True, "Whether the status page is served.")
+    metrics_retention_days: int = option(
+        100, "For Prometheus' retention; windows of objectives need more than 30.",
+        minimum=1, maximum=3650,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary(HealthCheck):
+    """A place that answers while our own network works. Fields of health_check as well."""
+
+    url: Url = option(doc="What is asked.")
+    interval: Duration = option(15.0, "Time between checks.", min=1, max=3600, shown="15s")
+    timeout: Duration = option(3.0, "Time for one check.", min=0.01, max=60, shown="3s")

@@ -1,0 +1,166 @@
+"""What a schema cannot say about one service: mistakes and warnings, as (path, what).
+
+Works on plain data with the file's defaults in. No text here holds a value of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from exporter.config.declarations import HEADER_NAME
+from exporter.providers import Preset, key_mistakes, presets
+from exporter.settings import Path as Place
+from exporter.settings import duration, timestamp, url
+
+Found = Iterator[tuple[Place, str]]
+
+
+def service_mistakes(raw: dict[str, Any]) -> Found:
+    """Yield what makes the service unusable."""
+    preset = presets().get(raw.get("provider", "custom"))
+    yield from _address_mistakes(raw, preset)
+    yield from _key_mistakes(raw)
+    yield from _headers(raw.get("additional_headers", {}), ("additional_headers",))
+    for path, what in check_mistakes(raw.get("health_check", {})):
+        yield ("health_check", *path), what
+    yield from _alert_mistakes(raw.get("alerts", {}))
+    yield from _metadata_mistakes(raw.get("metadata", {}))
+    for index, window in enumerate(raw.get("maintenance", ())):
+        if {"start", "end"} <= window.keys() and (
+            timestamp(window["end"]) <= timestamp(window["start"])
+        ):
+            yield ("maintenance", index, "end"), "must be after start"
+    page = raw.get("status_page", {})
+    if preset is None and page.get("url") and not page.get("adapter"):
+        yield ("status_page",), "adapter is missing: how the page's data is read"
+
+
+def _address_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
+    base = raw.get("base_url")
+    if preset is None:
+        if not base:
+            yield (), "base_url is missing: a custom service needs one"
+        if raw.get("region"):
+            yield ("region",), "only a preset has regions; set base_url"
+    elif (region := raw.get("region")) and region not in preset.regions:
+        known = ", ".join(sorted(preset.regions)) or "none"
+        yield ("region",), f"is no region of this provider; known: {known}"
+    endpoint = raw.get("health_check", {}).get("endpoint", "")
+    if endpoint and not endpoint.startswith("/"):
+        place = ("health_check", "endpoint")
+        try:
+            there = urlsplit(url(endpoint))
+        except ValueError:
+            yield place, "must be a path starting with / or an absolute http(s) URL"
+            return
+        if base and (there.scheme, there.netloc) != urlsplit(base)[:2]:
+            yield place, "must have the origin of base_url: the key goes there and nowhere else"
+    elif any(ord(c) <= 32 or ord(c) == 127 for c in endpoint):
+        yield ("health_check", "endpoint"), "must have no spaces; write %20"
+
+
+def _key_mistakes(raw: dict[str, Any]) -> Found:
+    if raw.get("api_key") and raw.get("api_key_file"):
+        yield ("api_key_file",), "give api_key or api_key_file, not both"
+    if _has_control(raw.get("api_key") or ""):
+        yield ("api_key",), "holds a line break or another control character"
+    auth = raw.get("auth", {})
+    kind = auth.get("kind")
+    if kind == "query" and not auth.get("name"):
+        yield ("auth",), "name is missing: the query parameter that takes the key"
+    if kind in ("header", "query", "none") and auth.get("username"):
+        yield ("auth", "username"), "only kind basic has a user name"
+    if kind in ("basic", "query", "none") and raw.get("api_key_header"):
+        yield ("api_key_header",), f"has no meaning with auth kind {kind}"
+    header = (raw.get("api_key_header") or "Authorization").lower()
+    has_key = raw.get("api_key") or raw.get("api_key_file")
+    for name in raw.get("additional_headers", {}):
+        if has_key and kind in (None, "header") and name.lower() == header:
+            yield ("additional_headers", name), "is set by api_key already"
+
+
+def check_mistakes(raw: dict[str, Any]) -> Found:
+    """Yield what makes a health check or a canary unusable."""
+    yield from _headers(raw.get("headers", {}), ("headers",))
+    for index, status in enumerate(raw.get("expected_status_codes", ())):
+        if not 100 <= status <= 599:
+            yield ("expected_status_codes", index), "must be an HTTP status from 100 to 599"
+    if raw.get("method") == "HEAD":
+        for index, assertion in enumerate(raw.get("assertions", ())):
+            if "header" not in assertion:
+                yield ("assertions", index), "the answer to HEAD has no body; assert a header"
+    if {"interval", "timeout"} <= raw.keys() and (
+        duration(raw["timeout"]) > duration(raw["interval"])
+    ):
+        yield ("timeout",), "must not be longer than interval"
+    tls = raw.get("tls", {})
+    if tls.get("key_file") and not tls.get("cert_file"):
+        yield ("tls", "key_file"), "needs cert_file"
+    for name in ("ca_file", "cert_file", "key_file"):
+        if (path := tls.get(name)) and not Path(path).is_file():
+            yield ("tls", name), "there is no such file"
+
+
+def _headers(raw: dict[str, Any], place: Place) -> Found:
+    for name, value in raw.items():
+        if not re.match(HEADER_NAME, name):
+            yield (*place, name), "is not a header name"
+        elif name.lower() in ("content-length", "transfer-encoding", "connection"):
+            yield (*place, name), "is set by the HTTP client itself"
+        elif _has_control(value):
+            yield (*place, name), "holds a line break or another control character"
+
+
+def _has_control(text: str) -> bool:
+    return any(ord(c) < 32 or ord(c) == 127 for c in text)
+
+
+def _alert_mistakes(raw: dict[str, Any]) -> Found:
+    if raw.get("critical_after", 5) <= raw.get("down_after", 3):
+        yield ("alerts", "critical_after"), "must be more than down_after"
+    steps = [duration(text) for text in raw.get("escalate_after", ())]
+    if steps != sorted(set(steps)):
+        yield ("alerts", "escalate_after"), "must grow from level to level"
+
+
+def _metadata_mistakes(raw: dict[str, Any]) -> Found:
+    for name, text in raw.items():
+        if _has_control(text) or len(text) > 512:
+            yield ("metadata", name), "must be one line of at most 512 characters"
+    if runbook := raw.get("runbook"):
+        try:
+            url(runbook.partition("#")[0])
+        except ValueError:
+            yield ("metadata", "runbook"), "must be an http:// or https:// URL"
+
+
+def warnings_of(raw: dict[str, Any]) -> Found:
+    """Yield what works but is probably not meant."""
+    check = raw.get("health_check", {})
+    preset = presets().get(raw.get("provider", "custom"))
+    interval = duration(check.get("interval", "60s"))
+    if preset is not None:
+        least = preset.intervals.minimum
+        if "interval" in check and interval < least:
+            yield (
+                ("health_check", "interval"),
+                f"is below what is safe for {preset.name} ({least:g}s)",
+            )
+        for level, what in key_mistakes(
+            preset, raw.get("api_key") or "", raw.get("environment", "production")
+        ) if raw.get("api_key") else ():
+            yield ("api_key",), f"{level}: {what}"
+    has_key = raw.get("api_key") or raw.get("api_key_file")
+    if has_key and raw.get("base_url", "").startswith("http://"):
+        yield ("base_url",), "the key travels unencrypted; use https"
+    if check.get("tls", {}).get("insecure_skip_verify"):
+        yield ("health_check", "tls"), "certificates are not verified: anybody can answer"
+    if check.get("allow_cross_origin") and not check.get("follow_redirects"):
+        yield ("health_check", "allow_cross_origin"), "has no effect without follow_redirects"
+    per_minute = raw.get("rate_limit", {}).get("requests_per_minute")
+    if per_minute and per_minute * interval < 60:
+        yield ("rate_limit",), "allows fewer requests than the interval asks for"

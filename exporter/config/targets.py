@@ -1,0 +1,372 @@
+"""From a declared service, its preset and its key to a `Target`: everything known in advance."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from exporter.checks import Assertion, HealthCheck
+from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy, Service
+from exporter.config.files import Declared
+from exporter.config.thresholds import Threshold, thresholds_of
+from exporter.probers import Endpoint, Expectations
+from exporter.providers import Auth, Preset, PresetCheck, StatusPage, presets
+from exporter.readings import Readings
+from exporter.secret import MissingVariableError, Secret, SecretError, expand, read_key_file
+from exporter.settings import build
+
+USER_AGENT = "tekup-service-registry (+https://github.com/tekup/service-registry)"
+_BOUND = ("endpoint", "method")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaRequest:
+    """A further, slow request about what is left."""
+
+    endpoint: Endpoint
+    interval: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A service and the one way it is probed. Equal targets need no restart of anything."""
+
+    id: str
+    name: str
+    type: str
+    provider: str
+    environment: str
+    team: str = ""
+    owner: str = ""
+    runbook: str = ""
+    host: str = ""
+    enabled: bool = True
+    endpoint: Endpoint | None = None
+    unprobed: str = ""
+    """Why there is no endpoint, or why it is a lesser one."""
+    interval: float = 60.0
+    retries: int = 0
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+    objectives: Objectives = field(default_factory=Objectives)
+    thresholds: tuple[Threshold, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    status_page: StatusPage | None = None
+    quota: QuotaRequest | None = None
+    key: Secret | None = None
+    key_configured: bool | None = None
+    """None for a service that needs no key."""
+    key_file: str | None = None
+
+    def secrets(self) -> Iterator[Secret]:
+        """Yield everything that must not be shown, derived forms included."""
+        if self.key is not None:
+            yield self.key
+        if self.endpoint is not None:
+            for _, value in (*self.endpoint.credentials, *self.endpoint.query):
+                yield value
+
+    def in_maintenance(self, now: float) -> bool:
+        """Return whether a declared window is open at the Unix time *now*."""
+        return any(window.start <= now < window.end for window in self.maintenance)
+
+
+def make_target(declared: Declared, environment: Mapping[str, str]) -> Target:
+    """Return the target of *declared*; a missing or unreadable key is a state, not an error."""
+    service: Service = build(Service, declared.raw)
+    preset = presets().get(service.provider)
+    maker = _Maker(service, declared, preset, environment)
+    return maker.target()
+
+
+class _NeedsVariableError(LookupError):
+    pass
+
+
+class _Maker:
+    """The pieces of one target; lives as long as `make_target`."""
+
+    def __init__(
+        self, service: Service, declared: Declared, preset: Preset | None,
+        environment: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self.service, self.raw, self.preset = service, declared.raw, preset
+        self.environment = environment
+        self.missing = declared.missing_variable
+        self.raw_check: dict[str, Any] = declared.raw.get("health_check", {})
+        self.bound = any(name in self.raw_check for name in _BOUND)
+        self.auth = _auth(service, preset)
+        self.key_problem = ""
+        self.key = self._key()
+
+    def target(self) -> Target:
+        service, preset = self.service, self.preset
+        endpoint, why = self._endpoint()
+        interval = self._interval(endpoint)
+        check = service.health_check
+        retries = service.retry_policy.max_retries if check.retries is None else check.retries
+        return Target(
+            id=service.id,
+            name=service.name or service.id,
+            type=service.type or (preset.type if preset else "api"),
+            provider=service.provider,
+            environment=service.environment,
+            team=service.team,
+            owner=service.metadata.get("owner", ""),
+            runbook=service.metadata.get("runbook", ""),
+            host=urlsplit(endpoint.url).netloc if endpoint else "",
+            enabled=service.enabled and check.enabled,
+            endpoint=endpoint,
+            unprobed=why,
+            interval=interval,
+            retries=retries,
+            retry_policy=service.retry_policy,
+            rate_limit=service.rate_limit,
+            objectives=service.objectives,
+            thresholds=thresholds_of(service.alerts, interval),
+            maintenance=service.maintenance,
+            status_page=self._status_page(),
+            quota=self._quota(),
+            key=self.key,
+            key_configured=(self.key is not None) if self._needs_key() else None,
+            key_file=service.api_key_file,
+        )
+
+    # -- the key -----------------------------------------------------------------------------
+
+    def _key(self) -> Secret | None:
+        service = self.service
+        if service.api_key_file:
+            try:
+                return read_key_file(Path(service.api_key_file))
+            except SecretError as error:
+                self.key_problem = str(error)
+                return None
+        if service.api_key is not None:
+            return service.api_key
+        if self.missing:
+            self.key_problem = f"{self.missing} is not set"
+            return None
+        names = self.preset.key_variables if self.preset else ()
+        for name in names:
+            if value := self.environment.get(name):
+                return Secret(value)
+        if names:
+            self.key_problem = f"{names[0]} is not set"
+        return None
+
+    def _needs_key(self) -> bool:
+        if self.auth.kind == "none":
+            return False
+        return self.preset is not None or self.key is not None or bool(self.key_problem)
+
+    # -- the request -------------------------------------------------------------------------
+
+    def _endpoint(self) -> tuple[Endpoint | None, str]:
+        if self.key is not None or not self._needs_key():
+            try:
+                return self._build(self._health(), keyed=self.key is not None), ""
+            except _NeedsVariableError as missing:
+                why = f"needs {missing.args[0]}"
+        else:
+            why = f"no key: {self.key_problem}"
+        preset = self.preset
+        if preset is None or preset.reachability is None or self.bound:
+            return None, why
+        try:
+            return self._build(preset.reachability, keyed=False), f"{why}; only reachability"
+        except _NeedsVariableError as missing:
+            return None, f"needs {missing.args[0]}"
+
+    def _health(self) -> PresetCheck:
+        """Return the health request: the preset's, unless the service has an own endpoint."""
+        check = self.service.health_check
+        if self.preset is None or self.bound:
+            return _as_preset_check(check)
+        own = {
+            name: getattr(check, name)
+            for name in ("body", "expected_status_codes", "assertions")
+            if name in self.raw_check
+        }
+        return replace(self.preset.health, **own)
+
+    def _build(self, asked: PresetCheck, *, keyed: bool) -> Endpoint:
+        check = self.service.health_check
+        url = self._url(self._expanded(asked.endpoint))
+        body, content_type = _body(self._expanded_data(asked.body))
+        public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
+        if self.preset is not None:
+            public |= self.preset.headers | self._optional_headers()
+        public |= asked.headers
+        own = {**self.service.additional_headers, **check.headers}
+        given = {name.lower() for name in own}
+        credentials, query = self._credentials() if keyed else ((), ())
+        rules = self.preset.answers if self.preset else ()
+        return Endpoint(
+            url=url,
+            shown=url.partition("?")[0],
+            method=asked.method,
+            headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),
+            credentials=(*own.items(), *credentials),
+            query=query,
+            body=body,
+            timeout=min(check.timeout, self._floor()),
+            follow_redirects=check.follow_redirects,
+            allow_cross_origin=check.allow_cross_origin,
+            proxy=check.proxy,
+            tls=check.tls,
+            allow_private=check.allow_private_addresses,
+            keep_alive=check.connection == "keep_alive",
+            expect=Expectations(
+                statuses=frozenset(asked.expected_status_codes),
+                assertions=tuple(self._assertion(a) for a in asked.assertions),
+                rules=rules,
+                lenient=self._needs_key() and not keyed,
+            ),
+            readings=self._readings(),
+            keyed=keyed,
+        )
+
+    def _floor(self) -> float:
+        return self.service.health_check.interval if "interval" in self.raw_check else 300.0
+
+    def _url(self, endpoint: str) -> str:
+        if endpoint.startswith(("http://", "https://")):
+            return endpoint
+        service, preset = self.service, self.preset
+        base = service.base_url or ""
+        if preset is not None and not base:
+            region = preset.regions.get(service.region or "")
+            base = self._expanded(region or preset.base_url)
+        return base.rstrip("/") + endpoint if endpoint else base
+
+    def _credentials(self) -> tuple[tuple[tuple[str, Secret], ...], tuple[tuple[str, Secret], ...]]:
+        auth, key = self.auth, self.key
+        assert key is not None
+        if auth.kind == "query":
+            return (), ((auth.name or "key", key),)
+        if auth.kind == "basic":
+            user = self._expanded(auth.username) if auth.username else ""
+            pair = f"{user}:{key.reveal()}" if user else key.reveal()
+            token = base64.b64encode(pair.encode()).decode()
+            return (("Authorization", Secret(f"Basic {token}")),), ()
+        service, preset = self.service, self.preset
+        header = service.api_key_header or (preset.auth.header if preset else "Authorization")
+        prefix = service.api_key_prefix
+        if prefix is None:
+            prefix = preset.auth.prefix if preset else "Bearer "
+        return ((header, Secret(prefix + key.reveal())),), ()
+
+    def _readings(self) -> Readings:
+        preset = self.preset
+        if preset is None:
+            return Readings()
+        limits = preset.rate_limits
+        return Readings(
+            headers=limits.headers if limits else (),
+            retry_after=limits.retry_after if limits else (),
+            fixed_retry=limits.fixed_retry if limits else None,
+            gauges=preset.gauges,
+            key_expiry=preset.key_expiry,
+            request_id=preset.request_id,
+            server_time=tuple(preset.server_time.items()),
+        )
+
+    def _quota(self) -> QuotaRequest | None:
+        preset = self.preset
+        if preset is None or preset.quota is None or self.key is None:
+            return None
+        try:
+            endpoint = self._build(preset.quota.check, keyed=True)
+        except _NeedsVariableError:
+            return None
+        readings = replace(endpoint.readings, gauges=preset.quota.gauges)
+        return QuotaRequest(
+            endpoint=replace(endpoint, readings=readings), interval=preset.quota.interval
+        )
+
+    def _status_page(self) -> StatusPage | None:
+        own, preset = self.service.status_page, self.preset
+        if not own.enabled:
+            return None
+        if own.url and own.adapter:
+            return StatusPage(
+                url=own.url, adapter=own.adapter, endpoint=own.endpoint,
+                component_filter=own.component_filter, confidence="doc",
+            )  # fmt: skip
+        if preset is None or (preset.self_hosted and self.service.base_url):
+            return None
+        return preset.status_page
+
+    def _interval(self, endpoint: Endpoint | None) -> float:
+        check, preset = self.service.health_check, self.preset
+        if "interval" in self.raw_check or preset is None:
+            return check.interval
+        keyless = endpoint is not None and not endpoint.keyed
+        return (preset.intervals.reachability if keyless else None) or preset.intervals.health
+
+    # -- ${NAME} of presets ------------------------------------------------------------------
+
+    def _expanded(self, text: str) -> str:
+        try:
+            return expand(text, self.environment)
+        except MissingVariableError as missing:
+            raise _NeedsVariableError(missing.name) from None
+
+    def _expanded_data(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: self._expanded_data(value) for name, value in data.items()}
+        if isinstance(data, list):
+            return [self._expanded_data(value) for value in data]
+        from_preset = isinstance(data, str) and not self.bound and "body" not in self.raw_check
+        return self._expanded(data) if from_preset else data
+
+    def _assertion(self, assertion: Assertion) -> Assertion:
+        if isinstance(assertion.equals, str) and "assertions" not in self.raw_check:
+            return replace(assertion, equals=self._expanded(assertion.equals))
+        return assertion
+
+    def _optional_headers(self) -> dict[str, str]:
+        found = {}
+        for name, text in self.preset.optional_headers.items() if self.preset else ():
+            try:
+                found[name] = self._expanded(text)
+            except _NeedsVariableError:
+                continue
+        return found
+
+
+def _auth(service: Service, preset: Preset | None) -> Auth:
+    own = service.auth
+    if own.kind is not None:
+        return own
+    if service.api_key_header is not None or preset is None:
+        return replace(own, kind="header")
+    theirs = preset.auth
+    return Auth(
+        kind=theirs.kind, name=own.name or theirs.name, username=own.username or theirs.username
+    )
+
+
+def _as_preset_check(check: HealthCheck) -> PresetCheck:
+    return PresetCheck(
+        method=check.method,
+        endpoint=check.endpoint,
+        body=check.body,
+        expected_status_codes=check.expected_status_codes,
+        assertions=check.assertions,
+        confidence="doc",
+    )
+
+
+def _body(data: Any) -> tuple[bytes | None, dict[str, str]]:
+    if data is None:
+        return None, {}
+    if isinstance(data, str):
+        return data.encode(), {}
+    return json.dumps(data).encode(), {"Content-Type": "application/json"}

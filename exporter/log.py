@@ -1,0 +1,95 @@
+"""One event a line, key=value or JSON, on standard error; known secrets are struck out.
+
+Use `event(logger, "probe state changed", service=..., reason=...)`. State changes are logged at
+INFO, repeats at DEBUG. The redaction filter is the second line of defence: the first is that no
+message is made from a header, a body or a URL's query.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from exporter.secret import Secret
+
+Format = Literal["logfmt", "json"]
+_FIELDS = "fields"
+
+
+class Redaction:
+    """Replaces every known secret in a finished line."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, int] = {}
+
+    def replace(self, secrets: list[Secret]) -> None:
+        """Know exactly *secrets* from now on; values under 8 characters would hit common words."""
+        values = (secret.reveal() for secret in secrets)
+        self._values = {value: len(value) for value in values if len(value) >= 8}
+
+    def __call__(self, line: str) -> str:
+        for value in self._values:
+            if value in line:
+                line = line.replace(value, "…")
+        return line
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, style: Format, redaction: Redaction) -> None:
+        super().__init__()
+        self._style, self._redaction = style, redaction
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields: dict[str, Any] = {
+            "ts": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "msg": record.getMessage(),
+            **getattr(record, _FIELDS, {}),
+        }
+        if record.exc_info:
+            fields["error"] = _traceback(record.exc_info)
+        if self._style == "json":
+            return self._redaction(json.dumps(fields, default=str, ensure_ascii=False))
+        return self._redaction(" ".join(f"{k}={_quoted(v)}" for k, v in fields.items()))
+
+
+def _traceback(info: Any) -> str:
+    """Return type and places of an exception, without its text: that may quote a secret."""
+    kind, _, trace = info
+    places = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/exporter/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{kind.__name__} at {' > '.join(places)}"
+
+
+def _quoted(value: Any) -> str:
+    text = str(value)
+    plain = text and not any(c in ' "=\\' or ord(c) < 33 or ord(c) == 127 for c in text)
+    return text if plain else json.dumps(text, ensure_ascii=True)
+
+
+def event(logger: logging.Logger, message: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Log *message* with *fields*. No field may hold text taken from a response."""
+    logger.log(level, message, extra={_FIELDS: fields})
+
+
+def configure(style: Format = "logfmt", level: int = logging.INFO) -> Redaction:
+    """Send everything to standard error in *style*; return the redaction to keep up to date."""
+    redaction = Redaction()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(style, redaction))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("aiohttp.access", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+    return redaction
+
+

@@ -1,0 +1,75 @@
+"""Patterns and paths over hostile text: RE2 (linear time) and JSONPath (RFC 9535), compiled once."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import jsonpath
+import re2
+
+
+class _Absent:
+    """The body is no JSON."""
+
+    def __repr__(self) -> str:
+        return "NO_JSON"
+
+
+NO_JSON: Any = _Absent()
+
+
+@functools.lru_cache(maxsize=4096)
+def _pattern(text: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(text, options)
+
+
+@functools.lru_cache(maxsize=4096)
+def _path(text: str) -> Any:
+    return jsonpath.JSONPathEnvironment(strict=True).compile(text)
+
+
+def pattern_mistake(text: str) -> str | None:
+    """Return what is wrong with a pattern; never the pattern."""
+    try:
+        _pattern(text)
+    except re2.error:
+        return "is not a valid RE2 pattern (no look-around, no back-reference)"
+    return None
+
+
+def path_mistake(text: str) -> str | None:
+    """Return what is wrong with a JSONPath; never the path."""
+    try:
+        _path(text)
+    except (jsonpath.JSONPathError, RecursionError):
+        return "is not a valid JSONPath such as $.data[0].id"
+    return None
+
+
+def found(pattern: str, text: str) -> bool:
+    """Return whether *pattern* is found in *text*."""
+    return _pattern(pattern).search(text) is not None
+
+
+def json_values(path: str, data: Any) -> list[Any]:
+    """Return every value at *path*; none of a body that is no JSON."""
+    if data is NO_JSON:
+        return []
+    if path == "$":
+        return [data]
+    try:
+        return list(_path(path).findall(data))
+    except (jsonpath.JSONPathError, RecursionError):
+        return []
+
+
+def json_of(body: bytes) -> Any:
+    """Return the data of a JSON *body* or NO_JSON; never raises, whatever the bytes."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return NO_JSON

@@ -1,0 +1,209 @@
+"""The nouns every other module shares. No I/O, no clock, no frameworks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """How a probe ended: the closed vocabulary of the label `reason`."""
+
+    OK = "ok"
+    KEY_OK_LIMITED = "key_ok_limited"
+    AUTH_INVALID = "auth_invalid"
+    AUTH_EXPIRED = "auth_expired"
+    PERMISSION = "permission"
+    IP_BLOCKED = "ip_blocked"
+    REGION_BLOCKED = "region_blocked"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    MAINTENANCE = "maintenance"
+    BAD_BODY = "bad_body"
+    CLIENT_ERROR = "client_error"
+    REDIRECT_REFUSED = "redirect_refused"
+    ADDRESS_REFUSED = "address_refused"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"
+    INTERNAL = "internal"
+
+
+class Verdict(StrEnum):
+    """Whose fault it is."""
+
+    OK = "ok"
+    CREDENTIAL = "credential"
+    QUOTA = "quota"
+    PROVIDER = "provider"
+    NETWORK = "network"
+    REQUEST = "request"
+    MONITORING = "monitoring"
+
+
+class Phase(StrEnum):
+    """Where the time of a request goes, in this order; the phases sum to the duration."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    PROCESSING = "processing"
+    TRANSFER = "transfer"
+
+
+PHASES = tuple(Phase)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What follows from a reason.
+
+    `up` is whether the provider answered as a working API; `key_valid` what it thinks of our
+    key; None means that the answer does not tell.
+    """
+
+    verdict: Verdict
+    up: bool | None
+    key_valid: bool | None
+    advice: str
+    retry: bool = False
+
+
+_P = Verdict.PROVIDER
+FACTS: Mapping[Reason, Facts] = {
+    Reason.OK: Facts(Verdict.OK, True, True, "nothing to do"),
+    Reason.KEY_OK_LIMITED: Facts(
+        Verdict.OK, True, True, "the key works but lacks the scope of the health endpoint"
+    ),
+    Reason.AUTH_INVALID: Facts(
+        Verdict.CREDENTIAL, True, False, "the provider rejects the key: replace it"
+    ),
+    Reason.AUTH_EXPIRED: Facts(
+        Verdict.CREDENTIAL, True, False, "the key has expired: create a new one"
+    ),
+    Reason.PERMISSION: Facts(
+        Verdict.CREDENTIAL, True, True, "the key is alive but not allowed to do this: widen it"
+    ),
+    Reason.IP_BLOCKED: Facts(
+        Verdict.CREDENTIAL, True, None, "the provider blocks our address: check its allow list"
+    ),
+    Reason.REGION_BLOCKED: Facts(
+        Verdict.CREDENTIAL, True, None, "the provider does not serve this region or country"
+    ),
+    Reason.QUOTA_EXHAUSTED: Facts(
+        Verdict.QUOTA, True, True, "credits or quota are used up: see the billing page"
+    ),
+    Reason.RATE_LIMITED: Facts(
+        Verdict.QUOTA, True, True, "too many requests: slow down or raise the limit"
+    ),
+    Reason.OVERLOADED: Facts(_P, False, None, "the provider is overloaded: wait", retry=True),
+    Reason.SERVER_ERROR: Facts(
+        _P, False, None, "the provider fails: see its status page", retry=True
+    ),
+    Reason.MAINTENANCE: Facts(_P, False, None, "the provider is in maintenance", retry=True),
+    Reason.BAD_BODY: Facts(
+        _P, False, None, "the answer is not what it should be: look at the failed assertion",
+        retry=True,
+    ),
+    Reason.CLIENT_ERROR: Facts(
+        Verdict.REQUEST, True, None, "our request is wrong: check endpoint, method and body"
+    ),
+    Reason.REDIRECT_REFUSED: Facts(
+        Verdict.REQUEST, False, None, "an unexpected redirect: set follow_redirects or the new URL"
+    ),
+    Reason.ADDRESS_REFUSED: Facts(
+        Verdict.REQUEST, False, None, "not a public address: set allow_private_addresses if meant"
+    ),
+    Reason.DNS: Facts(_P, False, None, "the name does not resolve", retry=True),
+    Reason.CONNECT: Facts(_P, False, None, "no connection: host down or firewall", retry=True),
+    Reason.TLS: Facts(_P, False, None, "the TLS handshake fails: see the certificate", retry=True),
+    Reason.TIMEOUT: Facts(_P, False, None, "no complete answer in time", retry=True),
+    Reason.PROTOCOL: Facts(_P, False, None, "the answer is not proper HTTP", retry=True),
+    Reason.INTERNAL: Facts(
+        Verdict.MONITORING, None, None, "a fault in the exporter: see its log and report it"
+    ),
+}
+
+# Failures that our own network can cause; while no canary answers the verdict is `network`.
+OFFLINE = frozenset(
+    {Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL}
+)
+REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED})
+
+
+def verdict_of(reason: Reason, *, online: bool = True) -> Verdict:
+    """Return whose fault *reason* is, given whether our own network is *online*."""
+    return Verdict.NETWORK if reason in OFFLINE and not online else FACTS[reason].verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The last known state of one rate limit; `reset` is a Unix timestamp."""
+
+    limit: float | None = None
+    remaining: float | None = None
+    reset: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What the peer's certificate chain says; expiry is the earliest, as a Unix timestamp.
+
+    Texts come from the peer: show them escaped, never use them as a label.
+    """
+
+    expiry: float
+    subject: str = ""
+    issuer: str = ""
+    verified: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a prober saw in one attempt. Seconds throughout; `detail` is our own wording."""
+
+    reason: Reason
+    detail: str = ""
+    duration: float = 0.0
+    phases: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    status: int = 0
+    http_version: float = 0.0
+    content_length: int = -1
+    certificate: Certificate | None = None
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    quotas: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    key_expiry: float | None = None
+    provider_seconds: float | None = None
+    retry_after: float | None = None
+    request_id: str = ""
+    address: str = ""
+    redirects: int = 0
+    keyed: bool = False
+
+    @property
+    def success(self) -> bool:
+        return FACTS[self.reason].verdict is Verdict.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """An outcome with its service, time and verdict; `at` is the Unix time of the start."""
+
+    service: str
+    at: float
+    outcome: Outcome
+    verdict: Verdict
+    attempts: int = 1
+
+    @property
+    def reason(self) -> Reason:
+        return self.outcome.reason
+
+    @property
+    def success(self) -> bool:
+        return self.outcome.success

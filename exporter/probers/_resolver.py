@@ -1,0 +1,70 @@
+"""Names to addresses with c-ares: no threads, so a dead name delays nobody else.
+
+libcurl's own resolver is a pool of 20 threads, which 20 dead names fill (CURLMOPT_RESOLVE_THREADS_MAX,
+curl.se); pycurl has no way to widen it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+import aiodns
+
+
+class ResolveError(OSError):
+    """The name has no address; the message is our own."""
+
+
+class Resolver:
+    """Resolves for one event loop. *servers* replaces those of resolv.conf (host or host:port)."""
+
+    def __init__(self, servers: list[str] | None = None, attempt: float = 2.0) -> None:
+        self._servers, self._attempt = servers, attempt
+        self._ares: aiodns.DNSResolver | None = None
+
+    async def addresses(self, host: str, ip_version: int = 0) -> list[str]:
+        """Return the addresses of *host* in the order to try; *ip_version* 4 or 6 restricts.
+
+        Raises:
+            ResolveError: the name does not exist or no server answers.
+        """
+        if literal := _literal(host):
+            return [literal]
+        if self._ares is None:
+            self._ares = aiodns.DNSResolver(
+                nameservers=self._servers, timeout=self._attempt, tries=3
+            )
+        family = {4: socket.AF_INET, 6: socket.AF_INET6}.get(ip_version, socket.AF_UNSPEC)
+        try:
+            found = await self._ares.getaddrinfo(host, family=family, type=socket.SOCK_STREAM)
+        except aiodns.error.DNSError as error:
+            raise ResolveError(_WORDS.get(error.args[0], "the name server failed")) from None
+        except (UnicodeError, ValueError):
+            raise ResolveError("not a host name") from None
+        texts = (node.addr[0] for node in found.nodes)
+        return [t.decode() if isinstance(t, bytes) else str(t) for t in texts]
+
+    async def close(self) -> None:
+        """Stop asking; pending look-ups end as cancelled."""
+        if self._ares is not None:
+            await self._ares.close()
+            self._ares = None
+
+
+_WORDS = {
+    aiodns.error.ARES_ENOTFOUND: "no such name",
+    aiodns.error.ARES_ENODATA: "the name has no address",
+    aiodns.error.ARES_ETIMEOUT: "no name server answers",
+    aiodns.error.ARES_ECONNREFUSED: "no name server answers",
+    aiodns.error.ARES_ESERVFAIL: "the name server failed",
+    aiodns.error.ARES_EREFUSED: "the name server refuses",
+    aiodns.error.ARES_EBADNAME: "not a host name",
+}
+
+
+def _literal(host: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return None

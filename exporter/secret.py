@@ -1,0 +1,155 @@
+"""Values that must not appear in a log, a traceback or an answer; and the only reader of the environment.
+
+A `Secret` shows itself only through `reveal()`. It refuses to be pickled, copied into a dump or
+put in JSON, so that a key cannot leave by accident.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+MAX_KEY_BYTES = 65_536
+
+
+class SecretError(ValueError):
+    """A secret could not be read. The message names the source and never the content."""
+
+
+class Secret:
+    """A string that shows itself only when asked by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def masked(self) -> str:
+        """Return at most the first 3 and last 4 characters; nothing of a value under 12."""
+        value = self._value
+        return f"{value[:3]}…{value[-4:]}" if len(value) >= 12 else "…"
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __str__(self) -> str:
+        return "…"
+
+    def __format__(self, spec: str) -> str:
+        return "…"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied")
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+
+class MissingVariableError(LookupError):
+    """A `${NAME}` without a default names a variable that is not set."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def expand(text: str, environment: Mapping[str, str]) -> str:
+    """Return *text* with `${NAME}` and `${NAME:-default}` replaced; defaults may nest.
+
+    What a variable holds is never expanded again. An empty variable counts as unset.
+
+    Raises:
+        MissingVariableError: a variable is not set and has no default.
+        ValueError: a `${` is not closed or has no name; `$${` gives a plain `${`.
+    """
+    out, at = [], 0
+    while (start := text.find("${", at)) >= 0:
+        if start and text[start - 1] == "$":
+            out.append(text[at : start - 1] + "${")
+            at = start + 2
+            continue
+        end = _closing(text, start + 2)
+        out.append(text[at:start] + _value(text[start + 2 : end], environment))
+        at = end + 1
+    return "".join(out) + text[at:]
+
+
+def _closing(text: str, at: int) -> int:
+    depth = 1
+    while at < len(text):
+        if text.startswith("${", at):
+            depth += 1
+        elif text[at] == "}":
+            depth -= 1
+            if depth == 0:
+                return at
+        at += 1
+    raise ValueError("a ${ without its }")
+
+
+def _value(inside: str, environment: Mapping[str, str]) -> str:
+    match = _NAME.match(inside)
+    rest = inside[match.end() :] if match else inside
+    if match is None or (rest and not rest.startswith(":-")):
+        raise ValueError("a ${ that is not ${NAME} or ${NAME:-default}")
+    if value := environment.get(match.group()):
+        return value
+    if rest:
+        return expand(rest[2:], environment)
+    raise MissingVariableError(match.group())
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process environment, read at each look-up."""
+    return os.environ
+
+
+def read_key_file(path: Path) -> Secret:
+    """Return the key in the file at *path*, without its trailing newline.
+
+    Raises:
+        SecretError: the file cannot be read, is empty, too large, or holds a control character.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_KEY_BYTES + 1)
+    except OSError as error:
+        raise SecretError(f"the key file cannot be read ({error.strerror})") from None
+    if len(raw) > MAX_KEY_BYTES:
+        raise SecretError("the key file is larger than 64 KiB")
+    try:
+        text = raw.decode().strip("\r\n \t")
+    except UnicodeDecodeError:
+        raise SecretError("the key file is not UTF-8 text") from None
+    if not text:
+        raise SecretError("the key file is empty")
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise SecretError("the key file holds a control character or more than one line")
+    return Secret(text)
+
+
+def file_signature(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when the file at *path* changes, or None while it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ino, found.st_size)

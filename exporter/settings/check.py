@@ -1,0 +1,289 @@
+"""Check data against a schema, say every mistake at once, and build the values.
+
+No message repeats a value from the file, since any value may be a pasted key; the name of an
+unknown field is shown only when it looks like a word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import jsonschema
+
+from exporter.secret import Secret, expand
+from exporter.settings.declare import hints, kind_of, object_schema, without_none, written
+from exporter.settings.document import Document, DocumentError, Path, read, resolve
+from exporter.settings.kinds import KINDS
+
+# A word: at most two digits in a row, not long. A pasted key is no word.
+_WORD = re.compile(r"(?=.{1,32}$)[A-Za-z](?:[A-Za-z_-]|(?<!\d\d)\d)*")
+_TYPES = {
+    "string": "text (in quotes if it looks like a number)",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "a mapping (name: value)",
+    "array": "a list",
+    "null": "empty",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake: where it is and how to mend it."""
+
+    source: str
+    line: int
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}: {self.where}: {self.what}"
+
+
+class SettingsError(ValueError):
+    """The settings are wrong. `problems` says where and why, in the order of the lines."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass(slots=True)
+class Loaded:
+    """One file that passed its schema, still as plain data."""
+
+    source: str
+    data: Any
+    document: Document
+    missing: dict[Path, str]
+
+    def problem(self, path: Path, what: str) -> Problem:
+        """Return a problem at *path* of this file."""
+        return Problem(self.source, self.document.line(path), dotted(path), what)
+
+
+def load(
+    text: str,
+    source: str,
+    rules: dict[str, Any],
+    *,
+    environment: Mapping[str, str] | None = None,
+    may_miss: Callable[[Path], bool] = lambda path: False,
+) -> Loaded:
+    """Return the checked data of the YAML in *text*.
+
+    With *environment*, `${NAME}` is replaced in values. A variable that is not set is a mistake,
+    except where *may_miss* says that the place may stay empty: then the field is left out and
+    `missing` tells the variable's name.
+
+    Raises:
+        SettingsError: with every problem, each with its line.
+    """
+    loaded, problems = examine(text, source, rules, environment=environment, may_miss=may_miss)
+    if problems:
+        raise SettingsError(problem for _, problem in problems)
+    return loaded
+
+
+def examine(
+    text: str,
+    source: str,
+    rules: dict[str, Any],
+    *,
+    environment: Mapping[str, str] | None = None,
+    may_miss: Callable[[Path], bool] = lambda path: False,
+) -> tuple[Loaded, list[tuple[Path, Problem]]]:
+    """Do as `load` does, but return the problems with their places instead of raising them."""
+    lookup = None if environment is None else (lambda text: expand(text, environment))
+    try:
+        document = read(text, lookup)
+    except DocumentError as error:
+        problem = Problem(source, error.line, "(file)", error.what)
+        return Loaded(source, {}, Document({}, {}, {}), {}), [((), problem)]
+    data = {} if document.data is None else document.data
+    loaded = Loaded(source, data, document, {})
+    found = [(p, Problem(source, line, dotted(p), what)) for p, line, what in document.problems]
+    found += _take_missing(loaded, may_miss)
+    _resolve_expanded(loaded, rules)
+    spoiled = {path for path, _ in found}
+    found += [(path, p) for path, p in _check(loaded, rules) if path not in spoiled]
+    return loaded, found
+
+
+def parse(text: str, cls: Any, source: str) -> Any:
+    """Return the *cls* that the YAML in *text* describes; no variables are replaced.
+
+    Raises:
+        SettingsError: with every problem, each with its line.
+    """
+    return build(cls, load(text, source, object_schema(cls)).data)
+
+
+def check(data: Any, rules: dict[str, Any]) -> list[tuple[Path, str]]:
+    """Return what is wrong with *data*, place by place."""
+    validator = _Validator(rules)
+    return [found for error in validator.iter_errors(data) for found in _explain(error)]
+
+
+def build(tp: Any, data: Any) -> Any:
+    """Turn checked data into the settings it describes."""
+    tp, optional = without_none(tp)
+    if data is None and optional:
+        return None
+    if kind := kind_of(tp):
+        return kind.parse(data)
+    if dataclasses.is_dataclass(tp):
+        fields = {written(name): (name, hint) for name, hint in hints(tp).items()}
+        named = ((*fields[key], value) for key, value in data.items())
+        return typing.cast(Any, tp)(**{name: build(hint, value) for name, hint, value in named})
+    origin, args = typing.get_origin(tp), typing.get_args(tp)
+    if origin is tuple:
+        return tuple(build(args[0], item) for item in data)
+    if origin is dict:
+        return {name: build(args[1], value) for name, value in data.items()}
+    if isinstance(tp, type) and issubclass(tp, (Enum, Secret)):
+        return tp(data)
+    return float(data) if tp is float else data
+
+
+def dotted(path: Path) -> str:
+    """Return *path* as `services[0].health_check.timeout`; a part that is no word is hidden."""
+    parts = [f"[{p}]" if isinstance(p, int) else f".{_shown(p) or '(…)'}" for p in path]
+    return "".join(parts).lstrip(".") or "(top)"
+
+
+def _shown(name: str) -> str:
+    return name if _WORD.fullmatch(name) else ""
+
+
+def _take_missing(
+    loaded: Loaded, may_miss: Callable[[Path], bool]
+) -> Iterator[tuple[Path, Problem]]:
+    for path, name in loaded.document.missing.items():
+        if may_miss(path):
+            _parent(loaded.data, path).pop(path[-1], None)
+            loaded.missing[path] = name
+        else:
+            hint = f"set it, or give a default: ${{{name}:-…}}"
+            what = f"the environment variable {name} is not set; {hint}"
+            yield path, loaded.problem(path, what)
+
+
+def _resolve_expanded(loaded: Loaded, rules: dict[str, Any]) -> None:
+    """Make numbers and booleans of `${NAME}` where the schema wants them; text stays text."""
+    for path in loaded.document.expanded:
+        wanted = _at(rules, path).get("type", ())
+        wanted = {wanted} if isinstance(wanted, str) else set(wanted)
+        if wanted & {"integer", "number", "boolean"}:
+            parent = _parent(loaded.data, path)
+            parent[path[-1]] = resolve(parent[path[-1]])
+
+
+def _parent(data: Any, path: Path) -> Any:
+    for step in path[:-1]:
+        data = data[step]
+    return data
+
+
+def _at(rules: dict[str, Any], path: Path) -> dict[str, Any]:
+    for step in path:
+        inner = rules.get("items", {}) if isinstance(step, int) else None
+        if inner is None:
+            more = rules.get("additionalProperties")
+            inner = rules.get("properties", {}).get(step, more if isinstance(more, dict) else {})
+        rules = inner
+    return rules
+
+
+def _check(loaded: Loaded, rules: dict[str, Any]) -> Iterator[tuple[Path, Problem]]:
+    for path, what in check(loaded.data, rules):
+        yield path, loaded.problem(path, what)
+
+
+def _kind(validator: Any, name: str, value: Any, rules: Any) -> Iterator[Any]:
+    if value is None and rules.get("x-nullable"):
+        return
+    kind = KINDS[name]
+    try:
+        found = kind.parse(value)
+    except (ValueError, TypeError):
+        yield jsonschema.ValidationError(kind.hint)
+        return
+    low, high = rules.get("x-min"), rules.get("x-max")
+    if low is not None and found < low:
+        yield jsonschema.ValidationError(f"must be at least {_written(name, low)}")
+    if high is not None and found > high:
+        yield jsonschema.ValidationError(f"must be at most {_written(name, high)}")
+
+
+def _written(kind: str, value: float) -> str:
+    if kind == "ratio":
+        return f"{value:.6g}"
+    return f"{value * 1000:g}ms" if value < 1 else f"{value:g}s"
+
+
+_Validator: Any = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator, {"x-kind": _kind}
+)
+
+
+def _explain(error: Any) -> Iterator[tuple[Path, str]]:
+    """Say what is wrong without repeating the value: it may be a secret."""
+    path, rule, rules = tuple(error.absolute_path), error.validator, error.schema
+    if rule == "required":
+        # jsonschema raises one error for each missing name and quotes it: "'id' is a required ..."
+        yield path, f"{error.message.split(chr(39))[1]} is missing"
+    elif rule == "additionalProperties":
+        known = rules.get("properties", {})
+        for name in sorted(n for n in error.instance if n not in known):
+            yield (*path, name), _unknown(name, known)
+    else:
+        yield path, str(rules.get("x-hint") or _sentence(error))
+
+
+def _unknown(name: str, known: dict[str, Any]) -> str:
+    shown = f"unknown field {name}" if _shown(name) else "unknown field (its name is not shown)"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"{shown}; did you mean {near[0]}?"
+    return f"{shown}; allowed: {', '.join(sorted(known))}"
+
+
+def _sentence(error: Any) -> str:
+    value = error.validator_value
+    match error.validator:
+        case "x-kind":
+            return str(error.message)
+        case "type":
+            wanted = [value] if isinstance(value, str) else value
+            return "must be " + " or ".join(_TYPES[t] for t in wanted)
+        case "enum":
+            known = [str(v) for v in value if v is not None]
+            near = difflib.get_close_matches(str(error.instance)[:64], known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            return f"must be one of {', '.join(known)}{meant}"
+        case "minimum":
+            return f"must be at least {value}"
+        case "maximum":
+            return f"must be at most {value}"
+        case "minItems":
+            return f"must have at least {value} item(s)"
+        case "maxItems":
+            return f"must have at most {value} items"
+        case "minLength":
+            return "must not be empty"
+        case "maxLength":
+            return f"must be at most {value} characters long"
+        case "uniqueItems":
+            return "must not name anything twice"
+        case "pattern":
+            return f"must match {value}"
+    return f"does not satisfy {error.validator}"
