@@ -83,9 +83,7 @@ class HealthCheck:
         (200,), "Statuses that mean success.", shown="[200]", minItems=1,
     )  # fmt: skip
     assertions: tuple[Assertion, ...] = option((), "What must hold for the answer.")
-    follow_redirects: int = option(
-        0, "Hops to follow, same origin only.", minimum=0, maximum=10
-    )
+    follow_redirects: int = option(0, "Hops to follow, same origin only.", minimum=0, maximum=10)
     allow_cross_origin: bool = option(
         False, "Follow to other origins too; credentials are never sent there."
     )

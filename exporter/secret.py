@@ -1,4 +1,4 @@
-"""Values that must not appear in a log, a traceback or an answer; and the only reader of the environment.
+"""Values that must not appear in a log or an answer; and the only reader of the environment.
 
 A `Secret` shows itself only through `reveal()`. It refuses to be pickled, copied into a dump or
 put in JSON, so that a key cannot leave by accident.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 MAX_KEY_BYTES = 65_536
+MAX_NESTED = 16
 
 
 class SecretError(ValueError):
@@ -48,7 +49,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        mine, theirs = (s._value.encode(errors="surrogatepass") for s in (self, other))
+        return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
         return hash(self._value)
@@ -64,11 +66,15 @@ class MissingVariableError(LookupError):
     """A `${NAME}` without a default names a variable that is not set."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+        self.name = name if _SHOWN.fullmatch(name) else "(its name is not shown)"
+        super().__init__(self.name)
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Capitals, or words with at most two digits at their end: `${sk_live_51H8…}` is a pasted key.
+_SHOWN = re.compile(
+    r"[A-Z_][A-Z0-9_]{0,63}|_*[A-Za-z]{1,20}[0-9]{0,2}(?:_+[A-Za-z]{1,20}[0-9]{0,2})*"
+)
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:
@@ -97,6 +103,8 @@ def _closing(text: str, at: int) -> int:
     while at < len(text):
         if text.startswith("${", at):
             depth += 1
+            if depth > MAX_NESTED:
+                raise ValueError(f"defaults nested deeper than {MAX_NESTED} levels")
         elif text[at] == "}":
             depth -= 1
             if depth == 0:
@@ -133,6 +141,8 @@ def read_key_file(path: Path) -> Secret:
             raw = file.read(MAX_KEY_BYTES + 1)
     except OSError as error:
         raise SecretError(f"the key file cannot be read ({error.strerror})") from None
+    except ValueError:  # a NUL in the path
+        raise SecretError("the key file cannot be read (no valid path)") from None
     if len(raw) > MAX_KEY_BYTES:
         raise SecretError("the key file is larger than 64 KiB")
     try:

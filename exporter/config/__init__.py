@@ -8,10 +8,17 @@ from exporter.config.files import (
     read_files,
     read_text,
 )
-from exporter.config.targets import QuotaRequest, Target, make_target
+from exporter.config.targets import (
+    USER_AGENT,
+    QuotaRequest,
+    Target,
+    canary_endpoint,
+    make_target,
+)
 from exporter.config.thresholds import Threshold
 
 __all__ = [
+    "USER_AGENT",
     "Canary",
     "Configuration",
     "Declared",
@@ -22,6 +29,7 @@ __all__ = [
     "Service",
     "Target",
     "Threshold",
+    "canary_endpoint",
     "file_schema",
     "make_target",
     "read_files",

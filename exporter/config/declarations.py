@@ -127,9 +127,7 @@ class Service:
     api_key_prefix: str | None = option(None, 'Before the key; default "Bearer ".', maxLength=64)
     auth: Auth = option(doc="Where the key goes, if not in a header.", factory=Auth)
     enabled: bool = option(True, "A disabled service keeps its place and is not probed.")
-    environment: str = option(
-        "production", "Label `environment`.", pattern=LABEL, hint=_LABEL_HINT
-    )
+    environment: str = option("production", "Label `environment`.", pattern=LABEL, hint=_LABEL_HINT)
     team: str = option("", "Routing label `team`.", maxLength=128)
     additional_headers: dict[str, Secret] = option(
         doc="Headers of every request to this service.", factory=dict

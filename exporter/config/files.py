@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,16 +129,14 @@ class _Reading:
         self._files: list[_File] = []
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
+        self._ids: dict[str, Problem] = {}
 
     def fail(self, source: str, what: str) -> None:
         self._problems.append(Problem(source, 1, "(file)", what))
 
     def add(self, text: str, source: str) -> None:
-        def may_miss(path: Place) -> bool:
-            return path[-1] == "api_key"
-
         loaded, found = examine(
-            text, source, self._rules, environment=self._environment, may_miss=may_miss
+            text, source, self._rules, environment=self._environment, may_miss=_is_key
         )
         self._problems += [problem for _, problem in found]
         places = [path for path, _ in found]
@@ -149,60 +147,107 @@ class _Reading:
     def configuration(self) -> Configuration:
         loaded = [file.loaded for file in self._files]
         self._problems += [*_once("defaults", loaded), *_once("monitoring", loaded)]
-        defaults = _only("defaults", loaded)
+        defaults = _Defaults.of(loaded)
         services = [
-            declared
+            self._service(file, index, own, defaults)
             for file in self._files
             for index, own in enumerate(_list(file.loaded.data, "services"))
             if isinstance(own, dict)
-            for declared in [self._service(file, index, own, defaults)]
         ]
-        self._unique(services)
         for file in self._files:
-            self._problems += _patterns(file.loaded, file.loaded.data, ())
-            for index, canary in enumerate(_list(file.loaded.data, "canaries")):
-                for path, what in check_mistakes(canary):
-                    place = ("canaries", index, *path)
-                    self._problems.append(file.loaded.problem(place, what))
+            self._problems += _file_problems(file)
         if self._problems:
             raise SettingsError(self._problems)
+        self._warnings += defaults.inline_key()
         return Configuration(
             services=tuple(services),
             canaries=tuple(build(Canary, c) for f in loaded for c in _list(f.data, "canaries")),
-            monitoring=build(Monitoring, _only("monitoring", loaded)),
+            monitoring=build(Monitoring, _only("monitoring", loaded)[1]),
             warnings=tuple(sorted(set(self._warnings))),
         )
 
     def _service(
-        self, file: _File, index: int, own: dict[str, Any], defaults: dict[str, Any]
+        self, file: _File, index: int, own: dict[str, Any], defaults: _Defaults
     ) -> Declared:
         place: Place = ("services", index)
         loaded = file.loaded
-        raw = merged(defaults, own)
-        missing = loaded.missing.get((*place, "api_key")) or _default_missing(loaded, own)
+        raw = merged(defaults.raw, own)
+        missing = loaded.missing.get((*place, "api_key")) or defaults.missing_for(own)
+        self._unique(loaded, place, own)
         for path, what in service_mistakes(raw):
-            if not file.doubtful((*place, *path)):
+            if (path, what) in defaults.mistakes:
+                self._problems.append(defaults.problem(path, what))
+            elif not file.doubtful((*place, *path)):
                 self._problems.append(loaded.problem((*place, *path), what))
         for path, what in warnings_of(raw):
-            self._warnings.append(loaded.problem((*place, *path), what))
-        if own.get("api_key") and (*place, "api_key") not in loaded.document.references:
-            hint = "the key itself stands in the file; write ${NAME} or use api_key_file"
-            self._warnings.append(loaded.problem((*place, "api_key"), hint))
+            if (path, what) in defaults.warnings:
+                self._warnings.append(defaults.problem(path, what))
+            else:
+                self._warnings.append(loaded.problem((*place, *path), what))
+        self._warnings += _inline_key(loaded, (*place, "api_key"), own)
         return Declared(raw, loaded.source, loaded.document.line(place), missing)
 
-    def _unique(self, services: list[Declared]) -> None:
-        seen: dict[str, Declared] = {}
-        for declared in services:
-            name = declared.raw.get("id")
-            if name is None:
-                continue
-            first = seen.setdefault(name, declared)
-            if first is not declared:
-                what = f"this id is used before, in {first.source}:{first.line}"
-                self._problems.append(Problem(declared.source, declared.line, "id", what))
+    def _unique(self, loaded: Loaded, place: Place, own: dict[str, Any]) -> None:
+        name = own.get("id")
+        if name is None:
+            return
+        here = loaded.problem((*place, "id"), "")
+        first = self._ids.setdefault(name, here)
+        if first is not here:
+            what = f"this id is used before, in {first.source}:{first.line}"
+            self._problems.append(replace(here, what=what))
+
+
+@dataclass(frozen=True, slots=True)
+class _Defaults:
+    """The one `defaults` mapping; what is wrong with it alone is told there, once."""
+
+    file: Loaded | None
+    raw: dict[str, Any]
+    mistakes: frozenset[tuple[Place, str]]
+    warnings: frozenset[tuple[Place, str]]
+
+    @classmethod
+    def of(cls, loaded: list[Loaded]) -> _Defaults:
+        file, raw = _only("defaults", loaded)
+        return cls(
+            file,
+            raw,
+            frozenset(found for found in service_mistakes(raw) if found[0]),
+            frozenset(found for found in warnings_of(raw) if found[0]),
+        )
+
+    def problem(self, path: Place, what: str) -> Problem:
+        assert self.file is not None
+        return self.file.problem(("defaults", *path), what)
+
+    def missing_for(self, own: dict[str, Any]) -> str | None:
+        """Return the unset variable that the service gets its key from."""
+        if self.file is None or "api_key" in own or "api_key_file" in own:
+            return None
+        return self.file.missing.get(("defaults", "api_key"))
+
+    def inline_key(self) -> Iterator[Problem]:
+        if self.file is not None:
+            yield from _inline_key(self.file, ("defaults", "api_key"), self.raw)
+
+
+def _inline_key(loaded: Loaded, place: Place, raw: dict[str, Any]) -> Iterator[Problem]:
+    if raw.get("api_key") and place not in loaded.document.references:
+        what = "the key itself stands in the file; write ${NAME} or use api_key_file"
+        yield loaded.problem(place, what)
+
+
+def _is_key(path: Place) -> bool:
+    """Return whether the environment may lack the variable at *path*: the service says so."""
+    inside = path[1:] if path[:1] == ("defaults",) else path[2:]
+    return path[:1] in {("defaults",), ("services",)} and inside == ("api_key",)
 
 
 def _prune(data: Any, path: Place) -> None:
+    """Take out the place at *path*; of a list inside a service the whole list."""
+    while len(path) > 2 and isinstance(path[-1], int):
+        path = path[:-1]
     for step in path[:-1]:
         try:
             data = data[step]
@@ -217,14 +262,12 @@ def _list(data: Any, name: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def _default_missing(file: Loaded, own: dict[str, Any]) -> str | None:
-    has_key = "api_key" in own or "api_key_file" in own
-    return None if has_key else file.missing.get(("defaults", "api_key"))
-
-
-def _only(name: str, loaded: list[Loaded]) -> dict[str, Any]:
-    found = next((f.data[name] for f in loaded if isinstance(f.data, dict) and f.data.get(name)), {})
-    return found if isinstance(found, dict) else {}
+def _only(name: str, loaded: list[Loaded]) -> tuple[Loaded | None, dict[str, Any]]:
+    for file in loaded:
+        found = file.data.get(name) if isinstance(file.data, dict) else None
+        if isinstance(found, dict) and found:
+            return file, found
+    return None, {}
 
 
 def _once(name: str, loaded: list[Loaded]) -> Iterator[Problem]:
@@ -235,28 +278,38 @@ def _once(name: str, loaded: list[Loaded]) -> Iterator[Problem]:
         yield file.problem((name,), f"stands in another file already, {where}; keep one")
 
 
-def _patterns(file: Loaded, data: Any, path: Place) -> Iterator[Problem]:
+def _file_problems(file: _File) -> Iterator[Problem]:
+    found = list(_patterns(file.loaded.data, ()))
+    for index, canary in enumerate(_list(file.loaded.data, "canaries")):
+        if isinstance(canary, dict):
+            place = ("canaries", index)
+            found += [((*place, *path), what) for path, what in check_mistakes(canary)]
+    return (file.loaded.problem(path, what) for path, what in found if not file.doubtful(path))
+
+
+def _patterns(data: Any, path: Place) -> Iterator[tuple[Place, str]]:
     """Check every assertion, pattern and path wherever they stand."""
     if isinstance(data, list):
         for i, item in enumerate(data):
-            yield from _patterns(file, item, (*path, i))
+            yield from _patterns(item, (*path, i))
     elif isinstance(data, dict):
-        if len(path) > 1 and path[-2] == "assertions":
-            for inner, what in _assertion(data):
-                yield file.problem((*path, *inner), what)
-        elif (filter_ := data.get("component_filter")) and (what := pattern_mistake(filter_)):
-            yield file.problem((*path, "component_filter"), what)
+        if path[-2:-1] == ("assertions",):
+            yield from (((*path, *inner), what) for inner, what in _assertion(data))
+            return
+        pattern = data.get("component_filter") if path[-1:] == ("status_page",) else None
+        if pattern and (what := pattern_mistake(pattern)):
+            yield (*path, "component_filter"), what
         for name, item in data.items():
             if name != "body":
-                yield from _patterns(file, item, (*path, name))
+                yield from _patterns(item, (*path, name))
 
 
 def _assertion(raw: dict[str, Any]) -> Iterator[tuple[Place, str]]:
     yield from assertion_mistakes(raw)
     for name in ("matches", "not_matches"):
-        if isinstance(raw.get(name), str) and (what := pattern_mistake(raw[name])):
+        pattern = raw.get(name)
+        if isinstance(pattern, str) and (what := pattern_mistake(pattern)):
             yield (name,), what
-    if isinstance(raw.get("json"), str) and (what := path_mistake(raw["json"])):
+    path = raw.get("json")
+    if isinstance(path, str) and (what := path_mistake(path)):
         yield ("json",), what
-
-

@@ -23,7 +23,7 @@ def service_mistakes(raw: dict[str, Any]) -> Found:
     """Yield what makes the service unusable."""
     preset = presets().get(raw.get("provider", "custom"))
     yield from _address_mistakes(raw, preset)
-    yield from _key_mistakes(raw)
+    yield from _key_mistakes(raw, preset)
     yield from _headers(raw.get("additional_headers", {}), ("additional_headers",))
     for path, what in check_mistakes(raw.get("health_check", {})):
         yield ("health_check", *path), what
@@ -63,7 +63,7 @@ def _address_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
         yield ("health_check", "endpoint"), "must have no spaces; write %20"
 
 
-def _key_mistakes(raw: dict[str, Any]) -> Found:
+def _key_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
     if raw.get("api_key") and raw.get("api_key_file"):
         yield ("api_key_file",), "give api_key or api_key_file, not both"
     if _has_control(raw.get("api_key") or ""):
@@ -76,11 +76,31 @@ def _key_mistakes(raw: dict[str, Any]) -> Found:
         yield ("auth", "username"), "only kind basic has a user name"
     if kind in ("basic", "query", "none") and raw.get("api_key_header"):
         yield ("api_key_header",), f"has no meaning with auth kind {kind}"
-    header = (raw.get("api_key_header") or "Authorization").lower()
-    has_key = raw.get("api_key") or raw.get("api_key_file")
-    for name in raw.get("additional_headers", {}):
-        if has_key and kind in (None, "header") and name.lower() == header:
-            yield ("additional_headers", name), "is set by api_key already"
+    if not (raw.get("api_key") or raw.get("api_key_file")):
+        return
+    header = _key_header(raw, preset).lower()
+    for place in (("additional_headers",), ("health_check", "headers")):
+        for name in _at(raw, place):
+            if name.lower() == header:
+                yield (*place, name), "is set by api_key already"
+
+
+def _key_header(raw: dict[str, Any], preset: Preset | None) -> str:
+    """Return the header that takes the key, empty if none does."""
+    own, kind = raw.get("api_key_header"), raw.get("auth", {}).get("kind")
+    if kind is None:
+        kind = preset.auth.kind if preset and not own else "header"
+    if kind == "basic":
+        return "Authorization"
+    if kind != "header":
+        return ""
+    return str(own or (preset.auth.header if preset else "Authorization"))
+
+
+def _at(raw: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
+    for step in place:
+        raw = raw.get(step, {})
+    return raw
 
 
 def check_mistakes(raw: dict[str, Any]) -> Found:
@@ -107,7 +127,7 @@ def check_mistakes(raw: dict[str, Any]) -> Found:
 
 def _headers(raw: dict[str, Any], place: Place) -> Found:
     for name, value in raw.items():
-        if not re.match(HEADER_NAME, name):
+        if not re.fullmatch(HEADER_NAME, name):
             yield (*place, name), "is not a header name"
         elif name.lower() in ("content-length", "transfer-encoding", "connection"):
             yield (*place, name), "is set by the HTTP client itself"
@@ -146,16 +166,13 @@ def warnings_of(raw: dict[str, Any]) -> Found:
     if preset is not None:
         least = preset.intervals.minimum
         if "interval" in check and interval < least:
-            yield (
-                ("health_check", "interval"),
-                f"is below what is safe for {preset.name} ({least:g}s)",
-            )
-        for level, what in key_mistakes(
-            preset, raw.get("api_key") or "", raw.get("environment", "production")
-        ) if raw.get("api_key") else ():
+            what = f"is below what is safe for {preset.name} ({least:g}s)"
+            yield ("health_check", "interval"), what
+        key, environment = raw.get("api_key"), raw.get("environment", "production")
+        for level, what in key_mistakes(preset, key, environment) if key else ():
             yield ("api_key",), f"{level}: {what}"
     has_key = raw.get("api_key") or raw.get("api_key_file")
-    if has_key and raw.get("base_url", "").startswith("http://"):
+    if has_key and (raw.get("base_url") or "").startswith("http://"):
         yield ("base_url",), "the key travels unencrypted; use https"
     if check.get("tls", {}).get("insecure_skip_verify"):
         yield ("health_check", "tls"), "certificates are not verified: anybody can answer"

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.checks import Assertion, HealthCheck
-from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy, Service
+from exporter.config.declarations import (
+    Canary,
+    Maintenance,
+    Objectives,
+    RateLimit,
+    RetryPolicy,
+    Service,
+)
 from exporter.config.files import Declared
 from exporter.config.thresholds import Threshold, thresholds_of
 from exporter.probers import Endpoint, Expectations
@@ -82,6 +89,32 @@ def make_target(declared: Declared, environment: Mapping[str, str]) -> Target:
     preset = presets().get(service.provider)
     maker = _Maker(service, declared, preset, environment)
     return maker.target()
+
+
+def canary_endpoint(canary: Canary) -> Endpoint:
+    """Return how *canary* is asked."""
+    url = canary.url.rstrip("/") + canary.endpoint if canary.endpoint else canary.url
+    body, content_type = _body(canary.body)
+    public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
+    given = {name.lower() for name in canary.headers}
+    return Endpoint(
+        url=url,
+        shown=url.partition("?")[0],
+        method=canary.method,
+        headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),
+        credentials=tuple(canary.headers.items()),
+        body=body,
+        timeout=canary.timeout,
+        follow_redirects=canary.follow_redirects,
+        allow_cross_origin=canary.allow_cross_origin,
+        proxy=canary.proxy,
+        tls=canary.tls,
+        allow_private=canary.allow_private_addresses,
+        keep_alive=canary.connection == "keep_alive",
+        expect=Expectations(
+            statuses=frozenset(canary.expected_status_codes), assertions=canary.assertions
+        ),
+    )
 
 
 class _NeedsVariableError(LookupError):
@@ -179,7 +212,8 @@ class _Maker:
         if preset is None or preset.reachability is None or self.bound:
             return None, why
         try:
-            return self._build(preset.reachability, keyed=False), f"{why}; only reachability"
+            asked = self._preset_check(preset.reachability)
+            return self._build(asked, keyed=False), f"{why}; only reachability"
         except _NeedsVariableError as missing:
             return None, f"needs {missing.args[0]}"
 
@@ -193,12 +227,12 @@ class _Maker:
             for name in ("body", "expected_status_codes", "assertions")
             if name in self.raw_check
         }
-        return replace(self.preset.health, **own)
+        return self._preset_check(replace(self.preset.health, **own), frozenset(own))
 
     def _build(self, asked: PresetCheck, *, keyed: bool) -> Endpoint:
         check = self.service.health_check
-        url = self._url(self._expanded(asked.endpoint))
-        body, content_type = _body(self._expanded_data(asked.body))
+        url = self._url(asked.endpoint)
+        body, content_type = _body(asked.body)
         public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
         if self.preset is not None:
             public |= self.preset.headers | self._optional_headers()
@@ -224,7 +258,7 @@ class _Maker:
             keep_alive=check.connection == "keep_alive",
             expect=Expectations(
                 statuses=frozenset(asked.expected_status_codes),
-                assertions=tuple(self._assertion(a) for a in asked.assertions),
+                assertions=asked.assertions,
                 rules=rules,
                 lenient=self._needs_key() and not keyed,
             ),
@@ -236,7 +270,7 @@ class _Maker:
         return self.service.health_check.interval if "interval" in self.raw_check else 300.0
 
     def _url(self, endpoint: str) -> str:
-        if endpoint.startswith(("http://", "https://")):
+        if endpoint and not endpoint.startswith("/"):
             return endpoint
         service, preset = self.service, self.preset
         base = service.base_url or ""
@@ -251,7 +285,7 @@ class _Maker:
         if auth.kind == "query":
             return (), ((auth.name or "key", key),)
         if auth.kind == "basic":
-            user = self._expanded(auth.username) if auth.username else ""
+            user = self.service.auth.username or self._expanded(auth.username or "")
             pair = f"{user}:{key.reveal()}" if user else key.reveal()
             token = base64.b64encode(pair.encode()).decode()
             return (("Authorization", Secret(f"Basic {token}")),), ()
@@ -282,7 +316,7 @@ class _Maker:
         if preset is None or preset.quota is None or self.key is None:
             return None
         try:
-            endpoint = self._build(preset.quota.check, keyed=True)
+            endpoint = self._build(self._preset_check(preset.quota.check), keyed=True)
         except _NeedsVariableError:
             return None
         readings = replace(endpoint.readings, gauges=preset.quota.gauges)
@@ -299,9 +333,17 @@ class _Maker:
                 url=own.url, adapter=own.adapter, endpoint=own.endpoint,
                 component_filter=own.component_filter, confidence="doc",
             )  # fmt: skip
-        if preset is None or (preset.self_hosted and self.service.base_url):
+        known = preset.status_page if preset is not None else None
+        if known is None or (preset.self_hosted and self.service.base_url and not own.url):
             return None
-        return preset.status_page
+        return StatusPage(
+            url=own.url or known.url,
+            adapter=own.adapter or known.adapter,
+            endpoint=own.endpoint or (None if own.url else known.endpoint),
+            component_filter=own.component_filter or known.component_filter,
+            confidence=known.confidence,
+            note=known.note,
+        )
 
     def _interval(self, endpoint: Endpoint | None) -> float:
         check, preset = self.service.health_check, self.preset
@@ -318,16 +360,24 @@ class _Maker:
         except MissingVariableError as missing:
             raise _NeedsVariableError(missing.name) from None
 
+    def _preset_check(self, asked: PresetCheck, own: frozenset[str] = frozenset()) -> PresetCheck:
+        """Return *asked* with its ${NAME}s replaced, except in the user's *own* fields."""
+        makers: dict[str, Callable[[], Any]] = {
+            "endpoint": lambda: self._expanded(asked.endpoint),
+            "body": lambda: self._expanded_data(asked.body),
+            "assertions": lambda: tuple(map(self._assertion, asked.assertions)),
+        }
+        return replace(asked, **{name: make() for name, make in makers.items() if name not in own})
+
     def _expanded_data(self, data: Any) -> Any:
         if isinstance(data, dict):
             return {name: self._expanded_data(value) for name, value in data.items()}
         if isinstance(data, list):
             return [self._expanded_data(value) for value in data]
-        from_preset = isinstance(data, str) and not self.bound and "body" not in self.raw_check
-        return self._expanded(data) if from_preset else data
+        return self._expanded(data) if isinstance(data, str) else data
 
     def _assertion(self, assertion: Assertion) -> Assertion:
-        if isinstance(assertion.equals, str) and "assertions" not in self.raw_check:
+        if isinstance(assertion.equals, str):
             return replace(assertion, equals=self._expanded(assertion.equals))
         return assertion
 

@@ -45,7 +45,8 @@ def _rows(alerts: Alerts, interval: float) -> Iterator[Threshold]:
         return alerts.severity.get(kind, _DEFAULTS[kind])
 
     yield Threshold("consecutive_failures", severity("down"), alerts.down_after)
-    yield Threshold("consecutive_failures", severity("critical"), alerts.critical_after)
+    if severity("critical") != severity("down"):  # one row for each severity: the first to fire
+        yield Threshold("consecutive_failures", severity("critical"), alerts.critical_after)
     last = len(alerts.escalate_after)
     for level, after in enumerate(alerts.escalate_after, 1):
         grade = "critical" if level == last > 1 else severity("unresolved")
@@ -56,9 +57,7 @@ def _rows(alerts: Alerts, interval: float) -> Iterator[Threshold]:
     yield Threshold("key_invalid_seconds", severity("key_invalid"), alerts.key_invalid_after)
     yield Threshold("key_remaining_seconds", severity("key_expiring"), alerts.key_days * _DAY)
     yield Threshold("rate_limited_15m", severity("rate_limited"), alerts.rate_limited)
-    yield Threshold(
-        "rate_limit_remaining_ratio", severity("headroom"), alerts.rate_limit_remaining
-    )
+    yield Threshold("rate_limit_remaining_ratio", severity("headroom"), alerts.rate_limit_remaining)
     days = alerts.certificate_days
     yield Threshold("certificate_remaining_seconds", severity("certificate"), days * _DAY)
     stale = alerts.stale_after or 3 * interval

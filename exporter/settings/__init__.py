@@ -3,7 +3,16 @@
 The only package that knows YAML and JSON Schema. It opens no file and knows no service.
 """
 
-from exporter.settings.check import Loaded, Problem, SettingsError, build, check, examine, load, parse
+from exporter.settings.check import (
+    Loaded,
+    Problem,
+    SettingsError,
+    build,
+    check,
+    examine,
+    load,
+    parse,
+)
 from exporter.settings.declare import object_schema, option, schema
 from exporter.settings.document import Path
 from exporter.settings.kinds import Duration, Ratio, Timestamp, Url, duration, timestamp, url

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,8 +23,8 @@ from exporter.settings.declare import hints, kind_of, object_schema, without_non
 from exporter.settings.document import Document, DocumentError, Path, read, resolve
 from exporter.settings.kinds import KINDS
 
-# A word: at most two digits in a row, not long. A pasted key is no word.
-_WORD = re.compile(r"(?=.{1,32}$)[A-Za-z](?:[A-Za-z_-]|(?<!\d\d)\d)*")
+# Words joined by _ or -, each with at most two digits at its end. A pasted key is none.
+_WORD = re.compile(r"(?=.{1,32}$)[A-Za-z]+[0-9]{0,2}(?:[_-][A-Za-z]+[0-9]{0,2})*")
 _TYPES = {
     "string": "text (in quotes if it looks like a number)",
     "boolean": "true or false",
@@ -81,7 +82,7 @@ def load(
     """Return the checked data of the YAML in *text*.
 
     With *environment*, `${NAME}` is replaced in values. A variable that is not set is a mistake,
-    except where *may_miss* says that the place may stay empty: then the field is left out and
+    except where *may_miss* says that the place may stay empty: then the value is None and
     `missing` tells the variable's name.
 
     Raises:
@@ -129,29 +130,54 @@ def parse(text: str, cls: Any, source: str) -> Any:
 
 def check(data: Any, rules: dict[str, Any]) -> list[tuple[Path, str]]:
     """Return what is wrong with *data*, place by place."""
-    validator = _Validator(rules)
-    return [found for error in validator.iter_errors(data) for found in _explain(error)]
+    errors = [(tuple(e.absolute_path), e) for e in _Validator(rules).iter_errors(data)]
+    # A value of the wrong type fails other rules too; one message is enough.
+    mistyped = {path for path, error in errors if error.validator == "type"}
+    return [
+        found
+        for path, error in errors
+        if error.validator == "type" or path not in mistyped
+        for found in _explain(path, error)
+    ]
 
 
 def build(tp: Any, data: Any) -> Any:
     """Turn checked data into the settings it describes."""
-    tp, optional = without_none(tp)
-    if data is None and optional:
-        return None
+    return _builder(tp)(data)
+
+
+@functools.cache
+def _builder(tp: Any) -> Callable[[Any], Any]:
+    inner, optional = without_none(tp)
+    make = _maker(inner)
+    return (lambda data: None if data is None else make(data)) if optional else make
+
+
+def _maker(tp: Any) -> Callable[[Any], Any]:
     if kind := kind_of(tp):
-        return kind.parse(data)
+        return kind.parse
     if dataclasses.is_dataclass(tp):
-        fields = {written(name): (name, hint) for name, hint in hints(tp).items()}
-        named = ((*fields[key], value) for key, value in data.items())
-        return typing.cast(Any, tp)(**{name: build(hint, value) for name, hint, value in named})
+        return _dataclass_maker(tp)
     origin, args = typing.get_origin(tp), typing.get_args(tp)
     if origin is tuple:
-        return tuple(build(args[0], item) for item in data)
+        item = _builder(args[0])
+        return lambda data: tuple(map(item, data))
     if origin is dict:
-        return {name: build(args[1], value) for name, value in data.items()}
-    if isinstance(tp, type) and issubclass(tp, (Enum, Secret)):
-        return tp(data)
-    return float(data) if tp is float else data
+        member = _builder(args[1])
+        return lambda data: {name: member(value) for name, value in data.items()}
+    if tp in (int, float) or (isinstance(tp, type) and issubclass(tp, (Enum, Secret))):
+        return typing.cast(Callable[[Any], Any], tp)
+    return lambda data: data
+
+
+def _dataclass_maker(cls: Any) -> Callable[[Any], Any]:
+    fields = {written(name): (name, _builder(hint)) for name, hint in hints(cls).items()}
+
+    def make(data: dict[str, Any]) -> Any:
+        named = ((*fields[key], value) for key, value in data.items())
+        return cls(**{name: item(value) for name, item, value in named})
+
+    return make
 
 
 def dotted(path: Path) -> str:
@@ -169,10 +195,9 @@ def _take_missing(
 ) -> Iterator[tuple[Path, Problem]]:
     for path, name in loaded.document.missing.items():
         if may_miss(path):
-            _parent(loaded.data, path).pop(path[-1], None)
             loaded.missing[path] = name
         else:
-            hint = f"set it, or give a default: ${{{name}:-…}}"
+            hint = "set it, or give a default: ${NAME:-default}"
             what = f"the environment variable {name} is not set; {hint}"
             yield path, loaded.problem(path, what)
 
@@ -230,14 +255,24 @@ def _written(kind: str, value: float) -> str:
     return f"{value * 1000:g}ms" if value < 1 else f"{value:g}s"
 
 
-_Validator: Any = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator, {"x-kind": _kind}
-)
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # Python's $ lets a line break pass before the end, JSON Schema's does not.
+    return re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
 
 
-def _explain(error: Any) -> Iterator[tuple[Path, str]]:
+def _pattern(validator: Any, pattern: str, value: Any, rules: Any) -> Iterator[Any]:
+    if isinstance(value, str) and not _compiled(pattern).search(value):
+        yield jsonschema.ValidationError("")
+
+
+_extend: Any = jsonschema.validators.extend
+_Validator: Any = _extend(jsonschema.Draft202012Validator, {"x-kind": _kind, "pattern": _pattern})
+
+
+def _explain(path: Path, error: Any) -> Iterator[tuple[Path, str]]:
     """Say what is wrong without repeating the value: it may be a secret."""
-    path, rule, rules = tuple(error.absolute_path), error.validator, error.schema
+    rule, rules = error.validator, error.schema
     if rule == "required":
         # jsonschema raises one error for each missing name and quotes it: "'id' is a required ..."
         yield path, f"{error.message.split(chr(39))[1]} is missing"

@@ -78,8 +78,13 @@ def without_none(tp: Any) -> tuple[Any, bool]:
 def schema(tp: Any, *, references: bool = False) -> dict[str, Any]:
     """Return the JSON Schema of a settings dataclass or of a field's type.
 
-    With *references* a number or boolean may also be written `${NAME}`, as in the file.
+    With *references* whatever is no free text may also be written `${NAME}`, as in the file.
     """
+    found = _with_none(tp, references)
+    return _referable(found) if references else found
+
+
+def _with_none(tp: Any, references: bool) -> dict[str, Any]:
     inner, optional = without_none(tp)
     found = _schema(inner, references)
     if optional and "x-kind" in found:
@@ -139,12 +144,19 @@ def object_schema(
 
 def _property(tp: Any, f: dataclasses.Field[Any], references: bool) -> dict[str, Any]:
     limits = dict(f.metadata.get("limits", {}))
-    found = schema(tp, references=references) | {"description": f.metadata.get("doc", "")}
-    if not references:
-        return found | {f"x-{k}" if k in {"min", "max", "hint"} else k: limits[k] for k in limits}
-    published = {k: v for k, v in limits.items() if k not in {"min", "max", "hint"}}
-    if found.get("type") in ("integer", "number", "boolean"):
-        text = found.pop("description")
-        reference = {"type": "string", "pattern": REFERENCE}
-        return {"anyOf": [found | published, reference], "description": text}
-    return found | published
+    about = {"description": f.metadata.get("doc", "")}
+    if references:
+        published = {k: v for k, v in limits.items() if k not in {"min", "max", "hint"}}
+        return _referable(_with_none(tp, True) | published) | about
+    own = {f"x-{k}" if k in {"min", "max", "hint"} else k: limits[k] for k in limits}
+    return schema(tp) | about | own
+
+
+def _referable(found: dict[str, Any]) -> dict[str, Any]:
+    """Return *found*, or a reference instead where a scalar of that kind is no free text."""
+    types_ = found.get("type", [])
+    scalar = not {"object", "array"} & set([types_] if isinstance(types_, str) else types_)
+    free = types_ == [] or ("string" in types_ and not {"pattern", "enum"} & found.keys())
+    if free or not scalar:
+        return found
+    return {"anyOf": [found, {"type": "string", "pattern": REFERENCE}]}

@@ -7,6 +7,7 @@ source line, which may hold a key; ours never do.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,14 +17,15 @@ import yaml
 
 Path = tuple[str | int, ...]
 MAX_BYTES = 32 * 1024 * 1024
-MAX_EXPANDED = 10_000
+MAX_EXPANDED = 100_000
 MAX_DEPTH = 32
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE = "tag:yaml.org,2002:"
-_TAGS = {_CORE + name for name in "str int float bool null timestamp map seq merge value".split()}
+_MERGE = _CORE + "merge"
+_TAGS = {_CORE + name for name in ("str", "map", "seq", "merge")}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 # What PyYAML says -> what a person can do; anything else is only "not valid YAML".
@@ -39,6 +41,15 @@ _SYNTAX = (
     ("found unknown escape", "an unknown escape in a double-quoted text; use single quotes"),
     ("expected a single document", "more than one document; remove the ---"),
 )
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Composes nodes; what a plain scalar means is `resolve`'s business, << alone is special."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        if kind is yaml.ScalarNode:
+            return _MERGE if value == "<<" and implicit[0] else _CORE + "str"
+        return _CORE + ("map" if kind is yaml.MappingNode else "seq")
 
 
 class DocumentError(ValueError):
@@ -76,7 +87,8 @@ def resolve(text: str) -> Any:
         return _WORDS[text.lower()]
     if _INT.fullmatch(text):
         return int(text) if len(text) < 20 else text
-    return float(text) if _FLOAT.fullmatch(text) and len(text) < 32 else text
+    number = float(text) if _FLOAT.fullmatch(text) and len(text) < 32 else math.inf
+    return number if math.isfinite(number) else text
 
 
 def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
@@ -92,15 +104,17 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
     """
     if len(text) > MAX_BYTES:
         raise DocumentError(1, "the file is larger than 32 MiB")
+    if control := _CONTROL.search(text):
+        raise DocumentError(text.count("\n", 0, control.start()) + 1, "holds a control character")
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = f"{error.context or ''} {error.problem or ''}"
         why = next((ours for theirs, ours in _SYNTAX if theirs in said), "")
         raise DocumentError((mark.line if mark else 0) + 1, _invalid(why)) from None
     except (yaml.YAMLError, RecursionError, ValueError):
-        raise DocumentError(1, _invalid("a control character or nesting beyond reason")) from None
+        raise DocumentError(1, _invalid("a forbidden character or nesting beyond reason")) from None
     reader = _Reader(expand)
     if node is not None:
         reader.document.data = reader.value(node, ())
@@ -118,56 +132,76 @@ class _Reader:
         self._expand = expand
         self._seen: set[int] = set()
         self._repeated = 0
+        self._told: set[int] = set()
         self.document = Document(None, {}, {})
 
     def value(self, node: Any, path: Path) -> Any:
         line = node.start_mark.line + 1
         self.document.lines[path] = line
-        self._guard(node, path, line)
+        self._guard(node, len(path), line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
         return self._scalar(node, path, line)
 
-    def _guard(self, node: Any, path: Path, line: int) -> None:
+    def _guard(self, node: Any, depth: int, line: int, size: int = 1) -> None:
         if node.tag not in _TAGS:
             raise DocumentError(line, "tags (!name) are not supported")
-        if len(path) > MAX_DEPTH:
+        if depth > MAX_DEPTH:
             raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
         if id(node) in self._seen:
-            self._repeated += 1
+            self._repeated += size
             if self._repeated > MAX_EXPANDED:
                 raise DocumentError(line, f"aliases repeat more than {MAX_EXPANDED} values")
         self._seen.add(id(node))
 
     def _mapping(self, node: Any, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        for name, (key, value) in self._entries(node, path, len(path)).items():
+            place = (*path, name)
+            found[name] = self.value(value, place)
+            self.document.key_lines[place] = key.start_mark.line + 1
+        return found
+
+    def _entries(self, node: Any, path: Path, depth: int) -> dict[str, tuple[Any, Any]]:
+        """Return the keys and values of a mapping, its own over those that << takes in."""
+        own: dict[str, tuple[Any, Any]] = {}
+        below: dict[str, tuple[Any, Any]] = {}
+        merges = None
         for key, value in node.value:
             line = key.start_mark.line + 1
-            if key.tag == _CORE + "merge":
-                for part in self._merged(value, path, line):
-                    merged = part | merged
-                continue
             if not isinstance(key, yaml.ScalarNode):
                 raise DocumentError(line, "a key must be a plain text")
-            place = (*path, key.value)
-            if key.value in found:
-                first = self.document.key_lines[place]
-                what = f"this key is given twice, first in line {first}; remove one"
-                self.document.problems.append((place, line, what))
-                continue
-            found[key.value] = self.value(value, place)
-            self.document.key_lines[place] = line
-        return merged | found
+            self._guard(key, depth, line, 0)
+            if key.tag == _MERGE:
+                if merges is not None:
+                    raise DocumentError(line, "<< is given twice; give it a list of aliases")
+                merges = value
+                for part in self._merged(value, path, depth, line):
+                    below = part | below
+            elif key.value in own:
+                self._twice((*path, key.value), own[key.value][0], key)
+            else:
+                own[key.value] = (key, value)
+        return below | own
 
-    def _merged(self, node: Any, path: Path, line: int) -> Iterator[dict[str, Any]]:
+    def _twice(self, path: Path, first: Any, key: Any) -> None:
+        if id(key) in self._told:
+            return
+        self._told.add(id(key))
+        line = first.start_mark.line + 1
+        what = f"this key is given twice, first in line {line}; remove one"
+        self.document.problems.append((path, key.start_mark.line + 1, what))
+
+    def _merged(
+        self, node: Any, path: Path, depth: int, line: int
+    ) -> Iterator[dict[str, tuple[Any, Any]]]:
         for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(one, yaml.MappingNode):
                 raise DocumentError(line, "<< needs a mapping or a list of mappings")
-            self._guard(one, path, line)
-            yield self._mapping(one, path)
+            self._guard(one, depth + 1, line, 1 + len(one.value))
+            yield self._entries(one, path, depth + 1)
 
     def _scalar(self, node: Any, path: Path, line: int) -> Any:
         if self._expand is None or "${" not in node.value:

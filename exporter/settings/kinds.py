@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w)")
-_DURATION_PATTERN = r"^(?:\d+(?:ms|s|m|h|d|w))+$"
-_RATIO = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+_DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|w)")
+_DURATIONS = re.compile(r"(?:[0-9]{1,15}(?:ms|s|m|h|d|w))+")
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)[ \t]*%")
+# A space or control character; a backslash, which clients read in different ways.
+_NO_URL = re.compile(r"[\x00-\x20\x7f\\]")
+_SHARE = re.compile(r"0?\.[0-9]+|[01](?:\.0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ def duration(text: Any) -> float:
     Raises:
         ValueError: *text* is not of that form.
     """
-    if not isinstance(text, str) or not re.match(_DURATION_PATTERN, text):
+    if not isinstance(text, str) or not _DURATIONS.fullmatch(text):
         raise ValueError
     return sum(int(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))
 
@@ -47,13 +50,20 @@ def ratio(text: Any) -> float:
     Raises:
         ValueError: *text* is not of that form or lies outside.
     """
-    if isinstance(text, str) and (match := _RATIO.fullmatch(text.strip())):
-        value = round(float(match.group(1)) / 100, 12)
+    if isinstance(text, str):
+        if match := _PERCENT.fullmatch(text):
+            value = round(float(match.group(1)) / 100, 12)
+        elif _SHARE.fullmatch(text):
+            value = float(text)
+        else:
+            raise ValueError
+    elif isinstance(text, (int, float)) and not isinstance(text, bool):
+        value = text
     else:
-        value = float(text)
-    if isinstance(text, bool) or not 0 <= value <= 1:
         raise ValueError
-    return value
+    if not 0 <= value <= 1:
+        raise ValueError
+    return float(value)
 
 
 def url(text: Any) -> str:
@@ -62,12 +72,12 @@ def url(text: Any) -> str:
     Raises:
         ValueError: *text* is something else.
     """
-    if not isinstance(text, str) or any(ord(c) <= 32 or ord(c) == 127 for c in text):
+    if not isinstance(text, str) or _NO_URL.search(text):
         raise ValueError
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError
-    if "@" in parts.netloc or parts.fragment:
+    if "@" in parts.netloc or "#" in text:
         raise ValueError
     return text
 
@@ -83,24 +93,29 @@ def timestamp(text: Any) -> float:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError
-    return at.astimezone(UTC).timestamp()
+    return at.timestamp()
 
 
 DURATION = Kind(
     "duration",
-    {"type": "string", "pattern": _DURATION_PATTERN},
+    {"type": "string", "pattern": f"^{_DURATIONS.pattern}$"},
     duration,
     "must be a duration such as 500ms, 10s, 5m, 1h30m or 30d",
 )
 RATIO = Kind(
     "ratio",
-    {"type": ["string", "number"], "pattern": r"^\d{1,3}(?:\.\d+)?\s*%$|^0?\.\d+$|^[01]$"},
+    {
+        "type": ["string", "number"],
+        "pattern": f"^(?:{_PERCENT.pattern}|{_SHARE.pattern})$",
+        "minimum": 0,
+        "maximum": 1,
+    },
     ratio,
     "must be a ratio such as 99.9% or 0.999",
 )
 URL = Kind(
     "url",
-    {"type": "string", "pattern": "^https?://[^@\\s#]+$"},
+    {"type": "string", "pattern": r"^https?://[^\s#\\]+$"},
     url,
     "must be an absolute http:// or https:// URL without user, password or #fragment",
 )

@@ -1,0 +1,102 @@
+"""What stands before every handler: errors as problem+json, headers, the admin token.
+
+A route is open only because the route table says so: `ADMIN` is the default.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from enum import Enum
+
+from aiohttp import web
+
+from exporter.secret import Secret
+
+_log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MAX_BODY = 1024 * 1024
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+
+
+class Access(Enum):
+    """Who may call a route."""
+
+    OPEN = "open"
+    ADMIN = "admin"
+
+
+ADMIN_TOKEN: web.AppKey[Secret | None] = web.AppKey("ADMIN_TOKEN", object)  # type: ignore[arg-type]
+
+
+def problem(status: int, title: str, **more: object) -> web.Response:
+    """Return an RFC 9457 error."""
+    body = {"type": "about:blank", "title": title, "status": status, **more}
+    return web.Response(
+        status=status, text=json.dumps(body), content_type="application/problem+json"
+    )
+
+
+def guarded(handler: Handler, access: Access) -> Handler:
+    """Return *handler* behind the admin token, unless its route is open."""
+
+    async def run(request: web.Request) -> web.StreamResponse:
+        if access is not Access.OPEN and (refusal := _refusal(request)) is not None:
+            return refusal
+        return await handler(request)
+
+    return run
+
+
+def _refusal(request: web.Request) -> web.Response | None:
+    token = request.app[ADMIN_TOKEN]
+    if token is None:
+        return problem(
+            403,
+            "changes are off",
+            detail="start with --admin-token-file FILE or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
+        )
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    sent = given.strip().encode("utf-8", "surrogateescape")
+    right = hmac.compare_digest(sent, token.reveal().encode())
+    if scheme.lower() == "bearer" and right:
+        return None
+    refused = problem(401, "a valid admin token is needed", detail="Authorization: Bearer TOKEN")
+    refused.headers["WWW-Authenticate"] = "Bearer"
+    return refused
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into problem+json; a bug is logged without its text."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        response = problem(error.status, error.reason)
+        if allow := error.headers.get("Allow"):
+            response.headers["Allow"] = allow
+    except Exception:
+        _log.exception("bug in a handler")
+        response = problem(500, "internal error", detail="see the exporter's log")
+    return response
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the security headers to *response* before it is sent."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = "service-registry"
+    if request.path.startswith("/api/"):
+        response.headers.setdefault("Cache-Control", "no-store")

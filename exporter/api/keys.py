@@ -1,0 +1,21 @@
+"""The parts of the program that handlers may reach, as typed keys of the web application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from exporter.loading import Loader
+from exporter.metrics import Exposition, OwnMetrics
+from exporter.registry import Registry
+from exporter.results import Results
+
+EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
+OWN: web.AppKey[OwnMetrics] = web.AppKey("OWN", OwnMetrics)
+REGISTRY: web.AppKey[Registry] = web.AppKey("REGISTRY", Registry)
+RESULTS: web.AppKey[Results] = web.AppKey("RESULTS", Results)
+LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
+READY: web.AppKey[Callable[[], str]] = web.AppKey("READY", Callable[[], str])  # type: ignore[arg-type]
+Json = dict[str, Any]

@@ -1,0 +1,274 @@
+"""The composition root: builds every object, owns every lifetime, knows no rule of the domain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from exporter.api import make_application
+from exporter.api.guard import ADMIN_TOKEN
+from exporter.api.keys import EXPOSITION, LOADER, OWN, READY, REGISTRY, RESULTS
+from exporter.canaries import Canaries, CanaryPlan
+from exporter.clock import Clock, SystemClock
+from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
+from exporter.loading import Loader
+from exporter.log import Redaction, event
+from exporter.metrics import Exposition, OwnMetrics
+from exporter.model import Result
+from exporter.polling import Polling
+from exporter.probers._curl import CurlTransport
+from exporter.probers.http import HttpProber
+from exporter.providers import StatusPage
+from exporter.quotas import QuotaPolling, Quotas
+from exporter.registry import Change, Registry
+from exporter.results import Results, status_of
+from exporter.scheduler import Observer, Scheduler
+from exporter.secret import Secret
+from exporter.statuspages import StatusPages
+
+_log = logging.getLogger(__name__)
+VERSION = metadata.version("tekup-service-registry")
+CONNECTIONS = 512
+HEAD_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `serve` was asked for."""
+
+    source: Callable[[], Configuration]
+    environment: Mapping[str, str] = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 9642
+    admin_token: Secret | None = None
+    lean: bool = False
+
+
+class App:
+    """One running exporter."""
+
+    def __init__(
+        self, options: Options, *, clock: Clock | None = None, redaction: Redaction | None = None
+    ) -> None:
+        self.options = options
+        self.clock = clock or SystemClock()
+        self.redaction = redaction or Redaction()
+        self.transport = CurlTransport()
+        self.prober = HttpProber(self.transport, self.clock)
+        self.results, self.registry = Results(), Registry()
+        self.own = OwnMetrics(VERSION)
+        self.polling = Polling(self.clock)
+        self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self._page_changed)
+        self.quotas = QuotaPolling(self.prober, self.polling, self._quota_read)
+        self.exposition = Exposition(
+            self.results, self.own, lean=options.lean,
+            page=lambda target: self.pages.state(target.status_page),
+        )  # fmt: skip
+        self.canaries = Canaries((), self.prober, self.clock)
+        self.scheduler = Scheduler(
+            self.prober, self.clock, self._record, self.canaries,
+            Observer(lag=self.own.schedule_lag.observe),
+        )  # fmt: skip
+        self.loader = Loader(
+            options.source, self.registry, options.environment, self.clock, self
+        )
+        self.registry.subscribe(self._changed)
+        self.own.live.in_flight = lambda: self.scheduler.in_flight
+        self.own.live.network = lambda: self.canaries.states
+        self.own.live.services = self._count_services
+        self._since = self.clock.now()
+        self._not_ready = "starting"
+        self.port = options.port
+
+    # -- what happened -----------------------------------------------------------------------
+
+    def loaded(self, configuration: Configuration) -> None:
+        """Take over what a configuration says beside its services."""
+        self.canaries.replace(tuple(_plan(canary) for canary in configuration.canaries))
+        self.own.reload_ok.set(1)
+        self.own.reload_at.set(self.clock.now())
+
+    def failed(self) -> None:
+        """Note that the last load failed."""
+        self.own.reload_ok.set(0)
+
+    def _changed(self, change: Change) -> None:
+        for target in change.removed:
+            self.scheduler.drop(target.id)
+            self.results.forget(target.id)
+            self.exposition.drop(target.id)
+        self.redaction.replace([secret for t in self.registry for secret in t.secrets()])
+        self.pages.use({t.status_page for t in self.registry if t.status_page and t.enabled})
+        self.quotas.use(self.registry)
+        for target in (*change.added, *change.changed):
+            self.exposition.put(target)
+        self.scheduler.put((*change.added, *change.changed))
+
+    def _record(self, target: Target, result: Result) -> None:
+        tally = self.results.of(target.id)
+        before = tally.last
+        tally.add(result, target, counted=not target.in_maintenance(result.at))
+        self.exposition.refresh(target)
+        changed = before is None or before.reason is not result.reason
+        if changed or _log.isEnabledFor(logging.DEBUG):
+            event(
+                _log, "state changed" if changed else "probed",
+                level=logging.INFO if changed else logging.DEBUG,
+                service=target.id, provider=target.provider, reason=result.reason,
+                verdict=result.verdict, detail=result.outcome.detail,
+            )  # fmt: skip
+
+    def _page_changed(self, page: StatusPage) -> None:
+        for target in self.registry:
+            if target.status_page == page:
+                self.exposition.refresh(target)
+
+    def _quota_read(self, target: Target, quotas: Quotas) -> None:
+        if target.id in self.registry:
+            tally = self.results.of(target.id)
+            tally.quotas = {**tally.quotas, **quotas}
+            self.exposition.refresh(target)
+
+    def _count_services(self) -> Mapping[str, int]:
+        return Counter(
+            str(status_of(t, self.results.of(t.id))) if t.enabled else "disabled"
+            for t in self.registry
+        )
+
+    # -- lifetimes ---------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event, started: Callable[[App], None]) -> None:
+        """Serve until *stop* is set; call *started* once the port is open.
+
+        Raises:
+            SettingsError: the configuration is wrong.
+            OSError: the address cannot be bound.
+        """
+        _raise_file_limit()
+        self.loader.load()
+        runner = web.AppRunner(
+            self._application(), access_log=None, keepalive_timeout=HEAD_SECONDS,
+            shutdown_timeout=2.0,
+        )  # fmt: skip
+        await runner.setup()
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                server = await _listen(runner, self.options.host, self.options.port)
+                stack.callback(server.close)
+                self.port = server.sockets[0].getsockname()[1]
+                self._not_ready = ""
+                started(self)
+                await self._work(stop)
+        finally:
+            await runner.cleanup()
+            await self.transport.close()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        """Run the background loops; probes under way get five seconds to end."""
+        probing = asyncio.create_task(self.scheduler.run())
+        others = [
+            asyncio.create_task(loop)
+            for loop in (
+                self.canaries.run(), self.polling.run(), self.loader.watch_keys(),
+                self._sweep(), self._measure_lag(),
+            )
+        ]  # fmt: skip
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait(
+                (stopped, probing, *others), return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                task.result()
+        finally:
+            self._not_ready = "stopping"
+            self.scheduler.stop()
+            for task in (stopped, *others):
+                task.cancel()
+            await asyncio.gather(probing, stopped, *others, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        """Find what changes by the passing of time alone: stale results, maintenance."""
+        while True:
+            await self.clock.sleep(1.0)
+            now = self.clock.now()
+            for target in self.results.stale(self.registry, now, self._since):
+                self.exposition.refresh(target)
+            for target in self.registry:
+                if target.maintenance:
+                    self.exposition.set_maintenance(target, target.in_maintenance(now))
+
+    async def _measure_lag(self) -> None:
+        while True:
+            before = self.clock.tick()
+            await self.clock.sleep(0.1)
+            self.own.loop_lag.observe(max(0.0, self.clock.tick() - before - 0.1))
+
+    def _application(self) -> web.Application:
+        application = make_application()
+        application[EXPOSITION], application[OWN] = self.exposition, self.own
+        application[REGISTRY], application[RESULTS] = self.registry, self.results
+        application[LOADER] = self.loader
+        application[READY] = lambda: self._not_ready
+        application[ADMIN_TOKEN] = self.options.admin_token
+        return application
+
+
+async def serve(app: App, started: Callable[[App], None]) -> None:
+    """Run *app* until SIGTERM or SIGINT; SIGHUP reloads."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    reloads: set[asyncio.Task[object]] = set()
+
+    def hang_up() -> None:
+        task = loop.create_task(app.loader.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await app.run(stop, started)
+
+
+def _plan(canary: Canary) -> CanaryPlan:
+    parts = urlsplit(canary.url)
+    endpoint = canary_endpoint(canary)
+    return CanaryPlan(
+        name=parts.netloc + parts.path.rstrip("/"), endpoint=endpoint, interval=canary.interval
+    )
+
+
+class _Refusal(asyncio.Protocol):
+    """Closes a connection beyond the cap at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    handlers = runner.server
+    assert handlers is not None
+
+    def accept() -> asyncio.BaseProtocol:
+        return handlers() if len(handlers.connections) < CONNECTIONS else _Refusal()
+
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(accept, host or None, port, backlog=1024)
+
+
+def _raise_file_limit() -> None:
+    """Use all file descriptors we may: each probe under way needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,92 @@
+"""Is our own network up? Places that answer while it is, asked on a schedule and on doubt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+from exporter.log import event
+from exporter.model import FACTS, Verdict
+from exporter.probers import Endpoint, Prober
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPlan:
+    """One canary: its label and how it is asked; seconds."""
+
+    name: str
+    endpoint: Endpoint
+    interval: float
+
+
+class Canaries:
+    """Knows whether any canary answers. Without canaries that is always believed."""
+
+    def __init__(self, plans: tuple[CanaryPlan, ...], prober: Prober, clock: Clock) -> None:
+        self.plans = plans
+        self._prober, self._clock = prober, clock
+        self._up: dict[str, bool] = {}
+        self._checked = float("-inf")
+        self._lock = asyncio.Lock()
+
+    @property
+    def states(self) -> Mapping[str, bool]:
+        """Return whether each canary answered, by name; none before its first check."""
+        return self._up
+
+    @property
+    def online(self) -> bool:
+        """Return whether our network is believed to work."""
+        return not self._up or any(self._up.values())
+
+    def replace(self, plans: tuple[CanaryPlan, ...]) -> None:
+        """Ask *plans* from now on; what others said is forgotten."""
+        if plans != self.plans:
+            self.plans = plans
+            self._up = {}
+            self._checked = float("-inf")
+
+    async def confirm(self, since: float) -> bool:
+        """Return whether we are online, from a check that began after the tick *since*."""
+        if not self.plans:
+            return True
+        async with self._lock:
+            if self._checked < since:
+                await self._check()
+        return self.online
+
+    async def run(self) -> None:
+        """Check at the shortest interval until cancelled."""
+        while True:
+            if self.plans and self._clock.tick() - self._checked >= self._interval():
+                await self.confirm(self._clock.tick())
+            await self._clock.sleep(0.5)
+
+    def _interval(self) -> float:
+        return min(plan.interval for plan in self.plans)
+
+    async def _check(self) -> None:
+        begun = self._clock.tick()
+        before = self.online
+        plans = self.plans
+        answers = await asyncio.gather(*(self._ask(plan) for plan in plans))
+        if plans is not self.plans:
+            return
+        self._up = {plan.name: up for plan, up in zip(plans, answers, strict=True)}
+        self._checked = begun
+        if self.online != before:
+            message = "network is back" if self.online else "no canary answers: network is down"
+            event(_log, message, level=logging.INFO if self.online else logging.WARNING)
+
+    async def _ask(self, plan: CanaryPlan) -> bool:
+        try:
+            outcome = await self._prober.probe(plan.endpoint)
+        except Exception:
+            _log.exception("bug in a canary check")
+            return False
+        return FACTS[outcome.reason].verdict is Verdict.OK

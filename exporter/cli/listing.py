@@ -1,0 +1,81 @@
+"""The commands that only tell: providers and schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from exporter.config import file_schema
+from exporter.providers import Preset, presets
+
+
+def print_schema() -> int:
+    """Print the JSON Schema that editors complete against."""
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **file_schema(references=True)}
+    print(json.dumps(found, indent=2, sort_keys=True))
+    return 0
+
+
+def print_providers(name: str | None, *, as_json: bool) -> int:
+    """Print every preset in a line, or one whole.
+
+    Raises:
+        LookupError: there is no preset of that name.
+    """
+    known = presets()
+    if name is not None and name not in known:
+        raise LookupError(f"no provider {name!r}; known: {', '.join(known)}")
+    chosen = {name: known[name]} if name else known
+    if as_json:
+        print(json.dumps({n: dataclasses.asdict(p) for n, p in chosen.items()}, indent=2))
+    elif name:
+        _print_one(name, known[name])
+    else:
+        _print_all(known)
+    return 0
+
+
+def _print_all(known: dict[str, Preset]) -> None:
+    table = Table("provider", "type", "key variable", "health call", "interval", "known by")
+    for name, preset in known.items():
+        table.add_row(
+            name, preset.type, (preset.key_variables or ("",))[0],
+            f"{preset.health.method} {preset.health.endpoint}",
+            f"{preset.intervals.health:g}s", preset.health.confidence,
+        )  # fmt: skip
+    Console(width=None if Console().is_terminal else 140).print(table)
+
+
+def _print_one(name: str, preset: Preset) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    lines = [
+        f"{preset.name} ({name}, {preset.type})",
+        f"  base URL      {preset.base_url}",
+        *(f"  region {region:6} {url}" for region, url in preset.regions.items()),
+        f"  key           {' or '.join(preset.key_variables)}, sent as {preset.auth.kind}"
+        + (f" {preset.auth.header}" if preset.auth.kind == "header" else ""),
+        *(f"  needs         ${{{v}}}: {text}" for v, text in preset.variables.items()),
+        f"  health        {preset.health.method} {preset.health.endpoint}"
+        f" [{preset.health.confidence}] every {preset.intervals.health:g}s",
+    ]
+    if preset.reachability:
+        expected = ", ".join(map(str, preset.reachability.expected_status_codes))
+        lines.append(
+            f"  without a key {preset.reachability.method} {preset.reachability.endpoint} "
+            f"-> {expected} [{preset.reachability.confidence}]"
+        )
+    lines += [
+        f"  answer {rule.status}    {rule.reason} [{rule.confidence}]"
+        + (" (depends on the answer)" if rule.when else "")
+        for rule in preset.answers
+    ]
+    if preset.key.rotation:
+        lines.append(f"  rotation      {preset.key.rotation}")
+    if preset.status_page:
+        lines.append(f"  status page   {preset.status_page.url}")
+    lines += [f"  mind          {text}" for text in preset.caveats]
+    lines += [f"  source        {url}" for url in preset.docs]
+    console.print("\n".join(lines))

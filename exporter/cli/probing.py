@@ -1,0 +1,207 @@
+"""`probe`: one probe now, for people as a waterfall, for machines as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from exporter.canaries import Canaries, CanaryPlan
+from exporter.clock import SystemClock
+from exporter.config import Declared, Target, canary_endpoint, make_target, read_files
+from exporter.model import FACTS, PHASES, Outcome, Verdict, verdict_of
+from exporter.probers._curl import CurlTransport
+from exporter.probers.http import HttpProber
+from exporter.probers.shown import curl_line
+from exporter.settings import Problem, SettingsError, url
+
+DEFAULT_CONFIG = Path("config/services.yaml")
+_COLORS = {Verdict.OK: "green", Verdict.QUOTA: "yellow", Verdict.CREDENTIAL: "magenta"}
+_WIDTH = 40
+
+
+def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Probe what *arguments* name, print it, and return 0 if it is well, else 1.
+
+    Raises:
+        LookupError: there is no such service, or it cannot be probed.
+        SettingsError: the configuration is wrong.
+    """
+    target, plans = _target(arguments, environment)
+    if target.endpoint is None:
+        raise LookupError(f"{target.id} cannot be probed: {target.unprobed}")
+    outcome, verdict = asyncio.run(_run(target, plans))
+    if arguments.json:
+        print(json.dumps(_machine(target, outcome, verdict), indent=2))
+    else:
+        _print(target, outcome, verdict)
+    return 0 if outcome.success else 1
+
+
+async def _run(target: Target, plans: tuple[CanaryPlan, ...]) -> tuple[Outcome, Verdict]:
+    assert target.endpoint is not None
+    transport, clock = CurlTransport(), SystemClock()
+    prober = HttpProber(transport, clock)
+    try:
+        outcome = await prober.probe(target.endpoint)
+        canaries = Canaries(plans, prober, clock)
+        online = outcome.success or await canaries.confirm(clock.tick())
+        return outcome, verdict_of(outcome.reason, online=online)
+    finally:
+        await transport.close()
+
+
+def _target(
+    arguments: argparse.Namespace, environment: Mapping[str, str]
+) -> tuple[Target, tuple[CanaryPlan, ...]]:
+    name: str = arguments.target
+    if "://" in name:
+        return _bare(arguments), ()
+    paths = arguments.config or [DEFAULT_CONFIG]
+    configuration = read_files(paths, environment)
+    declared = {d.raw["id"]: d for d in configuration.services}
+    if name not in declared:
+        known = ", ".join(sorted(declared)) or "none"
+        raise LookupError(f"no service {name!r} in {', '.join(map(str, paths))}; known: {known}")
+    plans = tuple(
+        CanaryPlan(name=str(i), endpoint=canary_endpoint(canary), interval=canary.interval)
+        for i, canary in enumerate(configuration.canaries)
+    )
+    return make_target(declared[name], environment), plans
+
+
+def _bare(arguments: argparse.Namespace) -> Target:
+    """Return a target for a URL: whoever types it here may reach any address."""
+    try:
+        address = url(arguments.target)
+    except ValueError:
+        what = "must be an http:// or https:// URL without user, password or #fragment"
+        raise SettingsError([Problem("(arguments)", 1, "URL", what)]) from None
+    check: dict[str, Any] = {"allow_private_addresses": True}
+    if arguments.ca_file:
+        if not Path(arguments.ca_file).is_file():
+            raise SettingsError([Problem("(arguments)", 1, "--ca-file", "there is no such file")])
+        check["tls"] = {"ca_file": arguments.ca_file}
+    raw = {"id": "url", "provider": "custom", "base_url": address, "health_check": check}
+    target = make_target(Declared(raw, "(arguments)", 0), {})
+    assert target.endpoint is not None
+    endpoint = replace(target.endpoint, timeout=arguments.timeout)
+    return replace(target, id=endpoint.shown, name=endpoint.shown, endpoint=endpoint)
+
+
+def _time(at: float | None) -> str | None:
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, Any]:
+    assert target.endpoint is not None
+    facts, certificate = FACTS[outcome.reason], outcome.certificate
+    return {
+        "service": target.id,
+        "success": outcome.success,
+        "reason": outcome.reason,
+        "verdict": verdict,
+        "detail": outcome.detail,
+        "advice": facts.advice,
+        "up": facts.up,
+        "key_configured": target.key_configured,
+        "key_valid": facts.key_valid if outcome.keyed else None,
+        "status": outcome.status or None,
+        "http_version": outcome.http_version or None,
+        "address": outcome.address or None,
+        "redirects": outcome.redirects,
+        "duration_ms": round(outcome.duration * 1000, 3),
+        "phases_ms": {
+            phase: round(seconds * 1000, 3)
+            for phase, seconds in zip(PHASES, outcome.phases, strict=True)
+        },
+        "provider_ms": _milliseconds(outcome.provider_seconds),
+        "certificate": certificate and {
+            "expiry": _time(certificate.expiry),
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "verified": certificate.verified,
+        },
+        "limits": {
+            name: {"limit": l.limit, "remaining": l.remaining, "reset": _time(l.reset)}
+            for name, l in outcome.limits.items()
+        },
+        "quotas": {f"{name} {unit}": value for (name, unit), value in outcome.quotas.items()},
+        "request_id": outcome.request_id or None,
+        "note": target.unprobed or None,
+        "curl": curl_line(target.endpoint),
+    }  # fmt: skip
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _print(target: Target, outcome: Outcome, verdict: Verdict) -> None:
+    assert target.endpoint is not None
+    console = Console(highlight=False, soft_wrap=True)
+    color = _COLORS.get(verdict, "red")
+    head = Text(f"{target.name}  ", style="bold")
+    head.append("ok" if outcome.success else f"{verdict} · {outcome.reason}", f"bold {color}")
+    console.print(head)
+    line = f"  {outcome.detail}" if outcome.detail else ""
+    console.print(Text(line + (f"  ({outcome.address})" if outcome.address else "")))
+    if not outcome.success:
+        console.print(Text(f"  what to do: {FACTS[outcome.reason].advice}"))
+    if target.unprobed:
+        console.print(Text(f"  note: {target.unprobed}"))
+    console.print()
+    for row in _waterfall(outcome):
+        console.print(row)
+    console.print()
+    for row in _facts(outcome):
+        console.print(Text(f"  {row}"))
+    console.print(Text(f"  {curl_line(target.endpoint)}", style="dim"))
+
+
+def _waterfall(outcome: Outcome) -> list[Text]:
+    total = outcome.duration or 1e-9
+    rows, before = [], 0.0
+    for phase, seconds in zip(PHASES, outcome.phases, strict=True):
+        start = round(before / total * _WIDTH)
+        length = max(1 if seconds > 0 else 0, round((before + seconds) / total * _WIDTH) - start)
+        row = Text(f"  {phase:<11}{seconds * 1000:9.2f} ms  ")
+        row.append(" " * min(start, _WIDTH - 1) + "█" * length, "cyan")
+        rows.append(row)
+        before += seconds
+    rows.append(Text(f"  {'total':<11}{outcome.duration * 1000:9.2f} ms", style="bold"))
+    return rows
+
+
+def _facts(outcome: Outcome) -> list[str]:
+    rows = []
+    if outcome.provider_seconds is not None:
+        rows.append(f"provider's own time  {outcome.provider_seconds * 1000:.2f} ms")
+    if (certificate := outcome.certificate) is not None:
+        verified = "" if certificate.verified else " (not verified)"
+        rows.append(f"certificate until    {_time(certificate.expiry)}{verified}")
+        rows.append(f"issued by            {certificate.issuer}")
+    for name, limit in outcome.limits.items():
+        left = "?" if limit.remaining is None else f"{limit.remaining:g}"
+        of = "" if limit.limit is None else f" of {limit.limit:g}"
+        until = f", full again {_time(limit.reset)}" if limit.reset else ""
+        rows.append(f"rate limit           {name}: {left}{of} left{until}")
+    rows += [
+        f"quota                {name}: {value:g} {unit} left"
+        for (name, unit), value in outcome.quotas.items()
+    ]
+    if outcome.key_expiry is not None:
+        rows.append(f"key expires          {_time(outcome.key_expiry)}")
+    if outcome.request_id:
+        rows.append(f"request id           {outcome.request_id}")
+    return rows

@@ -1,0 +1,114 @@
+"""From the configuration's source to the registry: at start, on reload, and when a key changes.
+
+A reload is atomic: everything is read and built aside, off the loop, and only then put in place. A bad
+file changes nothing and says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from exporter.clock import Clock
+from exporter.config import Configuration, Declared, Target, make_target
+from exporter.log import event
+from exporter.registry import Registry
+from exporter.secret import file_signature
+from exporter.settings import SettingsError
+
+_log = logging.getLogger(__name__)
+KEY_LOOK = 2.0
+
+
+class Listener(Protocol):
+    """Is told how a load ended; implemented by `app`."""
+
+    def loaded(self, configuration: Configuration) -> None:
+        """Take the canaries and switches of a configuration that was put in place."""
+
+    def failed(self) -> None:
+        """Note that the last load failed."""
+
+
+class Loader:
+    """Reads the source and keeps the registry in step with it."""
+
+    def __init__(
+        self, source: Callable[[], Configuration], registry: Registry,
+        environment: Mapping[str, str], clock: Clock, listener: Listener,
+    ) -> None:  # fmt: skip
+        self._source, self._registry, self._environment = source, registry, environment
+        self._clock, self._listener = clock, listener
+        self._declared: dict[str, Declared] = {}
+        self._signatures: dict[str, tuple[int, int, int] | None] = {}
+        self._enabled = True
+        self._lock = asyncio.Lock()
+
+    def load(self) -> None:
+        """Load for the first time.
+
+        Raises:
+            SettingsError: the configuration is wrong.
+        """
+        self._place(*self._read())
+
+    async def reload(self) -> SettingsError | None:
+        """Load again; return what is wrong, in which case everything stays as it was."""
+        async with self._lock:
+            try:
+                found = await asyncio.to_thread(self._read)
+            except SettingsError as error:
+                self._listener.failed()
+                for problem in error.problems:
+                    event(_log, "configuration refused", level=logging.ERROR, problem=problem)
+                return error
+            except Exception:
+                self._listener.failed()
+                raise
+            self._place(*found)
+            return None
+
+    async def watch_keys(self) -> None:
+        """Look at the key files every two seconds until cancelled."""
+        while True:
+            await self._clock.sleep(KEY_LOOK)
+            for path, before in list(self._signatures.items()):
+                if (now := file_signature(Path(path))) != before:
+                    self._signatures[path] = now
+                    self._read_key(path)
+
+    def _read(self) -> tuple[Configuration, list[Target]]:
+        configuration = self._source()
+        targets = [make_target(d, self._environment) for d in configuration.services]
+        return configuration, targets
+
+    def _place(self, configuration: Configuration, targets: list[Target]) -> None:
+        for warning in configuration.warnings:
+            event(_log, "configuration warning", level=logging.WARNING, problem=warning)
+        self._enabled = configuration.monitoring.enabled
+        self._declared = {d.raw["id"]: d for d in configuration.services}
+        files = {target.key_file for target in targets if target.key_file}
+        self._signatures = {path: file_signature(Path(path)) for path in files}
+        self._listener.loaded(configuration)
+        change = self._registry.replace(self._switched(target) for target in targets)
+        event(
+            _log, "configuration loaded", services=len(self._registry), added=len(change.added),
+            changed=len(change.changed), removed=len(change.removed),
+        )  # fmt: skip
+        for target in (*change.added, *change.changed):
+            if target.unprobed:
+                event(_log, "service limited", service=target.id, why=target.unprobed)
+
+    def _switched(self, target: Target) -> Target:
+        return target if self._enabled else replace(target, enabled=False)
+
+    def _read_key(self, path: str) -> None:
+        for declared in list(self._declared.values()):
+            if declared.raw.get("api_key_file") == path:
+                target = self._switched(make_target(declared, self._environment))
+                event(_log, "key file changed", service=target.id, configured=bool(target.key))
+                self._registry.change(target)

@@ -1,0 +1,127 @@
+"""Results as Prometheus text, rendered when a result comes in and only joined when scraped.
+
+A naive exposition of 10,000 services blocks the loop for seconds, and a 50 ms target then reads
+2 s. Here each service's lines of each family are kept as bytes; a scrape joins them in slices
+and lets the loop run between two slices. Removing a service removes its lines: nothing is stale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+
+from exporter.config import Target
+from exporter.metrics.families import FAMILIES, Family, View, escape
+from exporter.metrics.own import OwnMetrics
+from exporter.results import Results
+from exporter.statuspages import State
+
+_log = logging.getLogger(__name__)
+SLICE = 256
+CHUNK = 512 * 1024
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_CHANGING = tuple(i for i, family in enumerate(FAMILIES) if not family.fixed)
+
+
+class Exposition:
+    """The lines of every service, family by family."""
+
+    def __init__(
+        self, results: Results, own: OwnMetrics, *, lean: bool = False,
+        page: Callable[[Target], State | None] = lambda target: None,
+    ) -> None:  # fmt: skip
+        self._results, self._own, self._lean, self._page = results, own, lean, page
+        self._rows: dict[str, list[bytes]] = {}
+        self._labels: dict[str, str] = {}
+        self._maintenance: set[str] = set()
+
+    # -- keeping the lines -------------------------------------------------------------------
+
+    def put(self, target: Target) -> None:
+        """Render every line of *target*, for a new or changed one."""
+        labels = (
+            f'service="{target.id}",environment="{escape(target.environment)}",'
+            f'provider="{target.provider}"'
+        )
+        self._labels[target.id] = labels
+        row = self._rows.setdefault(target.id, [b""] * len(FAMILIES))
+        self._render(row, range(len(FAMILIES)), target)
+
+    def refresh(self, target: Target) -> None:
+        """Render the lines of *target* that a result changes."""
+        row = self._rows.get(target.id)
+        if row is not None:
+            self._render(row, _CHANGING, target)
+
+    def drop(self, service: str) -> None:
+        """Forget every line of *service*."""
+        self._rows.pop(service, None)
+        self._labels.pop(service, None)
+        self._maintenance.discard(service)
+
+    def set_maintenance(self, target: Target, active: bool) -> None:
+        """Note whether a window of *target* is open and render it if that is new."""
+        if active != (target.id in self._maintenance):
+            (self._maintenance.add if active else self._maintenance.discard)(target.id)
+            self.refresh(target)
+
+    def _render(self, row: list[bytes], indexes: Iterable[int], target: Target) -> None:
+        view = View(
+            self._labels[target.id], target, self._results.of(target.id), self._page(target),
+            target.id in self._maintenance, self._lean,
+        )  # fmt: skip
+        for i in indexes:
+            try:
+                row[i] = FAMILIES[i].render(view).encode()
+            except Exception:
+                row[i] = b""
+                self._own.render_errors.inc()
+                _log.exception("bug in the renderer of %s", FAMILIES[i].name)
+
+    # -- the page ----------------------------------------------------------------------------
+
+    async def chunks(self, *, openmetrics: bool = False) -> AsyncIterator[bytes]:
+        """Yield the page; the loop runs between two slices."""
+        pending: list[bytes] = []
+        size = 0
+        for piece in self._pieces(openmetrics):
+            pending.append(piece)
+            size += len(piece)
+            if size >= CHUNK:
+                yield b"".join(pending)
+                pending, size = [], 0
+            await asyncio.sleep(0)
+        pending.append(self._own.page(openmetrics=openmetrics))
+        yield b"".join(pending)
+
+    async def compressed(self, *, openmetrics: bool = False) -> AsyncIterator[bytes]:
+        """Yield the page as gzip; large chunks are compressed in a thread, outside the GIL."""
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        async for chunk in self.chunks(openmetrics=openmetrics):
+            if len(chunk) < CHUNK // 8:
+                packed = packer.compress(chunk)
+            else:
+                packed = await asyncio.to_thread(packer.compress, chunk)
+            if packed:
+                yield packed
+        yield packer.flush()
+
+    def _pieces(self, openmetrics: bool) -> Iterator[bytes]:
+        rows = list(self._rows.values())
+        for i, family in enumerate(FAMILIES):
+            head = _head(family, openmetrics)
+            for at in range(0, len(rows), SLICE):
+                lines = b"".join([row[i] for row in rows[at : at + SLICE]])
+                if lines:
+                    yield head + lines if head else lines
+                    head = b""
+
+
+def _head(family: Family, openmetrics: bool) -> bytes:
+    name = family.name
+    if openmetrics and family.kind == "counter":
+        name = name.removesuffix("_total")
+    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()

@@ -1,0 +1,57 @@
+"""Slow side jobs (status pages, quotas): each on its interval, few at a time, failures contained."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+
+_log = logging.getLogger(__name__)
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    interval: float
+    due: float
+    job: Job
+
+
+class Polling:
+    """Runs jobs by name; *gap* seconds lie between the first runs, so that a start is no burst."""
+
+    def __init__(self, clock: Clock, gap: float = 0.2) -> None:
+        self._clock, self._gap = clock, gap
+        self._entries: dict[str, _Entry] = {}
+
+    def put(self, name: str, interval: float, job: Job) -> None:
+        """Run *job* every *interval* seconds; a known name keeps its place in time."""
+        known = self._entries.get(name)
+        due = known.due if known else self._clock.tick() + self._gap * len(self._entries)
+        self._entries[name] = _Entry(interval, due, job)
+
+    def drop(self, name: str) -> None:
+        self._entries.pop(name, None)
+
+    def names(self) -> set[str]:
+        """Return the names of all jobs."""
+        return set(self._entries)
+
+    async def run(self) -> None:
+        """Run due jobs until cancelled."""
+        while True:
+            now = self._clock.tick()
+            due = [entry for entry in self._entries.values() if entry.due <= now][:4]
+            for entry in due:
+                entry.due = now + entry.interval
+            await asyncio.gather(*(self._contained(entry.job) for entry in due))
+            await self._clock.sleep(0.0 if due else 0.25)
+
+    async def _contained(self, job: Job) -> None:
+        try:
+            await job()
+        except Exception:
+            _log.exception("bug in a side job")

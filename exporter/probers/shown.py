@@ -1,0 +1,47 @@
+"""An endpoint as the curl command that a person would type, with everything secret masked."""
+
+from __future__ import annotations
+
+import shlex
+
+from exporter.probers import Endpoint
+from exporter.secret import Secret
+
+_SCHEMES = ("Bearer ", "Token ")
+
+
+def curl_line(endpoint: Endpoint) -> str:
+    """Return the equivalent curl command; keys show 3 and 4 characters at most, the body none."""
+    words = ["curl", "-sS", "-i", "--max-time", f"{endpoint.timeout:g}"]
+    if endpoint.method == "HEAD":
+        words.append("--head")
+    elif endpoint.method != ("GET" if endpoint.body is None else "POST"):
+        words += ["-X", endpoint.method]
+    for name, value in endpoint.headers:
+        words += ["-H", f"{name}: {value}"]
+    for name, secret in endpoint.credentials:
+        words += ["-H", f"{name}: {masked_value(secret)}"]
+    if endpoint.body is not None:
+        words += ["--data-binary", "…"]
+    if endpoint.proxy:
+        words += ["--proxy", "…"]
+    for option, path in (
+        ("--cacert", endpoint.tls.ca_file),
+        ("--cert", endpoint.tls.cert_file),
+        ("--key", endpoint.tls.key_file),
+    ):
+        if path:
+            words += [option, path]
+    if endpoint.tls.insecure_skip_verify:
+        words.append("--insecure")
+    query = "&".join(f"{name}={secret.masked()}" for name, secret in endpoint.query)
+    return shlex.join([*words, endpoint.shown + (f"?{query}" if query else "")])
+
+
+def masked_value(secret: Secret) -> str:
+    """Return a header's value masked behind its scheme; of a basic pair nothing is shown."""
+    text = secret.reveal()
+    if text.startswith("Basic "):
+        return "Basic …"
+    scheme = next((s for s in _SCHEMES if text.startswith(s)), "")
+    return scheme + Secret(text.removeprefix(scheme)).masked()

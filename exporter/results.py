@@ -1,0 +1,151 @@
+"""What was seen, per service: totals, the last result, recent results, kept failures.
+
+Pure: no time, no I/O. Written by `app` as results come in, read by metrics and API.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from exporter.config import Target
+from exporter.model import FACTS, Certificate, Limit, Reason, Result, Verdict
+
+BUCKETS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0,
+)  # fmt: skip
+REASONS = tuple(Reason)
+_INDEX = {reason: index for index, reason in enumerate(REASONS)}
+_SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
+SLOS = ("availability", "latency")
+
+
+class Status(StrEnum):
+    """A service at a glance; the words of /api/health and of exporter_services{state}."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+class Tally:
+    """Running totals of one service. About 1 KiB: there may be ten thousand."""
+
+    __slots__ = (
+        "attempts", "bad", "buckets", "certificate", "changes", "events", "failures",
+        "in_a_row", "key_expiry", "last", "last_success", "latency_sum", "limits",
+        "quotas", "reasons", "recent", "stale",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.reasons = array("Q", bytes(8 * len(REASONS)))
+        self.buckets = array("Q", bytes(8 * (len(BUCKETS) + 1)))
+        self.events = [0, 0]
+        self.bad = [0, 0]
+        self.latency_sum = 0.0
+        self.attempts = self.changes = self.in_a_row = 0
+        self.last: Result | None = None
+        self.last_success = 0.0
+        self.stale = False
+        self.certificate: Certificate | None = None
+        self.key_expiry: float | None = None
+        self.limits: Mapping[str, Limit] = {}
+        self.quotas: Mapping[tuple[str, str], float] = {}
+        self.recent: deque[tuple[float, float, int]] = deque(maxlen=20)
+        self.failures: deque[Result] = deque(maxlen=5)
+
+    def add(self, result: Result, target: Target, *, counted: bool = True) -> None:
+        """Take in *result*; *counted* is false during maintenance: then no SLI event."""
+        outcome = result.outcome
+        self.stale = False
+        self.attempts += result.attempts
+        self.reasons[_INDEX[result.reason]] += 1
+        if self.last is not None and self.last.success != result.success:
+            self.changes += 1
+        self.last = result
+        self.recent.append((result.at, outcome.duration, _INDEX[result.reason]))
+        if result.success:
+            self.in_a_row = 0
+            self.last_success = result.at
+            self.buckets[bisect_left(BUCKETS, outcome.duration)] += 1
+            self.latency_sum += outcome.duration
+        else:
+            self.in_a_row += 1
+            self.failures.append(result)
+        self._remember(result)
+        if counted and result.verdict in _SLI:
+            self._count(result, target)
+
+    def _remember(self, result: Result) -> None:
+        """Keep what an answer told until another one tells it anew."""
+        outcome = result.outcome
+        if outcome.certificate is not None:
+            self.certificate = outcome.certificate
+        if outcome.key_expiry is not None:
+            self.key_expiry = outcome.key_expiry
+        if outcome.limits:
+            self.limits = {**self.limits, **outcome.limits}
+        if outcome.quotas:
+            self.quotas = {**self.quotas, **outcome.quotas}
+
+    def _count(self, result: Result, target: Target) -> None:
+        self.events[0] += 1
+        self.bad[0] += not result.success
+        latency = target.objectives.latency
+        if latency is not None and result.success:
+            self.events[1] += 1
+            self.bad[1] += result.outcome.duration > latency.threshold
+
+    def forget_key(self) -> None:
+        """Drop what was told about a key that is no longer used."""
+        self.key_expiry = None
+        self.limits, self.quotas = {}, {}
+
+
+class Results:
+    """The tallies of all registered services."""
+
+    def __init__(self) -> None:
+        self.by_service: dict[str, Tally] = {}
+
+    def of(self, service: str) -> Tally:
+        """Return the tally of *service*, a new one if it has none."""
+        tally = self.by_service.get(service)
+        if tally is None:
+            tally = self.by_service[service] = Tally()
+        return tally
+
+    def forget(self, service: str) -> None:
+        self.by_service.pop(service, None)
+
+    def stale(self, targets: Iterable[Target], now: float, since: float) -> list[Target]:
+        """Mark and return the targets with no result for three intervals, newly found so.
+
+        *now* and *since* (when probing began) are Unix times.
+        """
+        found = []
+        for target in targets:
+            tally = self.of(target.id)
+            if target.endpoint is None or not target.enabled or tally.stale:
+                continue
+            last = max(since, tally.last.at if tally.last is not None else 0.0)
+            if now - last > 3 * target.interval:
+                tally.stale = True
+                found.append(target)
+        return found
+
+
+def status_of(target: Target, tally: Tally) -> Status:
+    """Return the state of a service at a glance."""
+    last = tally.last
+    if last is None or tally.stale or not target.enabled or target.endpoint is None:
+        return Status.UNKNOWN
+    if last.success:
+        return Status.HEALTHY
+    if last.verdict in (Verdict.NETWORK, Verdict.MONITORING):
+        return Status.UNKNOWN
+    return Status.DEGRADED if FACTS[last.reason].up else Status.UNHEALTHY

@@ -1,0 +1,312 @@
+"""When: every target on its interval, spread by a hash, never twice at once, with retries.
+
+Judges nothing and names no metric: it hands each finished probe to `record`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import logging
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from exporter.budget import Budget
+from exporter.clock import Clock
+from exporter.config import Target
+from exporter.model import FACTS, OFFLINE, REJECTED, Outcome, Reason, Result, verdict_of
+from exporter.probers import Endpoint, Prober
+
+_log = logging.getLogger(__name__)
+QUANTUM = 0.005
+"""Wake-ups are this far apart: uvloop spins on shorter timers, and one wake-up starts many."""
+LOOK = 0.25
+SLOW = 300.0
+"""A rejected key is tried once in five minutes: providers block addresses that insist."""
+PER_HOST = 256
+AT_ONCE = 2048
+
+
+class Network(Protocol):
+    """Tells whether our own network works; implemented by `canaries`."""
+
+    async def confirm(self, since: float) -> bool:
+        """Return whether we are online, from a check that began after the tick *since*."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    target: Target
+    due: float
+    budget: Budget
+    generation: int = 0
+    running: bool = False
+    slowed: bool = False
+    again: bool = False
+
+
+@dataclass(slots=True)
+class _Host:
+    budget: Budget
+    slots: asyncio.Semaphore
+    limits: tuple[int | None, int | None]
+
+
+@dataclass(slots=True)
+class Observer:
+    """Where the scheduler tells about itself; `metrics` fills it in."""
+
+    lag: Callable[[float], None] = field(default=lambda seconds: None)
+
+
+def share(service: str) -> float:
+    """Return the place of *service* in every interval, from 0 to 1: the same after a restart."""
+    digest = hashlib.blake2b(service.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+class Scheduler:
+    """Runs the probes of a set of targets until told to stop."""
+
+    def __init__(
+        self, prober: Prober, clock: Clock, record: Callable[[Target, Result], None],
+        network: Network, observer: Observer | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:  # fmt: skip
+        self._prober, self._clock, self._record = prober, clock, record
+        self._network, self._jitter = network, jitter
+        self._observer = observer or Observer()
+        self._entries: dict[str, _Entry] = {}
+        self._queue: list[tuple[float, str, int]] = []
+        self._hosts: dict[str, _Host] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._stopping = False
+        self.in_flight = 0
+
+    # -- what is probed ----------------------------------------------------------------------
+
+    def put(self, targets: Iterable[Target]) -> None:
+        """Add or change *targets*; an unchanged interval keeps its place in time."""
+        targets = list(targets)
+        spread = max(2.0, (len(self._entries) + len(targets)) / 100)
+        now = self._clock.tick()
+        for target in targets:
+            known = self._entries.get(target.id)
+            if target.endpoint is None or not target.enabled:
+                self.drop(target.id)
+            elif known is None:
+                self._add(target, now + share(target.id) * min(target.interval, spread))
+            else:
+                self._change(known, target, now)
+        self._set_host_limits()
+
+    def drop(self, service: str) -> None:
+        """Stop probing *service*; a probe under way ends without being recorded."""
+        self._entries.pop(service, None)
+
+    def expedite(self, service: str) -> None:
+        """Probe *service* at once, or right after the probe that is under way."""
+        entry = self._entries.get(service)
+        if entry is not None:
+            entry.slowed = False
+            entry.again = entry.running
+            self._schedule(entry, self._clock.tick())
+
+    def _add(self, target: Target, due: float) -> None:
+        limit = target.rate_limit
+        budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
+        entry = _Entry(target, due, budget)
+        self._entries[target.id] = entry
+        self._schedule(entry, due)
+
+    def _change(self, entry: _Entry, target: Target, now: float) -> None:
+        before = entry.target
+        entry.target = target
+        if before.rate_limit != target.rate_limit:
+            limit = target.rate_limit
+            entry.budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
+        if before.key != target.key:
+            self.expedite(target.id)
+        elif before.interval != target.interval:
+            self._schedule(entry, now + share(target.id) * target.interval)
+
+    def _set_host_limits(self) -> None:
+        """Give every host the largest limit of its services: together they get no more."""
+        wanted: dict[str, list[tuple[int | None, int | None]]] = {}
+        for entry in self._entries.values():
+            limit = entry.target.rate_limit
+            pair = (limit.requests_per_minute, limit.requests_per_hour)
+            wanted.setdefault(entry.target.host, []).append(pair)
+        for name, pairs in wanted.items():
+            minute, hour = (_largest(side) for side in zip(*pairs, strict=True))
+            known = self._hosts.get(name)
+            if known is None:
+                slots = asyncio.Semaphore(PER_HOST)
+                self._hosts[name] = _Host(Budget(minute, hour), slots, (minute, hour))
+            elif known.limits != (minute, hour):
+                known.budget, known.limits = Budget(minute, hour), (minute, hour)
+        for name in self._hosts.keys() - wanted.keys():
+            del self._hosts[name]
+
+    def _schedule(self, entry: _Entry, due: float) -> None:
+        entry.generation += 1
+        entry.due = due
+        heapq.heappush(self._queue, (due, entry.target.id, entry.generation))
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    async def run(self, grace: float = 5.0) -> None:
+        """Probe until `stop`; then wait up to *grace* seconds for what is under way."""
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            while not self._stopping:
+                for entry in self._due():
+                    task = asyncio.create_task(self._probe(entry, entry.due))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                    self._next(entry)
+                await self._clock.sleep(self._pause())
+            if tasks:
+                await asyncio.wait(tasks, timeout=grace)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Start no more probes."""
+        self._stopping = True
+
+    def _due(self) -> list[_Entry]:
+        now = self._clock.tick()
+        found = []
+        while self._queue and self._queue[0][0] <= now:
+            _, service, generation = heapq.heappop(self._queue)
+            entry = self._entries.get(service)
+            if entry is None or entry.generation != generation:
+                continue
+            if entry.running:
+                self._next(entry)
+            else:
+                entry.running = True
+                found.append(entry)
+        return found
+
+    def _pause(self) -> float:
+        if not self._queue:
+            return LOOK
+        return min(LOOK, max(QUANTUM, self._queue[0][0] - self._clock.tick()))
+
+    def _next(self, entry: _Entry) -> None:
+        """Set the next start: on the service's own grid, missed slots are skipped, no drift."""
+        now = self._clock.tick()
+        interval = entry.target.interval
+        if entry.slowed:
+            self._schedule(entry, now + max(interval, SLOW))
+            return
+        phase = share(entry.target.id) * interval
+        # The grid hangs on the wall clock, so a restart keeps everybody's place in it.
+        ahead = (phase - self._clock.now()) % interval
+        due = now + ahead
+        if due - entry.due < interval / 2:
+            due += interval
+        self._schedule(entry, due)
+
+    # -- one probe ---------------------------------------------------------------------------
+
+    async def _probe(self, entry: _Entry, due: float) -> None:
+        target = entry.target
+        try:
+            result = await self._result(entry, target, due)
+            if result is not None and self._entries.get(target.id) is entry:
+                self._record(target, result)
+                self._settle(entry, target, result)
+        except Exception:
+            _log.exception("bug around a probe")
+        finally:
+            entry.running = False
+            if entry.again and self._entries.get(target.id) is entry:
+                entry.again = False
+                self._schedule(entry, self._clock.tick())
+
+    def _settle(self, entry: _Entry, target: Target, result: Result) -> None:
+        """Slow down while the provider rejects the key that we still have."""
+        slowed = result.reason in REJECTED and entry.target.key == target.key
+        if slowed != entry.slowed:
+            entry.slowed = slowed
+            self._next(entry)
+
+    async def _result(self, entry: _Entry, target: Target, due: float) -> Result | None:
+        """Return what a probe saw, or None if no request could be sent in its interval."""
+        host = self._hosts.get(target.host)
+        if host is None:
+            return None
+        deadline = due + target.interval
+        async with self._slots, host.slots:
+            self._observer.lag(max(0.0, self._clock.tick() - due))
+            if not await self._may_send(entry, host, deadline):
+                return None
+            started, at = self._clock.tick(), self._clock.now()
+            self.in_flight += 1
+            try:
+                outcome, attempts = await self._attempts(entry, host, target, deadline)
+            finally:
+                self.in_flight -= 1
+        online = outcome.reason not in OFFLINE or await self._network.confirm(started)
+        return Result(
+            service=target.id,
+            at=at,
+            outcome=outcome,
+            verdict=verdict_of(outcome.reason, online=online),
+            attempts=attempts,
+        )
+
+    async def _may_send(self, entry: _Entry, host: _Host, deadline: float) -> bool:
+        """Wait for the budgets of service and host and spend one request of each."""
+        while True:
+            now = self._clock.tick()
+            wait = max(entry.budget.wait(now), host.budget.wait(now))
+            if wait <= 0:
+                entry.budget.spend(now)
+                host.budget.spend(now)
+                return True
+            if now + wait > deadline:
+                return False
+            await self._clock.sleep(wait)
+
+    async def _attempts(
+        self, entry: _Entry, host: _Host, target: Target, deadline: float
+    ) -> tuple[Outcome, int]:
+        assert target.endpoint is not None
+        endpoint, policy = target.endpoint, target.retry_policy
+        attempts = 1
+        outcome = await self._once(endpoint)
+        while attempts <= target.retries and FACTS[outcome.reason].retry:
+            bound = policy.base_delay * policy.backoff_multiplier ** (attempts - 1)
+            asked = outcome.retry_after
+            delay = self._jitter() * bound if asked is None else asked
+            # A further attempt has to end before the next probe begins.
+            left = deadline - self._clock.tick() - delay
+            if left < min(endpoint.timeout, target.interval / 4):
+                break
+            await self._clock.sleep(delay)
+            if not await self._may_send(entry, host, self._clock.tick()):
+                break
+            outcome = await self._once(replace(endpoint, timeout=min(endpoint.timeout, left)))
+            attempts += 1
+        return outcome, attempts
+
+    async def _once(self, endpoint: Endpoint) -> Outcome:
+        try:
+            return await self._prober.probe(endpoint)
+        except Exception:
+            _log.exception("bug in a prober")
+            return Outcome(reason=Reason.INTERNAL, detail="a fault in the exporter; see its log")
+
+
+def _largest(limits: Iterable[int | None]) -> int | None:
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if known else None
