@@ -79,9 +79,7 @@ class App:
             self.prober, self.clock, self._record, self.canaries,
             Observer(lag=self.own.schedule_lag.observe),
         )  # fmt: skip
-        self.loader = Loader(
-            options.source, self.registry, options.environment, self.clock, self
-        )
+        self.loader = Loader(options.source, self.registry, options.environment, self.clock, self)
         self.registry.subscribe(self._changed)
         self.own.live.in_flight = lambda: self.scheduler.in_flight
         self.own.live.network = lambda: self.canaries.states

@@ -22,6 +22,7 @@ TimeFormat = Literal[
     "proto_duration", "datetime_utc", "http_date",
 ]  # fmt: skip
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitHeader:
     """One response header of a rate limit."""
@@ -131,7 +132,10 @@ _GENERIC = tuple(
     LimitHeader(header=f"{prefix}-{kind}", kind=kind, format="epoch_s")
     for prefix in ("x-ratelimit", "ratelimit")
     for kind in ("limit", "remaining", "reset")
-) + (LimitHeader(header="ratelimit", kind="policy"), LimitHeader(header="ratelimit-policy", kind="policy"))
+) + (
+    LimitHeader(header="ratelimit", kind="policy"),
+    LimitHeader(header="ratelimit-policy", kind="policy"),
+)
 _REQUEST_ID = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray", "x-correlation-id")
 _SERVER_TIME = (
     ("openai-processing-ms", "ms"),

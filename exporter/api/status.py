@@ -40,11 +40,11 @@ async def reload(request: web.Request) -> web.Response:
 async def health(request: web.Request) -> web.Response:
     """Return every service's state and how many are in which."""
     services = [service_health(t, request.app[RESULTS].of(t.id)) for t in request.app[REGISTRY]]
-    counts = {status: 0 for status in _WORST}
+    counts: dict[Status, int] = dict.fromkeys(_WORST, 0)
     for service in services:
         counts[service["status"]] += 1
     worst = next((s for s in _WORST if counts[s]), Status.UNKNOWN)
-    summary = {"total": len(services), **{status: counts[status] for status in Status}}
+    summary = {"total": len(services)} | {str(status): counts[status] for status in Status}
     return web.json_response({"status": worst, "summary": summary, "services": services})
 
 

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exporter.app import VERSION, App, Options, serve
@@ -151,9 +151,9 @@ def _announce(app: App) -> None:
     )
 
 
-def _loop_factory() -> object:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415, the import itself is the question
     except ImportError:  # PyPy and Windows: the standard loop works, a little slower
         return asyncio.new_event_loop
     return uvloop.new_event_loop

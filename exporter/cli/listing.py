@@ -14,7 +14,10 @@ from exporter.providers import Preset, presets
 
 def print_schema() -> int:
     """Print the JSON Schema that editors complete against."""
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **file_schema(references=True)}
+    found = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **file_schema(references=True),
+    }
     print(json.dumps(found, indent=2, sort_keys=True))
     return 0
 

@@ -133,8 +133,8 @@ def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
             "verified": certificate.verified,
         },
         "limits": {
-            name: {"limit": l.limit, "remaining": l.remaining, "reset": _time(l.reset)}
-            for name, l in outcome.limits.items()
+            name: {"limit": one.limit, "remaining": one.remaining, "reset": _time(one.reset)}
+            for name, one in outcome.limits.items()
         },
         "quotas": {f"{name} {unit}": value for (name, unit), value in outcome.quotas.items()},
         "request_id": outcome.request_id or None,
@@ -164,8 +164,8 @@ def _print(target: Target, outcome: Outcome, verdict: Verdict) -> None:
     for row in _waterfall(outcome):
         console.print(row)
     console.print()
-    for row in _facts(outcome):
-        console.print(Text(f"  {row}"))
+    for fact in _facts(outcome):
+        console.print(Text(f"  {fact}"))
     console.print(Text(f"  {curl_line(target.endpoint)}", style="dim"))
 
 

@@ -8,13 +8,8 @@ from exporter.config.files import (
     read_files,
     read_text,
 )
-from exporter.config.targets import (
-    USER_AGENT,
-    QuotaRequest,
-    Target,
-    canary_endpoint,
-    make_target,
-)
+from exporter.config.requests import USER_AGENT, canary_endpoint
+from exporter.config.targets import QuotaRequest, Target, make_target
 from exporter.config.thresholds import Threshold
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from exporter.checks import assertion_mistakes
 from exporter.config.declarations import Canary, Monitoring, Service
 from exporter.config.merge import merged
-from exporter.config.mistakes import check_mistakes, service_mistakes, warnings_of
+from exporter.config.mistakes import canary_mistakes, service_mistakes, warnings_of
 from exporter.matching import path_mistake, pattern_mistake
 from exporter.providers import presets
 from exporter.settings import (
@@ -66,6 +67,9 @@ def file_schema(*, references: bool = False) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
+_rules = functools.cache(file_schema)
+
+
 def find(paths: Iterable[Path]) -> list[Path]:
     """Return the files that *paths* name; a directory stands for its YAML files, by name.
 
@@ -117,7 +121,7 @@ class _File:
 
     def doubtful(self, path: Place) -> bool:
         """Return whether a finding at *path* may only follow from what was taken out."""
-        return any(bad[: len(path)] == path for bad in self.pruned)
+        return any(path in (bad, bad[:-1]) for bad in self.pruned)
 
 
 class _Reading:
@@ -125,7 +129,7 @@ class _Reading:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._rules = file_schema()
+        self._rules = _rules()
         self._files: list[_File] = []
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
@@ -283,7 +287,7 @@ def _file_problems(file: _File) -> Iterator[Problem]:
     for index, canary in enumerate(_list(file.loaded.data, "canaries")):
         if isinstance(canary, dict):
             place = ("canaries", index)
-            found += [((*place, *path), what) for path, what in check_mistakes(canary)]
+            found += [((*place, *path), what) for path, what in canary_mistakes(canary)]
     return (file.loaded.problem(path, what) for path, what in found if not file.doubtful(path))
 
 

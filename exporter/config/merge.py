@@ -1,4 +1,4 @@
-"""What wins: the service's own field over the file's defaults; `targets` puts the preset below both.
+"""What wins: the service's own field over the defaults; `targets` puts the preset below both.
 
 Mappings are merged field by field, lists and scalars replaced. Pure, on plain data.
 """

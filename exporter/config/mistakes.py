@@ -103,8 +103,15 @@ def _at(raw: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
     return raw
 
 
+def canary_mistakes(raw: dict[str, Any]) -> Found:
+    """Yield what makes a canary unusable."""
+    if (endpoint := raw.get("endpoint")) and not re.fullmatch(r"/[^\x00-\x20\x7f]*", endpoint):
+        yield ("endpoint",), "must be a path starting with / and without spaces"
+    yield from check_mistakes(raw)
+
+
 def check_mistakes(raw: dict[str, Any]) -> Found:
-    """Yield what makes a health check or a canary unusable."""
+    """Yield what makes a check unusable, a service's or a canary's."""
     yield from _headers(raw.get("headers", {}), ("headers",))
     for index, status in enumerate(raw.get("expected_status_codes", ())):
         if not 100 <= status <= 599:

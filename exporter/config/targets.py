@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,15 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.checks import Assertion, HealthCheck
-from exporter.config.declarations import (
-    Canary,
-    Maintenance,
-    Objectives,
-    RateLimit,
-    RetryPolicy,
-    Service,
-)
+from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy, Service
 from exporter.config.files import Declared
+from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.thresholds import Threshold, thresholds_of
 from exporter.probers import Endpoint, Expectations
 from exporter.providers import Auth, Preset, PresetCheck, StatusPage, presets
@@ -27,7 +20,6 @@ from exporter.readings import Readings
 from exporter.secret import MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build
 
-USER_AGENT = "tekup-service-registry (+https://github.com/tekup/service-registry)"
 _BOUND = ("endpoint", "method")
 
 
@@ -89,32 +81,6 @@ def make_target(declared: Declared, environment: Mapping[str, str]) -> Target:
     preset = presets().get(service.provider)
     maker = _Maker(service, declared, preset, environment)
     return maker.target()
-
-
-def canary_endpoint(canary: Canary) -> Endpoint:
-    """Return how *canary* is asked."""
-    url = canary.url.rstrip("/") + canary.endpoint if canary.endpoint else canary.url
-    body, content_type = _body(canary.body)
-    public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
-    given = {name.lower() for name in canary.headers}
-    return Endpoint(
-        url=url,
-        shown=url.partition("?")[0],
-        method=canary.method,
-        headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),
-        credentials=tuple(canary.headers.items()),
-        body=body,
-        timeout=canary.timeout,
-        follow_redirects=canary.follow_redirects,
-        allow_cross_origin=canary.allow_cross_origin,
-        proxy=canary.proxy,
-        tls=canary.tls,
-        allow_private=canary.allow_private_addresses,
-        keep_alive=canary.connection == "keep_alive",
-        expect=Expectations(
-            statuses=frozenset(canary.expected_status_codes), assertions=canary.assertions
-        ),
-    )
 
 
 class _NeedsVariableError(LookupError):
@@ -232,7 +198,7 @@ class _Maker:
     def _build(self, asked: PresetCheck, *, keyed: bool) -> Endpoint:
         check = self.service.health_check
         url = self._url(asked.endpoint)
-        body, content_type = _body(asked.body)
+        body, content_type = body_of(asked.body)
         public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
         if self.preset is not None:
             public |= self.preset.headers | self._optional_headers()
@@ -333,9 +299,11 @@ class _Maker:
                 url=own.url, adapter=own.adapter, endpoint=own.endpoint,
                 component_filter=own.component_filter, confidence="doc",
             )  # fmt: skip
-        known = preset.status_page if preset is not None else None
-        if known is None or (preset.self_hosted and self.service.base_url and not own.url):
+        if preset is None or preset.status_page is None:
             return None
+        if preset.self_hosted and self.service.base_url and not own.url:
+            return None
+        known = preset.status_page
         return StatusPage(
             url=own.url or known.url,
             adapter=own.adapter or known.adapter,
@@ -412,11 +380,3 @@ def _as_preset_check(check: HealthCheck) -> PresetCheck:
         assertions=check.assertions,
         confidence="doc",
     )
-
-
-def _body(data: Any) -> tuple[bytes | None, dict[str, str]]:
-    if data is None:
-        return None, {}
-    if isinstance(data, str):
-        return data.encode(), {}
-    return json.dumps(data).encode(), {"Content-Type": "application/json"}

@@ -11,9 +11,11 @@ import asyncio
 import logging
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from exporter.config import Target
-from exporter.metrics.families import FAMILIES, Family, View, escape
+from exporter.metrics.families import FAMILIES, Family, When
+from exporter.metrics.lines import View, escape, state_of
 from exporter.metrics.own import OwnMetrics
 from exporter.results import Results
 from exporter.statuspages import State
@@ -23,7 +25,17 @@ SLICE = 256
 CHUNK = 512 * 1024
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-_CHANGING = tuple(i for i, family in enumerate(FAMILIES) if not family.fixed)
+_OFTEN = tuple(i for i, family in enumerate(FAMILIES) if family.when is When.RESULT)
+_CHANGING = tuple(i for i, family in enumerate(FAMILIES) if family.when is not When.TARGET)
+
+
+@dataclass(slots=True)
+class _Row:
+    """The lines of one service, by the index of their family."""
+
+    labels: str
+    lines: list[bytes]
+    state: tuple[object, ...] = ()
 
 
 class Exposition:
@@ -34,8 +46,7 @@ class Exposition:
         page: Callable[[Target], State | None] = lambda target: None,
     ) -> None:  # fmt: skip
         self._results, self._own, self._lean, self._page = results, own, lean, page
-        self._rows: dict[str, list[bytes]] = {}
-        self._labels: dict[str, str] = {}
+        self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
 
     # -- keeping the lines -------------------------------------------------------------------
@@ -46,20 +57,25 @@ class Exposition:
             f'service="{target.id}",environment="{escape(target.environment)}",'
             f'provider="{target.provider}"'
         )
-        self._labels[target.id] = labels
-        row = self._rows.setdefault(target.id, [b""] * len(FAMILIES))
-        self._render(row, range(len(FAMILIES)), target)
+        row = self._rows.setdefault(target.id, _Row(labels, [b""] * len(FAMILIES)))
+        row.labels = labels
+        view = self._view(row, target)
+        row.state = state_of(view)
+        self._render(row, range(len(FAMILIES)), view)
 
     def refresh(self, target: Target) -> None:
-        """Render the lines of *target* that a result changes."""
+        """Render the lines of *target* that its newest result changes."""
         row = self._rows.get(target.id)
-        if row is not None:
-            self._render(row, _CHANGING, target)
+        if row is None:
+            return
+        view = self._view(row, target)
+        state = state_of(view)
+        self._render(row, _OFTEN if state == row.state else _CHANGING, view)
+        row.state = state
 
     def drop(self, service: str) -> None:
         """Forget every line of *service*."""
         self._rows.pop(service, None)
-        self._labels.pop(service, None)
         self._maintenance.discard(service)
 
     def set_maintenance(self, target: Target, active: bool) -> None:
@@ -68,16 +84,18 @@ class Exposition:
             (self._maintenance.add if active else self._maintenance.discard)(target.id)
             self.refresh(target)
 
-    def _render(self, row: list[bytes], indexes: Iterable[int], target: Target) -> None:
-        view = View(
-            self._labels[target.id], target, self._results.of(target.id), self._page(target),
+    def _view(self, row: _Row, target: Target) -> View:
+        return View(
+            row.labels, target, self._results.of(target.id), self._page(target),
             target.id in self._maintenance, self._lean,
         )  # fmt: skip
+
+    def _render(self, row: _Row, indexes: Iterable[int], view: View) -> None:
         for i in indexes:
             try:
-                row[i] = FAMILIES[i].render(view).encode()
+                row.lines[i] = FAMILIES[i].render(view).encode()
             except Exception:
-                row[i] = b""
+                row.lines[i] = b""
                 self._own.render_errors.inc()
                 _log.exception("bug in the renderer of %s", FAMILIES[i].name)
 
@@ -110,7 +128,7 @@ class Exposition:
         yield packer.flush()
 
     def _pieces(self, openmetrics: bool) -> Iterator[bytes]:
-        rows = list(self._rows.values())
+        rows = [row.lines for row in self._rows.values()]
         for i, family in enumerate(FAMILIES):
             head = _head(family, openmetrics)
             for at in range(0, len(rows), SLICE):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 import prometheus_client as client
 from prometheus_client import exposition
-from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import Collector
 
 from exporter.results import Status
@@ -48,7 +48,7 @@ class OwnMetrics:
     """What the exporter knows about itself. Durations are in seconds, times are Unix times."""
 
     def __init__(self, version: str) -> None:
-        client.disable_created_metrics()
+        client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         client.ProcessCollector(registry=self._registry)
         self.live = _Live()
@@ -92,4 +92,5 @@ class OwnMetrics:
 
 
 def _openmetrics(registry: CollectorRegistry) -> bytes:
-    return bytes(openmetrics_exposition.generate_latest(registry))
+    text = openmetrics_exposition.generate_latest(registry)  # type: ignore[no-untyped-call]
+    return bytes(text)

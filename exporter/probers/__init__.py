@@ -73,6 +73,10 @@ class Request:
     ip_version: int = 0
     http2: bool = True
     max_body: int = MAX_BODY
+    encodings: str | None = ""
+    """Content encodings to ask for and undo: empty is all that the engine knows, None is none."""
+    inspect: bool = False
+    """Whether the answer shall have `chain` and `session`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,6 +99,12 @@ class Answer:
     phases: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
     certificate: Certificate | None = None
     address: str = ""
+    resolved: tuple[str, ...] = ()
+    """The addresses of the name, in the order to try; none where a proxy resolves."""
+    chain: tuple[bytes, ...] = ()
+    """The certificates that the peer sent, leaf first, as DER."""
+    session: tuple[str, str] = ("", "")
+    """TLS version and cipher, as OpenSSL names them."""
 
 
 class Transport(Protocol):

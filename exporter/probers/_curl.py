@@ -8,65 +8,53 @@ not its business here. No pycurl exception leaves this module.
 from __future__ import annotations
 
 import asyncio
-import functools
 import socket
-import ssl
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-import certifi
 import pycurl
 
+from exporter.checks import TlsSettings
 from exporter.model import Certificate, Reason
 from exporter.probers import MAX_HEAD, MAX_HEADERS, Answer, Request
 from exporter.probers._addresses import is_public
 from exporter.probers._certificates import earliest
-from exporter.probers._curl_errors import failure_of
+from exporter.probers._curl_answer import answer_of
+from exporter.probers._curl_options import address_of, set_options
 from exporter.probers._resolver import Resolver, ResolveError
-
-_VERSIONS = {
-    pycurl.CURL_HTTP_VERSION_1_0: 1.0,
-    pycurl.CURL_HTTP_VERSION_1_1: 1.1,
-    pycurl.CURL_HTTP_VERSION_2_0: 2.0,
-    pycurl.CURL_HTTP_VERSION_3: 3.0,
-}
-_READY = {1: pycurl.CSELECT_IN, 2: pycurl.CSELECT_OUT}
-
-
-@functools.lru_cache(maxsize=1)
-def default_authorities() -> str:
-    """Return the PEM file of the trusted authorities: the system's, else certifi's."""
-    return ssl.get_default_verify_paths().cafile or certifi.where()
-
-
-@functools.lru_cache(maxsize=16384)
-def _address_of(url: str) -> tuple[str, int, bool]:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    return parts.hostname or "", parts.port or (443 if secure else 80), secure
 
 
 class _Transfer:
     """One request under way: what its callbacks collect."""
 
-    __slots__ = ("body", "done", "head", "lines", "max_body", "refused", "size", "truncated")
+    __slots__ = (
+        "body",
+        "done",
+        "head",
+        "heads",
+        "lines",
+        "max_body",
+        "refused",
+        "size",
+        "truncated",
+    )
 
-    def __init__(self, done: asyncio.Future[tuple[int, str]], max_body: int) -> None:
+    def __init__(self, done: asyncio.Future[int], max_body: int) -> None:
         self.done, self.max_body = done, max_body
         self.head: dict[str, str] = {}
         self.body: list[bytes] = []
-        self.lines = self.size = 0
+        self.lines = self.size = self.heads = 0
         self.truncated = self.refused = False
 
     def on_header(self, line: bytes) -> int | None:
-        self.lines += 1
         self.size += len(line)
-        if self.lines > MAX_HEADERS or self.size > MAX_HEAD:
-            return -1
         if line.startswith(b"HTTP/"):
             self.head = {}
+            self.heads += 1
         name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            self.lines += 1
+        if self.lines > MAX_HEADERS or self.size > MAX_HEAD or self.heads > MAX_HEADERS:
+            return -1
         if colon:
             name, value = name.strip().lower(), value.strip()
             known = self.head.get(name)
@@ -106,7 +94,10 @@ class CurlTransport:
     async def fetch(self, request: Request) -> Answer:
         """Return the answer to *request*, or how far it came, within its timeout."""
         self._start()
-        host, port, secure = _address_of(request.url)
+        try:
+            host, _, secure = address_of(request.url)
+        except ValueError:
+            return Answer(failure=Reason.CLIENT_ERROR, detail="the URL is not valid")
         begun = self._loop.time()
         addresses: list[str] = []
         if not request.proxy:
@@ -126,18 +117,24 @@ class CurlTransport:
                     duration=resolved,
                     phases=(resolved, 0.0, 0.0, 0.0, 0.0),
                 )
-        answer = await self._send(request, host, port, addresses, resolved)
+        answer = await self._send(request, addresses, resolved)
         if answer.failure is Reason.TLS and secure and not request.tls.insecure_skip_verify:
             left = request.timeout - answer.duration
             if left > 0.05:
-                answer.certificate = await self._peek(request, host, port, addresses, left)
+                answer.certificate = await self._peek(request, addresses, left)
         return answer
 
+    @property
+    def in_flight(self) -> int:
+        """How many transfers are under way."""
+        return len(self._running)
+
     async def close(self) -> None:
-        """End every transfer and free the sockets."""
-        for curl in list(self._running):
+        """End every transfer, as cancelled, and free the sockets."""
+        for curl, transfer in list(self._running.items()):
             self._forget(curl)
             curl.close()
+            transfer.done.cancel()
         for curl in self._idle:
             curl.close()
         self._idle.clear()
@@ -150,13 +147,19 @@ class CurlTransport:
 
     # -- one transfer ------------------------------------------------------------------------
 
-    async def _send(
-        self, request: Request, host: str, port: int, addresses: list[str], resolved: float
-    ) -> Answer:
-        curl, transfer = self._prepare(request, host, port, addresses, resolved)
+    async def _send(self, request: Request, addresses: list[str], resolved: float) -> Answer:
         try:
-            code, _ = await self._run(curl, transfer)
-            answer = _answer(curl, transfer, code, resolved, request)
+            curl, transfer = self._prepare(request, addresses, request.timeout - resolved)
+        except ValueError:
+            return Answer(
+                failure=Reason.CLIENT_ERROR, detail="URL or headers hold a control character"
+            )
+        try:
+            code = await self._run(curl, transfer)
+            collected = Answer(
+                headers=transfer.head, body=b"".join(transfer.body), truncated=transfer.truncated
+            )
+            answer = answer_of(curl, collected, code, resolved, request, refused=transfer.refused)
         except BaseException:
             self._forget(curl)
             curl.close()
@@ -166,14 +169,15 @@ class CurlTransport:
         return answer
 
     async def _peek(
-        self, request: Request, host: str, port: int, addresses: list[str], left: float
+        self, request: Request, addresses: list[str], left: float
     ) -> Certificate | None:
         """Return the certificate of a chain that does not verify; nothing of ours is sent."""
         bare = Request(
             url=request.url, method="GET", headers=(), timeout=left, proxy=request.proxy,
-            allow_private=request.allow_private,
+            allow_private=request.allow_private, ip_version=request.ip_version,
+            tls=TlsSettings(server_name=request.tls.server_name),
         )  # fmt: skip
-        curl, transfer = self._prepare(bare, host, port, addresses, 0.0)
+        curl, transfer = self._prepare(bare, addresses, left)
         curl.setopt(pycurl.CONNECT_ONLY, 1)
         curl.setopt(pycurl.SSL_VERIFYPEER, 0)
         curl.setopt(pycurl.SSL_VERIFYHOST, 0)
@@ -187,31 +191,22 @@ class CurlTransport:
             curl.close()
 
     def _prepare(
-        self, request: Request, host: str, port: int, addresses: list[str], spent: float
+        self, request: Request, addresses: list[str], seconds: float
     ) -> tuple[Any, _Transfer]:
         curl = self._idle.pop() if self._idle else pycurl.Curl()
         transfer = _Transfer(self._loop.create_future(), request.max_body)
-        budget = max(1, round((request.timeout - spent) * 1000))
-        set_ = curl.setopt
-        set_(pycurl.NOSIGNAL, 1)
-        set_(pycurl.TIMEOUT_MS, budget)
-        set_(pycurl.CONNECTTIMEOUT_MS, budget)
-        set_(pycurl.PROXY, request.proxy or "")
-        set_(pycurl.ACCEPT_ENCODING, "")
-        set_(pycurl.HEADERFUNCTION, transfer.on_header)
-        set_(pycurl.WRITEFUNCTION, transfer.on_body)
-        _set_method(curl, request)
-        _set_address(curl, request, host, port, addresses)
-        if not request.keep_alive:
-            set_(pycurl.FRESH_CONNECT, 1)
-            set_(pycurl.FORBID_REUSE, 1)
+        try:
+            set_options(curl, request, addresses, seconds)
+        except BaseException:
+            curl.close()
+            raise
+        curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
+        curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
         if not request.allow_private:
-            set_(pycurl.OPENSOCKETFUNCTION, transfer.open_public)
-        if request.url.startswith("https") or (request.proxy or "").startswith("https"):
-            _set_tls(curl, request)
+            curl.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_public)
         return curl, transfer
 
-    async def _run(self, curl: Any, transfer: _Transfer) -> tuple[int, str]:
+    async def _run(self, curl: Any, transfer: _Transfer) -> int:
         self._running[curl] = transfer
         self._multi.add_handle(curl)
         return await transfer.done
@@ -270,147 +265,21 @@ class CurlTransport:
         while True:
             waiting, finished, failed = self._multi.info_read()
             for curl in finished:
-                self._finish(curl, 0, "")
-            for curl, code, text in failed:
-                self._finish(curl, code, text)
+                self._finish(curl, 0)
+            for curl, code, _ in failed:
+                self._finish(curl, code)
             if not waiting:
                 return
 
-    def _finish(self, curl: Any, code: int, text: str) -> None:
+    def _finish(self, curl: Any, code: int) -> None:
         transfer = self._running.pop(curl, None)
         if transfer is None:
             return
         self._multi.remove_handle(curl)
         if not transfer.done.done():
-            transfer.done.set_result((code, text))
+            transfer.done.set_result(code)
 
 
 def _no_address(detail: str, spent: float) -> Answer:
     phases = (spent, 0.0, 0.0, 0.0, 0.0)
     return Answer(failure=Reason.DNS, detail=detail, duration=spent, phases=phases)
-
-
-def _set_method(curl: Any, request: Request) -> None:
-    headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
-    curl.setopt(pycurl.HTTPHEADER, headers)
-    if request.method == "HEAD":
-        curl.setopt(pycurl.NOBODY, 1)
-    elif request.body is not None:
-        curl.setopt(pycurl.POSTFIELDSIZE, len(request.body))
-        curl.setopt(pycurl.POSTFIELDS, request.body)
-        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-    elif request.method == "POST":
-        curl.setopt(pycurl.POSTFIELDS, b"")
-    elif request.method != "GET":
-        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-
-
-def _set_address(
-    curl: Any, request: Request, host: str, port: int, addresses: list[str]
-) -> None:
-    url = request.url
-    if (name := request.tls.server_name) and name != host:
-        # SNI and verification follow the URL's host in libcurl, so the other name becomes the
-        # URL's and the true one goes into Host; the address is that of the true one.
-        url = url.replace(f"//{host}", f"//{name}", 1)
-        addresses, host = addresses or [host], name
-    curl.setopt(pycurl.URL, url)
-    if addresses and addresses != [host]:
-        shown = ",".join(f"[{a}]" if ":" in a else a for a in addresses)
-        curl.setopt(pycurl.RESOLVE, [f"+{host}:{port}:{shown}"])
-    if request.ip_version:
-        only = pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6
-        curl.setopt(pycurl.IPRESOLVE, only)
-
-
-def _set_tls(curl: Any, request: Request) -> None:
-    tls = request.tls
-    curl.setopt(pycurl.CAINFO, tls.ca_file or default_authorities())
-    curl.setopt(pycurl.OPT_CERTINFO, 1)
-    # A resumed session would show no certificate and flatter the handshake.
-    curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
-    if not request.http2:
-        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-    if tls.cert_file:
-        curl.setopt(pycurl.SSLCERT, tls.cert_file)
-        curl.setopt(pycurl.SSLKEY, tls.key_file or tls.cert_file)
-    if tls.insecure_skip_verify:
-        curl.setopt(pycurl.SSL_VERIFYPEER, 0)
-        curl.setopt(pycurl.SSL_VERIFYHOST, 0)
-
-
-def _answer(
-    curl: Any, transfer: _Transfer, code: int, resolved: float, request: Request
-) -> Answer:
-    get: Callable[[int], Any] = curl.getinfo
-    secure = request.url.startswith("https")
-    phases = _phases(get, resolved, secure)
-    answer = Answer(
-        status=get(pycurl.RESPONSE_CODE),
-        headers=transfer.head,
-        body=b"".join(transfer.body),
-        truncated=transfer.truncated,
-        content_length=int(get(pycurl.CONTENT_LENGTH_DOWNLOAD)),
-        http_version=_VERSIONS.get(get(pycurl.INFO_HTTP_VERSION), 0.0),
-        duration=sum(phases),
-        phases=phases,
-        address=get(pycurl.PRIMARY_IP) or "",
-    )
-    if secure and not request.tls.insecure_skip_verify:
-        answer.certificate = earliest(get(pycurl.INFO_CERTINFO), verified=code == 0)
-    elif secure:
-        answer.certificate = earliest(get(pycurl.INFO_CERTINFO), verified=False)
-    if code and not (code == pycurl.E_WRITE_ERROR and transfer.truncated):
-        if transfer.refused:
-            answer.failure = Reason.ADDRESS_REFUSED
-            answer.detail = "the address is not public"
-        else:
-            verify = get(pycurl.SSL_VERIFYRESULT) if secure else 0
-            answer.failure, answer.detail = failure_of(code, _open_phase(get, secure), verify)
-    return answer
-
-
-def _stamps(get: Callable[[int], Any]) -> tuple[float, float, float, float, float]:
-    return (
-        get(pycurl.NAMELOOKUP_TIME),
-        get(pycurl.CONNECT_TIME),
-        get(pycurl.APPCONNECT_TIME),
-        # set by a failure too: it counts only once there is a status
-        get(pycurl.STARTTRANSFER_TIME) if get(pycurl.RESPONSE_CODE) else 0.0,
-        get(pycurl.TOTAL_TIME),
-    )
-
-
-def _phases(
-    get: Callable[[int], Any], resolved: float, secure: bool
-) -> tuple[float, float, float, float, float]:
-    """Return resolve, connect, tls, processing, transfer; they sum to the duration.
-
-    libcurl's stamps are cumulative and 0 where a phase did not happen (a kept connection) or did
-    not end (a failure). In the second case the rest of the time belongs to that phase.
-    """
-    lookup, connect, handshake, first, total = _stamps(get)
-    ends, before = [], 0.0
-    for stamp, happens in ((lookup, True), (connect, True), (handshake, secure), (first, True)):
-        if not happens:
-            end = before
-        elif stamp <= 0:
-            end = before if first > 0 else total
-        else:
-            end = min(max(stamp, before), total)
-        ends.append(end)
-        before = end
-    a, b, c, d = ends
-    return (resolved + a, b - a, c - b, d - c, total - d)
-
-
-def _open_phase(get: Callable[[int], Any], secure: bool) -> str:
-    """Return the phase that had not ended, in words for a person."""
-    lookup, connect, handshake, first, _ = _stamps(get)
-    if lookup <= 0:
-        return "resolving the name"
-    if connect <= 0:
-        return "connecting"
-    if secure and handshake <= 0:
-        return "in the TLS handshake"
-    return "waiting for the answer" if first <= 0 else "reading the answer"

@@ -186,7 +186,7 @@ def presets() -> dict[str, Preset]:
 
 def key_mistakes(preset: Preset, key: str, environment: str) -> list[tuple[str, str]]:
     """Return (level, message) for each thing wrong with *key*; no message holds any of it."""
-    found = [
+    found: list[tuple[str, str]] = [
         (lint.level, lint.message)
         for lint in preset.key.lint
         if re.search(lint.pattern, key)

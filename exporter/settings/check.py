@@ -281,7 +281,8 @@ def _explain(path: Path, error: Any) -> Iterator[tuple[Path, str]]:
         for name in sorted(n for n in error.instance if n not in known):
             yield (*path, name), _unknown(name, known)
     else:
-        yield path, str(rules.get("x-hint") or _sentence(error))
+        hint = rules.get("x-hint") if rule == "pattern" else None
+        yield path, str(hint or _sentence(error))
 
 
 def _unknown(name: str, known: dict[str, Any]) -> str:

@@ -33,6 +33,7 @@ _SYNTAX = (
     ("mapping values are not allowed", "a ': ' where none can stand; quote the text"),
     ("could not find expected ':'", "a key without its ':'"),
     ("cannot start any token", "a character that cannot start a value; quote the text, use spaces"),
+    ("tab character", "a tab; indent with spaces"),
     ("found undefined alias", "an alias (*name) without its anchor (&name)"),
     ("while scanning a quoted scalar", "a quote that is not closed"),
     ("found unexpected end of stream", "the text ends inside a value; is a quote closed?"),
@@ -96,8 +97,8 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
 
     *expand* raises LookupError with the name of a variable that is not set (kept in `missing`,
     None stands in its place) or ValueError with a fixed phrase (kept in `problems`). What it
-    returned for a plain scalar stays text, its place is kept in `expanded`; `references` has every
-    place that held a `${`.
+    returned stays text, its place is kept in `expanded`; `references` has every place that held a
+    `${`.
 
     Raises:
         DocumentError: the text is not YAML that we accept.
@@ -109,8 +110,10 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
         said = f"{error.context or ''} {error.problem or ''}"
+        mark = error.problem_mark or error.context_mark
+        if "quoted scalar" in said and error.context_mark:
+            mark = error.context_mark  # where the quote opens, not where the file ends
         why = next((ours for theirs, ours in _SYNTAX if theirs in said), "")
         raise DocumentError((mark.line if mark else 0) + 1, _invalid(why)) from None
     except (yaml.YAMLError, RecursionError, ValueError):
@@ -215,6 +218,5 @@ class _Reader:
         except ValueError as error:
             self.document.problems.append((path, line, str(error)))
             return None
-        if not node.style:
-            self.document.expanded.add(path)
+        self.document.expanded.add(path)
         return text

@@ -1,0 +1,47 @@
+# The commands of this project. Each sets up what it needs; nothing has to be installed before.
+PYTHON ?= python3
+BIN := .venv/bin
+CONFIG ?= config/services.yaml
+LISTEN ?= 127.0.0.1:9642
+
+.PHONY: run test lint format bench reference clean
+
+run: .venv/run  ## serve the example configuration
+	$(BIN)/service-registry serve --config $(CONFIG) --listen $(LISTEN)
+
+test: .venv/dev  ## every test; installs Prometheus, nginx and the like where they are missing
+	tests/tools.sh
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	$(BIN)/lint-imports
+
+lint: .venv/dev  ## style, types, architecture
+	$(BIN)/ruff format --check exporter tests
+	$(BIN)/ruff check exporter tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev
+	$(BIN)/ruff check --fix exporter tests
+	$(BIN)/ruff format exporter tests
+
+bench: .venv/dev  ## speed and fidelity beside blackbox_exporter
+	tests/tools.sh
+	$(BIN)/python -m tests.bench
+
+reference: .venv/dev  ## write what is generated: the schema and the reference tables
+	$(BIN)/service-registry schema > config/services.schema.json
+	$(BIN)/python -m tests.reference
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+
+.venv/run: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/dev: .venv/run
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@

@@ -1,0 +1,120 @@
+"""From a `Request` to libcurl's options. Texts go over as UTF-8 bytes: pycurl's own are ASCII."""
+
+from __future__ import annotations
+
+import functools
+import re
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+import pycurl
+
+from exporter.probers import Request
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+@functools.lru_cache(maxsize=1)
+def default_authorities() -> str:
+    """Return the PEM file of the trusted authorities: the system's, else certifi's."""
+    return ssl.get_default_verify_paths().cafile or certifi.where()
+
+
+@functools.lru_cache(maxsize=16384)
+def address_of(url: str) -> tuple[str, int, bool]:
+    """Return host, port and whether *url* is https.
+
+    Raises:
+        ValueError: *url* is not one that can be asked.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http or https URL with a host")
+    secure = parts.scheme == "https"
+    return parts.hostname, parts.port or (443 if secure else 80), secure
+
+
+def set_options(curl: Any, request: Request, addresses: list[str], seconds: float) -> None:
+    """Tell *curl* all of *request* but its callbacks; it may take *seconds*.
+
+    Raises:
+        ValueError: a header holds a control character, or the URL a NUL.
+    """
+    budget = max(1, round(seconds * 1000))
+    set_ = curl.setopt
+    set_(pycurl.NOSIGNAL, 1)
+    set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    set_(pycurl.TIMEOUT_MS, budget)
+    set_(pycurl.CONNECTTIMEOUT_MS, budget)
+    set_(pycurl.PROXY, (request.proxy or "").encode())
+    set_(pycurl.NOPROXY, "")  # unset, the environment's no_proxy decides
+    set_(pycurl.ACCEPT_ENCODING, "")
+    headers = [_header_line(name, value) for name, value in request.headers]
+    headers += _set_address(curl, request, addresses)
+    set_(pycurl.HTTPHEADER, headers)
+    _set_method(curl, request)
+    if not request.keep_alive:
+        set_(pycurl.FRESH_CONNECT, 1)
+        set_(pycurl.FORBID_REUSE, 1)
+    if request.url.startswith("https") or (request.proxy or "").startswith("https"):
+        _set_tls(curl, request)
+
+
+def _header_line(name: str, value: str) -> bytes:
+    if _CONTROL.search(name) or _CONTROL.search(value):
+        raise ValueError("a header holds a control character")
+    return (f"{name}: {value}" if value.strip() else f"{name};").encode()
+
+
+def _set_method(curl: Any, request: Request) -> None:
+    if request.method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)
+    elif request.body is not None:
+        curl.setopt(pycurl.POSTFIELDSIZE, len(request.body))
+        curl.setopt(pycurl.POSTFIELDS, request.body)
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+    elif request.method == "POST":
+        curl.setopt(pycurl.POSTFIELDS, b"")
+    elif request.method != "GET":
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+
+
+def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[bytes]:
+    """Say what is asked and where it is; return the Host header if it is not the URL's own."""
+    host, port, _ = address_of(request.url)
+    url, hosts = request.url, []
+    if (name := request.tls.server_name) and name != host:
+        # SNI and verification follow the URL's host in libcurl: the other name becomes the
+        # URL's, the connection and Host keep the true one.
+        parts = urlsplit(url)
+        url = parts._replace(netloc=f"{name}:{port}").geturl()
+        shown = f"[{host}]" if ":" in host else host
+        curl.setopt(pycurl.CONNECT_TO, [f"{name}:{port}:{shown}:{port}".encode()])
+        if not any(header.lower() == "host" for header, _ in request.headers):
+            hosts = [f"Host: {parts.netloc.rpartition('@')[2]}".encode()]
+    curl.setopt(pycurl.URL, url.encode())
+    if addresses and addresses != [host]:
+        text = ",".join(f"[{a}]" if ":" in a else a for a in addresses)
+        curl.setopt(pycurl.RESOLVE, [f"+{host}:{port}:{text}".encode()])
+    if request.ip_version:
+        only = pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6
+        curl.setopt(pycurl.IPRESOLVE, only)
+    return hosts
+
+
+def _set_tls(curl: Any, request: Request) -> None:
+    tls = request.tls
+    curl.setopt(pycurl.CAINFO, tls.ca_file or default_authorities())
+    curl.setopt(pycurl.OPT_CERTINFO, 1)
+    # A resumed session would show no certificate and flatter the handshake.
+    curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+    if not request.http2:
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    if tls.cert_file:
+        curl.setopt(pycurl.SSLCERT, tls.cert_file)
+        curl.setopt(pycurl.SSLKEY, tls.key_file or tls.cert_file)
+    if tls.insecure_skip_verify:
+        curl.setopt(pycurl.SSL_VERIFYPEER, 0)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 0)

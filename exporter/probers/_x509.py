@@ -1,0 +1,186 @@
+"""The few fields of an X.509 certificate that blackbox_exporter's labels need, read from its DER.
+
+libcurl tells them as text in which a comma inside a name looks like a separator, so the names are
+read from the certificate itself. Nothing is verified here: libcurl has done that. RFC 5280.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_SEQUENCE, _SET, _OID, _VERSION, _EXTENSIONS, _DNS = 0x30, 0x31, 0x06, 0xA0, 0xA3, 0x82
+_UTC_TIME, _UTF16, _UTF32 = 0x17, 0x1E, 0x1C
+_ALTERNATIVE = bytes.fromhex("551d11")
+# The order in which Go's pkix.Name.String() writes the attributes it knows (2.5.4.x).
+_ATTRIBUTES = {
+    5: "SERIALNUMBER", 3: "CN", 17: "POSTALCODE", 9: "STREET",
+    8: "ST", 7: "L", 11: "OU", 10: "O", 6: "C",
+}  # fmt: skip
+_ESCAPED = frozenset(',+"\\<>;')
+MAX_TEXT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cert:
+    """One certificate; `expiry` is a Unix time, names are as Go writes them."""
+
+    der: bytes
+    issuer_der: bytes
+    subject_der: bytes
+    expiry: float
+    names: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate in hexadecimal."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @property
+    def subject(self) -> str:
+        """The subject, such as `CN=localhost,O=Acme`."""
+        return written(self.subject_der)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer, in the same form."""
+        return written(self.issuer_der)
+
+
+def parse(der: bytes) -> Cert | None:
+    """Return what *der* says, or None if it is no certificate."""
+    try:
+        return _parse(der)
+    except (ValueError, IndexError, StopIteration, OverflowError):
+        return None
+
+
+def _parse(der: bytes) -> Cert:
+    (_, whole) = next(_items(der))
+    (_, body) = next(_items(whole))
+    parts = list(_items(body))
+    if parts[0][0] == _VERSION:
+        parts = parts[1:]
+    (_, _), (_, _), (_, issuer), (_, validity), (_, subject), *rest = parts
+    names = [name for tag, value in rest if tag == _EXTENSIONS for name in _dns_names(value)]
+    return Cert(der, issuer, subject, _time(*list(_items(validity))[1]), tuple(names))
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield tag and content of each value in *data*."""
+    at = 0
+    while at < len(data):
+        tag, length, at = data[at], data[at + 1], at + 2
+        if length & 0x80:
+            count = length & 0x7F
+            length = int.from_bytes(data[at : at + count])
+            at += count
+        if at + length > len(data):
+            raise ValueError("cut short")
+        yield tag, data[at : at + length]
+        at += length
+
+
+def _time(tag: int, value: bytes) -> float:
+    text = value.decode("ascii")
+    if tag == _UTC_TIME:  # two digits of a year from 1950 to 2049
+        text = ("19" if int(text[:2]) >= 50 else "20") + text
+    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
+def _dns_names(extensions: bytes) -> Iterator[str]:
+    (_, listed) = next(_items(extensions))
+    for _, extension in _items(listed):
+        parts = list(_items(extension))
+        if parts[0][1] == _ALTERNATIVE:
+            (_, names) = next(_items(parts[-1][1]))
+            yield from (plain(v.decode("latin-1")) for tag, v in _items(names) if tag == _DNS)
+
+
+def written(name: bytes) -> str:
+    """Return a distinguished name as Go's `pkix.Name.String()` does."""
+    known: dict[int, list[str]] = {}
+    others: list[str] = []
+    for _, group in _items(name):
+        for _, pair in _items(group):
+            (_, oid), (tag, value) = _items(pair)
+            if len(oid) == 3 and oid[:2] == b"\x55\x04" and oid[2] in _ATTRIBUTES:
+                known.setdefault(oid[2], []).append(_escaped(_text(tag, value)))
+            else:
+                others.append(f"{_dotted(oid)}=#{_value(tag, value).hex()}")
+    groups = [
+        "+".join(f"{_ATTRIBUTES[k]}={v}" for v in known[k]) for k in _ATTRIBUTES if k in known
+    ]
+    return ",".join((*groups, *reversed(others)))[:MAX_TEXT]
+
+
+def _text(tag: int, value: bytes) -> str:
+    coding = {_UTF16: "utf-16-be", _UTF32: "utf-32-be"}.get(tag, "utf-8")
+    return plain(value.decode(coding, "replace"))
+
+
+def plain(text: str) -> str:
+    """Return *text* with everything that is no visible character replaced."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:MAX_TEXT]
+
+
+def _escaped(text: str) -> str:
+    last = len(text) - 1
+    return "".join(
+        f"\\{c}" if c in _ESCAPED or (c == " " and i in (0, last)) or (c == "#" and i == 0) else c
+        for i, c in enumerate(text)
+    )
+
+
+def _dotted(oid: bytes) -> str:
+    numbers, number = [], 0
+    for byte in oid:
+        number = number << 7 | byte & 0x7F
+        if not byte & 0x80:
+            numbers.append(number)
+            number = 0
+    first = min(numbers[0] // 40, 2)
+    return ".".join(map(str, (first, numbers[0] - 40 * first, *numbers[1:])))
+
+
+def _value(tag: int, value: bytes) -> bytes:
+    size = len(value)
+    if size < 0x80:
+        return bytes((tag, size)) + value
+    length = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes((tag, 0x80 | len(length))) + length + value
+
+
+def chain_expiry(sent: tuple[Cert, ...], anchors: Iterable[Cert], now: float) -> float | None:
+    """Return the expiry of the chain that lasts longest, as a Unix time; None without a chain.
+
+    libcurl tells that the chain verified, not which one it was. So every path by name from the
+    leaf over what was *sent* to one of the *anchors* is looked at, as Go does; a path with a
+    certificate that has expired at *now* is none.
+    """
+    by_subject: dict[bytes, list[tuple[Cert, bool]]] = {}
+    for anchor in anchors:
+        by_subject.setdefault(anchor.subject_der, []).append((anchor, True))
+    for cert in sent[1:]:
+        by_subject.setdefault(cert.subject_der, []).append((cert, False))
+    trusted = {anchor.der for found in by_subject.values() for anchor, is_one in found if is_one}
+    ends: list[float] = []
+
+    def walk(cert: Cert, path: frozenset[bytes], expiry: float) -> None:
+        expiry = min(expiry, cert.expiry)
+        if expiry < now or len(path) > 8 or cert.der in path:
+            return
+        if cert.der in trusted:
+            ends.append(expiry)
+        for above, is_anchor in by_subject.get(cert.issuer_der, ()):
+            if is_anchor:
+                if above.expiry >= now:
+                    ends.append(min(expiry, above.expiry))
+            else:
+                walk(above, path | {cert.der}, expiry)
+
+    if sent:
+        walk(sent[0], frozenset(), sent[0].expiry)
+    return max(ends, default=None)

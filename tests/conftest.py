@@ -1,0 +1,111 @@
+"""Fixtures of every test: scripted vendors, a fake clock, the engine, a guard of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import uvloop
+from blockbuster import blockbuster_ctx
+
+from exporter.checks import TlsSettings
+from exporter.probers._curl import CurlTransport
+from exporter.probers.http import HttpProber
+from tests.fakes import FakeClock
+from tests.vendor import Proxy, Vendor
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on uvloop, as the product does; tests of the engine run on both loops."""
+    loops: dict[str, Callable[[], Any]] = {"uvloop": uvloop.new_event_loop}
+    if item.path.name.startswith(("test_curl", "test_hostile", "test_http")):
+        loops["asyncio"] = asyncio.new_event_loop
+    return loops
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls() -> Iterator[None]:
+    """Fail a test whose event loop is blocked by a call of ours (libcurl's are not Python's)."""
+    with blockbuster_ctx("exporter.probers"):
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority made for one test run, with its PEM file."""
+
+    ca: trustme.CA
+    file: str
+
+    def trusted(self, **more: Any) -> TlsSettings:
+        """Return settings that accept this authority."""
+        return TlsSettings(ca_file=self.file, **more)
+
+    def server(self, *names: str) -> ssl.SSLContext:
+        """Return a server's context with a certificate for *names*."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(*(names or ("127.0.0.1", "localhost"))).configure_cert(context)
+        return context
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    path: Path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(path)
+    return Authority(ca, str(path))
+
+
+@pytest.fixture
+def ca_file(authority: Authority) -> str:
+    return authority.file
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[Vendor]:
+    async with Vendor() as server:
+        yield server
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Vendor]:
+    """A second origin."""
+    async with Vendor() as server:
+        yield server
+
+
+@pytest.fixture
+async def tls_vendor(authority: Authority) -> AsyncIterator[Vendor]:
+    async with Vendor(authority.server()) as server:
+        yield server
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    async with Proxy() as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[CurlTransport]:
+    engine = CurlTransport()
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture
+def prober(transport: CurlTransport, clock: FakeClock) -> HttpProber:
+    return HttpProber(transport, clock)

@@ -1,0 +1,346 @@
+"""The engine: what it measures, what it sends, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from exporter.model import Reason
+from exporter.probers._curl import CurlTransport
+from tests.conftest import Authority
+from tests.fakes import make_request, settle
+from tests.mischief import hang
+from tests.vendor import Proxy, Vendor, answer
+
+
+async def test_phases_sum_to_the_duration_and_each_is_about_right(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer(body="halves", head_delay=0.05, body_delay=0.03))
+
+    got = await transport.fetch(make_request(vendor.url()))
+
+    resolve, connect, tls, processing, transfer = got.phases
+    assert sum(got.phases) == pytest.approx(got.duration)
+    assert (resolve < 0.02, connect < 0.02, tls) == (True, True, 0.0)
+    assert 0.048 <= processing < 0.08
+    assert 0.028 <= transfer < 0.06
+    assert (got.status, got.body, got.http_version) == (200, b"halves", 1.1)
+    assert got.address == "127.0.0.1"
+    assert got.content_length == 6
+
+
+async def test_tls_is_a_phase_of_its_own(
+    tls_vendor: Vendor, transport: CurlTransport, authority: Authority
+) -> None:
+    tls_vendor.on("/", answer(head_delay=0.05))
+
+    got = await transport.fetch(make_request(tls_vendor.url(), tls=authority.trusted()))
+
+    assert got.failure is None
+    assert got.phases[2] > 0.0005
+    assert 0.048 <= got.phases[3] < 0.08
+    assert sum(got.phases) == pytest.approx(got.duration)
+
+
+@pytest.mark.parametrize(("keep_alive", "connections"), [(True, 1), (False, 3)])
+async def test_a_kept_connection_is_used_again_and_a_fresh_one_is_not(
+    vendor: Vendor, transport: CurlTransport, keep_alive: bool, connections: int
+) -> None:
+    vendor.on("/", answer(body="x"))
+
+    for _ in range(3):
+        await transport.fetch(make_request(vendor.url(), keep_alive=keep_alive))
+
+    assert vendor.connections == connections
+    assert len(vendor.seen) == 3
+
+
+async def test_a_kept_connection_shows_no_connect_and_no_tls_phase(
+    tls_vendor: Vendor, transport: CurlTransport, authority: Authority
+) -> None:
+    tls_vendor.on("/", answer(head_delay=0.03))
+    request = make_request(tls_vendor.url(), tls=authority.trusted(), keep_alive=True)
+    await transport.fetch(request)
+
+    got = await transport.fetch(request)
+
+    assert tls_vendor.connections == 1
+    assert got.phases[1] + got.phases[2] < 0.005
+    assert got.phases[3] >= 0.028
+
+
+async def test_a_fresh_probe_is_never_sent_on_a_kept_connection(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer())
+    await transport.fetch(make_request(vendor.url(), keep_alive=True))
+
+    await transport.fetch(make_request(vendor.url()))
+
+    assert vendor.connections == 2
+
+
+METHODS = [
+    ("GET", None, None), ("HEAD", None, None), ("DELETE", None, None), ("OPTIONS", None, None),
+    ("POST", None, "0"), ("POST", b"a=1", "3"), ("PUT", b"{}", "2"), ("PATCH", b"\0\xff", "2"),
+    ("POST", b"", "0"), ("GET", b"odd", "3"), ("DELETE", b"x", "1"), ("PUT", b"", "0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "body", "length"), METHODS)
+async def test_method_and_body_are_sent_as_declared(
+    vendor: Vendor, transport: CurlTransport, method: str, body: bytes | None, length: str | None
+) -> None:
+    vendor.on("/", answer(body="x"))
+
+    got = await transport.fetch(make_request(vendor.url(), method=method, body=body))
+
+    assert got.failure is None
+    (seen,) = vendor.seen
+    assert (seen.method, seen.body) == (method, body or b"")
+    assert seen.header("content-length") == length
+
+
+async def test_headers_arrive_once_each_and_empty_values_stay(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    sent = (("X-Empty", ""), ("X-Text", "a: b; c"), ("Content-Type", "text/odd"), ("Accept", "*/*"))
+    vendor.on("/", answer())
+
+    await transport.fetch(make_request(vendor.url(), method="POST", body=b"b", headers=sent))
+
+    (seen,) = vendor.seen
+    for name, value in sent:
+        assert [v for n, v in seen.headers if n.lower() == name.lower()] == [value]
+
+
+async def test_header_names_of_an_answer_are_lower_case_and_repeats_are_joined(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer(headers=[("X-A", "1"), ("x-a", " 2 "), ("X-Empty", "")]))
+
+    got = await transport.fetch(make_request(vendor.url()))
+
+    assert (got.headers["x-a"], got.headers["x-empty"]) == ("1, 2", "")
+
+
+async def test_nothing_of_one_transfer_is_left_in_the_next(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer(body="x"))
+    loud = make_request(
+        vendor.url(), method="PUT", body=b"secret", headers=(("X-Key", "secret"),), max_body=0
+    )
+    await transport.fetch(loud)
+
+    got = await transport.fetch(make_request(vendor.url()))
+
+    assert (got.body, got.truncated) == (b"x", False)
+    assert not vendor.seen[1].holds("secret")
+    assert vendor.seen[1].method == "GET"
+
+
+async def test_one_hundred_probes_run_side_by_side(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer(body="x", head_delay=0.1))
+    begun = asyncio.get_running_loop().time()
+
+    got = await asyncio.gather(
+        *(transport.fetch(make_request(vendor.url())) for _ in range(100))
+    )
+
+    assert all(one.status == 200 for one in got)
+    assert asyncio.get_running_loop().time() - begun < 1.0
+
+
+async def test_ipv6_loopback_is_reached_by_its_literal(transport: CurlTransport) -> None:
+    async with Vendor(host="::1") as vendor:
+        vendor.on("/", answer())
+
+        got = await transport.fetch(make_request(vendor.url()))
+
+    assert (got.status, got.address) == (200, "::1")
+
+
+# -- how it ends -----------------------------------------------------------------------------
+
+
+async def test_a_refused_connection_is_told_as_such(transport: CurlTransport) -> None:
+    async with Vendor() as vendor:
+        url = vendor.url()
+
+    got = await transport.fetch(make_request(url))
+
+    assert got.failure is Reason.CONNECT
+    assert got.detail == "connection refused or host unreachable"
+    assert sum(got.phases) == pytest.approx(got.duration)
+
+
+async def test_cancelling_leaves_no_transfer_and_no_connection(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", hang)
+    task = asyncio.ensure_future(transport.fetch(make_request(vendor.url(), timeout=30)))
+    await vendor.until(lambda v: len(v.seen) == 1)
+
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert task.cancelled()
+    assert not transport.in_flight
+    vendor.on("/", answer())
+    assert (await transport.fetch(make_request(vendor.url()))).status == 200
+
+
+async def test_closing_ends_transfers_that_are_under_way(vendor: Vendor) -> None:
+    transport = CurlTransport()
+    vendor.on("/", hang)
+    tasks = [
+        asyncio.ensure_future(transport.fetch(make_request(vendor.url(), timeout=30)))
+        for _ in range(5)
+    ]
+    await vendor.until(lambda v: len(v.seen) == 5)
+
+    await transport.close()
+    async with asyncio.timeout(1):
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended)
+    assert not transport.in_flight
+
+
+async def test_closing_twice_and_closing_unused_are_harmless() -> None:
+    transport = CurlTransport()
+
+    await transport.close()
+    await transport.close()
+
+    assert not transport.in_flight
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://[::1", "http://",
+        "http://127.0.0.1:1/\0", "http://127.0.0.1:1/a b", "http://127.0.0.1:1\\@127.0.0.1/",
+    ],
+)  # fmt: skip
+async def test_a_url_that_cannot_be_asked_is_our_mistake(
+    transport: CurlTransport, url: str
+) -> None:
+    got = await transport.fetch(make_request(url))
+
+    assert got.failure in (Reason.CLIENT_ERROR, Reason.DNS)
+
+
+@pytest.mark.parametrize("scheme", ["file", "gopher", "ftp", "dict", "telnet", "ws", "smtp"])
+async def test_other_schemes_are_not_spoken(
+    vendor: Vendor, transport: CurlTransport, scheme: str
+) -> None:
+    url = vendor.url().replace("http", scheme, 1)
+
+    got = await transport.fetch(make_request(url))
+
+    assert got.failure in (Reason.PROTOCOL, Reason.CLIENT_ERROR)
+    assert vendor.connections == 0
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Injected: 1", "a\nb", "a\0b", "a\x7fb"])
+async def test_a_header_with_a_control_character_is_not_sent(
+    vendor: Vendor, transport: CurlTransport, value: str
+) -> None:
+    got = await transport.fetch(make_request(vendor.url(), headers=(("X-Key", value),)))
+
+    assert got.failure is Reason.CLIENT_ERROR
+    assert "X-Injected" not in got.detail
+    assert vendor.connections == 0
+
+
+async def test_text_beyond_ascii_is_sent_as_utf_8(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/ü", answer())
+
+    got = await transport.fetch(make_request(vendor.url("/ü"), headers=(("X-Name", "é"),)))
+
+    assert got.failure is None
+    assert vendor.seen[0].holds("X-Name: é")
+
+
+# -- proxies ---------------------------------------------------------------------------------
+
+
+async def test_plain_http_goes_through_the_proxy_in_absolute_form(
+    vendor: Vendor, proxy: Proxy, transport: CurlTransport
+) -> None:
+    vendor.on("/a", answer(body="x"))
+
+    got = await transport.fetch(make_request(vendor.url("/a?b=1"), proxy=proxy.url()))
+
+    assert (got.status, got.body) == (200, b"x")
+    assert proxy.seen[0].target == vendor.url("/a?b=1")
+
+
+async def test_https_goes_through_a_tunnel_that_sees_no_key(
+    tls_vendor: Vendor, proxy: Proxy, transport: CurlTransport, authority: Authority
+) -> None:
+    tls_vendor.on("/", answer())
+    request = make_request(
+        tls_vendor.url(), proxy=proxy.url(), tls=authority.trusted(), headers=(("X-Key", "k-1"),)
+    )
+
+    got = await transport.fetch(request)
+
+    assert got.status == 200
+    assert proxy.seen[0].method == "CONNECT"
+    assert not proxy.seen[0].holds("k-1")
+    assert tls_vendor.seen[0].header("x-key") == "k-1"
+
+
+async def test_a_proxy_that_refuses_is_told_as_such(
+    tls_vendor: Vendor, proxy: Proxy, transport: CurlTransport
+) -> None:
+    proxy.refuses = True
+
+    got = await transport.fetch(make_request(tls_vendor.url(), proxy=proxy.url()))
+
+    assert (got.failure, got.detail) == (Reason.CONNECT, "the proxy refuses")
+
+
+async def test_proxy_variables_of_the_environment_are_ignored(
+    vendor: Vendor, proxy: Proxy, transport: CurlTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url())
+    vendor.on("/", answer())
+
+    got = await transport.fetch(make_request(vendor.url()))
+
+    assert got.status == 200
+    assert proxy.seen == []
+
+
+async def test_no_proxy_of_the_environment_does_not_bypass_a_declared_proxy(
+    vendor: Vendor, proxy: Proxy, transport: CurlTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    vendor.on("/", answer())
+
+    await transport.fetch(make_request(vendor.url(), proxy=proxy.url()))
+
+    assert len(proxy.seen) == 1
+
+
+async def test_a_proxy_on_a_private_address_is_refused_too(
+    vendor: Vendor, proxy: Proxy, transport: CurlTransport
+) -> None:
+    request = make_request(vendor.url(), proxy=proxy.url(), allow_private=False)
+
+    got = await transport.fetch(request)
+
+    assert got.failure is Reason.ADDRESS_REFUSED
+    await settle()
+    assert (proxy.connections, vendor.connections) == (0, 0)

@@ -1,0 +1,151 @@
+"""Real programs for tests and measurements, on loopback ports of their own, pinned to cores.
+
+In a measurement core 0 has target and driver, core 1 the measured program: only its CPU counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import trustme
+
+TICKS = os.sysconf("SC_CLK_TCK")
+NGINX = """
+worker_processes 1; daemon off; pid {dir}/pid; error_log stderr crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 100000;
+  client_body_temp_path {dir}; proxy_temp_path {dir}; fastcgi_temp_path {dir};
+  uwsgi_temp_path {dir}; scgi_temp_path {dir};
+  server {{
+    listen 127.0.0.1:{http} backlog=4096; listen 127.0.0.1:{https} ssl backlog=4096;
+    ssl_certificate {dir}/chain.pem; ssl_certificate_key {dir}/key.pem;
+    location / {{ default_type application/json; return 200 '{{"status": "ok"}}'; }}
+  }}
+}}
+"""
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def program(*names: str) -> str:
+    """Return the path of the first of *names* that is installed; its absence is an error."""
+    for name in names:
+        for folder in (None, "/usr/sbin:/usr/bin:/usr/local/bin"):
+            if found := shutil.which(name, path=folder):
+                return found
+    raise FileNotFoundError(f"{names[0]} is not installed; make test installs it")
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], core: int | None, url: str, env: dict[str, str] | None = None
+) -> Iterator[int]:
+    """Run *command* until the block ends, on one *core* if given; *url* answers by then."""
+    pinned = [] if core is None else ["taskset", "-c", str(core)]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([*pinned, *command], stdout=log, stderr=log, env=env)
+        try:
+            wait_for(url, process, log)
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: object, seconds: float = 60) -> None:
+    """Return when *url* answers anything but 503."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            log.seek(0)  # type: ignore[attr-defined]
+            raise RuntimeError(f"ended at once: {log.read()[-2000:]!r}")  # type: ignore[attr-defined]
+        try:
+            urllib.request.urlopen(url, timeout=1).read()
+            return
+        except urllib.error.HTTPError as answer:
+            if answer.code != 503:
+                return
+            time.sleep(0.05)
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(url)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return user and system time of the process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident set of the process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, core: int | None = None) -> Iterator[tuple[str, str, Path]]:
+    """Run nginx; yield its http and https URL and the CA file."""
+    ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    cert = ca.issue_cert("localhost", "127.0.0.1", key_type=trustme.KeyType.ECDSA)
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    cert.private_key_pem.write_to_path(folder / "key.pem")
+    for i, blob in enumerate(cert.cert_chain_pems):
+        blob.write_to_path(folder / "chain.pem", append=i > 0)
+    http, https = free_port(), free_port()
+    (folder / "nginx.conf").write_text(NGINX.format(dir=folder, http=http, https=https))
+    base = f"http://127.0.0.1:{http}/"
+    with running([program("nginx"), "-c", str(folder / "nginx.conf")], core, base):
+        yield base, f"https://localhost:{https}/", folder / "ca.pem"
+
+
+@contextlib.contextmanager
+def exporter(
+    folder: Path, services: str, *arguments: str, core: int | None = None
+) -> Iterator[tuple[int, str]]:
+    """Run our exporter with the configuration *services*; yield its pid and URL."""
+    path = folder / f"services-{free_port()}.yaml"
+    path.write_text(services)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    command = [
+        sys.executable, "-m", "exporter", "serve", "--config", str(path),
+        "--listen", f"127.0.0.1:{port}", "--log.level", "error", *arguments,
+    ]  # fmt: skip
+    with running(command, core, base + "/-/ready") as pid:
+        yield pid, base
+
+
+def fleet(url: str, count: int, interval: str, ca: Path | None = None, timeout: str = "") -> str:
+    """Return the configuration of *count* services that probe *url* with their id in the path."""
+    tls = f", tls: {{ca_file: {ca}}}" if ca else ""
+    wait = f", timeout: {timeout}" if timeout else ""
+    head = (
+        f"defaults: {{health_check: {{interval: {interval}, allow_private_addresses: true,"
+        f" retries: 0{wait}{tls}}}}}\nservices:\n"
+    )
+    return head + "".join(
+        f"- {{id: s{i}, base_url: '{url}', health_check: {{endpoint: /s{i}}}}}\n"
+        for i in range(count)
+    )
