@@ -56,7 +56,8 @@ class Canaries:
         if not self.plans:
             return True
         async with self._lock:
-            if self._checked < since:
+            # Again if the plans were replaced meanwhile.
+            while self.plans and self._checked < since:
                 await self._check()
         return self.online
 

@@ -1,7 +1,7 @@
 """From the configuration's source to the registry: at start, on reload, and when a key changes.
 
-A reload is atomic: everything is read and built aside, off the loop, and only then put in place. A bad
-file changes nothing and says why.
+A reload is atomic: everything is read and built aside, off the loop, and only then put in place.
+A bad file changes nothing and says why.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from exporter.settings import SettingsError
 
 _log = logging.getLogger(__name__)
 KEY_LOOK = 2.0
+_Signature = tuple[int, int, int] | None
 
 
 class Listener(Protocol):
@@ -34,6 +35,13 @@ class Listener(Protocol):
         """Note that the last load failed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    configuration: Configuration
+    targets: list[Target]
+    signatures: dict[str, _Signature]
+
+
 class Loader:
     """Reads the source and keeps the registry in step with it."""
 
@@ -44,7 +52,7 @@ class Loader:
         self._source, self._registry, self._environment = source, registry, environment
         self._clock, self._listener = clock, listener
         self._declared: dict[str, Declared] = {}
-        self._signatures: dict[str, tuple[int, int, int] | None] = {}
+        self._signatures: dict[str, _Signature] = {}
         self._enabled = True
         self._lock = asyncio.Lock()
 
@@ -54,7 +62,7 @@ class Loader:
         Raises:
             SettingsError: the configuration is wrong.
         """
-        self._place(*self._read())
+        self._place(self._read())
 
     async def reload(self) -> SettingsError | None:
         """Load again; return what is wrong, in which case everything stays as it was."""
@@ -69,7 +77,7 @@ class Loader:
             except Exception:
                 self._listener.failed()
                 raise
-            self._place(*found)
+            self._place(found)
             return None
 
     async def watch_keys(self) -> None:
@@ -77,22 +85,25 @@ class Loader:
         while True:
             await self._clock.sleep(KEY_LOOK)
             for path, before in list(self._signatures.items()):
-                if (now := file_signature(Path(path))) != before:
+                if (now := _signature(path)) != before:
                     self._signatures[path] = now
                     self._read_key(path)
 
-    def _read(self) -> tuple[Configuration, list[Target]]:
+    def _read(self) -> _Read:
         configuration = self._source()
+        files = {d.raw["api_key_file"] for d in configuration.services if "api_key_file" in d.raw}
+        # Before the keys are read: a file that changes meanwhile is read again by `watch_keys`.
+        signatures = {path: _signature(path) for path in files}
         targets = [make_target(d, self._environment) for d in configuration.services]
-        return configuration, targets
+        return _Read(configuration, targets, signatures)
 
-    def _place(self, configuration: Configuration, targets: list[Target]) -> None:
+    def _place(self, read: _Read) -> None:
+        configuration, targets = read.configuration, read.targets
         for warning in configuration.warnings:
             event(_log, "configuration warning", level=logging.WARNING, problem=warning)
         self._enabled = configuration.monitoring.enabled
         self._declared = {d.raw["id"]: d for d in configuration.services}
-        files = {target.key_file for target in targets if target.key_file}
-        self._signatures = {path: file_signature(Path(path)) for path in files}
+        self._signatures = read.signatures
         self._listener.loaded(configuration)
         change = self._registry.replace(self._switched(target) for target in targets)
         event(
@@ -112,3 +123,10 @@ class Loader:
                 target = self._switched(make_target(declared, self._environment))
                 event(_log, "key file changed", service=target.id, configured=bool(target.key))
                 self._registry.change(target)
+
+
+def _signature(path: str) -> _Signature:
+    try:
+        return file_signature(Path(path))
+    except ValueError:  # a NUL in the path
+        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,27 +21,28 @@ _FIELDS = "fields"
 
 
 class Redaction:
-    """Replaces every known secret in a finished line."""
+    """Replaces every known secret in a text."""
 
     def __init__(self) -> None:
-        self._values: dict[str, int] = {}
+        self._values: list[str] = []
 
     def replace(self, secrets: list[Secret]) -> None:
         """Know exactly *secrets* from now on; values under 8 characters would hit common words."""
-        values = (secret.reveal() for secret in secrets)
-        self._values = {value: len(value) for value in values if len(value) >= 8}
+        values = {secret.reveal() for secret in secrets}
+        # The longest first: one may be the beginning of another.
+        self._values = sorted((v for v in values if len(v) >= 8), key=len, reverse=True)
 
-    def __call__(self, line: str) -> str:
+    def __call__(self, text: str) -> str:
         for value in self._values:
-            if value in line:
-                line = line.replace(value, "…")
-        return line
+            if value in text:
+                text = text.replace(value, "…")
+        return text
 
 
 class _Formatter(logging.Formatter):
     def __init__(self, style: Format, redaction: Redaction) -> None:
         super().__init__()
-        self._style, self._redaction = style, redaction
+        self._kind, self._redaction = style, redaction
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -53,14 +55,25 @@ class _Formatter(logging.Formatter):
         }
         if record.exc_info:
             fields["error"] = _traceback(record.exc_info)
-        if self._style == "json":
-            return self._redaction(json.dumps(fields, default=str, ensure_ascii=False))
-        return self._redaction(" ".join(f"{k}={_quoted(v)}" for k, v in fields.items()))
+        # Before anything is quoted: a secret with a quote in it would look different after.
+        shown = {name: self._shown(value) for name, value in fields.items()}
+        if self._kind == "json":
+            return json.dumps(shown)
+        return " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
+
+    def _shown(self, value: Any) -> str | int | float | None:
+        text = str(value)
+        redacted = self._redaction(text)
+        plain = value is None or isinstance(value, int)
+        plain = plain or (isinstance(value, float) and math.isfinite(value))
+        return value if plain and redacted == text else redacted
 
 
 def _traceback(info: Any) -> str:
     """Return type and places of an exception, without its text: that may quote a secret."""
     kind, _, trace = info
+    if kind is None:
+        return "none"
     places = []
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -71,11 +84,13 @@ def _traceback(info: Any) -> str:
 
 def _quoted(value: Any) -> str:
     text = str(value)
-    plain = text and not any(c in ' "=\\' or ord(c) < 33 or ord(c) == 127 for c in text)
-    return text if plain else json.dumps(text, ensure_ascii=True)
+    plain = text and text.isprintable() and not any(c in ' "=\\' for c in text)
+    return text if plain else json.dumps(text)
 
 
-def event(logger: logging.Logger, message: str, *, level: int = logging.INFO, **fields: Any) -> None:
+def event(
+    logger: logging.Logger, message: str, *, level: int = logging.INFO, **fields: Any
+) -> None:
     """Log *message* with *fields*. No field may hold text taken from a response."""
     logger.log(level, message, extra={_FIELDS: fields})
 
@@ -91,5 +106,3 @@ def configure(style: Format = "logfmt", level: int = logging.INFO) -> Redaction:
     for noisy in ("aiohttp.access", "asyncio"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     return redaction
-
-

@@ -1,4 +1,4 @@
-"""Patterns and paths over hostile text: RE2 (linear time) and JSONPath (RFC 9535), compiled once."""
+"""Patterns (RE2, linear time) and paths (JSONPath, RFC 9535) over hostile text, compiled once."""
 
 from __future__ import annotations
 

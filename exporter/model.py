@@ -107,7 +107,10 @@ FACTS: Mapping[Reason, Facts] = {
     ),
     Reason.MAINTENANCE: Facts(_P, False, None, "the provider is in maintenance", retry=True),
     Reason.BAD_BODY: Facts(
-        _P, False, None, "the answer is not what it should be: look at the failed assertion",
+        _P,
+        False,
+        None,
+        "the answer is not what it should be: look at the failed assertion",
         retry=True,
     ),
     Reason.CLIENT_ERROR: Facts(
@@ -130,10 +133,10 @@ FACTS: Mapping[Reason, Facts] = {
 }
 
 # Failures that our own network can cause; while no canary answers the verdict is `network`.
-OFFLINE = frozenset(
-    {Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL}
-)
+OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
 REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED})
+REJECTED_INTERVAL = 300.0
+"""A rejected key is tried once in five minutes: providers block addresses that insist."""
 
 
 def verdict_of(reason: Reason, *, online: bool = True) -> Verdict:

@@ -1,16 +1,19 @@
-"""Slow side jobs (status pages, quotas): each on its interval, few at a time, failures contained."""
+"""Slow side jobs (status pages, quotas): each on its interval, few at a time, faults contained."""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from exporter.clock import Clock
 
 _log = logging.getLogger(__name__)
 Job = Callable[[], Awaitable[None]]
+AT_ONCE = 4
 
 
 @dataclass(slots=True)
@@ -44,7 +47,8 @@ class Polling:
         """Run due jobs until cancelled."""
         while True:
             now = self._clock.tick()
-            due = [entry for entry in self._entries.values() if entry.due <= now][:4]
+            waiting = (entry for entry in self._entries.values() if entry.due <= now)
+            due = heapq.nsmallest(AT_ONCE, waiting, key=attrgetter("due"))
             for entry in due:
                 entry.due = now + entry.interval
             await asyncio.gather(*(self._contained(entry.job) for entry in due))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from exporter.config import Target
 from exporter.polling import Polling
@@ -28,7 +29,7 @@ class QuotaPolling:
                 self._polling.drop(name)
         for name, target in wanted.items():
             assert target.quota is not None
-            self._polling.put(name, target.quota.interval, lambda t=target: self._ask(t))
+            self._polling.put(name, target.quota.interval, partial(self._ask, target))
 
     async def _ask(self, target: Target) -> None:
         assert target.quota is not None

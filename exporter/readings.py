@@ -1,6 +1,6 @@
 """What an answer tells beside its verdict: limits, quotas, times. Declared as data, read here.
 
-Nine ways to write a reset time are known; each becomes a Unix timestamp or a delay in seconds.
+Eight ways to write a time are known; each becomes a Unix timestamp or a delay in seconds.
 Unreadable values are left out: a provider's header must never fail a probe.
 """
 
@@ -128,11 +128,13 @@ class Readings:
 
 # RFC 9110 has Retry-After; draft-ietf-httpapi-ratelimit-headers the ratelimit ones. The seconds of
 # a generic reset are a delay when small and a Unix time when large: both are in use.
-_GENERIC = tuple(
-    LimitHeader(header=f"{prefix}-{kind}", kind=kind, format="epoch_s")
-    for prefix in ("x-ratelimit", "ratelimit")
-    for kind in ("limit", "remaining", "reset")
-) + (
+_KINDS: tuple[Literal["limit", "remaining", "reset"], ...] = ("limit", "remaining", "reset")
+_GENERIC = (
+    *(
+        LimitHeader(header=f"{prefix}-{kind}", kind=kind, format="epoch_s")
+        for prefix in ("x-ratelimit", "ratelimit")
+        for kind in _KINDS
+    ),
     LimitHeader(header="ratelimit", kind="policy"),
     LimitHeader(header="ratelimit-policy", kind="policy"),
 )

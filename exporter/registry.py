@@ -66,7 +66,9 @@ class Registry:
             changed=tuple(t for t in fresh.values() if t.id in known and known[t.id] != t),
             removed=tuple(t for t in known.values() if t.id not in fresh),
         )
-        self._targets = {name: known[name] if known.get(name) == t else t for name, t in fresh.items()}
+        self._targets = {
+            name: known[name] if known.get(name) == t else t for name, t in fresh.items()
+        }
         self._tell(change)
         return change
 

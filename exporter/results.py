@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from exporter.config import Target
-from exporter.model import FACTS, Certificate, Limit, Reason, Result, Verdict
+from exporter.model import (
+    FACTS,
+    REJECTED,
+    REJECTED_INTERVAL,
+    Certificate,
+    Limit,
+    Reason,
+    Result,
+    Verdict,
+)
 
 BUCKETS = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0,
@@ -21,6 +29,7 @@ REASONS = tuple(Reason)
 _INDEX = {reason: index for index, reason in enumerate(REASONS)}
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 SLOS = ("availability", "latency")
+KEPT_RESULTS, KEPT_FAILURES = 20, 5
 
 
 class Status(StrEnum):
@@ -32,13 +41,37 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Recent:
+    """The last results as (Unix time, duration, reason), oldest first; packed, 500 bytes."""
+
+    __slots__ = ("_at", "_durations", "_reasons")
+
+    def __init__(self) -> None:
+        self._at, self._durations, self._reasons = array("d"), array("d"), array("B")
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def __iter__(self) -> Iterator[tuple[float, float, Reason]]:
+        for at, duration, index in zip(self._at, self._durations, self._reasons, strict=True):
+            yield at, duration, REASONS[index]
+
+    def append(self, result: Result) -> None:
+        """Add *result* and drop the oldest beyond the twentieth."""
+        self._at.append(result.at)
+        self._durations.append(result.outcome.duration)
+        self._reasons.append(_INDEX[result.reason])
+        if len(self._at) > KEPT_RESULTS:
+            del self._at[0], self._durations[0], self._reasons[0]
+
+
 class Tally:
-    """Running totals of one service. About 1 KiB: there may be ten thousand."""
+    """Running totals of one service: 2 KiB, 5 with all kept failures; there may be 10,000."""
 
     __slots__ = (
         "attempts", "bad", "buckets", "certificate", "changes", "events", "failures",
         "in_a_row", "key_expiry", "last", "last_success", "latency_sum", "limits",
-        "quotas", "reasons", "recent", "stale",
+        "quotas", "reasons", "recent", "stale", "watched_since",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -55,8 +88,9 @@ class Tally:
         self.key_expiry: float | None = None
         self.limits: Mapping[str, Limit] = {}
         self.quotas: Mapping[tuple[str, str], float] = {}
-        self.recent: deque[tuple[float, float, int]] = deque(maxlen=20)
-        self.failures: deque[Result] = deque(maxlen=5)
+        self.recent = Recent()
+        self.failures: tuple[Result, ...] = ()
+        self.watched_since: float | None = None
 
     def add(self, result: Result, target: Target, *, counted: bool = True) -> None:
         """Take in *result*; *counted* is false during maintenance: then no SLI event."""
@@ -67,7 +101,7 @@ class Tally:
         if self.last is not None and self.last.success != result.success:
             self.changes += 1
         self.last = result
-        self.recent.append((result.at, outcome.duration, _INDEX[result.reason]))
+        self.recent.append(result)
         if result.success:
             self.in_a_row = 0
             self.last_success = result.at
@@ -75,7 +109,7 @@ class Tally:
             self.latency_sum += outcome.duration
         else:
             self.in_a_row += 1
-            self.failures.append(result)
+            self.failures = (*self.failures, result)[-KEPT_FAILURES:]
         self._remember(result)
         if counted and result.verdict in _SLI:
             self._count(result, target)
@@ -99,6 +133,17 @@ class Tally:
         if latency is not None and result.success:
             self.events[1] += 1
             self.bad[1] += result.outcome.duration > latency.threshold
+
+    def heard(self, since: float) -> float:
+        """Return when there was a result, or when the wait for one began: *since* or later."""
+        at = self.last.at if self.last is not None else 0.0
+        return max(since, self.watched_since or 0.0, at)
+
+    def pace(self, target: Target) -> float:
+        """Return the seconds between probes; fewer are made with a rejected key."""
+        if self.last is not None and self.last.reason in REJECTED:
+            return max(target.interval, REJECTED_INTERVAL)
+        return target.interval
 
     def forget_key(self) -> None:
         """Drop what was told about a key that is no longer used."""
@@ -130,10 +175,12 @@ class Results:
         found = []
         for target in targets:
             tally = self.of(target.id)
-            if target.endpoint is None or not target.enabled or tally.stale:
+            if target.endpoint is None or not target.enabled:
+                tally.watched_since, tally.stale = None, False
                 continue
-            last = max(since, tally.last.at if tally.last is not None else 0.0)
-            if now - last > 3 * target.interval:
+            if tally.watched_since is None:
+                tally.watched_since = now
+            if not tally.stale and now - tally.heard(since) > 3 * tally.pace(target):
                 tally.stale = True
                 found.append(target)
         return found

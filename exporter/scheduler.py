@@ -17,15 +17,22 @@ from typing import Protocol
 from exporter.budget import Budget
 from exporter.clock import Clock
 from exporter.config import Target
-from exporter.model import FACTS, OFFLINE, REJECTED, Outcome, Reason, Result, verdict_of
+from exporter.model import (
+    FACTS,
+    OFFLINE,
+    REJECTED,
+    REJECTED_INTERVAL,
+    Outcome,
+    Reason,
+    Result,
+    verdict_of,
+)
 from exporter.probers import Endpoint, Prober
 
 _log = logging.getLogger(__name__)
 QUANTUM = 0.005
 """Wake-ups are this far apart: uvloop spins on shorter timers, and one wake-up starts many."""
 LOOK = 0.25
-SLOW = 300.0
-"""A rejected key is tried once in five minutes: providers block addresses that insist."""
 PER_HOST = 256
 AT_ONCE = 2048
 
@@ -43,7 +50,6 @@ class _Entry:
     due: float
     budget: Budget
     generation: int = 0
-    running: bool = False
     slowed: bool = False
     again: bool = False
 
@@ -74,7 +80,7 @@ class Scheduler:
     def __init__(
         self, prober: Prober, clock: Clock, record: Callable[[Target, Result], None],
         network: Network, observer: Observer | None = None,
-        jitter: Callable[[], float] = random.random,
+        *, jitter: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
         self._prober, self._clock, self._record = prober, clock, record
         self._network, self._jitter = network, jitter
@@ -83,6 +89,7 @@ class Scheduler:
         self._queue: list[tuple[float, str, int]] = []
         self._hosts: dict[str, _Host] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._running: set[str] = set()
         self._stopping = False
         self.in_flight = 0
 
@@ -112,7 +119,7 @@ class Scheduler:
         entry = self._entries.get(service)
         if entry is not None:
             entry.slowed = False
-            entry.again = entry.running
+            entry.again = service in self._running
             self._schedule(entry, self._clock.tick())
 
     def _add(self, target: Target, due: float) -> None:
@@ -128,7 +135,7 @@ class Scheduler:
         if before.rate_limit != target.rate_limit:
             limit = target.rate_limit
             entry.budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
-        if before.key != target.key:
+        if before.key != target.key or (entry.slowed and before.endpoint != target.endpoint):
             self.expedite(target.id)
         elif before.interval != target.interval:
             self._schedule(entry, now + share(target.id) * target.interval)
@@ -167,14 +174,22 @@ class Scheduler:
                     task = asyncio.create_task(self._probe(entry, entry.due))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
-                    self._next(entry)
+                    self._next(entry, entry.due)
                 await self._clock.sleep(self._pause())
-            if tasks:
-                await asyncio.wait(tasks, timeout=grace)
+            await self._finish(tasks, grace)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _finish(self, tasks: set[asyncio.Task[None]], grace: float) -> None:
+        """Wait until *tasks* are done, at most *grace* seconds."""
+        limit = asyncio.create_task(self._clock.sleep(grace))
+        try:
+            while tasks and not limit.done():
+                await asyncio.wait({limit, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            limit.cancel()
 
     def stop(self) -> None:
         """Start no more probes."""
@@ -188,10 +203,10 @@ class Scheduler:
             entry = self._entries.get(service)
             if entry is None or entry.generation != generation:
                 continue
-            if entry.running:
-                self._next(entry)
+            if service in self._running:
+                self._next(entry, entry.due)
             else:
-                entry.running = True
+                self._running.add(service)
                 found.append(entry)
         return found
 
@@ -200,18 +215,18 @@ class Scheduler:
             return LOOK
         return min(LOOK, max(QUANTUM, self._queue[0][0] - self._clock.tick()))
 
-    def _next(self, entry: _Entry) -> None:
-        """Set the next start: on the service's own grid, missed slots are skipped, no drift."""
+    def _next(self, entry: _Entry, last: float) -> None:
+        """Set the next start after *last*: on the service's own grid, without drift or backlog."""
         now = self._clock.tick()
         interval = entry.target.interval
         if entry.slowed:
-            self._schedule(entry, now + max(interval, SLOW))
+            self._schedule(entry, now + max(interval, REJECTED_INTERVAL))
             return
         phase = share(entry.target.id) * interval
         # The grid hangs on the wall clock, so a restart keeps everybody's place in it.
         ahead = (phase - self._clock.now()) % interval
         due = now + ahead
-        if due - entry.due < interval / 2:
+        if due - last < interval / 2:
             due += interval
         self._schedule(entry, due)
 
@@ -223,21 +238,24 @@ class Scheduler:
             result = await self._result(entry, target, due)
             if result is not None and self._entries.get(target.id) is entry:
                 self._record(target, result)
-                self._settle(entry, target, result)
+                self._settle(entry, target, result, due)
         except Exception:
             _log.exception("bug around a probe")
         finally:
-            entry.running = False
-            if entry.again and self._entries.get(target.id) is entry:
-                entry.again = False
-                self._schedule(entry, self._clock.tick())
+            self._running.discard(target.id)
+            current = self._entries.get(target.id)
+            if current is not None and current.again:
+                current.again = False
+                self._schedule(current, self._clock.tick())
 
-    def _settle(self, entry: _Entry, target: Target, result: Result) -> None:
-        """Slow down while the provider rejects the key that we still have."""
-        slowed = result.reason in REJECTED and entry.target.key == target.key
+    def _settle(self, entry: _Entry, target: Target, result: Result, due: float) -> None:
+        """Slow down while the provider rejects the request that we still make."""
+        now = entry.target
+        same = now.key == target.key and now.endpoint == target.endpoint
+        slowed = result.reason in REJECTED and same
         if slowed != entry.slowed:
             entry.slowed = slowed
-            self._next(entry)
+            self._next(entry, due)
 
     async def _result(self, entry: _Entry, target: Target, due: float) -> Result | None:
         """Return what a probe saw, or None if no request could be sent in its interval."""
@@ -245,7 +263,8 @@ class Scheduler:
         if host is None:
             return None
         deadline = due + target.interval
-        async with self._slots, host.slots:
+        # The host's slots first: who waits for a hanging host must not hold one of all.
+        async with host.slots, self._slots:
             self._observer.lag(max(0.0, self._clock.tick() - due))
             if not await self._may_send(entry, host, deadline):
                 return None

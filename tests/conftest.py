@@ -16,6 +16,7 @@ from blockbuster import blockbuster_ctx
 
 from exporter.checks import TlsSettings
 from exporter.probers._curl import CurlTransport
+from exporter.probers._curl_options import default_authorities
 from exporter.probers.http import HttpProber
 from tests.fakes import FakeClock
 from tests.vendor import Proxy, Vendor
@@ -34,6 +35,7 @@ def pytest_asyncio_loop_factories(
 @pytest.fixture(autouse=True)
 def _no_blocking_calls() -> Iterator[None]:
     """Fail a test whose event loop is blocked by a call of ours (libcurl's are not Python's)."""
+    default_authorities()  # looks for the system's file once
     with blockbuster_ctx("exporter.probers"):
         yield
 

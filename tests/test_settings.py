@@ -8,6 +8,7 @@ import math
 import time
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Any, Literal
 
 import jsonschema
@@ -96,7 +97,7 @@ def test_a_duration_is_a_sum_of_numbers_with_units(text: str, seconds: float) ->
     ],
 )  # fmt: skip
 def test_anything_else_is_no_duration(text: Any) -> None:
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         duration(text)
 
 
@@ -119,7 +120,7 @@ def test_a_ratio_is_a_percentage_or_a_share(text: Any, value: float) -> None:
     ],
 )  # fmt: skip
 def test_anything_else_is_no_ratio(text: Any) -> None:
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         ratio(text)
 
 
@@ -147,7 +148,7 @@ def test_a_url_is_taken_as_it_is(text: str) -> None:
     ],
 )  # fmt: skip
 def test_anything_else_is_no_url(text: Any) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError):
         url(text)
 
 
@@ -168,7 +169,7 @@ def test_a_timestamp_is_a_time_with_its_zone(text: str, at: float) -> None:
     "text", ["", "2026-12-01", "2026-12-01T22:00:00", "22:00Z", "yesterday", 1796162400, None, []]
 )
 def test_anything_else_is_no_timestamp(text: Any) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError):
         timestamp(text)
 
 
@@ -509,28 +510,28 @@ def test_a_reference_in_a_merged_value_that_is_replaced_does_not_count() -> None
     assert set(document.missing) == {("a", "k", "deep"), ("a", "n")}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a: &a [" + "x, " * 9 + "x]\n"
-        + "".join(
-            f"{n}: &{n} [" + ", ".join([f"*{chr(ord(n) - 1)}"] * 10) + "]\n" for n in "bcdefghij"
-        ),
-        "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 30)),
-        "a: &a [*a, *a]",
-        "a: &a {x: *a, y: *a}",
-        "a: &a {<<: *a}",
-        "a: &a {<<: [*a, *a]}",
-        "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: *a{i - 1}}}\n" for i in range(1, 2000)),
-        "[" * 100_000,
-        "- " * 100_000,
-        "a: " + "[" * 500 + "]" * 500,
-    ],
-    ids=[
-        "bomb", "merge-bomb", "recursive", "recursive-mapping", "recursive-merge",
-        "recursive-merge-list", "merge-chain", "brackets", "dashes", "deep",
-    ],
-)  # fmt: skip
+def row(name: str, before: str) -> str:
+    return f"{name}: &{name} [" + ", ".join([f"*{before}"] * 10) + "]\n"
+
+
+MONSTERS = {
+    "bomb": "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+    + "".join(row(name, before) for before, name in pairwise("abcdefghij")),
+    "merge bomb": "a0: &a0 {x: 1}\n"
+    + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 30)),
+    "merge chain": "a0: &a0 {x: 1}\n"
+    + "".join(f"a{i}: &a{i} {{<<: *a{i - 1}}}\n" for i in range(1, 2000)),
+    "recursive list": "a: &a [*a, *a]",
+    "recursive mapping": "a: &a {x: *a, y: *a}",
+    "recursive merge": "a: &a {<<: *a}",
+    "recursive merges": "a: &a {<<: [*a, *a]}",
+    "brackets": "[" * 100_000,
+    "dashes": "- " * 100_000,
+    "deep": "a: " + "[" * 500 + "]" * 500,
+}
+
+
+@pytest.mark.parametrize("text", MONSTERS.values(), ids=MONSTERS)
 def test_aliases_and_nesting_beyond_reason_are_refused_quickly(text: str) -> None:
     before = time.process_time()
 
@@ -599,7 +600,7 @@ def test_the_reference_has_a_row_for_each_setting_also_inside() -> None:
 
     assert rows[0] == "| `name` | text | required | Who. |"
     assert "| `every` | duration | `1m` | How often. |" in rows
-    assert "| `colour` | `red` \\| `blue` | `Colour.RED` | Which. |" not in rows
+    assert "| `colour` | `red` \\| `blue` | `red` | Which. |" in rows
     assert "| `mode` | `fast` \\| `slow` |  | How. |" in rows
     assert "| `inner.size` | whole number | `1` | How large. |" in rows
     assert "| `parts[].factor` | number | `1.0` | How much. |" in rows
@@ -646,7 +647,7 @@ names = st.one_of(st.sampled_from(FIELDS), st.sampled_from(FIELDS), long_names)
 data = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=6),
-    max_leaves=25,
+    max_leaves=15,
 )
 services = st.fixed_dictionaries(
     {}, optional={name: data for name in FIELDS if name not in ("services", "defaults")}
@@ -670,7 +671,7 @@ def leaked(messages: list[str]) -> list[str]:
     return [message for message in messages if any(piece in message for piece in pieces)]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=100)
 @given(files)
 def test_no_message_about_any_data_holds_a_value_of_it(found: Any) -> None:
     messages = problems_in(json.dumps(found))
@@ -678,7 +679,7 @@ def test_no_message_about_any_data_holds_a_value_of_it(found: Any) -> None:
     assert leaked(messages) == []
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(
     files, st.integers(0, 400), st.sampled_from(["", "\t", "'", '"', "{", "]", ": ", "!x ", "*a"])
 )

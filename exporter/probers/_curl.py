@@ -20,7 +20,7 @@ from exporter.probers._addresses import is_public
 from exporter.probers._certificates import earliest
 from exporter.probers._curl_answer import answer_of
 from exporter.probers._curl_options import address_of, set_options
-from exporter.probers._resolver import Resolver, ResolveError
+from exporter.probers._resolver import ResolveError, Resolver
 
 
 class _Transfer:

@@ -69,27 +69,36 @@ def _phases(
     not end (a failure). In the second case the rest of the time belongs to that phase.
     """
     lookup, connect, handshake, first, total = _stamps(get)
+    connected = _connected(get)
     ends, before = [], 0.0
-    for stamp, happens in ((lookup, True), (connect, True), (handshake, secure), (first, True)):
-        if not happens:
-            end = before
-        elif stamp <= 0:
-            end = before if first > 0 else total
-        else:
+    for stamp, happens, over in (
+        (lookup, True, connected),
+        (connect, True, connected),
+        (handshake, secure, connected),
+        (first, True, False),
+    ):
+        if stamp > 0 and happens:
             end = min(max(stamp, before), total)
+        else:
+            end = before if over or not happens else total
         ends.append(end)
         before = end
     a, b, c, d = ends
     return (resolved + a, b - a, c - b, d - c, total - d)
 
 
+def _connected(get: Callable[[int], Any]) -> bool:
+    """Return whether the connection was there and the request about to be sent."""
+    return bool(get(pycurl.PRETRANSFER_TIME) > 0)
+
+
 def _open_phase(get: Callable[[int], Any], secure: bool) -> str:
     """Return the phase that had not ended, in words for a person."""
     lookup, connect, handshake, first, _ = _stamps(get)
+    if _connected(get):
+        return "reading the answer" if first > 0 else "waiting for the answer"
     if lookup <= 0:
         return "resolving the name"
     if connect <= 0:
         return "connecting"
-    if secure and handshake <= 0:
-        return "in the TLS handshake"
-    return "waiting for the answer" if first <= 0 else "reading the answer"
+    return "in the TLS handshake" if secure and handshake <= 0 else "waiting for the answer"

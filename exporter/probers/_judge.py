@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exporter.checks import Assertion, operator_of
+from exporter.checks import AnswerRule, Assertion, operator_of
 from exporter.matching import NO_JSON, found, json_values
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
@@ -34,18 +34,26 @@ def judge(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str
     status = answer.status
     rules = [rule for rule in expect.rules if rule.status == status]
     for rule in rules:
-        absent = rule.header_absent
-        if (rule.when or absent) and not (absent and absent in answer.headers):
-            if rule.when is None or not failed_assertion(rule.when, answer, json):
-                return rule.reason, f"status {status}, as the provider documents it"
+        if _conditional(rule) and _applies(rule, answer, json):
+            return rule.reason, f"status {status}, as the provider documents it"
     if status in expect.statuses:
         return _assert(answer, expect, json)
     if expect.lenient and status in (401, 403):
         return Reason.OK, f"status {status}: it answers and asks for a key"
     for rule in rules:
-        if rule.when is None and rule.header_absent is None:
+        if not _conditional(rule):
             return rule.reason, f"status {status}"
     return _generic(status), f"status {status} instead of {_listed(expect.statuses)}"
+
+
+def _conditional(rule: AnswerRule) -> bool:
+    return rule.when is not None or rule.header_absent is not None
+
+
+def _applies(rule: AnswerRule, answer: Answer, json: Json) -> bool:
+    if rule.header_absent is not None and rule.header_absent.lower() in answer.headers:
+        return False
+    return rule.when is None or not failed_assertion(rule.when, answer, json)
 
 
 def _listed(statuses: frozenset[int]) -> str:

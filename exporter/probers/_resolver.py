@@ -1,7 +1,7 @@
 """Names to addresses with c-ares: no threads, so a dead name delays nobody else.
 
-libcurl's own resolver is a pool of 20 threads, which 20 dead names fill (CURLMOPT_RESOLVE_THREADS_MAX,
-curl.se); pycurl has no way to widen it.
+libcurl's own resolver is a pool of 20 threads, which 20 dead names fill
+(CURLMOPT_RESOLVE_THREADS_MAX, curl.se); pycurl has no way to widen it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ class HttpProber:
         hops = 0
         while (target := _next_url(request, answer, endpoint, hops)) is not None:
             hops += 1
-            request = _hop(request, target, answer.status, endpoint, answer.duration)
+            left = endpoint.timeout - answer.duration
+            request = _hop(request, target, answer.status, endpoint, left)
             answer = _joined(answer, await self._transport.fetch(request))
         return _outcome(endpoint, answer, hops, self._clock.now())
 
@@ -94,7 +95,7 @@ def _next_url(request: Request, answer: Answer, endpoint: Endpoint, hops: int) -
     return target if there == here or endpoint.allow_cross_origin else None
 
 
-def _hop(request: Request, target: str, status: int, endpoint: Endpoint, spent: float) -> Request:
+def _hop(request: Request, target: str, status: int, endpoint: Endpoint, left: float) -> Request:
     at_home = origin(target) == origin(endpoint.url)
     plain = tuple((n, v) for n, v in endpoint.headers if n.lower() in _PLAIN)
     keeps = status in (307, 308) or request.method in ("GET", "HEAD")
@@ -105,7 +106,7 @@ def _hop(request: Request, target: str, status: int, endpoint: Endpoint, spent: 
         method=request.method if keeps else "GET",
         body=request.body if keeps and at_home else None,
         headers=_own_headers(endpoint) if at_home else plain,
-        timeout=max(0.001, request.timeout - spent),
+        timeout=max(0.001, left),
         tls=endpoint.tls if at_home else ca_only,
     )
 

@@ -149,9 +149,7 @@ class MultiTargetProber:
         for version in versions:
             seen.note("sending the request", method=request.method, ip_protocol=version or "any")
             left = max(0.001, request.timeout - spent)
-            answer = await self._transport.fetch(
-                replace(request, ip_version=version, timeout=left)
-            )
+            answer = await self._transport.fetch(replace(request, ip_version=version, timeout=left))
             if answer.failure is not Reason.DNS:
                 break
             spent += answer.duration
@@ -240,7 +238,11 @@ def origin(url: str) -> tuple[str, str, int]:
         ValueError: *url* has no proper port or host.
     """
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    return (
+        parts.scheme,
+        parts.hostname or "",
+        parts.port or (443 if parts.scheme == "https" else 80),
+    )
 
 
 def _next_url(check: Check, request: Request, answer: Answer, seen: Sighting) -> str | None:

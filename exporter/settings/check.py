@@ -193,6 +193,13 @@ def _shown(name: str) -> str:
 def _take_missing(
     loaded: Loaded, may_miss: Callable[[Path], bool]
 ) -> Iterator[tuple[Path, Problem]]:
+    for path in loaded.document.references:
+        # `${NAME:-}` means "may be absent" as much as a variable that is not set.
+        if may_miss(path) and path not in loaded.document.missing:
+            parent = _parent(loaded.data, path)
+            if parent.get(path[-1]) == "":
+                del parent[path[-1]]
+                loaded.missing[path] = "its variable"
     for path, name in loaded.document.missing.items():
         if may_miss(path):
             loaded.missing[path] = name

@@ -57,5 +57,6 @@ def _default(f: dataclasses.Field[Any]) -> str:
         return ""
     if isinstance(f.default, bool):
         return f"`{str(f.default).lower()}`"
-    shown = f.metadata.get("shown") or str(f.default)
+    plain = f.default.value if isinstance(f.default, Enum) else f.default
+    shown = f.metadata.get("shown") or str(plain)
     return f"`{shown}`" if shown != "()" else ""

@@ -1,9 +1,10 @@
-"""Providers' own status pages, asked politely: one request a page in five minutes, with its ETag."""
+"""Providers' own status pages, asked politely: each once in five minutes, with its ETag."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from exporter.log import event
 from exporter.polling import Polling
@@ -46,7 +47,7 @@ class StatusPages:
         for page in pages - self._states.keys():
             self._states[page] = State.UNKNOWN
             if address_of(page) is not None:
-                self._polling.put(_job(page), INTERVAL, lambda page=page: self.poll(page))
+                self._polling.put(_job(page), INTERVAL, partial(self.poll, page))
 
     def state(self, page: StatusPage | None) -> State | None:
         """Return what *page* said last; None where there is no page."""
@@ -65,11 +66,11 @@ class StatusPages:
             max_body=MAX_PAGE, allow_private=self._allow_private,
         )  # fmt: skip
         answer = await self._transport.fetch(request)
-        if answer.failure is None and answer.status == 304 and tag:
+        before = self._states.get(page)
+        if before is None or (answer.failure is None and answer.status == 304 and tag):
             return
         state = self._read(page, answer)
-        before = self._states.get(page)
-        if before is None or state is before:
+        if state is before:
             return
         self._states[page] = state
         event(_log, "status page changed", page=page.url, state=state)
@@ -87,4 +88,5 @@ class StatusPages:
 
 
 def _job(page: StatusPage) -> str:
-    return f"status page {page.url} {page.component_filter}"
+    # All its fields: pages of one address may be read in different ways.
+    return f"status page {page!r}"

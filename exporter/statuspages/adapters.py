@@ -81,7 +81,7 @@ def read(adapter: str, body: bytes, component_filter: str | None) -> State:
         if data is NO_JSON:
             return State.UNKNOWN
         return _ADAPTERS[adapter](data, component_filter)
-    except (KeyError, TypeError, AttributeError, IndexError, _UnreadableError):
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
         return State.UNKNOWN
 
 
@@ -140,10 +140,12 @@ def _better_stack(data: Json, _: str | None) -> State:
 
 
 def _google_cloud(data: Json, component_filter: str | None) -> State:
+    if not isinstance(data, list):
+        raise _UnreadableError
     pattern = component_filter or _GOOGLE_PRODUCTS
     return _worst(
         _word(incident["status_impact"])
-        for incident in _list(data)
+        for incident in data
         if not incident.get("end")
         and any(found(pattern, str(p.get("title", ""))) for p in incident["affected_products"])
     )
@@ -161,7 +163,7 @@ def _feed(body: bytes) -> State:
     """RSS or Atom: an open incident is a newest item without a word that ends it."""
     try:
         root = ElementTree.fromstring(body)
-    except (ElementTree.ParseError, ValueError):
+    except (ElementTree.ParseError, ValueError, LookupError):
         return State.UNKNOWN
     if root.tag.rpartition("}")[2] not in ("rss", "feed", "RDF"):
         return State.UNKNOWN

@@ -1,0 +1,56 @@
+"""Certificate chains that are wrong in one way each; trustme makes the good ones."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def context_of(
+    certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, folder: Path
+) -> ssl.SSLContext:
+    """Return a server's context with *certificate*."""
+    file = folder / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def self_signed(folder: Path, common_name: str = "127.0.0.1") -> ssl.SSLContext:
+    """Return a server that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .sign(key, hashes.SHA256())
+    )
+    return context_of(built, key, folder)
+
+
+def issued(ca: trustme.CA, *names: str, **validity: datetime) -> ssl.SSLContext:
+    """Return a server with a certificate of *ca* for *names*."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(*names, **validity).configure_cert(context)
+    return context

@@ -1,0 +1,305 @@
+"""The page: a view on the results, complete from the start, without ghosts."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families as families
+
+from exporter.config import Objectives, Target, Threshold
+from exporter.config.declarations import LatencyObjective
+from exporter.metrics import FAMILIES, Exposition, OwnMetrics
+from exporter.metrics.families import When
+from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.results import Results
+from exporter.statuspages import State
+from tests.fakes import service_target
+from tests.programs import program
+
+AT = 1_800_000_000.0
+
+
+class Stage:
+    """Results, exposition and a shorthand for one probe."""
+
+    def __init__(self, *, lean: bool = False, page: State | None = None) -> None:
+        self.results, self.own = Results(), OwnMetrics("0.0.test")
+        self.exposition = Exposition(self.results, self.own, lean=lean, page=lambda target: page)
+
+    def put(self, target: Target) -> Target:
+        self.exposition.put(target)
+        return target
+
+    def probe(self, target: Target, reason: Reason = Reason.OK, **outcome: Any) -> None:
+        seen = Outcome(reason=reason, **({"duration": 0.02} | outcome))
+        result = Result(
+            service=target.id, at=AT, outcome=seen, verdict=verdict_of(reason), attempts=1
+        )
+        self.results.of(target.id).add(result, target)
+        self.exposition.refresh(target)
+
+    async def text(self, *, openmetrics: bool = False) -> str:
+        pieces = [p async for p in self.exposition.chunks(openmetrics=openmetrics)]
+        return b"".join(pieces).decode()
+
+    async def samples(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+        """Return the samples of *name* by the values of *labels*."""
+        return {
+            tuple(s.labels[label] for label in labels): s.value
+            for family in families(await self.text())
+            for s in family.samples
+            if s.name == name
+        }
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def rich_target(name: str = "a") -> Target:
+    """Return a target with everything that a family can show."""
+    return replace(
+        service_target(name),
+        team='say "hi"\n\\o/',
+        key_configured=True,
+        objectives=Objectives(
+            availability=0.999, latency=LatencyObjective(threshold=0.8, target=0.99)
+        ),
+        thresholds=(
+            Threshold("consecutive_failures", "high", 3),
+            Threshold("escalate_after_seconds", "critical", 3600, "2"),
+        ),
+    )
+
+
+def rich_probe(stage: Stage, target: Target, reason: Reason = Reason.OK) -> None:
+    stage.probe(
+        target,
+        reason,
+        phases=(0.001, 0.002, 0.003, 0.01, 0.004),
+        status=200,
+        http_version=1.1,
+        content_length=12,
+        certificate=Certificate(expiry=AT + 86400),
+        limits={"requests": Limit(limit=60, remaining=59, reset=AT + 1)},
+        quotas={("credits", "usd"): 12.5},
+        key_expiry=AT + 1000,
+        provider_seconds=0.007,
+        keyed=True,
+    )
+
+
+def promtool(page: str) -> tuple[int, str, str]:
+    """Return exit code, output and errors of `promtool check metrics`."""
+    command = [program("promtool"), "check", "metrics"]
+    done = subprocess.run(command, input=page, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_every_enum_value_is_there_before_the_first_probe(stage: Stage) -> None:
+    stage.put(service_target("a"))
+
+    reasons = await stage.samples("probe_results_total", "reason")
+    verdicts = await stage.samples("service_verdict", "verdict")
+
+    assert reasons == {(reason,): 0 for reason in Reason}
+    assert verdicts == {(verdict,): 0 for verdict in Verdict}
+
+
+@pytest.mark.parametrize("reason", Reason)
+async def test_each_reason_sets_exactly_its_verdict(stage: Stage, reason: Reason) -> None:
+    target = stage.put(service_target("a"))
+
+    stage.probe(target, reason)
+
+    verdicts = await stage.samples("service_verdict", "verdict")
+    assert [v for (v,), value in verdicts.items() if value] == [verdict_of(reason)]
+    assert (await stage.samples("probe_results_total", "reason"))[(reason,)] == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "up", "valid"),
+    [
+        (Reason.OK, {("a",): 1}, {("a",): 1}),
+        (Reason.KEY_OK_LIMITED, {("a",): 1}, {("a",): 1}),
+        (Reason.AUTH_INVALID, {("a",): 1}, {("a",): 0}),
+        (Reason.QUOTA_EXHAUSTED, {("a",): 1}, {("a",): 1}),
+        (Reason.IP_BLOCKED, {("a",): 1}, {}),
+        (Reason.SERVER_ERROR, {("a",): 0}, {}),
+        (Reason.TIMEOUT, {("a",): 0}, {}),
+        (Reason.INTERNAL, {}, {}),
+    ],
+)
+async def test_up_and_key_valid_follow_from_the_reason(
+    stage: Stage, reason: Reason, up: dict[Any, float], valid: dict[Any, float]
+) -> None:
+    target = stage.put(service_target("a"))
+
+    stage.probe(target, reason, keyed=True)
+
+    assert await stage.samples("service_up", "service") == up
+    assert await stage.samples("service_key_valid", "service") == valid
+
+
+async def test_a_probe_without_a_key_says_nothing_about_keys(stage: Stage) -> None:
+    target = stage.put(service_target("a"))
+
+    stage.probe(target, Reason.OK, keyed=False)
+
+    assert await stage.samples("service_key_valid", "service") == {}
+
+
+async def test_a_removed_service_leaves_no_series(stage: Stage) -> None:
+    kept, gone = stage.put(service_target("kept")), stage.put(service_target("gone"))
+    rich_probe(stage, kept)
+    rich_probe(stage, gone)
+
+    stage.exposition.drop("gone")
+    stage.results.forget("gone")
+
+    assert "gone" not in await stage.text()
+    assert 'service="kept"' in await stage.text()
+
+
+async def test_a_stale_result_is_no_data_and_the_verdict_monitoring(stage: Stage) -> None:
+    target = stage.put(service_target("a"))
+    rich_probe(stage, target)
+
+    stage.results.stale([target], AT, 0.0)
+    stage.results.stale([target], AT + 10_000, 0.0)
+    stage.exposition.refresh(target)
+
+    for name in ("probe_success", "service_up", "service_key_valid", "probe_duration_seconds"):
+        assert await stage.samples(name, "service") == {}
+    verdicts = await stage.samples("service_verdict", "verdict")
+    assert [v for (v,), value in verdicts.items() if value] == [Verdict.MONITORING]
+
+
+async def test_a_refresh_shows_what_a_full_rendering_would(stage: Stage) -> None:
+    target = stage.put(rich_target())
+    for reason in (Reason.OK, Reason.TIMEOUT, Reason.TIMEOUT, Reason.AUTH_INVALID, Reason.OK):
+        rich_probe(stage, target, reason)
+        refreshed = (await stage.text()).split("# HELP process_")[0]
+
+        stage.exposition.put(target)
+
+        assert (await stage.text()).split("# HELP process_")[0] == refreshed
+
+
+async def test_each_family_stands_in_one_block_with_its_head(stage: Stage) -> None:
+    for name in "abc":
+        rich_probe(stage, stage.put(rich_target(name)))
+
+    heads = [line.split()[2] for line in (await stage.text()).splitlines() if "# TYPE" in line]
+
+    assert len(heads) == len(set(heads))
+
+
+@pytest.mark.parametrize("lean", [False, True])
+async def test_promtool_finds_nothing_to_say(lean: bool) -> None:
+    stage = Stage(lean=lean, page=State.OPERATIONAL)
+    rich_probe(stage, stage.put(rich_target()))
+
+    assert await asyncio.to_thread(promtool, await stage.text()) == (0, "", "")
+
+
+async def test_openmetrics_and_text_hold_the_same_samples(stage: Stage) -> None:
+    rich_probe(stage, stage.put(rich_target()))
+
+    text = {
+        (s.name, *sorted(s.labels.items())): s.value
+        for f in families(await stage.text())
+        for s in f.samples
+    }
+    page = await stage.text(openmetrics=True)
+    opened = {
+        (s.name, *sorted(s.labels.items())): s.value for f in open_families(page) for s in f.samples
+    }
+
+    assert page.endswith("# EOF\n")
+    ours = {k for k in text if not k[0].startswith(("process_", "exporter_"))}
+    assert ours == {k for k in opened if not k[0].startswith(("process_", "exporter_"))}
+    assert all(text[k] == opened[k] for k in ours)
+
+
+async def test_hostile_text_in_a_label_stays_text(stage: Stage) -> None:
+    stage.put(rich_target())
+
+    found = await stage.samples("service_info", "team")
+
+    assert found == {('say "hi"\n\\o/',): 1}
+
+
+async def test_lean_shows_only_the_reasons_seen_and_no_histogram() -> None:
+    stage = Stage(lean=True)
+    target = stage.put(service_target("a"))
+    stage.probe(target, Reason.TIMEOUT)
+
+    reasons = await stage.samples("probe_results_total", "reason")
+
+    assert reasons == {("ok",): 0, ("timeout",): 1}
+    assert await stage.samples("probe_latency_seconds_count", "service") == {}
+
+
+async def test_gzip_is_the_same_page_also_when_it_is_long(stage: Stage) -> None:
+    for number in range(600):
+        stage.put(rich_target(f"s{number}"))
+
+    packed = b"".join([p async for p in stage.exposition.compressed()])
+
+    unpacked = gzip.decompress(packed).decode().split("# HELP process_")[0]
+    assert unpacked == (await stage.text()).split("# HELP process_")[0]
+    assert 'service="s599"' in unpacked
+
+
+async def test_a_failing_family_does_not_fail_the_page(stage: Stage) -> None:
+    target = stage.put(service_target("a"))
+
+    # A certificate that is no certificate: the renderer of its family raises.
+    stage.results.of("a").certificate = object()  # type: ignore[assignment]
+    stage.exposition.put(target)
+
+    assert (await stage.samples("service_info", "service")) == {("a",): 1}
+    assert (await stage.samples("exporter_render_errors_total"))[()] == 1
+    assert "probe_ssl" not in await stage.text()
+
+
+async def test_maintenance_is_shown_while_a_window_is_open(stage: Stage) -> None:
+    target = stage.put(service_target("a"))
+
+    stage.exposition.set_maintenance(target, True)
+    during = await stage.samples("service_maintenance", "service")
+    stage.exposition.set_maintenance(target, False)
+
+    assert during == {("a",): 1}
+    assert await stage.samples("service_maintenance", "service") == {("a",): 0}
+
+
+async def test_objectives_and_their_events_go_together(stage: Stage) -> None:
+    target = stage.put(rich_target())
+
+    stage.probe(target, Reason.OK, duration=0.9)
+    stage.probe(target, Reason.SERVER_ERROR)
+    stage.probe(target, Reason.AUTH_INVALID)
+
+    events = await stage.samples("service_sli_events_total", "slo")
+    bad = await stage.samples("service_sli_bad_events_total", "slo")
+    assert events == {("availability",): 2, ("latency",): 1}
+    assert bad == {("availability",): 1, ("latency",): 1}
+    assert await stage.samples("service_slo_objective_ratio", "slo") == {
+        ("availability",): 0.999, ("latency",): 0.99,
+    }  # fmt: skip
+
+
+def test_every_family_has_help_and_a_name_of_its_kind() -> None:
+    for family in FAMILIES:
+        assert family.help.endswith(".")
+        assert family.name.endswith("_total") == (family.kind == "counter")
+        assert family.when in When

@@ -1,0 +1,133 @@
+"""The engine: time runs out in each phase, and the answer says in which."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from exporter.model import Reason
+from exporter.probers._curl import CurlTransport
+from tests.conftest import Authority
+from tests.fakes import make_request
+from tests.mischief import drip, hang
+from tests.vendor import Vendor, answer, head_of
+
+LIMIT = 0.2
+
+
+async def _timed(transport: CurlTransport, url: str, **more: object) -> tuple[object, str, int]:
+    begun = asyncio.get_running_loop().time()
+    got = await transport.fetch(make_request(url, timeout=LIMIT, **more))
+    spent = asyncio.get_running_loop().time() - begun
+    assert LIMIT - 0.01 <= spent < LIMIT + 0.1
+    assert sum(got.phases) == pytest.approx(got.duration)
+    assert got.duration == pytest.approx(spent, abs=0.05)
+    return got.failure, got.detail, got.phases.index(max(got.phases))
+
+
+async def test_time_runs_out_while_waiting_for_the_answer(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", hang)
+
+    ended = await _timed(transport, vendor.url())
+
+    assert ended == (Reason.TIMEOUT, "time ran out waiting for the answer", 3)
+
+
+async def test_time_runs_out_while_the_body_is_read(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer(body="halves", body_delay=5))
+
+    ended = await _timed(transport, vendor.url())
+
+    assert ended == (Reason.TIMEOUT, "time ran out reading the answer", 4)
+
+
+async def test_a_dripped_head_is_given_up_in_time(vendor: Vendor, transport: CurlTransport) -> None:
+    vendor.on("/", drip(head_of(200), 0.02))
+
+    reason, _, _ = await _timed(transport, vendor.url())
+
+    assert reason is Reason.TIMEOUT
+
+
+async def test_time_runs_out_in_the_tls_handshake(vendor: Vendor, transport: CurlTransport) -> None:
+    vendor.greeting = hang
+
+    ended = await _timed(transport, vendor.url().replace("http", "https", 1))
+
+    assert ended == (Reason.TIMEOUT, "time ran out in the TLS handshake", 2)
+
+
+async def test_time_runs_out_while_connecting(transport: CurlTransport) -> None:
+    # A listener whose queue is full drops further SYNs: what a firewall does.
+    async with _full_listener() as port:
+        ended = await _timed(transport, f"http://127.0.0.1:{port}/")
+
+    assert ended == (Reason.TIMEOUT, "time ran out connecting", 1)
+
+
+async def test_time_runs_out_on_a_kept_connection_as_waiting_for_the_answer(
+    tls_vendor: Vendor, transport: CurlTransport, authority: Authority
+) -> None:
+    tls_vendor.on("/", answer())
+    more = {"keep_alive": True, "tls": authority.trusted()}
+    await transport.fetch(make_request(tls_vendor.url(), **more))
+    tls_vendor.on("/", hang)
+
+    ended = await _timed(transport, tls_vendor.url(), **more)
+
+    assert tls_vendor.connections == 1
+    assert ended == (Reason.TIMEOUT, "time ran out waiting for the answer", 3)
+
+
+async def test_a_slow_resolver_is_given_up_in_time() -> None:
+    transport = CurlTransport(_SlowResolver())
+
+    ended = await _timed(transport, "http://slow.test/")
+    await transport.close()
+
+    assert ended == (Reason.DNS, "no name server answers in time", 0)
+
+
+async def test_time_to_resolve_is_taken_from_the_time_of_the_transfer(vendor: Vendor) -> None:
+    transport = CurlTransport(_SlowResolver(0.1))
+    vendor.on("/", hang)
+
+    ended = await _timed(transport, vendor.url(name="slow.test"))
+    await transport.close()
+
+    assert ended[0] is Reason.TIMEOUT
+
+
+class _SlowResolver:
+    def __init__(self, delay: float = 60.0) -> None:
+        self.delay = delay
+
+    async def addresses(self, host: str, ip_version: int = 0) -> list[str]:
+        await asyncio.sleep(self.delay)
+        return ["127.0.0.1"]
+
+    async def close(self) -> None:
+        pass
+
+
+class _full_listener:  # noqa: N801 - used as a function
+    async def __aenter__(self) -> int:
+        import socket
+
+        self.sockets = [socket.socket() for _ in range(4)]
+        listener, *clients = self.sockets
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        return int(listener.getsockname()[1])
+
+    async def __aexit__(self, *_: object) -> None:
+        for sock in self.sockets:
+            sock.close()

@@ -1,0 +1,289 @@
+"""Each kind of status page from the vendors' public formats, and everything that is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+
+from exporter.providers import Adapter
+from exporter.statuspages.adapters import State, path_of, read
+
+ADAPTERS = get_args(Adapter)
+UP, DEGRADED, PARTIAL, MAJOR, MAINTENANCE, UNKNOWN = (
+    State.OPERATIONAL, State.DEGRADED, State.PARTIAL_OUTAGE, State.MAJOR_OUTAGE,
+    State.MAINTENANCE, State.UNKNOWN,
+)  # fmt: skip
+
+
+def told(adapter: str, data: Any, component_filter: str | None = None) -> State:
+    return read(adapter, json.dumps(data).encode(), component_filter)
+
+
+def statuspage(indicator: str, **components: str) -> dict[str, Any]:
+    """Return what /api/v2/summary.json of an Atlassian Statuspage looks like."""
+    page = {"id": "01JMDK9XYNY1", "name": "OpenAI", "url": "https://status.openai.com"}
+    parts = [
+        {"id": name, "name": name, "status": status, "group": False, "group_id": "g"}
+        for name, status in components.items()
+    ]
+    group = {"id": "g", "name": "API group", "status": "major_outage", "group": True}
+    return {
+        "page": page,
+        "status": {"indicator": indicator, "description": "All Systems Operational"},
+        "components": [group, *parts],
+        "incidents": [],
+        "scheduled_maintenances": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("indicator", "state"),
+    [
+        ("none", UP), ("minor", DEGRADED), ("major", PARTIAL), ("critical", MAJOR),
+        ("maintenance", MAINTENANCE), ("catastrophic", DEGRADED),
+    ],
+)  # fmt: skip
+def test_statuspage_is_read_by_its_indicator(indicator: str, state: State) -> None:
+    assert told("statuspage", statuspage(indicator)) is state
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("operational", UP), ("degraded_performance", DEGRADED), ("partial_outage", PARTIAL),
+        ("major_outage", MAJOR), ("under_maintenance", MAINTENANCE), ("on_fire", DEGRADED),
+    ],
+)  # fmt: skip
+def test_a_component_filter_counts_only_the_components_that_match(
+    status: str, state: State
+) -> None:
+    data = statuspage("critical", **{"Chat API": status, "Website": "major_outage"})
+
+    assert told("statuspage", data, "(?i)^chat api") is state
+
+
+def test_a_component_filter_takes_the_worst_and_no_groups() -> None:
+    data = statuspage("none", **{"Chat API": "operational", "Batch API": "partial_outage"})
+
+    assert told("statuspage", data, "API") is PARTIAL
+
+
+@pytest.mark.parametrize("components", [{}, {"components": None}, {"components": []}])
+def test_a_component_filter_without_a_match_falls_back_to_the_page(
+    components: dict[str, Any],
+) -> None:
+    data = statuspage("major") | components
+
+    assert told("statuspage", data, "no such component") is PARTIAL
+
+
+def incident_io(incidents: list[str], maintenances: int = 0) -> dict[str, Any]:
+    """Return what the widget API of incident.io looks like."""
+    return {
+        "page_title": "Acme",
+        "page_url": "https://status.acme.com/",
+        "ongoing_incidents": [
+            {"id": "01", "name": "Slow", "status": "investigating", "current_worst_impact": i}
+            for i in incidents
+        ],
+        "in_progress_maintenances": [{"id": "02", "status": "in_progress"}] * maintenances,
+        "scheduled_maintenances": [{"id": "03", "status": "maintenance_scheduled"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("incidents", "maintenances", "state"),
+    [
+        ([], 0, UP),
+        (["degraded_performance"], 0, DEGRADED),
+        (["degraded_performance", "partial_outage"], 0, PARTIAL),
+        (["full_outage", "partial_outage"], 1, MAJOR),
+        (["something_new"], 0, DEGRADED),
+        ([], 1, MAINTENANCE),
+    ],
+)
+def test_incident_io_is_read_by_its_open_incidents(
+    incidents: list[str], maintenances: int, state: State
+) -> None:
+    assert told("incident_io", incident_io(incidents, maintenances)) is state
+
+
+def instatus(status: str, *impacts: str) -> dict[str, Any]:
+    """Return what /summary.json of Instatus looks like; empty lists are left out."""
+    page = {"name": "Acme", "url": "https://status.acme.com", "status": status}
+    incidents = [
+        {"name": "Slow", "started": "2026-01-01T00:00:00Z", "status": "IDENTIFIED", "impact": i}
+        for i in impacts
+    ]
+    return {"page": page} | ({"activeIncidents": incidents} if incidents else {})
+
+
+@pytest.mark.parametrize(
+    ("data", "state"),
+    [
+        (instatus("UP"), UP),
+        (instatus("HASISSUES"), DEGRADED),
+        (instatus("HASISSUES", "DEGRADEDPERFORMANCE"), DEGRADED),
+        (instatus("HASISSUES", "PARTIALOUTAGE"), PARTIAL),
+        (instatus("HASISSUES", "PARTIALOUTAGE", "MAJOROUTAGE"), MAJOR),
+        (instatus("UNDERMAINTENANCE"), MAINTENANCE),
+        (instatus("NEWWORD"), DEGRADED),
+    ],
+)
+def test_instatus_is_read_by_page_and_incidents(data: dict[str, Any], state: State) -> None:
+    assert told("instatus", data) is state
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("operational", UP), ("degraded", DEGRADED), ("downtime", MAJOR),
+        ("maintenance", MAINTENANCE), ("new", DEGRADED),
+    ],
+)  # fmt: skip
+def test_better_stack_is_read_by_its_aggregate_state(word: str, state: State) -> None:
+    attributes = {"company_name": "Plausible", "aggregate_state": word}
+    data = {"data": {"id": "1", "type": "status_page", "attributes": attributes}, "included": []}
+
+    assert told("better_stack", data) is state
+
+
+def google(impact: str, product: str = "Vertex Gemini API", **more: Any) -> dict[str, Any]:
+    """Return an incident as in incidents.json of Google Cloud."""
+    return {
+        "id": "Yr6", "number": "7", "begin": "2026-01-01T00:00:00+00:00", "severity": "medium",
+        "status_impact": impact, "affected_products": [{"title": product, "id": "Z0F"}], **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("incidents", "state"),
+    [
+        ([], UP),
+        ([google("SERVICE_OUTAGE")], MAJOR),
+        ([google("SERVICE_DISRUPTION")], PARTIAL),
+        ([google("SERVICE_INFORMATION")], DEGRADED),
+        ([google("SERVICE_NEWS")], DEGRADED),
+        ([google("SERVICE_OUTAGE", end="2026-01-01T01:00:00+00:00")], UP),
+        ([google("SERVICE_OUTAGE", product="Cloud Bigtable")], UP),
+        ([google("SERVICE_INFORMATION"), google("SERVICE_DISRUPTION")], PARTIAL),
+    ],
+)
+def test_google_cloud_is_read_by_open_incidents_of_the_products_that_matter(
+    incidents: list[Any], state: State
+) -> None:
+    assert told("google_cloud", incidents) is state
+
+
+def test_google_cloud_with_a_filter_counts_other_products() -> None:
+    data = [google("SERVICE_OUTAGE", product="Cloud Bigtable")]
+
+    assert told("google_cloud", data, "Bigtable") is MAJOR
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("ok", UP), ("active", DEGRADED), ("new word", DEGRADED)]
+)
+def test_slack_is_read_by_its_status(status: str, state: State) -> None:
+    data = {"status": status, "date_created": "2026-01-01T00:00:00-08:00", "active_incidents": []}
+
+    assert told("slack", data) is state
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("up", UP), ("degraded", DEGRADED), ("down", MAJOR), ("new", DEGRADED)]
+)
+def test_stripe_is_read_by_its_uptime_status(status: str, state: State) -> None:
+    assert told("stripe_legacy", {"UptimeStatus": status, "uptimeData": []}) is state
+
+
+def rss(*items: str) -> bytes:
+    inside = "".join(
+        f"<item><title>Slow API</title><description>{i}</description></item>" for i in items
+    )
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{inside}</channel></rss>'.encode()
+
+
+def atom(*items: str) -> bytes:
+    inside = "".join(f"<entry><title>Slow</title><content>{i}</content></entry>" for i in items)
+    return f'<feed xmlns="http://www.w3.org/2005/Atom"><id>1</id>{inside}</feed>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        (rss(), UP),
+        (rss("Investigating"), DEGRADED),
+        (rss("&lt;p&gt;&lt;strong&gt;Resolved&lt;/strong&gt; - fixed"), UP),
+        (rss("Investigating", "Resolved - older"), DEGRADED),
+        (rss("Completed", "Investigating - older"), UP),
+        (rss("Unresolved"), DEGRADED),
+        (atom(), UP),
+        (atom("Identified"), DEGRADED),
+        (atom("This incident has been resolved."), UP),
+    ],
+)
+def test_a_feed_is_read_by_its_newest_item(body: bytes, state: State) -> None:
+    assert read("feed", body, None) is state
+
+
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">
+<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>
+<rss><channel><item><title>&c;</title></item></channel></rss>"""
+OUTSIDE = b"""<?xml version="1.0"?><!DOCTYPE b [<!ENTITY x SYSTEM "file:///etc/passwd">]>
+<rss><channel><item><title>&x;</title></item></channel></rss>"""
+GARBAGE = {
+    "empty": b"",
+    "space": b" \n",
+    "html": b"<!doctype html><html><body>Please wait...</body></html>",
+    "well-formed html": b"<html><body><p>All good</p></body></html>",
+    "null": b"null",
+    "number": b"1",
+    "text": b'"operational"',
+    "list": b"[1, 2, null]",
+    "object": b"{}",
+    "cut": b'{"status": {"indicator": "no',
+    "bytes": bytes(range(256)),
+    "huge nesting": b"[" * 200_000,
+    "closed nesting": b"[" * 100_000 + b"]" * 100_000,
+    "object nesting": b'{"status":' * 50_000 + b"1" + b"}" * 50_000,
+    "xml nesting": b"<a>" * 100_000 + b"</a>" * 100_000,
+    "xml bomb": BOMB,
+    "xml outside": OUTSIDE,
+    "xml encoding": b'<?xml version="1.0" encoding="no-such"?><rss/>',
+    "xml wide encoding": b'<?xml version="1.0" encoding="utf-7"?><rss/>',
+    "xml cut": b"<rss><channel><item>",
+    "wrong types": b'{"status": [], "page": 1, "data": "x", "UptimeStatus": 1,'
+    b' "ongoing_incidents": {"a": 1}}',
+    "nulls": b'{"status": null, "page": null, "data": null, "UptimeStatus": null,'
+    b' "ongoing_incidents": [null]}',
+}
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE)
+def test_what_cannot_be_read_is_unknown(adapter: str, body: bytes) -> None:
+    assert read(adapter, body, None) is UNKNOWN
+    assert read(adapter, body, "(?i)api") is UNKNOWN
+
+
+ODD_NAMES = {"half a surrogate": "\ud800", "deep": json.loads("[" * 900 + "]" * 900), "null": None}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
+def test_odd_component_names_do_no_harm(name: Any) -> None:
+    parts = [{"name": name, "status": "operational"}, {"name": "API", "status": "major_outage"}]
+    data = statuspage("minor") | {"components": parts}
+
+    assert told("statuspage", data, "API") in (UNKNOWN, MAJOR)
+
+
+def test_an_adapter_that_does_not_exist_is_unknown() -> None:
+    assert told("no-such-adapter", statuspage("none")) is UNKNOWN
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_every_adapter_has_a_usual_path(adapter: str) -> None:
+    assert path_of(adapter).startswith("/")

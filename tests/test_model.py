@@ -1,0 +1,59 @@
+"""The closed vocabulary: every reason has its facts, and they agree with the design."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.model import FACTS, OFFLINE, REJECTED, Outcome, Reason, Result, Verdict, verdict_of
+
+VERDICTS = {
+    Verdict.OK: "ok key_ok_limited",
+    Verdict.CREDENTIAL: "auth_invalid auth_expired permission ip_blocked region_blocked",
+    Verdict.QUOTA: "quota_exhausted rate_limited",
+    Verdict.PROVIDER: "overloaded server_error maintenance bad_body "
+    "dns connect tls timeout protocol",
+    Verdict.REQUEST: "client_error redirect_refused address_refused",
+    Verdict.MONITORING: "internal",
+}
+
+
+@pytest.mark.parametrize(("verdict", "reasons"), VERDICTS.items())
+def test_every_verdict_has_the_reasons_of_the_design(verdict: Verdict, reasons: str) -> None:
+    found = {reason.value for reason in Reason if verdict_of(reason) is verdict}
+
+    assert found == set(reasons.split())
+
+
+def test_every_reason_has_facts_and_advice() -> None:
+    assert set(FACTS) == set(Reason)
+    assert all(facts.advice for facts in FACTS.values())
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_the_five_silent_failures_can_be_our_own_network(reason: Reason) -> None:
+    offline = verdict_of(reason, online=False) is Verdict.NETWORK
+
+    assert offline == (reason in OFFLINE)
+    assert {r.value for r in OFFLINE} == {"dns", "connect", "tls", "timeout", "protocol"}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_retry_is_only_for_failures_of_the_provider(reason: Reason) -> None:
+    assert FACTS[reason].retry == (FACTS[reason].verdict is Verdict.PROVIDER)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_an_answer_about_the_key_comes_from_a_working_api(reason: Reason) -> None:
+    facts = FACTS[reason]
+
+    assert facts.key_valid is None or facts.up
+    assert (facts.key_valid is False) == (reason in REJECTED)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_success_is_the_verdict_ok(reason: Reason) -> None:
+    verdict = verdict_of(reason)
+    result = Result(service="a", at=0.0, outcome=Outcome(reason=reason), verdict=verdict)
+
+    assert result.success == (verdict is Verdict.OK)
+    assert result.reason is reason
