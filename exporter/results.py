@@ -21,6 +21,7 @@ from exporter.model import (
     Result,
     Verdict,
 )
+from exporter.secret import Secret
 
 BUCKETS = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0,
@@ -70,7 +71,7 @@ class Tally:
 
     __slots__ = (
         "attempts", "bad", "buckets", "certificate", "changes", "events", "failures",
-        "in_a_row", "key_expiry", "last", "last_success", "latency_sum", "limits",
+        "in_a_row", "key", "key_expiry", "last", "last_success", "latency_sum", "limits",
         "quotas", "reasons", "recent", "stale", "watched_since",
     )  # fmt: skip
 
@@ -85,6 +86,8 @@ class Tally:
         self.last_success = 0.0
         self.stale = False
         self.certificate: Certificate | None = None
+        self.key: Secret | None = None
+        """The key of the last probe."""
         self.key_expiry: float | None = None
         self.limits: Mapping[str, Limit] = {}
         self.quotas: Mapping[tuple[str, str], float] = {}
@@ -95,6 +98,10 @@ class Tally:
     def add(self, result: Result, target: Target, *, counted: bool = True) -> None:
         """Take in *result*; *counted* is false during maintenance: then no SLI event."""
         outcome = result.outcome
+        if target.key is not self.key:
+            if self.last is not None and target.key != self.key:
+                self.forget_key()
+            self.key = target.key
         self.stale = False
         self.attempts += result.attempts
         self.reasons[_INDEX[result.reason]] += 1
@@ -146,7 +153,7 @@ class Tally:
         return target.interval
 
     def forget_key(self) -> None:
-        """Drop what was told about a key that is no longer used."""
+        """Drop what was told about the key before."""
         self.key_expiry = None
         self.limits, self.quotas = {}, {}
 

@@ -217,7 +217,14 @@ FAMILIES: tuple[Family, ...] = (
         "service_slo_objective_ratio", "gauge", "The objective.", lines.objective, when=When.TARGET
     ),
     *(
-        Family(f"service_threshold_{name}", "gauge", text, lines.threshold(name), when=When.TARGET)
+        Family(
+            f"service_threshold_{name}",
+            "gauge",
+            text,
+            lines.threshold(name),
+            # the slower pace after a rejected key changes this one
+            when=When.STATE if name == "probe_stale_seconds" else When.TARGET,
+        )
         for name, text in _THRESHOLDS.items()
     ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from exporter.config import Target
+from exporter.config import Target, Threshold
 from exporter.model import FACTS, PHASES, Reason, Verdict
 from exporter.results import BUCKETS, REASONS, SLOS, Tally
 from exporter.statuspages import State
@@ -290,12 +290,19 @@ def threshold(name: str) -> Callable[[View], str]:
         return "".join(
             f'service_threshold_{name}{{{view.labels},team="{team}",severity="{row.severity}"'
             + (f',escalation="{row.escalation}"' if row.escalation else "")
-            + f"}} {number(row.value)}\n"
+            + f"}} {number(_limit_of(row, view))}\n"
             for row in view.target.thresholds
             if row.name == name
         )
 
     return render
+
+
+def _limit_of(row: Threshold, view: View) -> float:
+    """Return the row's value; a service that is probed less often may be silent for longer."""
+    pace = view.tally.pace(view.target)
+    slowed = row.name == "probe_stale_seconds" and pace > view.target.interval
+    return max(row.value, 3 * pace) if slowed else row.value
 
 
 def counter(name: str, field: str) -> Callable[[View], str]:

@@ -73,10 +73,10 @@ class Request:
     ip_version: int = 0
     http2: bool = True
     max_body: int = MAX_BODY
-    encodings: str | None = ""
-    """Content encodings to ask for and undo: empty is all that the engine knows, None is none."""
     inspect: bool = False
-    """Whether the answer shall have `chain` and `session`."""
+    """Send no header of the engine's own, undo `encoding` only, fill `chain` and `session`."""
+    encoding: str = ""
+    """With `inspect`: the content encoding to undo; empty leaves the body as it comes."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from exporter.probers._addresses import is_public
 from exporter.probers._certificates import earliest
 from exporter.probers._curl_answer import answer_of
 from exporter.probers._curl_options import address_of, set_options
+from exporter.probers._inspection import Inspection
 from exporter.probers._resolver import ResolveError, Resolver
 
 
@@ -154,12 +155,16 @@ class CurlTransport:
             return Answer(
                 failure=Reason.CLIENT_ERROR, detail="URL or headers hold a control character"
             )
+        inspection = Inspection(curl, request) if request.inspect else None
         try:
             code = await self._run(curl, transfer)
             collected = Answer(
                 headers=transfer.head, body=b"".join(transfer.body), truncated=transfer.truncated
             )
             answer = answer_of(curl, collected, code, resolved, request, refused=transfer.refused)
+            answer.resolved = tuple(addresses)
+            if inspection is not None:
+                inspection.tell(answer)
         except BaseException:
             self._forget(curl)
             curl.close()

@@ -1,4 +1,7 @@
-"""What libcurl can tell of a TLS session beyond the judgement: the chain, version and cipher.
+"""A bare request, and what libcurl can tell of its TLS session: chain, version and cipher.
+
+Bare: without the headers that libcurl adds of its own accord (Accept, Accept-Encoding,
+Content-Type), as blackbox_exporter asks, so that the same target answers both alike.
 
 The chain comes from CURLINFO_CERTINFO. Version and cipher are only in libcurl's informational
 text ("SSL connection using TLSv1.3 / TLS_AES_256_GCM_SHA384 / …", lib/vtls/openssl.c); pycurl has
@@ -14,9 +17,10 @@ from typing import Any
 
 import pycurl
 
-from exporter.probers import Answer
+from exporter.probers import Answer, Request
 
 _SESSION = re.compile(rb"SSL connection using (TLSv1(?:\.[0-3])?) / ([A-Za-z0-9_-]{1,64}) /")
+_OWN = ("Accept", "Accept-Encoding", "Content-Type", "Expect")
 MAX_CHAIN = 16
 
 
@@ -25,8 +29,9 @@ class Inspection:
 
     __slots__ = ("_curl", "_session")
 
-    def __init__(self, curl: Any) -> None:
+    def __init__(self, curl: Any, request: Request) -> None:
         self._curl = curl
+        _bare(curl, request)
         self._session = ("", "")
         curl.setopt(pycurl.VERBOSE, 1)
         curl.setopt(pycurl.DEBUGFUNCTION, self._on_text)
@@ -40,6 +45,18 @@ class Inspection:
         """Put what was seen into *answer*."""
         answer.session = self._session
         answer.chain = tuple(_chain(self._curl.getinfo(pycurl.INFO_CERTINFO)))
+
+
+def _bare(curl: Any, request: Request) -> None:
+    if request.encoding:
+        curl.setopt(pycurl.ACCEPT_ENCODING, request.encoding)
+    else:
+        curl.unsetopt(pycurl.ACCEPT_ENCODING)
+    given = {name.lower() for name, _ in request.headers}
+    lines = [f"{name}: {value}" if value.strip() else f"{name};" for name, value in request.headers]
+    # A name without a value takes back what libcurl would send.
+    lines += [f"{name}:" for name in _OWN if name.lower() not in given]
+    curl.setopt(pycurl.HTTPHEADER, [line.encode() for line in lines])
 
 
 def _chain(entries: list[tuple[tuple[str, str], ...]] | None) -> list[bytes]:

@@ -20,7 +20,7 @@ from exporter.clock import Clock
 from exporter.matching import found
 from exporter.model import Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
-from exporter.probers._curl import default_authorities
+from exporter.probers._curl_options import default_authorities
 from exporter.probers._x509 import Cert, chain_expiry, parse
 from exporter.settings import option
 
@@ -28,8 +28,6 @@ MAX_BODY = 10 * 1024 * 1024
 REDIRECTS = 10
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _PLAIN = frozenset({"user-agent", "accept", "accept-language"})
-# A header of spaces only makes libcurl leave out the one it would add of its own accord.
-_UNSENT = " "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +189,7 @@ def _first_request(check: Check) -> Request:
     return Request(
         url=endpoint.url,
         method=endpoint.method,
-        headers=_headers(check, endpoint.url, endpoint.body),
+        headers=_headers(check, endpoint.url),
         body=endpoint.body,
         timeout=endpoint.timeout,
         proxy=endpoint.proxy,
@@ -199,12 +197,12 @@ def _first_request(check: Check) -> Request:
         allow_private=endpoint.allow_private,
         http2=check.http2,
         max_body=rules.body_limit or MAX_BODY,
-        encodings=rules.compression if rules.compression not in ("", "identity") else None,
         inspect=True,
+        encoding="" if rules.compression == "identity" else rules.compression,
     )
 
 
-def _headers(check: Check, url: str, body: bytes | None) -> tuple[tuple[str, str], ...]:
+def _headers(check: Check, url: str) -> tuple[tuple[str, str], ...]:
     """Return the headers for *url*: all of them at home, the harmless ones elsewhere."""
     endpoint = check.endpoint
     home = origin(url) == origin(endpoint.url)
@@ -213,10 +211,9 @@ def _headers(check: Check, url: str, body: bytes | None) -> tuple[tuple[str, str
         sent = [(n, v) for n, v in sent if n.lower() in _PLAIN]
     names = {name.lower() for name, _ in sent}
     if home and endpoint.tls.server_name and "host" not in names:
-        # The transport puts the name to verify into the URL; the true host is still asked for.
+        # The engine puts the name to verify into the URL; the true host is still asked for.
         sent.append(("Host", urlsplit(url).netloc))
-    unsent = ["Accept", "Accept-Encoding"] + (["Content-Type"] if body is not None else [])
-    return (*sent, *((n, _UNSENT) for n in unsent if n.lower() not in names))
+    return tuple(sent)
 
 
 def _versions(check: Check, request: Request) -> tuple[int, ...]:
@@ -289,7 +286,7 @@ def _hop(check: Check, request: Request, target: str, status: int, left: float) 
         url=target,
         method=request.method if keeps else "GET",
         body=body,
-        headers=_headers(check, target, body),
+        headers=_headers(check, target),
         timeout=max(0.001, left),
         tls=tls if home else away,
     )

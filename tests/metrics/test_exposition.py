@@ -18,6 +18,7 @@ from exporter.metrics import FAMILIES, Exposition, OwnMetrics
 from exporter.metrics.families import When
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
 from exporter.results import Results
+from exporter.secret import Secret
 from exporter.statuspages import State
 from tests.fakes import service_target
 from tests.programs import program
@@ -280,6 +281,30 @@ async def test_maintenance_is_shown_while_a_window_is_open(stage: Stage) -> None
 
     assert during == {("a",): 1}
     assert await stage.samples("service_maintenance", "service") == {("a",): 0}
+
+
+async def test_a_service_slowed_by_a_rejected_key_may_be_silent_for_longer(stage: Stage) -> None:
+    rows = (Threshold("probe_stale_seconds", "high", 180),)
+    target = stage.put(replace(service_target("a"), thresholds=rows))
+    name = "service_threshold_probe_stale_seconds"
+    before = await stage.samples(name, "severity")
+
+    stage.probe(target, Reason.AUTH_INVALID, keyed=True)
+
+    assert before == {("high",): 180}
+    assert await stage.samples(name, "severity") == {("high",): 900}
+
+
+async def test_a_changed_key_forgets_what_was_told_about_the_old(stage: Stage) -> None:
+    target = stage.put(rich_target())
+    rich_probe(stage, target)
+
+    changed = replace(target, key=Secret("another-key-0123456789"))
+    stage.exposition.put(changed)
+    stage.probe(changed, Reason.OK, keyed=True)
+
+    assert await stage.samples("service_rate_limit_remaining", "resource") == {}
+    assert await stage.samples("service_key_expiry_timestamp_seconds", "service") == {}
 
 
 async def test_objectives_and_their_events_go_together(stage: Stage) -> None:
