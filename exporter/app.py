@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from aiohttp import web
 from exporter.api import make_application
 from exporter.api.guard import ADMIN_TOKEN
 from exporter.api.keys import EXPOSITION, LOADER, OWN, READY, REGISTRY, RESULTS
+from exporter.api.multitarget import PROBING, Probing
 from exporter.canaries import Canaries, CanaryPlan
 from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
@@ -25,9 +27,11 @@ from exporter.loading import Loader
 from exporter.log import Redaction, event
 from exporter.metrics import Exposition, OwnMetrics
 from exporter.model import Result
+from exporter.modules import Modules
 from exporter.polling import Polling
 from exporter.probers._curl import CurlTransport
 from exporter.probers.http import HttpProber
+from exporter.probers.multitarget import MultiTargetProber
 from exporter.providers import StatusPage
 from exporter.quotas import QuotaPolling, Quotas
 from exporter.registry import Change, Registry
@@ -38,8 +42,6 @@ from exporter.statuspages import StatusPages
 
 _log = logging.getLogger(__name__)
 VERSION = metadata.version("tekup-service-registry")
-CONNECTIONS = 512
-HEAD_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,12 @@ class Options:
     port: int = 9642
     admin_token: Secret | None = None
     lean: bool = False
+    connections: int = 512
+    """Connections at once; further ones are closed."""
+    head_seconds: float = 15.0
+    """Time for a request's head, and for an idle connection."""
+    modules: Path | None = None
+    """The modules of /probe, which is off without them."""
 
 
 class App:
@@ -65,6 +73,7 @@ class App:
         self.redaction = redaction or Redaction()
         self.transport = CurlTransport()
         self.prober = HttpProber(self.transport, self.clock)
+        self.modules = Modules(options.modules)
         self.results, self.registry = Results(), Registry()
         self.own = OwnMetrics(VERSION)
         self.polling = Polling(self.clock)
@@ -79,7 +88,8 @@ class App:
             self.prober, self.clock, self._record, self.canaries,
             Observer(lag=self.own.schedule_lag.observe),
         )  # fmt: skip
-        self.loader = Loader(options.source, self.registry, options.environment, self.clock, self)
+        source = self.modules.beside(options.source)
+        self.loader = Loader(source, self.registry, options.environment, self.clock, self)
         self.registry.subscribe(self._changed)
         self.own.live.in_flight = lambda: self.scheduler.in_flight
         self.own.live.network = lambda: self.canaries.states
@@ -92,6 +102,8 @@ class App:
 
     def loaded(self, configuration: Configuration) -> None:
         """Take over what a configuration says beside its services."""
+        self.modules.place()
+        self._redact()
         self.canaries.replace(tuple(_plan(canary) for canary in configuration.canaries))
         self.own.reload_ok.set(1)
         self.own.reload_at.set(self.clock.now())
@@ -105,12 +117,16 @@ class App:
             self.scheduler.drop(target.id)
             self.results.forget(target.id)
             self.exposition.drop(target.id)
-        self.redaction.replace([secret for t in self.registry for secret in t.secrets()])
+        self._redact()
         self.pages.use({t.status_page for t in self.registry if t.status_page and t.enabled})
         self.quotas.use(self.registry)
         for target in (*change.added, *change.changed):
             self.exposition.put(target)
         self.scheduler.put((*change.added, *change.changed))
+
+    def _redact(self) -> None:
+        known = [secret for target in self.registry for secret in target.secrets()]
+        self.redaction.replace([*known, *self.modules.secrets()])
 
     def _record(self, target: Target, result: Result) -> None:
         tally = self.results.of(target.id)
@@ -155,13 +171,13 @@ class App:
         _raise_file_limit()
         self.loader.load()
         runner = web.AppRunner(
-            self._application(), access_log=None, keepalive_timeout=HEAD_SECONDS,
+            self._application(), access_log=None, keepalive_timeout=self.options.head_seconds,
             shutdown_timeout=2.0,
         )  # fmt: skip
         await runner.setup()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                server = await _listen(runner, self.options.host, self.options.port)
+                server = await _listen(runner, self.options)
                 stack.callback(server.close)
                 self.port = server.sockets[0].getsockname()[1]
                 self._not_ready = ""
@@ -217,6 +233,8 @@ class App:
         application[EXPOSITION], application[OWN] = self.exposition, self.own
         application[REGISTRY], application[RESULTS] = self.registry, self.results
         application[LOADER] = self.loader
+        prober = MultiTargetProber(self.transport, self.clock)
+        application[PROBING] = Probing(self.modules, prober, USER_AGENT)
         application[READY] = lambda: self._not_ready
         application[ADMIN_TOKEN] = self.options.admin_token
         return application
@@ -253,15 +271,16 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+async def _listen(runner: web.AppRunner, options: Options) -> asyncio.Server:
     handlers = runner.server
     assert handlers is not None
 
     def accept() -> asyncio.BaseProtocol:
-        return handlers() if len(handlers.connections) < CONNECTIONS else _Refusal()
+        return handlers() if len(handlers.connections) < options.connections else _Refusal()
 
     loop = asyncio.get_running_loop()
-    return await loop.create_server(accept, host or None, port, backlog=1024)
+    host = options.host or None
+    return await loop.create_server(accept, host, options.port, backlog=1024)
 
 
 def _raise_file_limit() -> None:

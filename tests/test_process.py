@@ -139,7 +139,8 @@ async def test_sighup_adds_and_removes_and_leaves_the_others_alone(
     write(config, vendor, service(vendor, "kept"), service(vendor, "gone"))
 
     async with serving(config) as running:
-        good = 'probe_results_total{service="%s",environment="production",provider="custom",reason="ok"}'
+        labels = 'service="%s",environment="production",provider="custom"'
+        good = f'probe_results_total{{{labels},reason="ok"}}'
         await eventually(lambda: _more(running, good % "kept", 1))
         before = await running.sample(good % "kept")
         write(config, vendor, service(vendor, "kept"), service(vendor, "new"))

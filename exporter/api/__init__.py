@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from exporter.api import exposition, status
+from exporter.api import exposition, multitarget, status
 from exporter.api.guard import MAX_BODY, Access, Handler, add_headers, errors, guarded
 
 ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("GET", "/", status.index, Access.OPEN),
     ("GET", "/metrics", exposition.metrics, Access.OPEN),
+    ("GET", "/probe", multitarget.probe, Access.OPEN),
     ("GET", "/api/health", status.health, Access.OPEN),
     ("GET", "/-/healthy", status.healthy, Access.OPEN),
     ("GET", "/-/ready", status.ready, Access.OPEN),

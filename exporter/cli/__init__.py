@@ -90,6 +90,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="no histogram and only the reasons seen, for very many services",
     )  # fmt: skip
     parser.add_argument(
+        "--probe.enable", dest="probe_enable", action="store_true",
+        help="answer /probe?target=URL&module=NAME as blackbox_exporter does",
+    )  # fmt: skip
+    parser.add_argument(
+        "--probe.config.file", dest="probe_modules", type=Path, metavar="FILE",
+        help="modules of /probe; default config/modules.yaml",
+    )  # fmt: skip
+    parser.add_argument(
         "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt"
     )
     parser.add_argument(
@@ -125,6 +133,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         port=port,
         admin_token=_admin_token(arguments.admin_token_file),
         lean=arguments.lean,
+        modules=_modules(arguments),
     )
     app = App(options, redaction=redaction)
     try:
@@ -157,6 +166,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:  # PyPy and Windows: the standard loop works, a little slower
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _modules(arguments: argparse.Namespace) -> Path | None:
+    named: Path | None = arguments.probe_modules
+    if arguments.probe_enable:
+        return named or Path("config/modules.yaml")
+    if named is not None:
+        raise UsageError("--probe.config.file needs --probe.enable")
+    return None
 
 
 def _listen_address(text: str) -> tuple[str, int]:

@@ -312,13 +312,14 @@ def _judge(check: Check, seen: Sighting) -> None:
         if not good:
             seen.fail(Reason.CLIENT_ERROR, "the status is none of the valid ones")
     if answer.failure is not None:
-        seen.fail(answer.failure, "the request failed", reason=answer.failure, why=answer.detail)
+        seen.fail(answer.failure, "the request failed", cause=answer.failure, why=answer.detail)
         return
     if seen.success and not all(_header_faults(rules, answer)):
         seen.by_pattern = True
         seen.fail(Reason.BAD_BODY, "a rule for the headers is not met")
     if rules.compression not in ("", "identity", answer.headers.get("content-encoding", "")):
         seen.fail(Reason.PROTOCOL, "the body is not encoded as the module says")
+        seen.body_length = 0
     _judge_body(rules, seen)
     if rules.versions and _version(answer) not in rules.versions:
         seen.fail(Reason.PROTOCOL, "the HTTP version is none of the valid ones")

@@ -1,0 +1,152 @@
+"""What a schema cannot say about the modules of `/probe`; no text here holds a value of theirs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from exporter.matching import pattern_mistake
+from exporter.settings import Path as Place
+from exporter.settings import Problem, examine
+
+_SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
+_FACTORS = {None: 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+MAX_BODY = 100 * 1024 * 1024
+Found = Iterator[tuple[Place, str]]
+
+
+class Document:
+    """The file as far as it is sound: what the schema refuses is taken out, the rest is checked."""
+
+    def __init__(self, text: str, source: str, rules: dict[str, Any]) -> None:
+        self._loaded, found = examine(text, source, rules)
+        self.problems = [problem for _, problem in found]
+        modules = self._loaded.data.get("modules") if isinstance(self._loaded.data, dict) else None
+        self.modules: dict[str, Any] = modules if isinstance(modules, dict) else {}
+        for path, _ in found:
+            self._take_out(path)
+
+    def problem(self, path: Place, what: str) -> Problem:
+        """Return a problem at *path* of the file."""
+        return self._loaded.problem(path, what)
+
+    def _take_out(self, path: Place) -> None:
+        lists = (i for i, step in enumerate(path) if isinstance(step, int))
+        path = path[: next(lists, len(path))]
+        here: Any = self._loaded.data
+        for step in path[:-1]:
+            if not isinstance(here, dict):
+                return
+            here = here.get(step)
+        if path and isinstance(here, dict):
+            here.pop(path[-1], None)
+
+
+def size(value: int | str) -> int:
+    """Return the bytes of a checked size; KB and KiB are both 1,024 bytes, as in blackbox."""
+    match = _SIZE.fullmatch(str(value))
+    assert match is not None
+    return int(match.group(1)) * _FACTORS[match.group(2)]
+
+
+def mistakes_of(document: Document) -> Iterator[Problem]:
+    """Yield what makes a module unusable."""
+    for name, raw in document.modules.items():
+        if isinstance(raw, dict) and isinstance(raw.get("http"), dict):
+            for path, what in _http_mistakes(raw["http"]):
+                yield document.problem(("modules", name, "http", *path), what)
+
+
+def _http_mistakes(raw: dict[str, Any]) -> Found:
+    for index, status in enumerate(raw.get("valid_status_codes", ())):
+        if not 100 <= status <= 599:
+            yield ("valid_status_codes", index), "must be an HTTP status from 100 to 599"
+    yield from _pattern_mistakes(raw)
+    yield from _header_mistakes(raw)
+    yield from _authorization_mistakes(raw)
+    yield from _body_mistakes(raw)
+    yield from _file_mistakes(raw)
+
+
+def _pattern_mistakes(raw: dict[str, Any]) -> Found:
+    for name in ("fail_if_body_matches_regexp", "fail_if_body_not_matches_regexp"):
+        for index, pattern in enumerate(raw.get(name, ())):
+            if what := pattern_mistake(pattern):
+                yield (name, index), what
+    for name in ("fail_if_header_matches", "fail_if_header_not_matches"):
+        for index, rule in enumerate(raw.get(name, ())):
+            if what := pattern_mistake(rule["regexp"]):
+                yield (name, index, "regexp"), what
+
+
+def _header_mistakes(raw: dict[str, Any]) -> Found:
+    headers = raw.get("headers", {})
+    seen: set[str] = set()
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            yield ("headers", name), "is not a header name"
+        elif name.lower() in ("content-length", "transfer-encoding", "connection"):
+            yield ("headers", name), "is set by the HTTP client itself"
+        elif any(ord(c) < 32 or ord(c) == 127 for c in value):
+            yield ("headers", name), "holds a line break or another control character"
+        elif name.lower() in seen:
+            yield ("headers", name), "is given twice in different spelling"
+        seen.add(name.lower())
+    accepted = next((v for n, v in headers.items() if n.lower() == "accept-encoding"), None)
+    wanted = raw.get("compression", "")
+    if accepted is not None and wanted not in ("", "identity"):
+        refused = re.compile(r"\s*;\s*q=0(\.0*)?\s*$")
+        listed = [t for t in accepted.split(",") if not refused.search(t)]
+        if not {wanted, "*"} & {t.partition(";")[0].strip().lower() for t in listed}:
+            yield ("compression",), "is not what headers.Accept-Encoding accepts"
+
+
+def _authorization_mistakes(raw: dict[str, Any]) -> Found:
+    given = [
+        name
+        for name in ("basic_auth", "authorization", "bearer_token", "bearer_token_file")
+        if raw.get(name) is not None
+    ]
+    if len(given) > 1:
+        yield (given[1],), f"only one of {', '.join(given)} may be given"
+    basic, own = raw.get("basic_auth") or {}, raw.get("authorization") or {}
+    if basic.get("password") is not None and basic.get("password_file") is not None:
+        yield ("basic_auth", "password_file"), "give password or password_file, not both"
+    if own.get("credentials") is not None and own.get("credentials_file") is not None:
+        yield ("authorization", "credentials_file"), "give credentials or the file, not both"
+    if "authorization" in given and not (own.get("credentials") or own.get("credentials_file")):
+        yield ("authorization",), "needs credentials or credentials_file"
+    if str(own.get("type", "")).lower() == "basic":
+        yield ("authorization", "type"), "must not be basic; use basic_auth"
+    for place, text in (
+        (("bearer_token",), raw.get("bearer_token")),
+        (("authorization", "credentials"), own.get("credentials")),
+    ):
+        if text is not None and any(ord(c) < 32 or ord(c) == 127 for c in text):
+            yield place, "holds a line break or another control character"
+
+
+def _body_mistakes(raw: dict[str, Any]) -> Found:
+    if raw.get("body") is not None and raw.get("body_file") is not None:
+        yield ("body_file",), "give body or body_file, not both"
+    if size(raw.get("body_size_limit", 0)) > MAX_BODY:
+        yield ("body_size_limit",), "must be at most 100MB: the body is held in memory"
+
+
+def _file_mistakes(raw: dict[str, Any]) -> Found:
+    tls = raw.get("tls_config", {})
+    if bool(tls.get("key_file")) != bool(tls.get("cert_file")):
+        yield ("tls_config",), "needs both cert_file and key_file, or none"
+    for place, name in (
+        *((("tls_config",), n) for n in ("ca_file", "cert_file", "key_file")),
+        (("basic_auth",), "password_file"),
+        (("authorization",), "credentials_file"),
+        ((), "bearer_token_file"),
+        ((), "body_file"),
+    ):
+        section = raw.get(place[0]) or {} if place else raw
+        if section.get(name) and not Path(section[name]).is_file():
+            yield (*place, name), "there is no such file"

@@ -1,0 +1,138 @@
+"""The rules of the house, as far as a machine can check them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.api import ROUTES
+from exporter.api.guard import Access
+from tests.reference import PARTS, written
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "exporter").rglob("*.py"))
+TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def calls(tree: ast.AST, name: str) -> list[int]:
+    """Return the lines on which something called *name* is used as an attribute."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == name
+    ]
+
+
+def imported(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_module_says_what_it_is_for_and_stays_a_room(path: Path) -> None:
+    tree = TREES[path]
+
+    assert ast.get_docstring(tree), "a module opens with what the room is for"
+    assert len(path.read_text().splitlines()) <= 400
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 42, f"{node.name} is too long"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nothing_is_left_for_later(path: Path) -> None:
+    assert not re.search(r"TODO|FIXME|XXX|NotImplementedError", path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("time", {"exporter/clock.py"}),
+        ("os", {"exporter/secret.py"}),
+        ("yaml", {"exporter/settings/document.py"}),
+        ("jsonschema", {"exporter/settings/check.py"}),
+        ("pycurl", {"exporter/probers/"}),
+        ("prometheus_client", {"exporter/metrics/own.py"}),
+    ],
+)
+def test_a_library_is_known_in_one_room_only(module: str, allowed: set[str]) -> None:
+    users = {
+        name_of(path)
+        for path, tree in TREES.items()
+        if any(i == module or i.startswith(module + ".") for i in imported(tree))
+    }
+
+    assert all(any(user.startswith(room) for room in allowed) for user in users), users
+
+
+def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
+    users = {name_of(path) for path, tree in TREES.items() if calls(tree, "reveal")}
+
+    assert users <= {
+        "exporter/api/guard.py",  # compares the admin token
+        "exporter/cli/__init__.py",  # its length
+        "exporter/config/requests.py",  # builds the credentials
+        "exporter/log.py",  # knows what to strike out
+        "exporter/modules.py",  # the same for /probe
+        "exporter/probers/http.py",
+        "exporter/probers/multitarget.py",
+        "exporter/probers/shown.py",  # masks it behind its scheme
+        "exporter/secret.py",
+    }
+
+
+def test_every_room_is_on_the_map_and_the_map_shows_no_ghost() -> None:
+    text = (ROOT / "exporter" / "README.md").read_text()
+    named = {
+        name
+        for row in text.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([a-z_]+(?:\.py|/))`", row.split("|")[1])
+    }
+    there = {
+        path.name + ("/" if path.is_dir() else "")
+        for path in (ROOT / "exporter").iterdir()
+        if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
+    }
+
+    assert named == there
+
+
+@pytest.mark.parametrize("path", sorted({where for where, _ in PARTS}))
+def test_generated_documentation_is_fresh(path: str) -> None:
+    text = (ROOT / path).read_text()
+
+    assert written(path, text) == text, "run make reference"
+
+
+def test_only_reading_is_open_without_the_admin_token() -> None:
+    open_routes = {(method, path) for method, path, _, access in ROUTES if access is Access.OPEN}
+
+    assert {method for method, _ in open_routes} == {"GET"}
+
+
+def test_a_shipped_text_names_no_place_of_its_making() -> None:
+    for path in _texts():
+        text = path.read_text()
+        assert not re.search(r"/(?:root|home|work|tmp)/\w", text), name_of(path)
+
+
+def _texts() -> Iterator[Path]:
+    for folder in ("exporter", "config", ".github", "."):
+        for path in (ROOT / folder).iterdir():
+            if path.suffix in {".md", ".yaml", ".toml", ".py", ".json"} and path.is_file():
+                yield path
