@@ -227,19 +227,9 @@ def make_check(
     """
     http = module.http
     parts, user = _target(target)
-    headers = {name: value.reveal() for name, value in http.headers.items()}
-    if hostname:
-        headers = {n: v for n, v in headers.items() if n.lower() != "host"} | {"Host": hostname}
-    try:
-        if auth := _authorization(http) or user:
-            headers = {n: v for n, v in headers.items() if n.lower() != "authorization"}
-            headers["Authorization"] = auth
-        body = _body(http)
-    except SecretError as error:
-        raise CheckError(str(error)) from None
-    follows = http.follow_redirects if http.no_follow_redirects is None else (
-        not http.no_follow_redirects
-    )  # fmt: skip
+    headers = _headers(http, user, hostname)
+    no_follow = http.no_follow_redirects
+    follows = http.follow_redirects if no_follow is None else not no_follow
     own_agent = any(name.lower() == "user-agent" for name in headers)
     return Check(
         endpoint=Endpoint(
@@ -248,7 +238,7 @@ def make_check(
             method=http.method,
             headers=() if own_agent else (("User-Agent", user_agent),),
             credentials=tuple((name, Secret(value)) for name, value in headers.items()),
-            body=body,
+            body=_body(http),
             timeout=timeout,
             follow_redirects=REDIRECTS if follows else 0,
             proxy=http.proxy_url.reveal() if http.proxy_url else None,
@@ -262,9 +252,16 @@ def make_check(
     )
 
 
-def is_host(text: str) -> bool:
-    """Return whether *text* may stand in a Host header."""
-    return _HOST.fullmatch(text) is not None
+def hostname_mistake(module: Module, hostname: str) -> str:
+    """Return why *hostname* (empty for none) cannot be asked for with *module*; empty if it can."""
+    if not hostname:
+        return ""
+    if not _HOST.fullmatch(hostname):
+        return "hostname parameter is no host name"
+    given = (v.reveal() for n, v in module.http.headers.items() if n.lower() == "host")
+    if any(value != hostname for value in given):
+        return "hostname parameter and the module's Host header differ"
+    return ""
 
 
 def _target(text: str) -> tuple[SplitResult, str]:
@@ -283,6 +280,18 @@ def _target(text: str) -> tuple[SplitResult, str]:
         raise CheckError("the target is no http or https URL") from None
     name, _, password = user.partition(":")
     return parts, _basic(unquote(name), unquote(password)) if user else ""
+
+
+def _headers(http: HttpSettings, user: str, hostname: str) -> dict[str, str]:
+    """Return the module's headers; what is set elsewhere takes the place of one of them."""
+    try:
+        auth = _authorization(http) or user
+    except SecretError as error:
+        raise CheckError(str(error)) from None
+    instead = {n: v for n, v in (("Host", hostname), ("Authorization", auth)) if v}
+    replaced = {name.lower() for name in instead}
+    kept = {n: v.reveal() for n, v in http.headers.items() if n.lower() not in replaced}
+    return kept | instead
 
 
 def _basic(user: str, password: str) -> str:

@@ -85,7 +85,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
     assert users <= {
         "exporter/api/guard.py",  # compares the admin token
         "exporter/cli/__init__.py",  # its length
-        "exporter/config/requests.py",  # builds the credentials
+        "exporter/config/targets.py",  # builds the credentials
         "exporter/log.py",  # knows what to strike out
         "exporter/modules.py",  # the same for /probe
         "exporter/probers/http.py",

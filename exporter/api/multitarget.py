@@ -17,7 +17,7 @@ from aiohttp import web
 from exporter.api.guard import problem
 from exporter.metrics.multitarget import TEXT, exposition
 from exporter.model import Reason
-from exporter.modules import MAX_TIMEOUT, CheckError, Module, Modules, is_host, make_check
+from exporter.modules import MAX_TIMEOUT, CheckError, Module, Modules, hostname_mistake, make_check
 from exporter.probers import Answer
 from exporter.probers.multitarget import Check, MultiTargetProber, Sighting
 from exporter.secret import Secret
@@ -53,7 +53,7 @@ async def probe(request: web.Request) -> web.Response:
         return problem(400, "X-Prometheus-Scrape-Timeout-Seconds is not a number of seconds")
     if not (target := query.get("target")):
         return problem(400, "target parameter is missing")
-    if mistake := _hostname_mistake(hostname := query.get("hostname", ""), module):
+    if mistake := hostname_mistake(module, hostname := query.get("hostname", "")):
         return problem(400, mistake)
     seen = await _sighting(probing, module, target, timeout, hostname)
     page = exposition(seen)
@@ -75,17 +75,6 @@ def _timeout(header: str | None, module: Module) -> float:
     if left <= 0:  # as blackbox: a scrape that short has the module's own timeout
         return module.timeout or 0.001
     return min(left, module.timeout or left, MAX_TIMEOUT)
-
-
-def _hostname_mistake(hostname: str, module: Module) -> str:
-    if not hostname:
-        return ""
-    if not is_host(hostname):
-        return "hostname parameter is no host name"
-    given = (v.reveal() for n, v in module.http.headers.items() if n.lower() == "host")
-    if any(value != hostname for value in given):
-        return "hostname parameter and the module's Host header differ"
-    return ""
 
 
 async def _sighting(

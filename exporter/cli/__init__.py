@@ -165,7 +165,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
         import uvloop  # noqa: PLC0415, the import itself is the question
     except ImportError:  # PyPy and Windows: the standard loop works, a little slower
         return asyncio.new_event_loop
-    return uvloop.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 def _modules(arguments: argparse.Namespace) -> Path | None:

@@ -39,7 +39,7 @@ class _Transfer:
         "truncated",
     )
 
-    def __init__(self, done: asyncio.Future[int], max_body: int) -> None:
+    def __init__(self, done: asyncio.Future[tuple[int, str]], max_body: int) -> None:
         self.done, self.max_body = done, max_body
         self.head: dict[str, str] = {}
         self.body: list[bytes] = []
@@ -157,11 +157,11 @@ class CurlTransport:
             )
         inspection = Inspection(curl, request) if request.inspect else None
         try:
-            code = await self._run(curl, transfer)
+            ended = await self._run(curl, transfer)
             collected = Answer(
                 headers=transfer.head, body=b"".join(transfer.body), truncated=transfer.truncated
             )
-            answer = answer_of(curl, collected, code, resolved, request, refused=transfer.refused)
+            answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)
             if inspection is not None:
                 inspection.tell(answer)
@@ -211,7 +211,7 @@ class CurlTransport:
             curl.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_public)
         return curl, transfer
 
-    async def _run(self, curl: Any, transfer: _Transfer) -> int:
+    async def _run(self, curl: Any, transfer: _Transfer) -> tuple[int, str]:
         self._running[curl] = transfer
         self._multi.add_handle(curl)
         return await transfer.done
@@ -270,19 +270,19 @@ class CurlTransport:
         while True:
             waiting, finished, failed = self._multi.info_read()
             for curl in finished:
-                self._finish(curl, 0)
-            for curl, code, _ in failed:
-                self._finish(curl, code)
+                self._finish(curl, 0, "")
+            for curl, code, text in failed:
+                self._finish(curl, code, text)
             if not waiting:
                 return
 
-    def _finish(self, curl: Any, code: int) -> None:
+    def _finish(self, curl: Any, code: int, text: str) -> None:
         transfer = self._running.pop(curl, None)
         if transfer is None:
             return
         self._multi.remove_handle(curl)
         if not transfer.done.done():
-            transfer.done.set_result(code)
+            transfer.done.set_result((code, text))
 
 
 def _no_address(detail: str, spent: float) -> Answer:

@@ -23,9 +23,19 @@ _CONTENT_LENGTH = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LE
 
 
 def answer_of(
-    curl: Any, answer: Answer, code: int, resolved: float, request: Request, *, refused: bool
+    curl: Any,
+    answer: Answer,
+    ended: tuple[int, str],
+    resolved: float,
+    request: Request,
+    *,
+    refused: bool,
 ) -> Answer:
-    """Fill *answer*, which has what the callbacks collected, with what libcurl knows."""
+    """Fill *answer*, which has what the callbacks collected, with what libcurl knows.
+
+    *ended* is libcurl's error number and text; the text is only searched, never shown.
+    """
+    code, text = ended
     get: Callable[[int], Any] = curl.getinfo
     secure = request.url.startswith("https")
     answer.status = get(pycurl.RESPONSE_CODE)
@@ -45,7 +55,7 @@ def answer_of(
             answer.failure, answer.detail = Reason.CONNECT, "the proxy refuses"
         else:
             verify = get(pycurl.SSL_VERIFYRESULT) if secure else 0
-            answer.failure, answer.detail = failure_of(code, _open_phase(get, secure), verify)
+            answer.failure, answer.detail = failure_of(code, text, _open_phase(get, secure), verify)
     return answer
 
 
@@ -88,8 +98,11 @@ def _phases(
 
 
 def _connected(get: Callable[[int], Any]) -> bool:
-    """Return whether the connection was there and the request about to be sent."""
-    return bool(get(pycurl.PRETRANSFER_TIME) > 0)
+    """Return whether the connection was there and the request was on its way.
+
+    The stamps alone do not tell: a failure sets those that were not reached to the total.
+    """
+    return bool(get(pycurl.REQUEST_SIZE) > 0)
 
 
 def _open_phase(get: Callable[[int], Any], secure: bool) -> str:

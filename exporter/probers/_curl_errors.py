@@ -48,14 +48,22 @@ _VERIFY = {
 }
 
 
-def failure_of(code: int, phase: str, verify: int) -> tuple[Reason, str]:
-    """Return reason and wording for a libcurl error *code* that struck while *phase*."""
+def failure_of(code: int, text: str, phase: str, verify: int) -> tuple[Reason, str]:
+    """Return reason and wording for a libcurl error *code* that struck while *phase*.
+
+    *text* is libcurl's; in TLS 1.3 a server's alert comes after the handshake, as a read error
+    that only the text tells from a reset.
+    """
     if code == pycurl.E_OPERATION_TIMEDOUT:
         if phase == "resolving the name":
             return Reason.DNS, "no name server answers in time"
         return Reason.TIMEOUT, f"time ran out {phase}"
     if code == pycurl.E_PEER_FAILED_VERIFICATION:
         return Reason.TLS, _VERIFY.get(verify, "the certificate is not for this name")
+    if "alert certificate required" in text:
+        return Reason.TLS, "the peer wants a client certificate"
+    if code == pycurl.E_RECV_ERROR and "SSL routines" in text:
+        return Reason.TLS, "the peer ended the TLS session"
     reason, detail = _FAILURES.get(code, (Reason.PROTOCOL, f"libcurl error {code}"))
     if reason is Reason.CONNECT and phase == "in the TLS handshake":
         return Reason.TLS, "the connection broke in the TLS handshake"

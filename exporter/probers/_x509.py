@@ -25,11 +25,13 @@ MAX_TEXT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Cert:
-    """One certificate; `expiry` is a Unix time, names are as Go writes them."""
+    """One certificate; `expiry` is a Unix time. Names are as Go writes them: `CN=a,O=Acme`."""
 
     der: bytes
     issuer_der: bytes
     subject_der: bytes
+    issuer: str
+    subject: str
     expiry: float
     names: tuple[str, ...]
 
@@ -38,22 +40,12 @@ class Cert:
         """The SHA-256 of the certificate in hexadecimal."""
         return hashlib.sha256(self.der).hexdigest()
 
-    @property
-    def subject(self) -> str:
-        """The subject, such as `CN=localhost,O=Acme`."""
-        return written(self.subject_der)
-
-    @property
-    def issuer(self) -> str:
-        """The issuer, in the same form."""
-        return written(self.issuer_der)
-
 
 def parse(der: bytes) -> Cert | None:
     """Return what *der* says, or None if it is no certificate."""
     try:
         return _parse(der)
-    except (ValueError, IndexError, StopIteration, OverflowError):
+    except (ValueError, IndexError, StopIteration, RuntimeError, OverflowError):
         return None
 
 
@@ -65,7 +57,8 @@ def _parse(der: bytes) -> Cert:
         parts = parts[1:]
     (_, _), (_, _), (_, issuer), (_, validity), (_, subject), *rest = parts
     names = [name for tag, value in rest if tag == _EXTENSIONS for name in _dns_names(value)]
-    return Cert(der, issuer, subject, _time(*list(_items(validity))[1]), tuple(names))
+    expiry = _time(*list(_items(validity))[1])
+    return Cert(der, issuer, subject, written(issuer), written(subject), expiry, tuple(names))
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -160,27 +153,24 @@ def chain_expiry(sent: tuple[Cert, ...], anchors: Iterable[Cert], now: float) ->
     leaf over what was *sent* to one of the *anchors* is looked at, as Go does; a path with a
     certificate that has expired at *now* is none.
     """
-    by_subject: dict[bytes, list[tuple[Cert, bool]]] = {}
-    for anchor in anchors:
-        by_subject.setdefault(anchor.subject_der, []).append((anchor, True))
+    trusted: dict[bytes, list[Cert]] = {}
+    above: dict[bytes, list[Cert]] = {}
+    for cert in anchors:
+        trusted.setdefault(cert.subject_der, []).append(cert)
     for cert in sent[1:]:
-        by_subject.setdefault(cert.subject_der, []).append((cert, False))
-    trusted = {anchor.der for found in by_subject.values() for anchor, is_one in found if is_one}
+        above.setdefault(cert.subject_der, []).append(cert)
     ends: list[float] = []
-
-    def walk(cert: Cert, path: frozenset[bytes], expiry: float) -> None:
-        expiry = min(expiry, cert.expiry)
-        if expiry < now or len(path) > 8 or cert.der in path:
-            return
-        if cert.der in trusted:
+    reached: dict[bytes, float] = {}
+    waiting = [(sent[0], sent[0].expiry)] if sent else []
+    while waiting:
+        cert, expiry = waiting.pop()
+        # A certificate is looked at again only on a path that lasts longer: the peer chooses
+        # the names, and could make paths without number.
+        if expiry < now or reached.get(cert.der, now - 1) >= expiry:
+            continue
+        reached[cert.der] = expiry
+        if any(cert.der == anchor.der for anchor in trusted.get(cert.subject_der, ())):
             ends.append(expiry)
-        for above, is_anchor in by_subject.get(cert.issuer_der, ()):
-            if is_anchor:
-                if above.expiry >= now:
-                    ends.append(min(expiry, above.expiry))
-            else:
-                walk(above, path | {cert.der}, expiry)
-
-    if sent:
-        walk(sent[0], frozenset(), sent[0].expiry)
-    return max(ends, default=None)
+        ends += [min(expiry, anchor.expiry) for anchor in trusted.get(cert.issuer_der, ())]
+        waiting += [(c, min(expiry, c.expiry)) for c in above.get(cert.issuer_der, ())]
+    return max((end for end in ends if end >= now), default=None)

@@ -88,7 +88,8 @@ def _next_url(request: Request, answer: Answer, endpoint: Endpoint, hops: int) -
         there, here = origin(target), origin(request.url)
     except ValueError:
         return None
-    if "location" not in answer.headers or "@" in urlsplit(target).netloc:
+    # A backslash is a slash to some parsers and a letter to others: nobody means it.
+    if "location" not in answer.headers or "\\" in target or "@" in urlsplit(target).netloc:
         return None
     if there[0] not in ("http", "https") or (here[0] == "https" and there[0] == "http"):
         return None

@@ -59,4 +59,4 @@ def _default(f: dataclasses.Field[Any]) -> str:
         return f"`{str(f.default).lower()}`"
     plain = f.default.value if isinstance(f.default, Enum) else f.default
     shown = f.metadata.get("shown") or str(plain)
-    return f"`{shown}`" if shown != "()" else ""
+    return f"`{shown}`" if shown not in ("", "()") else ""

@@ -199,7 +199,8 @@ async def test_phases_are_summed_over_redirects_and_fit_the_duration(
 
     total = sum(families(page)["probe_http_duration_seconds"].samples.values())
     assert value(page, 'probe_http_duration_seconds{phase="processing"}') >= 0.2
-    assert 0 <= value(page, "probe_duration_seconds") - total < 0.1
+    # libcurl's clock and ours differ by a fraction of a millisecond
+    assert abs(value(page, "probe_duration_seconds") - total) < 0.05
 
 
 # -- parameters ------------------------------------------------------------------------------
