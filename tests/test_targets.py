@@ -489,7 +489,8 @@ def test_own_assertions_replace_those_of_the_preset_and_keep_its_endpoint() -> N
 
 
 def test_the_service_wins_over_the_defaults_and_these_over_the_preset() -> None:
-    defaults = {"type": "business", "team": "core", "metadata": {"owner": "core", "runbook": "https://r.example"}}  # fmt: skip
+    facts = {"owner": "core", "runbook": "https://r.example"}
+    defaults = {"type": "business", "team": "core", "metadata": facts}
 
     one, other = targets_of(
         {"id": "a", "provider": "openai", "team": "shop", "metadata": {"owner": "shop"}},

@@ -21,46 +21,41 @@ from exporter.probers._certificates import earliest
 from exporter.probers._curl_answer import answer_of
 from exporter.probers._curl_options import address_of, set_options
 from exporter.probers._inspection import Inspection
-from exporter.probers._resolver import ResolveError, Resolver
+from exporter.probers._resolver import ResolveError, Resolver, literal_address
+
+# A status line, the headers, the empty line; those of interim answers count as well.
+MAX_LINES = MAX_HEADERS + 2
 
 
 class _Transfer:
     """One request under way: what its callbacks collect."""
 
-    __slots__ = (
-        "body",
-        "done",
-        "head",
-        "heads",
-        "lines",
-        "max_body",
-        "refused",
-        "size",
-        "truncated",
-    )
+    __slots__ = ("body", "done", "lines", "max_body", "refused", "size", "truncated")
 
     def __init__(self, done: asyncio.Future[tuple[int, str]], max_body: int) -> None:
         self.done, self.max_body = done, max_body
-        self.head: dict[str, str] = {}
+        self.lines: list[bytes] = []
         self.body: list[bytes] = []
-        self.lines = self.size = self.heads = 0
+        self.size = 0
         self.truncated = self.refused = False
 
     def on_header(self, line: bytes) -> int | None:
+        self.lines.append(line)
         self.size += len(line)
-        if line.startswith(b"HTTP/"):
-            self.head = {}
-            self.heads += 1
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            self.lines += 1
-        if self.lines > MAX_HEADERS or self.size > MAX_HEAD or self.heads > MAX_HEADERS:
-            return -1
-        if colon:
-            name, value = name.strip().lower(), value.strip()
-            known = self.head.get(name)
-            self.head[name] = value if known is None else f"{known}, {value}"
-        return None
+        return -1 if len(self.lines) > MAX_LINES or self.size > MAX_HEAD else None
+
+    def head(self) -> dict[str, str]:
+        """Return the headers of the last answer by lower-case name; repeated ones are joined."""
+        found: dict[str, str] = {}
+        for line in self.lines:
+            if line.startswith(b"HTTP/"):
+                found = {}
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                name, value = name.strip().lower(), value.strip()
+                known = found.get(name)
+                found[name] = value if known is None else f"{known}, {value}"
+        return found
 
     def on_body(self, chunk: bytes) -> int | None:
         room = self.max_body
@@ -101,7 +96,9 @@ class CurlTransport:
             return Answer(failure=Reason.CLIENT_ERROR, detail="the URL is not valid")
         begun = self._loop.time()
         addresses: list[str] = []
-        if not request.proxy:
+        if literal := literal_address(host):
+            addresses = [] if request.proxy else [literal]
+        elif not request.proxy:
             try:
                 async with asyncio.timeout(request.timeout):
                     addresses = await self.resolver.addresses(host, request.ip_version)
@@ -159,7 +156,7 @@ class CurlTransport:
         try:
             ended = await self._run(curl, transfer)
             collected = Answer(
-                headers=transfer.head, body=b"".join(transfer.body), truncated=transfer.truncated
+                headers=transfer.head(), body=b"".join(transfer.body), truncated=transfer.truncated
             )
             answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)

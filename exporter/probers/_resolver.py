@@ -6,6 +6,7 @@ libcurl's own resolver is a pool of 20 threads, which 20 dead names fill
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 
@@ -29,7 +30,7 @@ class Resolver:
         Raises:
             ResolveError: the name does not exist or no server answers.
         """
-        if literal := _literal(host):
+        if literal := literal_address(host):
             return [literal]
         if self._ares is None:
             self._ares = aiodns.DNSResolver(
@@ -63,7 +64,9 @@ _WORDS = {
 }
 
 
-def _literal(host: str) -> str | None:
+@functools.lru_cache(maxsize=4096)
+def literal_address(host: str) -> str | None:
+    """Return *host* if it is an IP address, in its usual form; None if it is a name."""
     try:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
