@@ -20,6 +20,10 @@ class _Absent:
 NO_JSON: Any = _Absent()
 
 
+# the last two escape from the library on absurd numbers
+_PATH_ERRORS = (jsonpath.JSONPathError, RecursionError, ValueError, OverflowError)
+
+
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str) -> Any:
     options = re2.Options()
@@ -36,7 +40,7 @@ def pattern_mistake(text: str) -> str | None:
     """Return what is wrong with a pattern; never the pattern."""
     try:
         _pattern(text)
-    except re2.error:
+    except (re2.error, UnicodeEncodeError):
         return "is not a valid RE2 pattern (no look-around, no back-reference)"
     return None
 
@@ -45,14 +49,18 @@ def path_mistake(text: str) -> str | None:
     """Return what is wrong with a JSONPath; never the path."""
     try:
         _path(text)
-    except (jsonpath.JSONPathError, RecursionError):
+    except _PATH_ERRORS:
         return "is not a valid JSONPath such as $.data[0].id"
     return None
 
 
 def found(pattern: str, text: str) -> bool:
     """Return whether *pattern* is found in *text*."""
-    return _pattern(pattern).search(text) is not None
+    compiled = _pattern(pattern)
+    try:
+        return compiled.search(text) is not None
+    except UnicodeEncodeError:  # a lone surrogate: JSON can hold one
+        return compiled.search(text.encode("utf-8", "replace").decode()) is not None
 
 
 def json_values(path: str, data: Any) -> list[Any]:
@@ -63,7 +71,7 @@ def json_values(path: str, data: Any) -> list[Any]:
         return [data]
     try:
         return list(_path(path).findall(data))
-    except (jsonpath.JSONPathError, RecursionError):
+    except _PATH_ERRORS:
         return []
 
 

@@ -109,7 +109,9 @@ class Readings:
         if field is None:
             return None
         text = headers.get(field.header) if field.header else _first(field.json, json)
-        return instant(str(text), field.format, now) if text is not None else None
+        if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+            return None
+        return instant(str(text), field.format, now)
 
     def _retry_after(
         self, headers: Mapping[str, str], json: Callable[[], Any], now: float

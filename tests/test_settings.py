@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import gc
 import json
 import math
 import time
@@ -590,6 +592,14 @@ def test_a_missing_variable_is_allowed_where_the_caller_says_so() -> None:
 
     assert loaded.missing == {("key",): "UNSET"}
     assert loaded.data["key"] is None
+
+
+@pytest.mark.parametrize("text", ["name: x", "name: 5", "'"])
+def test_the_collector_runs_again_after_each_load(text: str) -> None:
+    with contextlib.suppress(SettingsError):
+        load(text, "f", object_schema(Sample))
+
+    assert gc.isenabled()
 
 
 # -- reference --------------------------------------------------------------------------------

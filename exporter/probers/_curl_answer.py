@@ -79,7 +79,7 @@ def _phases(
     not end (a failure). In the second case the rest of the time belongs to that phase.
     """
     lookup, connect, handshake, first, total = _stamps(get)
-    connected = _connected(get)
+    connected = _connected(get, secure)
     ends, before = [], 0.0
     for stamp, happens, over in (
         (lookup, True, connected),
@@ -97,18 +97,21 @@ def _phases(
     return (resolved + a, b - a, c - b, d - c, total - d)
 
 
-def _connected(get: Callable[[int], Any]) -> bool:
+def _connected(get: Callable[[int], Any], secure: bool) -> bool:
     """Return whether the connection was there and the request was on its way.
 
-    The stamps alone do not tell: a failure sets those that were not reached to the total.
+    The stamps alone do not tell: a failure sets those that were not reached to the total. Nor do
+    the bytes sent: a proxy's tunnel is asked for before the handshake.
     """
-    return bool(get(pycurl.REQUEST_SIZE) > 0)
+    if get(pycurl.REQUEST_SIZE) <= 0:
+        return False
+    return bool(not secure or get(pycurl.APPCONNECT_TIME) > 0 or get(pycurl.NAMELOOKUP_TIME) <= 0)
 
 
 def _open_phase(get: Callable[[int], Any], secure: bool) -> str:
     """Return the phase that had not ended, in words for a person."""
     lookup, connect, handshake, first, _ = _stamps(get)
-    if _connected(get):
+    if _connected(get, secure):
         return "reading the answer" if first > 0 else "waiting for the answer"
     if lookup <= 0:
         return "resolving the name"

@@ -64,6 +64,8 @@ def failure_of(code: int, text: str, phase: str, verify: int) -> tuple[Reason, s
         return Reason.TLS, "the peer wants a client certificate"
     if code == pycurl.E_RECV_ERROR and "SSL routines" in text:
         return Reason.TLS, "the peer ended the TLS session"
+    if code == pycurl.E_RECV_ERROR and "chunk" in text:
+        return Reason.PROTOCOL, "the body's chunks are broken"
     reason, detail = _FAILURES.get(code, (Reason.PROTOCOL, f"libcurl error {code}"))
     if reason is Reason.CONNECT and phase == "in the TLS handshake":
         return Reason.TLS, "the connection broke in the TLS handshake"

@@ -12,6 +12,8 @@ import socket
 
 import aiodns
 
+MAX_NAME = 254  # RFC 1035's 253, and a dot at the end
+
 
 class ResolveError(OSError):
     """The name has no address; the message is our own."""
@@ -32,6 +34,8 @@ class Resolver:
         """
         if literal := literal_address(host):
             return [literal]
+        if len(host) > MAX_NAME:
+            raise ResolveError("not a host name")
         if self._ares is None:
             self._ares = aiodns.DNSResolver(
                 nameservers=self._servers, timeout=self._attempt, tries=3

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from exporter.probers import Endpoint
 from exporter.secret import Secret
 
-_SCHEMES = ("Bearer ", "Token ")
+_SCHEME = re.compile(r"(?:bearer|token) ", re.IGNORECASE)
+_BREAK = re.compile(r"[\s:=](?=[^\s:=])")
 
 
 def curl_line(endpoint: Endpoint) -> str:
@@ -41,7 +43,10 @@ def curl_line(endpoint: Endpoint) -> str:
 def masked_value(secret: Secret) -> str:
     """Return a header's value masked behind its scheme; of a basic pair nothing is shown."""
     text = secret.reveal()
-    if text.startswith("Basic "):
+    if text[:6].lower() == "basic ":
         return "Basic …"
-    scheme = next((s for s in _SCHEMES if text.startswith(s)), "")
-    return scheme + Secret(text.removeprefix(scheme)).masked()
+    known = _SCHEME.match(text)
+    scheme = known.group() if known else ""
+    # What stands before a key must not make a short one long enough to be shown.
+    parts = _BREAK.split(text.removeprefix(scheme))
+    return scheme + ("… " if len(parts) > 1 else "") + Secret(parts[-1]).masked()

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from exporter.checks import AnswerRule, Assertion, Confidence, Method
 from exporter.readings import Gauge, LimitHeader, TimedField
-from exporter.settings import Duration, SettingsError, Url, option, parse
+from exporter.settings import Duration, Path, SettingsError, Url, build, object_schema, option
+from exporter.settings import load as read
 
 ServiceType = Literal["ai", "payment", "communication", "business", "analytics", "api"]
 AuthKind = Literal["header", "query", "basic", "none"]
@@ -143,9 +144,7 @@ class Preset:
     variables: dict[str, str] = option(doc="Further ${NAME}s and what they are.", factory=dict)
     auth: PresetAuth = option(doc="How the key is sent.")
     headers: dict[str, str] = option(doc="Required headers.", factory=dict)
-    optional_headers: dict[str, str] = option(
-        doc="Sent when their ${NAME} is set.", factory=dict
-    )
+    optional_headers: dict[str, str] = option(doc="Sent when their ${NAME} is set.", factory=dict)
     health: PresetCheck = option(doc="With the key.")
     reachability: PresetCheck | None = option(None, "Without a key.")
     answers: tuple[AnswerRule, ...] = option((), "From an answer to a reason; the first wins.")
@@ -167,10 +166,23 @@ def load(name: str, text: str) -> Preset:
     Raises:
         SettingsError: the file does not fit the declarations above.
     """
-    preset: Preset = parse(text, Preset, f"exporter/providers/{name}.yaml")
-    for lint in (preset.key.pattern, *(lint.pattern for lint in preset.key.lint)):
-        re.compile(lint)
+    loaded = read(text, f"exporter/providers/{name}.yaml", object_schema(Preset))
+    preset: Preset = build(Preset, loaded.data)
+    patterns: dict[Path, str] = {("key", "pattern"): preset.key.pattern}
+    for number, lint in enumerate(preset.key.lint):
+        patterns["key", "lint", number, "pattern"] = lint.pattern
+    if wrong := [path for path, pattern in patterns.items() if not _compiles(pattern)]:
+        what = "is not a valid regular expression"
+        raise SettingsError(loaded.problem(path, what) for path in wrong)
     return preset
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
 
 
 @functools.cache

@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import gc
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -94,6 +96,19 @@ def load(
     return loaded
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Build large data without the cycle collector walking through it again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_no_collection()
 def examine(
     text: str,
     source: str,

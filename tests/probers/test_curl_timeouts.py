@@ -11,7 +11,7 @@ from exporter.probers._curl import CurlTransport
 from tests.conftest import Authority
 from tests.fakes import make_request
 from tests.mischief import drip, hang
-from tests.vendor import Vendor, answer, head_of
+from tests.vendor import Proxy, Vendor, answer, head_of
 
 LIMIT = 0.2
 
@@ -58,6 +58,16 @@ async def test_time_runs_out_in_the_tls_handshake(vendor: Vendor, transport: Cur
     vendor.greeting = hang
 
     ended = await _timed(transport, vendor.url().replace("http", "https", 1))
+
+    assert ended == (Reason.TIMEOUT, "time ran out in the TLS handshake", 2)
+
+
+async def test_time_runs_out_in_the_tls_handshake_behind_a_proxy(
+    vendor: Vendor, proxy: Proxy, transport: CurlTransport
+) -> None:
+    vendor.greeting = hang
+
+    ended = await _timed(transport, f"https://127.0.0.1:{vendor.port}/", proxy=proxy.url())
 
     assert ended == (Reason.TIMEOUT, "time ran out in the TLS handshake", 2)
 

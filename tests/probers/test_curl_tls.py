@@ -218,3 +218,37 @@ def _handshake(context: ssl.SSLContext, listener: socket.socket) -> None:
         plain.shutdown(socket.SHUT_WR)
         while plain.recv(4096):
             pass
+
+
+@pytest.mark.parametrize("field", ["ca_file", "cert_file"])
+async def test_a_file_that_cannot_be_read_is_told_as_such(
+    field: str, tls_vendor: Vendor, transport: CurlTransport, tmp_path: Path
+) -> None:
+    tls = TlsSettings(**{field: str(tmp_path / "missing.pem")})
+
+    got = await transport.fetch(make_request(tls_vendor.url(), tls=tls))
+
+    assert got.failure is Reason.TLS
+    assert "cannot be" in got.detail
+    assert str(tmp_path) not in got.detail
+
+
+NO_TLS = {
+    "closed": close,
+    "reset": reset,
+    "plain HTTP": raw(b"HTTP/1.1 400 Bad\r\n\r\n"),
+    "an alert": raw(b"\x15\x03\x03\0\x02\x02\x28"),
+    "zeros": raw(b"\0" * 99),
+}
+
+
+@pytest.mark.parametrize("greeting", NO_TLS)
+async def test_what_is_no_tls_is_told_as_such(
+    greeting: str, vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.greeting = NO_TLS[greeting]
+
+    got = await transport.fetch(make_request(vendor.url().replace("http", "https", 1)))
+
+    assert got.failure is Reason.TLS
+    assert sum(got.phases) == pytest.approx(got.duration)

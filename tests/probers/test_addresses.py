@@ -1,0 +1,218 @@
+"""Which addresses may be dialled: an own table, checked against another, and on the wire."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import pycurl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model import Reason
+from exporter.probers._addresses import is_public
+from exporter.probers._curl import CurlTransport, _Transfer
+from tests.fakes import make_request, settle
+from tests.vendor import Vendor, answer
+
+# First and last address of every special block (IANA IPv4 and IPv6 Special-Purpose Address
+# Registries, multicast, RFC 4291), and the neighbours outside that are public.
+BLOCKS: list[tuple[str, str, str]] = [
+    ("this network", "0.0.0.0", "0.255.255.255"),
+    ("private 10", "10.0.0.0", "10.255.255.255"),
+    ("shared (CGNAT)", "100.64.0.0", "100.127.255.255"),
+    ("loopback", "127.0.0.0", "127.255.255.255"),
+    ("link-local", "169.254.0.0", "169.254.255.255"),
+    ("private 172", "172.16.0.0", "172.31.255.255"),
+    ("IETF protocols", "192.0.0.0", "192.0.0.255"),
+    ("TEST-NET-1", "192.0.2.0", "192.0.2.255"),
+    ("AS112", "192.31.196.0", "192.31.196.255"),
+    ("AMT", "192.52.193.0", "192.52.193.255"),
+    ("6to4 relay", "192.88.99.0", "192.88.99.255"),
+    ("private 192", "192.168.0.0", "192.168.255.255"),
+    ("AS112 direct", "192.175.48.0", "192.175.48.255"),
+    ("benchmarks", "198.18.0.0", "198.19.255.255"),
+    ("TEST-NET-2", "198.51.100.0", "198.51.100.255"),
+    ("TEST-NET-3", "203.0.113.0", "203.0.113.255"),
+    ("multicast", "224.0.0.0", "239.255.255.255"),
+    ("reserved", "240.0.0.0", "255.255.255.254"),
+    ("broadcast", "255.255.255.255", "255.255.255.255"),
+    ("unspecified", "::", "::"),
+    ("loopback 6", "::1", "::1"),
+    ("v4-compatible", "::", "::ffff:ffff"),
+    ("v4-mapped", "::ffff:0:0", "::ffff:ffff:ffff"),
+    ("v4-translated", "::ffff:0:0:0", "::ffff:0:ffff:ffff"),
+    ("NAT64", "64:ff9b::", "64:ff9b::ffff:ffff"),
+    ("local NAT64", "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),
+    ("discard only", "100::", "100::ffff:ffff:ffff:ffff"),
+    ("dummy prefix", "100:0:0:1::", "100:0:0:1:ffff:ffff:ffff:ffff"),
+    ("IETF protocols 6", "2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("Teredo", "2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("benchmarks 6", "2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff"),
+    ("ORCHIDv2", "2001:20::", "2001:2f:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("documentation", "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("6to4", "2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("AS112 6", "2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff"),
+    ("documentation 2", "3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("segment routing", "5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("unique local", "fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("link-local 6", "fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("site-local", "fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("multicast 6", "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("unassigned", "4000::", "4000:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+]
+EMBEDDED = [
+    "::ffff:8.8.8.8", "::8.8.8.8", "64:ff9b::8.8.8.8", "64:ff9b::127.0.0.1", "2002:7f00:1::",
+    "2002:808:808::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "::ffff:127.0.0.1", "::7f00:1",
+    "169.254.169.254", "fd00:ec2::254", "100.100.100.200", "fe80::1%lo", "::1%1",
+]  # fmt: skip
+PUBLIC = [
+    "1.0.0.0", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
+    "126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0", "172.15.255.255",
+    "172.32.0.0", "192.0.1.0", "192.0.3.0", "192.167.255.255", "192.169.0.0", "198.17.255.255",
+    "198.20.0.0", "203.0.114.0", "223.255.255.255", "2001:200::", "2001:4860:4860::8888",
+    "2001:db7:ffff::", "2001:db9::", "2003::", "2606:4700::1111", "2620:4f:7fff::", "3ffe::1",
+]  # fmt: skip
+NO_ADDRESS = ["", "localhost", "127.1", "2130706433", "0x7f.1", "017700000001", "1.2.3", "::1::",
+              "1.2.3.4.5", "127.0.0.01", " 8.8.8.8", "8.8.8.8/32", "１.1.1.1"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("block", "first", "last"), BLOCKS, ids=[b[0] for b in BLOCKS])
+def test_a_special_block_is_refused_from_end_to_end(block: str, first: str, last: str) -> None:
+    low, high = (int(ipaddress.ip_address(text)) for text in (first, last))
+    kind: Any = ipaddress.IPv6Address if ":" in first else ipaddress.IPv4Address
+
+    assert not any(is_public(str(kind(n))) for n in (low, (low + high) // 2, high))
+
+
+@pytest.mark.parametrize("address", [*EMBEDDED, *NO_ADDRESS])
+def test_an_address_within_an_address_and_what_is_none_are_refused(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_is_allowed_up_to_the_edge_of_a_block(address: str) -> None:
+    assert is_public(address)
+
+
+def _reference(ip: Any) -> bool:
+    return bool(ip.is_global and not ip.is_multicast and not ip.is_reserved)
+
+
+# where `ipaddress` of some Python allows what is special, or refuses more than the registry
+WRONG_V4 = [ipaddress.ip_network(n) for n in (
+    "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24",
+)]  # fmt: skip
+WRONG_V6 = [ipaddress.ip_network(n) for n in (
+    "2001::/23", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
+)]  # fmt: skip
+
+
+@given(st.ip_addresses(v=4))
+def test_a_random_ipv4_address_is_judged_as_by_an_independent_reference(ip: Any) -> None:
+    if any(ip in net for net in WRONG_V4):
+        assert not is_public(str(ip))
+    else:
+        assert is_public(str(ip)) is _reference(ip)
+
+
+@given(st.ip_addresses(v=6) | st.ip_addresses(network="2000::/3"))
+def test_a_random_ipv6_address_is_judged_as_by_an_independent_reference(ip: Any) -> None:
+    unicast = ip in ipaddress.ip_network("2000::/3")
+    if not unicast or any(ip in net for net in WRONG_V6):
+        assert not is_public(str(ip))
+    else:
+        assert is_public(str(ip)) is _reference(ip)
+
+
+@given(st.text(max_size=40))
+def test_no_text_is_taken_for_a_public_address_by_accident(text: str) -> None:
+    if is_public(text):
+        ipaddress.ip_address(text.partition("%")[0])
+
+
+# -- on the wire -----------------------------------------------------------------------------
+
+SPELLINGS = [
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0x7f.1",
+    "017700000001", "0177.0.0.1", "0177.1", "127.0.0.1.", "127.000.000.001", "0", "0.0.0.0",
+    "127.255.255.254", "localhost", "LOCALHOST", "localhost.", "a.localhost", "[::1]", "[::]",
+    "[::127.0.0.1]", "[::7f00:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]",
+    "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::ffff:0:127.0.0.1]", "[fe80::1]", "[::1%25lo]",
+    "１２７.0.0.1", "127。0。0。1", "①②⑦.0.0.1", "%31%32%37.0.0.1", "127.0.0.1%00.example.com",
+    "user@127.0.0.1", "user:pass@127.0.0.1", "169.254.169.254", "10.0.0.1", "192.168.0.1",
+    "100.100.100.200", "[fd00:ec2::254]", "metadata.google.internal",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_no_spelling_of_a_private_address_is_dialled(
+    host: str, vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer())
+    request = make_request(vendor.url(name=host), allow_private=False, timeout=0.5)
+
+    got = await transport.fetch(request)
+
+    await settle()
+    assert got.failure in (Reason.ADDRESS_REFUSED, Reason.DNS, Reason.CLIENT_ERROR)
+    assert vendor.connections == 0
+
+
+class FixedResolver:
+    """Knows every name, under the same addresses."""
+
+    def __init__(self, *found: str) -> None:
+        self.found = list(found)
+
+    async def addresses(self, host: str, ip_version: int = 0) -> list[str]:
+        return list(self.found)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "found", [["127.0.0.1"], ["::1"], ["127.0.0.1", "10.0.0.1"], ["::ffff:127.0.0.1"]]
+)
+async def test_a_name_that_leads_inside_is_refused(found: list[str], vendor: Vendor) -> None:
+    transport = CurlTransport(FixedResolver(*found))  # type: ignore[arg-type]
+    vendor.on("/", answer())
+
+    got = await transport.fetch(make_request(vendor.url(name="api.test"), allow_private=False))
+    await transport.close()
+
+    assert got.failure is Reason.ADDRESS_REFUSED
+    assert got.detail == "the name leads to an address that is not public"
+    assert vendor.connections == 0
+
+
+async def test_the_address_that_was_looked_up_is_the_one_that_is_dialled(vendor: Vendor) -> None:
+    transport = CurlTransport(FixedResolver("127.0.0.1"))  # type: ignore[arg-type]
+    vendor.on("/", answer())
+
+    got = await transport.fetch(make_request(vendor.url(name="api.test")))
+    await transport.close()
+
+    assert (got.status, got.address) == (200, "127.0.0.1")
+    assert vendor.seen[0].header("host") == f"api.test:{vendor.port}"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1", "::ffff:8.8.8.8"])
+async def test_at_the_last_moment_no_socket_is_opened_to_a_private_address(address: str) -> None:
+    transfer = _Transfer(None, 0)  # type: ignore[arg-type]
+    family = 10 if ":" in address else 2
+
+    got = transfer.open_public(0, (family, 1, 6, (address, 80)))
+
+    assert (got, transfer.refused) == (pycurl.SOCKET_BAD, True)
+
+
+async def test_of_a_mixed_answer_only_the_public_address_gets_a_socket() -> None:
+    transfer = _Transfer(None, 0)  # type: ignore[arg-type]
+
+    opened = transfer.open_public(0, (2, 1, 6, ("8.8.8.8", 443)))  # a socket, not a connection
+
+    opened.close()
+    assert not transfer.refused

@@ -1,0 +1,270 @@
+"""A hostile or broken API: each misdeed ends in time with a reason, and costs us nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from exporter.checks import Assertion
+from exporter.model import Outcome, Reason
+from exporter.probers import Expectations
+from exporter.probers.http import HttpProber
+from exporter.secret import Secret
+from tests.fakes import KEY, make_endpoint
+from tests.mischief import (
+    close,
+    drip,
+    endless,
+    gzip_bomb,
+    half_close,
+    hang,
+    headers,
+    packed,
+    raw,
+    reflected,
+    reset,
+)
+from tests.vendor import Behaviour, Vendor, answer, head_of, redirect
+
+CHUNKED = head_of(200, [("Transfer-Encoding", "chunked")])
+R = Reason
+
+
+def sized(length: object, body: bytes = b"body") -> bytes:
+    return head_of(200, [("Content-Length", str(length))]) + body
+
+
+def body_of(encoding: str, body: bytes) -> bytes:
+    pairs = [("Content-Encoding", encoding), ("Content-Length", str(len(body)))]
+    return head_of(200, pairs) + body
+
+
+def one_header(line: bytes) -> Behaviour:
+    return raw(b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: 2\r\n\r\nok")
+
+
+# behaviour -> the reasons that may be given
+TABLE: dict[str, tuple[Behaviour, set[Reason]]] = {
+    "nothing, for ever": (hang, {R.TIMEOUT}),
+    "close": (close, {R.PROTOCOL}),
+    "reset": (reset, {R.CONNECT}),
+    "reset in the head": (raw(b"HTTP/1.1 200 O", reset), {R.CONNECT}),
+    "reset in the body": (raw(sized(9), reset), {R.CONNECT}),
+    "half close": (half_close(b"HTTP/1.1 200 OK\r\n"), {R.OK, R.PROTOCOL}),
+    "half close in the body": (half_close(sized(9)), {R.PROTOCOL}),
+    "garbage": (raw(b"\x00\xff\x13garbage\r\n\r\n"), {R.PROTOCOL}),
+    "long garbage": (raw(b"\xfe" * 100_000), {R.PROTOCOL}),
+    "endless garbage": (endless(b"\xfe" * 4096), {R.PROTOCOL}),
+    "HTTP/0.9": (raw(b"<html>hello</html>"), {R.PROTOCOL}),
+    "another protocol": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), {R.PROTOCOL}),
+    "HTTP/9.9": (raw(b"HTTP/9.9 200 OK\r\n\r\n"), {R.PROTOCOL}),
+    "HTTP/2 out of the blue": (raw(b"HTTP/2 200 OK\r\n\r\n"), {R.PROTOCOL, R.OK}),
+    "no status": (raw(b"HTTP/1.1 \r\n\r\n"), {R.PROTOCOL}),
+    "status 000": (raw(b"HTTP/1.1 000 Zero\r\n\r\n"), {R.PROTOCOL}),
+    "status 99999": (raw(b"HTTP/1.1 99999 Many\r\n\r\n"), {R.SERVER_ERROR, R.PROTOCOL}),
+    "status 999": (answer(999), {R.SERVER_ERROR}),
+    "huge status line": (raw(b"HTTP/1.1 200 " + b"x" * 200_000), {R.PROTOCOL}),
+    "endless status line": (endless(b"x" * 4096, b"HTTP/1.1 200 "), {R.PROTOCOL}),
+    "128 headers": (headers(128), {R.OK}),
+    "129 headers": (headers(129), {R.PROTOCOL}),
+    "5000 headers": (headers(5000), {R.PROTOCOL}),
+    "headers of 70 KB": (headers(70, 1000), {R.PROTOCOL}),
+    "a header of 60 KB": (headers(2, 60_000), {R.OK}),
+    "a header of 90 KB": (headers(2, 90_000), {R.PROTOCOL}),
+    "endless headers": (endless(b"x-a: b\r\n", b"HTTP/1.1 200 OK\r\n"), {R.PROTOCOL}),
+    "endless header": (endless(b"a" * 4096, b"HTTP/1.1 200 OK\r\nx-a: "), {R.PROTOCOL}),
+    "header without a colon": (one_header(b"colonless"), {R.OK, R.PROTOCOL}),
+    "header without a name": (one_header(b": value"), {R.OK, R.PROTOCOL}),
+    "header with bytes beyond UTF-8": (one_header(b"x-\xff: \xfe\xff"), {R.OK}),
+    "header with NUL": (one_header(b"x-a: b\0c"), {R.PROTOCOL}),
+    "header with a bare CR": (one_header(b"x-a: b\rc"), {R.OK, R.PROTOCOL}),
+    "header with DEL and ESC": (one_header(b"x-a: \x1b[2J\x7f"), {R.OK}),
+    "folded header": (one_header(b"x-a: b\r\n  more\r\n\tmore"), {R.OK}),
+    "folded first header": (raw(b"HTTP/1.1 200 OK\r\n folded\r\n\r\n"), {R.PROTOCOL, R.OK}),
+    "two lengths": (raw(sized("4\r\nContent-Length: 9")), {R.PROTOCOL}),
+    "negative length": (raw(sized(-1)), {R.PROTOCOL, R.OK}),
+    "huge length": (raw(sized(10**30)), {R.OK, R.PROTOCOL}),
+    "length in words": (raw(sized("four")), {R.PROTOCOL}),
+    "length too long": (raw(sized(400)), {R.PROTOCOL}),
+    "length too short": (raw(sized(2)), {R.OK}),
+    "length and chunks": (raw(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n0\r\n\r\n"), {R.OK}),
+    "no length": (raw(head_of(200) + b"body"), {R.OK}),
+    "HTTP/1.0": (raw(head_of(200, version="1.0") + b"body"), {R.OK}),
+    "chunks of garbage": (raw(CHUNKED + b"zz\r\nbody\r\n0\r\n\r\n"), {R.PROTOCOL}),
+    "chunk size too large": (raw(CHUNKED + b"f" * 40 + b"\r\n"), {R.PROTOCOL}),
+    "negative chunk": (raw(CHUNKED + b"-1\r\n"), {R.PROTOCOL}),
+    "chunks that end early": (raw(CHUNKED + b"5\r\nab"), {R.PROTOCOL}),
+    "chunks for ever": (endless(b"1\r\na\r\n", CHUNKED), {R.OK, R.TIMEOUT}),
+    "endless chunk extension": (endless(b"x" * 4096, CHUNKED + b"1;"), {R.TIMEOUT, R.PROTOCOL}),
+    "trailers for ever": (endless(b"x-a: b\r\n", CHUNKED + b"0\r\n"), {R.PROTOCOL}),
+    "unknown transfer coding": (
+        raw(head_of(200, [("Transfer-Encoding", "odd")]) + b"x"), {R.PROTOCOL, R.OK},
+    ),
+    "endless body": (endless(b"x" * 65536, head_of(200)), {R.OK}),
+    "endless announced body": (endless(b"x" * 65536, sized(10**12)), {R.OK}),
+    "gzip bomb": (gzip_bomb(32), {R.OK}),
+    "gzip in gzip bomb": (gzip_bomb(32, layers=2), {R.OK}),
+    "ten codings": (raw(body_of(", ".join(["gzip"] * 10), b"x")), {R.PROTOCOL}),
+    "no gzip": (raw(body_of("gzip", b"plain text")), {R.PROTOCOL}),
+    "cut gzip": (raw(body_of("gzip", packed(b"a" * 999, "gzip")[-20:-9])), {R.PROTOCOL}),
+    "no brotli": (raw(body_of("br", b"\xff\xff\xff\xff")), {R.PROTOCOL}),
+    "unknown coding": (raw(body_of("odd", b"body")), {R.PROTOCOL}),
+    "deflate": (raw(packed(b"fine", "deflate")), {R.OK}),
+    "1xx for ever": (endless(b"HTTP/1.1 103 Early\r\nx-a: b\r\n\r\n"), {R.PROTOCOL}),
+    "bare 1xx for ever": (endless(b"HTTP/1.1 100 Continue\r\n\r\n"), {R.PROTOCOL}),
+    "1xx then nothing": (raw(b"HTTP/1.1 100 Continue\r\n\r\n", hang), {R.TIMEOUT}),
+    "1xx then 200": (raw(b"HTTP/1.1 103 Early\r\nx: y\r\n\r\n" + sized(4)), {R.OK}),
+    "101 unasked": (
+        raw(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n", hang),
+        {R.PROTOCOL, R.TIMEOUT},
+    ),
+    "dripped head": (drip(head_of(200), 0.05), {R.TIMEOUT}),
+    "dripped body": (drip(b"x" * 99, 0.05, sized(99, b"")), {R.TIMEOUT}),
+    "dripped chunks": (drip(b"1\r\na\r\n" * 30, 0.05, CHUNKED), {R.TIMEOUT}),
+    "body that stops": (raw(sized(9), hang), {R.TIMEOUT}),
+    "key in head and body": (reflected(), {R.AUTH_INVALID}),
+    "redirect to itself": (redirect("/"), {R.REDIRECT_REFUSED}),
+    "redirect with bytes beyond UTF-8": (redirect("/\xff\xfe"), {R.CLIENT_ERROR}),
+    "redirect with a bomb": (redirect("/" + "a" * 60_000), {R.CLIENT_ERROR}),
+    "redirect with a space": (redirect("/a b"), {R.CLIENT_ERROR, R.REDIRECT_REFUSED}),
+    "nested JSON": (answer(body="[" * 60_000), {R.OK}),
+    "body of NULs": (answer(body=b"\0" * 60_000), {R.OK}),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the probe cost: the longest time the loop was busy, and memory at its peak."""
+
+    stall: float = 0.0
+    grown: int = 0
+    seconds: float = 0.0
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Watch]:
+    loop = asyncio.get_running_loop()
+    watch, begun, before = Watch(), loop.time(), _resident()
+
+    async def tick() -> None:
+        last = loop.time()
+        while True:
+            await asyncio.sleep(0.005)
+            watch.stall = max(watch.stall, loop.time() - last)
+            watch.grown = max(watch.grown, _resident() - before)
+            last = loop.time()
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    try:
+        yield watch
+    finally:
+        watch.seconds = loop.time() - begun
+        ticking.cancel()
+
+
+async def _probe(vendor: Vendor, prober: HttpProber, **more: object) -> Outcome:
+    endpoint = make_endpoint(
+        vendor.url(),
+        timeout=1.0,
+        credentials=(("Authorization", Secret(f"Bearer {KEY}")),),
+        follow_redirects=1,
+        keyed=True,
+        **more,
+    )
+    return await prober.probe(endpoint)
+
+
+@pytest.mark.parametrize("misdeed", TABLE)
+async def test_a_misdeed_has_its_reason_in_time_and_stalls_nobody(
+    misdeed: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    behaviour, reasons = TABLE[misdeed]
+    vendor.on("/", behaviour)
+
+    async with watched() as watch:
+        outcome = await _probe(vendor, prober)
+
+    assert outcome.reason in reasons, outcome
+    assert watch.seconds < 1.3
+    assert watch.stall < 0.15
+    assert KEY not in repr(outcome) + str(outcome)
+    assert outcome.detail.isprintable()
+    assert sum(outcome.phases) == pytest.approx(outcome.duration)
+
+
+@pytest.mark.parametrize(
+    "misdeed",
+    ["endless body", "endless announced body", "gzip bomb", "gzip in gzip bomb",
+     "endless headers", "endless header", "trailers for ever", "endless chunk extension"],
+)  # fmt: skip
+async def test_what_does_not_end_is_not_kept_in_memory(
+    misdeed: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", answer())
+    await _probe(vendor, prober)  # buffers that stay are made by the first probe
+    vendor.on("/", TABLE[misdeed][0])
+    await _probe(vendor, prober)
+
+    async with watched() as watch:
+        await _probe(vendor, prober)
+        await asyncio.sleep(0.01)
+
+    assert watch.grown < 5 << 20
+
+
+@pytest.mark.parametrize("misdeed", ["endless body", "gzip bomb", "chunks for ever"])
+async def test_a_body_that_was_cut_fails_what_is_asserted_of_its_json(
+    misdeed: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", TABLE[misdeed][0])
+    expect = Expectations(assertions=(Assertion(json="$.a", exists=True),))
+
+    outcome = await _probe(vendor, prober, expect=expect)
+
+    assert outcome.reason in (Reason.BAD_BODY, Reason.TIMEOUT)
+
+
+async def test_a_lone_surrogate_in_json_is_text_like_any_other(
+    vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", answer(body=b'{"a": "\\ud800 ok"}'))
+    expect = Expectations(assertions=(Assertion(json="$.a", matches="ok"),))
+
+    outcome = await _probe(vendor, prober, expect=expect)
+
+    assert outcome.reason is Reason.OK
+
+
+async def test_a_pattern_that_would_explode_elsewhere_is_matched_at_once(
+    vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", answer(body=b"a" * 60_000 + b"!"))
+    expect = Expectations(assertions=(Assertion(body=True, matches="^(a+)+$"),))
+
+    async with watched() as watch:
+        outcome = await _probe(vendor, prober, expect=expect)
+
+    assert outcome.reason is Reason.BAD_BODY
+    assert watch.stall < 0.15
+
+
+async def test_a_hostile_peer_does_not_disturb_its_neighbours(
+    vendor: Vendor, other: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", TABLE["endless headers"][0])
+    other.on("/", answer(head_delay=0.05))
+
+    bad, good = await asyncio.gather(_probe(vendor, prober), _probe(other, prober))
+
+    assert (bad.reason, good.reason) == (Reason.PROTOCOL, Reason.OK)
+    assert good.duration < 0.3

@@ -1,0 +1,347 @@
+"""From an answer to a reason: every operator and source, every order of rules, no quotes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.checks import AnswerRule, Assertion
+from exporter.matching import NO_JSON, json_of
+from exporter.model import Reason
+from exporter.probers import Answer, Expectations
+from exporter.probers._judge import failed_assertion, judge
+
+SENTINEL = "quoted-from-the-answer"
+BODY = {
+    "text": "abc",
+    "number": 5,
+    "half": 0.5,
+    "digits": "5",
+    "yes": True,
+    "no": False,
+    "nothing": None,
+    "list": [1, 2],
+    "empty": [],
+    "map": {"a": 1},
+    "items": [{"n": 1}, {"n": 2}],
+}
+
+
+def answer(status: int = 200, body: Any = BODY, **headers: str) -> Answer:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status=status, body=data, headers=named)
+
+
+def judged(given_: Answer, **expect: Any) -> tuple[Reason, str]:
+    def parsed() -> Any:
+        return NO_JSON if given_.truncated else json_of(given_.body)
+
+    return judge(given_, Expectations(**expect), parsed)
+
+
+def why(assertion: Assertion, given_: Answer | None = None) -> str:
+    seen = given_ or answer(x_left="7", x_name="Some One")
+    return failed_assertion(assertion, seen, lambda: json_of(seen.body))
+
+
+# operator, operand, JSON paths whose value passes, paths whose value does not
+JSON_CASES: list[tuple[str, Any, str, str]] = [
+    ("equals", "abc", "text", "number list map yes nothing absent"),
+    ("equals", 5, "number digits", "text half yes list absent"),
+    ("equals", "5", "digits", "number"),
+    ("equals", True, "yes", "no number text nothing absent"),
+    ("equals", False, "no", "yes empty nothing"),
+    ("equals", 1, "items[0].n", "yes"),
+    ("equals", [1, 2], "list", "empty number"),
+    ("equals", {"a": 1}, "map", "list"),
+    ("equals", 2, "items[*].n", "items"),
+    ("not_equals", "abc", "number list absent nothing", "text"),
+    ("not_equals", True, "no number absent", "yes"),
+    ("not_equals", 2, "text items[0].n", "items[*].n"),
+    ("in_", ("x", "abc"), "text", "number absent nothing"),
+    ("in_", (1, True), "yes items[0].n", "no number"),
+    ("in_", (), "", "text absent"),
+    ("matches", "b", "text", "number list map nothing absent"),
+    ("matches", "^5$", "number digits", "half"),
+    ("matches", "^true$", "yes", "no text"),
+    ("matches", "^2$", "items[*].n", "items"),
+    ("not_matches", "b", "number list nothing absent", "text"),
+    ("not_matches", "^2$", "items[0].n", "items[*].n"),
+    ("exists", True, "text nothing empty no items[*].n", "absent items[*].absent"),
+    ("exists", False, "absent text.absent", "text nothing no"),
+    ("min_items", 2, "list items", "map empty text number absent"),
+    ("min_items", 1, "list map", "empty"),
+    ("min_items", 0, "empty list", "text nothing absent"),
+    ("less_than", 6, "number digits half", "text yes list nothing absent"),
+    ("less_than", 5, "half", "number digits"),
+    ("greater_than", 4, "number digits", "half text yes map nothing absent"),
+    ("greater_than", 5, "", "number digits"),
+    ("type", "string", "text digits", "number yes nothing list map absent"),
+    ("type", "integer", "number", "half digits yes"),
+    ("type", "number", "number half", "digits yes"),
+    ("type", "boolean", "yes no", "number text nothing"),
+    ("type", "array", "list empty", "map text"),
+    ("type", "object", "map", "list text"),
+]
+
+
+def json_cases() -> Iterator[tuple[str, Any, str, bool]]:
+    for operator, operand, good, bad in JSON_CASES:
+        for path in good.split():
+            yield operator, operand, path, True
+        for path in bad.split():
+            yield operator, operand, path, False
+
+
+@pytest.mark.parametrize(("operator", "operand", "path", "holds"), list(json_cases()))
+def test_an_operator_on_a_json_value_holds_or_says_where_it_does_not(
+    operator: str, operand: Any, path: str, holds: bool
+) -> None:
+    assertion = Assertion(json=f"$.{path}", **{operator: operand})
+
+    said = why(assertion)
+
+    assert (said == "") is holds
+    assert holds or said.startswith(f"$.{path} ")
+
+
+OTHER_CASES: list[tuple[dict[str, Any], bool]] = [
+    ({"header": "X-Left", "equals": "7"}, True),
+    ({"header": "x-left", "equals": 7}, True),
+    ({"header": "x-left", "equals": 8}, False),
+    ({"header": "x-left", "in_": ("6", "7")}, True),
+    ({"header": "x-left", "less_than": 10}, True),
+    ({"header": "x-left", "greater_than": 10}, False),
+    ({"header": "x-name", "greater_than": 0}, False),
+    ({"header": "x-name", "matches": "(?i)some"}, True),
+    ({"header": "x-name", "not_matches": "^Some"}, False),
+    ({"header": "x-name", "exists": True}, True),
+    ({"header": "x-none", "exists": True}, False),
+    ({"header": "x-none", "exists": False}, True),
+    ({"header": "x-name", "exists": False}, False),
+    ({"header": "x-none", "not_equals": "7"}, True),
+    ({"header": "x-none", "equals": "7"}, False),
+    ({"header": "x-name", "type": "string"}, True),
+    ({"header": "x-left", "type": "number"}, False),
+    ({"header": "x-left", "min_items": 0}, False),
+    ({"body": True, "matches": '"text": "abc"'}, True),
+    ({"body": True, "matches": "nowhere"}, False),
+    ({"body": True, "not_matches": "nowhere"}, True),
+    ({"body": True, "not_matches": "abc"}, False),
+    ({"body": True, "exists": True}, True),
+    ({"body": True, "equals": "abc"}, False),
+]
+
+
+@pytest.mark.parametrize(("fields", "holds"), OTHER_CASES)
+def test_an_operator_on_a_header_or_the_body_holds_or_says_where_it_does_not(
+    fields: dict[str, Any], holds: bool
+) -> None:
+    where = f"header {fields['header']}" if "header" in fields else "body"
+
+    said = why(Assertion(**fields))
+
+    assert (said == "") is holds
+    assert holds or said.startswith(f"{where} ")
+
+
+SAID = [
+    ({"equals": 1}, "$.text is not the expected value"),
+    ({"not_equals": "abc"}, "$.text has a value it must not have"),
+    ({"in_": (1, 2)}, "$.text is none of the expected values"),
+    ({"matches": "z"}, "$.text does not match"),
+    ({"not_matches": "a"}, "$.text matches what it must not"),
+    ({"exists": False}, "$.text is there and must not be"),
+    ({"min_items": 1}, "$.text has too few items"),
+    ({"less_than": 1}, "$.text is not below the limit"),
+    ({"greater_than": 1}, "$.text is not above the limit"),
+    ({"type": "array"}, "$.text has the wrong type"),
+]
+
+
+@pytest.mark.parametrize(("operator", "said"), SAID)
+def test_what_does_not_hold_is_said_in_our_own_words(operator: dict[str, Any], said: str) -> None:
+    assert why(Assertion(json="$.text", **operator)) == said
+
+
+@pytest.mark.parametrize("operator", ["equals", "not_equals", "matches", "type"])
+def test_of_a_body_that_is_no_json_nothing_is_asserted_but_existence(operator: str) -> None:
+    html = answer(body=b"<html>")
+    operand = "string"
+
+    said = why(Assertion(json="$.a", **{operator: operand}), html)
+
+    assert said == "$.a: the body is not JSON"
+    assert why(Assertion(json="$.a", exists=False), html) == ""
+    assert why(Assertion(json="$.a", exists=True), html) == "$.a is not there"
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])
+def test_numbers_beyond_reason_are_compared_without_an_error(number: str) -> None:
+    seen = answer(body=f'{{"n": {number}, "t": "{number}"}}'.encode())
+
+    for path in ("$.n", "$.t"):
+        assert why(Assertion(json=path, less_than=5), seen) == f"{path} is not below the limit"
+
+
+def test_a_failure_on_the_way_is_the_reason_whatever_else_is_expected() -> None:
+    failed = Answer(failure=Reason.TLS, detail="handshake", status=200)
+
+    assert judged(failed, statuses=frozenset({200})) == (Reason.TLS, "handshake")
+
+
+def rule(reason: Reason, status: int = 401, **more: Any) -> AnswerRule:
+    return AnswerRule(status=status, reason=reason, confidence="doc", **more)
+
+
+IF_TEXT = Assertion(json="$.text", equals="abc")
+IF_NOT = Assertion(json="$.text", equals="other")
+PLAIN = rule(Reason.AUTH_INVALID)
+EXPIRED = rule(Reason.AUTH_EXPIRED, when=IF_TEXT)
+BLOCKED = rule(Reason.IP_BLOCKED, when=IF_TEXT)
+NOT_HERE = rule(Reason.IP_BLOCKED, when=IF_NOT)
+WITHOUT = rule(Reason.REGION_BLOCKED, header_absent="X-Here")
+DOCUMENTED = "status 401, as the provider documents it"
+RULES: list[tuple[str, tuple[AnswerRule, ...], dict[str, Any], Reason, str]] = [
+    ("a condition that holds wins", (EXPIRED, PLAIN), {}, Reason.AUTH_EXPIRED, DOCUMENTED),
+    ("even after a plain rule", (PLAIN, EXPIRED), {}, Reason.AUTH_EXPIRED, DOCUMENTED),
+    ("the first of two", (BLOCKED, EXPIRED), {}, Reason.IP_BLOCKED, DOCUMENTED),
+    ("one that does not hold", (NOT_HERE, PLAIN), {}, Reason.AUTH_INVALID, "status 401"),
+    ("a header that is absent", (WITHOUT, PLAIN), {}, Reason.REGION_BLOCKED, DOCUMENTED),
+    ("a condition over the expected", (EXPIRED,), {"statuses": {401}}, Reason.AUTH_EXPIRED,
+     DOCUMENTED),
+    ("the expected over a plain rule", (PLAIN,), {"statuses": {401}}, Reason.OK, "status 401"),
+    ("lenient over a plain rule", (PLAIN,), {"lenient": True}, Reason.OK,
+     "status 401: it answers and asks for a key"),
+    ("a condition over lenient", (EXPIRED,), {"lenient": True}, Reason.AUTH_EXPIRED, DOCUMENTED),
+    ("the first plain rule", (PLAIN, rule(Reason.PERMISSION)), {}, Reason.AUTH_INVALID,
+     "status 401"),
+    ("rules of other statuses", (rule(Reason.MAINTENANCE, 503),), {}, Reason.AUTH_INVALID,
+     "status 401 instead of 200"),
+    ("no rule", (), {"statuses": {204, 200}}, Reason.AUTH_INVALID,
+     "status 401 instead of 200 or 204"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "expect", "reason", "detail"), [r[1:] for r in RULES],
+                         ids=[r[0] for r in RULES])  # fmt: skip
+def test_rules_apply_in_their_order(
+    rules: tuple[AnswerRule, ...], expect: dict[str, Any], reason: Reason, detail: str
+) -> None:
+    statuses = frozenset(expect.get("statuses", {200}))
+
+    seen = judged(answer(401), rules=rules, **(expect | {"statuses": statuses}))
+
+    assert seen == (reason, detail)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "applies"),
+    [
+        ({"text": "abc"}, {}, True),
+        ({"text": "abc"}, {"x_here": ""}, False),
+        ({"text": "other"}, {}, False),
+        (b"no json", {}, False),
+    ],
+)
+def test_a_rule_with_two_conditions_needs_both(
+    body: Any, headers: dict[str, str], applies: bool
+) -> None:
+    both = rule(Reason.MAINTENANCE, when=IF_TEXT, header_absent="X-Here")
+
+    reason, _ = judged(answer(401, body, **headers), rules=(both,))
+
+    assert (reason is Reason.MAINTENANCE) is applies
+
+
+@pytest.mark.parametrize(("status", "lenient"), [(401, True), (403, True), (400, False)])
+def test_being_asked_for_a_key_is_fine_only_with_401_and_403(status: int, lenient: bool) -> None:
+    reason, _ = judged(answer(status), lenient=True)
+
+    assert (reason is Reason.OK) is lenient
+
+
+def test_an_expected_answer_without_a_key_is_still_held_to_its_assertions() -> None:
+    assertion = Assertion(json="$.text", equals="other")
+
+    reason, detail = judged(answer(), lenient=True, assertions=(IF_TEXT, assertion))
+
+    assert (reason, detail) == (
+        Reason.BAD_BODY,
+        "assertion 2: $.text is not the expected value",
+    )
+
+
+GENERIC = [
+    (100, Reason.PROTOCOL), (199, Reason.PROTOCOL), (204, Reason.BAD_BODY), (299, Reason.BAD_BODY),
+    (301, Reason.REDIRECT_REFUSED), (304, Reason.REDIRECT_REFUSED), (400, Reason.CLIENT_ERROR),
+    (401, Reason.AUTH_INVALID), (402, Reason.QUOTA_EXHAUSTED), (403, Reason.PERMISSION),
+    (404, Reason.CLIENT_ERROR), (429, Reason.RATE_LIMITED), (451, Reason.REGION_BLOCKED),
+    (499, Reason.CLIENT_ERROR), (500, Reason.SERVER_ERROR), (502, Reason.SERVER_ERROR),
+    (503, Reason.OVERLOADED), (529, Reason.OVERLOADED), (599, Reason.SERVER_ERROR),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "reason"), GENERIC)
+def test_without_rules_a_status_means_what_the_standard_says(status: int, reason: Reason) -> None:
+    assert judged(answer(status)) == (reason, f"status {status} instead of 200")
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"json": "$.a"}, "the body is larger than 64 KiB, so its JSON cannot be read"),
+        ({"body": True}, "body does not match"),
+        ({"header": "x-a"}, "header x-a does not match"),
+    ],
+)
+def test_a_body_that_was_cut_is_named_where_its_json_is_asked_for(
+    fields: dict[str, Any], detail: str
+) -> None:
+    cut = answer(body=b'{"a": "b', x_a="a")
+    cut.truncated = True
+
+    seen = judged(cut, assertions=(Assertion(matches="b{9}", **fields),))
+
+    assert seen == (Reason.BAD_BODY, f"assertion 1: {detail}")
+
+
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.just(SENTINEL) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.just(SENTINEL) | st.just("a"), inner, max_size=2)
+    ),
+    max_leaves=8,
+)
+SOURCES = st.sampled_from(
+    [{"json": "$"}, {"json": "$.a"}, {"json": "$..*"}, {"header": "x-a"}, {"body": True}]
+)
+OPERATORS = st.sampled_from(
+    [
+        {"equals": "other"}, {"not_equals": SENTINEL}, {"in_": (1, "other")}, {"matches": "z$"},
+        {"not_matches": SENTINEL[:6]}, {"exists": True}, {"exists": False}, {"min_items": 3},
+        {"less_than": 0}, {"greater_than": 1e9}, {"type": "array"},
+    ]
+)  # fmt: skip
+
+
+@given(data=DATA, source=SOURCES, operator=OPERATORS, status=st.sampled_from([200, 401, 429, 500]))
+def test_a_detail_never_quotes_the_answer(
+    data: Any, source: dict[str, Any], operator: dict[str, Any], status: int
+) -> None:
+    body = json.dumps({"a": data, SENTINEL: SENTINEL}).encode("utf-8", "surrogatepass")
+    seen = answer(status, body, x_a=SENTINEL, x_b=SENTINEL)
+    assertion = Assertion(**source, **operator)
+    rules = (rule(Reason.MAINTENANCE, 429, when=assertion), rule(Reason.PERMISSION, 500))
+
+    _, detail = judged(seen, assertions=(assertion,), rules=rules)
+
+    assert SENTINEL not in detail
+    assert len(detail) < 100

@@ -1,0 +1,162 @@
+"""Patterns, paths and JSON over whatever a peer sends: no exception, no explosion."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.matching import (
+    NO_JSON,
+    found,
+    json_of,
+    json_values,
+    path_mistake,
+    pattern_mistake,
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "wanted"),
+    [
+        ("b", "abc", True), ("^b", "abc", False), ("(?i)B", "abc", True), ("", "", True),
+        ("^$", "", True), ("é", "café", True), ("a.c", "a\nc", False), ("(?s)a.c", "a\nc", True),
+        (r"\d{3}", "12", False), ("\x00", "a\x00b", True), ("ok", "\ud800 ok", True),
+        ("ok", "\ud800", False),
+    ],
+)  # fmt: skip
+def test_a_pattern_is_searched_anywhere_in_the_text(pattern: str, text: str, wanted: bool) -> None:
+    assert found(pattern, text) is wanted
+
+
+def test_no_pattern_takes_more_than_linear_time() -> None:
+    text = "a" * 65_536 + "!"
+    begun = time.perf_counter()
+
+    hits = [found(pattern, text) for pattern in ("^(a+)+$", "^(a|aa)+$", "^(.*a){20}$")]
+
+    assert hits == [False, False, False]
+    assert time.perf_counter() - begun < 0.5
+
+
+BAD_PATTERNS = [
+    "(",
+    "[a",
+    "*",
+    "(?=a)",
+    "(?<!a)b",
+    r"(a)\1",
+    "a{1001}",
+    "((a{99}){99}){99}",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("pattern", BAD_PATTERNS)
+def test_what_is_wrong_with_a_pattern_is_told_without_it(pattern: str) -> None:
+    mistake = pattern_mistake(pattern)
+
+    assert mistake is not None
+    assert "RE2" in mistake
+
+
+@pytest.mark.parametrize("pattern", ["", "a|b", "(?i)x", r"\bword\b", "^[^a]*$"])
+def test_a_good_pattern_has_no_mistake(pattern: str) -> None:
+    assert pattern_mistake(pattern) is None
+
+
+DATA = {"a": {"b": [1, 2, {"c": None}]}, "list": [], "x y": 3, "n": 0}
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("$", [DATA]), ("$.a.b[0]", [1]), ("$.a.b[*]", [1, 2, {"c": None}]), ("$..c", [None]),
+        ("$.a.b[-1].c", [None]), ("$['x y']", [3]), ("$.none", []), ("$.n.deeper", []),
+        ("$.a.b[9]", []), ("$.list", [[]]), ("$.a.b[?@ > 1]", [2]), ("$.a.b[0:2]", [1, 2]),
+    ],
+)  # fmt: skip
+def test_a_path_finds_every_value_at_its_place(path: str, values: list[Any]) -> None:
+    assert json_values(path, DATA) == values
+
+
+@pytest.mark.parametrize("path", ["$", "$.a", "$..*"])
+def test_nothing_is_found_in_a_body_that_is_no_json(path: str) -> None:
+    assert json_values(path, NO_JSON) == []
+
+
+@pytest.mark.parametrize("data", [None, 0, "", "text", True, [], 1.5])
+def test_a_path_into_a_bare_value_finds_nothing_and_the_root_is_the_value(data: Any) -> None:
+    assert (json_values("$", data), json_values("$.a.b", data)) == ([data], [])
+
+
+BAD_PATHS = [
+    "", "a", "$.", "$[", "$..", "$.a[", "$[?@.a ==]", "$[99999999999999999999]", "$.a b",
+    "$[?@.a == 1e999]", "$[?" + "(" * 2000 + "1" + ")" * 2000 + "]", "$.a[?nope(@)]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", BAD_PATHS, ids=[p[:12] for p in BAD_PATHS])
+def test_what_is_wrong_with_a_path_is_told_without_it(path: str) -> None:
+    mistake = path_mistake(path)
+
+    assert mistake == "is not a valid JSONPath such as $.data[0].id"
+
+
+@pytest.mark.parametrize("path", ["$", "$.a", "$..a[*]", "$['a b']", "$[?@.a == 'b']"])
+def test_a_good_path_has_no_mistake(path: str) -> None:
+    assert path_mistake(path) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        (b'{"a": 1}', {"a": 1}), (b'\xef\xbb\xbf{"a": 1}', {"a": 1}), (b" 21 ", 21),
+        ('{"a": 1}'.encode("utf-16"), {"a": 1}), (b'{"a": 1, "a": 2}', {"a": 2}), (b"null", None),
+        (b'"\\ud800"', "\ud800"),
+    ],
+)  # fmt: skip
+def test_a_json_body_is_read_in_any_encoding_of_json(body: bytes, data: Any) -> None:
+    assert json_of(body) == data
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"{", b"{}x", b"\xff\xfe", b"\xff", b"[" * 100_000, b'{"a":' * 50_000,
+     b"1" * 100_000, b"\x00", b"'a'"],
+    ids=lambda body: repr(body[:6]),
+)  # fmt: skip
+def test_any_other_body_is_no_json(body: bytes) -> None:
+    assert json_of(body) is NO_JSON
+
+
+def test_the_mark_of_no_json_shows_what_it_is() -> None:
+    assert repr(NO_JSON) == "NO_JSON"
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise(body: bytes) -> None:
+    json_values("$..a", json_of(body))
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=9))
+def test_what_json_writes_is_read_back(data: Any) -> None:
+    got = json_of(json.dumps(data).encode())
+
+    assert json.dumps(got) == json.dumps(data)
+
+
+@given(pattern=st.text(max_size=12), text=st.text(st.characters(), max_size=30))
+def test_a_pattern_without_a_mistake_never_raises(pattern: str, text: str) -> None:
+    if pattern_mistake(pattern) is None:
+        assert found(pattern, text) in (True, False)
+
+
+@given(path=st.text("$.[]*?@'\"abc019:(),=<!&| \ud800-", max_size=14), data=st.none() | st.text())
+def test_a_path_without_a_mistake_never_raises(path: str, data: Any) -> None:
+    if path_mistake(f"${path}") is None:
+        assert isinstance(json_values(f"${path}", {"a": [data], "b": data}), list)

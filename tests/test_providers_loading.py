@@ -1,0 +1,135 @@
+"""Presets as files: what is wrong is said with its line; what is wrong with a key is not quoted."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.providers import SettingsError, key_mistakes, load, presets
+
+GOOD = """\
+name: Made Up
+type: api
+docs: [https://docs.example.com/]
+base_url: https://api.example.com
+auth: {kind: header}
+health:
+  endpoint: /ping
+  confidence: doc
+intervals: {health: 60s, minimum: 30s}
+key:
+  pattern: '^mk-[a-z]{8}$'
+  lint:
+    - {pattern: '^old-', level: error, message: "an old key"}
+    - {pattern: '^test-', level: warning, environment: production, message: "a test key"}
+    - {pattern: '^live-', level: error, environment: other, message: "a live key"}
+  confidence: belief
+"""
+BROKEN = [
+    ("type: api", "type: toy", 2, "type"),
+    ("docs: [https://docs.example.com/]", "docs: []", 3, "docs"),
+    ("docs: [https://docs.example.com/]", "docs: [ftp://docs.example.com/]", 3, "docs[0]"),
+    ("{kind: header}", "{kind: cookie}", 5, "auth.kind"),
+    ("  endpoint: /ping\n", "", 6, "health"),
+    ("confidence: doc", "confidence: sure", 8, "health.confidence"),
+    ("minimum: 30s", "minimum: often", 9, "intervals.minimum"),
+    ("minimum: 30s", "minimum: 30s, maximum: 1h", 9, "intervals.maximum"),
+    ("'^mk-[a-z]{8}$'", "'^mk-[z-a]$'", 11, "key.pattern"),
+    ("'^test-'", "'^test-('", 14, "key.lint[1].pattern"),
+    ("level: warning", "level: loud", 14, "key.lint[1].level"),
+    ("confidence: belief", "confidence: 'belief", 16, ""),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "line", "where"), BROKEN)
+def test_a_broken_preset_is_refused_with_its_file_and_line(
+    good: str, bad: str, line: int, where: str
+) -> None:
+    assert good in GOOD
+
+    with pytest.raises(SettingsError) as caught:
+        load("made-up", GOOD.replace(good, bad))
+
+    (problem,) = caught.value.problems
+    assert (problem.source, problem.line) == ("exporter/providers/made-up.yaml", line)
+    assert where in (problem.where, "")
+
+
+def test_every_broken_pattern_is_told_at_once() -> None:
+    text = GOOD.replace("'^old-'", "'('").replace("'^live-'", "'['")
+
+    with pytest.raises(SettingsError) as caught:
+        load("made-up", text)
+
+    assert [problem.line for problem in caught.value.problems] == [13, 15]
+
+
+def test_a_good_preset_is_read_with_its_defaults() -> None:
+    preset = load("made-up", GOOD)
+
+    assert (preset.name, preset.auth.header, preset.health.method) == (
+        "Made Up",
+        "Authorization",
+        "GET",
+    )
+    assert (preset.health.expected_status_codes, preset.intervals.minimum) == ((200,), 30.0)
+    assert (preset.status_page, preset.answers, preset.key_variables) == (None, (), ())
+
+
+def test_variables_in_a_preset_are_left_for_later() -> None:
+    preset = load("made-up", GOOD.replace("api.example.com", "${NAME}.example.com"))
+
+    assert preset.base_url == "https://${NAME}.example.com"
+
+
+def test_the_presets_are_the_files_of_their_folder() -> None:
+    assert len(presets()) >= 22
+    assert all(preset.name for preset in presets().values())
+    assert presets() is presets()
+
+
+UNLIKE = ("warning", "does not look like a key of Made Up")
+KEYS = [
+    ("mk-abcdefgh", "production", []),
+    ("mk-abcdefgh", "staging", []),
+    ("mk-ABC", "production", [UNLIKE]),
+    ("", "production", [UNLIKE]),
+    ("old-key", "production", [("error", "an old key")]),
+    ("old-key", "staging", [("error", "an old key")]),
+    ("test-key", "production", [("warning", "a test key")]),
+    ("test-key", "staging", [UNLIKE]),
+    ("live-key", "production", [UNLIKE]),
+    ("live-key", "staging", [("error", "a live key")]),
+]
+
+
+@pytest.mark.parametrize(("key", "environment", "mistakes"), KEYS)
+def test_a_key_of_the_wrong_kind_is_told_by_its_looks(
+    key: str, environment: str, mistakes: list[tuple[str, str]]
+) -> None:
+    assert key_mistakes(load("made-up", GOOD), key, environment) == mistakes
+
+
+KNOWN = [
+    ("openai", "sk-proj-" + "a" * 40, "production", None),
+    ("openai", "sk-ant-" + "a" * 40, "production", "warning"),
+    ("openai", "sk-admin-" + "a" * 40, "production", "error"),
+    ("github", "ghp_" + "a" * 36, "production", None),
+    ("github", "a" * 40, "production", "warning"),
+    ("cloudflare", "a" * 37, "production", "error"),
+    ("cloudflare", "A" * 40, "production", None),
+    ("hubspot", "01234567-89ab-cdef-0123-456789abcdef", "production", "error"),
+    ("stripe", "sk_test_" + "a" * 24, "production", "error"),
+    ("stripe", "sk_live_" + "a" * 24, "production", "warning"),
+    ("stripe", "pk_live_" + "a" * 24, "production", "error"),
+    ("gemini", "AIza" + "a" * 35, "production", "warning"),
+]
+
+
+@pytest.mark.parametrize(("provider", "key", "environment", "level"), KNOWN)
+def test_known_kinds_of_keys_are_told_apart(
+    provider: str, key: str, environment: str, level: str | None
+) -> None:
+    mistakes = key_mistakes(presets()[provider], key, environment)
+
+    assert [found for found, _ in mistakes] == ([] if level is None else [level])
+    assert all(key not in message for _, message in mistakes)
