@@ -793,3 +793,27 @@ def test_null_is_as_good_as_leaving_a_field_out(field: str) -> None:
     target = openai(**{field: None})
 
     assert target == openai()
+
+
+def test_a_path_that_a_variable_is_part_of_is_not_shown() -> None:
+    text = (
+        "services: [{id: bot, base_url: 'https://api.example.com',"
+        " health_check: {endpoint: '/bot${TOKEN}/getMe'}}]"
+    )
+    declared = read_text(text, "services.yaml", {"TOKEN": "12345-secret"}).services[0]
+
+    endpoint = make_target(declared, {}).endpoint
+
+    assert endpoint is not None
+    assert endpoint.url == "https://api.example.com/bot12345-secret/getMe"
+    assert endpoint.shown == "https://api.example.com/…"
+    assert "secret" not in repr(endpoint)
+
+
+def test_without_a_key_no_optional_header_is_sent() -> None:
+    declared = read_text("services: [{id: a, provider: openai}]", "services.yaml", {}).services[0]
+
+    endpoint = make_target(declared, {"OPENAI_ORG_ID": "org-1"}).endpoint
+
+    assert endpoint is not None
+    assert "OpenAI-Organization" not in dict(endpoint.headers)

@@ -28,6 +28,9 @@ from exporter.settings import Path as Place
 SUFFIXES = (".yaml", ".yml")
 
 
+_ADDRESSES: tuple[Place, ...] = (("base_url",), ("health_check", "endpoint"))
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """One service as declared: the file's fields with the defaults in, and where it stands."""
@@ -36,6 +39,8 @@ class Declared:
     source: str
     line: int
     missing_variable: str | None = None
+    hides_path: bool = False
+    """A variable stands in the address, maybe a key as in /bot${TOKEN}/getMe: show no path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,12 @@ class _Reading:
             else:
                 self._warnings.append(loaded.problem((*place, *path), what))
         self._warnings += _inline_key(loaded, (*place, "api_key"), own)
-        return Declared(raw, loaded.source, loaded.document.line(place), missing)
+        line = loaded.document.line(place)
+        hides = any(
+            (*place, *address) in loaded.document.references or defaults.refers(address)
+            for address in _ADDRESSES
+        )
+        return Declared(raw, loaded.source, line, missing, hides)
 
     def _unique(self, loaded: Loaded, place: Place, own: dict[str, Any]) -> None:
         name = own.get("id")
@@ -224,6 +234,10 @@ class _Defaults:
     def problem(self, path: Place, what: str) -> Problem:
         assert self.file is not None
         return self.file.problem(("defaults", *path), what)
+
+    def refers(self, path: Place) -> bool:
+        """Return whether a variable stands at *path* of the defaults."""
+        return self.file is not None and ("defaults", *path) in self.file.document.references
 
     def missing_for(self, own: dict[str, Any]) -> str | None:
         """Return the unset variable that the service gets its key from."""

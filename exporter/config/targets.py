@@ -96,7 +96,7 @@ class _Maker:
     ) -> None:  # fmt: skip
         self.service, self.raw, self.preset = service, declared.raw, preset
         self.environment = environment
-        self.missing = declared.missing_variable
+        self.declared, self.missing = declared, declared.missing_variable
         self.raw_check: dict[str, Any] = declared.raw.get("health_check", {})
         self.bound = any(name in self.raw_check for name in _BOUND)
         self.auth = _auth(service, preset)
@@ -201,7 +201,7 @@ class _Maker:
         body, content_type = body_of(asked.body)
         public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
         if self.preset is not None:
-            public |= self.preset.headers | self._optional_headers()
+            public |= self.preset.headers | (self._optional_headers() if keyed else {})
         public |= asked.headers
         own = {**self.service.additional_headers, **check.headers}
         given = {name.lower() for name in own}
@@ -209,7 +209,7 @@ class _Maker:
         rules = self.preset.answers if self.preset else ()
         return Endpoint(
             url=url,
-            shown=url.partition("?")[0],
+            shown=self._shown(url),
             method=asked.method,
             headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),
             credentials=(*own.items(), *credentials),
@@ -348,6 +348,12 @@ class _Maker:
         if isinstance(assertion.equals, str):
             return replace(assertion, equals=self._expanded(assertion.equals))
         return assertion
+
+    def _shown(self, url: str) -> str:
+        if not self.declared.hides_path:
+            return url.partition("?")[0]
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}/…"
 
     def _optional_headers(self) -> dict[str, str]:
         found = {}

@@ -21,7 +21,8 @@ from exporter.results import Results
 from exporter.statuspages import State
 
 _log = logging.getLogger(__name__)
-SLICE = 256
+SLICE = 96 * 1024
+"""Bytes that are joined before the loop runs again: a tenth of a millisecond."""
 CHUNK = 512 * 1024
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -131,11 +132,18 @@ class Exposition:
         rows = [row.lines for row in self._rows.values()]
         for i, family in enumerate(FAMILIES):
             head = _head(family, openmetrics)
-            for at in range(0, len(rows), SLICE):
-                lines = b"".join([row[i] for row in rows[at : at + SLICE]])
+            step = _step(rows, i)
+            for at in range(0, len(rows), step):
+                lines = b"".join([row[i] for row in rows[at : at + step]])
                 if lines:
                     yield head + lines if head else lines
                     head = b""
+
+
+def _step(rows: list[list[bytes]], family: int) -> int:
+    """Return of how many services the lines of *family* make one slice."""
+    length = max((len(row[family]) for row in rows[:16]), default=0)
+    return max(16, min(1024, SLICE // (length + 1)))
 
 
 def _head(family: Family, openmetrics: bool) -> bytes:

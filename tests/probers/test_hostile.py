@@ -15,6 +15,7 @@ from exporter.model import Outcome, Reason
 from exporter.probers import Expectations
 from exporter.probers.http import HttpProber
 from exporter.secret import Secret
+from tests.conftest import Authority
 from tests.fakes import KEY, make_endpoint
 from tests.mischief import (
     close,
@@ -29,10 +30,11 @@ from tests.mischief import (
     reflected,
     reset,
 )
-from tests.vendor import Behaviour, Vendor, answer, head_of, redirect
+from tests.vendor import Behaviour, Greeting, Peer, Vendor, answer, head_of, redirect
 
 CHUNKED = head_of(200, [("Transfer-Encoding", "chunked")])
 R = Reason
+LIMIT, STALL = 0.5, 0.15
 
 
 def sized(length: object, body: bytes = b"body") -> bytes:
@@ -47,6 +49,8 @@ def body_of(encoding: str, body: bytes) -> bytes:
 def one_header(line: bytes) -> Behaviour:
     return raw(b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: 2\r\n\r\nok")
 
+
+NUMBERS = ("Retry-After", "X-RateLimit-Limit", "X-RateLimit-Reset", "RateLimit")
 
 # behaviour -> the reasons that may be given
 TABLE: dict[str, tuple[Behaviour, set[Reason]]] = {
@@ -128,6 +132,12 @@ TABLE: dict[str, tuple[Behaviour, set[Reason]]] = {
     "dripped chunks": (drip(b"1\r\na\r\n" * 30, 0.05, CHUNKED), {R.TIMEOUT}),
     "body that stops": (raw(sized(9), hang), {R.TIMEOUT}),
     "key in head and body": (reflected(), {R.AUTH_INVALID}),
+    "key in another origin's address": (redirect(f"http://{KEY}.test/{KEY}"), {R.REDIRECT_REFUSED}),
+    "key in the own origin's address": (redirect(f"/{KEY}?k={KEY}#{KEY}"), {R.CLIENT_ERROR}),
+    "key as another scheme": (redirect(f"{KEY}:{KEY}"), {R.REDIRECT_REFUSED}),
+    "key as user": (redirect(f"http://{KEY}@127.0.0.1/"), {R.REDIRECT_REFUSED}),
+    "key as numbers": (answer(headers=dict.fromkeys(NUMBERS, KEY)), {R.OK}),
+    "key as redirect of a broken URL": (redirect(f"http://[{KEY}/"), {R.REDIRECT_REFUSED}),
     "redirect to itself": (redirect("/"), {R.REDIRECT_REFUSED}),
     "redirect with bytes beyond UTF-8": (redirect("/\xff\xfe"), {R.CLIENT_ERROR}),
     "redirect with a bomb": (redirect("/" + "a" * 60_000), {R.CLIENT_ERROR}),
@@ -175,7 +185,7 @@ async def watched() -> AsyncIterator[Watch]:
 async def _probe(vendor: Vendor, prober: HttpProber, **more: object) -> Outcome:
     endpoint = make_endpoint(
         vendor.url(),
-        timeout=1.0,
+        timeout=LIMIT,
         credentials=(("Authorization", Secret(f"Bearer {KEY}")),),
         follow_redirects=1,
         keyed=True,
@@ -195,8 +205,8 @@ async def test_a_misdeed_has_its_reason_in_time_and_stalls_nobody(
         outcome = await _probe(vendor, prober)
 
     assert outcome.reason in reasons, outcome
-    assert watch.seconds < 1.3
-    assert watch.stall < 0.15
+    assert watch.seconds < LIMIT + 0.4
+    assert watch.stall < STALL
     assert KEY not in repr(outcome) + str(outcome)
     assert outcome.detail.isprintable()
     assert sum(outcome.phases) == pytest.approx(outcome.duration)
@@ -205,7 +215,8 @@ async def test_a_misdeed_has_its_reason_in_time_and_stalls_nobody(
 @pytest.mark.parametrize(
     "misdeed",
     ["endless body", "endless announced body", "gzip bomb", "gzip in gzip bomb",
-     "endless headers", "endless header", "trailers for ever", "endless chunk extension"],
+     "endless headers", "endless header", "trailers for ever", "endless chunk extension",
+     "1xx for ever", "bare 1xx for ever", "endless status line"],
 )  # fmt: skip
 async def test_what_does_not_end_is_not_kept_in_memory(
     misdeed: str, vendor: Vendor, prober: HttpProber
@@ -234,28 +245,70 @@ async def test_a_body_that_was_cut_fails_what_is_asserted_of_its_json(
     assert outcome.reason in (Reason.BAD_BODY, Reason.TIMEOUT)
 
 
-async def test_a_lone_surrogate_in_json_is_text_like_any_other(
-    vendor: Vendor, prober: HttpProber
+DEEP = '{"a":' * 90 + '"end"' + "}" * 90
+A = Assertion
+# body, what is asserted of it, and whether that holds
+BODIES: dict[str, tuple[bytes | str, Assertion, bool]] = {
+    "lone surrogate": ('{"a": "\\ud800 ok"}', A(json="$.a", matches="ok"), True),
+    "lone surrogate alone": ('{"a": "\\udfff"}', A(json="$.a", matches="^ok"), False),
+    "surrogate that must not match": ('["\\ud800"]', A(json="$[0]", not_matches="ok"), True),
+    "surrogate as a name": ('{"\\ud800": 1}', A(json="$.*", equals=1), True),
+    "surrogates of UTF-16": (b"\xff\xfe\"\x00\x00\xd8\"\x00", A(json="$", matches="ok"), False),
+    "nested to the end": ("[" * 60_000, A(json="$..a", exists=True), False),
+    "nested and closed": ("[" * 30_000 + "]" * 30_000, A(json="$..a", exists=True), False),
+    "nested as far as can be read": (DEEP, A(json="$..a", exists=True), True),
+    "many values": ("[" + "0," * 30_000 + "1]", A(json="$..*", equals=1), True),
+    "huge integer": ("9" * 60_000, A(json="$", greater_than=1), False),
+    "integer beyond a float": ('{"a": ' + "9" * 4000 + "}", A(json="$.a", less_than=1), False),
+    "integer as text": ('{"a": ' + "9" * 4000 + "}", A(json="$.a", matches="^9+$"), True),
+    "exponent beyond a float": ('{"a": 1e999999}', A(json="$.a", greater_than=1), True),
+    "NaN below": ('{"a": NaN}', A(json="$.a", less_than=1), False),
+    "NaN above": ('{"a": NaN}', A(json="$.a", greater_than=1), False),
+    "NaN is itself": ('{"a": NaN}', A(json="$.a", equals=float("nan")), False),
+    "minus infinity": ('{"a": -Infinity}', A(json="$.a", less_than=1), True),
+    "words for a number": ('{"a": "1_000"}', A(json="$.a", type="number"), False),
+    "same name twice": ('{"a": 1, "a": 2}', A(json="$.a", equals=2), True),
+    "no UTF-8": (b"\xff\xfe\xfd ok", A(body=True, matches="ok$"), True),
+    "no UTF-8 in JSON": (b'{"a": "\xff"}', A(json="$.a", exists=True), False),
+    "half a letter": (b"ok \xe2\x82", A(body=True, matches="^ok"), True),
+    "NUL before the word": (b"\0\0ok", A(body=True, matches="ok$"), True),
+    "NUL in JSON": ('{"a": "\\u0000ok"}', A(json="$.a", matches="ok$"), True),
+    "NULs only": (b"\0" * 60_000, A(body=True, matches="ok"), False),
+    "a pattern that explodes elsewhere": (
+        "a" * 65_000 + "!", A(body=True, matches="^(a+)+$"), False,
+    ),
+    "alternatives that explode elsewhere": (
+        "a" * 65_000 + "!", A(body=True, matches="^(a|aa|a?)+$"), False,
+    ),
+    "nothing": (b"", A(json="$", exists=True), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_an_assertion_on_a_hostile_body_holds_or_does_not_and_stalls_nobody(
+    name: str, vendor: Vendor, prober: HttpProber
 ) -> None:
-    vendor.on("/", answer(body=b'{"a": "\\ud800 ok"}'))
-    expect = Expectations(assertions=(Assertion(json="$.a", matches="ok"),))
-
-    outcome = await _probe(vendor, prober, expect=expect)
-
-    assert outcome.reason is Reason.OK
-
-
-async def test_a_pattern_that_would_explode_elsewhere_is_matched_at_once(
-    vendor: Vendor, prober: HttpProber
-) -> None:
-    vendor.on("/", answer(body=b"a" * 60_000 + b"!"))
-    expect = Expectations(assertions=(Assertion(body=True, matches="^(a+)+$"),))
+    body, assertion, holds = BODIES[name]
+    vendor.on("/", answer(body=body))
 
     async with watched() as watch:
-        outcome = await _probe(vendor, prober, expect=expect)
+        outcome = await _probe(vendor, prober, expect=Expectations(assertions=(assertion,)))
 
-    assert outcome.reason is Reason.BAD_BODY
-    assert watch.stall < 0.15
+    assert outcome.reason is (Reason.OK if holds else Reason.BAD_BODY), outcome
+    assert outcome.detail.isprintable()
+    assert watch.stall < STALL
+
+
+@pytest.mark.xfail(reason="a reflected key is kept as the answer's request id")
+@pytest.mark.parametrize("echo", [KEY, f"Bearer {KEY}", f"id-{KEY}", KEY[:20]])
+async def test_a_key_in_the_header_of_the_request_id_is_no_request_id(
+    echo: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", answer(401, headers={"X-Request-Id": echo}))
+
+    outcome = await _probe(vendor, prober)
+
+    assert KEY[:20] not in repr(outcome)
 
 
 async def test_a_hostile_peer_does_not_disturb_its_neighbours(
@@ -268,3 +321,80 @@ async def test_a_hostile_peer_does_not_disturb_its_neighbours(
 
     assert (bad.reason, good.reason) == (Reason.PROTOCOL, Reason.OK)
     assert good.duration < 0.3
+
+
+# -- HTTP/2, frame by frame ------------------------------------------------------------------
+
+
+def frame(kind: int, flags: int = 0, stream: int = 0, body: bytes = b"") -> bytes:
+    return len(body).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + body
+
+
+def http2(first: bytes, more: bytes = b"") -> Greeting:
+    """Send our settings and *first*, then *more* for ever, or nothing."""
+
+    async def greet(peer: Peer) -> None:
+        await peer.send(frame(4) + first)
+        while more:
+            await peer.send(more)
+            await asyncio.sleep(0)
+        await hang(peer)
+
+    return greet
+
+
+OK_HEAD = b"\x88"  # :status 200
+LINE = b"\x00\x01a\x01b"  # a: b, not indexed
+FRAMES: dict[str, tuple[Greeting, set[Reason]]] = {
+    "an answer": (http2(frame(1, 5, 1, OK_HEAD)), {R.OK}),
+    "silence": (http2(b""), {R.TIMEOUT}),
+    "HTTP/1 all the same": (http2(sized(99, b"x" * 99)), {R.PROTOCOL, R.TIMEOUT, R.CONNECT}),
+    "a frame too large": (http2(b"\xff\xff\xff" + bytes(5) + b"\1"), {R.PROTOCOL}),
+    "go away": (http2(frame(7, 0, 0, bytes(8))), {R.CONNECT, R.PROTOCOL}),
+    "a reset stream": (http2(frame(3, 0, 1, b"\0\0\0\7")), {R.CONNECT, R.PROTOCOL}),
+    "a status in words": (http2(frame(1, 4, 1, b"\x08\x03abc")), {R.PROTOCOL}),
+    "a window beyond its bound": (
+        http2(frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2), {R.PROTOCOL},
+    ),
+    "an unasked push": (http2(frame(5, 4, 1, b"\0\0\0\2" + OK_HEAD)), {R.TIMEOUT, R.PROTOCOL}),
+    "a head that does not end": (http2(frame(1, 0, 1, OK_HEAD)), {R.TIMEOUT}),
+    "3000 headers": (http2(frame(1, 4, 1, OK_HEAD + LINE * 3000)), {R.PROTOCOL}),
+    "a head that unpacks to 30 MB": (
+        http2(frame(1, 4, 1, OK_HEAD + b"\x40\x01a\x7f\x81\x1d" + b"b" * 3840 + b"\xbe" * 8000)),
+        {R.PROTOCOL},
+    ),
+    "settings for ever": (http2(b"", frame(4) * 100), {R.CONNECT, R.PROTOCOL, R.TIMEOUT}),
+    "pings for ever": (http2(b"", frame(6, 0, 0, bytes(8)) * 100), {R.CONNECT, R.PROTOCOL}),
+    "continuation for ever": (
+        http2(frame(1, 0, 1, OK_HEAD), frame(9, 0, 1, LINE * 500)), {R.PROTOCOL},
+    ),
+    "1xx for ever 2": (http2(b"", frame(1, 4, 1, b"\x08\x03103" + LINE) * 50), {R.PROTOCOL}),
+    "empty data for ever": (
+        http2(frame(1, 4, 1, OK_HEAD), frame(0, 0, 1) * 200), {R.PROTOCOL, R.TIMEOUT},
+    ),
+    "body for ever": (http2(frame(1, 4, 1, OK_HEAD), frame(0, 0, 1, b"x" * 16_000)), {R.OK}),
+}  # fmt: skip
+
+
+@pytest.fixture
+async def http2_vendor(authority: Authority) -> AsyncIterator[Vendor]:
+    context = authority.server()
+    context.set_alpn_protocols(["h2"])
+    async with Vendor(context) as server:
+        yield server
+
+
+@pytest.mark.parametrize("misdeed", FRAMES)
+async def test_a_misdeed_in_http_2_has_its_reason_in_time_and_stalls_nobody(
+    misdeed: str, http2_vendor: Vendor, prober: HttpProber, authority: Authority
+) -> None:
+    http2_vendor.greeting, reasons = FRAMES[misdeed]
+
+    async with watched() as watch:
+        outcome = await _probe(http2_vendor, prober, tls=authority.trusted())
+
+    assert outcome.reason in reasons, outcome
+    assert watch.seconds < LIMIT + 0.4
+    assert watch.stall < STALL
+    assert watch.grown < 8 << 20
+    assert KEY not in repr(outcome) + str(outcome)
