@@ -11,8 +11,8 @@ run: .venv/run  ## serve the example configuration
 
 test: .venv/dev  ## every test; installs Prometheus, nginx and the like where they are missing
 	tests/tools.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 lint: .venv/dev  ## style, types, architecture
 	$(BIN)/ruff format --check exporter tests

@@ -139,6 +139,19 @@ REJECTED_INTERVAL = 300.0
 """A rejected key is tried once in five minutes: providers block addresses that insist."""
 
 
+_ELSEWHERE = {
+    Verdict.NETWORK: "our own network is down: no canary answers; look here first",
+    Verdict.MONITORING: "no result for three intervals: look at the exporter",
+}
+
+
+def advice_of(reason: Reason, verdict: Verdict) -> str:
+    """Return what to do about *reason* when the fault is *verdict*'s."""
+    if verdict is FACTS[reason].verdict:
+        return FACTS[reason].advice
+    return _ELSEWHERE[verdict]
+
+
 def verdict_of(reason: Reason, *, online: bool = True) -> Verdict:
     """Return whose fault *reason* is, given whether our own network is *online*."""
     return Verdict.NETWORK if reason in OFFLINE and not online else FACTS[reason].verdict

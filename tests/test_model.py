@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model import FACTS, OFFLINE, REJECTED, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.model import (
+    FACTS,
+    OFFLINE,
+    REJECTED,
+    Outcome,
+    Reason,
+    Result,
+    Verdict,
+    advice_of,
+    verdict_of,
+)
 
 VERDICTS = {
     Verdict.OK: "ok key_ok_limited",
@@ -57,3 +67,13 @@ def test_success_is_the_verdict_ok(reason: Reason) -> None:
 
     assert result.success == (verdict is Verdict.OK)
     assert result.reason is reason
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_advice_follows_the_verdict_and_not_the_reason_alone(reason: Reason) -> None:
+    own = advice_of(reason, verdict_of(reason))
+    offline = advice_of(reason, verdict_of(reason, online=False))
+
+    assert own == FACTS[reason].advice
+    assert offline == own if reason not in OFFLINE else "our own network" in offline
+    assert "exporter" in advice_of(reason, Verdict.MONITORING)

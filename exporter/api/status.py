@@ -9,7 +9,7 @@ from aiohttp import web
 from exporter.api.guard import problem
 from exporter.api.keys import LOADER, READY, REGISTRY, RESULTS, Json
 from exporter.config import Target
-from exporter.model import FACTS, Verdict
+from exporter.model import Verdict, advice_of
 from exporter.results import Status, Tally, status_of
 
 _WORST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
@@ -50,7 +50,7 @@ async def health(request: web.Request) -> web.Response:
 
 def service_health(target: Target, tally: Tally) -> Json:
     """Return what one service looks like now. Times are Unix times, durations milliseconds."""
-    last = tally.last
+    last, limited = tally.last, target.unprobed
     verdict = Verdict.MONITORING if tally.stale else (last.verdict if last else None)
     return {
         "id": target.id,
@@ -62,8 +62,10 @@ def service_health(target: Target, tally: Tally) -> Json:
         "status": status_of(target, tally),
         "reason": last.reason if last else None,
         "verdict": verdict,
-        "advice": FACTS[last.reason].advice if last else target.unprobed or "not probed yet",
-        "limited": target.unprobed or None,
+        "advice": advice_of(last.reason, verdict)
+        if last and verdict
+        else limited or "not probed yet",
+        "limited": limited or None,
         "duration_ms": round(last.outcome.duration * 1000, 3) if last else None,
         "last_probe": last.at if last else None,
         "last_success": tally.last_success or None,

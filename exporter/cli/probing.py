@@ -17,7 +17,7 @@ from rich.text import Text
 from exporter.canaries import Canaries, CanaryPlan
 from exporter.clock import SystemClock
 from exporter.config import Declared, Target, canary_endpoint, make_target, read_files
-from exporter.model import FACTS, PHASES, Outcome, Verdict, verdict_of
+from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, verdict_of
 from exporter.probers._curl import CurlTransport
 from exporter.probers.http import HttpProber
 from exporter.probers.shown import curl_line
@@ -112,7 +112,7 @@ def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
         "reason": outcome.reason,
         "verdict": verdict,
         "detail": outcome.detail,
-        "advice": facts.advice,
+        "advice": advice_of(outcome.reason, verdict),
         "up": facts.up,
         "key_configured": target.key_configured,
         "key_valid": facts.key_valid if outcome.keyed else None,
@@ -157,7 +157,7 @@ def _print(target: Target, outcome: Outcome, verdict: Verdict) -> None:
     line = f"  {outcome.detail}" if outcome.detail else ""
     console.print(Text(line + (f"  ({outcome.address})" if outcome.address else "")))
     if not outcome.success:
-        console.print(Text(f"  what to do: {FACTS[outcome.reason].advice}"))
+        console.print(Text(f"  what to do: {advice_of(outcome.reason, verdict)}"))
     if target.unprobed:
         console.print(Text(f"  note: {target.unprobed}"))
     console.print()

@@ -19,6 +19,7 @@ from exporter.matching import NO_JSON, json_of
 from exporter.model import Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers._judge import judge
+from exporter.probers.shown import holds_secret
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _PLAIN = frozenset({"user-agent", "accept"})
@@ -154,4 +155,7 @@ def _read(
     if answer.failure is not None:
         return {}
     read = endpoint.readings.read(answer.status, answer.headers, json, now)
-    return {name: getattr(read, name) for name in read.__slots__}
+    found = {name: getattr(read, name) for name in read.__slots__}
+    if read.request_id and holds_secret(endpoint, read.request_id):
+        found["request_id"] = ""
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shlex
 
@@ -50,3 +51,21 @@ def masked_value(secret: Secret) -> str:
     # What stands before a key must not make a short one long enough to be shown.
     parts = _BREAK.split(text.removeprefix(scheme))
     return scheme + ("… " if len(parts) > 1 else "") + Secret(parts[-1]).masked()
+
+
+def holds_secret(endpoint: Endpoint, text: str) -> bool:
+    """Return whether eight characters of a secret of *endpoint* stand in *text*, as if echoed."""
+    secrets = (secret.reveal() for _, secret in (*endpoint.credentials, *endpoint.query))
+    words = [word for secret in secrets for word in _plain(secret).split()]
+    return any(word[i : i + 8] in text for word in words for i in range(max(0, len(word) - 7)))
+
+
+def _plain(secret: str) -> str:
+    """Return *secret* with what a basic pair says in the clear added."""
+    scheme, _, token = secret.partition(" ")
+    if scheme.lower() != "basic":
+        return secret
+    try:
+        return f"{token} {base64.b64decode(token).decode(errors='replace').replace(':', ' ')}"
+    except ValueError:
+        return secret

@@ -13,7 +13,7 @@ import time
 
 import uvloop
 
-BODY = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status": "ok"}'
+BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"status": "ok"}'
 
 
 class Connection(asyncio.Protocol):

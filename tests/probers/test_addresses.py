@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from exporter.model import Reason
 from exporter.probers._addresses import is_public
 from exporter.probers._curl import CurlTransport, _Transfer
+from exporter.probers._resolver import Resolver
+from tests.dns import NXDOMAIN, NameServer
 from tests.fakes import make_request, settle
 from tests.vendor import Vendor, answer
 
@@ -86,6 +88,42 @@ def test_a_special_block_is_refused_from_end_to_end(block: str, first: str, last
     assert not any(is_public(str(kind(n))) for n in (low, (low + high) // 2, high))
 
 
+def _ranges(version: int) -> list[tuple[int, int]]:
+    parsed = [[ipaddress.ip_address(text) for text in ends] for _, *ends in BLOCKS]
+    return [(int(a), int(b)) for a, b in parsed if a.version == version]
+
+
+@pytest.mark.parametrize(("kind", "start", "end"), [
+    (ipaddress.IPv4Address, 1 << 24, 224 << 24), (ipaddress.IPv6Address, 0x2 << 124, 0x4 << 124),
+])  # fmt: skip
+def test_the_neighbours_of_a_special_block_are_public_unless_they_are_special_too(
+    kind: Any, start: int, end: int
+) -> None:
+    ranges = _ranges(kind(start).version)
+    beside = {n for low, high in ranges for n in (low - 1, high + 1) if start <= n < end}
+    beside |= {start, end - 1}
+
+    judged = {str(kind(n)): is_public(str(kind(n))) for n in beside}
+
+    special = {str(kind(n)) for n in beside if any(low <= n <= high for low, high in ranges)}
+    assert {text for text, public in judged.items() if not public} == special
+    assert len(judged) - len(special) >= 12
+
+
+@pytest.mark.parametrize("inner", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "8.8.8.8"])
+@pytest.mark.parametrize("outer", [
+    "::ffff:0:0", "::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::", "2002::", "2001::",
+])  # fmt: skip
+def test_an_ipv4_address_is_refused_wherever_ipv6_can_carry_it(inner: str, outer: str) -> None:
+    shift = {"2002::": 80}.get(outer, 0)
+    number = int(ipaddress.IPv4Address(inner)) ^ (0xFFFFFFFF if outer == "2001::" else 0)
+
+    carried = ipaddress.IPv6Address(int(ipaddress.IPv6Address(outer)) | number << shift)
+
+    assert not is_public(str(carried))
+    assert not is_public(carried.exploded)
+
+
 @pytest.mark.parametrize("address", [*EMBEDDED, *NO_ADDRESS])
 def test_an_address_within_an_address_and_what_is_none_are_refused(address: str) -> None:
     assert not is_public(address)
@@ -146,18 +184,24 @@ SPELLINGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("known", [NXDOMAIN, ["127.0.0.1", "::1"]], ids=["unknown", "known"])
 @pytest.mark.parametrize("host", SPELLINGS)
 async def test_no_spelling_of_a_private_address_is_dialled(
-    host: str, vendor: Vendor, transport: CurlTransport
+    host: str, known: list[str] | int, vendor: Vendor
 ) -> None:
     vendor.on("/", answer())
     request = make_request(vendor.url(name=host), allow_private=False, timeout=0.5)
 
-    got = await transport.fetch(request)
+    async with NameServer() as dns:
+        # a name server that takes the spelling for a name, and leads inside
+        dns.names[host.lower().rstrip(".")] = known
+        transport = CurlTransport(Resolver(servers=[dns.address]))
+        got = await transport.fetch(request)
+        await transport.close()
 
     await settle()
     assert got.failure in (Reason.ADDRESS_REFUSED, Reason.DNS, Reason.CLIENT_ERROR)
-    assert vendor.connections == 0
+    assert (vendor.connections, vendor.seen) == (0, [])
 
 
 class FixedResolver:
@@ -197,6 +241,61 @@ async def test_the_address_that_was_looked_up_is_the_one_that_is_dialled(vendor:
 
     assert (got.status, got.address) == (200, "127.0.0.1")
     assert vendor.seen[0].header("host") == f"api.test:{vendor.port}"
+
+
+@pytest.fixture
+def second_loopback_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take 127.0.0.2 for public, so that no test can dial what really is."""
+    monkeypatch.setattr("exporter.probers._curl.is_public", lambda address: address == "127.0.0.2")
+
+
+@pytest.mark.usefixtures("second_loopback_is_public")
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0x7f.1", "017700000001", "127.1"])
+async def test_a_number_that_only_the_engine_takes_for_an_address_gets_no_socket(
+    host: str, vendor: Vendor
+) -> None:
+    transport = CurlTransport(FixedResolver("127.0.0.2"))  # type: ignore[arg-type]
+    vendor.on("/", answer())
+
+    got = await transport.fetch(make_request(vendor.url(name=host), allow_private=False))
+    await transport.close()
+
+    assert got.failure is Reason.ADDRESS_REFUSED
+    assert vendor.connections == 0
+
+
+# pycurl duplicates the descriptor of the socket it is given and leaves ours to the collector
+DUPLICATED = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+@DUPLICATED
+@pytest.mark.usefixtures("second_loopback_is_public")
+@pytest.mark.parametrize("found", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "::1", "127.0.0.1"]])
+async def test_of_a_mixed_answer_only_the_public_address_is_dialled(
+    found: list[str], vendor: Vendor
+) -> None:
+    transport = CurlTransport(FixedResolver(*found))  # type: ignore[arg-type]
+    vendor.on("/", answer())
+
+    got = await transport.fetch(make_request(vendor.url(name="api.test"), allow_private=False))
+    await transport.close()
+
+    assert (got.failure, got.resolved) == (Reason.CONNECT, ("127.0.0.2",))
+    assert vendor.connections == 0
+
+
+@DUPLICATED
+@pytest.mark.usefixtures("second_loopback_is_public")
+async def test_a_public_address_is_dialled_under_the_policy() -> None:
+    transport = CurlTransport(FixedResolver("127.0.0.1", "127.0.0.2"))  # type: ignore[arg-type]
+
+    async with Vendor(host="127.0.0.2") as vendor:
+        vendor.on("/", answer(body="x"))
+        url = vendor.url(name="api.test")
+        got = [await transport.fetch(make_request(url, allow_private=False)) for _ in range(2)]
+        await transport.close()
+
+    assert [(one.status, one.address) for one in got] == [(200, "127.0.0.2")] * 2
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1", "::ffff:8.8.8.8"])

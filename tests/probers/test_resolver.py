@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
 
 from exporter.model import Reason
 from exporter.probers._curl import CurlTransport
-from exporter.probers._resolver import ResolveError, Resolver
+from exporter.probers._resolver import _WORDS, ResolveError, Resolver
 from tests.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENCE, NameServer
 from tests.fakes import make_request
 from tests.vendor import Vendor, answer
@@ -76,6 +77,65 @@ async def test_a_name_without_an_address_says_why(
 async def test_no_text_at_all_is_worse_than_a_resolve_error(name: str, resolver: Resolver) -> None:
     with pytest.raises(ResolveError):
         await resolver.addresses(name)
+
+
+class Liar(NameServer):
+    """Answers each question with *flags*, *count* announced records, and *records*."""
+
+    def __init__(self, flags: int, count: int, records: bytes, number: bytes = b"") -> None:
+        super().__init__()
+        self._said = (flags, count, records, number)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        flags, count, records, number = self._said
+        question = data[12 : data.index(b"\0", 12) + 5]
+        head = (number or data[:2]) + struct.pack("!HHHHH", flags, 1, count, 0, 0)
+        assert self._transport is not None
+        self._transport.sendto(head + question + records, addr)
+
+
+def record(kind: int, data: bytes, name: bytes = b"\xc0\x0c") -> bytes:
+    return name + struct.pack("!HHIH", kind, 1, 0, len(data)) + data
+
+
+GOOD = record(1, b"\x7f\0\0\1")
+LIES: dict[str, tuple[int, int, bytes, bytes]] = {
+    "bytes without sense": (0xFFFF, 0xFFFF, b"\xff" * 400, b""),
+    "no records but a count": (0x8180, 9, b"", b""),
+    "fewer records than announced": (0x8180, 60_000, GOOD, b""),
+    "an address of two bytes": (0x8180, 1, record(1, b"\x7f\1"), b""),
+    "an alias of itself": (0x8180, 1, record(5, b"\xc0\x0c"), b""),
+    "a name that points at itself": (0x8180, 1, record(1, b"\x7f\0\0\1", b"\xc0\x1a"), b""),
+    "an answer that ends within a record": (0x8180, 1, GOOD[:-3], b""),
+    "the answer to another question": (0x8180, 1, GOOD, b"\0\0"),
+    "cut short, and no TCP": (0x8380, 0, b"", b""),
+    "not implemented": (0x8184, 0, b"", b""),
+    "format error": (0x8181, 0, b"", b""),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_name_server_that_answers_nonsense_is_a_resolve_error(lie: str) -> None:
+    async with Liar(*LIES[lie]) as server:
+        resolver = Resolver(servers=[server.address], attempt=0.02)
+
+        with pytest.raises(ResolveError) as caught:
+            await resolver.addresses("api.test")
+
+        await resolver.close()
+
+    assert str(caught.value) in set(_WORDS.values())
+
+
+async def test_a_thousand_addresses_are_an_answer_like_any_other(vendor: Vendor) -> None:
+    vendor.on("/", answer())
+
+    async with Liar(0x8180, 1000, GOOD * 1000) as server:
+        transport = CurlTransport(Resolver(servers=[server.address]))
+        got = await transport.fetch(make_request(vendor.url(name="api.test")))
+        await transport.close()
+
+    assert (got.status, set(got.resolved)) == (200, {"127.0.0.1"})
 
 
 async def test_a_name_server_that_is_not_there_says_so() -> None:
