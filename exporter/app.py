@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import resource
 import signal
@@ -20,6 +21,7 @@ from exporter.api import make_application
 from exporter.api.guard import ADMIN_TOKEN
 from exporter.api.keys import EXPOSITION, LOADER, OWN, READY, REGISTRY, RESULTS
 from exporter.api.multitarget import PROBING, Probing
+from exporter.api.webauth import Door
 from exporter.canaries import Canaries, CanaryPlan
 from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
@@ -39,6 +41,7 @@ from exporter.results import Results, status_of
 from exporter.scheduler import Observer, Scheduler
 from exporter.secret import Secret
 from exporter.statuspages import StatusPages
+from exporter.webconfig import WebFile
 
 _log = logging.getLogger(__name__)
 VERSION = metadata.version("tekup-service-registry")
@@ -60,6 +63,8 @@ class Options:
     """Time for a request's head, and for an idle connection."""
     modules: Path | None = None
     """The modules of /probe, which is off without them."""
+    web_config: Path | None = None
+    """TLS and passwords in exporter-toolkit's format; plain HTTP for everybody without it."""
 
 
 class App:
@@ -74,6 +79,7 @@ class App:
         self.transport = CurlTransport()
         self.prober = HttpProber(self.transport, self.clock)
         self.modules = Modules(options.modules)
+        self.web = WebFile(options.web_config, self.clock)
         self.results, self.registry = Results(), Registry()
         self.own = OwnMetrics(VERSION)
         self.polling = Polling(self.clock)
@@ -126,7 +132,7 @@ class App:
 
     def _redact(self) -> None:
         known = [secret for target in self.registry for secret in target.secrets()]
-        self.redaction.replace([*known, *self.modules.secrets()])
+        self.redaction.replace([*known, *self.modules.secrets(), *self.web.secrets()])
 
     def _record(self, target: Target, result: Result) -> None:
         tally = self.results.of(target.id)
@@ -169,6 +175,7 @@ class App:
             OSError: the address cannot be bound.
         """
         _raise_file_limit()
+        self.web.load()
         self.loader.load()
         runner = web.AppRunner(
             self._application(), access_log=None, keepalive_timeout=self.options.head_seconds,
@@ -177,15 +184,25 @@ class App:
         await runner.setup()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                server = await _listen(runner, self.options)
+                server = await _listen(runner, self.options, self.web)
                 stack.callback(server.close)
                 self.port = server.sockets[0].getsockname()[1]
+                self._warn_if_open([one.getsockname()[0] for one in server.sockets])
                 self._not_ready = ""
                 started(self)
                 await self._work(stop)
         finally:
             await runner.cleanup()
             await self.transport.close()
+
+    def _warn_if_open(self, addresses: list[str]) -> None:
+        if self.web.tls or self.web.current().users:
+            return
+        if not all(ipaddress.ip_address(one).is_loopback for one in addresses):
+            event(
+                _log, "whoever reaches this address can read everything", level=logging.WARNING,
+                instead="--web.config.file FILE for TLS and passwords, or --listen 127.0.0.1:PORT",
+            )  # fmt: skip
 
     async def _work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
@@ -237,6 +254,8 @@ class App:
         application[PROBING] = Probing(self.modules, prober, USER_AGENT)
         application[READY] = lambda: self._not_ready
         application[ADMIN_TOKEN] = self.options.admin_token
+        if self.options.web_config is not None:
+            Door(self.web, self.clock).install(application)
         return application
 
 
@@ -271,7 +290,7 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-async def _listen(runner: web.AppRunner, options: Options) -> asyncio.Server:
+async def _listen(runner: web.AppRunner, options: Options, file: WebFile) -> asyncio.Server:
     handlers = runner.server
     assert handlers is not None
 
@@ -280,7 +299,11 @@ async def _listen(runner: web.AppRunner, options: Options) -> asyncio.Server:
 
     loop = asyncio.get_running_loop()
     host = options.host or None
-    return await loop.create_server(accept, host, options.port, backlog=1024)
+    context = file.context()
+    return await loop.create_server(
+        accept, host, options.port, backlog=1024, ssl=context,
+        ssl_handshake_timeout=options.head_seconds if context else None,
+    )  # fmt: skip
 
 
 def _raise_file_limit() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from exporter.clock import Clock
 from exporter.config import Configuration, Declared, Target, make_target
 from exporter.log import event
 from exporter.registry import Registry
-from exporter.secret import file_signature
+from exporter.secret import Secret, file_signature
 from exporter.settings import SettingsError
 
 _log = logging.getLogger(__name__)
@@ -38,8 +38,29 @@ class Listener(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Read:
     configuration: Configuration
+    declared: dict[str, Declared]
     targets: list[Target]
     signatures: dict[str, _Signature]
+
+
+class Overlay(Protocol):
+    """What was changed at run time and lies over the files; implemented by `management`."""
+
+    def services(self) -> Iterable[Declared]:
+        """Return the services that were added at run time."""
+
+    def key(self, service: str) -> Secret | None:
+        """Return the key that replaces the declared one of *service*."""
+
+
+class NoOverlay:
+    """Nothing is changed at run time."""
+
+    def services(self) -> Iterable[Declared]:
+        return ()
+
+    def key(self, service: str) -> Secret | None:
+        return None
 
 
 class Loader:
@@ -49,6 +70,7 @@ class Loader:
         self, source: Callable[[], Configuration], registry: Registry,
         environment: Mapping[str, str], clock: Clock, listener: Listener,
     ) -> None:  # fmt: skip
+        self.overlay: Overlay = NoOverlay()
         self._source, self._registry, self._environment = source, registry, environment
         self._clock, self._listener = clock, listener
         self._declared: dict[str, Declared] = {}
@@ -80,6 +102,25 @@ class Loader:
             self._place(found)
             return None
 
+    def declared(self, service: str) -> Declared | None:
+        """Return how *service* is declared, in a file or at run time."""
+        return self._declared.get(service)
+
+    def target(self, declared: Declared, key: Secret | None = None) -> Target:
+        """Return the target of *declared*, with *key* or the one it has now."""
+        replacing = key or self.overlay.key(declared.raw["id"])
+        return self._switched(make_target(declared, self._environment, replacing))
+
+    def put(self, declared: Declared) -> None:
+        """Register *declared*, which was added or changed at run time."""
+        self._declared[declared.raw["id"]] = declared
+        self._registry.put(self.target(declared))
+
+    def drop(self, service: str) -> None:
+        """Take out *service*, which was added at run time."""
+        self._declared.pop(service, None)
+        self._registry.remove(service)
+
     async def watch_keys(self) -> None:
         """Look at the key files every two seconds until cancelled."""
         while True:
@@ -94,15 +135,19 @@ class Loader:
         files = {d.raw["api_key_file"] for d in configuration.services if "api_key_file" in d.raw}
         # Before the keys are read: a file that changes meanwhile is read again by `watch_keys`.
         signatures = {path: _signature(path) for path in files}
-        targets = [make_target(d, self._environment) for d in configuration.services]
-        return _Read(configuration, targets, signatures)
+        declared = {d.raw["id"]: d for d in (*self.overlay.services(), *configuration.services)}
+        targets = [
+            make_target(d, self._environment, self.overlay.key(name))
+            for name, d in declared.items()
+        ]
+        return _Read(configuration, declared, targets, signatures)
 
     def _place(self, read: _Read) -> None:
         configuration, targets = read.configuration, read.targets
         for warning in configuration.warnings:
             event(_log, "configuration warning", level=logging.WARNING, problem=warning)
         self._enabled = configuration.monitoring.enabled
-        self._declared = {d.raw["id"]: d for d in configuration.services}
+        self._declared = read.declared
         self._signatures = read.signatures
         self._listener.loaded(configuration)
         change = self._registry.replace(self._switched(target) for target in targets)
@@ -120,9 +165,9 @@ class Loader:
     def _read_key(self, path: str) -> None:
         for declared in list(self._declared.values()):
             if declared.raw.get("api_key_file") == path:
-                target = self._switched(make_target(declared, self._environment))
+                target = self.target(declared)
                 event(_log, "key file changed", service=target.id, configured=bool(target.key))
-                self._registry.change(target)
+                self._registry.put(target)
 
 
 def _signature(path: str) -> _Signature:

@@ -63,16 +63,24 @@ def found(pattern: str, text: str) -> bool:
         return compiled.search(text.encode("utf-8", "replace").decode()) is not None
 
 
+class UnsearchableError(ValueError):
+    """The data cannot be searched: it is no JSON, or nested deeper than the search goes."""
+
+
 def json_values(path: str, data: Any) -> list[Any]:
-    """Return every value at *path*; none of a body that is no JSON."""
+    """Return every value at *path*.
+
+    Raises:
+        UnsearchableError: whether there is a value cannot be told.
+    """
     if data is NO_JSON:
-        return []
+        raise UnsearchableError("the body is not JSON")
     if path == "$":
         return [data]
     try:
         return list(_path(path).findall(data))
     except _PATH_ERRORS:
-        return []
+        raise UnsearchableError("the body cannot be searched") from None
 
 
 def json_of(body: bytes) -> Any:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from exporter.matching import json_values
+from exporter.matching import UnsearchableError, json_values
 from exporter.model import Limit
 from exporter.settings import option
 
@@ -246,7 +246,10 @@ def _request_id(wanted: tuple[str, ...], headers: Mapping[str, str]) -> str:
 
 
 def _first(path: str | None, json: Callable[[], Any]) -> Any:
-    return next(iter(json_values(path, json())), None) if path else None
+    try:
+        return next(iter(json_values(path, json())), None) if path else None
+    except UnsearchableError:
+        return None
 
 
 def _number(value: Any) -> float | None:

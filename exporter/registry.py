@@ -72,11 +72,23 @@ class Registry:
         self._tell(change)
         return change
 
-    def change(self, target: Target) -> None:
-        """Put *target* in the place of the one with its id, for example with a new key."""
-        if self._targets.get(target.id) != target:
-            self._targets[target.id] = target
-            self._tell(Change(changed=(target,)))
+    def put(self, target: Target) -> None:
+        """Add *target*, or put it in the place of the one with its id."""
+        known = self._targets.get(target.id)
+        if known == target:
+            return
+        self._targets[target.id] = target
+        self._tell(Change(added=(target,)) if known is None else Change(changed=(target,)))
+
+    def remove(self, service: str) -> None:
+        """Take *service* out.
+
+        Raises:
+            UnknownServiceError: it is not registered.
+        """
+        target = self.get(service)
+        del self._targets[service]
+        self._tell(Change(removed=(target,)))
 
     def _tell(self, change: Change) -> None:
         if change.added or change.changed or change.removed:

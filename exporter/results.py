@@ -5,18 +5,22 @@ Pure: no time, no I/O. Written by `app` as results come in, read by metrics and 
 
 from __future__ import annotations
 
+import contextlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from typing import Any
 
 from exporter.config import Target
 from exporter.model import (
     FACTS,
+    PHASES,
     REJECTED,
     REJECTED_INTERVAL,
     Certificate,
     Limit,
+    Outcome,
     Reason,
     Result,
     Verdict,
@@ -28,6 +32,7 @@ BUCKETS = (
 )  # fmt: skip
 REASONS = tuple(Reason)
 _INDEX = {reason: index for index, reason in enumerate(REASONS)}
+_VERDICTS = frozenset(Verdict)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 SLOS = ("availability", "latency")
 KEPT_RESULTS, KEPT_FAILURES = 20, 5
@@ -156,6 +161,99 @@ class Tally:
         """Drop what was told about the key before."""
         self.key_expiry = None
         self.limits, self.quotas = {}, {}
+
+    def dump(self) -> dict[str, Any]:
+        """Return as JSON what has to continue after a restart; nothing of the key."""
+        bounds = (*map(str, BUCKETS), "+Inf")
+        return {
+            "reasons": {r.value: n for r, n in zip(REASONS, self.reasons, strict=True) if n},
+            "buckets": {b: n for b, n in zip(bounds, self.buckets, strict=True) if n},
+            "events": list(self.events),
+            "bad": list(self.bad),
+            "latency_sum": self.latency_sum,
+            "attempts": self.attempts,
+            "changes": self.changes,
+            "in_a_row": self.in_a_row,
+            "last_success": self.last_success,
+            "last": None if self.last is None else _dumped(self.last),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from *state*, a `dump`; what is unknown or damaged in it is passed over."""
+        for name, number in _pairs(state.get("reasons")):
+            if name in _INDEX:
+                self.reasons[_INDEX[Reason(name)]] = number
+        for name, number in _pairs(state.get("buckets")):
+            with contextlib.suppress(ValueError):
+                self.buckets[bisect_left(BUCKETS, float(name))] += number
+        for name in ("events", "bad"):
+            match state.get(name):
+                case [available, fast] if _whole(available) and _whole(fast):
+                    setattr(self, name, [available, fast])
+        for name in ("attempts", "changes", "in_a_row"):
+            if _whole(state.get(name)):
+                setattr(self, name, state[name])
+        for name in ("latency_sum", "last_success"):
+            if _seconds(state.get(name)):
+                setattr(self, name, float(state[name]))
+        if (last := _restored(state.get("last"))) is not None:
+            self.last = last
+
+
+def _dumped(result: Result) -> dict[str, Any]:
+    outcome = result.outcome
+    return {
+        "service": result.service,
+        "at": result.at,
+        "verdict": result.verdict.value,
+        "reason": outcome.reason.value,
+        "duration": outcome.duration,
+        "phases": list(outcome.phases),
+        "status": outcome.status,
+        "http_version": outcome.http_version,
+        "content_length": outcome.content_length,
+        "keyed": outcome.keyed,
+    }
+
+
+def _restored(last: Any) -> Result | None:
+    match last:
+        case {
+            "service": str(service),
+            "at": at,
+            "verdict": str(verdict),
+            "reason": str(reason),
+            "duration": duration,
+        } if _seconds(at) and _seconds(duration) and verdict in _VERDICTS and reason in _INDEX:
+            pass
+        case _:
+            return None
+    phases, length = last.get("phases"), last.get("content_length")
+    more: dict[str, Any] = {"keyed": last.get("keyed") is True}
+    if isinstance(phases, list) and len(phases) == len(PHASES) and all(map(_seconds, phases)):
+        more["phases"] = tuple(map(float, phases))
+    if _whole(last.get("status")):
+        more["status"] = last["status"]
+    if _seconds(last.get("http_version")):
+        more["http_version"] = float(last["http_version"])
+    if _whole(length):
+        more["content_length"] = length
+    outcome = Outcome(reason=Reason(reason), duration=float(duration), **more)
+    return Result(service=service, at=float(at), outcome=outcome, verdict=Verdict(verdict))
+
+
+def _pairs(found: Any) -> Iterator[tuple[str, int]]:
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    return ((str(name), number) for name, number in pairs if _whole(number))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _seconds(value: Any) -> bool:
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return plain and 0 <= value < 2**53
 
 
 class Results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from exporter.matching import (
     NO_JSON,
+    UnsearchableError,
     found,
     json_of,
     json_values,
@@ -85,8 +87,18 @@ def test_a_path_finds_every_value_at_its_place(path: str, values: list[Any]) -> 
 
 
 @pytest.mark.parametrize("path", ["$", "$.a", "$..*"])
-def test_nothing_is_found_in_a_body_that_is_no_json(path: str) -> None:
-    assert json_values(path, NO_JSON) == []
+def test_a_body_that_is_no_json_cannot_be_searched(path: str) -> None:
+    with pytest.raises(UnsearchableError, match="is not JSON"):
+        json_values(path, NO_JSON)
+
+
+def test_what_is_nested_too_deep_is_not_taken_for_absent() -> None:
+    data: Any = {"x": 1}
+    for _ in range(200):
+        data = {"a": data}
+
+    with pytest.raises(UnsearchableError):
+        json_values("$..error", {"error": 1, "deep": data})
 
 
 @pytest.mark.parametrize("data", [None, 0, "", "text", True, [], 1.5])
@@ -139,8 +151,9 @@ def test_the_mark_of_no_json_shows_what_it_is() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_raise(body: bytes) -> None:
-    json_values("$..a", json_of(body))
+def test_no_bytes_raise_anything_else(body: bytes) -> None:
+    with contextlib.suppress(UnsearchableError):
+        json_values("$..a", json_of(body))
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=9))

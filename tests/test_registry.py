@@ -64,8 +64,8 @@ def test_a_changed_target_takes_the_place_of_the_former() -> None:
     made, changes = registry(A, B)
     other = replace(A, team="web")
 
-    made.change(other)
-    made.change(replace(other))
+    made.put(other)
+    made.put(replace(other))
 
     assert [target for target in made] == [other, B]
     assert changes == [Change(changed=(other,))]

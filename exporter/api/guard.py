@@ -13,7 +13,12 @@ from enum import Enum
 
 from aiohttp import web
 
+from exporter.api.bodies import BodyError
+from exporter.management import KeyRefusedError, ManagementError
+from exporter.registry import UnknownServiceError
 from exporter.secret import Secret
+from exporter.settings import SettingsError
+from exporter.store import VaultMissingError
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -67,11 +72,13 @@ def _refusal(request: web.Request) -> web.Response | None:
             detail="start with --admin-token-file FILE or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
         )
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":  # a password stands there, or nothing
+        given = request.headers.get("X-Admin-Token", "")
     sent = given.strip().encode("utf-8", "surrogateescape")
-    right = hmac.compare_digest(sent, token.reveal().encode())
-    if scheme.lower() == "bearer" and right:
+    if hmac.compare_digest(sent, token.reveal().encode()):
         return None
-    refused = problem(401, "a valid admin token is needed", detail="Authorization: Bearer TOKEN")
+    how = "Authorization: Bearer TOKEN, or X-Admin-Token: TOKEN beside a password"
+    refused = problem(401, "a valid admin token is needed", detail=how)
     refused.headers["WWW-Authenticate"] = "Bearer"
     return refused
 
@@ -87,10 +94,32 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = problem(error.status, error.reason)
         if allow := error.headers.get("Allow"):
             response.headers["Allow"] = allow
-    except Exception:
-        _log.exception("bug in a handler")
-        response = problem(500, "internal error", detail="see the exporter's log")
+    except Exception as error:
+        response = _told(error)
     return response
+
+
+def _told(error: Exception) -> web.Response:
+    """Return the answer to an expected error, or 500 for a bug."""
+    match error:
+        case UnknownServiceError():
+            return problem(404, "there is no such service")
+        case BodyError():
+            return problem(400, str(error))
+        case SettingsError():
+            mistakes = [{"where": p.where, "what": p.what} for p in error.problems]
+            return problem(422, "the service is not valid", errors=mistakes)
+        case KeyRefusedError():
+            seen = error.outcome
+            return problem(
+                422, str(error), reason=seen.reason, detail=f"{seen.detail}; force to use it anyway"
+            )
+        case VaultMissingError():
+            return problem(409, "keys cannot be kept", detail=str(error))
+        case ManagementError():
+            return problem(409, str(error), code=error.code)
+    _log.error("bug in a handler", exc_info=error)
+    return problem(500, "internal error", detail="see the exporter's log")
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

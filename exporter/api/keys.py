@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from exporter.loading import Loader
+from exporter.management import Management
 from exporter.metrics import Exposition, OwnMetrics
 from exporter.registry import Registry
 from exporter.results import Results
@@ -16,6 +17,7 @@ EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
 OWN: web.AppKey[OwnMetrics] = web.AppKey("OWN", OwnMetrics)
 REGISTRY: web.AppKey[Registry] = web.AppKey("REGISTRY", Registry)
 RESULTS: web.AppKey[Results] = web.AppKey("RESULTS", Results)
+MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
 READY: web.AppKey[Callable[[], str]] = web.AppKey("READY", Callable[[], str])  # type: ignore[arg-type]
 Json = dict[str, Any]

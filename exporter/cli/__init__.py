@@ -98,6 +98,10 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="modules of /probe; default config/modules.yaml",
     )  # fmt: skip
     parser.add_argument(
+        "--web.config.file", dest="web_config", type=Path, metavar="FILE",
+        help="TLS, passwords, headers and a rate limit, as exporter-toolkit has them",
+    )  # fmt: skip
+    parser.add_argument(
         "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt"
     )
     parser.add_argument(
@@ -134,6 +138,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         admin_token=_admin_token(arguments.admin_token_file),
         lean=arguments.lean,
         modules=_modules(arguments),
+        web_config=arguments.web_config,
     )
     app = App(options, redaction=redaction)
     try:
@@ -155,7 +160,7 @@ def _announce(app: App) -> None:
     shown = f"[{shown}]" if ":" in shown else shown
     print(
         f"Service registry {VERSION}: {len(app.registry)} services, "
-        f"http://{shown}:{app.port}/ (metrics at /metrics)",
+        f"http{'s' * app.web.tls}://{shown}:{app.port}/ (metrics at /metrics)",
         flush=True,
     )
 

@@ -6,6 +6,7 @@ from exporter.config.files import (
     Declared,
     file_schema,
     read_files,
+    read_request,
     read_text,
 )
 from exporter.config.requests import USER_AGENT, canary_endpoint
@@ -27,6 +28,8 @@ __all__ = [
     "canary_endpoint",
     "file_schema",
     "make_target",
+    "merged",
     "read_files",
+    "read_request",
     "read_text",
 ]

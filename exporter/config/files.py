@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -117,6 +118,43 @@ def read_text(text: str, source: str, environment: Mapping[str, str]) -> Configu
     return reading.configuration()
 
 
+def read_request(raw: Mapping[str, Any], source: str) -> Declared:
+    """Return the service that *raw*, data of a request, declares.
+
+    Nothing in it is replaced by environment variables and no file may be named: whoever may call
+    the API may not read the machine.
+
+    Raises:
+        SettingsError: with every mistake; `where` is the place inside the service.
+    """
+    refused = [Problem(source, 1, where, _FILES_ONLY) for where in _files_named(raw)]
+    reading = _Reading(None)
+    reading.add(json.dumps({"services": [raw]}), source)
+    try:
+        configuration = reading.configuration()
+    except SettingsError as error:
+        found = [replace(p, where=p.where.removeprefix(_FIRST) or "(top)") for p in error.problems]
+        raise SettingsError([*found, *refused]) from None
+    if refused:
+        raise SettingsError(refused)
+    return configuration.services[0]
+
+
+_FIRST = "services[0]."
+_FILES_ONLY = "names a file of the machine: possible in a configuration file only"
+
+
+def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
+    if raw.get("api_key_file"):
+        yield "api_key_file"
+    check = raw.get("health_check")
+    tls = check.get("tls") if isinstance(check, dict) else None
+    if isinstance(tls, dict):
+        for name in ("ca_file", "cert_file", "key_file"):
+            if tls.get(name):
+                yield f"health_check.tls.{name}"
+
+
 @dataclass(slots=True)
 class _File:
     """A file with the places that its schema refuses taken out, so that the rest can be checked."""
@@ -132,7 +170,7 @@ class _File:
 class _Reading:
     """Collects files and mistakes; `configuration` combines the one or raises the other."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str] | None) -> None:
         self._environment = environment
         self._rules = _rules()
         self._files: list[_File] = []

@@ -8,7 +8,7 @@ from typing import Any
 from exporter.config.declarations import Canary
 from exporter.probers import Endpoint, Expectations
 
-USER_AGENT = "tekup-service-registry (+https://github.com/tekup/service-registry)"
+USER_AGENT = "tekup-service-registry"
 
 
 def body_of(data: Any) -> tuple[bytes | None, dict[str, str]]:

@@ -75,11 +75,16 @@ class Target:
         return any(window.start <= now < window.end for window in self.maintenance)
 
 
-def make_target(declared: Declared, environment: Mapping[str, str]) -> Target:
-    """Return the target of *declared*; a missing or unreadable key is a state, not an error."""
+def make_target(
+    declared: Declared, environment: Mapping[str, str], key: Secret | None = None
+) -> Target:
+    """Return the target of *declared*; a missing or unreadable key is a state, not an error.
+
+    *key* replaces the declared one.
+    """
     service: Service = build(Service, declared.raw)
     preset = presets().get(service.provider)
-    maker = _Maker(service, declared, preset, environment)
+    maker = _Maker(service, declared, preset, environment, key)
     return maker.target()
 
 
@@ -92,7 +97,7 @@ class _Maker:
 
     def __init__(
         self, service: Service, declared: Declared, preset: Preset | None,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str], key: Secret | None,
     ) -> None:  # fmt: skip
         self.service, self.raw, self.preset = service, declared.raw, preset
         self.environment = environment
@@ -101,7 +106,7 @@ class _Maker:
         self.bound = any(name in self.raw_check for name in _BOUND)
         self.auth = _auth(service, preset)
         self.key_problem = ""
-        self.key = self._key()
+        self.key = key or self._key()
 
     def target(self) -> Target:
         service, preset = self.service, self.preset

@@ -30,12 +30,13 @@ MAX_LINES = MAX_HEADERS + 2
 class _Transfer:
     """One request under way: what its callbacks collect."""
 
-    __slots__ = ("body", "done", "lines", "max_body", "refused", "size", "truncated")
+    __slots__ = ("body", "done", "lines", "max_body", "opened", "refused", "size", "truncated")
 
     def __init__(self, done: asyncio.Future[tuple[int, str]], max_body: int) -> None:
         self.done, self.max_body = done, max_body
         self.lines: list[bytes] = []
         self.body: list[bytes] = []
+        self.opened: list[socket.socket] = []
         self.size = 0
         self.truncated = self.refused = False
 
@@ -72,7 +73,14 @@ class _Transfer:
         if not is_public(str(where[0])):
             self.refused = True
             return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        opened = socket.socket(family, kind, protocol)
+        self.opened.append(opened)
+        return opened
+
+    def close_opened(self) -> None:
+        """Close our side of the sockets: pycurl works on a duplicate."""
+        for opened in self.opened:
+            opened.close()
 
 
 class CurlTransport:
@@ -211,7 +219,10 @@ class CurlTransport:
     async def _run(self, curl: Any, transfer: _Transfer) -> tuple[int, str]:
         self._running[curl] = transfer
         self._multi.add_handle(curl)
-        return await transfer.done
+        try:
+            return await transfer.done
+        finally:
+            transfer.close_opened()
 
     def _forget(self, curl: Any) -> None:
         if self._running.pop(curl, None) is not None:

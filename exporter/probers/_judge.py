@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.checks import AnswerRule, Assertion, operator_of
-from exporter.matching import NO_JSON, found, json_values
+from exporter.matching import UnsearchableError, found, json_values
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
 
@@ -85,9 +85,12 @@ def failed_assertion(assertion: Assertion, answer: Answer, json: Json) -> str:
     """Return why *assertion* does not hold, or an empty text."""
     operator, operand = operator_of(assertion)
     if assertion.json is not None:
-        where, values = assertion.json, json_values(assertion.json, json())
-        if json() is NO_JSON and operator != "exists":
-            return f"{where}: the body is not JSON"
+        where = assertion.json
+        try:
+            values = json_values(where, json())
+        except UnsearchableError as error:
+            # Also for `exists: false`: what cannot be searched proves nothing.
+            return f"{where}: {error}"
     elif assertion.header is not None:
         where = f"header {assertion.header}"
         value = answer.headers.get(assertion.header.lower())

@@ -22,7 +22,7 @@ class ResolveError(OSError):
 class Resolver:
     """Resolves for one event loop. *servers* replaces those of resolv.conf (host or host:port)."""
 
-    def __init__(self, servers: list[str] | None = None, attempt: float = 2.0) -> None:
+    def __init__(self, servers: list[str] | None = None, attempt: float = 1.0) -> None:
         self._servers, self._attempt = servers, attempt
         self._ares: aiodns.DNSResolver | None = None
 

@@ -264,11 +264,6 @@ async def test_a_number_that_only_the_engine_takes_for_an_address_gets_no_socket
     assert vendor.connections == 0
 
 
-# pycurl duplicates the descriptor of the socket it is given and leaves ours to the collector
-DUPLICATED = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
-
-@DUPLICATED
 @pytest.mark.usefixtures("second_loopback_is_public")
 @pytest.mark.parametrize("found", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "::1", "127.0.0.1"]])
 async def test_of_a_mixed_answer_only_the_public_address_is_dialled(
@@ -284,7 +279,6 @@ async def test_of_a_mixed_answer_only_the_public_address_is_dialled(
     assert vendor.connections == 0
 
 
-@DUPLICATED
 @pytest.mark.usefixtures("second_loopback_is_public")
 async def test_a_public_address_is_dialled_under_the_policy() -> None:
     transport = CurlTransport(FixedResolver("127.0.0.1", "127.0.0.2"))  # type: ignore[arg-type]

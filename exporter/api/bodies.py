@@ -1,0 +1,45 @@
+"""Request bodies: JSON objects within bounds, and clear words where they are not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+
+class BodyError(ValueError):
+    """The body cannot be used; the message says why and holds nothing of it."""
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """Return the body, a JSON object.
+
+    Raises:
+        BodyError: it is something else.
+    """
+    if request.content_type not in ("application/json", "application/merge-patch+json"):
+        raise BodyError("the Content-Type must be application/json")
+    try:
+        found = json.loads(await request.read(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise BodyError("the body is not JSON") from None
+    if not isinstance(found, dict):
+        raise BodyError("the body must be a JSON object")
+    return found
+
+
+def text_field(body: dict[str, Any], name: str) -> str:
+    """Return the non-empty text at *name*.
+
+    Raises:
+        BodyError: it is missing or something else.
+    """
+    value = body.get(name)
+    if not isinstance(value, str) or not value or any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise BodyError(f"{name} must be a non-empty text without control characters")
+    return value
+
+
+def _refuse(word: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON")

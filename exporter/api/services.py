@@ -1,0 +1,172 @@
+"""/api/services: list, register, change, remove, test; rotate, roll back and forget a key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from exporter.api.bodies import json_object, text_field
+from exporter.api.guard import problem
+from exporter.api.keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
+from exporter.api.status import service_health
+from exporter.config import Target
+from exporter.model import FACTS, PHASES, Outcome, verdict_of
+from exporter.probers.shown import curl_line
+from exporter.secret import Secret
+
+FILTERS = ("environment", "provider", "type", "status")
+PAGE = 500
+_SECRET_FIELDS = ("additional_headers", "api_key", "api_key_file")
+
+
+async def listing(request: web.Request) -> web.Response:
+    """Return the services that fit the filters, by id, a page at a time."""
+    wanted = {name: request.query[name] for name in FILTERS if name in request.query}
+    after = request.query.get("cursor", "")
+    limit = request.query.get("limit", str(PAGE))
+    if not limit.isdigit() or not 1 <= int(limit) <= 1000:
+        return problem(400, "limit must be a number from 1 to 1000")
+    rows = []
+    for target in sorted(request.app[REGISTRY], key=lambda target: target.id):
+        if target.id > after:
+            row = service_health(target, request.app[RESULTS].of(target.id))
+            if all(row[name] == value for name, value in wanted.items()):
+                rows.append(row)
+        if len(rows) > int(limit):
+            break
+    page = rows[: int(limit)]
+    following = page[-1]["id"] if len(rows) > len(page) else None
+    return web.json_response({"services": page, "next": following})
+
+
+async def register(request: web.Request) -> web.Response:
+    """Register a service; 201 with what was registered."""
+    target = await request.app[MANAGEMENT].add(await json_object(request), who(request))
+    location = {"Location": f"/api/services/{target.id}"}
+    return web.json_response(_described(request, target), status=201, headers=location)
+
+
+async def one(request: web.Request) -> web.Response:
+    """Return one service with its configuration; keys are masked."""
+    return web.json_response(_described(request, _target(request)))
+
+
+async def change(request: web.Request) -> web.Response:
+    """Merge the body into a service that the API added (RFC 7396)."""
+    patch = await json_object(request)
+    service = request.match_info["id"]
+    if patch.get("id", service) != service:
+        return problem(422, "an id cannot be changed", detail="remove the service and add it anew")
+    target = await request.app[MANAGEMENT].change(service, patch, who(request))
+    return web.json_response(_described(request, target))
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Remove a service that the API added, with its keys and series."""
+    await request.app[MANAGEMENT].remove(request.match_info["id"], who(request))
+    return web.Response(status=204)
+
+
+async def test(request: web.Request) -> web.Response:
+    """Probe a service once, now; nothing of it is counted."""
+    outcome = await request.app[MANAGEMENT].test(request.match_info["id"])
+    if outcome is None:
+        why = _target(request).unprobed
+        return problem(409, "the service cannot be probed", detail=why)
+    return web.json_response({**_outcome(outcome), "success": outcome.success})
+
+
+async def rotate(request: web.Request) -> web.Response:
+    """Verify a new key with the provider and use it, or roll back to the one before."""
+    body = await json_object(request)
+    management, service = request.app[MANAGEMENT], request.match_info["id"]
+    if body.get("rollback") is True:
+        done = await management.roll_back(service, who(request))
+    else:
+        key = Secret(text_field(body, "api_key"))
+        force = body.get("force") is True
+        done = await management.rotate(service, key, who(request), force=force)
+    seen = _outcome(done.outcome) if done.outcome is not None else None
+    return web.json_response({"service": service, "rotated_at": done.rotated_at, "verified": seen})
+
+
+async def forget_key(request: web.Request) -> web.Response:
+    """Return to the key that the service is declared with."""
+    await request.app[MANAGEMENT].forget_key(request.match_info["id"], who(request))
+    return web.Response(status=204)
+
+
+async def discovery(request: web.Request) -> web.Response:
+    """Return the enabled services in the form of Prometheus' http_sd."""
+    rows = [
+        {
+            "targets": [target.endpoint.shown],
+            "labels": {
+                "service": target.id,
+                "environment": target.environment,
+                "provider": target.provider,
+                "__meta_service_type": target.type,
+                "__meta_service_team": target.team,
+            },
+        }
+        for target in request.app[REGISTRY]
+        if target.enabled and target.endpoint is not None
+    ]
+    return web.json_response(rows)
+
+
+def who(request: web.Request) -> str:
+    """Return who asks, for the audit."""
+    return f"api from {request.remote}"
+
+
+def _target(request: web.Request) -> Target:
+    return request.app[REGISTRY].get(request.match_info["id"])
+
+
+def _described(request: web.Request, target: Target) -> Json:
+    management = request.app[MANAGEMENT]
+    declared = request.app[LOADER].declared(target.id)
+    shown: dict[str, Any] = {}
+    if declared is not None:
+        shown = {k: v for k, v in declared.raw.items() if k not in _SECRET_FIELDS}
+        if "health_check" in shown:
+            hidden = {"headers", "body", "proxy", "endpoint"}
+            check = shown["health_check"].items()
+            shown["health_check"] = {k: v for k, v in check if k not in hidden}
+        shown.pop("base_url", None)
+    return {
+        **service_health(target, request.app[RESULTS].of(target.id)),
+        "origin": "file" if management.in_file(target.id) else "api",
+        "config": shown,
+        "interval_seconds": target.interval,
+        "endpoint": target.endpoint.shown if target.endpoint else None,
+        "method": target.endpoint.method if target.endpoint else None,
+        "key": {
+            "configured": target.key_configured,
+            "masked": target.key.masked() if target.key else None,
+            "rotated_at": management.rotated.get(target.id),
+        },
+        "curl": curl_line(target.endpoint) if target.endpoint else None,
+        "failures": [
+            {"at": result.at, "verdict": result.verdict, **_outcome(result.outcome)}
+            for result in request.app[RESULTS].of(target.id).failures
+        ],
+    }
+
+
+def _outcome(outcome: Outcome) -> Json:
+    phases = zip(PHASES, outcome.phases, strict=True)
+    certificate = outcome.certificate
+    return {
+        "reason": outcome.reason,
+        "verdict": verdict_of(outcome.reason),
+        "detail": outcome.detail,
+        "advice": FACTS[outcome.reason].advice,
+        "status_code": outcome.status or None,
+        "duration_ms": round(outcome.duration * 1000, 3),
+        "phases": {phase: round(seconds * 1000, 3) for phase, seconds in phases},
+        "certificate": asdict(certificate) if certificate else None,
+    }

@@ -1,0 +1,43 @@
+"""GET /api/stats: how many services of what kind, probes, availability."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aiohttp import web
+
+from exporter.api.keys import REGISTRY, RESULTS
+from exporter.results import status_of
+
+
+async def stats(request: web.Request) -> web.Response:
+    """Return counts since the counters began; times to acknowledge and resolve need incidents."""
+    types: Counter[str] = Counter()
+    environments: Counter[str] = Counter()
+    providers: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    probes = attempts = events = bad = 0
+    for target in request.app[REGISTRY]:
+        tally = request.app[RESULTS].of(target.id)
+        types[target.type] += 1
+        environments[target.environment] += 1
+        providers[target.provider] += 1
+        statuses[str(status_of(target, tally)) if target.enabled else "disabled"] += 1
+        probes += sum(tally.reasons)
+        attempts += tally.attempts
+        events += tally.events[0]
+        bad += tally.bad[0]
+    return web.json_response(
+        {
+            "services": sum(types.values()),
+            "by_type": types,
+            "by_environment": environments,
+            "by_provider": providers,
+            "by_status": statuses,
+            "probes": probes,
+            "attempts": attempts,
+            "availability": round(1 - bad / events, 6) if events else None,
+            "mttr_seconds": None,
+            "mtta_seconds": None,
+        }
+    )

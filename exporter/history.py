@@ -1,0 +1,116 @@
+"""The last 24 hours in quarters of an hour, gathered until the store has them.
+
+Pure: no time, no I/O; the caller adds results and writes what `drain` returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from exporter.model import FACTS, Reason, Result, Verdict
+
+WIDTH = 900
+KEPT = 86_400.0
+_OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
+_Place = tuple[str, int]
+
+
+class Bucket(NamedTuple):
+    """A quarter of an hour of one service: totals from its start, not differences.
+
+    `start` is a Unix time; `bad` leaves out what our own network or the exporter is to blame
+    for; the latencies, in seconds, are those of successes.
+    """
+
+    service: str
+    start: int
+    ok: int
+    bad: int
+    worst: Reason
+    latency_sum: float
+    latency_max: float
+
+
+class History:
+    """The buckets that still change or are not written yet; bounded by 24 hours."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[_Place, Bucket] = {}
+        self._unwritten: set[_Place] = set()
+        self._newest = 0
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def add(self, result: Result) -> None:
+        """Count *result* in the quarter in which it began."""
+        fresh = _bucket(result)
+        place = (fresh.service, fresh.start)
+        former = self._buckets.get(place)
+        self._buckets[place] = fresh if former is None else _joined(former, fresh)
+        self._unwritten.add(place)
+        if fresh.start > self._newest:
+            self._newest = fresh.start
+            self._drop(p for p in self._buckets if p[1] <= self._newest - KEPT)
+
+    def drain(self) -> list[Bucket]:
+        """Return what changed since the last call, as totals: writing a row twice is harmless."""
+        rows = [self._buckets[place] for place in sorted(self._unwritten)]
+        self._unwritten.clear()
+        self._drop(p for p in self._buckets if p[1] < self._newest - WIDTH)
+        return rows
+
+    def restore(self, rows: Iterable[Bucket]) -> None:
+        """Take in *rows*: those of the store at the start, or drained ones that were not written.
+
+        Of two versions of a bucket the one with more results stays.
+        """
+        for row in rows:
+            place = (row.service, row.start)
+            known = self._buckets.get(place)
+            if known is None or known.ok + known.bad < row.ok + row.bad:
+                self._buckets[place] = row
+            self._unwritten.add(place)
+            self._newest = max(self._newest, row.start)
+
+    def forget(self, service: str) -> None:
+        self._drop(place for place in self._buckets if place[0] == service)
+
+    def _drop(self, places: Iterable[_Place]) -> None:
+        for place in list(places):
+            del self._buckets[place]
+            self._unwritten.discard(place)
+
+
+def _bucket(result: Result) -> Bucket:
+    took = result.outcome.duration if result.success else 0.0
+    return Bucket(
+        service=result.service,
+        start=int(result.at // WIDTH) * WIDTH,
+        ok=int(result.success),
+        bad=int(not result.success and result.verdict not in _OURS),
+        worst=result.reason,
+        latency_sum=took,
+        latency_max=took,
+    )
+
+
+def _joined(former: Bucket, fresh: Bucket) -> Bucket:
+    return former._replace(
+        ok=former.ok + fresh.ok,
+        bad=former.bad + fresh.bad,
+        worst=fresh.worst if _badness(fresh) >= _badness(former) else former.worst,
+        latency_sum=former.latency_sum + fresh.latency_sum,
+        latency_max=max(former.latency_max, fresh.latency_max),
+    )
+
+
+def _badness(bucket: Bucket) -> int:
+    """Return 0 for success, 1 for a fault of our own, 2 for a refusal, 3 for a provider down."""
+    facts = FACTS[bucket.worst]
+    if facts.verdict is Verdict.OK:
+        return 0
+    if not bucket.bad:
+        return 1
+    return 2 if facts.up else 3
