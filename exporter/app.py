@@ -19,7 +19,16 @@ from aiohttp import web
 
 from exporter.api import make_application
 from exporter.api.guard import ADMIN_TOKEN
-from exporter.api.keys import EXPOSITION, LOADER, OWN, READY, REGISTRY, RESULTS
+from exporter.api.keys import (
+    EXPOSITION,
+    LOADER,
+    MANAGEMENT,
+    OWN,
+    READY,
+    REGISTRY,
+    RESULTS,
+    SOFTWARE_VERSION,
+)
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.webauth import Door
 from exporter.canaries import Canaries, CanaryPlan
@@ -27,9 +36,11 @@ from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
 from exporter.loading import Loader
 from exporter.log import Redaction, event
+from exporter.management import Management
 from exporter.metrics import Exposition, OwnMetrics
 from exporter.model import Result
 from exporter.modules import Modules
+from exporter.persistence import Persistence
 from exporter.polling import Polling
 from exporter.probers._curl import CurlTransport
 from exporter.probers.http import HttpProber
@@ -41,6 +52,7 @@ from exporter.results import Results, status_of
 from exporter.scheduler import Observer, Scheduler
 from exporter.secret import Secret
 from exporter.statuspages import StatusPages
+from exporter.store import Store, Vault
 from exporter.webconfig import WebFile
 
 _log = logging.getLogger(__name__)
@@ -61,6 +73,8 @@ class Options:
     """Connections at once; further ones are closed."""
     head_seconds: float = 15.0
     """Time for a request's head, and for an idle connection."""
+    data_dir: Path | None = None
+    """Where changes and results are kept; nothing survives a restart without it."""
     modules: Path | None = None
     """The modules of /probe, which is off without them."""
     web_config: Path | None = None
@@ -94,8 +108,18 @@ class App:
             self.prober, self.clock, self._record, self.canaries,
             Observer(lag=self.own.schedule_lag.observe),
         )  # fmt: skip
+        self.store = _open_store(options, self.clock)
         source = self.modules.beside(options.source)
         self.loader = Loader(source, self.registry, options.environment, self.clock, self)
+        self.management = Management(
+            self.registry, self.loader, self.prober, self.clock, self.store
+        )
+        self.loader.overlay = self.management
+        self.persistence = (
+            Persistence(self.store, self.results, self.registry, self.clock, self._stored)
+            if self.store is not None
+            else None
+        )
         self.registry.subscribe(self._changed)
         self.own.live.in_flight = lambda: self.scheduler.in_flight
         self.own.live.network = lambda: self.canaries.states
@@ -114,6 +138,9 @@ class App:
         self.own.reload_ok.set(1)
         self.own.reload_at.set(self.clock.now())
 
+    def _stored(self, well: bool) -> None:
+        self.own.storage_healthy.set(well)
+
     def failed(self) -> None:
         """Note that the last load failed."""
         self.own.reload_ok.set(0)
@@ -122,6 +149,8 @@ class App:
         for target in change.removed:
             self.scheduler.drop(target.id)
             self.results.forget(target.id)
+            if self.persistence is not None:
+                self.persistence.history.forget(target.id)
             self.exposition.drop(target.id)
         self._redact()
         self.pages.use({t.status_page for t in self.registry if t.status_page and t.enabled})
@@ -139,6 +168,8 @@ class App:
         before = tally.last
         tally.add(result, target, counted=not target.in_maintenance(result.at))
         self.exposition.refresh(target)
+        if self.persistence is not None:
+            self.persistence.history.add(result)
         changed = before is None or before.reason is not result.reason
         if changed or _log.isEnabledFor(logging.DEBUG):
             event(
@@ -176,6 +207,9 @@ class App:
         """
         _raise_file_limit()
         self.web.load()
+        self.management.restore()
+        if self.persistence is not None:
+            self.persistence.restore()
         self.loader.load()
         runner = web.AppRunner(
             self._application(), access_log=None, keepalive_timeout=self.options.head_seconds,
@@ -194,6 +228,8 @@ class App:
         finally:
             await runner.cleanup()
             await self.transport.close()
+            if self.store is not None:
+                await asyncio.to_thread(self.store.close)
 
     def _warn_if_open(self, addresses: list[str]) -> None:
         if self.web.tls or self.web.current().users:
@@ -210,6 +246,7 @@ class App:
         others = [
             asyncio.create_task(loop)
             for loop in (
+                *([self.persistence.run()] if self.persistence is not None else []),
                 self.canaries.run(), self.polling.run(), self.loader.watch_keys(),
                 self._sweep(), self._measure_lag(),
             )
@@ -227,6 +264,8 @@ class App:
             for task in (stopped, *others):
                 task.cancel()
             await asyncio.gather(probing, stopped, *others, return_exceptions=True)
+            if self.persistence is not None:
+                await self.persistence.save()
 
     async def _sweep(self) -> None:
         """Find what changes by the passing of time alone: stale results, maintenance."""
@@ -249,7 +288,8 @@ class App:
         application = make_application()
         application[EXPOSITION], application[OWN] = self.exposition, self.own
         application[REGISTRY], application[RESULTS] = self.registry, self.results
-        application[LOADER] = self.loader
+        application[LOADER], application[MANAGEMENT] = self.loader, self.management
+        application[SOFTWARE_VERSION] = VERSION
         prober = MultiTargetProber(self.transport, self.clock)
         application[PROBING] = Probing(self.modules, prober, USER_AGENT)
         application[READY] = lambda: self._not_ready
@@ -273,6 +313,15 @@ async def serve(app: App, started: Callable[[App], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await app.run(stop, started)
+
+
+def _open_store(options: Options, clock: Clock) -> Store | None:
+    if options.data_dir is None:
+        return None
+    store = Store.open(options.data_dir, clock, Vault.from_environment(options.environment))
+    if store.moved_aside is not None:
+        event(_log, "damaged database moved aside", level=logging.ERROR, to=store.moved_aside)
+    return store
 
 
 def _plan(canary: Canary) -> CanaryPlan:

@@ -79,7 +79,7 @@ class Storage(Protocol):
         """Keep *raw*; it holds no key."""
 
     def delete_service(self, service: str) -> None:
-        """Forget a service and its keys."""
+        """Forget a service; its key is forgotten with `delete_key`."""
 
     def keys(self) -> Mapping[str, StoredKey]:
         """Return the current keys by service."""
@@ -93,8 +93,15 @@ class Storage(Protocol):
     def delete_key(self, service: str) -> None:
         """Forget the keys of *service*."""
 
-    def audit(self, at: float, who: str, action: str, service: str, key: Secret | None) -> None:
-        """Write down who did what; of the key a fingerprint only."""
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether keys can be kept at all."""
+
+    def fingerprint(self, secret: Secret) -> str:
+        """Return what tells two keys apart without telling the key."""
+
+    def audit(self, at: float, who: str, action: str, service: str, fingerprint: str = "") -> None:
+        """Write down who did what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class Management:
                 self._services[name] = read_request(raw, SOURCE)
             except ValueError:
                 event(_log, "a kept service is not valid", level=logging.ERROR, service=name)
-        for name, kept in self._storage.keys().items():
+        for name, kept in self._storage.keys().items() if self._storage.keeps_keys else ():
             self._keys[name] = kept.secret
             self.rotated[name] = kept.rotated_at
 
@@ -191,6 +198,8 @@ class Management:
             self._own(service)
             storage = self._need_storage()
             await asyncio.to_thread(storage.delete_service, service)
+            if storage.keeps_keys:
+                await asyncio.to_thread(storage.delete_key, service)
             await self._audit(who, "service removed", service, None)
             self._services.pop(service, None)
             self._keys.pop(service, None)
@@ -296,7 +305,8 @@ class Management:
     async def _audit(self, who: str, action: str, service: str, key: Secret | None) -> None:
         event(_log, action, service=service, who=who)
         storage = self._need_storage()
-        await asyncio.to_thread(storage.audit, self._clock.now(), who, action, service, key)
+        mark = storage.fingerprint(key) if key is not None else ""
+        await asyncio.to_thread(storage.audit, self._clock.now(), who, action, service, mark)
 
     def _need_storage(self) -> Storage:
         if self._storage is None:

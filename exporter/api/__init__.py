@@ -1,27 +1,90 @@
-"""The HTTP edge. This table is all there is; a route without an access is for the admin."""
+"""The HTTP edge. This table is all there is; a route that is not OPEN needs the admin token."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from exporter.api import exposition, multitarget, status
-from exporter.api.guard import MAX_BODY, Access, Handler, add_headers, errors, guarded
+from exporter.api import exposition, multitarget, services, stats, status
+from exporter.api.guard import MAX_BODY, Access, add_headers, errors, guarded
+from exporter.api.keys import SOFTWARE_VERSION
+from exporter.api.openapi import text
+from exporter.api.routing import Route
+from exporter.api.schemas import TEXT
 
-ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
-    ("GET", "/", status.index, Access.OPEN),
-    ("GET", "/metrics", exposition.metrics, Access.OPEN),
-    ("GET", "/probe", multitarget.probe, Access.OPEN),
-    ("GET", "/api/health", status.health, Access.OPEN),
-    ("GET", "/-/healthy", status.healthy, Access.OPEN),
-    ("GET", "/-/ready", status.ready, Access.OPEN),
-    ("POST", "/-/reload", status.reload, Access.ADMIN),
+OPEN, ADMIN = Access.OPEN, Access.ADMIN
+_PLAIN, _HTML = "text/plain", "text/html"
+_NOT_ADMIN = ((401, ""), (403, ""))
+_PAGE_QUERY = (
+    *((name, TEXT) for name in (*services.FILTERS, "cursor")),
+    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
 )
+_PROBE_QUERY = (("target", TEXT), ("module", TEXT), ("debug", TEXT))
+_ID = "/api/services/{id}"
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """Describe every route."""
+    described = text(ROUTES, request.app[SOFTWARE_VERSION])
+    return web.Response(text=described, content_type="application/json")
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", status.index, OPEN, "The status page.", ((200, _HTML), (404, ""))),
+    Route("GET", "/metrics", exposition.metrics, OPEN, "Metrics.", ((200, _PLAIN),)),
+    Route(
+        "GET", "/probe", multitarget.probe, OPEN, "Probe any target, as blackbox_exporter does.",
+        ((200, _PLAIN), (400, ""), (404, "")), query=_PROBE_QUERY,
+    ),
+    Route("GET", "/sd", services.discovery, OPEN, "For http_sd.", ((200, "Discovery"),)),
+    Route("GET", "/openapi.json", openapi, OPEN, "This.", ((200, "application/json"),)),
+    Route("GET", "/-/healthy", status.healthy, OPEN, "Alive?", ((200, _PLAIN),)),
+    Route("GET", "/-/ready", status.ready, OPEN, "Ready?", ((200, _PLAIN), (503, ""))),
+    Route(
+        "POST", "/-/reload", status.reload, ADMIN, "Load the configuration again.",
+        ((200, "Reloaded"), *_NOT_ADMIN, (422, "")),
+    ),
+    Route("GET", "/api/health", status.health, OPEN, "How everything is.", ((200, "Health"),)),
+    Route("GET", "/api/stats", stats.stats, OPEN, "How many of what.", ((200, "Stats"),)),
+    Route(
+        "GET", "/api/services", services.listing, OPEN, "List the services.",
+        ((200, "ServiceList"), (400, "")), query=_PAGE_QUERY,
+    ),
+    Route(
+        "POST", "/api/services", services.register, ADMIN, "Register a service.",
+        ((201, "Service"), (400, ""), *_NOT_ADMIN, (409, ""), (413, ""), (422, "")),
+        body="NewService",
+    ),
+    Route("GET", _ID, services.one, OPEN, "One service.", ((200, "Service"), (404, ""))),
+    Route(
+        "PATCH", _ID, services.change, ADMIN, "Change a service that the API added.",
+        ((200, "Service"), (400, ""), *_NOT_ADMIN, (404, ""), (409, ""), (413, ""), (422, "")),
+        body="NewService",
+    ),
+    Route(
+        "DELETE", _ID, services.remove, ADMIN, "Remove a service that the API added.",
+        ((204, ""), *_NOT_ADMIN, (404, ""), (409, "")),
+    ),
+    Route(
+        "POST", _ID + "/test", services.test, ADMIN, "Probe a service once, uncounted.",
+        ((200, "Test"), *_NOT_ADMIN, (404, ""), (409, "")),
+    ),
+    Route(
+        "PUT", _ID + "/key", services.rotate, ADMIN, "Rotate a key, or roll back.",
+        ((200, "Rotation"), (400, ""), *_NOT_ADMIN, (404, ""), (409, ""), (413, ""), (422, "")),
+        body="NewKey",
+    ),
+    Route(
+        "DELETE", _ID + "/key", services.forget_key, ADMIN, "Return to the declared key.",
+        ((204, ""), *_NOT_ADMIN, (404, ""), (409, "")),
+    ),
+)  # fmt: skip
 
 
 def make_application() -> web.Application:
     """Return the web application; `app` fills in the parts that handlers reach."""
     application = web.Application(client_max_size=MAX_BODY, middlewares=[errors])
     application.on_response_prepare.append(add_headers)
-    for method, path, handler, access in ROUTES:
-        application.router.add_route(method, path, guarded(handler, access))
+    for route in ROUTES:
+        handler = guarded(route.handler, route.access)
+        application.router.add_route(route.method, route.path, handler)
     return application

@@ -19,5 +19,6 @@ REGISTRY: web.AppKey[Registry] = web.AppKey("REGISTRY", Registry)
 RESULTS: web.AppKey[Results] = web.AppKey("RESULTS", Results)
 MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
+SOFTWARE_VERSION: web.AppKey[str] = web.AppKey("SOFTWARE_VERSION", str)
 READY: web.AppKey[Callable[[], str]] = web.AppKey("READY", Callable[[], str])  # type: ignore[arg-type]
 Json = dict[str, Any]

@@ -29,7 +29,8 @@ async def listing(request: web.Request) -> web.Response:
     if not limit.isdigit() or not 1 <= int(limit) <= 1000:
         return problem(400, "limit must be a number from 1 to 1000")
     rows = []
-    for target in sorted(request.app[REGISTRY], key=lambda target: target.id):
+    registry = request.app[REGISTRY]
+    for target in sorted(registry, key=lambda target: target.id):
         if target.id > after:
             row = service_health(target, request.app[RESULTS].of(target.id))
             if all(row[name] == value for name, value in wanted.items()):

@@ -16,6 +16,7 @@ from exporter.cli.sources import from_environment, source_of
 from exporter.log import configure
 from exporter.secret import Secret, SecretError, environment, read_key_file
 from exporter.settings import SettingsError
+from exporter.store import StoreError
 
 _EXAMPLES = """examples:
   service-registry serve --config config/services.yaml
@@ -78,6 +79,10 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--listen", default="127.0.0.1:9642", metavar="HOST:PORT", help="default 127.0.0.1:9642"
     )
     parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR",
+        help="where services and keys of the API, counters and a day of results are kept",
+    )  # fmt: skip
+    parser.add_argument(
         "--from-env", action="store_true",
         help="every provider whose key variable is set; the default without --config",
     )  # fmt: skip
@@ -137,10 +142,15 @@ def _serve(arguments: argparse.Namespace) -> int:
         port=port,
         admin_token=_admin_token(arguments.admin_token_file),
         lean=arguments.lean,
+        data_dir=arguments.data_dir,
         modules=_modules(arguments),
         web_config=arguments.web_config,
     )
-    app = App(options, redaction=redaction)
+    try:
+        app = App(options, redaction=redaction)
+    except StoreError as error:
+        print(f"service-registry: {error}", file=sys.stderr)
+        return 1
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(app, _announce))

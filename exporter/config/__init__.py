@@ -9,6 +9,7 @@ from exporter.config.files import (
     read_request,
     read_text,
 )
+from exporter.config.merge import merged
 from exporter.config.requests import USER_AGENT, canary_endpoint
 from exporter.config.targets import QuotaRequest, Target, make_target
 from exporter.config.thresholds import Threshold

@@ -74,6 +74,10 @@ class OwnMetrics:
         self.render_seconds = self._gauge(
             "exporter_scrape_render_seconds", "Time to render the last scrape."
         )
+        self.storage_healthy = self._gauge(
+            "exporter_storage_healthy", "Whether results could be saved the last time."
+        )
+        self.storage_healthy.set(1)
         self.render_errors = client.Counter(
             "exporter_render_errors_total", "Lines left out because of a bug.",
             registry=self._registry,

@@ -201,6 +201,11 @@ class Store:
         remove_backups(self._database.directory)
         return count
 
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether there is a secret key to keep keys with."""
+        return self._given_vault is not None
+
     def fingerprint(self, secret: Secret) -> str:
         """Return 8 characters by which to recognise *secret* in this installation."""
         return fingerprint(secret, self._installation)
@@ -237,12 +242,11 @@ class Store:
 
     def audit_entries(self, service: str | None = None, limit: int = 100) -> list[AuditEntry]:
         """Return the last *limit* entries, the newest first."""
+        where, given = _only(service)
+        asked = f"SELECT at, who, action, service, fingerprint FROM audit WHERE {where}"  # noqa: S608
         with self._database.read() as db:
-            rows = db.execute(
-                "SELECT at, who, action, service, fingerprint FROM audit"
-                " WHERE ?1 IS NULL OR service = ?1 ORDER BY id DESC LIMIT ?2",
-                (service, max(0, limit)),
-            ).fetchall()
+            found = db.execute(f"{asked} ORDER BY id DESC LIMIT ?", (*given, max(0, limit)))
+            rows = found.fetchall()
         names = ("at", "who", "action", "service", "fingerprint")
         return [AuditEntry(**dict(zip(names, row, strict=True))) for row in rows]
 
@@ -279,12 +283,10 @@ class Store:
     def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
         """Return the buckets that begin at *since* or later, by service and time."""
         since = max(since, self._clock.now() - KEPT)
+        where, given = _only(service)
+        asked = f"SELECT * FROM history WHERE {where} AND start >= ?"  # noqa: S608
         with self._database.read() as db:
-            rows = db.execute(
-                "SELECT * FROM history WHERE (?1 IS NULL OR service = ?1) AND start >= ?2"
-                " ORDER BY service, start",
-                (service, since),
-            ).fetchall()
+            rows = db.execute(f"{asked} ORDER BY service, start", (*given, since)).fetchall()
         known = frozenset(Reason)
         return [Bucket._make((*r[:4], Reason(r[4]), *r[5:])) for r in rows if r[4] in known]
 
@@ -301,6 +303,10 @@ _KEYS = (
     "SELECT keys.service, keys.token, keys.at, former_keys.until"
     " FROM keys LEFT JOIN former_keys ON former_keys.service = keys.service"
 )
+
+
+def _only(service: str | None) -> tuple[str, tuple[str, ...]]:
+    return ("TRUE", ()) if service is None else ("service = ?", (service,))
 
 
 def _same(vault: Vault, service: str, token: bytes, secret: Secret) -> bool:

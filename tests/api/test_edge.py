@@ -69,7 +69,7 @@ def _path(path: str) -> str:
 
 
 async def test_every_route_that_is_not_open_refuses_without_the_token(client: Client) -> None:
-    guarded = [(m, p) for m, p, _, access in ROUTES if access is not Access.OPEN]
+    guarded = [(r.method, r.path) for r in ROUTES if r.access is not Access.OPEN]
 
     for method, path in guarded:
         status, headers, _ = await client.ask(method, _path(path))
@@ -77,7 +77,7 @@ async def test_every_route_that_is_not_open_refuses_without_the_token(client: Cl
 
 
 async def test_every_route_of_the_server_is_in_the_table(client: Client) -> None:
-    table = {(method, path) for method, path, _, _ in ROUTES}
+    table = {(route.method, route.path) for route in ROUTES}
 
     for method, path in (("GET", "/config"), ("GET", "/debug/pprof"), ("POST", "/-/quit")):
         assert (method, path) not in table

@@ -1,0 +1,95 @@
+"""GET /openapi.json: written from the route table, so it cannot say anything else."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from exporter.api.guard import Access
+from exporter.api.routing import Route
+from exporter.api.schemas import SCHEMAS, ref
+from exporter.config import file_schema
+
+_PROBLEM = {"application/problem+json": {"schema": ref("Problem")}}
+
+
+def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of *routes*."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "TekUp Service Registry",
+            "version": version,
+            "description": "The external APIs a company depends on, and how they are.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**SCHEMAS, "NewService": _service_schema()},
+            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+@functools.cache
+def text(routes: tuple[Route, ...], version: str) -> str:
+    """Return the description as JSON, made once."""
+    return json.dumps(document(routes, version), indent=1)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    found: dict[str, Any] = {"summary": route.summary, "responses": _responses(route)}
+    parameters = [
+        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+        for _ in [0]
+        if "{id}" in route.path
+    ]
+    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in route.query]
+    if parameters:
+        found["parameters"] = parameters
+    if route.body:
+        content = {"application/json": {"schema": ref(route.body)}}
+        found["requestBody"] = {"required": True, "content": content}
+    if route.access is not Access.OPEN:
+        found["security"] = [{"admin": []}]
+    return found
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for status, answer in route.answers:
+        described: dict[str, Any] = {"description": _WORDS[status]}
+        if status >= 400:
+            described["content"] = _PROBLEM
+        elif answer and "/" in answer:
+            described["content"] = {answer: {}}
+        elif answer:
+            described["content"] = {"application/json": {"schema": ref(answer)}}
+        found[str(status)] = described
+    return found
+
+
+def _service_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = copy.deepcopy(file_schema(references=True))
+    service: dict[str, Any] = schema["properties"]["services"]["items"]
+    return service
+
+
+_WORDS = {
+    200: "As described.",
+    201: "Registered.",
+    204: "Done.",
+    400: "The request cannot be understood.",
+    401: "The admin token is missing or wrong.",
+    403: "Changes are off: start with an admin token.",
+    404: "There is no such thing.",
+    409: "It does not go with what is there.",
+    413: "The body is larger than 1 MiB.",
+    422: "It is wrong, or the provider refuses it.",
+    503: "Not ready.",
+}

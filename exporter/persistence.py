@@ -1,0 +1,86 @@
+"""What survives a restart: counters, last states and a day of results, saved every 15 seconds.
+
+The store is asked in a thread. A disk that refuses stops nothing: probing goes on from memory, what
+could not be written is tried again, and a metric says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from exporter.clock import Clock
+from exporter.history import Bucket, History
+from exporter.log import event
+from exporter.registry import Registry
+from exporter.results import Results
+
+_log = logging.getLogger(__name__)
+INTERVAL = 15.0
+
+
+class States(Protocol):
+    """Where states and history are kept; implemented by `store`."""
+
+    def save_states(self, states: Mapping[str, bytes | Mapping[str, Any]]) -> None:
+        """Keep the states by service."""
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Return the states by service."""
+
+    def record_history(self, rows: list[Bucket]) -> None:
+        """Keep *rows*, each in place of a former version of it."""
+
+    def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
+        """Return the buckets of the last day."""
+
+
+class Persistence:
+    """Carries results from one process to the next."""
+
+    def __init__(
+        self, states: States, results: Results, registry: Registry, clock: Clock,
+        told: Callable[[bool], None],
+    ) -> None:  # fmt: skip
+        self._states, self._results, self._registry = states, results, registry
+        self._clock, self._told = clock, told
+        self.history = History()
+        self._saved: dict[str, float] = {}
+
+    def restore(self) -> None:
+        """Continue the counters of every service that the store knows."""
+        for service, state in self._states.states().items():
+            self._results.of(service).restore(state)
+
+    async def run(self) -> None:
+        """Save every 15 seconds until cancelled."""
+        while True:
+            await self._clock.sleep(INTERVAL)
+            await self.save()
+
+    async def save(self) -> None:
+        """Save what changed since the last time."""
+        states = {}
+        for target in self._registry:
+            last = self._results.of(target.id).last
+            if last is not None and self._saved.get(target.id) != last.at:
+                states[target.id] = self._results.of(target.id).dump()
+        rows = self.history.drain()
+        try:
+            await asyncio.to_thread(self._write, states, rows)
+        except OSError as error:
+            self.history.restore(rows)
+            self._told(False)
+            event(_log, "results not saved", level=logging.ERROR, why=type(error).__name__)
+            return
+        self._told(True)
+        for service, state in states.items():
+            self._saved[service] = state["last"]["at"]
+
+    def _write(self, states: Mapping[str, Mapping[str, Any]], rows: list[Bucket]) -> None:
+        if states:
+            self._states.save_states(states)
+        if rows:
+            self._states.record_history(rows)

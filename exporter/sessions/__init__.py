@@ -1,0 +1,11 @@
+"""The user's own calls to a registered service: within its limits, repeated where that is safe.
+
+`Sessions` makes a `ServiceSession` of a target, used like an aiohttp session. Key and additional
+headers go to the service's own origin and are added on the wire only: no answer, exception or log
+holds them. aiohttp's exceptions quote URLs and headers, so a call raises `RequestFailed` instead.
+"""
+
+from exporter.sessions.session import Answering, Observe, ServiceSession, Sessions, Turns
+from exporter.sessions.wire import RequestFailed
+
+__all__ = ["Answering", "Observe", "RequestFailed", "ServiceSession", "Sessions", "Turns"]
