@@ -7,6 +7,7 @@ replaces the old one, which is kept for a day to roll back to. Storage calls run
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from exporter.secret import Secret
 
 _log = logging.getLogger(__name__)
 SOURCE = "(api)"
+_HIDDEN = "#hidden"
+"""After a service's id: the parts of its declaration that may hold secrets, kept as a key is."""
 
 
 class ManagementError(Exception):
@@ -130,14 +133,18 @@ class Management:
         """Take over what is kept; a kept service that no longer fits is logged and left alone."""
         if self._storage is None:
             return
-        for name, raw in self._storage.services().items():
+        kept = self._storage.keys() if self._storage.keeps_keys else {}
+        for name, plain in self._storage.services().items():
             try:
+                hidden = kept.get(name + _HIDDEN)
+                raw = plain if hidden is None else merged(plain, json.loads(hidden.secret.reveal()))
                 self._services[name] = read_request(raw, SOURCE)
             except ValueError:
                 event(_log, "a kept service is not valid", level=logging.ERROR, service=name)
-        for name, kept in self._storage.keys().items() if self._storage.keeps_keys else ():
-            self._keys[name] = kept.secret
-            self.rotated[name] = kept.rotated_at
+        for name, key in kept.items():
+            if not name.endswith(_HIDDEN):
+                self._keys[name] = key.secret
+                self.rotated[name] = key.rotated_at
 
     # -- the overlay -------------------------------------------------------------------------
 
@@ -198,8 +205,8 @@ class Management:
             self._own(service)
             storage = self._need_storage()
             await asyncio.to_thread(storage.delete_service, service)
-            if storage.keeps_keys:
-                await asyncio.to_thread(storage.delete_key, service)
+            for name in (service, service + _HIDDEN) if storage.keeps_keys else ():
+                await asyncio.to_thread(storage.delete_key, name)
             await self._audit(who, "service removed", service, None)
             self._services.pop(service, None)
             self._keys.pop(service, None)
@@ -220,7 +227,11 @@ class Management:
         if key is not None:
             # The key first: a service without its key would be probed keyless after a crash.
             await asyncio.to_thread(storage.put_key, name, key, at=self._clock.now())
-        await asyncio.to_thread(storage.put_service, name, raw)
+        plain, hidden = _split(raw)
+        if hidden:
+            secret = Secret(json.dumps(hidden))
+            await asyncio.to_thread(storage.put_key, name + _HIDDEN, secret, at=self._clock.now())
+        await asyncio.to_thread(storage.put_service, name, plain)
         await self._audit(who, action, name, key)
         self._services[name] = read_request(raw, SOURCE)
         if key is not None:
@@ -317,6 +328,20 @@ class Management:
 def _patched(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in below.items() if above.get(name, value) is not None}
     return merged(kept, {name: value for name, value in above.items() if value is not None})
+
+
+def _split(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return *raw* without, and with only, what may hold a secret."""
+    check: Mapping[str, Any] = raw.get("health_check", {})
+    inside = {name: check[name] for name in ("headers", "body", "proxy") if check.get(name)}
+    plain = {name: value for name, value in raw.items() if name != "additional_headers"}
+    hidden: dict[str, Any] = {}
+    if raw.get("additional_headers"):
+        hidden["additional_headers"] = raw["additional_headers"]
+    if inside:
+        hidden["health_check"] = inside
+        plain["health_check"] = {n: value for n, value in check.items() if n not in inside}
+    return plain, hidden
 
 
 def _refusal(outcome: Outcome) -> str:

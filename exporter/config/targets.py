@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from exporter.checks import Assertion, HealthCheck
+from exporter.checks import Assertion
+from exporter.config.as_preset import as_preset_check, auth_of
 from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy, Service
 from exporter.config.files import Declared
 from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.thresholds import Threshold, thresholds_of
 from exporter.probers import Endpoint, Expectations
-from exporter.providers import Auth, Preset, PresetCheck, StatusPage, presets
+from exporter.providers import Preset, PresetCheck, StatusPage, presets
 from exporter.readings import Readings
 from exporter.secret import MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build
@@ -57,6 +58,9 @@ class Target:
     maintenance: tuple[Maintenance, ...] = ()
     status_page: StatusPage | None = None
     quota: QuotaRequest | None = None
+    base_url: str = field(default="", repr=False)
+    calls: Endpoint | None = None
+    """How the user's own calls are made: at `base_url`, without what only the check sends."""
     key: Secret | None = None
     key_configured: bool | None = None
     """None for a service that needs no key."""
@@ -66,9 +70,9 @@ class Target:
         """Yield everything that must not be shown, derived forms included."""
         if self.key is not None:
             yield self.key
-        if self.endpoint is not None:
-            for _, value in (*self.endpoint.credentials, *self.endpoint.query):
-                yield value
+        for endpoint in (self.endpoint, self.calls):
+            if endpoint is not None:
+                yield from (value for _, value in (*endpoint.credentials, *endpoint.query))
 
     def in_maintenance(self, now: float) -> bool:
         """Return whether a declared window is open at the Unix time *now*."""
@@ -104,13 +108,13 @@ class _Maker:
         self.declared, self.missing = declared, declared.missing_variable
         self.raw_check: dict[str, Any] = declared.raw.get("health_check", {})
         self.bound = any(name in self.raw_check for name in _BOUND)
-        self.auth = _auth(service, preset)
+        self.auth = auth_of(service, preset)
         self.key_problem = ""
         self.key = key or self._key()
 
     def target(self) -> Target:
         service, preset = self.service, self.preset
-        endpoint, why = self._endpoint()
+        (endpoint, why), calls = self._endpoint(), self._calls()
         interval = self._interval(endpoint)
         check = service.health_check
         retries = service.retry_policy.max_retries if check.retries is None else check.retries
@@ -136,6 +140,8 @@ class _Maker:
             maintenance=service.maintenance,
             status_page=self._status_page(),
             quota=self._quota(),
+            base_url=calls.url if calls else "",
+            calls=calls,
             key=self.key,
             key_configured=(self.key is not None) if self._needs_key() else None,
             key_file=service.api_key_file,
@@ -192,7 +198,7 @@ class _Maker:
         """Return the health request: the preset's, unless the service has an own endpoint."""
         check = self.service.health_check
         if self.preset is None or self.bound:
-            return _as_preset_check(check)
+            return as_preset_check(check)
         own = {
             name: getattr(check, name)
             for name in ("body", "expected_status_codes", "assertions")
@@ -200,7 +206,16 @@ class _Maker:
         }
         return self._preset_check(replace(self.preset.health, **own), frozenset(own))
 
-    def _build(self, asked: PresetCheck, *, keyed: bool) -> Endpoint:
+    def _calls(self) -> Endpoint | None:
+        asked = PresetCheck(endpoint="", confidence="doc")
+        try:
+            return self._build(asked, keyed=self.key is not None, own={})
+        except _NeedsVariableError:
+            return None
+
+    def _build(
+        self, asked: PresetCheck, *, keyed: bool, own: Mapping[str, Secret] | None = None
+    ) -> Endpoint:
         check = self.service.health_check
         url = self._url(asked.endpoint)
         body, content_type = body_of(asked.body)
@@ -208,7 +223,7 @@ class _Maker:
         if self.preset is not None:
             public |= self.preset.headers | (self._optional_headers() if keyed else {})
         public |= asked.headers
-        own = {**self.service.additional_headers, **check.headers}
+        own = {**self.service.additional_headers, **(check.headers if own is None else own)}
         given = {name.lower() for name in own}
         credentials, query = self._credentials() if keyed else ((), ())
         rules = self.preset.answers if self.preset else ()
@@ -368,26 +383,3 @@ class _Maker:
             except _NeedsVariableError:
                 continue
         return found
-
-
-def _auth(service: Service, preset: Preset | None) -> Auth:
-    own = service.auth
-    if own.kind is not None:
-        return own
-    if service.api_key_header is not None or preset is None:
-        return replace(own, kind="header")
-    theirs = preset.auth
-    return Auth(
-        kind=theirs.kind, name=own.name or theirs.name, username=own.username or theirs.username
-    )
-
-
-def _as_preset_check(check: HealthCheck) -> PresetCheck:
-    return PresetCheck(
-        method=check.method,
-        endpoint=check.endpoint,
-        body=check.body,
-        expected_status_codes=check.expected_status_codes,
-        assertions=check.assertions,
-        confidence="doc",
-    )

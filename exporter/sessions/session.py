@@ -6,6 +6,7 @@ import asyncio
 import functools
 import random
 import re
+import ssl
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Self
