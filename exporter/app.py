@@ -36,7 +36,7 @@ from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
 from exporter.loading import Loader
 from exporter.log import Redaction, event
-from exporter.management import Management
+from exporter.management import Management, Storage
 from exporter.metrics import Exposition, OwnMetrics
 from exporter.model import Result
 from exporter.modules import Modules
@@ -85,8 +85,9 @@ class App:
     """One running exporter."""
 
     def __init__(
-        self, options: Options, *, clock: Clock | None = None, redaction: Redaction | None = None
-    ) -> None:
+        self, options: Options, *, clock: Clock | None = None, redaction: Redaction | None = None,
+        storage: Storage | None = None,
+    ) -> None:  # fmt: skip
         self.options = options
         self.clock = clock or SystemClock()
         self.redaction = redaction or Redaction()
@@ -102,6 +103,7 @@ class App:
         self.exposition = Exposition(
             self.results, self.own, lean=options.lean,
             page=lambda target: self.pages.state(target.status_page),
+            rotated=lambda target: self.management.rotated.get(target.id),
         )  # fmt: skip
         self.canaries = Canaries((), self.prober, self.clock)
         self.scheduler = Scheduler(
@@ -112,21 +114,25 @@ class App:
         source = self.modules.beside(options.source)
         self.loader = Loader(source, self.registry, options.environment, self.clock, self)
         self.management = Management(
-            self.registry, self.loader, self.prober, self.clock, self.store
+            self.registry, self.loader, self.prober, self.clock, storage or self.store
         )
+        self.persistence: Persistence | None = None
+        self._since = self.clock.now()
+        self._not_ready = "starting"
+        self.port = options.port
+        self._connect()
+
+    def _connect(self) -> None:
+        """Let the rooms hear from each other."""
         self.loader.overlay = self.management
-        self.persistence = (
-            Persistence(self.store, self.results, self.registry, self.clock, self._stored)
-            if self.store is not None
-            else None
-        )
+        if self.store is not None:
+            self.persistence = Persistence(
+                self.store, self.results, self.registry, self.clock, self._stored
+            )
         self.registry.subscribe(self._changed)
         self.own.live.in_flight = lambda: self.scheduler.in_flight
         self.own.live.network = lambda: self.canaries.states
         self.own.live.services = self._count_services
-        self._since = self.clock.now()
-        self._not_ready = "starting"
-        self.port = options.port
 
     # -- what happened -----------------------------------------------------------------------
 
@@ -205,12 +211,8 @@ class App:
             SettingsError: the configuration is wrong.
             OSError: the address cannot be bound.
         """
-        _raise_file_limit()
         self.web.load()
-        self.management.restore()
-        if self.persistence is not None:
-            self.persistence.restore()
-        self.loader.load()
+        self.prepare()
         runner = web.AppRunner(
             self._application(), access_log=None, keepalive_timeout=self.options.head_seconds,
             shutdown_timeout=2.0,
@@ -224,12 +226,28 @@ class App:
                 self._warn_if_open([one.getsockname()[0] for one in server.sockets])
                 self._not_ready = ""
                 started(self)
-                await self._work(stop)
+                await self.work(stop)
         finally:
             await runner.cleanup()
-            await self.transport.close()
-            if self.store is not None:
-                await asyncio.to_thread(self.store.close)
+            await self.close()
+
+    def prepare(self) -> None:
+        """Take over what is kept and load the configuration.
+
+        Raises:
+            SettingsError: the configuration is wrong.
+        """
+        _raise_file_limit()
+        self.management.restore()
+        if self.persistence is not None:
+            self.persistence.restore()
+        self.loader.load()
+
+    async def close(self) -> None:
+        """Free sockets and files; nothing works any more."""
+        await self.transport.close()
+        if self.store is not None:
+            await asyncio.to_thread(self.store.close)
 
     def _warn_if_open(self, addresses: list[str]) -> None:
         if self.web.tls or self.web.current().users:
@@ -240,7 +258,7 @@ class App:
                 instead="--web.config.file FILE for TLS and passwords, or --listen 127.0.0.1:PORT",
             )  # fmt: skip
 
-    async def _work(self, stop: asyncio.Event) -> None:
+    async def work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
         probing = asyncio.create_task(self.scheduler.run())
         others = [

@@ -176,6 +176,8 @@ class Management:
         async with self._lock:
             if name in self._registry:
                 raise TakenError(f"there is a service {name} already; PATCH changes it")
+            if name in self._keys:  # left by a service of that id that is gone
+                await self._wipe_key(name)
             await self._keep(declared, who, "service added")
         return self._registry.get(name)
 
@@ -191,6 +193,8 @@ class Management:
         async with self._lock:
             before = self._own(service)
             declared = read_request(_patched(before.raw, {**patch, "id": service}), SOURCE)
+            if patch.get("api_key", "") is None:
+                await self._wipe_key(service)
             await self._keep(declared, who, "service changed")
         return self._registry.get(service)
 
@@ -205,17 +209,16 @@ class Management:
             self._own(service)
             storage = self._need_storage()
             await asyncio.to_thread(storage.delete_service, service)
-            for name in (service, service + _HIDDEN) if storage.keeps_keys else ():
-                await asyncio.to_thread(storage.delete_key, name)
+            if storage.keeps_keys:
+                await asyncio.to_thread(storage.delete_key, service + _HIDDEN)
+            await self._wipe_key(service)
             await self._audit(who, "service removed", service, None)
             self._services.pop(service, None)
-            self._keys.pop(service, None)
-            self.rotated.pop(service, None)
             self._loader.drop(service)
 
     def _own(self, service: str) -> Declared:
         self._registry.get(service)
-        if service not in self._services:
+        if service not in self._services or self.in_file(service):
             raise InFileError(f"{service} stands in a configuration file; change it there")
         return self._services[service]
 
@@ -228,6 +231,8 @@ class Management:
             # The key first: a service without its key would be probed keyless after a crash.
             await asyncio.to_thread(storage.put_key, name, key, at=self._clock.now())
         plain, hidden = _split(raw)
+        if storage.keeps_keys and not hidden:
+            await asyncio.to_thread(storage.delete_key, name + _HIDDEN)
         if hidden:
             secret = Secret(json.dumps(hidden))
             await asyncio.to_thread(storage.put_key, name + _HIDDEN, secret, at=self._clock.now())
@@ -287,11 +292,9 @@ class Management:
             UnknownServiceError: the service is not registered.
         """
         async with self._lock:
-            declared, storage = self._declared(service), self._need_storage()
-            await asyncio.to_thread(storage.delete_key, service)
+            declared = self._declared(service)
+            await self._wipe_key(service)
             await self._audit(who, "key forgotten", service, None)
-            self._keys.pop(service, None)
-            self.rotated.pop(service, None)
             self._loader.put(declared)
 
     async def test(self, service: str) -> Outcome | None:
@@ -308,6 +311,13 @@ class Management:
         declared = self._loader.declared(service)
         assert declared is not None
         return declared
+
+    async def _wipe_key(self, service: str) -> None:
+        storage = self._need_storage()
+        if storage.keeps_keys:
+            await asyncio.to_thread(storage.delete_key, service)
+        self._keys.pop(service, None)
+        self.rotated.pop(service, None)
 
     def _use(self, service: str, key: Secret) -> None:
         self._keys[service] = key
@@ -327,7 +337,12 @@ class Management:
 
 def _patched(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in below.items() if above.get(name, value) is not None}
-    return merged(kept, {name: value for name, value in above.items() if value is not None})
+    given = {name: value for name, value in above.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, dict) and name != "body":  # a body is one value
+            inside = kept.pop(name, None)
+            given[name] = _patched(inside if isinstance(inside, dict) else {}, value)
+    return merged(kept, given)
 
 
 def _split(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

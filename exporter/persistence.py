@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from exporter.clock import Clock
@@ -30,6 +30,9 @@ class States(Protocol):
     def states(self) -> dict[str, dict[str, Any]]:
         """Return the states by service."""
 
+    def keep_only(self, services: Collection[str]) -> None:
+        """Forget states and history of all others."""
+
     def record_history(self, rows: list[Bucket]) -> None:
         """Keep *rows*, each in place of a former version of it."""
 
@@ -48,6 +51,7 @@ class Persistence:
         self._clock, self._told = clock, told
         self.history = History()
         self._saved: dict[str, float] = {}
+        self._known: frozenset[str] | None = None
 
     def restore(self) -> None:
         """Continue the counters of every service that the store knows."""
@@ -56,6 +60,8 @@ class Persistence:
 
     async def run(self) -> None:
         """Save every 15 seconds until cancelled."""
+        for service in [name for name in self._results.by_service if name not in self._registry]:
+            self._results.forget(service)  # a new service of that id begins anew
         while True:
             await self._clock.sleep(INTERVAL)
             await self.save()
@@ -68,14 +74,18 @@ class Persistence:
             if last is not None and self._saved.get(target.id) != last.at:
                 states[target.id] = self._results.of(target.id).dump()
         rows = self.history.drain()
+        known = frozenset(target.id for target in self._registry)
         try:
             await asyncio.to_thread(self._write, states, rows)
+            if known != self._known:
+                await asyncio.to_thread(self._states.keep_only, known)
         except OSError as error:
             self.history.restore(rows)
             self._told(False)
             event(_log, "results not saved", level=logging.ERROR, why=type(error).__name__)
             return
         self._told(True)
+        self._known = known
         for service, state in states.items():
             self._saved[service] = state["last"]["at"]
 

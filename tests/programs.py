@@ -122,13 +122,13 @@ def nginx(folder: Path, core: int | None = None) -> Iterator[tuple[str, str, Pat
 
 @contextlib.contextmanager
 def exporter(
-    folder: Path, services: str, *arguments: str, core: int | None = None
+    folder: Path, services: str, *arguments: str, core: int | None = None, scheme: str = "http"
 ) -> Iterator[tuple[int, str]]:
     """Run our exporter with the configuration *services*; yield its pid and URL."""
     path = folder / f"services-{free_port()}.yaml"
     path.write_text(services)
     port = free_port()
-    base = f"http://127.0.0.1:{port}"
+    base = f"{scheme}://127.0.0.1:{port}"
     command = [
         sys.executable, "-m", "exporter", "serve", "--config", str(path),
         "--listen", f"127.0.0.1:{port}", "--log.level", "error", *arguments,

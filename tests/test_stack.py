@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
+import trustme
 
 from tests.programs import exporter, free_port, nginx, program, running
 
@@ -71,13 +73,14 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             yield found
 
 
-def _prometheus(folder: Path, target: str) -> Any:
+def _prometheus(folder: Path, target: str, **scrape: Any) -> Any:
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
         "scrape_configs": [
             {
                 "job_name": "service-registry",
-                "static_configs": [{"targets": [target.removeprefix("http://")]}],
+                "static_configs": [{"targets": [target.partition("://")[2]]}],
+                **scrape,
             }
         ],
     }
@@ -198,3 +201,35 @@ def test_the_exporter_says_what_it_is(prometheus: Prometheus) -> None:
     assert prometheus.query("exporter_config_last_reload_successful") == {"": 1.0}
     assert prometheus.query("time() - exporter_config_last_reload_success_timestamp_seconds < 600")
     assert prometheus.query("process_resident_memory_bytes")[""] > 1e6
+
+
+def test_a_scrape_over_tls_with_a_password_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    cert = ca.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA)
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    cert.private_key_and_cert_chain_pem.write_to_path(tmp_path / "own.pem")
+    hashed = bcrypt.hashpw(b"a password", bcrypt.gensalt(10)).decode()
+    (tmp_path / "web.yml").write_text(
+        "tls_server_config: {cert_file: own.pem, key_file: own.pem}\n"
+        f"basic_auth_users: {{prometheus: '{hashed}'}}\n"
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))  # for the test's own requests
+    login = {"username": "prometheus", "password": "a password"}
+    scrape = {
+        "scheme": "https", "basic_auth": login, "tls_config": {"ca_file": f"{tmp_path}/ca.pem"},
+    }  # fmt: skip
+    web = "--web.config.file", str(tmp_path / "web.yml")
+
+    with (
+        exporter(tmp_path, "services: []", *web, scheme="https") as (_, base),
+        _prometheus(tmp_path, base, **scrape) as found,
+    ):
+        found.until("min_over_time(up[10s])", {"": 1.0})
+        found.until("min_over_time(scrape_samples_scraped[10s]) > bool 10", {"": 1.0})
+        targets = found.get("targets")["activeTargets"]
+
+    assert [(t["health"], t["lastError"], t["scrapeUrl"]) for t in targets] == [
+        ("up", "", base + "/metrics")
+    ]

@@ -58,7 +58,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "PATCH", _ID, services.change, ADMIN, "Change a service that the API added.",
         ((200, "Service"), (400, ""), *_NOT_ADMIN, (404, ""), (409, ""), (413, ""), (422, "")),
-        body="NewService",
+        body="ServicePatch",
     ),
     Route(
         "DELETE", _ID, services.remove, ADMIN, "Remove a service that the API added.",

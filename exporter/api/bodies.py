@@ -22,6 +22,8 @@ async def json_object(request: web.Request) -> dict[str, Any]:
         raise BodyError("the Content-Type must be application/json")
     try:
         found = json.loads(await request.read(), parse_constant=_refuse)
+        # Neither 1e999 nor half a surrogate pair can be written down again.
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise BodyError("the body is not JSON") from None
     if not isinstance(found, dict):
@@ -38,6 +40,18 @@ def text_field(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value or any(ord(c) < 32 or ord(c) == 127 for c in value):
         raise BodyError(f"{name} must be a non-empty text without control characters")
+    return value
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    """Return the truth at *name*, false if it is missing.
+
+    Raises:
+        BodyError: it is something else.
+    """
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise BodyError(f"{name} must be true or false")
     return value
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from exporter.api.guard import Access
 from exporter.api.routing import Route
-from exporter.api.schemas import SCHEMAS, ref
+from exporter.api.schemas import SCHEMAS, TEXT, ref
 from exporter.config import file_schema
 
 _PROBLEM = {"application/problem+json": {"schema": ref("Problem")}}
@@ -19,6 +19,9 @@ _PROBLEM = {"application/problem+json": {"schema": ref("Problem")}}
 def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 description of *routes*."""
     paths: dict[str, dict[str, Any]] = {}
+    service = _service_schema()
+    patch = _patch_of(service)
+    patch["properties"]["id"] = TEXT | {"description": "The id it has; it cannot be changed."}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
@@ -30,7 +33,7 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {**SCHEMAS, "NewService": _service_schema()},
+            "schemas": {**SCHEMAS, "NewService": service, "ServicePatch": patch},
             "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -53,7 +56,10 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters:
         found["parameters"] = parameters
     if route.body:
-        content = {"application/json": {"schema": ref(route.body)}}
+        kinds = ["application/json"]
+        if route.method == "PATCH":
+            kinds.append("application/merge-patch+json")
+        content = {kind: {"schema": ref(route.body)} for kind in kinds}
         found["requestBody"] = {"required": True, "content": content}
     if route.access is not Access.OPEN:
         found["security"] = [{"admin": []}]
@@ -75,9 +81,30 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _service_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = copy.deepcopy(file_schema(references=True))
-    service: dict[str, Any] = schema["properties"]["services"]["items"]
+    service: dict[str, Any] = copy.deepcopy(file_schema()["properties"]["services"]["items"])
+    fields = service["properties"]
+    del fields["api_key_file"]  # files of the machine are named in a configuration file only
+    tls = fields["health_check"]["properties"]["tls"]["properties"]
+    for name in ("ca_file", "cert_file", "key_file"):
+        del tls[name]
+    fields["api_key"]["writeOnly"] = True
     return service
+
+
+def _patch_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a merge patch (RFC 7396): nothing is required, null takes out."""
+    patch = {name: value for name, value in schema.items() if name != "required"}
+    if "properties" in schema:
+        fields = schema["properties"]
+        patch["properties"] = {name: _nullable_patch(field) for name, field in fields.items()}
+    if isinstance(inner := schema.get("additionalProperties"), dict):
+        patch["additionalProperties"] = _nullable_patch(inner)
+    return patch
+
+
+def _nullable_patch(field: dict[str, Any]) -> dict[str, Any]:
+    inner = _patch_of(field) if field.get("type") == "object" else field
+    return {"anyOf": [inner, {"type": "null"}]}
 
 
 _WORDS = {

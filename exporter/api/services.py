@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
-from exporter.api.bodies import json_object, text_field
+from exporter.api.bodies import flag, json_object, text_field
 from exporter.api.guard import problem
 from exporter.api.keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.status import service_health
@@ -26,7 +27,7 @@ async def listing(request: web.Request) -> web.Response:
     wanted = {name: request.query[name] for name in FILTERS if name in request.query}
     after = request.query.get("cursor", "")
     limit = request.query.get("limit", str(PAGE))
-    if not limit.isdigit() or not 1 <= int(limit) <= 1000:
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= 1000:
         return problem(400, "limit must be a number from 1 to 1000")
     rows = []
     registry = request.app[REGISTRY]
@@ -83,11 +84,11 @@ async def rotate(request: web.Request) -> web.Response:
     """Verify a new key with the provider and use it, or roll back to the one before."""
     body = await json_object(request)
     management, service = request.app[MANAGEMENT], request.match_info["id"]
-    if body.get("rollback") is True:
+    force, back = flag(body, "force"), flag(body, "rollback")
+    if back:
         done = await management.roll_back(service, who(request))
     else:
         key = Secret(text_field(body, "api_key"))
-        force = body.get("force") is True
         done = await management.rotate(service, key, who(request), force=force)
     seen = _outcome(done.outcome) if done.outcome is not None else None
     return web.json_response({"service": service, "rotated_at": done.rotated_at, "verified": seen})

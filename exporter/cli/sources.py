@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from exporter.config import Configuration, Declared, read_files
@@ -26,3 +28,28 @@ def from_environment(environment: Mapping[str, str]) -> Configuration:
         if any(environment.get(variable) for variable in preset.key_variables)
     )
     return Configuration(services=found)
+
+
+def sharded(
+    source: Callable[[], Configuration], index: int, count: int
+) -> Callable[[], Configuration]:
+    """Return *source* with the services of shard *index* of *count* only.
+
+    A service's shard follows from its id alone, so every process that is started with the same
+    *count* agrees without talking to another.
+    """
+    if count == 1:
+        return source
+
+    def mine() -> Configuration:
+        whole = source()
+        kept = tuple(d for d in whole.services if shard_of(d.raw["id"], count) == index)
+        return replace(whole, services=kept)
+
+    return mine
+
+
+def shard_of(service: str, count: int) -> int:
+    """Return which of *count* shards *service* belongs to, from 0."""
+    digest = hashlib.blake2b(service.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) % count

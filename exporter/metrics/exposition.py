@@ -45,8 +45,10 @@ class Exposition:
     def __init__(
         self, results: Results, own: OwnMetrics, *, lean: bool = False,
         page: Callable[[Target], State | None] = lambda target: None,
+        rotated: Callable[[Target], float | None] = lambda target: None,
     ) -> None:  # fmt: skip
         self._results, self._own, self._lean, self._page = results, own, lean, page
+        self._rotated = rotated
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
 
@@ -88,7 +90,7 @@ class Exposition:
     def _view(self, row: _Row, target: Target) -> View:
         return View(
             row.labels, target, self._results.of(target.id), self._page(target),
-            target.id in self._maintenance, self._lean,
+            target.id in self._maintenance, self._lean, self._rotated(target),
         )  # fmt: skip
 
     def _render(self, row: _Row, indexes: Iterable[int], view: View) -> None:

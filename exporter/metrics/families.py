@@ -166,6 +166,13 @@ FAMILIES: tuple[Family, ...] = (
         when=When.TARGET,
     ),
     Family(
+        "service_key_rotated_timestamp_seconds",
+        "gauge",
+        "When the key was rotated through the API.",
+        lines.key_rotated,
+        when=When.TARGET,
+    ),
+    Family(
         "service_key_expiry_timestamp_seconds", "gauge", "When the key expires.", lines.key_expiry
     ),
     Family(

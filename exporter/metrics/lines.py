@@ -28,6 +28,7 @@ class View:
     page: State | None
     maintenance: bool
     lean: bool
+    rotated: float | None = None
 
 
 def state_of(view: View) -> tuple[object, ...]:
@@ -228,6 +229,11 @@ def key_valid(view: View) -> str:
 def key_configured(view: View) -> str:
     configured = view.target.key_configured
     return "" if configured is None else line("service_key_configured", view, configured)
+
+
+def key_rotated(view: View) -> str:
+    at = view.rotated
+    return "" if at is None else line("service_key_rotated_timestamp_seconds", view, at)
 
 
 def key_expiry(view: View) -> str:

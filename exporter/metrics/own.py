@@ -11,6 +11,7 @@ from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import Collector
 
+from exporter.metrics.traffic import UserTraffic
 from exporter.results import Status
 
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -51,6 +52,7 @@ class OwnMetrics:
         client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         client.ProcessCollector(registry=self._registry)
+        self.traffic = UserTraffic(self._registry)
         self.live = _Live()
         self._registry.register(self.live)
         build = client.Gauge(

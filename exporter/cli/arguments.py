@@ -1,0 +1,139 @@
+"""The command line: what may be typed, and what --help says."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+DEFAULT_URL = "http://127.0.0.1:9642"
+_EXAMPLES = """examples:
+  service-registry serve --config config/services.yaml
+  service-registry check-config config/services.yaml
+  service-registry probe openai --config config/services.yaml
+  service-registry probe https://example.com/health
+  service-registry services --json
+  service-registry rotate-key openai --key-file new-key.txt
+
+exit codes: 0 good, 1 not good, 2 wrong usage
+"""
+
+
+def make_parser(version: str) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="service-registry",
+        description="Probe the external APIs you depend on and expose the truth to Prometheus.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"service-registry {version}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="run the exporter"))
+    check = commands.add_parser("check-config", help="say every mistake in configuration files")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    _add_probe(commands.add_parser("probe", help="probe one service or URL now"))
+    providers = commands.add_parser("providers", help="list the presets, or show one")
+    providers.add_argument("name", nargs="?", metavar="NAME")
+    providers.add_argument("--json", action="store_true", help="for machines")
+    commands.add_parser("schema", help="print the JSON Schema of the configuration")
+    _add_remote(commands)
+    secret = commands.add_parser("rotate-secret-key", help="encrypt every kept key anew")
+    secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", action="append", type=Path, metavar="FILE",
+        help="configuration file or directory; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--listen", default="127.0.0.1:9642", metavar="HOST:PORT", help="default 127.0.0.1:9642"
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR",
+        help="where services and keys of the API, counters and a day of results are kept",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from-env", action="store_true",
+        help="every provider whose key variable is set; the default without --config",
+    )  # fmt: skip
+    parser.add_argument(
+        "--admin-token-file", type=Path, metavar="FILE",
+        help="token for changes; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
+    )  # fmt: skip
+    _add_serve_flags(parser)
+
+
+def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics.lean", dest="lean", action="store_true",
+        help="no histogram and only the reasons seen, for very many services",
+    )  # fmt: skip
+    parser.add_argument(
+        "--probe.enable", dest="probe_enable", action="store_true",
+        help="answer /probe?target=URL&module=NAME as blackbox_exporter does",
+    )  # fmt: skip
+    parser.add_argument(
+        "--probe.config.file", dest="probe_modules", type=Path, metavar="FILE",
+        help="modules of /probe; default config/modules.yaml",
+    )  # fmt: skip
+    parser.add_argument(
+        "--web.config.file", dest="web_config", type=Path, metavar="FILE",
+        help="TLS, passwords, headers and a rate limit, as exporter-toolkit has them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shard.index", dest="shard_index", type=int, default=0, metavar="I",
+        help="probe only the services of this shard, from 0",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shard.count", dest="shard_count", type=int, default=1, metavar="N",
+        help="how many shards share the configuration",
+    )  # fmt: skip
+    parser.add_argument(
+        "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt"
+    )
+    parser.add_argument(
+        "--log.level", dest="log_level", choices=("debug", "info", "warning", "error"),
+        default="info",
+    )  # fmt: skip
+
+
+def _add_probe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="SERVICE|URL")
+    parser.add_argument(
+        "--config", action="append", type=Path, metavar="FILE",
+        help="default config/services.yaml",
+    )  # fmt: skip
+    parser.add_argument("--ca-file", metavar="FILE", help="accepted authorities, for a URL")
+    parser.add_argument("--timeout", type=float, default=10.0, help="seconds, for a URL")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _add_remote(commands: Any) -> None:
+    """Add the commands that ask a running exporter."""
+    for name, text in (
+        ("services", "list the services of a running exporter, worst first"),
+        ("stats", "sum up a running exporter"),
+        ("rotate-key", "verify a new key with the provider and switch to it"),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.add_argument("--url", default=DEFAULT_URL, help=f"default {DEFAULT_URL}")
+        parser.add_argument("--json", action="store_true", help="for machines")
+        if name == "rotate-key":
+            _add_rotate(parser)
+
+
+def _add_rotate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument(
+        "--key-file", metavar="FILE|-",
+        help="where the new key is; - is standard input; asked for on a terminal without it",
+    )  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="use it even if it is rejected")
+    parser.add_argument("--rollback", action="store_true", help="return to the key before")
+    parser.add_argument(
+        "--admin-token-file", type=Path, metavar="FILE",
+        help="the admin token; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
+    )  # fmt: skip

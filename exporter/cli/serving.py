@@ -1,0 +1,121 @@
+"""`serve`: from arguments to a running exporter."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from exporter.app import VERSION, App, Options, serve
+from exporter.cli.sources import sharded, source_of
+from exporter.cli.usage import UsageError
+from exporter.log import configure
+from exporter.secret import Secret, SecretError, environment, read_key_file
+from exporter.store import StoreError
+
+
+def run_server(arguments: argparse.Namespace) -> int:
+    """Serve until a signal; return the exit code.
+
+    Raises:
+        UsageError: the arguments do not fit together.
+        SettingsError: the configuration is wrong.
+    """
+    if arguments.config and arguments.from_env:
+        raise UsageError("give --config or --from-env, not both")
+    if not 0 <= arguments.shard_index < arguments.shard_count:
+        raise UsageError("--shard.index must be from 0 to --shard.count minus 1")
+    level = logging.getLevelNamesMapping()[arguments.log_level.upper()]
+    redaction = configure(arguments.log_format, level)
+    options = _options(arguments)
+    try:
+        app = App(options, redaction=redaction)
+    except StoreError as error:
+        print(f"service-registry: {error}", file=sys.stderr)
+        return 1
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(app, _announce))
+    except OSError as error:
+        print(
+            f"service-registry: cannot listen on {arguments.listen}: {error.strerror or error}; "
+            "choose another with --listen HOST:PORT",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    host, port = _listen_address(arguments.listen)
+    environ = environment()
+    source = source_of(arguments.config, environ)
+    return Options(
+        source=sharded(source, arguments.shard_index, arguments.shard_count),
+        environment=environ,
+        host=host,
+        port=port,
+        admin_token=admin_token(arguments.admin_token_file),
+        lean=arguments.lean,
+        data_dir=arguments.data_dir,
+        modules=_modules(arguments),
+        web_config=arguments.web_config,
+    )
+
+
+def _announce(app: App) -> None:
+    host = app.options.host
+    shown = "localhost" if host in ("", "0.0.0.0", "127.0.0.1", "::") else host  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown else shown
+    print(
+        f"Service registry {VERSION}: {len(app.registry)} services, "
+        f"http{'s' * app.web.tls}://{shown}:{app.port}/ (metrics at /metrics)",
+        flush=True,
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415, the import itself is the question
+    except ImportError:  # PyPy and Windows: the standard loop works, a little slower
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _modules(arguments: argparse.Namespace) -> Path | None:
+    named: Path | None = arguments.probe_modules
+    if arguments.probe_enable:
+        return named or Path("config/modules.yaml")
+    if named is not None:
+        raise UsageError("--probe.config.file needs --probe.enable")
+    return None
+
+
+def _listen_address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise UsageError("--listen must be HOST:PORT, such as 127.0.0.1:9642 or [::1]:9642")
+    return host.strip("[]"), int(port)
+
+
+def admin_token(path: Path | None) -> Secret | None:
+    """Return the admin token in *path* or in the file that the environment names.
+
+    Raises:
+        UsageError: the file cannot be used.
+    """
+    named = path or environment().get("SERVICE_REGISTRY_ADMIN_TOKEN_FILE")
+    if not named:
+        return None
+    try:
+        token = read_key_file(Path(named))
+    except SecretError as error:
+        reason = str(error).replace("key file", "admin token file")
+        raise UsageError(f"{named}: {reason}") from None
+    if len(token.reveal()) < 16:
+        raise UsageError(f"{named}: the admin token must have at least 16 characters")
+    return token
