@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import logging
 import traceback
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
-from exporter.sessions import RequestFailed
+from exporter.checks import TlsSettings
+from exporter.secret import Secret
+from exporter.sessions import RequestFailed, ServiceSession
 from tests.conftest import Authority
-from tests.fakes import KEY
+from tests.fakes import KEY, service_target
 from tests.mischief import close, raw, reflected
 from tests.sessions import SOURCE, Desk, clean, target_at
 from tests.vendor import Vendor, answer, redirect
@@ -186,8 +189,8 @@ async def test_a_redirect_to_another_origin_takes_nothing_along(
     ("status", "method", "expected"),
     [
         (301, "POST", ("GET", b"")), (302, "POST", ("GET", b"")), (303, "POST", ("GET", b"")),
-        (303, "PUT", ("GET", b"")), (302, "PUT", ("PUT", b"body")), (307, "POST", ("POST", b"body")),
-        (308, "PATCH", ("PATCH", b"body")),
+        (303, "PUT", ("GET", b"")), (302, "PUT", ("PUT", b"body")),
+        (307, "POST", ("POST", b"body")), (308, "PATCH", ("PATCH", b"body")),
     ],
 )  # fmt: skip
 async def test_a_redirect_within_the_origin_keeps_credentials(
@@ -290,8 +293,14 @@ async def test_an_address_that_is_not_public_is_refused(vendor: Vendor, name: st
 # -- nothing is shown -------------------------------------------------------------------------
 
 
+async def json_of(session: ServiceSession, path: str) -> Any:
+    async with session.get(path) as response:
+        response.raise_for_status()
+        return await response.json()
+
+
 @pytest.mark.parametrize("kind", ["header", "query", "basic"])
-@pytest.mark.parametrize("fault", ["closed", "garbage", "refused", "status", "no json", "echo"])
+@pytest.mark.parametrize("fault", ["closed", "garbage", "refused", "status", "text", "echo"])
 async def test_no_exception_and_no_log_holds_the_key(
     vendor: Vendor, kind: str, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -299,7 +308,7 @@ async def test_no_exception_and_no_log_holds_the_key(
     vendor.on("/v1/closed", close)
     vendor.on("/v1/garbage", raw(b"SSH-2.0-x\r\n\r\n"))
     vendor.on("/v1/status", answer(401, KEY, [("X-Echo", KEY)]))
-    vendor.on("/v1/no json", answer(200, KEY, [("X-Echo", KEY), ("Content-Type", "text/plain")]))
+    vendor.on("/v1/text", answer(200, KEY, [("X-Echo", KEY), ("Content-Type", "text/plain")]))
     vendor.on("/v1/echo", reflected())
     auth = {"kind": kind, "name": "token"} if kind == "query" else {"kind": kind}
     base = "http://127.0.0.1:1/v1" if fault == "refused" else vendor.url("/v1")
@@ -307,9 +316,7 @@ async def test_no_exception_and_no_log_holds_the_key(
 
     async with desk.open() as session:
         with pytest.raises(aiohttp.ClientError) as caught:
-            async with session.get(f"/{fault.replace(' ', '%20')}") as response:
-                response.raise_for_status()
-                await response.json()
+            await json_of(session, f"/{fault}")
         shown = f"{session!r} {session} {desk.sessions!r} {desk.target!r}"
 
     error = caught.value
@@ -317,13 +324,15 @@ async def test_no_exception_and_no_log_holds_the_key(
     assert isinstance(error, RequestFailed)
     assert error.__context__ is None
     assert error.service == "it"
-    for text in (KEY, SOURCE, base64.b64encode(f":{KEY}".encode()).decode()[:24]):
+    for text in (KEY, SOURCE, base64.b64encode(KEY.encode()).decode()[:24]):
         assert not any(text in shown for shown in texts)
 
 
 async def test_a_key_that_cannot_be_written_is_not_quoted(vendor: Vendor) -> None:
-    bad = f"{KEY}\nInjected: yes"
-    desk = desk_at(vendor, api_key=bad)
+    target = target_at(vendor.url("/v1"))
+    assert target.calls is not None
+    bad = (("Authorization", Secret(f"{KEY}\nInjected: yes")),)
+    desk = Desk(replace(target, calls=replace(target.calls, credentials=bad)))
 
     async with desk.open() as session:
         with pytest.raises(RequestFailed, match="cannot be written") as caught:
@@ -376,12 +385,40 @@ async def test_a_proxy_of_the_service_is_used(vendor: Vendor, proxy: Vendor) -> 
 
 
 @pytest.mark.parametrize(
-    "check", [{"proxy": "socks5h://127.0.0.1:1"}, {"tls": {"ca_file": "missing.pem"}}]
+    "change", [{"proxy": "socks5h://127.0.0.1:1"}, {"tls": TlsSettings(ca_file="missing.pem")}]
 )
-async def test_a_session_that_cannot_work_does_not_open(
-    vendor: Vendor, check: dict[str, Any]
-) -> None:
-    session = desk_at(vendor, health_check=check).open()
+async def test_a_session_that_cannot_work_does_not_open(change: dict[str, Any]) -> None:
+    target = target_at("https://api.example.com/")
+    assert target.calls is not None
+    session = Desk(replace(target, calls=replace(target.calls, **change))).open()
 
     with pytest.raises(RequestFailed, match="cannot"):
         await session.__aenter__()
+
+
+async def test_a_service_whose_address_is_not_known_has_no_paths(vendor: Vendor) -> None:
+    session = Desk(service_target("it")).open()
+
+    async with session:
+        with pytest.raises(RequestFailed, match="no base URL"):
+            await session.get("/x")
+
+
+# -- what a target says about calls -----------------------------------------------------------
+
+
+def test_a_preset_demands_its_headers_of_calls_too() -> None:
+    key = {"api_key": KEY, "additional_headers": {}}
+    target = target_at("https://proxy.example/v1", provider="anthropic", **key)
+
+    calls = target.calls
+    assert calls is not None
+    assert (target.base_url, calls.url) == ("https://proxy.example/v1",) * 2
+    assert ("anthropic-version", "2023-06-01") in calls.headers
+    assert [(n, v.reveal()) for n, v in calls.credentials] == [("x-api-key", KEY)]
+
+
+def test_the_credentials_of_calls_are_known_as_secrets() -> None:
+    target = replace(target_at("https://api.example.com/"), endpoint=None, key=None)
+
+    assert {s.reveal() for s in target.secrets()} == {f"Bearer {KEY}", SOURCE}

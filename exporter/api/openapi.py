@@ -81,7 +81,8 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _service_schema() -> dict[str, Any]:
-    service: dict[str, Any] = copy.deepcopy(file_schema()["properties"]["services"]["items"])
+    file = copy.deepcopy(file_schema(references=True))
+    service: dict[str, Any] = _literal(file["properties"]["services"]["items"])
     fields = service["properties"]
     del fields["api_key_file"]  # files of the machine are named in a configuration file only
     tls = fields["health_check"]["properties"]["tls"]["properties"]
@@ -89,6 +90,20 @@ def _service_schema() -> dict[str, Any]:
         del tls[name]
     fields["api_key"]["writeOnly"] = True
     return service
+
+
+def _literal(schema: Any) -> Any:
+    """Return *schema* without `${NAME}`, which a request cannot use."""
+    if isinstance(schema, list):
+        return [_literal(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _literal(value) for name, value in schema.items()}
+    if isinstance(choices := plain.get("anyOf"), list):
+        kept = [one for one in choices if not str(one.get("pattern", "")).startswith(r"\$\{")]
+        if len(kept) == 1:
+            plain = {**kept[0], **{name: v for name, v in plain.items() if name != "anyOf"}}
+    return plain
 
 
 def _patch_of(schema: dict[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ async def test(request: web.Request) -> web.Response:
     if outcome is None:
         why = _target(request).unprobed
         return problem(409, "the service cannot be probed", detail=why)
-    return web.json_response({**_outcome(outcome), "success": outcome.success})
+    return web.json_response({**outcome_of(outcome), "success": outcome.success})
 
 
 async def rotate(request: web.Request) -> web.Response:
@@ -90,7 +90,7 @@ async def rotate(request: web.Request) -> web.Response:
     else:
         key = Secret(text_field(body, "api_key"))
         done = await management.rotate(service, key, who(request), force=force)
-    seen = _outcome(done.outcome) if done.outcome is not None else None
+    seen = outcome_of(done.outcome) if done.outcome is not None else None
     return web.json_response({"service": service, "rotated_at": done.rotated_at, "verified": seen})
 
 
@@ -153,13 +153,14 @@ def _described(request: web.Request, target: Target) -> Json:
         },
         "curl": curl_line(target.endpoint) if target.endpoint else None,
         "failures": [
-            {"at": result.at, "verdict": result.verdict, **_outcome(result.outcome)}
+            {"at": result.at, "verdict": result.verdict, **outcome_of(result.outcome)}
             for result in request.app[RESULTS].of(target.id).failures
         ],
     }
 
 
-def _outcome(outcome: Outcome) -> Json:
+def outcome_of(outcome: Outcome) -> Json:
+    """Return what one probe saw, durations in milliseconds."""
     phases = zip(PHASES, outcome.phases, strict=True)
     certificate = outcome.certificate
     return {

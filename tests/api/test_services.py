@@ -1,0 +1,353 @@
+"""/api/services: register, list, change and remove; what is refused and how it is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.managed import OLD, QUIET, Client, declared, running, secret_key
+from tests.vendor import Vendor, answer
+
+LIMITS = ["0", "1001", "-1", "x", "", "1.5", "²", "٣", "9" * 5000]
+
+
+@pytest.fixture
+async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
+    vendor.on("/", answer())
+    config = json.dumps({"services": [declared("filed", vendor.url(), environment="staging")]})
+    data = tmp_path / "data"
+    async with running(config, data=data, environment=secret_key(tmp_path)) as found:
+        yield found
+
+
+# -- register ------------------------------------------------------------------------------------
+
+
+async def test_a_registered_service_is_answered_with_its_place(
+    client: Client, vendor: Vendor
+) -> None:
+    found = await client.ask("POST", "/api/services", declared("a", vendor.url(), team="core"))
+    again = await client.ask("GET", found.headers["Location"])
+
+    assert (found.status, found.headers["Location"]) == (201, "/api/services/a")
+    assert found.json["origin"] == "api"
+    assert found.json["config"]["team"] == "core"
+    assert again.json == found.json
+
+
+async def test_a_registered_service_is_probed_and_on_the_metrics_page(
+    client: Client, vendor: Vendor
+) -> None:
+    check = {"interval": "1s", "timeout": "1s", "allow_private_addresses": True}
+
+    await client.ask(
+        "POST", "/api/services", {"id": "a", "base_url": vendor.url(), "health_check": check}
+    )
+    await client.probed("a")
+    page = (await client.ask("GET", "/metrics")).text
+
+    assert 'service_info{service="a"' in page
+    assert 'probe_success{service="a",environment="production",provider="custom"} 1' in page
+
+
+async def test_a_registered_service_outlives_the_process(vendor: Vendor, tmp_path: Path) -> None:
+    environment, data = secret_key(tmp_path), tmp_path / "data"
+    service = declared("a", vendor.url(), api_key=OLD, additional_headers={"X-Tenant": "acme"})
+    vendor.on("/", answer())
+
+    async with running(data=data, environment=environment) as client:
+        before = await client.ask("POST", "/api/services", service)
+    async with running(data=data, environment=environment) as client:
+        after = await client.ask("GET", "/api/services/a")
+        await client.ask("POST", "/api/services/a/test")
+
+    assert after.json == before.json
+    assert vendor.seen[-1].header("Authorization") == f"Bearer {OLD}"
+    assert vendor.seen[-1].header("X-Tenant") == "acme"
+
+
+@pytest.mark.parametrize("name", ["filed", "a"])
+async def test_an_id_that_is_taken_is_a_conflict(
+    client: Client, vendor: Vendor, name: str
+) -> None:
+    await client.ask("POST", "/api/services", declared("a", vendor.url()))
+
+    found = await client.ask("POST", "/api/services", declared(name, vendor.url()))
+
+    assert (found.status, found.type) == (409, "application/problem+json")
+    assert found.json["code"] == "taken"
+
+
+async def test_every_mistake_is_told_at_once_and_no_value(client: Client) -> None:
+    wrong = {
+        "id": "Not An Id", "base_url": 7, "health_check": {"interval": "0s", "timeout": "soon"},
+        "envirnoment": "secret-looking-value",
+    }  # fmt: skip
+
+    found = await client.ask("POST", "/api/services", wrong)
+
+    assert (found.status, found.type) == (422, "application/problem+json")
+    assert {mistake["where"] for mistake in found.json["errors"]} >= {
+        "id", "base_url", "health_check.interval", "health_check.timeout", "envirnoment",
+    }  # fmt: skip
+    assert "did you mean environment?" in found.text
+    assert "secret-looking-value" not in found.text
+    assert len((await client.ask("GET", "/api/services")).json["services"]) == 1
+
+
+async def test_a_variable_stays_the_text_it_is(
+    client: Client, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH_LIKE", "expanded")
+    service = declared("a", vendor.url(), api_key="${PATH_LIKE}-0123456789", team="${PATH_LIKE}")
+
+    found = await client.ask("POST", "/api/services", service)
+    await client.ask("POST", "/api/services/a/test")
+
+    assert found.json["config"]["team"] == "${PATH_LIKE}"
+    assert vendor.seen[-1].header("Authorization") == "Bearer ${PATH_LIKE}-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("field", "where"),
+    [
+        ({"api_key_file": "/etc/hostname"}, "api_key_file"),
+        ({"health_check": {"tls": {"ca_file": "/etc/hosts"}}}, "health_check.tls.ca_file"),
+        ({"health_check": {"tls": {"cert_file": "a", "key_file": "b"}}}, "health_check.tls.key_file"),
+    ],
+)  # fmt: skip
+async def test_a_file_of_the_machine_cannot_be_named(
+    client: Client, vendor: Vendor, field: dict[str, Any], where: str
+) -> None:
+    await client.ask("POST", "/api/services", declared("a", vendor.url()))
+
+    added = await client.ask("POST", "/api/services", {**declared("b", vendor.url()), **field})
+    changed = await client.ask("PATCH", "/api/services/a", field)
+
+    for found in (added, changed):
+        assert found.status == 422
+        assert where in [mistake["where"] for mistake in found.json["errors"]]
+
+
+# -- list ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["a", "b", "filed"]),
+        ("?environment=staging", ["b", "filed"]),
+        ("?provider=custom&type=ai", ["a"]),
+        ("?status=healthy", []),
+        ("?status=unknown&environment=production", ["a"]),
+        ("?type=nonsense", []),
+    ],
+)
+async def test_the_list_has_what_fits_every_filter(
+    client: Client, vendor: Vendor, query: str, expected: list[str]
+) -> None:
+    await client.ask("POST", "/api/services", declared("b", vendor.url(), environment="staging"))
+    await client.ask("POST", "/api/services", declared("a", vendor.url(), type="ai"))
+
+    found = await client.ask("GET", "/api/services" + query)
+
+    assert [row["id"] for row in found.json["services"]] == expected
+    assert found.json["next"] is None
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 1000])
+async def test_pages_hold_every_service_once(client: Client, vendor: Vendor, limit: int) -> None:
+    for name in "edcba":
+        await client.ask("POST", "/api/services", declared(name, vendor.url()))
+
+    seen, cursor, pages = [], "", 0
+    while cursor is not None:
+        page = await client.ask("GET", f"/api/services?limit={limit}&cursor={cursor}")
+        seen += [row["id"] for row in page.json["services"]]
+        assert len(page.json["services"]) <= limit
+        cursor, pages = page.json["next"], pages + 1
+
+    assert seen == ["a", "b", "c", "d", "e", "filed"]
+    assert pages == -(-6 // limit), "no empty page at the end"
+
+
+async def test_a_page_is_full_although_filters_leave_others_out(
+    client: Client, vendor: Vendor
+) -> None:
+    for number in range(6):
+        where = "staging" if number % 2 else "production"
+        service = declared(f"s{number}", vendor.url(), environment=where)
+        await client.ask("POST", "/api/services", service)
+
+    page = await client.ask("GET", "/api/services?environment=production&limit=2")
+
+    assert [row["id"] for row in page.json["services"]] == ["s0", "s2"]
+    assert page.json["next"] == "s2"
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_a_bad_limit_is_refused(client: Client, limit: str) -> None:
+    found = await client.ask("GET", "/api/services", params={"limit": limit})
+
+    assert (found.status, found.type) == (400, "application/problem+json")
+    assert "1 to 1000" in found.json["title"]
+
+
+# -- change and remove ---------------------------------------------------------------------------
+
+
+async def test_a_patch_merges_and_null_takes_out_at_every_depth(
+    client: Client, vendor: Vendor, tmp_path: Path
+) -> None:
+    check = {**QUIET, "interval": "5m", "endpoint": "/x"}
+    headers = {"X-One": "1", "X-Two": "2"}
+    service = declared("a", vendor.url(), team="core", metadata={"owner": "me", "runbook": "http://r"})
+    await client.ask(
+        "POST", "/api/services", {**service, "health_check": check, "additional_headers": headers}
+    )
+    vendor.on("/y", answer())
+    patch = {
+        "team": None, "environment": "staging", "metadata": {"owner": None, "tier": "1"},
+        "health_check": {"interval": None, "endpoint": "/y"},
+        "additional_headers": {"X-One": None, "X-Three": "3"},
+    }  # fmt: skip
+
+    found = await client.ask("PATCH", "/api/services/a", patch)
+    await client.ask("POST", "/api/services/a/test")
+
+    assert found.status == 200
+    assert found.json["environment"] == "staging"
+    assert "team" not in found.json["config"]
+    assert found.json["config"]["metadata"] == {"runbook": "http://r", "tier": "1"}
+    assert "interval" not in found.json["config"]["health_check"]
+    assert vendor.seen[-1].path == "/y"
+    sent = {name: vendor.seen[-1].header(name) for name in ("X-One", "X-Two", "X-Three")}
+    assert sent == {"X-One": None, "X-Two": "2", "X-Three": "3"}
+
+
+async def test_what_a_patch_took_out_stays_out_after_a_restart(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    environment, data = secret_key(tmp_path), tmp_path / "data"
+    vendor.on("/", answer())
+    service = declared("a", vendor.url(), api_key=OLD, additional_headers={"X-Gone": "1"})
+
+    async with running(data=data, environment=environment) as client:
+        await client.ask("POST", "/api/services", service)
+        patch = {"api_key": None, "additional_headers": None}
+        await client.ask("PATCH", "/api/services/a", patch)
+    async with running(data=data, environment=environment) as client:
+        await client.ask("POST", "/api/services/a/test")
+
+    assert vendor.seen[-1].header("X-Gone") is None
+    assert vendor.seen[-1].header("Authorization") is None
+
+
+@pytest.mark.parametrize("content", ["application/json", "application/merge-patch+json"])
+async def test_a_patch_may_name_its_media_type(
+    client: Client, vendor: Vendor, content: str
+) -> None:
+    await client.ask("POST", "/api/services", declared("a", vendor.url()))
+
+    found = await client.ask(
+        "PATCH", "/api/services/a", data=b'{"team": "x"}', headers={"Content-Type": content}
+    )
+
+    assert found.json["config"]["team"] == "x"
+
+
+@pytest.mark.parametrize("other", ["b", None, 7])
+async def test_an_id_cannot_be_changed(client: Client, vendor: Vendor, other: Any) -> None:
+    await client.ask("POST", "/api/services", declared("a", vendor.url()))
+
+    found = await client.ask("PATCH", "/api/services/a", {"id": other, "team": "x"})
+
+    assert found.status == 422
+    assert "anew" in found.json["detail"]
+    assert "team" not in (await client.ask("GET", "/api/services/a")).json["config"]
+
+
+async def test_a_wrong_patch_changes_nothing(client: Client, vendor: Vendor) -> None:
+    before = await client.ask("POST", "/api/services", declared("a", vendor.url(), team="x"))
+
+    found = await client.ask("PATCH", "/api/services/a", {"team": "y", "base_url": None})
+
+    assert found.status == 422
+    assert (await client.ask("GET", "/api/services/a")).json == before.json
+
+
+async def test_a_service_of_a_file_is_changed_in_its_file(client: Client) -> None:
+    changed = await client.ask("PATCH", "/api/services/filed", {"team": "x"})
+    removed = await client.ask("DELETE", "/api/services/filed")
+
+    for found in (changed, removed):
+        assert (found.status, found.json["code"]) == (409, "in_file")
+    assert (await client.ask("GET", "/api/services/filed")).json["origin"] == "file"
+
+
+async def test_a_removed_service_takes_its_series_and_key_with_it(
+    client: Client, vendor: Vendor
+) -> None:
+    await client.ask("POST", "/api/services", declared("a", vendor.url(), api_key=OLD))
+
+    found = await client.ask("DELETE", "/api/services/a")
+    await client.ask("POST", "/api/services", declared("a", vendor.url()))
+    again = await client.ask("GET", "/api/services/a")
+    await client.ask("DELETE", "/api/services/a")
+
+    assert (found.status, found.text) == (204, "")
+    assert again.json["key"] == {"configured": None, "masked": None, "rotated_at": None}
+    assert (await client.ask("GET", "/api/services/a")).status == 404
+    assert 'service="a"' not in (await client.ask("GET", "/metrics")).text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/services/nobody", None),
+        ("PATCH", "/api/services/nobody", {"team": "x"}),
+        ("DELETE", "/api/services/nobody", None),
+        ("POST", "/api/services/nobody/test", None),
+        ("PUT", "/api/services/nobody/key", {"api_key": OLD}),
+        ("PUT", "/api/services/nobody/key", {"rollback": True}),
+        ("DELETE", "/api/services/nobody/key", None),
+        ("GET", "/api/services/%2e%2e%2fnobody", None),
+        ("GET", "/api/services/<script>", None),
+    ],
+)
+async def test_an_unknown_service_is_not_found_and_not_repeated(
+    client: Client, method: str, path: str, body: Any
+) -> None:
+    found = await client.ask(method, path, body)
+
+    assert (found.status, found.type) == (404, "application/problem+json")
+    assert "nobody" not in found.text
+    assert "script" not in found.text
+
+
+# -- test ----------------------------------------------------------------------------------------
+
+
+async def test_a_test_tells_all_and_counts_nothing(client: Client, vendor: Vendor) -> None:
+    vendor.on("/", answer(status=500))
+    before = (await client.ask("GET", "/metrics")).text
+
+    found = await client.ask("POST", "/api/services/filed/test")
+    after = (await client.ask("GET", "/metrics")).text
+
+    assert found.status == 200
+    assert (found.json["success"], found.json["status_code"]) == (False, 500)
+    assert found.json["reason"] == "server_error"
+    assert sum(found.json["phases"].values()) == pytest.approx(found.json["duration_ms"], abs=0.01)
+    for name in ("probe_results_total", "service_sli_events_total", "probe_attempts_total"):
+        assert _of(after, name) == _of(before, name)
+        assert _of(after, name), name
+    assert (await client.ask("GET", "/api/services/filed")).json["last_probe"] is None
+
+
+def _of(page: str, name: str) -> list[str]:
+    return [line for line in page.splitlines() if line.startswith(name + "{")]

@@ -1,0 +1,192 @@
+"""The registry as a library: what its documentation promises, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import exporter
+from exporter import ServiceRegistry, create_service_registry_from_env
+from exporter.library import (
+    InFileError,
+    KeyRefusedError,
+    ManagementError,
+    SettingsError,
+    TakenError,
+    UnknownServiceError,
+)
+from tests.fakes import KEY
+from tests.vendor import Peer, Seen, Vendor, answer
+
+NEW_KEY = "sk-another-9876543210-key"
+
+
+def service(vendor: Vendor, **more: Any) -> dict[str, Any]:
+    check = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
+    return {
+        "id": "api", "base_url": vendor.url("").rstrip("/"), "api_key": KEY, "health_check": check,
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[ServiceRegistry]:
+    made = ServiceRegistry(variables={})
+    yield made
+    await made.stop()
+
+
+def only(key: str) -> Any:
+    """Answer 200 to *key* and 401 to everybody else."""
+    good, bad = answer(), answer(401)
+
+    async def behave(peer: Peer, seen: Seen) -> None:
+        await (good if seen.header("Authorization") == f"Bearer {key}" else bad)(peer, seen)
+
+    return behave
+
+
+async def until_probed(registry: ServiceRegistry, name: str = "api") -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        while (health := registry.get_service_health(name))["last_probe"] is None:
+            await asyncio.sleep(0.02)
+    return health
+
+
+async def test_the_ten_lines_of_the_documentation(vendor: Vendor) -> None:
+    vendor.on("/", answer())
+
+    registry = ServiceRegistry()
+    await registry.register_service(service(vendor))
+    await registry.start_all_monitoring()
+    health = await until_probed(registry)
+    await registry.stop()
+
+    assert (health["status"], health["verdict"]) == ("healthy", "ok")
+    assert vendor.seen[0].header("Authorization") == f"Bearer {KEY}"
+
+
+async def test_the_complete_life_of_a_service(vendor: Vendor, registry: ServiceRegistry) -> None:
+    vendor.on("/", only(KEY))
+    vendor.on("/health", only(KEY))
+
+    await registry.register_service(service(vendor, name="Payments", team="pay"))
+    first = await registry.test_service("api")
+    await registry.update_service("api", {"health_check": {"endpoint": "/health"}, "team": None})
+    second = await registry.health_monitor.check_service_health("api")
+    with pytest.raises(KeyRefusedError):
+        await registry.rotate_api_key("api", NEW_KEY)
+    vendor.on("/health", only(NEW_KEY))
+    await registry.rotate_api_key("api", NEW_KEY)
+    config = registry.get_service_config("api")
+    await registry.remove_service("api")
+
+    assert (first["success"], second["success"]) == (True, True)
+    assert [seen.path for seen in vendor.seen] == ["/", "/health", "/health", "/health"]
+    assert config["api_key"] == f"{NEW_KEY[:3]}…{NEW_KEY[-4:]}"
+    assert "team" not in config
+    assert registry.get_all_service_health() == []
+
+
+async def test_a_test_is_not_counted(vendor: Vendor, registry: ServiceRegistry) -> None:
+    vendor.on("/", answer())
+    await registry.register_service(service(vendor))
+
+    await registry.test_service("api")
+
+    page = await registry.metrics()
+    assert 'probe_results_total{service="api",environment="production",provider="custom",' in page
+    assert not [line for line in page.splitlines() if "probe_results" in line and line[-2:] == " 1"]
+
+
+async def test_the_masked_configuration_holds_no_secret(
+    vendor: Vendor, registry: ServiceRegistry
+) -> None:
+    hidden = {"additional_headers": {"X-Own": KEY}}
+    await registry.register_service(service(vendor, **hidden))
+
+    masked = registry.get_service_config("api")
+    clear = registry.get_service_config("api", mask=False)
+
+    assert KEY not in str(masked)
+    assert masked["additional_headers"] == {"X-Own": "…"}
+    assert clear["api_key"] == KEY
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (
+            lambda r, v: r.register_service({"id": "api", "base_url": "https://x.example"}),
+            TakenError,
+        ),
+        (lambda r, v: r.register_service({"id": "NO"}), SettingsError),
+        (lambda r, v: r.update_service("api", {"base_url": 7}), SettingsError),
+        (lambda r, v: r.update_service("nobody", {}), UnknownServiceError),
+        (lambda r, v: r.remove_service("nobody"), UnknownServiceError),
+        (lambda r, v: r.test_service("nobody"), UnknownServiceError),
+        (lambda r, v: r.rotate_api_key("nobody", NEW_KEY), UnknownServiceError),
+    ],
+)
+async def test_what_does_not_go_says_so(
+    change: Any, error: type[Exception], vendor: Vendor, registry: ServiceRegistry
+) -> None:
+    await registry.register_service(service(vendor))
+
+    with pytest.raises(error):
+        await change(registry, vendor)
+
+
+async def test_services_of_a_file_are_changed_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "services.yaml"
+    path.write_text("services: [{id: filed, base_url: 'https://x.example', api_key: '${NONE}'}]")
+    registry = ServiceRegistry(path, variables={})
+
+    with pytest.raises(InFileError):
+        await registry.remove_service("filed")
+    with pytest.raises(ManagementError, match="NONE is not set"):
+        await registry.test_service("filed")
+    await registry.stop()
+
+
+async def test_with_a_directory_everything_is_there_again(vendor: Vendor, tmp_path: Path) -> None:
+    raw = service(vendor)
+    raw.pop("api_key")
+    vendor.on("/", answer())
+    async with ServiceRegistry(data_dir=tmp_path / "data", variables={}) as registry:
+        await registry.register_service(raw)
+        await until_probed(registry)
+
+    async with ServiceRegistry(data_dir=tmp_path / "data", variables={}) as again:
+        health = again.get_service_health("api")
+
+    assert health["status"] == "healthy"
+
+
+async def test_the_environment_names_the_providers() -> None:
+    registry = create_service_registry_from_env({"OPENAI_API_KEY": KEY, "KIT_API_KEY": KEY})
+
+    found = [health["id"] for health in registry.get_all_service_health()]
+    await registry.stop()
+
+    assert found == ["convertkit", "openai"]
+
+
+async def test_a_wrong_file_is_told_when_it_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "services.yaml"
+    path.write_text("services: [{id: a, base_ur: x}]")
+    registry = ServiceRegistry(path, variables={})
+
+    with pytest.raises(SettingsError, match="did you mean base_url"):
+        await registry.start_all_monitoring()
+    await registry.stop()
+
+
+def test_the_package_shows_what_it_says_it_shows() -> None:
+    for name in exporter.__all__:
+        assert getattr(exporter, name).__name__ == name
+    with pytest.raises(AttributeError):
+        _ = exporter.nothing
