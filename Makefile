@@ -7,7 +7,7 @@ LISTEN ?= 127.0.0.1:9642
 .PHONY: run test lint format bench reference clean
 
 run: .venv/run  ## serve the example configuration
-	$(BIN)/service-registry serve --config $(CONFIG) --listen $(LISTEN)
+	$(BIN)/service-registry serve --config $(CONFIG) --listen $(LISTEN) --data-dir data
 
 test: .venv/dev  ## every test; installs Prometheus, nginx and the like where they are missing
 	tests/tools.sh

@@ -226,21 +226,21 @@ class Management:
         storage = self._need_storage()
         name, given = declared.raw["id"], declared.raw.get("api_key")
         raw = {field: value for field, value in declared.raw.items() if field != "api_key"}
-        key = Secret(given) if given else None
+        key, now = Secret(given) if given else None, self._clock.now()
         if key is not None:
             # The key first: a service without its key would be probed keyless after a crash.
-            await asyncio.to_thread(storage.put_key, name, key, at=self._clock.now())
+            await asyncio.to_thread(storage.put_key, name, key, at=now)
         plain, hidden = _split(raw)
         if storage.keeps_keys and not hidden:
             await asyncio.to_thread(storage.delete_key, name + _HIDDEN)
         if hidden:
             secret = Secret(json.dumps(hidden))
-            await asyncio.to_thread(storage.put_key, name + _HIDDEN, secret, at=self._clock.now())
+            await asyncio.to_thread(storage.put_key, name + _HIDDEN, secret, at=now)
         await asyncio.to_thread(storage.put_service, name, plain)
         await self._audit(who, action, name, key)
         self._services[name] = read_request(raw, SOURCE)
         if key is not None:
-            self._use(name, key)
+            self._use(name, key, now)
         self._loader.put(self._services[name])
 
     # -- keys --------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class Management:
             now = self._clock.now()
             await asyncio.to_thread(storage.put_key, service, key, at=now)
             await self._audit(who, "key rotated" + (", forced" if force else ""), service, key)
-            self._use(service, key)
+            self._use(service, key, now)
             self._loader.put(declared)
             return Rotation(outcome, now)
 
@@ -279,9 +279,12 @@ class Management:
             declared, storage = self._declared(service), self._need_storage()
             key = await asyncio.to_thread(storage.rollback, service)
             if key is None:
-                raise ManagementError("there is no key to roll back to; it is kept for 24 h")
+                raise ManagementError(
+                    "there is no key to roll back to: a replaced one is kept for 24 h; "
+                    f"DELETE /api/services/{service}/key returns to the declared key"
+                )
             await self._audit(who, "key rolled back", service, key)
-            self._use(service, key)
+            self._use(service, key, self._clock.now())
             self._loader.put(declared)
             return Rotation(None, self.rotated[service])
 
@@ -319,9 +322,9 @@ class Management:
         self._keys.pop(service, None)
         self.rotated.pop(service, None)
 
-    def _use(self, service: str, key: Secret) -> None:
+    def _use(self, service: str, key: Secret, at: float) -> None:
         self._keys[service] = key
-        self.rotated[service] = self._clock.now()
+        self.rotated[service] = at
 
     async def _audit(self, who: str, action: str, service: str, key: Secret | None) -> None:
         event(_log, action, service=service, who=who)

@@ -74,7 +74,7 @@ def running(
                 raise
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: object, seconds: float = 60) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: object, seconds: float = 120) -> None:
     """Return when *url* answers anything but 503."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

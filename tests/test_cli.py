@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from exporter.cli import main
+from exporter.cli.sources import shard_of, sharded, source_of
 from exporter.providers import presets
 from tests.fakes import KEY
 
@@ -89,6 +90,10 @@ def test_check_config_names_a_missing_file(capsys: pytest.CaptureFixture[str]) -
         ("probe", "nobody", "--config", "{good}"),
         ("probe", "http://127.0.0.1:1/", "--timeout", "0"),
         ("serve", "--listen", "nonsense"),
+        ("serve", "--shard.index", "2", "--shard.count", "2"),
+        ("rotate-key", "api", "--key-file", "/nowhere/key"),
+        ("rotate-secret-key", "--data-dir", "/nowhere"),
+        ("services", "--url", "ftp://x"),
         ("serve", "--listen", "127.0.0.1:99999"),
         ("serve", "--config", "{good}", "--from-env"),
         ("serve", "--config", "{good}", "--admin-token-file", "/nowhere/token"),
@@ -210,6 +215,37 @@ def test_probe_of_a_service_that_cannot_be_probed_says_why(
 
     assert code == 2
     assert "a cannot be probed: no key: NOT_SET_X is not set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["services", "stats"])
+def test_no_running_exporter_is_told_with_the_way_out(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(command, "--url", "http://127.0.0.1:1")
+
+    assert code == 2
+    assert "no exporter answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_every_service_is_in_one_shard_and_shards_are_even() -> None:
+    shards = [shard_of(f"service-{number}", 4) for number in range(4000)]
+
+    assert sorted(set(shards)) == [0, 1, 2, 3]
+    assert all(900 < shards.count(index) < 1100 for index in range(4))
+    assert shards == [shard_of(f"service-{number}", 4) for number in range(4000)]
+
+
+def test_a_shard_has_its_services_only(tmp_path: Path) -> None:
+    names = [f"s{number}" for number in range(20)]
+    path = tmp_path / "services.yaml"
+    rows = "".join(f"- {{id: {name}, base_url: 'https://x.example'}}\n" for name in names)
+    path.write_text(f"services:\n{rows}")
+
+    parts = [sharded(source_of([path], {}), index, 3)() for index in range(3)]
+
+    found = [declared.raw["id"] for part in parts for declared in part.services]
+    assert sorted(found) == sorted(names)
+    assert all(part.services for part in parts)
 
 
 @pytest.mark.parametrize("bad", ["ftp://x", "http://user:pw@x/", "http://x/#f"])

@@ -38,7 +38,9 @@ async def running(config: str, **changes: Any) -> AsyncIterator[Client]:
     def source() -> Configuration:
         return read_text(config, "services.yaml", {})
 
-    options = Options(source=source, environment={}, port=0, admin_token=Secret(TOKEN), **changes)
+    options = Options(
+        source=source, port=0, admin_token=Secret(TOKEN), **({"environment": {}} | changes)
+    )
     app, stop, started = App(options), asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))
     waiting = asyncio.create_task(started.wait())

@@ -6,23 +6,19 @@ import asyncio
 import bisect
 import contextlib
 import json
-import re
+import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import aiohttp
-
 from tests.bench.peer import blackbox, drive
-from tests.programs import exporter, fleet, free_port, running
+from tests.programs import fleet, free_port, running
 
 DELAY = 0.05
-SECONDS = 8
-_SAMPLE = re.compile(
-    r'^(probe_duration_seconds|probe_last_run_timestamp_seconds)\{service="(s\d+)",[^}]*\} (\S+)$',
-    re.MULTILINE,
-)
+SECONDS = 10
+WARM = 4
 Log = dict[str, list[tuple[float, float]]]
 
 
@@ -35,21 +31,43 @@ def delay_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def ours(folder: Path, rate: int, *, idle: int = 0, scrape_pause: float = 0.25) -> dict[str, float]:
+def ours(folder: Path, rate: int, *, idle: int = 0) -> dict[str, float]:
     """Return error percentiles in milliseconds at *rate* probes a second.
 
-    With *idle* further services (probed once in a long while) every scrape is a long one.
+    With *idle* further services (probed once in a long while) a page of them all is asked for
+    every second, compressed as Prometheus wants it.
     """
+    port = free_port()
+    config, out = folder / f"{port}.yaml", folder / f"{port}.json"
     with delay_server() as url:
-        config = fleet(url, rate, "1s") + _idle(idle, url)
-        with exporter(folder, config, core=1) as (_, base):
-            seen = asyncio.run(_watch(base, 4 + SECONDS, scrape_pause))
-            log = _log(url)
-    errors = []
-    for service, at, duration in seen:
-        if (true := _match(log, service, at)) is not None:
-            errors.append((duration - true) * 1000)
+        config.write_text(fleet(url, rate, "1s") + _idle(idle, url))
+        base = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "tests.bench.subject", str(config), str(port), str(out)]
+        with running(command, 1, base + "/-/ready"):
+            time.sleep(WARM)
+            begun = time.time()
+            if idle:
+                _scrape(base, SECONDS)
+            else:
+                time.sleep(SECONDS)
+        log = _log(url)
+    seen = [row for row in json.loads(out.read_text()) if row[1] > begun]
+    errors = [
+        (duration - true) * 1000
+        for service, at, duration in seen
+        if (true := _match(log, service, at)) is not None
+    ]
     return _percentiles(errors)
+
+
+def _scrape(base: str, seconds: float) -> None:
+    """Ask for the page once a second and throw it away, by a program that costs nothing."""
+    end = time.monotonic() + seconds
+    command = ["curl", "-s", "-o", "/dev/null", "-H", "Accept-Encoding: gzip", base + "/metrics"]
+    while time.monotonic() < end:
+        begun = time.monotonic()
+        subprocess.run(["taskset", "-c", "0", *command], check=True)
+        time.sleep(max(0.0, 1 - (time.monotonic() - begun)))
 
 
 def theirs(folder: Path, ca: Path, rate: int) -> dict[str, float]:
@@ -68,26 +86,6 @@ def _idle(count: int, url: str) -> str:
         f"- {{id: idle{i}, base_url: '{url}', health_check: {{interval: 1h, endpoint: /i{i}}}}}\n"
         for i in range(count)
     )
-
-
-async def _watch(base: str, seconds: float, pause: float) -> list[tuple[str, float, float]]:
-    """Scrape again and again; return (service, start, duration) of every probe that was seen."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    found: dict[tuple[str, float], float] = {}
-    async with aiohttp.ClientSession() as session:
-        while loop.time() < end:
-            async with session.get(base + "/metrics") as answer:
-                text = await answer.text()
-            values: dict[str, dict[str, float]] = {}
-            for name, service, value in _SAMPLE.findall(text):
-                values.setdefault(service, {})[name] = float(value)
-            for service, pair in values.items():
-                if len(pair) == 2:
-                    at = pair["probe_last_run_timestamp_seconds"]
-                    found[service, at] = pair["probe_duration_seconds"]
-            await asyncio.sleep(pause)
-    return [(service, at, duration) for (service, at), duration in found.items()]
 
 
 def _log(url: str) -> Log:

@@ -1,0 +1,89 @@
+"""Bodies that are no service: what they are refused with, and that nothing of them is kept."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.managed import Client, declared, running, secret_key
+from tests.vendor import Vendor, answer
+
+JSON = {"Content-Type": "application/json"}
+PLACES = [("POST", "/api/services"), ("PATCH", "/api/services/a"), ("PUT", "/api/services/a/key")]
+BAD = {
+    "nothing": b"",
+    "not JSON": b"{",
+    "YAML": b"id: a",
+    "not text": b"\xff\xfe\x00\x01",
+    "a list": b"[]",
+    "a text": b'"x"',
+    "null": b"null",
+    "NaN": b'{"id": "b", "metadata": NaN}',
+    "Infinity": b'{"id": "b", "x": -Infinity}',
+    "a number too large": b'{"id": "b", "health_check": {"body": 1e999}}',
+    "half a character": b'{"id": "b", "name": "\\ud800", "api_key": "\\udfff"}',
+    "a number too long": b'{"id": ' + b"1" * 5000 + b"}",
+    "very deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+}
+
+
+@pytest.fixture
+async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
+    vendor.on("/", answer())
+    async with running(data=tmp_path / "data", environment=secret_key(tmp_path)) as found:
+        await found.ask("POST", "/api/services", declared("a", vendor.url()))
+        yield found
+
+
+@pytest.mark.parametrize(("method", "path"), PLACES)
+@pytest.mark.parametrize("name", BAD)
+async def test_a_body_that_is_no_object_is_refused(
+    client: Client, method: str, path: str, name: str
+) -> None:
+    before = await client.ask("GET", "/api/services/a")
+
+    found = await client.ask(method, path, data=BAD[name], headers=JSON)
+
+    assert (found.status, found.type) == (400, "application/problem+json")
+    assert "JSON" in found.json["title"]
+    assert (await client.ask("GET", "/api/services/a")).json == before.json
+
+
+@pytest.mark.parametrize("depth", [10, 60, 100, 200, 400, 600, 800, 980])
+async def test_depth_is_no_bug_at_any_depth(client: Client, vendor: Vendor, depth: int) -> None:
+    deep = json.dumps(declared("b", vendor.url()))[:-2].encode()
+    body = deep + b', "body": ' + b"[" * depth + b"1" + b"]" * depth + b"}}"
+
+    found = await client.ask("POST", "/api/services", data=body, headers=JSON)
+    again = await client.ask("GET", "/metrics")
+
+    assert found.status in (201, 400, 422), found.text
+    assert again.status == 200
+
+
+@pytest.mark.parametrize(("method", "path"), PLACES)
+async def test_a_body_over_a_mebibyte_is_too_large(
+    client: Client, method: str, path: str
+) -> None:
+    body = json.dumps({"id": "b", "team": "x" * (1024 * 1024)}).encode()
+
+    found = await client.ask(method, path, data=io.BytesIO(body), headers=JSON)
+
+    assert (found.status, found.type) == (413, "application/problem+json")
+
+
+@pytest.mark.parametrize(("method", "path"), PLACES)
+@pytest.mark.parametrize(
+    "content", ["text/plain", "application/x-www-form-urlencoded", "application/yaml", "nonsense"]
+)
+async def test_another_media_type_is_refused(
+    client: Client, method: str, path: str, content: str
+) -> None:
+    found = await client.ask(method, path, data=b"{}", headers={"Content-Type": content})
+
+    assert (found.status, found.type) == (400, "application/problem+json")
+    assert "application/json" in found.json["title"]

@@ -1,0 +1,131 @@
+"""The commands that ask a running exporter, against one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.cli import main
+from tests.api.test_edge import TOKEN, running
+from tests.fakes import KEY
+from tests.vendor import Vendor, answer
+
+NEW_KEY = "sk-rotated-0123456789-key"
+
+
+def config(vendor: Vendor) -> str:
+    check = "{interval: 1s, timeout: 1s, retries: 0, allow_private_addresses: true}"
+    return (
+        f"services: [{{id: good, base_url: '{vendor.url()}', api_key: {KEY},"
+        f" health_check: {check}}}, {{id: bad, base_url: 'http://127.0.0.1:1',"
+        f" health_check: {check}}}]"
+    )
+
+
+async def run(*arguments: str) -> int:
+    """Return the exit code of a command, which blocks and so runs in a thread."""
+    return await asyncio.to_thread(main, arguments)
+
+
+async def until_probed(app: Any, *names: str) -> None:
+    async with asyncio.timeout(10):
+        while any(app.results.of(name).last is None for name in names):
+            await asyncio.sleep(0.02)
+
+
+async def test_services_are_listed_worst_first_and_a_bad_one_is_exit_code_1(
+    vendor: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vendor.on("/", answer())
+    async with running(config(vendor)) as client:
+        await until_probed(client.app, "good", "bad")
+
+        code = await run("services", "--url", client.base)
+
+    said = capsys.readouterr().out
+    assert code == 1
+    assert said.index("unhealthy") < said.index("healthy", said.index("unhealthy") + 9)
+    assert "no connection: host down or firewall" in said
+
+
+async def test_services_as_json_are_those_of_the_api(
+    vendor: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running(config(vendor)) as client:
+        await run("services", "--url", client.base, "--json")
+
+    found = json.loads(capsys.readouterr().out)
+    assert [service["id"] for service in found["services"]] == ["bad", "good"]
+
+
+async def test_stats_sum_up(vendor: Vendor, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(config(vendor)) as client:
+        code = await run("stats", "--url", client.base)
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "custom 2" in said
+    assert "production 2" in said
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    token, key = tmp_path / "token", tmp_path / "key"
+    token.write_text(TOKEN)
+    key.write_text(NEW_KEY)
+    return str(token), str(key)
+
+
+async def test_without_storage_a_rotation_is_refused_with_the_way_out(
+    vendor: Vendor, files: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, key = files
+    async with running(config(vendor)) as client:
+        code = await run(
+            "rotate-key", "good", "--url", client.base, "--key-file", key,
+            "--admin-token-file", token,
+        )  # fmt: skip
+
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "--data-dir" in said
+    assert NEW_KEY not in said
+
+
+async def test_a_key_is_rotated_and_rolled_back(
+    vendor: Vendor, files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, key = files
+    vendor.on("/", answer())
+    secret = tmp_path / "secret"
+    secret.write_text("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+    environment = {"SERVICE_REGISTRY_SECRET_KEY_FILE": str(secret)}
+    more: dict[str, Any] = {"data_dir": tmp_path / "data", "environment": environment}
+    common = ("--admin-token-file", token)
+    async with running(config(vendor), **more) as client:
+        rotated = await run("rotate-key", "good", "--url", client.base, "--key-file", key, *common)
+        used = client.app.registry.get("good").key
+        back = await run("rotate-key", "good", "--url", client.base, "--rollback", *common)
+
+    said = capsys.readouterr().out
+    assert (rotated, back) == (0, 1)
+    assert used is not None
+    assert used.reveal() == NEW_KEY
+    assert "good: key rotated at" in said
+    assert "there is no key to roll back to" in said
+
+
+async def test_without_an_admin_token_nothing_is_asked(
+    vendor: Vendor, files: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, key = files
+
+    code = await run("rotate-key", "good", "--url", vendor.url(), "--key-file", key)
+
+    assert code == 2
+    assert "--admin-token-file" in capsys.readouterr().err
+    assert vendor.connections == 0
