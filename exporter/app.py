@@ -51,6 +51,7 @@ from exporter.registry import Change, Registry
 from exporter.results import Results, status_of
 from exporter.scheduler import Observer, Scheduler
 from exporter.secret import Secret
+from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import Store, Vault
 from exporter.webconfig import WebFile
@@ -97,6 +98,7 @@ class App:
         self.web = WebFile(options.web_config, self.clock)
         self.results, self.registry = Results(), Registry()
         self.own = OwnMetrics(VERSION)
+        self.sessions = Sessions(self.clock, self.own.traffic.observe)
         self.polling = Polling(self.clock)
         self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self._page_changed)
         self.quotas = QuotaPolling(self.prober, self.polling, self._quota_read)
@@ -131,6 +133,7 @@ class App:
             )
         self.registry.subscribe(self._changed)
         self.own.live.in_flight = lambda: self.scheduler.in_flight
+        self.own.traffic.known = self.registry.__contains__
         self.own.live.network = lambda: self.canaries.states
         self.own.live.services = self._count_services
 
@@ -158,6 +161,8 @@ class App:
             if self.persistence is not None:
                 self.persistence.history.forget(target.id)
             self.exposition.drop(target.id)
+            self.own.traffic.drop(target.id)
+            self.sessions.drop(target.id)
         self._redact()
         self.pages.use({t.status_page for t in self.registry if t.status_page and t.enabled})
         self.quotas.use(self.registry)

@@ -32,6 +32,7 @@ from exporter.management import (
 )
 from exporter.registry import UnknownServiceError
 from exporter.secret import Secret, environment
+from exporter.sessions import RequestFailed, ServiceSession
 from exporter.settings import SettingsError
 
 _WHO = "python"
@@ -227,6 +228,17 @@ class ServiceRegistry:
         self._prepare()
         await self._app.management.rotate(service, Secret(key), _WHO, force=force)
 
+    def session(self, service: str) -> ServiceSession:
+        """Return a session for the program's own calls to *service*, used like aiohttp's.
+
+        It adds the key on the wire, keeps the service's rate limit and retry policy, and is seen
+        as `service_requests_total`. Open a new one after a key was rotated.
+
+        Raises:
+            UnknownServiceError: it is not registered.
+        """
+        return self._app.sessions.of(self._target(service))
+
     async def metrics(self) -> str:
         """Return what /metrics would say, for a program that serves it itself."""
         self._prepare()
@@ -288,7 +300,9 @@ __all__ = [
     "KeyRefusedError",
     "ManagementError",
     "NoStorageError",
+    "RequestFailed",
     "ServiceRegistry",
+    "ServiceSession",
     "SettingsError",
     "TakenError",
     "UnknownServiceError",

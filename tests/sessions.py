@@ -60,6 +60,11 @@ class Desk:
         return self.sessions.of(self.target, **({"jitter": lambda: 1.0} | more))
 
 
+def desk_at(vendor: Vendor, path: str = "/v1", **service: Any) -> Desk:
+    """Return a desk for a service below *path* of *vendor*."""
+    return Desk(target_at(vendor.url(path), **service))
+
+
 def in_turn(*behaviours: Behaviour) -> Behaviour:
     """Behave as each of *behaviours* once, then as the last of them."""
     left = list(behaviours)

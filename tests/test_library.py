@@ -116,6 +116,38 @@ async def test_the_masked_configuration_holds_no_secret(
     assert clear["api_key"] == KEY
 
 
+async def test_own_calls_carry_the_key_and_are_counted_apart(
+    vendor: Vendor, registry: ServiceRegistry
+) -> None:
+    vendor.on("/v1/things", answer(body={"things": 3}))
+    await registry.register_service(service(vendor))
+
+    async with registry.session("api") as session, session.get("/v1/things") as response:
+        found = await response.json(content_type=None)
+
+    page = await registry.metrics()
+    labels = 'code="200",environment="production",provider="custom",service="api"'
+    assert found == {"things": 3}
+    assert vendor.seen[0].header("Authorization") == f"Bearer {KEY}"
+    assert f"service_requests_total{{{labels}}} 1.0" in page
+    assert (
+        'probe_attempts_total{service="api",environment="production",provider="custom"} 0' in page
+    )
+
+
+async def test_a_removed_service_leaves_no_series_of_own_calls(
+    vendor: Vendor, registry: ServiceRegistry
+) -> None:
+    vendor.on("/", answer())
+    await registry.register_service(service(vendor))
+    async with registry.session("api") as session, session.get("/"):
+        pass
+
+    await registry.remove_service("api")
+
+    assert 'service="api"' not in await registry.metrics()
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [

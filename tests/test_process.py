@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import os
@@ -12,12 +11,12 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 import pytest
 
 from tests.programs import free_port
+from tests.sentinel import forms_of
 from tests.vendor import Vendor, answer
 
 TOKEN = "admin-token-0123456789"
@@ -259,27 +258,6 @@ async def test_a_taken_port_is_told_with_the_way_out(config: Path, vendor: Vendo
     assert b"choose another with --listen" in second.log
 
 
-def _forms(secret: str) -> dict[str, bytes]:
-    """Return the ways in which a secret could be written somewhere."""
-    raw = secret.encode()
-    forms = {
-        "raw": raw,
-        "percent": quote(secret, safe="").encode(),
-        "hex": raw.hex().encode(),
-        "reversed": raw[::-1],
-        "json": json.dumps(secret)[1:-1].encode(),
-        "utf-16": secret.encode("utf-16-le"),
-        "tail": raw[-8:],
-        "head": raw[:11],
-    }
-    for shift in range(3):
-        # base64 of the secret at any alignment, without the bytes that neighbours change
-        text = base64.b64encode(b"x" * shift + raw)[4:-4]
-        forms[f"base64+{shift}"] = text
-        forms[f"base64url+{shift}"] = text.replace(b"+", b"-").replace(b"/", b"_")
-    return forms
-
-
 async def test_no_key_leaves_except_to_its_own_origin(
     config: Path, vendor: Vendor, other: Vendor, token_file: str
 ) -> None:
@@ -327,5 +305,5 @@ async def test_no_key_leaves_except_to_its_own_origin(
     assert not any(seen.holds(f"{SENTINEL}-header") for seen in other.seen)
     assert not any(seen.header("Authorization") for seen in other.seen)
     everything = running.log + "\n".join(pages).encode()
-    for form, found in _forms(SENTINEL).items():
+    for form, found in forms_of(SENTINEL).items():
         assert found not in everything, f"the key leaks as {form}"

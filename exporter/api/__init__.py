@@ -13,6 +13,7 @@ from exporter.api.schemas import TEXT
 
 OPEN, ADMIN = Access.OPEN, Access.ADMIN
 _PLAIN, _HTML = "text/plain", "text/html"
+_METRICS = ((200, _PLAIN), (200, "application/openmetrics-text"))
 _NOT_ADMIN = ((401, ""), (403, ""))
 _PAGE_QUERY = (
     *((name, TEXT) for name in (*services.FILTERS, "cursor")),
@@ -30,7 +31,7 @@ async def openapi(request: web.Request) -> web.Response:
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", status.index, OPEN, "The status page.", ((200, _HTML), (404, ""))),
-    Route("GET", "/metrics", exposition.metrics, OPEN, "Metrics.", ((200, _PLAIN),)),
+    Route("GET", "/metrics", exposition.metrics, OPEN, "Metrics.", _METRICS),
     Route(
         "GET", "/probe", multitarget.probe, OPEN, "Probe any target, as blackbox_exporter does.",
         ((200, _PLAIN), (400, ""), (404, "")), query=_PROBE_QUERY,
@@ -38,7 +39,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/sd", services.discovery, OPEN, "For http_sd.", ((200, "Discovery"),)),
     Route("GET", "/openapi.json", openapi, OPEN, "This.", ((200, "application/json"),)),
     Route("GET", "/-/healthy", status.healthy, OPEN, "Alive?", ((200, _PLAIN),)),
-    Route("GET", "/-/ready", status.ready, OPEN, "Ready?", ((200, _PLAIN), (503, ""))),
+    Route("GET", "/-/ready", status.ready, OPEN, "Ready?", ((200, _PLAIN), (503, _PLAIN))),
     Route(
         "POST", "/-/reload", status.reload, ADMIN, "Load the configuration again.",
         ((200, "Reloaded"), *_NOT_ADMIN, (422, "")),

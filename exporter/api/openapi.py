@@ -69,14 +69,13 @@ def _operation(route: Route) -> dict[str, Any]:
 def _responses(route: Route) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, answer in route.answers:
-        described: dict[str, Any] = {"description": _WORDS[status]}
-        if status >= 400:
-            described["content"] = _PROBLEM
-        elif answer and "/" in answer:
-            described["content"] = {answer: {}}
+        described = found.setdefault(str(status), {"description": _WORDS[status]})
+        if "/" in answer:
+            described["content"] = described.get("content", {}) | {answer: {}}
         elif answer:
             described["content"] = {"application/json": {"schema": ref(answer)}}
-        found[str(status)] = described
+        elif status >= 400:
+            described["content"] = _PROBLEM
     return found
 
 

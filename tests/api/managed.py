@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -49,8 +50,9 @@ class Client:
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         """Ask; *body* is sent as JSON."""
         if body is not None:
-            more["json"] = body
-        headers = {**ADMIN, **more.pop("headers", {})}
+            more["data"] = io.BytesIO(json.dumps(body).encode())
+        kind = {"Content-Type": "application/json"}
+        headers = {**ADMIN, **(kind if body is not None else {}), **more.pop("headers", {})}
         async with self.session.request(
             method, self.base + path, headers=headers, **more
         ) as response:
@@ -80,18 +82,20 @@ def secret_key(folder: Path) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def running(
-    config: str = "services: []", *, data: Path | None = None,
-    environment: dict[str, str] | None = None,
+    config: str | Callable[[], str] = "services: []", *, data: Path | None = None,
+    environment: dict[str, str] | None = None, token: str | None = TOKEN,
 ) -> AsyncIterator[Client]:  # fmt: skip
     """Run an application with *config* until the block ends."""
     environment = environment or {}
 
     def source() -> Configuration:
-        return read_text(config, "services.yaml", environment)
+        text = config if isinstance(config, str) else config()
+        return read_text(text, "services.yaml", environment)
 
     options = Options(
-        source=source, environment=environment, port=0, admin_token=Secret(TOKEN), data_dir=data
-    )
+        source=source, environment=environment, port=0, data_dir=data,
+        admin_token=None if token is None else Secret(token),
+    )  # fmt: skip
     app, stop, started = App(options), asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))
     waiting = asyncio.create_task(started.wait())

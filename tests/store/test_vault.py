@@ -70,6 +70,7 @@ def test_only_the_first_secret_key_encrypts() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " \n\n", "short", KEY, f"{OLD}\n{OLD[:-1]}", OLD.replace(OLD[0], "!", 1), "é" * 44],
+    ids=["empty", "blank", "short", "another key", "cut", "no base64", "no ASCII"],
 )
 def test_a_bad_secret_key_file_is_told_without_its_content(tmp_path: Path, text: str) -> None:
     path = tmp_path / "secret"
@@ -82,7 +83,9 @@ def test_a_bad_secret_key_file_is_told_without_its_content(tmp_path: Path, text:
     assert not any(line in shown for line in text.split() if len(line) > 8)
 
 
-@pytest.mark.parametrize("path", ["/nowhere/secret", OLD, "a\0b", "x" * 5000])
+@pytest.mark.parametrize(
+    "path", ["/nowhere/secret", OLD, "a\0b", "x" * 5000], ids=["missing", "a key", "NUL", "long"]
+)
 def test_a_missing_secret_key_file_is_told_without_its_path(path: str) -> None:
     with pytest.raises(VaultError, match=VARIABLE) as caught:
         Vault.from_environment({VARIABLE: path})

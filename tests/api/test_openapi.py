@@ -1,0 +1,265 @@
+"""openapi.json: a valid document, of these routes and no others, and every answer is as it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from exporter.api import ROUTES
+from exporter.api.guard import Access
+from exporter.api.openapi import document
+from exporter.store.vault import VARIABLE
+from tests.api.managed import NEW, OLD, TOKEN, Answer, Client, declared, running, secret_key
+from tests.programs import exporter
+from tests.vendor import Vendor, answer
+
+DOCUMENT = document(ROUTES, "1.2.3")
+OPERATIONS = {
+    (method.upper(), path): operation
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+}
+NEVER_HERE = {("GET", "/", 404), ("GET", "/probe", 200), ("GET", "/probe", 400)}
+EVERYWHERE = {404, 405}
+
+
+def operation_of(method: str, path: str) -> tuple[str, str] | None:
+    """Return the operation that answers *path*."""
+    plain = path.partition("?")[0]
+    for known, template in OPERATIONS:
+        if known == method and re.fullmatch(template.replace("{id}", "[^/]+"), plain):
+            return known, template
+    return None
+
+
+class Conformance:
+    """Compares every answer with the document, and remembers which were seen."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str, int]] = set()
+
+    def look(self, method: str, path: str, found: Answer) -> None:
+        operation = operation_of(method, path)
+        if operation is None:
+            assert found.status in EVERYWHERE, f"{method} {path}"
+            assert found.type == "application/problem+json"
+            self._matches({"$ref": "#/components/schemas/Problem"}, found)
+            return
+        responses = OPERATIONS[operation]["responses"]
+        assert str(found.status) in responses, f"{method} {path}: {found.status} is not described"
+        self.seen.add((*operation, found.status))
+        content = responses[str(found.status)].get("content")
+        if content is None:
+            assert (found.text, found.headers.get("Content-Type")) == ("", None)
+            return
+        assert found.type in content, f"{method} {path}: {found.type}"
+        if schema := content[found.type].get("schema"):
+            self._matches(schema, found)
+
+    def _matches(self, schema: dict[str, Any], found: Answer) -> None:
+        whole = {**schema, "components": DOCUMENT["components"]}
+        Draft202012Validator(whole).validate(found.json)
+
+
+@pytest.fixture
+async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
+    vendor.on("/", answer())
+    vendor.on("/bad", answer(status=503))
+    vendor.on("/rejects", answer(status=401))
+    fast = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
+    config = {
+        "services": [
+            {"id": "good", "base_url": vendor.url(), "health_check": fast},
+            {"id": "bad", "base_url": vendor.url(), "health_check": {**fast, "endpoint": "/bad"}},
+            declared("keyless", vendor.url(), api_key="${SURELY_NOT_SET}"),
+        ]
+    }
+    environment = secret_key(tmp_path)
+    async with running(
+        json.dumps(config), data=tmp_path / "data", environment=environment
+    ) as found:
+        await found.probed("good")
+        await found.probed("bad")
+        yield found
+
+
+def test_the_document_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+    for schema in DOCUMENT["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_the_document_has_every_route_and_none_else() -> None:
+    assert set(OPERATIONS) == {(route.method, route.path) for route in ROUTES}
+
+
+def test_the_document_tells_what_needs_the_token() -> None:
+    told = {name for name, operation in OPERATIONS.items() if operation.get("security")}
+
+    assert told == {(r.method, r.path) for r in ROUTES if r.access is Access.ADMIN}
+
+
+def test_the_document_offers_no_variable_and_no_file_of_the_machine() -> None:
+    text = json.dumps(DOCUMENT["components"]["schemas"])
+
+    assert "A-Za-z_][A-Za-z0-9_]*(:-" not in text
+    assert not re.search(r'"(api_key_file|ca_file|cert_file|key_file)"', text)
+
+
+@pytest.mark.parametrize("patch", [{"team": None}, {"health_check": {"interval": None}}, {}])
+def test_a_patch_needs_no_id_and_may_take_out(patch: dict[str, Any]) -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+
+    Draft202012Validator(schemas["ServicePatch"]).validate(patch)
+
+    assert not Draft202012Validator(schemas["NewService"]).is_valid(patch)
+
+
+async def test_the_served_document_is_that_of_the_routes(client: Client) -> None:
+    found = await client.ask("GET", "/openapi.json")
+
+    assert {**found.json, "info": None} == {**DOCUMENT, "info": None}
+
+
+async def _reads(client: Client) -> None:
+    for path in (
+        "/", "/metrics", "/probe?target=x", "/sd", "/openapi.json", "/-/healthy", "/-/ready",
+        "/api/health", "/api/stats", "/api/services", "/api/services?limit=1",
+        "/api/services?limit=x", "/api/services/good", "/api/services/bad",
+        "/api/services/keyless", "/api/services/nobody", "/nowhere",
+    ):  # fmt: skip
+        await client.ask("GET", path)
+    await client.ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+    await client.ask("DELETE", "/metrics")
+    client.app._not_ready = "stopping"
+    await client.ask("GET", "/-/ready")
+    client.app._not_ready = ""
+
+
+async def _changes(client: Client, vendor: Vendor) -> None:
+    large = {"api_key": "x" * 1024 * 1024, "id": "a"}
+    rejecting = declared("b", vendor.url("/rejects"), api_key=OLD)
+    for method, path, bodies in (
+        ("POST", "/api/services", [declared("a", vendor.url(), api_key=OLD), {"id": "A"}, [],
+                                   declared("a", vendor.url()), rejecting, large]),
+        ("PATCH", "/api/services/a", [{"team": "x"}, {"team": 7}, [], large]),
+        ("PATCH", "/api/services/good", [{}]),
+        ("PATCH", "/api/services/nobody", [{}]),
+        ("POST", "/api/services/good/test", [None]),
+        ("POST", "/api/services/keyless/test", [None]),
+        ("POST", "/api/services/nobody/test", [None]),
+        ("PUT", "/api/services/a/key", [{"api_key": NEW}, {"rollback": True}, {"rollback": True},
+                                        {}, large]),
+        ("PUT", "/api/services/b/key", [{"api_key": NEW}, {"api_key": NEW, "force": True}]),
+        ("PUT", "/api/services/nobody/key", [{"api_key": NEW}]),
+        ("DELETE", "/api/services/a/key", [None]),
+        ("DELETE", "/api/services/nobody/key", [None]),
+        ("DELETE", "/api/services/a", [None, None]),
+        ("DELETE", "/api/services/good", [None]),
+        ("POST", "/-/reload", [None]),
+    ):  # fmt: skip
+        for body in bodies:
+            await client.ask(method, path, body)
+
+
+async def _refusals(client: Client, conformance: Conformance) -> None:
+    """Ask with a wrong token, where changes are off, and for a configuration that is wrong."""
+    paths = [(method, path.replace("{id}", "good")) for method, path in OPERATIONS]
+    for method, path in paths:
+        await client.ask(method, path, headers={"Authorization": "Bearer wrong"})
+    async with running(token=None) as closed:
+        closed.answered = conformance.look
+        for method, path in paths:
+            await closed.ask(method, path)
+    quiet = json.dumps({"services": [declared("good", "http://127.0.0.1:9")]})
+    texts = iter([quiet, "services: [{id: A}]"])
+    async with running(lambda: next(texts)) as wrong:
+        wrong.answered = conformance.look
+        await wrong.ask("POST", "/-/reload")
+        await wrong.ask("DELETE", "/api/services/good/key")
+
+
+async def test_every_answer_is_as_the_document_says(client: Client, vendor: Vendor) -> None:
+    conformance = Conformance()
+    client.answered = conformance.look
+
+    await _reads(client)
+    await _changes(client, vendor)
+    await _refusals(client, conformance)
+
+    promised = {
+        (*operation, int(status))
+        for operation, described in OPERATIONS.items()
+        for status in described["responses"]
+    }
+    assert promised - conformance.seen == NEVER_HERE
+
+
+SCHEMATHESIS = r"""
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "400", "404", "409", "422"]
+[[operations]]
+include-path-regex = '/api/services/\{id\}/(test|key)$'
+parameters = { "path.id" = "filed" }
+"""
+
+
+@pytest.fixture
+def loopback() -> Iterator[tuple[str, list[str]]]:
+    """A server that accepts everything; its URL and the paths that were asked."""
+    asked: list[str] = []
+
+    class Accepts(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Accepts) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_no_difference_to_the_document(
+    tmp_path: Path, loopback: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = loopback
+    monkeypatch.setenv(VARIABLE, secret_key(tmp_path)[VARIABLE])
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "schemathesis.toml").write_text(SCHEMATHESIS)
+    # Nothing is probed by itself, and the two routes that probe are only given this service.
+    config = {"monitoring": {"enabled": False}, "services": [declared("filed", url, api_key=OLD)]}
+    more = ("--admin-token-file", f"{tmp_path}/token", "--data-dir", f"{tmp_path}/data")
+
+    with exporter(tmp_path, json.dumps(config), *more) as (_, base):
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "--config-file", f"{tmp_path}/schemathesis.toml", "run", f"{base}/openapi.json",
+            "--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "15",
+            "--max-time", "60", "--no-color",
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=100, text=True)
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"Selected: 1[5-9]/|Selected: [2-9][0-9]/", done.stdout), done.stdout
+    assert asked, "the service was tested"
