@@ -238,21 +238,36 @@ async def test_a_swapped_certificate_is_shown_to_the_next_connection(
 async def test_a_connection_of_before_the_swap_is_served_once_more_and_ended(
     folder: Path, authority: Authority
 ) -> None:
-    async with running(folder, TLS) as client:
-        url = f"https://127.0.0.1:{client.app.port}/metrics"
-        async with aiohttp.ClientSession() as session:
-            async with session.get(url, ssl=trusting(authority.ca)) as first:
-                await first.read()
-            put_certificate(authority.ca, folder)
-            async with session.get(url, ssl=trusting(authority.ca)) as second:
-                await second.read()
-            async with session.get(url, ssl=(context := trusting(authority.ca))) as third:
-                await third.read()
-            async with session.get(url, ssl=context) as fourth:
-                await fourth.read()
+    context = trusting(authority.ca)
 
-    assert [one.status for one in (first, second, third, fourth)] == [200] * 4
-    assert "Connection" not in fourth.headers
+    async with running(folder, TLS) as client, aiohttp.ClientSession() as session:
+        url = f"https://127.0.0.1:{client.app.port}/-/healthy"
+        async with session.get(url, ssl=context) as first:
+            await first.read()
+        put_certificate(authority.ca, folder)
+        async with session.get(url, ssl=context) as second:
+            await second.read()
+        async with session.get(url, ssl=context) as third:
+            await third.read()
+
+    found = [(one.status, one.headers.get("Connection")) for one in (first, second, third)]
+    assert found == [(200, None), (200, "close"), (200, None)]
+
+
+async def test_a_living_connection_without_a_certificate_is_refused_once_one_is_required(
+    folder: Path, authority: Authority
+) -> None:
+    context = trusting(authority.ca)
+
+    async with running(folder, TLS) as client, aiohttp.ClientSession() as session:
+        url = f"https://127.0.0.1:{client.app.port}/-/healthy"
+        async with session.get(url, ssl=context) as first:
+            await first.read()
+        client.file.write_text(CLIENTS)
+        async with session.get(url, ssl=context) as second:
+            await second.read()
+
+    assert (first.status, second.status) == (200, 403)
 
 
 # -- client certificates ---------------------------------------------------------------------
@@ -566,6 +581,8 @@ async def test_no_other_split_of_user_and_password_meets_what_is_remembered(
 ) -> None:
     passwords, hashed = Passwords(), HASH.encode()
     await passwords.fit(KNOWN, b"alice", b"right")
+
+    assert passwords._digest(b"ab", b"c") != passwords._digest(b"a", b"bc")
 
     for user, password in (
         (b"alic", b"eright"), (b"alicer", b"ight"), (b"alice\0" + hashed + b"\0right", b""),
