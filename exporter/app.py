@@ -38,7 +38,7 @@ from exporter.loading import Loader
 from exporter.log import Redaction, event
 from exporter.management import Management, Storage
 from exporter.metrics import Exposition, OwnMetrics
-from exporter.model import Result
+from exporter.model import FACTS, Outcome, Result
 from exporter.modules import Modules
 from exporter.persistence import Persistence
 from exporter.polling import Polling
@@ -46,12 +46,12 @@ from exporter.probers._curl import CurlTransport
 from exporter.probers.http import HttpProber
 from exporter.probers.multitarget import MultiTargetProber
 from exporter.providers import StatusPage
-from exporter.quotas import QuotaPolling, Quotas
 from exporter.registry import Change, Registry
 from exporter.results import Results, status_of
 from exporter.scheduler import Observer, Scheduler
 from exporter.secret import Secret
 from exporter.sessions import Sessions
+from exporter.sidechecks import SideChecks
 from exporter.statuspages import StatusPages
 from exporter.store import Store, Vault
 from exporter.webconfig import WebFile
@@ -101,7 +101,12 @@ class App:
         self.sessions = Sessions(self.clock, self.own.traffic.observe)
         self.polling = Polling(self.clock)
         self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self._page_changed)
-        self.quotas = QuotaPolling(self.prober, self.polling, self._quota_read)
+        self.quotas = SideChecks(
+            "quota", lambda t: t.quota, self.prober, self.polling, self._quota_read
+        )
+        self.next_keys = SideChecks(
+            "next key", lambda t: t.next_key, self.prober, self.polling, self._next_key_read
+        )
         self.exposition = Exposition(
             self.results, self.own, lean=options.lean,
             page=lambda target: self.pages.state(target.status_page),
@@ -166,6 +171,7 @@ class App:
         self._redact()
         self.pages.use({t.status_page for t in self.registry if t.status_page and t.enabled})
         self.quotas.use(self.registry)
+        self.next_keys.use(self.registry)
         for target in (*change.added, *change.changed):
             self.exposition.put(target)
         self.scheduler.put((*change.added, *change.changed))
@@ -195,11 +201,21 @@ class App:
             if target.status_page == page:
                 self.exposition.refresh(target)
 
-    def _quota_read(self, target: Target, quotas: Quotas) -> None:
-        if target.id in self.registry:
+    def _quota_read(self, target: Target, outcome: Outcome) -> None:
+        if outcome.quotas and target.id in self.registry:
             tally = self.results.of(target.id)
-            tally.quotas = {**tally.quotas, **quotas}
+            tally.quotas = {**tally.quotas, **outcome.quotas}
             self.exposition.refresh(target)
+
+    def _next_key_read(self, target: Target, outcome: Outcome) -> None:
+        if target.id not in self.registry:
+            return
+        tally, valid = self.results.of(target.id), FACTS[outcome.reason].key_valid
+        if valid != tally.next_key_valid:
+            level = logging.WARNING if valid is False else logging.INFO
+            event(_log, "next key checked", level=level, service=target.id, valid=valid)
+        tally.next_key_valid = valid
+        self.exposition.refresh(target)
 
     def _count_services(self) -> Mapping[str, int]:
         return Counter(

@@ -36,7 +36,7 @@ from exporter.sessions import RequestFailed, ServiceSession
 from exporter.settings import SettingsError
 
 _WHO = "python"
-_SECRETS = ("additional_headers", "headers", "body", "proxy")
+_SECRETS = ("additional_headers", "api_key", "api_key_next", "headers", "body", "proxy")
 Json = dict[str, Any]
 
 

@@ -22,6 +22,7 @@ from exporter.settings import SettingsError
 
 _log = logging.getLogger(__name__)
 KEY_LOOK = 2.0
+_KEY_FILES = ("api_key_file", "api_key_next_file")
 _Signature = tuple[int, int, int] | None
 
 
@@ -132,7 +133,12 @@ class Loader:
 
     def _read(self) -> _Read:
         configuration = self._source()
-        files = {d.raw["api_key_file"] for d in configuration.services if "api_key_file" in d.raw}
+        files = {
+            declared.raw[field]
+            for declared in configuration.services
+            for field in _KEY_FILES
+            if field in declared.raw
+        }
         # Before the keys are read: a file that changes meanwhile is read again by `watch_keys`.
         signatures = {path: _signature(path) for path in files}
         declared = {d.raw["id"]: d for d in (*self.overlay.services(), *configuration.services)}
@@ -164,7 +170,7 @@ class Loader:
 
     def _read_key(self, path: str) -> None:
         for declared in list(self._declared.values()):
-            if declared.raw.get("api_key_file") == path:
+            if path in (declared.raw.get(field) for field in _KEY_FILES):
                 target = self.target(declared)
                 event(_log, "key file changed", service=target.id, configured=bool(target.key))
                 self._registry.put(target)

@@ -24,6 +24,7 @@ from exporter.secret import Secret
 
 _log = logging.getLogger(__name__)
 SOURCE = "(api)"
+_HIDDEN_FIELDS = ("additional_headers", "api_key_next")
 _HIDDEN = "#hidden"
 """After a service's id: the parts of its declaration that may hold secrets, kept as a key is."""
 
@@ -352,10 +353,8 @@ def _split(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return *raw* without, and with only, what may hold a secret."""
     check: Mapping[str, Any] = raw.get("health_check", {})
     inside = {name: check[name] for name in ("headers", "body", "proxy") if check.get(name)}
-    plain = {name: value for name, value in raw.items() if name != "additional_headers"}
-    hidden: dict[str, Any] = {}
-    if raw.get("additional_headers"):
-        hidden["additional_headers"] = raw["additional_headers"]
+    plain = {name: value for name, value in raw.items() if name not in _HIDDEN_FIELDS}
+    hidden: dict[str, Any] = {name: raw[name] for name in _HIDDEN_FIELDS if raw.get(name)}
     if inside:
         hidden["health_check"] = inside
         plain["health_check"] = {n: value for n, value in check.items() if n not in inside}

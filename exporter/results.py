@@ -77,7 +77,7 @@ class Tally:
     __slots__ = (
         "attempts", "bad", "buckets", "certificate", "changes", "events", "failures",
         "in_a_row", "key", "key_expiry", "last", "last_success", "latency_sum", "limits",
-        "quotas", "reasons", "recent", "stale", "watched_since",
+        "next_key_valid", "quotas", "reasons", "recent", "stale", "watched_since",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -95,6 +95,8 @@ class Tally:
         """The key of the last probe."""
         self.key_expiry: float | None = None
         self.limits: Mapping[str, Limit] = {}
+        self.next_key_valid: bool | None = None
+        """What the provider thinks of the key that will replace this one."""
         self.quotas: Mapping[tuple[str, str], float] = {}
         self.recent = Recent()
         self.failures: tuple[Result, ...] = ()
@@ -159,7 +161,7 @@ class Tally:
 
     def forget_key(self) -> None:
         """Drop what was told about the key before."""
-        self.key_expiry = None
+        self.key_expiry = self.next_key_valid = None
         self.limits, self.quotas = {}, {}
 
     def dump(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.programs import free_port
 from tests.sentinel import forms_of
-from tests.vendor import Vendor, answer
+from tests.vendor import Peer, Seen, Vendor, answer
 
 TOKEN = "admin-token-0123456789"
 SENTINEL = "sk-SENTINEL-q7W9xZ2mK4vT8nB1"
@@ -229,6 +229,31 @@ async def test_a_changed_key_file_is_used_at_once(
         await eventually(lambda: _more(running, "service_key_valid{", 1))
 
     assert vendor.seen[-1].header("Authorization") == "Bearer new-key-0123456789"
+
+
+async def test_the_next_key_is_verified_while_the_old_one_is_used(
+    config: Path, vendor: Vendor
+) -> None:
+    old, following = "old-key-0123456789", "next-key-0123456789"
+    good, bad = answer(), answer(401)
+
+    async def behave(peer: Peer, seen: Seen) -> None:
+        await (bad if seen.header("Authorization") == f"Bearer {following}" else good)(peer, seen)
+
+    vendor.on("/", behave)
+    write(config, vendor, service(vendor, "a", f", api_key: {old}, api_key_next: {following}"))
+
+    async with serving(config) as running:
+        await eventually(lambda: _more(running, "service_key_valid{", 1))
+        await eventually(lambda: _is(running, "service_next_key_valid{", 0))
+        valid = await running.sample("service_key_valid{")
+
+    assert valid == 1
+    assert following.encode() not in running.log
+
+
+async def _is(running: Process, line: str, wanted: float) -> bool:
+    return await running.sample(line) == wanted
 
 
 async def test_a_wrong_configuration_ends_the_start_with_every_mistake(

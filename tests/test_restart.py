@@ -89,21 +89,22 @@ class Stream:
         self._number += 1
         name, key = f"s{self._number}", f"sk-registered-{self._number:06}"
         await self._ask(
-            running, "POST", "/api/services", name, key, self._starter.quiet(name, api_key=key)
+            running, "POST", "/api/services", (name, key), self._starter.quiet(name, api_key=key)
         )
         for chosen in random.sample(sorted(self.keys), min(2, len(self.keys))):
             self._number += 1
             fresh = f"sk-rotated-{self._number:06}"
             where = f"/api/services/{chosen}/key"
-            await self._ask(running, "PUT", where, chosen, fresh, {"api_key": fresh})
+            await self._ask(running, "PUT", where, (chosen, fresh), {"api_key": fresh})
         if self._number % 4 == 0:
             chosen = random.choice(sorted(self.keys))
-            await self._ask(running, "DELETE", f"/api/services/{chosen}", chosen, "")
+            await self._ask(running, "DELETE", f"/api/services/{chosen}", (chosen, ""))
 
     async def _ask(
-        self, running: Process, method: str, path: str, name: str, key: str, body: Any = None
-    ) -> None:
-        self.doubtful, self.doubtful_key = name, key
+        self, running: Process, method: str, path: str, change_of: tuple[str, str],
+        body: Any = None,
+    ) -> None:  # fmt: skip
+        self.doubtful, self.doubtful_key = name, key = change_of
         status, said = await change(running, method, path, body)
         assert status < 300, said
         if key:

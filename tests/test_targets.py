@@ -817,3 +817,26 @@ def test_without_a_key_no_optional_header_is_sent() -> None:
 
     assert endpoint is not None
     assert "OpenAI-Organization" not in dict(endpoint.headers)
+
+
+def test_the_next_key_has_a_request_of_its_own_and_is_not_used_yet() -> None:
+    text = "services: [{id: a, provider: openai, api_key: old-key-1234, api_key_next: next-key-1}]"
+    declared = read_text(text, "services.yaml", {}).services[0]
+
+    target = make_target(declared, {})
+
+    assert target.endpoint is not None
+    assert target.next_key is not None
+    sent = [value.reveal() for _, value in target.endpoint.credentials]
+    following = [value.reveal() for _, value in target.next_key.endpoint.credentials]
+    assert (sent, following) == (["Bearer old-key-1234"], ["Bearer next-key-1"])
+    assert target.next_key.interval == 900
+    assert {"Bearer next-key-1", "old-key-1234"} <= {s.reveal() for s in target.secrets()}
+
+
+def test_an_unset_next_key_is_no_mistake() -> None:
+    text = "services: [{id: a, provider: openai, api_key: old-key-1234, api_key_next: '${NO}'}]"
+
+    declared = read_text(text, "services.yaml", {}).services[0]
+
+    assert make_target(declared, {}).next_key is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -53,6 +54,16 @@ def flag(body: dict[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise BodyError(f"{name} must be true or false")
     return value
+
+
+def only(body: dict[str, Any], names: Collection[str]) -> None:
+    """Refuse *body* if it has a field beside *names*.
+
+    Raises:
+        BodyError: it has.
+    """
+    if not body.keys() <= set(names):
+        raise BodyError(f"the body may only have {', '.join(names)}")
 
 
 def _refuse(word: str) -> None:

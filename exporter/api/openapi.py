@@ -83,10 +83,10 @@ def _service_schema() -> dict[str, Any]:
     file = copy.deepcopy(file_schema(references=True))
     service: dict[str, Any] = _literal(file["properties"]["services"]["items"])
     fields = service["properties"]
-    del fields["api_key_file"]  # files of the machine are named in a configuration file only
     tls = fields["health_check"]["properties"]["tls"]["properties"]
-    for name in ("ca_file", "cert_file", "key_file"):
-        del tls[name]
+    for place in (fields, tls):  # the machine's files are named in a configuration file only
+        for name in [name for name in place if name.endswith("_file")]:
+            del place[name]
     fields["api_key"]["writeOnly"] = True
     return service
 

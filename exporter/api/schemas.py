@@ -100,7 +100,10 @@ SCHEMAS: dict[str, Schema] = {
         endpoint=nullable(TEXT),
         method=nullable(TEXT),
         key=record(
-            configured=nullable(BOOLEAN), masked=nullable(TEXT), rotated_at=nullable(NUMBER)
+            configured=nullable(BOOLEAN),
+            masked=nullable(TEXT),
+            rotated_at=nullable(NUMBER),
+            next_valid=nullable(BOOLEAN),
         ),
         curl=nullable(TEXT),
         failures=listing(record(**_OUTCOME, at=NUMBER)),
@@ -133,9 +136,17 @@ SCHEMAS: dict[str, Schema] = {
         "type": "object",
         "description": "A new key, or `rollback: true` to return to the one before.",
         "properties": {
-            "api_key": {"type": "string", "minLength": 1, "writeOnly": True},
+            "api_key": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$", "writeOnly": True},
             "force": BOOLEAN | {"description": "Use it even if the provider rejects it."},
             "rollback": BOOLEAN,
         },
+        "additionalProperties": False,
+        "oneOf": [
+            {"required": ["api_key"], "properties": {"rollback": {"const": False}}},
+            {
+                "required": ["rollback"],
+                "properties": {"api_key": False, "rollback": {"const": True}},
+            },
+        ],
     },
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from exporter.api.bodies import flag, json_object, text_field
+from exporter.api.bodies import BodyError, flag, json_object, only, text_field
 from exporter.api.guard import problem
 from exporter.api.keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.status import service_health
@@ -19,7 +19,9 @@ from exporter.secret import Secret
 
 FILTERS = ("environment", "provider", "type", "status")
 PAGE = 500
-_SECRET_FIELDS = ("additional_headers", "api_key", "api_key_file")
+_SECRET_FIELDS = (
+    "additional_headers", "api_key", "api_key_file", "api_key_next", "api_key_next_file",
+)  # fmt: skip
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -84,7 +86,10 @@ async def rotate(request: web.Request) -> web.Response:
     """Verify a new key with the provider and use it, or roll back to the one before."""
     body = await json_object(request)
     management, service = request.app[MANAGEMENT], request.match_info["id"]
+    only(body, ("api_key", "force", "rollback"))
     force, back = flag(body, "force"), flag(body, "rollback")
+    if back and "api_key" in body:
+        raise BodyError("give api_key or rollback, not both")
     if back:
         done = await management.roll_back(service, who(request))
     else:
@@ -150,6 +155,7 @@ def _described(request: web.Request, target: Target) -> Json:
             "configured": target.key_configured,
             "masked": target.key.masked() if target.key else None,
             "rotated_at": management.rotated.get(target.id),
+            "next_valid": request.app[RESULTS].of(target.id).next_key_valid,
         },
         "curl": curl_line(target.endpoint) if target.endpoint else None,
         "failures": [

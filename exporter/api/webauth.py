@@ -155,6 +155,7 @@ class Door:
         made = request.get_extra_info("ssl_object")
         if isinstance(made, ssl.SSLObject) and made.context is not current.context:
             response.force_close()
+            response.headers["Connection"] = "close"  # aiohttp wrote its own before
 
 
 def _basic(header: str) -> tuple[bytes, bytes] | None:

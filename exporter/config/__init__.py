@@ -11,8 +11,9 @@ from exporter.config.files import (
 )
 from exporter.config.merge import merged
 from exporter.config.requests import USER_AGENT, canary_endpoint
-from exporter.config.targets import QuotaRequest, Target, make_target
+from exporter.config.targets import make_target
 from exporter.config.thresholds import Threshold
+from exporter.config.values import SideRequest, Target
 
 __all__ = [
     "USER_AGENT",
@@ -22,8 +23,8 @@ __all__ = [
     "Maintenance",
     "Monitoring",
     "Objectives",
-    "QuotaRequest",
     "Service",
+    "SideRequest",
     "Target",
     "Threshold",
     "canary_endpoint",

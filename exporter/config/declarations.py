@@ -120,6 +120,10 @@ class Service:
         None, "Write ${NAME}; the key itself should not stand in the file."
     )
     api_key_file: str | None = option(None, "File with the key; read again when it changes.")
+    api_key_next: Secret | None = option(
+        None, "The key that will replace api_key: verified every 15 minutes, not yet used."
+    )
+    api_key_next_file: str | None = option(None, "File with that key.")
     api_key_header: str | None = option(
         None, "Header for the key; default Authorization.", pattern=HEADER_NAME,
         hint="must be a header name",

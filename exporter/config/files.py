@@ -145,8 +145,9 @@ _FILES_ONLY = "names a file of the machine: possible in a configuration file onl
 
 
 def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
-    if raw.get("api_key_file"):
-        yield "api_key_file"
+    for name in ("api_key_file", "api_key_next_file"):
+        if raw.get(name):
+            yield name
     check = raw.get("health_check")
     tls = check.get("tls") if isinstance(check, dict) else None
     if isinstance(tls, dict):
@@ -297,7 +298,10 @@ def _inline_key(loaded: Loaded, place: Place, raw: dict[str, Any]) -> Iterator[P
 def _is_key(path: Place) -> bool:
     """Return whether the environment may lack the variable at *path*: the service says so."""
     inside = path[1:] if path[:1] == ("defaults",) else path[2:]
-    return path[:1] in {("defaults",), ("services",)} and inside == ("api_key",)
+    return path[:1] in {("defaults",), ("services",)} and inside in {
+        ("api_key",),
+        ("api_key_next",),
+    }
 
 
 def _prune(data: Any, path: Place) -> None:

@@ -64,6 +64,8 @@ def _address_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
 
 
 def _key_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
+    if raw.get("api_key_next") and raw.get("api_key_next_file"):
+        yield ("api_key_next_file",), "give api_key_next or api_key_next_file, not both"
     if raw.get("api_key") and raw.get("api_key_file"):
         yield ("api_key_file",), "give api_key or api_key_file, not both"
     if _has_control(raw.get("api_key") or ""):

@@ -3,80 +3,27 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.checks import Assertion
 from exporter.config.as_preset import as_preset_check, auth_of
-from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy, Service
+from exporter.config.declarations import Service
 from exporter.config.files import Declared
 from exporter.config.requests import USER_AGENT, body_of
-from exporter.config.thresholds import Threshold, thresholds_of
+from exporter.config.thresholds import thresholds_of
+from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
 from exporter.providers import Preset, PresetCheck, StatusPage, presets
 from exporter.readings import Readings
 from exporter.secret import MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build
 
+NEXT_KEY_INTERVAL = 900.0
 _BOUND = ("endpoint", "method")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotaRequest:
-    """A further, slow request about what is left."""
-
-    endpoint: Endpoint
-    interval: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A service and the one way it is probed. Equal targets need no restart of anything."""
-
-    id: str
-    name: str
-    type: str
-    provider: str
-    environment: str
-    team: str = ""
-    owner: str = ""
-    runbook: str = ""
-    host: str = ""
-    enabled: bool = True
-    endpoint: Endpoint | None = None
-    unprobed: str = ""
-    """Why there is no endpoint, or why it is a lesser one."""
-    interval: float = 60.0
-    retries: int = 0
-    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
-    rate_limit: RateLimit = field(default_factory=RateLimit)
-    objectives: Objectives = field(default_factory=Objectives)
-    thresholds: tuple[Threshold, ...] = ()
-    maintenance: tuple[Maintenance, ...] = ()
-    status_page: StatusPage | None = None
-    quota: QuotaRequest | None = None
-    base_url: str = field(default="", repr=False)
-    calls: Endpoint | None = None
-    """How the user's own calls are made: at `base_url`, without what only the check sends."""
-    key: Secret | None = None
-    key_configured: bool | None = None
-    """None for a service that needs no key."""
-    key_file: str | None = None
-
-    def secrets(self) -> Iterator[Secret]:
-        """Yield everything that must not be shown, derived forms included."""
-        if self.key is not None:
-            yield self.key
-        for endpoint in (self.endpoint, self.calls):
-            if endpoint is not None:
-                yield from (value for _, value in (*endpoint.credentials, *endpoint.query))
-
-    def in_maintenance(self, now: float) -> bool:
-        """Return whether a declared window is open at the Unix time *now*."""
-        return any(window.start <= now < window.end for window in self.maintenance)
 
 
 def make_target(
@@ -88,8 +35,25 @@ def make_target(
     """
     service: Service = build(Service, declared.raw)
     preset = presets().get(service.provider)
-    maker = _Maker(service, declared, preset, environment, key)
-    return maker.target()
+    target = _Maker(service, declared, preset, environment, key).target()
+    following = _following_key(service)
+    if following is None:
+        return target
+    endpoint, _ = _Maker(service, declared, preset, environment, following).endpoint()
+    if endpoint is None or not endpoint.keyed:
+        return target
+    interval = max(NEXT_KEY_INTERVAL, target.interval)
+    return replace(target, next_key=SideRequest(endpoint=endpoint, interval=interval))
+
+
+def _following_key(service: Service) -> Secret | None:
+    """Return the key that will replace the present one; an unreadable file is none."""
+    if service.api_key_next_file:
+        try:
+            return read_key_file(Path(service.api_key_next_file))
+        except SecretError:
+            return None
+    return service.api_key_next
 
 
 class _NeedsVariableError(LookupError):
@@ -114,7 +78,7 @@ class _Maker:
 
     def target(self) -> Target:
         service, preset = self.service, self.preset
-        (endpoint, why), calls = self._endpoint(), self._calls()
+        (endpoint, why), calls = self.endpoint(), self._calls()
         interval = self._interval(endpoint)
         check = service.health_check
         retries = service.retry_policy.max_retries if check.retries is None else check.retries
@@ -177,7 +141,7 @@ class _Maker:
 
     # -- the request -------------------------------------------------------------------------
 
-    def _endpoint(self) -> tuple[Endpoint | None, str]:
+    def endpoint(self) -> tuple[Endpoint | None, str]:
         if self.key is not None or not self._needs_key():
             try:
                 return self._build(self._health(), keyed=self.key is not None), ""
@@ -297,7 +261,7 @@ class _Maker:
             server_time=tuple(preset.server_time.items()),
         )
 
-    def _quota(self) -> QuotaRequest | None:
+    def _quota(self) -> SideRequest | None:
         preset = self.preset
         if preset is None or preset.quota is None or self.key is None:
             return None
@@ -306,7 +270,7 @@ class _Maker:
         except _NeedsVariableError:
             return None
         readings = replace(endpoint.readings, gauges=preset.quota.gauges)
-        return QuotaRequest(
+        return SideRequest(
             endpoint=replace(endpoint, readings=readings), interval=preset.quota.interval
         )
 

@@ -166,6 +166,12 @@ FAMILIES: tuple[Family, ...] = (
         when=When.TARGET,
     ),
     Family(
+        "service_next_key_valid",
+        "gauge",
+        "Whether the provider accepts the key that will replace the present one.",
+        lines.next_key_valid,
+    ),
+    Family(
         "service_key_rotated_timestamp_seconds",
         "gauge",
         "When the key was rotated through the API.",

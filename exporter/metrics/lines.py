@@ -44,7 +44,7 @@ def state_of(view: View) -> tuple[object, ...]:
         )  # fmt: skip
     return (
         seen, tally.stale, tally.in_a_row, tally.changes, tally.certificate, tally.key_expiry,
-        tally.limits, tally.quotas, view.page, view.maintenance,
+        tally.limits, tally.quotas, tally.next_key_valid, view.page, view.maintenance,
     )  # fmt: skip
 
 
@@ -224,6 +224,11 @@ def key_valid(view: View) -> str:
         return ""
     valid = FACTS[last.reason].key_valid
     return "" if valid is None else line("service_key_valid", view, valid)
+
+
+def next_key_valid(view: View) -> str:
+    valid = view.tally.next_key_valid if view.target.next_key is not None else None
+    return "" if valid is None else line("service_next_key_valid", view, valid)
 
 
 def key_configured(view: View) -> str:

@@ -66,9 +66,7 @@ async def test_depth_is_no_bug_at_any_depth(client: Client, vendor: Vendor, dept
 
 
 @pytest.mark.parametrize(("method", "path"), PLACES)
-async def test_a_body_over_a_mebibyte_is_too_large(
-    client: Client, method: str, path: str
-) -> None:
+async def test_a_body_over_a_mebibyte_is_too_large(client: Client, method: str, path: str) -> None:
     body = json.dumps({"id": "b", "team": "x" * (1024 * 1024)}).encode()
 
     found = await client.ask(method, path, data=io.BytesIO(body), headers=JSON)

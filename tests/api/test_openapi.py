@@ -115,7 +115,7 @@ def test_the_document_offers_no_variable_and_no_file_of_the_machine() -> None:
     text = json.dumps(DOCUMENT["components"]["schemas"])
 
     assert "A-Za-z_][A-Za-z0-9_]*(:-" not in text
-    assert not re.search(r'"(api_key_file|ca_file|cert_file|key_file)"', text)
+    assert not re.search(r'"[a-z_]+_file"', text)
 
 
 @pytest.mark.parametrize("patch", [{"team": None}, {"health_check": {"interval": None}}, {}])
@@ -258,7 +258,9 @@ def test_schemathesis_finds_no_difference_to_the_document(
             "--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "15",
             "--max-time", "60", "--no-color",
         ]  # fmt: skip
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=100, text=True)
+        done = subprocess.run(
+            command, check=False, cwd=tmp_path, capture_output=True, timeout=100, text=True
+        )
 
     assert done.returncode == 0, done.stdout
     assert re.search(r"Selected: 1[5-9]/|Selected: [2-9][0-9]/", done.stdout), done.stdout

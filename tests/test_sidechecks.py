@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from exporter.config import QuotaRequest, Target
-from exporter.model import Reason
+from exporter.config import SideRequest, Target
+from exporter.model import Outcome
 from exporter.polling import Polling
-from exporter.quotas import QuotaPolling, Quotas
+from exporter.sidechecks import SideChecks
 from tests.clocks import QuickClock, ScriptedProber, gaps, outcome
 from tests.fakes import make_endpoint, service_target
 
+Quotas = Mapping[tuple[str, str], float]
 LEFT = {("credits", "usd"): 12.5}
 
 
 def target(name: str, interval: float = 900.0, path: str = "quota") -> Target:
     endpoint = make_endpoint(f"https://{name}.example/{path}", shown=f"{name} {path}")
-    return service_target(name, quota=QuotaRequest(endpoint=endpoint, interval=interval))
+    return service_target(name, quota=SideRequest(endpoint=endpoint, interval=interval))
 
 
 class Bank:
@@ -31,10 +33,12 @@ class Bank:
         self.prober.script = lambda number: outcome(quotas=LEFT)
         self.polling = Polling(self.clock)
         self.told: list[tuple[Target, Quotas]] = []
-        self.quotas = QuotaPolling(self.prober, self.polling, self.record)
+        self.quotas = SideChecks(
+            "quota", lambda target: target.quota, self.prober, self.polling, self.record
+        )
 
-    def record(self, target: Target, quotas: Quotas) -> None:
-        self.told.append((target, quotas))
+    def record(self, target: Target, outcome: Outcome) -> None:
+        self.told.append((target, outcome.quotas))
 
     async def advance(self, seconds: float) -> None:
         running = asyncio.create_task(self.polling.run())
@@ -51,17 +55,6 @@ async def test_a_quota_is_asked_on_its_interval_and_handed_on() -> None:
 
     assert bank.told == [(asked, LEFT)] * 4
     assert gaps(bank.prober.ticks("a quota")) == pytest.approx([900] * 3, abs=0.3)
-
-
-async def test_an_answer_without_numbers_is_not_handed_on() -> None:
-    bank = Bank()
-    bank.prober.script = lambda number: outcome(Reason.TIMEOUT)
-    bank.quotas.use([target("a")])
-
-    await bank.advance(10)
-
-    assert len(bank.prober.starts) == 1
-    assert bank.told == []
 
 
 async def test_disabled_and_removed_targets_are_asked_no_more() -> None:
