@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import resource
 import signal
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +18,7 @@ from aiohttp import web
 from exporter.api import make_application
 from exporter.api.guard import ADMIN_TOKEN
 from exporter.api.keys import (
+    DASHBOARD,
     EXPOSITION,
     LOADER,
     MANAGEMENT,
@@ -34,6 +33,7 @@ from exporter.api.webauth import Door
 from exporter.canaries import Canaries, CanaryPlan
 from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
+from exporter.listening import listen, set_process_limits
 from exporter.loading import Loader
 from exporter.log import Redaction, event
 from exporter.management import Management, Storage
@@ -101,12 +101,6 @@ class App:
         self.sessions = Sessions(self.clock, self.own.traffic.observe)
         self.polling = Polling(self.clock)
         self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self._page_changed)
-        self.quotas = SideChecks(
-            "quota", lambda t: t.quota, self.prober, self.polling, self._quota_read
-        )
-        self.next_keys = SideChecks(
-            "next key", lambda t: t.next_key, self.prober, self.polling, self._next_key_read
-        )
         self.exposition = Exposition(
             self.results, self.own, lean=options.lean,
             page=lambda target: self.pages.state(target.status_page),
@@ -125,13 +119,19 @@ class App:
         )
         self.persistence: Persistence | None = None
         self._since = self.clock.now()
-        self._not_ready = "starting"
+        self._not_ready, self._dashboard = "starting", True
         self.port = options.port
         self._connect()
 
     def _connect(self) -> None:
         """Let the rooms hear from each other."""
         self.loader.overlay = self.management
+        self.quotas = SideChecks(
+            "quota", lambda t: t.quota, self.prober, self.polling, self._quota_read
+        )
+        self.next_keys = SideChecks(
+            "next key", lambda t: t.next_key, self.prober, self.polling, self._next_key_read
+        )
         if self.store is not None:
             self.persistence = Persistence(
                 self.store, self.results, self.registry, self.clock, self._stored
@@ -149,6 +149,7 @@ class App:
         self.modules.place()
         self._redact()
         self.canaries.replace(tuple(_plan(canary) for canary in configuration.canaries))
+        self._dashboard = configuration.monitoring.dashboard_enabled
         self.own.reload_ok.set(1)
         self.own.reload_at.set(self.clock.now())
 
@@ -241,10 +242,13 @@ class App:
         await runner.setup()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                server = await _listen(runner, self.options, self.web)
+                server = await listen(
+                    runner, self.web, (self.options.host, self.options.port),
+                    connections=self.options.connections, head=self.options.head_seconds,
+                )  # fmt: skip
                 stack.callback(server.close)
                 self.port = server.sockets[0].getsockname()[1]
-                self._warn_if_open([one.getsockname()[0] for one in server.sockets])
+                self.web.warn_if_open([one.getsockname()[0] for one in server.sockets])
                 self._not_ready = ""
                 started(self)
                 await self.work(stop)
@@ -258,7 +262,7 @@ class App:
         Raises:
             SettingsError: the configuration is wrong.
         """
-        _raise_file_limit()
+        set_process_limits()
         self.management.restore()
         if self.persistence is not None:
             self.persistence.restore()
@@ -269,15 +273,6 @@ class App:
         await self.transport.close()
         if self.store is not None:
             await asyncio.to_thread(self.store.close)
-
-    def _warn_if_open(self, addresses: list[str]) -> None:
-        if self.web.tls or self.web.current().users:
-            return
-        if not all(ipaddress.ip_address(one).is_loopback for one in addresses):
-            event(
-                _log, "whoever reaches this address can read everything", level=logging.WARNING,
-                instead="--web.config.file FILE for TLS and passwords, or --listen 127.0.0.1:PORT",
-            )  # fmt: skip
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
@@ -331,6 +326,7 @@ class App:
         application[SOFTWARE_VERSION] = VERSION
         prober = MultiTargetProber(self.transport, self.clock)
         application[PROBING] = Probing(self.modules, prober, USER_AGENT)
+        application[DASHBOARD] = lambda: self._dashboard
         application[READY] = lambda: self._not_ready
         application[ADMIN_TOKEN] = self.options.admin_token
         if self.options.web_config is not None:
@@ -369,34 +365,3 @@ def _plan(canary: Canary) -> CanaryPlan:
     return CanaryPlan(
         name=parts.netloc + parts.path.rstrip("/"), endpoint=endpoint, interval=canary.interval
     )
-
-
-class _Refusal(asyncio.Protocol):
-    """Closes a connection beyond the cap at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-async def _listen(runner: web.AppRunner, options: Options, file: WebFile) -> asyncio.Server:
-    handlers = runner.server
-    assert handlers is not None
-
-    def accept() -> asyncio.BaseProtocol:
-        return handlers() if len(handlers.connections) < options.connections else _Refusal()
-
-    loop = asyncio.get_running_loop()
-    host = options.host or None
-    context = file.context()
-    return await loop.create_server(
-        accept, host, options.port, backlog=1024, ssl=context,
-        ssl_handshake_timeout=options.head_seconds if context else None,
-    )  # fmt: skip
-
-
-def _raise_file_limit() -> None:
-    """Use all file descriptors we may: each probe under way needs one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,9 @@ class Volatile:
     def __init__(self) -> None:
         self._services: dict[str, Json] = {}
         self._keys: dict[str, list[_Kept]] = {}
+
+    def atomic(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def services(self) -> Mapping[str, Json]:
         return dict(self._services)

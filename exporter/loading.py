@@ -77,7 +77,8 @@ class Loader:
         self._declared: dict[str, Declared] = {}
         self._signatures: dict[str, _Signature] = {}
         self._enabled = True
-        self._lock = asyncio.Lock()
+        self.lock = asyncio.Lock()
+        """Held by whatever changes services or keys: a reload must not undo it."""
 
     def load(self) -> None:
         """Load for the first time.
@@ -89,7 +90,7 @@ class Loader:
 
     async def reload(self) -> SettingsError | None:
         """Load again; return what is wrong, in which case everything stays as it was."""
-        async with self._lock:
+        async with self.lock:
             try:
                 found = await asyncio.to_thread(self._read)
             except SettingsError as error:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,6 +98,9 @@ class Storage(Protocol):
     def delete_key(self, service: str) -> None:
         """Forget the keys of *service*."""
 
+    def atomic(self) -> AbstractContextManager[object]:
+        """Make several calls in one thread one write."""
+
     @property
     def keeps_keys(self) -> bool:
         """Whether keys can be kept at all."""
@@ -128,7 +132,7 @@ class Management:
         self._services: dict[str, Declared] = {}
         self._keys: dict[str, Secret] = {}
         self.rotated: dict[str, float] = {}
-        self._lock = asyncio.Lock()
+        self._lock = loader.lock
 
     def restore(self) -> None:
         """Take over what is kept; a kept service that no longer fits is logged and left alone."""
@@ -228,16 +232,7 @@ class Management:
         name, given = declared.raw["id"], declared.raw.get("api_key")
         raw = {field: value for field, value in declared.raw.items() if field != "api_key"}
         key, now = Secret(given) if given else None, self._clock.now()
-        if key is not None:
-            # The key first: a service without its key would be probed keyless after a crash.
-            await asyncio.to_thread(storage.put_key, name, key, at=now)
-        plain, hidden = _split(raw)
-        if storage.keeps_keys and not hidden:
-            await asyncio.to_thread(storage.delete_key, name + _HIDDEN)
-        if hidden:
-            secret = Secret(json.dumps(hidden))
-            await asyncio.to_thread(storage.put_key, name + _HIDDEN, secret, at=now)
-        await asyncio.to_thread(storage.put_service, name, plain)
+        await asyncio.to_thread(_write, storage, name, raw, key, now)
         await self._audit(who, action, name, key)
         self._services[name] = read_request(raw, SOURCE)
         if key is not None:
@@ -347,6 +342,21 @@ def _patched(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
             inside = kept.pop(name, None)
             given[name] = _patched(inside if isinstance(inside, dict) else {}, value)
     return merged(kept, given)
+
+
+def _write(
+    storage: Storage, name: str, raw: Mapping[str, Any], key: Secret | None, now: float
+) -> None:
+    """Keep a service, its key and what else is secret in it: all of it or nothing."""
+    plain, hidden = _split(raw)
+    with storage.atomic():
+        if key is not None:
+            storage.put_key(name, key, at=now)
+        if hidden:
+            storage.put_key(name + _HIDDEN, Secret(json.dumps(hidden)), at=now)
+        elif storage.keeps_keys:
+            storage.delete_key(name + _HIDDEN)
+        storage.put_service(name, plain)
 
 
 def _split(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,6 +7,7 @@ What each request must show is `api/webauth.py`.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import ssl
 from collections.abc import Callable, Iterable, Iterator
@@ -250,6 +251,16 @@ class WebFile:
             if found != self._seen and not self._just_written(found):
                 self._reload(self._path)
         return self._web
+
+    def warn_if_open(self, addresses: list[str]) -> None:
+        """Warn once if others reach one of these *addresses* without TLS and without a password."""
+        if self.tls or self._web.users:
+            return
+        if not all(ipaddress.ip_address(one).is_loopback for one in addresses):
+            event(
+                _log, "whoever reaches this address can read everything", level=logging.WARNING,
+                instead="--web.config.file FILE for TLS and passwords, or --listen 127.0.0.1:PORT",
+            )  # fmt: skip
 
     def context(self) -> ssl.SSLContext | None:
         """Return the context to listen with, which always stands for the newest; None is HTTP."""

@@ -18,7 +18,7 @@ from exporter.management import KeyRefusedError, ManagementError
 from exporter.registry import UnknownServiceError
 from exporter.secret import Secret
 from exporter.settings import SettingsError
-from exporter.store import VaultMissingError
+from exporter.store import StoreError, VaultMissingError
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -116,6 +116,8 @@ def _told(error: Exception) -> web.Response:
             )
         case VaultMissingError():
             return problem(409, "keys cannot be kept", detail=str(error))
+        case StoreError():
+            return problem(503, "the change could not be kept", detail=str(error))
         case ManagementError():
             return problem(409, str(error), code=error.code)
     _log.error("bug in a handler", exc_info=error)

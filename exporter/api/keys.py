@@ -21,4 +21,5 @@ MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
 SOFTWARE_VERSION: web.AppKey[str] = web.AppKey("SOFTWARE_VERSION", str)
 READY: web.AppKey[Callable[[], str]] = web.AppKey("READY", Callable[[], str])  # type: ignore[arg-type]
+DASHBOARD: web.AppKey[Callable[[], bool]] = web.AppKey("DASHBOARD", Callable[[], bool])  # type: ignore[arg-type]
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ from html import escape
 from aiohttp import web
 
 from exporter.api.guard import problem
-from exporter.api.keys import LOADER, READY, REGISTRY, RESULTS, Json
+from exporter.api.keys import DASHBOARD, LOADER, READY, REGISTRY, RESULTS, Json
 from exporter.config import Target
 from exporter.model import Verdict, advice_of
 from exporter.results import Status, Tally, status_of
@@ -75,6 +75,8 @@ def service_health(target: Target, tally: Tally) -> Json:
 
 async def index(request: web.Request) -> web.Response:
     """Return a plain list of the services, worst first, for people."""
+    if not request.app[DASHBOARD]():
+        return problem(404, "the page is off", detail="monitoring.dashboard_enabled is false")
     services = [service_health(t, request.app[RESULTS].of(t.id)) for t in request.app[REGISTRY]]
     services.sort(key=lambda s: (_WORST.index(s["status"]), s["id"]))
     rows = "".join(

@@ -111,6 +111,14 @@ async def test_names_from_the_file_stay_text_on_the_page(client: Client) -> None
     assert "<script>" not in page
 
 
+async def test_the_page_can_be_switched_off() -> None:
+    async with running("monitoring: {dashboard_enabled: false}") as client:
+        status, _, _ = await client.ask("GET", "/")
+        api, _, _ = await client.ask("GET", "/api/health")
+
+    assert (status, api) == (404, 200)
+
+
 async def test_health_sums_up_the_services(client: Client) -> None:
     async with asyncio.timeout(5):
         while client.app.results.of("api").last is None:

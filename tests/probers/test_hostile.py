@@ -366,7 +366,9 @@ FRAMES: dict[str, tuple[Greeting, set[Reason]]] = {
         {R.PROTOCOL},
     ),
     "settings for ever": (http2(b"", frame(4) * 100), {R.CONNECT, R.PROTOCOL, R.TIMEOUT}),
-    "pings for ever": (http2(b"", frame(6, 0, 0, bytes(8)) * 100), {R.CONNECT, R.PROTOCOL, R.TIMEOUT}),
+    "pings for ever": (
+        http2(b"", frame(6, 0, 0, bytes(8)) * 100), {R.CONNECT, R.PROTOCOL, R.TIMEOUT},
+    ),
     "continuation for ever": (
         http2(frame(1, 0, 1, OK_HEAD), frame(9, 0, 1, LINE * 500)), {R.PROTOCOL},
     ),
