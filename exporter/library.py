@@ -23,7 +23,7 @@ from exporter.api.services import outcome_of
 from exporter.api.status import service_health
 from exporter.app import App, Options
 from exporter.cli.sources import from_environment
-from exporter.config import Configuration, Target, read_files
+from exporter.config import Configuration, Target, read_files, shown_declaration
 from exporter.management import (
     InFileError,
     KeyRefusedError,
@@ -37,7 +37,6 @@ from exporter.sessions import RequestFailed, ServiceSession
 from exporter.settings import SettingsError
 
 _WHO = "python"
-_SECRETS = ("additional_headers", "api_key", "api_key_next", "headers", "body", "proxy")
 Json = dict[str, Any]
 
 
@@ -196,7 +195,7 @@ class ServiceRegistry:
         target = self._target(service)
         declared = self._app.loader.declared(service)
         assert declared is not None
-        raw = _masked(declared.raw) if mask else dict(declared.raw)
+        raw = shown_declaration(declared) if mask else dict(declared.raw)
         if target.key is not None:
             raw["api_key"] = target.key.masked() if mask else target.key.reveal()
         return raw
@@ -284,18 +283,6 @@ def create_service_registry_from_env(
 ) -> ServiceRegistry:
     """Return a registry of every provider whose key variable is set."""
     return ServiceRegistry(variables=variables, from_env=True)
-
-
-def _masked(raw: Mapping[str, Any]) -> Json:
-    shown: Json = {}
-    for name, value in raw.items():
-        if name in _SECRETS:
-            shown[name] = dict.fromkeys(value, "…") if isinstance(value, Mapping) else "…"
-        elif isinstance(value, Mapping):
-            shown[name] = _masked(value)
-        else:
-            shown[name] = value
-    return shown
 
 
 __all__ = [

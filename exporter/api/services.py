@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import Any
 
 from aiohttp import web
 
@@ -12,16 +11,13 @@ from exporter.api.bodies import BodyError, flag, json_object, only, text_field
 from exporter.api.guard import problem
 from exporter.api.keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.status import service_health
-from exporter.config import Target
+from exporter.config import Target, shown_declaration
 from exporter.model import FACTS, PHASES, Outcome, verdict_of
 from exporter.probers.shown import curl_line
 from exporter.secret import Secret
 
 FILTERS = ("environment", "provider", "type", "status")
 PAGE = 500
-_SECRET_FIELDS = (
-    "additional_headers", "api_key", "api_key_file", "api_key_next", "api_key_next_file",
-)  # fmt: skip
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -136,14 +132,7 @@ def _target(request: web.Request) -> Target:
 def _described(request: web.Request, target: Target) -> Json:
     management = request.app[MANAGEMENT]
     declared = request.app[LOADER].declared(target.id)
-    shown: dict[str, Any] = {}
-    if declared is not None:
-        shown = {k: v for k, v in declared.raw.items() if k not in _SECRET_FIELDS}
-        if "health_check" in shown:
-            hidden = {"headers", "body", "proxy", "endpoint"}
-            check = shown["health_check"].items()
-            shown["health_check"] = {k: v for k, v in check if k not in hidden}
-        shown.pop("base_url", None)
+    shown = {} if declared is None else shown_declaration(declared)
     return {
         **service_health(target, request.app[RESULTS].of(target.id)),
         "origin": "file" if management.in_file(target.id) else "api",

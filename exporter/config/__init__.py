@@ -11,6 +11,7 @@ from exporter.config.files import (
 )
 from exporter.config.merge import merged
 from exporter.config.requests import USER_AGENT, canary_endpoint
+from exporter.config.shown import shown_declaration
 from exporter.config.targets import make_target
 from exporter.config.thresholds import Threshold
 from exporter.config.values import SideRequest, Target
@@ -34,4 +35,5 @@ __all__ = [
     "read_files",
     "read_request",
     "read_text",
+    "shown_declaration",
 ]
