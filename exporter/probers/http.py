@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from exporter.checks import TlsSettings
 from exporter.clock import Clock
 from exporter.matching import NO_JSON, json_of
-from exporter.model import Outcome, Reason
+from exporter.model import Certificate, Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers._judge import judge
 from exporter.probers.shown import holds_secret
@@ -141,12 +141,21 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
         status=answer.status,
         http_version=answer.http_version,
         content_length=answer.content_length,
-        certificate=answer.certificate,
+        certificate=_unechoed(endpoint, answer.certificate),
         address=answer.address,
         redirects=hops,
         keyed=endpoint.keyed,
         **read,
     )
+
+
+def _unechoed(endpoint: Endpoint, certificate: Certificate | None) -> Certificate | None:
+    """Return *certificate* without its names if the peer wrote one of our secrets into them."""
+    if certificate is None or not (endpoint.credentials or endpoint.query):
+        return certificate
+    if holds_secret(endpoint, f"{certificate.subject}\n{certificate.issuer}"):
+        return replace(certificate, subject="", issuer="")
+    return certificate
 
 
 def _read(

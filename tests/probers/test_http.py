@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Outcome, Reason
+from exporter.model import Certificate, Outcome, Reason
 from exporter.probers import Answer, Expectations, Request
 from exporter.probers.http import HttpProber
 from exporter.secret import Secret
@@ -313,3 +313,22 @@ class Script:
     async def fetch(self, request: Request) -> Answer:
         self.requests.append(request)
         return self.answers[len(self.requests) - 1]
+
+
+async def test_a_secret_that_the_peer_writes_into_its_certificate_is_not_kept(
+    clock: FakeClock,
+) -> None:
+    names = {"subject": f"CN = {KEY}", "issuer": "CN = authority", "verified": False}
+
+    class Echoing:
+        async def fetch(self, request: Request) -> Answer:
+            found = Certificate(expiry=1.9e9, **names)  # type: ignore[arg-type]
+            return Answer(failure=Reason.TLS, certificate=found)
+
+    endpoint = make_endpoint(
+        "https://x.example/", credentials=(("Authorization", Secret(f"Bearer {KEY}")),)
+    )
+
+    seen = await HttpProber(Echoing(), clock).probe(endpoint)
+
+    assert seen.certificate == Certificate(expiry=1.9e9, verified=False)
