@@ -54,7 +54,7 @@ class _Formatter(logging.Formatter):
             **getattr(record, _FIELDS, {}),
         }
         if record.exc_info:
-            fields["error"] = _traceback(record.exc_info)
+            fields["error"] = places_of(record.exc_info)
         # Before anything is quoted: a secret with a quote in it would look different after.
         shown = {name: self._shown(value) for name, value in fields.items()}
         if self._kind == "json":
@@ -69,7 +69,7 @@ class _Formatter(logging.Formatter):
         return value if plain and redacted == text else redacted
 
 
-def _traceback(info: Any) -> str:
+def places_of(info: Any) -> str:
     """Return type and places of an exception, without its text: that may quote a secret."""
     kind, _, trace = info
     if kind is None:

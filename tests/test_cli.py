@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from exporter.cli import main
+from exporter.cli import _COMMANDS, main
 from exporter.cli.sources import shard_of, sharded, source_of
 from exporter.providers import presets
 from tests.fakes import KEY
@@ -256,3 +257,20 @@ def test_probe_refuses_what_is_no_plain_url(bad: str, capsys: pytest.CaptureFixt
     assert code == 1
     assert "must be an http:// or https:// URL" in said
     assert "pw" not in said
+
+
+def test_a_bug_is_told_by_its_place_and_never_by_its_text(
+    good: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(arguments: argparse.Namespace) -> int:
+        raise RuntimeError(f"the key is {KEY}")
+
+    monkeypatch.setitem(_COMMANDS, "check-config", break_down)
+
+    code = run("check-config", good)
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "internal error, please report it: RuntimeError at " in said
+    assert KEY not in said
+    assert "Traceback" not in said

@@ -16,6 +16,7 @@ from exporter.cli.serving import run_server
 from exporter.cli.sources import source_of
 from exporter.cli.usage import UsageError
 from exporter.clock import SystemClock
+from exporter.log import places_of
 from exporter.secret import environment
 from exporter.settings import SettingsError
 from exporter.store import Store, StoreError, Vault
@@ -36,6 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:
+        return 1
+    except Exception:
+        # A bug. Python's own report would quote the exception, and that may quote a key.
+        what = places_of(sys.exc_info())
+        print(f"service-registry: internal error, please report it: {what}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
