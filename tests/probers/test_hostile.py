@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +37,6 @@ from tests.vendor import Behaviour, Greeting, Peer, Vendor, answer, head_of, red
 CHUNKED = head_of(200, [("Transfer-Encoding", "chunked")])
 R = Reason
 LIMIT, STALL = 0.5, 0.15
-PATIENCE = 2.0  # a shared machine may be late; what never ends would take for ever
 
 
 def sized(length: object, body: bytes = b"body") -> bytes:
@@ -154,6 +154,8 @@ class Watch:
     """What the probe cost: the longest time the loop was busy, and memory at its peak."""
 
     stall: float = 0.0
+    late: float = 0.0
+    """By how much a sleep of 5 ms was late at most: what the machine is to blame for."""
     grown: int = 0
     seconds: float = 0.0
 
@@ -171,11 +173,15 @@ async def watched() -> AsyncIterator[Watch]:
         # CPU time of this thread: a neighbour that takes the core is not a stall of ours.
         last = time.thread_time()
         while True:
+            slept = loop.time()
             await asyncio.sleep(0.005)
+            watch.late = max(watch.late, loop.time() - slept - 0.005)
             watch.stall = max(watch.stall, time.thread_time() - last)
             watch.grown = max(watch.grown, _resident() - before)
             last = time.thread_time()
 
+    # A full collection over what thousands of other tests left behind takes longer than a stall.
+    gc.freeze()
     ticking = asyncio.create_task(tick())
     await asyncio.sleep(0)
     try:
@@ -183,6 +189,7 @@ async def watched() -> AsyncIterator[Watch]:
     finally:
         watch.seconds = loop.time() - begun
         ticking.cancel()
+        gc.unfreeze()
 
 
 async def _probe(vendor: Vendor, prober: HttpProber, **more: object) -> Outcome:
@@ -208,7 +215,7 @@ async def test_a_misdeed_has_its_reason_in_time_and_stalls_nobody(
         outcome = await _probe(vendor, prober)
 
     assert outcome.reason in reasons, outcome
-    assert watch.seconds < LIMIT + PATIENCE
+    assert watch.seconds < LIMIT + 0.4 + watch.late
     assert watch.stall < STALL
     assert KEY not in repr(outcome) + str(outcome)
     assert outcome.detail.isprintable()
@@ -319,10 +326,11 @@ async def test_a_hostile_peer_does_not_disturb_its_neighbours(
     vendor.on("/", TABLE["endless headers"][0])
     other.on("/", answer(head_delay=0.05))
 
-    bad, good = await asyncio.gather(_probe(vendor, prober), _probe(other, prober))
+    async with watched() as watch:
+        bad, good = await asyncio.gather(_probe(vendor, prober), _probe(other, prober))
 
     assert (bad.reason, good.reason) == (Reason.PROTOCOL, Reason.OK)
-    assert good.duration < LIMIT
+    assert good.duration < 0.3 + watch.late
 
 
 # -- HTTP/2, frame by frame ------------------------------------------------------------------
@@ -398,7 +406,7 @@ async def test_a_misdeed_in_http_2_has_its_reason_in_time_and_stalls_nobody(
         outcome = await _probe(http2_vendor, prober, tls=authority.trusted())
 
     assert outcome.reason in reasons, outcome
-    assert watch.seconds < LIMIT + PATIENCE
+    assert watch.seconds < LIMIT + 0.4 + watch.late
     assert watch.stall < STALL
     assert watch.grown < 8 << 20
     assert KEY not in repr(outcome) + str(outcome)
