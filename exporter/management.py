@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from exporter.clock import Clock
-from exporter.config import Declared, Target, merged, read_request
+from exporter.config import Declared, Target, check_patch, merged, read_request
 from exporter.loading import Loader
 from exporter.log import event
 from exporter.model import FACTS, Outcome
@@ -197,6 +197,7 @@ class Management:
         """
         async with self._lock:
             before = self._own(service)
+            check_patch(patch, SOURCE)
             declared = read_request(_patched(before.raw, {**patch, "id": service}), SOURCE)
             if patch.get("api_key", "") is None:
                 await self._wipe_key(service)

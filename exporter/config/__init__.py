@@ -4,6 +4,7 @@ from exporter.config.declarations import Canary, Maintenance, Monitoring, Object
 from exporter.config.files import (
     Configuration,
     Declared,
+    check_patch,
     file_schema,
     read_files,
     read_request,
@@ -29,6 +30,7 @@ __all__ = [
     "Target",
     "Threshold",
     "canary_endpoint",
+    "check_patch",
     "file_schema",
     "make_target",
     "merged",

@@ -12,7 +12,7 @@ from typing import Any
 from exporter.checks import assertion_mistakes
 from exporter.config.declarations import Canary, Monitoring, Service
 from exporter.config.merge import merged
-from exporter.config.mistakes import canary_mistakes, service_mistakes, warnings_of
+from exporter.config.mistakes import canary_mistakes, service_mistakes, unknown_fields, warnings_of
 from exporter.matching import path_mistake, pattern_mistake
 from exporter.providers import presets
 from exporter.settings import (
@@ -20,6 +20,7 @@ from exporter.settings import (
     Problem,
     SettingsError,
     build,
+    dotted,
     examine,
     object_schema,
     schema,
@@ -138,6 +139,18 @@ def read_request(raw: Mapping[str, Any], source: str) -> Declared:
     if refused:
         raise SettingsError(refused)
     return configuration.services[0]
+
+
+def check_patch(patch: Mapping[str, Any], source: str) -> None:
+    """Refuse a change of fields that a service does not have.
+
+    Raises:
+        SettingsError: with every such field.
+    """
+    found = unknown_fields(patch, _rules()["properties"]["services"]["items"])
+    problems = [Problem(source, 1, dotted(place), what) for place, what in found]
+    if problems:
+        raise SettingsError(problems)
 
 
 _FIRST = "services[0]."

@@ -6,7 +6,7 @@ Works on plain data with the file's defaults in. No text here holds a value of t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +14,25 @@ from urllib.parse import urlsplit
 from exporter.config.declarations import HEADER_NAME
 from exporter.providers import Preset, key_mistakes, presets
 from exporter.settings import Path as Place
-from exporter.settings import duration, timestamp, url
+from exporter.settings import duration, timestamp, unknown_field, url
 
 Found = Iterator[tuple[Place, str]]
+
+
+def unknown_fields(patch: Mapping[str, Any], rules: Mapping[str, Any], place: Place = ()) -> Found:
+    """Yield the fields of *patch* that a service does not have.
+
+    Those with a value are found again when the result is checked; a null only takes a field out
+    and would leave no trace of a misspelt name.
+    """
+    known = rules.get("properties")
+    if known is None:
+        return
+    for name, value in patch.items():
+        if name not in known:
+            yield (*place, name), unknown_field(name, known)
+        elif isinstance(value, Mapping):
+            yield from unknown_fields(value, known[name], (*place, name))
 
 
 def service_mistakes(raw: dict[str, Any]) -> Found:

@@ -9,9 +9,11 @@ from exporter.settings.check import (
     SettingsError,
     build,
     check,
+    dotted,
     examine,
     load,
     parse,
+    unknown_field,
 )
 from exporter.settings.declare import object_schema, option, schema
 from exporter.settings.document import Path
@@ -29,6 +31,7 @@ __all__ = [
     "Url",
     "build",
     "check",
+    "dotted",
     "duration",
     "examine",
     "load",
@@ -38,5 +41,6 @@ __all__ = [
     "reference",
     "schema",
     "timestamp",
+    "unknown_field",
     "url",
 ]

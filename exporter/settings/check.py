@@ -301,13 +301,14 @@ def _explain(path: Path, error: Any) -> Iterator[tuple[Path, str]]:
     elif rule == "additionalProperties":
         known = rules.get("properties", {})
         for name in sorted(n for n in error.instance if n not in known):
-            yield (*path, name), _unknown(name, known)
+            yield (*path, name), unknown_field(name, known)
     else:
         hint = rules.get("x-hint") if rule == "pattern" else None
         yield path, str(hint or _sentence(error))
 
 
-def _unknown(name: str, known: dict[str, Any]) -> str:
+def unknown_field(name: str, known: dict[str, Any]) -> str:
+    """Return what to say of the field *name*, which is none of *known*."""
     shown = f"unknown field {name}" if _shown(name) else "unknown field (its name is not shown)"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:

@@ -198,6 +198,28 @@ async def test_a_bad_limit_is_refused(client: Client, limit: str) -> None:
 # -- change and remove ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("patch", "where"),
+    [
+        ({"teem": None}, "teem"),
+        ({"": None}, "(…)"),
+        ({"health_check": {"tiemout": None}}, "health_check.tiemout"),
+        ({"health_check": {"tls": {"ca": None}}, "name": "x"}, "health_check.tls.ca"),
+    ],
+)
+async def test_a_null_of_a_misspelt_field_is_a_mistake_and_not_nothing(
+    patch: dict[str, Any], where: str, client: Client, vendor: Vendor
+) -> None:
+    await client.ask("POST", "/api/services", declared("a", vendor.url()))
+
+    found = await client.ask("PATCH", "/api/services/a", patch)
+    after = await client.ask("GET", "/api/services/a")
+
+    assert found.status == 422
+    assert [mistake["where"] for mistake in found.json["errors"]] == [where]
+    assert after.json["name"] == "a"
+
+
 async def test_a_patch_merges_and_null_takes_out_at_every_depth(
     client: Client, vendor: Vendor, tmp_path: Path
 ) -> None:
