@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -257,6 +258,8 @@ def test_schemathesis_finds_no_difference_to_the_document(
             "--config-file", f"{tmp_path}/schemathesis.toml", "run", f"{base}/openapi.json",
             "--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "15",
             "--max-time", "60", "--no-color",
+            # The same cases every time; another seed looks elsewhere.
+            "--seed", os.environ.get("SCHEMATHESIS_SEED", "1"),
         ]  # fmt: skip
         done = subprocess.run(
             command, check=False, cwd=tmp_path, capture_output=True, timeout=100, text=True
