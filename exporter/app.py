@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,28 +15,34 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from exporter.api import make_application
-from exporter.api.guard import ADMIN_TOKEN
+from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.api.keys import (
+    AUDIT,
     DASHBOARD,
     EXPOSITION,
+    INCIDENTS,
     LOADER,
     MANAGEMENT,
     OWN,
+    PERSISTENCE,
     READY,
+    RECEIVED,
     REGISTRY,
     RESULTS,
     SOFTWARE_VERSION,
+    SOON,
 )
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.webauth import Door
 from exporter.canaries import Canaries, CanaryPlan
 from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
+from exporter.incidents import Counts, Escalations, IncidentLog, Peers, Reconciliation
 from exporter.listening import listen, set_process_limits
 from exporter.loading import Loader
 from exporter.log import Redaction, event
 from exporter.management import Management, Storage
-from exporter.metrics import Exposition, OwnMetrics
+from exporter.metrics import Exposition, OwnMetrics, incident_page
 from exporter.model import FACTS, Outcome, Result
 from exporter.modules import Modules
 from exporter.persistence import Persistence
@@ -78,6 +83,12 @@ class Options:
     """Where changes and results are kept; nothing survives a restart without it."""
     modules: Path | None = None
     """The modules of /probe, which is off without them."""
+    alertmanagers: tuple[str, ...] = ()
+    """URLs of every peer: asked what they list, told of manual incidents."""
+    prometheus: str = ""
+    """Asked once, at the start, for incidents that came and went meanwhile."""
+    receiver_token: Secret | None = None
+    """Alertmanager's; the admin token opens its route too."""
     web_config: Path | None = None
     """TLS and passwords in exporter-toolkit's format; plain HTTP for everybody without it."""
 
@@ -105,7 +116,9 @@ class App:
             self.results, self.own, lean=options.lean,
             page=lambda target: self.pages.state(target.status_page),
             rotated=lambda target: self.management.rotated.get(target.id),
+            incidents=lambda openmetrics: self._incident_pages[openmetrics],
         )  # fmt: skip
+        self._incident_pages = (b"", b"")
         self.canaries = Canaries((), self.prober, self.clock)
         self.scheduler = Scheduler(
             self.prober, self.clock, self._record, self.canaries,
@@ -115,13 +128,33 @@ class App:
         source = self.modules.beside(options.source)
         self.loader = Loader(source, self.registry, options.environment, self.clock, self)
         self.management = Management(
-            self.registry, self.loader, self.prober, self.clock, storage or self.store
-        )
-        self.persistence: Persistence | None = None
+            self.registry, self.loader, self.prober, self.clock,
+            self.store if options.data_dir else storage,
+        )  # fmt: skip
         self._since = self.clock.now()
         self._not_ready, self._dashboard = "starting", True
         self.port = options.port
+        self._remember()
         self._connect()
+
+    def _remember(self) -> None:
+        """Build what outlives the process, the incident log, and what keeps it true."""
+        self.persistence = Persistence(
+            self.store, self.results, self.registry, self.clock, self._stored,
+            volatile=self.options.data_dir is None,
+        )  # fmt: skip
+        self.peers = Peers(self.options.alertmanagers, self.options.prometheus)
+        kept = self.store.incidents
+        self.incidents = IncidentLog(
+            kept, self.clock, show=self._show_incidents, notifies=bool(self.peers)
+        )
+        self.reconciliation = Reconciliation(
+            self.incidents, kept, self.peers, self.clock, told=self.own.reconciled_at.set
+        )
+        self.escalations = Escalations(
+            self.incidents, kept, self.clock,
+            lambda rule, result: self.own.escalations.labels(rule, result).inc(),
+        )  # fmt: skip
 
     def _connect(self) -> None:
         """Let the rooms hear from each other."""
@@ -132,10 +165,7 @@ class App:
         self.next_keys = SideChecks(
             "next key", lambda t: t.next_key, self.prober, self.polling, self._next_key_read
         )
-        if self.store is not None:
-            self.persistence = Persistence(
-                self.store, self.results, self.registry, self.clock, self._stored
-            )
+        self.own.live.watchdog = lambda: self.incidents.watchdog_at
         self.registry.subscribe(self._changed)
         self.own.live.in_flight = lambda: self.scheduler.in_flight
         self.own.traffic.known = self.registry.__contains__
@@ -164,11 +194,12 @@ class App:
         for target in change.removed:
             self.scheduler.drop(target.id)
             self.results.forget(target.id)
-            if self.persistence is not None:
-                self.persistence.history.forget(target.id)
+            self.persistence.history.forget(target.id)
             self.exposition.drop(target.id)
             self.own.traffic.drop(target.id)
             self.sessions.drop(target.id)
+        if change.removed:
+            self._show_incidents(self.incidents.counts)
         self._redact()
         self.pages.use({t.status_page for t in self.registry if t.status_page and t.enabled})
         self.quotas.use(self.registry)
@@ -186,8 +217,7 @@ class App:
         before = tally.last
         tally.add(result, target, counted=not target.in_maintenance(result.at))
         self.exposition.refresh(target)
-        if self.persistence is not None:
-            self.persistence.history.add(result)
+        self.persistence.history.add(result)
         changed = before is None or before.reason is not result.reason
         if changed or _log.isEnabledFor(logging.DEBUG):
             event(
@@ -196,6 +226,13 @@ class App:
                 service=target.id, provider=target.provider, reason=result.reason,
                 verdict=result.verdict, detail=result.outcome.detail,
             )  # fmt: skip
+
+    def _show_incidents(self, counts: Counts) -> None:
+        known = self.registry.__contains__
+        self._incident_pages = (
+            incident_page(counts, known, openmetrics=False),
+            incident_page(counts, known, openmetrics=True),
+        )
 
     def _page_changed(self, page: StatusPage) -> None:
         for target in self.registry:
@@ -264,25 +301,25 @@ class App:
         """
         set_process_limits()
         self.management.restore()
-        if self.persistence is not None:
-            self.persistence.restore()
+        self.persistence.restore()
         self.loader.load()
 
     async def close(self) -> None:
         """Free sockets and files; nothing works any more."""
+        await self.escalations.close()
+        await self.peers.close()
         await self.transport.close()
-        if self.store is not None:
-            await asyncio.to_thread(self.store.close)
+        await asyncio.to_thread(self.store.close)
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
+        await self.escalations.resume()
         probing = asyncio.create_task(self.scheduler.run())
         others = [
             asyncio.create_task(loop)
             for loop in (
-                *([self.persistence.run()] if self.persistence is not None else []),
-                self.canaries.run(), self.polling.run(), self.loader.watch_keys(),
-                self._sweep(), self._measure_lag(),
+                self.persistence.run(), self.reconciliation.run(), self.canaries.run(),
+                self.polling.run(), self.loader.watch_keys(), self._sweep(), self._measure_lag(),
             )
         ]  # fmt: skip
         stopped = asyncio.create_task(stop.wait())
@@ -298,8 +335,7 @@ class App:
             for task in (stopped, *others):
                 task.cancel()
             await asyncio.gather(probing, stopped, *others, return_exceptions=True)
-            if self.persistence is not None:
-                await self.persistence.save()
+            await self.persistence.save()
 
     async def _sweep(self) -> None:
         """Find what changes by the passing of time alone: stale results, maintenance."""
@@ -324,35 +360,23 @@ class App:
         application[REGISTRY], application[RESULTS] = self.registry, self.results
         application[LOADER], application[MANAGEMENT] = self.loader, self.management
         application[SOFTWARE_VERSION] = VERSION
+        application[INCIDENTS], application[SOON] = self.incidents, self.reconciliation.soon
+        application[RECEIVED] = lambda result: self.own.messages.labels(result).inc()
+        application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries
         prober = MultiTargetProber(self.transport, self.clock)
         application[PROBING] = Probing(self.modules, prober, USER_AGENT)
         application[DASHBOARD] = lambda: self._dashboard
         application[READY] = lambda: self._not_ready
         application[ADMIN_TOKEN] = self.options.admin_token
+        application[RECEIVER_TOKEN] = self.options.receiver_token
         if self.options.web_config is not None:
             Door(self.web, self.clock).install(application)
         return application
 
 
-async def serve(app: App, started: Callable[[App], None]) -> None:
-    """Run *app* until SIGTERM or SIGINT; SIGHUP reloads."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    reloads: set[asyncio.Task[object]] = set()
-
-    def hang_up() -> None:
-        task = loop.create_task(app.loader.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await app.run(stop, started)
-
-
-def _open_store(options: Options, clock: Clock) -> Store | None:
+def _open_store(options: Options, clock: Clock) -> Store:
     if options.data_dir is None:
-        return None
+        return Store.in_memory(clock)
     store = Store.open(options.data_dir, clock, Vault.from_environment(options.environment))
     if store.moved_aside is not None:
         event(_log, "damaged database moved aside", level=logging.ERROR, to=store.moved_aside)

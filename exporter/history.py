@@ -74,6 +74,10 @@ class History:
             self._unwritten.add(place)
             self._newest = max(self._newest, row.start)
 
+    def of(self, service: str) -> list[Bucket]:
+        """Return what is still here of *service*."""
+        return [row for place, row in self._buckets.items() if place[0] == service]
+
     def forget(self, service: str) -> None:
         self._drop(place for place in self._buckets if place[0] == service)
 

@@ -1,5 +1,7 @@
 """What survives a restart: counters, last states and a day of results, saved every 15 seconds.
 
+Without a directory nothing survives; the day is then kept for the page alone.
+
 The store is asked in a thread. A disk that refuses stops nothing: probing goes on from memory, what
 could not be written is tried again, and a metric says so.
 """
@@ -12,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from exporter.clock import Clock
-from exporter.history import Bucket, History
+from exporter.history import KEPT, Bucket, History
 from exporter.log import event
 from exporter.registry import Registry
 from exporter.results import Results
@@ -45,10 +47,10 @@ class Persistence:
 
     def __init__(
         self, states: States, results: Results, registry: Registry, clock: Clock,
-        told: Callable[[bool], None],
+        told: Callable[[bool], None], *, volatile: bool = False,
     ) -> None:  # fmt: skip
         self._states, self._results, self._registry = states, results, registry
-        self._clock, self._told = clock, told
+        self._clock, self._told, self._volatile = clock, told, volatile
         self.history = History()
         self._saved: dict[str, float] = {}
         self._known: frozenset[str] | None = None
@@ -69,7 +71,7 @@ class Persistence:
     async def save(self) -> None:
         """Save what changed since the last time."""
         states = {}
-        for target in self._registry:
+        for target in () if self._volatile else self._registry:
             last = self._results.of(target.id).last
             if last is not None and self._saved.get(target.id) != last.at:
                 states[target.id] = self._results.of(target.id).dump()
@@ -88,6 +90,13 @@ class Persistence:
         self._known = known
         for service, state in states.items():
             self._saved[service] = state["last"]["at"]
+
+    async def day(self, service: str) -> list[Bucket]:
+        """Return the buckets of the last 24 h of *service*, the oldest first."""
+        since = self._clock.now() - KEPT
+        kept = await asyncio.to_thread(self._states.history, service)
+        rows = {row.start: row for row in (*kept, *self.history.of(service))}
+        return [rows[start] for start in sorted(rows) if start > since]
 
     def _write(self, states: Mapping[str, Mapping[str, Any]], rows: list[Bucket]) -> None:
         if states:

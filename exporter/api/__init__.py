@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from exporter.api import exposition, multitarget, services, stats, status
+from exporter.api import exposition, history, incidents, multitarget, services, stats, status
 from exporter.api.guard import MAX_BODY, Access, add_headers, errors, guarded
 from exporter.api.keys import SOFTWARE_VERSION
 from exporter.api.openapi import text
 from exporter.api.routing import Route
 from exporter.api.schemas import TEXT
 
-OPEN, ADMIN = Access.OPEN, Access.ADMIN
+OPEN, ADMIN, RECEIVER = Access.OPEN, Access.ADMIN, Access.RECEIVER
 _PLAIN, _HTML = "text/plain", "text/html"
 _METRICS = ((200, _PLAIN), (200, "application/openmetrics-text"))
 _NOT_ADMIN = ((401, ""), (403, ""))
@@ -19,8 +19,14 @@ _PAGE_QUERY = (
     *((name, TEXT) for name in (*services.FILTERS, "cursor")),
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
 )
+_INCIDENT_QUERY = (
+    *((name, TEXT) for name in (*incidents.FILTERS, "cursor")),
+    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
+)
 _PROBE_QUERY = (("target", TEXT), ("module", TEXT), ("debug", TEXT))
 _ID = "/api/services/{id}"
+_INCIDENT = "/api/incidents/{id}"
+_WORD = ((200, "Incident"), (400, ""), *_NOT_ADMIN, (404, ""), (413, ""))
 
 
 async def openapi(request: web.Request) -> web.Response:
@@ -77,6 +83,46 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "DELETE", _ID + "/key", services.forget_key, ADMIN, "Return to the declared key.",
         ((204, ""), *_NOT_ADMIN, (404, ""), (409, "")),
+    ),
+    Route(
+        "GET", _ID + "/history", history.day, OPEN, "A day of one service, a quarter an hour each.",
+        ((200, "History"), (404, "")),
+    ),
+    Route(
+        "GET", "/api/audit", history.audit, ADMIN, "Who changed what.",
+        ((200, "Audit"), (400, ""), *_NOT_ADMIN),
+        query=(("service", TEXT), ("limit", {"type": "integer", "minimum": 1, "maximum": 1000})),
+    ),
+    Route(
+        "GET", "/api/incidents", incidents.listing, OPEN, "List the incidents, the newest first.",
+        ((200, "IncidentList"), (400, "")), query=_INCIDENT_QUERY,
+    ),
+    Route(
+        "POST", "/api/incidents", incidents.create, ADMIN, "Open an incident by hand.",
+        ((201, "Incident"), (400, ""), *_NOT_ADMIN, (413, "")), body="NewIncident",
+    ),
+    Route(
+        "GET", "/api/incidents/stats", incidents.stats, OPEN, "How many, how fast.",
+        ((200, "IncidentStats"),),
+    ),
+    Route(
+        "GET", _INCIDENT, incidents.one, OPEN, "One incident.", ((200, "Incident"), (404, ""))
+    ),
+    Route(
+        "POST", _INCIDENT + "/acknowledge", incidents.acknowledge, ADMIN, "Take an incident.",
+        (*_WORD, (409, "")), body="Word",
+    ),
+    Route(
+        "POST", _INCIDENT + "/resolve", incidents.resolve, ADMIN, "End an incident.", _WORD,
+        body="Word",
+    ),
+    Route(
+        "POST", _INCIDENT + "/note", incidents.note, ADMIN, "Add a note.", _WORD, body="Word",
+    ),
+    Route(
+        "POST", "/api/alertmanager", incidents.receive, RECEIVER,
+        "Alertmanager's webhook, version 4.",
+        ((200, "Received"), (400, ""), *_NOT_ADMIN, (413, "")), body="AlertmanagerMessage",
     ),
 )  # fmt: skip
 

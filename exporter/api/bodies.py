@@ -1,8 +1,9 @@
-"""Request bodies: JSON objects within bounds, and clear words where they are not."""
+"""Request bodies and queries within bounds, and clear words where they are not."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -10,7 +11,7 @@ from aiohttp import web
 
 
 class BodyError(ValueError):
-    """The body cannot be used; the message says why and holds nothing of it."""
+    """Body or query cannot be used; the message says why and holds nothing of it."""
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
@@ -54,6 +55,18 @@ def flag(body: dict[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise BodyError(f"{name} must be true or false")
     return value
+
+
+def page_size(request: web.Request, default: int) -> int:
+    """Return the query's `limit`.
+
+    Raises:
+        BodyError: it is no number from 1 to 1000.
+    """
+    text = request.query.get("limit", str(default))
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 1000:
+        raise BodyError("limit must be a number from 1 to 1000")
+    return int(text)
 
 
 def only(body: dict[str, Any], names: Collection[str]) -> None:

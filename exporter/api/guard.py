@@ -1,6 +1,7 @@
 """What stands before every handler: errors as problem+json, headers, the admin token.
 
 A route is open only because the route table says so: `ADMIN` is the default.
+`RECEIVER` is Alertmanager's: a token of its own opens that and nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import Enum
 from aiohttp import web
 
 from exporter.api.bodies import BodyError
+from exporter.incidents import IncidentError, MessageError, UnknownIncidentError
 from exporter.management import KeyRefusedError, ManagementError
 from exporter.registry import UnknownServiceError
 from exporter.secret import Secret
@@ -39,9 +41,21 @@ class Access(Enum):
 
     OPEN = "open"
     ADMIN = "admin"
+    RECEIVER = "receiver"
 
 
 ADMIN_TOKEN: web.AppKey[Secret | None] = web.AppKey("ADMIN_TOKEN", object)  # type: ignore[arg-type]
+RECEIVER_TOKEN: web.AppKey[Secret | None] = web.AppKey("RECEIVER_TOKEN", object)  # type: ignore[arg-type]
+_OFF = {
+    Access.ADMIN: (
+        "changes are off",
+        "start with --admin-token-file FILE or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
+    ),
+    Access.RECEIVER: (
+        "the incident log takes no messages",
+        "start with --alertmanager.token-file FILE, or with an admin token",
+    ),
+}
 
 
 def problem(status: int, title: str, **more: object) -> web.Response:
@@ -56,29 +70,29 @@ def guarded(handler: Handler, access: Access) -> Handler:
     """Return *handler* behind the admin token, unless its route is open."""
 
     async def run(request: web.Request) -> web.StreamResponse:
-        if access is not Access.OPEN and (refusal := _refusal(request)) is not None:
+        if access is not Access.OPEN and (refusal := _refusal(request, access)) is not None:
             return refusal
         return await handler(request)
 
     return run
 
 
-def _refusal(request: web.Request) -> web.Response | None:
-    token = request.app[ADMIN_TOKEN]
-    if token is None:
-        return problem(
-            403,
-            "changes are off",
-            detail="start with --admin-token-file FILE or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
-        )
+def _refusal(request: web.Request, access: Access) -> web.Response | None:
+    tokens = [request.app[ADMIN_TOKEN]]
+    if access is Access.RECEIVER:
+        tokens.append(request.app[RECEIVER_TOKEN])
+    given_tokens = [token.reveal().encode() for token in tokens if token is not None]
+    if not given_tokens:
+        title, detail = _OFF[access]
+        return problem(403, title, detail=detail)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":  # a password stands there, or nothing
         given = request.headers.get("X-Admin-Token", "")
     sent = given.strip().encode("utf-8", "surrogateescape")
-    if hmac.compare_digest(sent, token.reveal().encode()):
+    if any([hmac.compare_digest(sent, token) for token in given_tokens]):  # no early end
         return None
     how = "Authorization: Bearer TOKEN, or X-Admin-Token: TOKEN beside a password"
-    refused = problem(401, "a valid admin token is needed", detail=how)
+    refused = problem(401, f"a valid {access.value} token is needed", detail=how)
     refused.headers["WWW-Authenticate"] = "Bearer"
     return refused
 
@@ -104,7 +118,11 @@ def _told(error: Exception) -> web.Response:
     match error:
         case UnknownServiceError():
             return problem(404, "there is no such service")
-        case BodyError():
+        case UnknownIncidentError():
+            return problem(404, str(error))
+        case IncidentError():
+            return problem(409, str(error))
+        case BodyError() | MessageError():
             return problem(400, str(error))
         case SettingsError():
             mistakes = [{"where": p.where, "what": p.what} for p in error.problems]

@@ -34,7 +34,11 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {**SCHEMAS, "NewService": service, "ServicePatch": patch},
-            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                access.value: {"type": "http", "scheme": "bearer"}
+                for access in Access
+                if access is not Access.OPEN
+            },
         },
     }
 
@@ -62,7 +66,7 @@ def _operation(route: Route) -> dict[str, Any]:
         content = {kind: {"schema": ref(route.body)} for kind in kinds}
         found["requestBody"] = {"required": True, "content": content}
     if route.access is not Access.OPEN:
-        found["security"] = [{"admin": []}]
+        found["security"] = [{route.access.value: []}]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exporter.incidents import SEVERITIES, IncidentStatus, Kind
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
 
@@ -72,6 +73,33 @@ _OUTCOME: dict[str, Schema] = {
     "certificate": nullable(record(expiry=NUMBER, subject=TEXT, issuer=TEXT, verified=BOOLEAN)),
 }
 _FREE: Schema = {"type": "object"}
+_TEXTS: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
+_SEVERITY: Schema = {"enum": list(SEVERITIES)}
+_LINE: Schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$"}
+_BY: Schema = {
+    "type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+}  # fmt: skip
+_PROSE: Schema = {**_BY, "minLength": 0, "maxLength": 4096}
+_INCIDENT: dict[str, Schema] = {
+    **dict.fromkeys(("id", "alertname", "summary", "description"), TEXT),
+    **dict.fromkeys(
+        ("service", "environment", "provider", "team", "category", "slo", "runbook_url",
+         "acknowledged_by", "resolved_by"),
+        nullable(TEXT),
+    ),
+    "severity": _SEVERITY,
+    "status": {"enum": [str(status) for status in IncidentStatus]},
+    "suppressed": {"enum": ["silenced", "inhibited", None]},
+    "manual": BOOLEAN,
+    "receivers": listing(TEXT),
+    "started_at": NUMBER,
+    "acknowledged_at": nullable(NUMBER),
+    "resolved_at": nullable(NUMBER),
+    "reopened": COUNT,
+    "timeline": listing(
+        record(at=NUMBER, kind={"enum": [str(kind) for kind in Kind]}, by=TEXT, note=TEXT)
+    ),
+}  # fmt: skip
 
 SCHEMAS: dict[str, Schema] = {
     "Problem": {
@@ -132,6 +160,78 @@ SCHEMAS: dict[str, Schema] = {
     "Discovery": listing(
         record(targets=listing(TEXT), labels={"type": "object", "additionalProperties": TEXT})
     ),
+    "History": record(
+        service=TEXT,
+        width_seconds=COUNT,
+        buckets=listing(
+            record(
+                start=COUNT,
+                ok=COUNT,
+                bad=COUNT,
+                worst=_REASON,
+                latency_mean_ms=nullable(NUMBER),
+                latency_max_ms=nullable(NUMBER),
+            )
+        ),
+    ),
+    "Audit": record(
+        entries=listing(record(at=NUMBER, who=TEXT, action=TEXT, service=TEXT, fingerprint=TEXT))
+    ),
+    "Incident": record(**_INCIDENT),
+    "IncidentList": record(incidents=listing(ref("Incident")), next=nullable(TEXT)),
+    "IncidentStats": record(
+        total=COUNT,
+        open=COUNT,
+        acknowledged=COUNT,
+        resolved=COUNT,
+        mttr_seconds=nullable(NUMBER),
+        mtta_seconds=nullable(NUMBER),
+        by_severity=_COUNTS,
+        by_service=_COUNTS,
+    ),
+    "NewIncident": {
+        "type": "object",
+        "properties": {
+            "summary": {**_PROSE, "minLength": 1},
+            "severity": _SEVERITY | {"default": "high"},
+            "service": _LINE | {"description": "Of a registered service."},
+            "environment": _LINE | {"description": "Without a service.", "default": "production"},
+            "description": _PROSE,
+            "by": _BY,
+        },
+        "required": ["summary", "by"],
+        "additionalProperties": False,
+    },
+    "Word": {
+        "type": "object",
+        "description": "Who does it, and a note for the timeline.",
+        "properties": {"by": _BY, "note": _PROSE},
+        "required": ["by"],
+        "additionalProperties": False,
+    },
+    "AlertmanagerMessage": {
+        "type": "object",
+        "description": "Alertmanager's webhook message; fields that it adds later are welcome.",
+        "properties": {
+            "version": {"const": "4"},
+            "truncatedAlerts": {},
+            "alerts": listing(
+                {
+                    "type": "object",
+                    "properties": {
+                        "status": {"enum": ["firing", "resolved"]},
+                        "labels": _TEXTS,
+                        "annotations": _TEXTS,
+                        "startsAt": {"type": "string", "format": "date-time"},
+                        "endsAt": {"type": "string", "format": "date-time"},
+                    },
+                    "required": ["status", "labels", "startsAt", "endsAt"],
+                }
+            ),
+        },
+        "required": ["version", "alerts"],
+    },
+    "Received": record(changed=COUNT),
     "NewKey": {
         "type": "object",
         "description": "A new key, or `rollback: true` to return to the one before.",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 
 from aiohttp import web
 
-from exporter.api.bodies import BodyError, flag, json_object, only, text_field
+from exporter.api.bodies import BodyError, flag, json_object, only, page_size, text_field
 from exporter.api.guard import problem
 from exporter.api.keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.status import service_health
@@ -24,9 +23,7 @@ async def listing(request: web.Request) -> web.Response:
     """Return the services that fit the filters, by id, a page at a time."""
     wanted = {name: request.query[name] for name in FILTERS if name in request.query}
     after = request.query.get("cursor", "")
-    limit = request.query.get("limit", str(PAGE))
-    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= 1000:
-        return problem(400, "limit must be a number from 1 to 1000")
+    limit = page_size(request, PAGE)
     rows = []
     registry = request.app[REGISTRY]
     for target in sorted(registry, key=lambda target: target.id):
@@ -34,9 +31,9 @@ async def listing(request: web.Request) -> web.Response:
             row = service_health(target, request.app[RESULTS].of(target.id))
             if all(row[name] == value for name, value in wanted.items()):
                 rows.append(row)
-        if len(rows) > int(limit):
+        if len(rows) > limit:
             break
-    page = rows[: int(limit)]
+    page = rows[:limit]
     following = page[-1]["id"] if len(rows) > len(page) else None
     return web.json_response({"services": page, "next": following})
 

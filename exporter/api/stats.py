@@ -6,12 +6,13 @@ from collections import Counter
 
 from aiohttp import web
 
-from exporter.api.keys import REGISTRY, RESULTS
+from exporter.api.keys import INCIDENTS, REGISTRY, RESULTS
 from exporter.results import status_of
 
 
 async def stats(request: web.Request) -> web.Response:
-    """Return counts since the counters began; times to acknowledge and resolve need incidents."""
+    """Return counts since the counters began, and mean times to acknowledge and to resolve."""
+    incidents = await request.app[INCIDENTS].stats()
     types: Counter[str] = Counter()
     environments: Counter[str] = Counter()
     providers: Counter[str] = Counter()
@@ -37,7 +38,7 @@ async def stats(request: web.Request) -> web.Response:
             "probes": probes,
             "attempts": attempts,
             "availability": round(1 - bad / events, 6) if events else None,
-            "mttr_seconds": None,
-            "mtta_seconds": None,
+            "mttr_seconds": incidents.mttr_seconds,
+            "mtta_seconds": incidents.mtta_seconds,
         }
     )

@@ -63,7 +63,24 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--admin-token-file", type=Path, metavar="FILE",
         help="token for changes; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
     )  # fmt: skip
+    _add_chain(parser)
     _add_serve_flags(parser)
+
+
+def _add_chain(parser: argparse.ArgumentParser) -> None:
+    """Add where Alertmanager and Prometheus are, for the incident log."""
+    parser.add_argument(
+        "--alertmanager.url", dest="alertmanagers", action="append", default=[], metavar="URL",
+        help="asked what it lists, told of manual incidents; repeated for every peer",
+    )  # fmt: skip
+    parser.add_argument(
+        "--alertmanager.token-file", dest="receiver_token_file", type=Path, metavar="FILE",
+        help="token of its webhook; or SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prometheus.url", dest="prometheus", default="", metavar="URL",
+        help="asked at the start for incidents that came and went meanwhile",
+    )  # fmt: skip
 
 
 def _add_serve_flags(parser: argparse.ArgumentParser) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.app import VERSION, App, Options, serve
+from exporter.app import VERSION, App, Options
 from exporter.cli.sources import sharded, source_of
 from exporter.cli.usage import UsageError
 from exporter.log import configure
@@ -49,6 +50,22 @@ def run_server(arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def serve(app: App, started: Callable[[App], None]) -> None:
+    """Run *app* until SIGTERM or SIGINT; SIGHUP reloads."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    reloads: set[asyncio.Task[object]] = set()
+
+    def hang_up() -> None:
+        task = loop.create_task(app.loader.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await app.run(stop, started)
+
+
 def _options(arguments: argparse.Namespace) -> Options:
     host, port = _listen_address(arguments.listen)
     environ = environment()
@@ -59,6 +76,11 @@ def _options(arguments: argparse.Namespace) -> Options:
         host=host,
         port=port,
         admin_token=admin_token(arguments.admin_token_file),
+        receiver_token=_receiver_token(arguments.receiver_token_file),
+        alertmanagers=tuple(
+            _checked_url(url, "--alertmanager.url") for url in arguments.alertmanagers
+        ),
+        prometheus=_checked_url(arguments.prometheus, "--prometheus.url"),
         lean=arguments.lean,
         data_dir=arguments.data_dir,
         modules=_modules(arguments),
@@ -102,20 +124,34 @@ def _listen_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _checked_url(url: str, option: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise UsageError(f"{option} must be an http:// or https:// URL")
+    return url
+
+
 def admin_token(path: Path | None) -> Secret | None:
     """Return the admin token in *path* or in the file that the environment names.
 
     Raises:
         UsageError: the file cannot be used.
     """
-    named = path or environment().get("SERVICE_REGISTRY_ADMIN_TOKEN_FILE")
+    return _token(path, "SERVICE_REGISTRY_ADMIN_TOKEN_FILE", "admin")
+
+
+def _receiver_token(path: Path | None) -> Secret | None:
+    return _token(path, "SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE", "alertmanager")
+
+
+def _token(path: Path | None, variable: str, kind: str) -> Secret | None:
+    named = path or environment().get(variable)
     if not named:
         return None
     try:
         token = read_key_file(Path(named))
     except SecretError as error:
-        reason = str(error).replace("key file", "admin token file")
+        reason = str(error).replace("key file", f"{kind} token file")
         raise UsageError(f"{named}: {reason}") from None
     if len(token.reveal()) < 16:
-        raise UsageError(f"{named}: the admin token must have at least 16 characters")
+        raise UsageError(f"{named}: the {kind} token must have at least 16 characters")
     return token

@@ -2,6 +2,15 @@
 
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition
 from exporter.metrics.families import FAMILIES
+from exporter.metrics.incidents import INCIDENT_FAMILIES, incident_page
 from exporter.metrics.own import OwnMetrics
 
-__all__ = ["FAMILIES", "OPENMETRICS", "TEXT", "Exposition", "OwnMetrics"]
+__all__ = [
+    "FAMILIES",
+    "INCIDENT_FAMILIES",
+    "OPENMETRICS",
+    "TEXT",
+    "Exposition",
+    "OwnMetrics",
+    "incident_page",
+]

@@ -46,9 +46,10 @@ class Exposition:
         self, results: Results, own: OwnMetrics, *, lean: bool = False,
         page: Callable[[Target], State | None] = lambda target: None,
         rotated: Callable[[Target], float | None] = lambda target: None,
+        incidents: Callable[[bool], bytes] = lambda openmetrics: b"",
     ) -> None:  # fmt: skip
         self._results, self._own, self._lean, self._page = results, own, lean, page
-        self._rotated = rotated
+        self._rotated, self._incidents = rotated, incidents
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
 
@@ -115,6 +116,7 @@ class Exposition:
                 yield b"".join(pending)
                 pending, size = [], 0
             await asyncio.sleep(0)
+        pending.append(self._incidents(openmetrics))
         pending.append(self._own.page(openmetrics=openmetrics))
         yield b"".join(pending)
 

@@ -24,6 +24,7 @@ class _Live(Collector):
         self.in_flight: Callable[[], int] = lambda: 0
         self.network: Callable[[], Mapping[str, bool]] = dict
         self.services: Callable[[], Mapping[str, int]] = dict
+        self.watchdog: Callable[[], float | None] = lambda: None
 
     def describe(self) -> list[Metric]:
         return []
@@ -42,7 +43,13 @@ class _Live(Collector):
         counts = self.services()
         for state in (*Status, "disabled"):
             services.add_metric([str(state)], counts.get(str(state), 0))
-        return [flight, network, services]
+        watchdog = GaugeMetricFamily(
+            "exporter_watchdog_last_received_timestamp_seconds",
+            "When the Watchdog alert last came through Prometheus and Alertmanager.",
+        )
+        if (at := self.watchdog()) is not None:
+            watchdog.add_metric([], at)
+        return [flight, network, services, watchdog]
 
 
 class OwnMetrics:
@@ -80,10 +87,28 @@ class OwnMetrics:
             "exporter_storage_healthy", "Whether results could be saved the last time."
         )
         self.storage_healthy.set(1)
+        self._count_incidents()
         self.render_errors = client.Counter(
             "exporter_render_errors_total", "Lines left out because of a bug.",
             registry=self._registry,
         )  # fmt: skip
+
+    def _count_incidents(self) -> None:
+        self.escalations = client.Counter(
+            "exporter_escalations_total", "Runs of escalation rules: ok, error or gave_up.",
+            ["rule", "result"], registry=self._registry,
+        )  # fmt: skip
+        self.messages = client.Counter(
+            "exporter_alertmanager_messages_total",
+            "Webhook messages of Alertmanager: ok, invalid or failed.",
+            ["result"], registry=self._registry,
+        )  # fmt: skip
+        for result in ("ok", "invalid", "failed"):
+            self.messages.labels(result)
+        self.reconciled_at = self._gauge(
+            "exporter_incidents_reconcile_last_success_timestamp_seconds",
+            "When Alertmanager was last asked what it lists; 0 if never.",
+        )
 
     def page(self, *, openmetrics: bool) -> bytes:
         """Return the text of these metrics, the last part of a page."""

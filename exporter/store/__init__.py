@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from exporter.store.errors import StoreError, StoreFullError, VaultError, VaultMissingError
+from exporter.store.incidents import IncidentTable
 from exporter.store.store import AuditEntry, Store, StoredKey
 from exporter.store.vault import Vault
 
 __all__ = [
     "AuditEntry",
+    "IncidentTable",
     "Store",
     "StoreError",
     "StoreFullError",

@@ -1,4 +1,7 @@
-"""One SQLite file, one connection, one lock; every write is a transaction on the disk."""
+"""One SQLite file, one connection, one lock; every write is a transaction on the disk.
+
+Without a directory the same in memory, for programs that keep nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,36 +25,41 @@ _PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "t
 class Database:
     """The open database of a directory that no other process can open meanwhile."""
 
-    def __init__(self, directory: Path, now: float) -> None:
+    def __init__(self, directory: Path | None, now: float) -> None:
         self.directory = directory
         self.moved_aside: Path | None = None
         """Where a damaged database went; this one began empty."""
         self._lock = threading.RLock()
         self._depth, self._doomed, self._wiped = 0, False, False
-        self._held: IO[bytes] = folder.prepare(directory)
+        self._held: IO[bytes] | None = None
+        if directory is None:
+            self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            migrate(self._db)
+            return
+        self._held = folder.prepare(directory)
         try:
-            self._db = self._opened(now)
+            self._db = self._opened(directory, now)
         except BaseException:
             self._held.close()
             raise
 
-    def _opened(self, now: float) -> sqlite3.Connection:
+    def _opened(self, directory: Path, now: float) -> sqlite3.Connection:
         try:
-            return _connected(self.directory)
+            return _connected(directory)
         except DamagedError:
             try:
-                self.moved_aside = folder.move_aside(self.directory, now)
+                self.moved_aside = folder.move_aside(directory, now)
             except OSError as error:
                 what = f"is damaged and cannot be moved aside: {error.strerror}"
-                raise StoreError(f"the store in {self.directory} {what}") from None
+                raise StoreError(f"the store in {directory} {what}") from None
         event(
             _log,
             "the database was damaged and is moved aside; the store begins empty",
             level=logging.ERROR,
-            directory=self.directory,
+            directory=directory,
             moved_to=self.moved_aside.name,
         )
-        return _connected(self.directory)
+        return _connected(directory)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -118,7 +126,8 @@ class Database:
         """Close the database and let another process have the directory; may be repeated."""
         with self._lock:
             self._db.close()
-            self._held.close()
+            if self._held is not None:
+                self._held.close()
 
 
 def _connected(directory: Path) -> sqlite3.Connection:

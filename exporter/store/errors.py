@@ -37,11 +37,12 @@ class VaultMissingError(VaultError):
     """A key was to be kept or read, but there is no secret key to encrypt with."""
 
 
-def told(error: sqlite3.Error, directory: Path) -> StoreError:
+def told(error: sqlite3.Error, directory: Path | None) -> StoreError:
     """Return what *error* means; SQLite's own text may quote what was written."""
     code = getattr(error, "sqlite_errorcode", 0)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    text = f"the store in {directory}: {_CAUSES.get(code & 0xFF, 'the database fails')} ({name})"
+    where = directory or "memory"
+    text = f"the store in {where}: {_CAUSES.get(code & 0xFF, 'the database fails')} ({name})"
     match code & 0xFF:
         case sqlite3.SQLITE_FULL:
             return StoreFullError(text)

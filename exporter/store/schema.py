@@ -28,6 +28,26 @@ STEPS: tuple[Step, ...] = (
         " latency_max REAL NOT NULL, PRIMARY KEY (service, start)) WITHOUT ROWID",
         "CREATE INDEX history_by_start ON history (start)",
     ),
+    (
+        "CREATE TABLE incidents (id TEXT PRIMARY KEY, key TEXT NOT NULL, alertname TEXT NOT NULL,"
+        " service TEXT NOT NULL, environment TEXT NOT NULL, provider TEXT NOT NULL,"
+        " team TEXT NOT NULL, category TEXT NOT NULL, slo TEXT NOT NULL, severity TEXT NOT NULL,"
+        " reached TEXT NOT NULL, summary TEXT NOT NULL, description TEXT NOT NULL,"
+        " runbook_url TEXT NOT NULL, started_at REAL NOT NULL, acknowledged_at REAL,"
+        " acknowledged_by TEXT NOT NULL, resolved_at REAL, resolved_by TEXT NOT NULL,"
+        " by_person INTEGER NOT NULL, reopened INTEGER NOT NULL, manual INTEGER NOT NULL,"
+        " receivers TEXT NOT NULL, alerts TEXT NOT NULL)",
+        "CREATE UNIQUE INDEX one_unresolved ON incidents (key) WHERE resolved_at IS NULL",
+        "CREATE INDEX incidents_by_key ON incidents (key, started_at)",
+        "CREATE INDEX incidents_by_start ON incidents (started_at, id)",
+        "CREATE TABLE timeline (id INTEGER PRIMARY KEY, incident TEXT NOT NULL REFERENCES"
+        " incidents (id), at REAL NOT NULL, kind TEXT NOT NULL, by TEXT NOT NULL,"
+        " note TEXT NOT NULL)",
+        "CREATE INDEX timeline_by_incident ON timeline (incident, at, id)",
+        "CREATE TABLE actions (incident TEXT NOT NULL REFERENCES incidents (id),"
+        " rule TEXT NOT NULL, PRIMARY KEY (incident, rule)) WITHOUT ROWID",
+        "CREATE TABLE heard (what TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 

@@ -23,6 +23,7 @@ from exporter.secret import Secret
 from exporter.store.database import Database
 from exporter.store.directory import remove_backups
 from exporter.store.errors import VaultError, VaultMissingError
+from exporter.store.incidents import IncidentTable
 from exporter.store.vault import HOW, VARIABLE, Vault, fingerprint
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Store:
 
     def __init__(self, database: Database, clock: Clock, vault: Vault | None) -> None:
         self._database, self._clock, self._given_vault = database, clock, vault
+        self.incidents = IncidentTable(database)
         with database.write() as db:
             fresh = secrets.token_bytes(32)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('installation', ?)", (fresh,))
@@ -75,6 +77,11 @@ class Store:
         except BaseException:
             database.close()
             raise
+
+    @classmethod
+    def in_memory(cls, clock: Clock) -> Store:
+        """Return a store that ends with the process."""
+        return cls(Database(None, clock.now()), clock, None)
 
     def close(self) -> None:
         self._database.close()
@@ -198,7 +205,8 @@ class Store:
                 db.executemany(f"UPDATE {table} SET token = ? WHERE service = ?", anew)  # noqa: S608
                 count += len(anew)
             self._database.wiped()
-        remove_backups(self._database.directory)
+        if (directory := self._database.directory) is not None:
+            remove_backups(directory)
         return count
 
     @property

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import uvloop
 
-from exporter.app import App, Options, serve
+from exporter.app import App, Options
+from exporter.cli.serving import serve
 from exporter.config import Target, read_files
 from exporter.model import Result
 

@@ -1,0 +1,41 @@
+"""What is kept: a day of a service's results, and who changed what."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+from aiohttp import web
+
+from exporter.api.bodies import page_size
+from exporter.api.keys import AUDIT, PERSISTENCE, REGISTRY
+from exporter.history import WIDTH, Bucket
+
+
+async def day(request: web.Request) -> web.Response:
+    """Return the last 24 h of a service by quarters of an hour, those with results."""
+    target = request.app[REGISTRY].get(request.match_info["id"])
+    rows = await request.app[PERSISTENCE].day(target.id)
+    return web.json_response(
+        {"service": target.id, "width_seconds": WIDTH, "buckets": [_told(row) for row in rows]}
+    )
+
+
+def _told(row: Bucket) -> dict[str, object]:
+    mean = round(row.latency_sum / row.ok * 1000, 3) if row.ok else None
+    return {
+        "start": row.start,
+        "ok": row.ok,
+        "bad": row.bad,
+        "worst": row.worst,
+        "latency_mean_ms": mean,
+        "latency_max_ms": round(row.latency_max * 1000, 3) if row.ok else None,
+    }
+
+
+async def audit(request: web.Request) -> web.Response:
+    """Return who changed what, the newest first; of a key only its fingerprint is known."""
+    limit = page_size(request, 100)
+    service = request.query.get("service") or None
+    found = await asyncio.to_thread(request.app[AUDIT], service, limit)
+    return web.json_response({"entries": [asdict(entry) for entry in found]})

@@ -1,0 +1,44 @@
+"""The incident log: what Alertmanager said, remembered. Decides nothing, notifies nobody."""
+
+from __future__ import annotations
+
+from exporter.incidents.alerts import MessageError, from_api, from_webhook
+from exporter.incidents.escalation import Escalations
+from exporter.incidents.fold import Change
+from exporter.incidents.log import IncidentLog, IncidentStorage
+from exporter.incidents.model import (
+    SEVERITIES,
+    Counts,
+    Entry,
+    Incident,
+    IncidentError,
+    IncidentStatus,
+    Kind,
+    Query,
+    Stats,
+    UnknownIncidentError,
+)
+from exporter.incidents.peers import Peers
+from exporter.incidents.reconcile import Reconciliation
+
+__all__ = [
+    "SEVERITIES",
+    "Change",
+    "Counts",
+    "Entry",
+    "Escalations",
+    "Incident",
+    "IncidentError",
+    "IncidentLog",
+    "IncidentStatus",
+    "IncidentStorage",
+    "Kind",
+    "MessageError",
+    "Peers",
+    "Query",
+    "Reconciliation",
+    "Stats",
+    "UnknownIncidentError",
+    "from_api",
+    "from_webhook",
+]

@@ -1,0 +1,160 @@
+"""Alertmanager's two languages, webhook version 4 and API version 2, as alerts. Pure.
+
+Sources: `notify/webhook` and `template.Data` of Alertmanager 0.25 to 0.34 (fields are only ever
+added under version "4"); api/v2/openapi.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from exporter.incidents.model import SEVERITIES, Alert
+
+WATCHDOG = "Watchdog"
+MANUAL = "ManualIncident"
+_LONGEST_LABEL, _LONGEST_TEXT, _MOST_LABELS = 256, 4096, 64
+_OTHER_WORDS = {"page": "critical", "error": "high", "warning": "medium", "info": "low"}
+# What an alert is about stays the same when its severity, owner or kind is declared anew.
+_NOT_IDENTITY = frozenset({"severity", "escalation", "burn", "team", "category", "cluster"})
+# The escalation of a trouble is no second trouble.
+_PART_OF = {"ServiceUnresolved": "ServiceDown"}
+
+
+class MessageError(ValueError):
+    """A message is not what Alertmanager sends; the text says what is wrong, and no value."""
+
+
+def from_webhook(message: Any) -> list[Alert]:
+    """Return the alerts of a webhook message, version 4.
+
+    Raises:
+        MessageError: it is none.
+    """
+    if not isinstance(message, Mapping) or message.get("version") != "4":
+        raise MessageError('the message must be an object with version "4"')
+    given = message.get("alerts")
+    if not isinstance(given, list):
+        raise MessageError("alerts must be a list")
+    return [_from_webhook(alert, f"alerts[{i}]") for i, alert in enumerate(given)]
+
+
+def _from_webhook(alert: Any, where: str) -> Alert:
+    if not isinstance(alert, Mapping):
+        raise MessageError(f"{where} must be an object")
+    status = alert.get("status")
+    if status not in ("firing", "resolved"):
+        raise MessageError(f"{where}.status must be firing or resolved")
+    labels = _texts(alert.get("labels"), f"{where}.labels", _LONGEST_LABEL)
+    starts = _time(alert.get("startsAt"), f"{where}.startsAt")
+    ends = None
+    if status == "resolved":
+        ends = max(starts, _time(alert.get("endsAt"), f"{where}.endsAt"))
+    found = alert.get("fingerprint")
+    return Alert(
+        fingerprint=found if isinstance(found, str) and found else fingerprint(labels),
+        labels=labels,
+        annotations=_texts(alert.get("annotations", {}), f"{where}.annotations", _LONGEST_TEXT),
+        firing=ends is None,
+        starts_at=starts,
+        ends_at=ends,
+    )
+
+
+def from_api(alerts: Any) -> list[Alert]:
+    """Return the alerts of GET /api/v2/alerts: all that is listed fires.
+
+    Raises:
+        MessageError: the answer is something else.
+    """
+    if not isinstance(alerts, list):
+        raise MessageError("the answer must be a list")
+    return [_from_api(alert, f"[{i}]") for i, alert in enumerate(alerts)]
+
+
+def _from_api(alert: Any, where: str) -> Alert:
+    if not isinstance(alert, Mapping) or not isinstance(alert.get("status"), Mapping):
+        raise MessageError(f"{where} must be an object with a status")
+    status, labels = alert["status"], _texts(alert.get("labels"), where, _LONGEST_LABEL)
+    suppressed = "inhibited" if status.get("inhibitedBy") else ""
+    if status.get("silencedBy"):
+        suppressed = "silenced"
+    receivers = [r.get("name") for r in alert.get("receivers", ()) if isinstance(r, Mapping)]
+    return Alert(
+        fingerprint=str(alert.get("fingerprint") or fingerprint(labels)),
+        labels=labels,
+        annotations=_texts(alert.get("annotations", {}), where, _LONGEST_TEXT),
+        starts_at=_time(alert.get("startsAt"), f"{where}.startsAt"),
+        suppressed=suppressed,
+        receivers=tuple(sorted(name for name in receivers if isinstance(name, str))),
+    )
+
+
+def _texts(given: Any, where: str, longest: int) -> dict[str, str]:
+    if not isinstance(given, Mapping) or len(given) > _MOST_LABELS:
+        raise MessageError(f"{where} must be an object of at most {_MOST_LABELS} texts")
+    if not all(isinstance(v, str) and isinstance(k, str) for k, v in given.items()):
+        raise MessageError(f"{where} must have texts only")
+    return {_clean(name[:_LONGEST_LABEL]): _clean(text[:longest]) for name, text in given.items()}
+
+
+def _clean(text: str) -> str:
+    """Return *text* as something that can be written down: half a surrogate pair cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _time(given: Any, where: str) -> float:
+    # Go prints RFC 3339 with none to nine digits of a second; 3.11 and later read them all.
+    try:
+        found = datetime.fromisoformat(given)
+        if found.tzinfo is None:
+            raise ValueError
+        return found.timestamp()
+    except (TypeError, ValueError, OverflowError):
+        raise MessageError(f"{where} must be an RFC 3339 time") from None
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Return Alertmanager's own fingerprint of *labels*: FNV-1a over the sorted pairs."""
+    digest = 0xCBF29CE484222325
+    for name in sorted(labels):
+        for byte in b"%s\xff%s\xff" % (name.encode(), labels[name].encode()):
+            digest = ((digest ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{digest:016x}"
+
+
+def severity_of(labels: Mapping[str, str]) -> str:
+    """Return the alert's severity in our words, "none" for one that is no trouble."""
+    word = labels.get("severity", "")
+    if word in SEVERITIES or word == "none":
+        return word
+    return _OTHER_WORDS.get(word, "medium")
+
+
+def name_of(labels: Mapping[str, str]) -> str:
+    """Return the name of the trouble that an alert belongs to."""
+    name = labels.get("alertname", "")
+    return _PART_OF.get(name, name)
+
+
+def key_of(labels: Mapping[str, str]) -> str:
+    """Return what alerts of one trouble have in common, whatever their severity.
+
+    Of a service: name, environment, service and objective. Without a service (an exporter, a
+    provider) every label that says what the alert is about.
+    """
+    name = name_of(labels)
+    if service := labels.get("service"):
+        about: Iterable[str] = (labels.get("environment", ""), service, labels.get("slo", ""))
+        if name == MANUAL:
+            about = (*about, labels.get("incident", ""))
+    else:
+        skipped = _NOT_IDENTITY | {"alertname"}
+        about = (f"{k}={v}" for k, v in sorted(labels.items()) if k not in skipped and v)
+    return "\x1f".join((name, *about))
+
+
+def worst(severities: Sequence[str]) -> str:
+    """Return the worst of *severities*."""
+    return min(severities, key=SEVERITIES.index)

@@ -1,0 +1,348 @@
+"""How one more thing said of an alert changes its incident. Pure; the caller brings the time.
+
+Everything that is said may be repeated, late, out of order or missing:
+
+- firing opens, extends or reopens; older than the known end it is stale, unless a poll says so:
+  what Alertmanager lists now is the truth;
+- resolved ends the alert it belongs to; the incident ends with its last alert; without a known
+  incident a closed one is written, so that a lost beginning loses nothing;
+- what polls do not list any more ended when it was missed first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from exporter.incidents.alerts import MANUAL, key_of, name_of, severity_of, worst
+from exporter.incidents.model import (
+    SEVERITIES,
+    Alert,
+    AlertState,
+    Entry,
+    Incident,
+    Kind,
+    Source,
+)
+
+GRACE = 600.0
+"""Seconds after its end in which an incident that fires again is the same one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An incident as it is now and what happened to it."""
+
+    incident: Incident
+    entries: tuple[Entry, ...] = ()
+
+
+def fold(
+    known: Sequence[Incident], alert: Alert, source: Source, *, now: float, id_: str,
+    grace: float = GRACE,
+) -> Change | None:  # fmt: skip
+    """Return what *alert* changes, None if nothing.
+
+    *known* are the incidents of the alert's key, the newest first; a new one gets *id_*. *now* is
+    when it was said; of a poll, when it was asked.
+    """
+    if severity_of(alert.labels) == "none":
+        return None
+    if alert.firing:
+        return _firing(known[0] if known else None, alert, _Said(source, now), id_, grace)
+    return _ended(known, alert, source, id_, grace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    source: Source
+    now: float
+
+    def outlives(self, end: float) -> bool:
+        """Whether it tells that an alert fires although it is said to have ended at *end*."""
+        return self.source is Source.POLL and self.now > end
+
+
+# -- firing ----------------------------------------------------------------------------------
+
+
+def _firing(
+    current: Incident | None, alert: Alert, said: _Said, id_: str, grace: float
+) -> Change | None:
+    if current is None:
+        return _opened(alert, said.source, id_)
+    end = current.resolved_at
+    if end is None:
+        return _seen(current, alert, said)
+    if current.manual:
+        return None
+    if alert.starts_at <= end:
+        # Only a poll knows that it fires now: the end was false. A person's word stands.
+        false_end = said.outlives(end) and not current.by_person
+        return _reopened(current, alert, said.source) if false_end else None
+    if alert.starts_at - end <= grace:
+        return _reopened(current, alert, said.source)
+    return _opened(alert, said.source, id_)
+
+
+def _opened(alert: Alert, source: Source, id_: str) -> Change:
+    labels, severity = alert.labels, severity_of(alert.labels)
+    incident = Incident(
+        id=id_,
+        key=key_of(labels),
+        alertname=name_of(labels),
+        service=labels.get("service", ""),
+        environment=labels.get("environment", ""),
+        provider=labels.get("provider", ""),
+        team=labels.get("team", ""),
+        category=labels.get("category", ""),
+        slo=labels.get("slo", ""),
+        severity=severity,
+        reached=(severity,),
+        started_at=alert.starts_at,
+        manual=labels.get("alertname") == MANUAL,
+        receivers=alert.receivers,
+        alerts=(_state(alert),),
+    )
+    incident = _told(incident, alert)
+    entries = [Entry(at=alert.starts_at, kind=Kind.OPENED, by=source, note=severity)]
+    if incident.suppressed:
+        entries.append(_suppression(incident, alert.starts_at, source))
+    return Change(incident=incident, entries=tuple(entries))
+
+
+def _told(incident: Incident, alert: Alert) -> Incident:
+    """Return *incident* with the texts of *alert*."""
+    notes = alert.annotations
+    shown = " ".join(filter(None, (incident.alertname, incident.service, incident.environment)))
+    return replace(
+        incident,
+        summary=notes.get("summary") or incident.summary or shown,
+        description=notes.get("description") or incident.description,
+        runbook_url=notes.get("runbook_url") or incident.runbook_url,
+    )
+
+
+def _state(alert: Alert) -> AlertState:
+    return AlertState(
+        fingerprint=alert.fingerprint,
+        severity=severity_of(alert.labels),
+        firing=alert.firing,
+        starts_at=alert.starts_at,
+        ended_at=alert.ends_at,
+        suppressed=alert.suppressed or "",
+    )
+
+
+def _seen(incident: Incident, alert: Alert, said: _Said) -> Change | None:
+    """Fold *alert* into an incident that is not resolved."""
+    state = _find(incident, alert)
+    if state is None:
+        return _joined(incident, alert, said.source)
+    if not state.firing:
+        assert state.ended_at is not None
+        if alert.starts_at <= state.ended_at and not said.outlives(state.ended_at):
+            return None
+        state = replace(state, firing=True, starts_at=alert.starts_at)
+    state = replace(state, starts_at=min(state.starts_at, alert.starts_at), missed_since=None)
+    after = _polled(_with(incident, state), alert)
+    return None if after == incident else Change(incident=after)
+
+
+def _joined(incident: Incident, alert: Alert, source: Source) -> Change:
+    """Add an alert to an incident: a higher severity, or an escalation level."""
+    severity = severity_of(alert.labels)
+    after = replace(
+        incident,
+        alerts=(*incident.alerts, _state(alert)),
+        reached=_reached(incident.reached, severity),
+        severity=worst((incident.severity, severity)),
+    )
+    entries: tuple[Entry, ...] = ()
+    if level := alert.labels.get("escalation"):
+        kind, note = Kind.ESCALATED, f"level {level}"
+        entries = (Entry(at=alert.starts_at, kind=kind, by=source, note=note),)
+    elif after.severity != incident.severity:
+        entries = (Entry(at=alert.starts_at, kind=Kind.RAISED, by=source, note=severity),)
+        after = _told(after, alert)
+    return Change(incident=_polled(after, alert), entries=entries)
+
+
+def _polled(incident: Incident, alert: Alert) -> Incident:
+    """Return *incident* with the earliest start and with what only a poll knows of *alert*."""
+    incident = replace(incident, started_at=min(incident.started_at, alert.starts_at))
+    if alert.suppressed is None:
+        return incident
+    state = _find(incident, alert)
+    assert state is not None
+    incident = _with(incident, replace(state, suppressed=alert.suppressed))
+    return replace(incident, receivers=tuple(sorted({*incident.receivers, *alert.receivers})))
+
+
+def suppression(before: Incident, after: Incident, at: float) -> tuple[Entry, ...]:
+    """Return the entry for a change in what is kept from people, once a poll was folded."""
+    if before.suppressed == after.suppressed or after.resolved_at is not None:
+        return ()
+    return (_suppression(after, at, Source.POLL),)
+
+
+def _suppression(incident: Incident, at: float, source: Source) -> Entry:
+    kind = Kind.SUPPRESSED if incident.suppressed else Kind.UNSUPPRESSED
+    return Entry(at=at, kind=kind, by=source, note=incident.suppressed)
+
+
+def _reopened(incident: Incident, alert: Alert, source: Source) -> Change:
+    state = _find(incident, alert) or _state(alert)
+    state = replace(
+        state, firing=True, missed_since=None, suppressed=alert.suppressed or "",
+        starts_at=alert.starts_at if source is not Source.POLL else state.starts_at,
+    )  # fmt: skip
+    severity = severity_of(alert.labels)
+    after = replace(
+        _with(incident, state),
+        resolved_at=None,
+        resolved_by="",
+        by_person=False,
+        reopened=incident.reopened + 1,
+        severity=worst((incident.severity, severity)),
+        reached=_reached(incident.reached, severity),
+    )
+    at = max(alert.starts_at, incident.resolved_at or 0.0)
+    return Change(incident=after, entries=(Entry(at=at, kind=Kind.REOPENED, by=source),))
+
+
+# -- ended -----------------------------------------------------------------------------------
+
+
+def _ended(
+    known: Sequence[Incident], alert: Alert, source: Source, id_: str, grace: float
+) -> Change | None:
+    assert alert.ends_at is not None
+    found = next((one for one in known if _overlaps(one, alert, grace)), None)
+    if found is None:
+        if alert.labels.get("alertname") == MANUAL and any(one.manual for one in known):
+            return None
+        return _closed(alert, source, id_)
+    if source is Source.PROMETHEUS or found.manual or _settled(found, alert):
+        return None  # Prometheus only fills gaps; a person's incident ends by a person's word
+    state = _find(found, alert)
+    if state is None:
+        found = replace(found, alerts=(*found.alerts, _state(alert)))
+        state = _state(alert)
+    elif state.firing:
+        former = state.ended_at
+        if alert.ends_at < state.starts_at or (former is not None and alert.ends_at <= former):
+            return None
+    elif state.ended_at is not None and alert.ends_at <= state.ended_at:
+        return None
+    severity = severity_of(alert.labels)
+    after = _with(found, replace(state, firing=False, ended_at=alert.ends_at, suppressed=""))
+    after = replace(
+        after, started_at=min(found.started_at, alert.starts_at),
+        severity=worst((found.severity, severity)), reached=_reached(found.reached, severity),
+    )  # fmt: skip
+    return _closing(after, source)
+
+
+def _settled(incident: Incident, alert: Alert) -> bool:
+    """Whether a person has ended *incident* after *alert* began."""
+    end = incident.resolved_at
+    return incident.by_person and end is not None and alert.starts_at <= end
+
+
+def _overlaps(incident: Incident, alert: Alert, grace: float) -> bool:
+    assert alert.ends_at is not None
+    if alert.ends_at < incident.started_at - grace:
+        return False
+    return incident.resolved_at is None or alert.starts_at <= incident.resolved_at + grace
+
+
+def _closed(alert: Alert, source: Source, id_: str) -> Change:
+    """Write an incident whose beginning nobody told us."""
+    assert alert.ends_at is not None
+    opened = _opened(alert, source, id_)
+    incident = replace(opened.incident, resolved_at=alert.ends_at, resolved_by=source)
+    entry = Entry(at=alert.ends_at, kind=Kind.RESOLVED, by=source)
+    return Change(incident=incident, entries=(*opened.entries, entry))
+
+
+def _closing(incident: Incident, source: Source) -> Change:
+    """Resolve *incident* if none of its alerts fires any more."""
+    if any(state.firing for state in incident.alerts):
+        return Change(incident=incident)
+    end = max(state.ended_at or 0.0 for state in incident.alerts)
+    if incident.resolved_at is not None:
+        return Change(incident=replace(incident, resolved_at=max(end, incident.resolved_at)))
+    after = replace(incident, resolved_at=end, resolved_by=source)
+    return Change(incident=after, entries=(Entry(at=end, kind=Kind.RESOLVED, by=source),))
+
+
+def missing(incident: Incident, listed: Collection[str], now: float) -> Change | None:
+    """Return what a complete poll at *now* changes that lists only the alerts *listed*."""
+    if incident.manual or incident.resolved_at is not None:
+        return None
+    states = tuple(_missed(state, listed, now) for state in incident.alerts)
+    if states == incident.alerts:
+        return None
+    return _closing(replace(incident, alerts=states), Source.POLL)
+
+
+def _missed(state: AlertState, listed: Collection[str], now: float) -> AlertState:
+    if not state.firing or state.fingerprint in listed:
+        return state
+    if state.missed_since is None:  # a message may have come while the poll was under way
+        return replace(state, missed_since=now)
+    return replace(
+        state, firing=False, ended_at=max(state.missed_since, state.starts_at),
+        missed_since=None, suppressed="",
+    )  # fmt: skip
+
+
+# -- by people -------------------------------------------------------------------------------
+
+
+def acknowledged(incident: Incident, by: str, note: str, now: float) -> Change | None:
+    """Return *incident* taken by *by*; the first to take it stays."""
+    if incident.acknowledged_at is not None:
+        return noted(incident, by, note, now) if note else None
+    after = replace(incident, acknowledged_at=now, acknowledged_by=by)
+    entry = Entry(at=now, kind=Kind.ACKNOWLEDGED, by=by, note=note)
+    return Change(incident=after, entries=(entry,))
+
+
+def resolved(incident: Incident, by: str, note: str, now: float) -> Change | None:
+    """Return *incident* ended by a person; None if it has ended already."""
+    if incident.resolved_at is not None:
+        return noted(incident, by, note, now) if note else None
+    states = tuple(
+        replace(s, firing=False, ended_at=max(now, s.starts_at)) if s.firing else s
+        for s in incident.alerts
+    )
+    after = replace(
+        incident, resolved_at=max(now, incident.started_at), resolved_by=by, by_person=True,
+        alerts=states,
+    )  # fmt: skip
+    return Change(incident=after, entries=(Entry(at=now, kind=Kind.RESOLVED, by=by, note=note),))
+
+
+def noted(incident: Incident, by: str, note: str, now: float) -> Change:
+    """Return *incident* with a note."""
+    return Change(incident=incident, entries=(Entry(at=now, kind=Kind.NOTE, by=by, note=note),))
+
+
+# -- pieces ----------------------------------------------------------------------------------
+
+
+def _find(incident: Incident, alert: Alert) -> AlertState | None:
+    return next((s for s in incident.alerts if s.fingerprint == alert.fingerprint), None)
+
+
+def _with(incident: Incident, state: AlertState) -> Incident:
+    """Return *incident* with *state* in the place of a former one of it, or added."""
+    states = {s.fingerprint: s for s in incident.alerts}
+    states[state.fingerprint] = state
+    return replace(incident, alerts=tuple(states.values()))
+
+
+def _reached(before: tuple[str, ...], severity: str) -> tuple[str, ...]:
+    return tuple(s for s in SEVERITIES if s in before or s == severity)

@@ -1,0 +1,283 @@
+"""The log itself: what is said of alerts and done by people, one transaction each, on the disk.
+
+Storage is asked in a thread and under one lock, so what is said is folded in the order in which it
+came. What has returned is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from exporter.clock import Clock
+from exporter.incidents import fold
+from exporter.incidents.alerts import MANUAL, WATCHDOG, fingerprint, from_webhook, key_of
+from exporter.incidents.fold import Change
+from exporter.incidents.model import (
+    Alert,
+    Counts,
+    Entry,
+    Incident,
+    IncidentError,
+    IncidentStatus,
+    Kind,
+    Query,
+    Source,
+    Stats,
+)
+from exporter.log import event
+
+_log = logging.getLogger(__name__)
+_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
+_NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
+Listener = Callable[[Sequence[Change]], None]
+
+
+class IncidentStorage(Protocol):
+    """Where incidents are kept; implemented by `store`."""
+
+    def atomic(self) -> AbstractContextManager[object]:
+        """Make several calls one write."""
+
+    def put(self, incident: Incident, entries: Sequence[Entry]) -> None:
+        """Keep *incident* in place of its former version, and *entries* after those it has."""
+
+    def by_key(self, key: str) -> list[Incident]:
+        """Return the incidents of *key*, the one not resolved first, then the newest first."""
+
+    def get(self, id_: str) -> Incident:
+        """Return one with its timeline; raise `UnknownIncidentError` if there is none."""
+
+    def unresolved(self) -> list[Incident]:
+        """Return those that are not resolved, with their timelines."""
+
+    def find(self, query: Query) -> list[Incident]:
+        """Return what *query* asks for with timelines, the newest first."""
+
+    def stats(self) -> Stats:
+        """Return the sums."""
+
+    def counts(self, settled: float) -> Counts:
+        """Return what metrics tell; times to resolve of those that ended before *settled*."""
+
+    def note_heard(self, what: str, at: float) -> None:
+        """Remember when *what* was heard last."""
+
+    def heard(self, what: str) -> float | None:
+        """Return when that was."""
+
+    def actions_done(self, id_: str) -> Collection[str]:
+        """Return the names of the escalation rules that ran for an incident."""
+
+    def action_done(self, id_: str, rule: str) -> None:
+        """Remember that one ran."""
+
+
+class IncidentLog:
+    """Open, acknowledged and resolved incidents; see `fold` for what changes them."""
+
+    def __init__(
+        self, storage: IncidentStorage, clock: Clock, *, grace: float = fold.GRACE,
+        show: Callable[[Counts], None] = lambda counts: None, notifies: bool = True,
+    ) -> None:  # fmt: skip
+        """*show* is called with new counts, in a thread; *notifies*: an Alertmanager is known."""
+        self._storage, self._clock, self._grace = storage, clock, grace
+        self._show, self._notifies = show, notifies
+        self._lock = asyncio.Lock()
+        self._listeners: list[Listener] = []
+        self.counts = Counts()
+        """What metrics tell, as of the last change or `refresh`."""
+        self.watchdog_at: float | None = storage.heard(WATCHDOG)
+        """When Alertmanager last said that the whole chain is alive."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have *listener* called after every change, on the loop."""
+        self._listeners.append(listener)
+
+    # -- what Alertmanager says --------------------------------------------------------------
+
+    async def receive(self, message: Any) -> int:
+        """Fold a webhook message; return how many incidents it changed.
+
+        Raises:
+            MessageError: it is none of Alertmanager's.
+            StoreError: it could not be kept; nothing of it was.
+        """
+        alerts = from_webhook(message)
+        if any(alert.labels.get("alertname") == WATCHDOG and alert.firing for alert in alerts):
+            self.watchdog_at = self._clock.now()
+            await asyncio.to_thread(self._storage.note_heard, WATCHDOG, self.watchdog_at)
+        return len(await self.fold(alerts, Source.WEBHOOK, self._clock.now()))
+
+    async def fold(
+        self, alerts: Sequence[Alert], source: Source, now: float, *, complete: bool = False
+    ) -> list[Change]:
+        """Fold *alerts*, all or none; with *complete* what they do not list is missing."""
+
+        def write() -> list[Change]:
+            changes = [c for alert in alerts if (c := self._one(alert, source, now)) is not None]
+            if complete:
+                changes += self._gone({alert.fingerprint for alert in alerts}, now)
+            return changes
+
+        return await self._write(write)
+
+    def _one(self, alert: Alert, source: Source, now: float) -> Change | None:
+        known = self._storage.by_key(key_of(alert.labels))
+        change = fold.fold(known, alert, source, now=now, id_=_new_id(), grace=self._grace)
+        if change is None:
+            return None
+        before = next((one for one in known if one.id == change.incident.id), None)
+        if source is Source.POLL and before is not None:
+            more = fold.suppression(before, change.incident, now)
+            change = Change(incident=change.incident, entries=(*change.entries, *more))
+        return self._put(change)
+
+    def _gone(self, listed: Collection[str], now: float) -> list[Change]:
+        found = (fold.missing(one, listed, now) for one in self._storage.unresolved())
+        return [self._put(change) for change in found if change is not None]
+
+    # -- what people do ----------------------------------------------------------------------
+
+    async def create(
+        self, *, severity: str, summary: str, by: str, service: str = "", environment: str = "",
+        provider: str = "", team: str = "", description: str = "",
+    ) -> Incident:  # fmt: skip
+        """Open a manual incident and return it; `reconcile` tells Alertmanager of it."""
+        now, id_ = self._clock.now(), _new_id()
+        given = {
+            "alertname": MANUAL, "category": "manual", "environment": environment, "incident": id_,
+            "provider": provider, "service": service, "severity": severity, "source": "manual",
+            "team": team,
+        }  # fmt: skip
+        labels = {name: value for name, value in given.items() if value}
+        alert = Alert(
+            fingerprint=fingerprint(labels), labels=labels, starts_at=now,
+            annotations={"summary": summary, "description": description},
+        )  # fmt: skip
+
+        def write() -> list[Change]:
+            change = fold.fold([], alert, Source.WEBHOOK, now=now, id_=id_)
+            assert change is not None
+            entries = [Entry(at=now, kind=Kind.OPENED, by=by, note=severity)]
+            if not self._notifies:
+                entries.append(Entry(at=now, kind=Kind.NOTE, note=_NOBODY))
+            return [self._put(Change(incident=change.incident, entries=tuple(entries)))]
+
+        return (await self._write(write))[0].incident
+
+    async def acknowledge(self, id_: str, by: str, note: str = "") -> Incident:
+        """Note that *by* takes the incident; the first to take it stays.
+
+        Raises:
+            UnknownIncidentError: there is none of that id.
+            IncidentError: it is resolved.
+        """
+
+        def check(incident: Incident) -> Change | None:
+            if incident.status is IncidentStatus.RESOLVED:
+                raise IncidentError("a resolved incident cannot be acknowledged")
+            return fold.acknowledged(incident, by, note, self._clock.now())
+
+        return await self._change(id_, check)
+
+    async def resolve(self, id_: str, by: str, note: str = "") -> Incident:
+        """Note that *by* ends the incident: only an alert that begins later opens it again.
+
+        Raises:
+            UnknownIncidentError: there is none of that id.
+        """
+        return await self._change(
+            id_, lambda incident: fold.resolved(incident, by, note, self._clock.now())
+        )
+
+    async def note(self, id_: str, by: str, note: str) -> Incident:
+        """Add a note.
+
+        Raises:
+            UnknownIncidentError: there is no incident of that id.
+        """
+        return await self._change(
+            id_, lambda incident: fold.noted(incident, by, note, self._clock.now())
+        )
+
+    async def tell(self, id_: str, kind: Kind, by: str, note: str) -> None:
+        """Add an entry that is no word of a person."""
+        entry = Entry(at=self._clock.now(), kind=kind, by=by, note=note)
+        await self._change(id_, lambda incident: Change(incident=incident, entries=(entry,)))
+
+    # -- reading -----------------------------------------------------------------------------
+
+    async def get(self, id_: str) -> Incident:
+        """Return an incident with its timeline.
+
+        Raises:
+            UnknownIncidentError: there is none of that id.
+        """
+        return await asyncio.to_thread(self._storage.get, id_)
+
+    async def find(self, query: Query) -> list[Incident]:
+        """Return the incidents that *query* asks for, the newest first."""
+        return await asyncio.to_thread(self._storage.find, query)
+
+    async def unresolved(self) -> list[Incident]:
+        """Return all that are not resolved."""
+        return await asyncio.to_thread(self._storage.unresolved)
+
+    async def stats(self) -> Stats:
+        """Return sums and mean times."""
+        return await asyncio.to_thread(self._storage.stats)
+
+    # -- writing -----------------------------------------------------------------------------
+
+    async def refresh(self) -> None:
+        """Count anew: an incident's time to resolve is final once it cannot be reopened."""
+        await asyncio.to_thread(self._count)
+
+    def _count(self) -> None:
+        self.counts = self._storage.counts(self._clock.now() - self._grace)
+        self._show(self.counts)
+
+    async def _change(self, id_: str, act: Callable[[Incident], Change | None]) -> Incident:
+        def write() -> list[Change]:
+            change = act(self._storage.get(id_))
+            return [] if change is None else [self._put(change)]
+
+        await self._write(write)
+        return await self.get(id_)
+
+    def _put(self, change: Change) -> Change:
+        self._storage.put(change.incident, change.entries)
+        return change
+
+    async def _write(self, write: Callable[[], list[Change]]) -> list[Change]:
+        def atomically() -> list[Change]:
+            with self._storage.atomic():
+                return write()
+
+        async with self._lock:
+            changes = await asyncio.shield(asyncio.to_thread(atomically))
+            if changes:
+                await self.refresh()
+        for change in changes:
+            _announce(change)
+        for listener in self._listeners if changes else ():
+            listener(changes)
+        return changes
+
+
+def _announce(change: Change) -> None:
+    incident = change.incident
+    for entry in change.entries:
+        event(
+            _log, f"incident {entry.kind}", incident=incident.id, alert=incident.alertname,
+            service=incident.service, severity=incident.severity,
+        )  # fmt: skip
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(10))

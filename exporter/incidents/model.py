@@ -1,0 +1,200 @@
+"""The nouns: alert, incident, entry of its timeline. Frozen, no I/O, no clock; times are Unix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SEVERITIES = ("critical", "high", "medium", "low")
+"""From the worst to the least."""
+
+
+class IncidentError(Exception):
+    """What was asked of an incident cannot be done; the message says why."""
+
+
+class UnknownIncidentError(IncidentError):
+    """There is no such incident."""
+
+
+class IncidentStatus(StrEnum):
+    """Derived from its times, never stored."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Source(StrEnum):
+    """Who says something about an alert."""
+
+    WEBHOOK = "alertmanager"
+    POLL = "alertmanager poll"
+    PROMETHEUS = "prometheus"
+
+
+class Kind(StrEnum):
+    """What an entry of a timeline tells."""
+
+    OPENED = "opened"
+    RAISED = "raised"
+    ESCALATED = "escalated"
+    SUPPRESSED = "suppressed"
+    UNSUPPRESSED = "unsuppressed"
+    NOTIFIED = "notified"
+    ACKNOWLEDGED = "acknowledged"
+    NOTE = "note"
+    ACTION = "action"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert as Alertmanager or Prometheus tells it."""
+
+    fingerprint: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    firing: bool = True
+    starts_at: float
+    ends_at: float | None = None
+    """When it ended; None while it fires."""
+    suppressed: str | None = None
+    """"silenced", "inhibited" or "" as of a poll; None where the source does not know."""
+    receivers: tuple[str, ...] = ()
+    """Whom Alertmanager's routes name, as of a poll."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertState:
+    """What an incident knows of one of its alerts."""
+
+    fingerprint: str
+    severity: str
+    firing: bool
+    starts_at: float
+    ended_at: float | None = None
+    """The last known end; it stays while the alert fires again."""
+    missed_since: float | None = None
+    """Since when polls do not list it although it should fire."""
+    suppressed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a timeline."""
+
+    at: float
+    kind: Kind
+    by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One episode of trouble: all alerts of one key from the first to fire to the last to end."""
+
+    id: str
+    key: str
+    alertname: str
+    service: str = ""
+    environment: str = ""
+    provider: str = ""
+    team: str = ""
+    category: str = ""
+    slo: str = ""
+    severity: str
+    """The worst that it reached."""
+    reached: tuple[str, ...] = ()
+    """Every severity that it reached."""
+    summary: str = ""
+    description: str = ""
+    runbook_url: str = ""
+    started_at: float
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
+    resolved_at: float | None = None
+    resolved_by: str = ""
+    by_person: bool = False
+    """Whether a person resolved it: then only alerts that begin later open it again."""
+    reopened: int = 0
+    manual: bool = False
+    """Whether a person made it: then no poll and no message of Alertmanager ends it."""
+    receivers: tuple[str, ...] = ()
+    alerts: tuple[AlertState, ...] = ()
+    timeline: tuple[Entry, ...] = ()
+    """The oldest first; filled where it is asked for."""
+
+    @property
+    def status(self) -> IncidentStatus:
+        if self.resolved_at is not None:
+            return IncidentStatus.RESOLVED
+        if self.acknowledged_at is not None:
+            return IncidentStatus.ACKNOWLEDGED
+        return IncidentStatus.OPEN
+
+    @property
+    def suppressed(self) -> str:
+        """How its firing alerts are kept from people: "silenced", "inhibited", or "" if not all."""
+        states = {state.suppressed for state in self.alerts if state.firing}
+        if not states or "" in states:
+            return ""
+        return "silenced" if "silenced" in states else "inhibited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which incidents are wanted; empty texts mean any."""
+
+    severity: str = ""
+    status: str = ""
+    service: str = ""
+    environment: str = ""
+    limit: int = 100
+    before: tuple[float, str] | None = None
+    """Only what comes after this (started_at, id) in the order newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Sums over every incident kept; mean times in seconds, None without one."""
+
+    total: int
+    open: int
+    acknowledged: int
+    resolved: int
+    mttr_seconds: float | None
+    mtta_seconds: float | None
+    by_severity: Mapping[str, int]
+    by_service: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """A histogram of durations in seconds: how many are at most each bound, all, their sum."""
+
+    buckets: tuple[int, ...]
+    count: int
+    sum: float
+
+
+Row = tuple[str, str, str]
+"""Service, environment, provider."""
+RESOLVE_BUCKETS = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
+ACKNOWLEDGE_BUCKETS = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14400.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What the metrics tell of the log."""
+
+    open: Mapping[tuple[Row, str], int] = field(default_factory=dict)
+    """Incidents that are not resolved, by row and severity."""
+    total: Mapping[tuple[Row, str], int] = field(default_factory=dict)
+    """Incidents ever, by row and each severity that they reached."""
+    acknowledged: Mapping[Row, bool] = field(default_factory=dict)
+    """Of services in trouble: whether somebody took it."""
+    resolve: Mapping[Row, Times] = field(default_factory=dict)
+    acknowledge: Mapping[Row, Times] = field(default_factory=dict)

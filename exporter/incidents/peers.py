@@ -1,0 +1,154 @@
+"""Alertmanager over HTTP, every peer of a cluster: what it lists, and what a person reports.
+
+Alerts are not shared between peers, so all are asked and all are told. API version 2 since 0.16.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from exporter.incidents.alerts import MessageError, from_api
+from exporter.incidents.model import Alert
+from exporter.log import event
+
+_log = logging.getLogger(__name__)
+_LISTED = "/api/v2/alerts?active=true&silenced=true&inhibited=true&unprocessed=true"
+_LARGEST = 64 * 1024 * 1024
+_TIMEOUT = aiohttp.ClientTimeout(total=15.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the peers that answer list together."""
+
+    alerts: tuple[Alert, ...]
+    uptime: float
+    """Seconds since the youngest of them started: alerts are kept in memory only."""
+
+
+class Peers:
+    """The Alertmanagers at *urls*; and a Prometheus, for what was never told."""
+
+    def __init__(self, urls: Sequence[str], prometheus: str = "") -> None:
+        self._urls = tuple(url.rstrip("/") for url in urls)
+        self._prometheus = prometheus.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+        self._silent: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._urls)
+
+    @property
+    def knows_prometheus(self) -> bool:
+        return bool(self._prometheus)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def snapshot(self, now: float) -> Snapshot | None:
+        """Return what is listed now, None if no peer answers."""
+        found = await asyncio.gather(*(self._listed(url, now) for url in self._urls))
+        answers = [answer for answer in found if answer is not None]
+        if not answers:
+            return None
+        alerts: dict[str, Alert] = {}
+        for answer in answers:
+            for alert in answer.alerts:
+                known = alerts.get(alert.fingerprint)
+                # What one peer does not suppress reaches people.
+                if known is None or not alert.suppressed:
+                    alerts[alert.fingerprint] = alert
+        return Snapshot(alerts=tuple(alerts.values()), uptime=min(a.uptime for a in answers))
+
+    async def _listed(self, url: str, now: float) -> Snapshot | None:
+        try:
+            status = await self._get(url + "/api/v2/status")
+            started = datetime.fromisoformat(status["uptime"]).timestamp()
+            alerts = from_api(await self._get(url + _LISTED))
+        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError) as error:
+            self._unheard(url, error)
+            return None
+        self._silent.discard(url)
+        return Snapshot(alerts=tuple(alerts), uptime=now - started)
+
+    async def report(
+        self, alerts: Sequence[tuple[Mapping[str, str], Mapping[str, str], float]], until: float
+    ) -> bool:
+        """Tell every peer that alerts (labels, annotations, start) fire until *until*.
+
+        Return whether one of them took it.
+        """
+        body = [
+            {
+                "labels": dict(labels),
+                "annotations": {name: text for name, text in notes.items() if text},
+                "startsAt": _written(start),
+                "endsAt": _written(until),
+            }
+            for labels, notes, start in alerts
+        ]
+        if not body:
+            return True
+        return any(await asyncio.gather(*(self._post(url, body) for url in self._urls)))
+
+    async def _post(self, url: str, body: list[Any]) -> bool:
+        try:
+            async with self._opened().post(url + "/api/v2/alerts", json=body) as answer:
+                if answer.status == 200:
+                    return True
+                event(_log, "Alertmanager refuses an alert", level=logging.ERROR,
+                      alertmanager=url, status=answer.status)  # fmt: skip
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._unheard(url, error)
+        return False
+
+    async def fired(self, start: float, end: float, step: float) -> list[Any] | None:
+        """Return Prometheus' series of firing alerts: `{"metric": labels, "values": [...]}`.
+
+        None if it does not answer.
+        """
+        asked = {
+            # The lookback of an instant selector would hide gaps of up to five minutes.
+            "query": f'count_over_time(ALERTS{{alertstate="firing"}}[{int(step)}s])',
+            "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{int(step)}",
+        }  # fmt: skip
+        try:
+            answer = await self._get(self._prometheus + "/api/v1/query_range", asked)
+            found = answer["data"]["result"]
+        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError) as error:
+            self._unheard(self._prometheus, error)
+            return None
+        return found if isinstance(found, list) else None
+
+    async def _get(self, url: str, query: Mapping[str, str] | None = None) -> Any:
+        async with self._opened().get(url, params=query) as answer:
+            answer.raise_for_status()
+            text = bytearray()
+            async for piece in answer.content.iter_chunked(1 << 16):
+                text += piece
+                if len(text) > _LARGEST:
+                    raise MessageError("the answer is too large")
+            return await asyncio.to_thread(json.loads, bytes(text))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        return self._session
+
+    def _unheard(self, url: str, error: Exception) -> None:
+        level = logging.DEBUG if url in self._silent else logging.WARNING
+        self._silent.add(url)
+        event(_log, "not reached", level=level, url=url, why=type(error).__name__)
+
+
+def _written(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,154 @@
+"""What messages cannot tell: ends of silenced alerts, what was lost while nobody listened.
+
+Alertmanager sends no end of an alert that is silenced or inhibited when it resolves
+(prometheus/alertmanager#226), and nothing of one that fired and ended while the receiver was away.
+So it is asked what it lists every half minute, Prometheus once for the time before, and it is told
+again of every manual incident, because it keeps alerts in memory and ends those nobody repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.incidents.alerts import MANUAL, fingerprint
+from exporter.incidents.log import IncidentLog, IncidentStorage
+from exporter.incidents.model import Alert, Incident, IncidentStatus, Kind, Query, Source
+from exporter.incidents.peers import Peers
+from exporter.log import event
+
+_log = logging.getLogger(__name__)
+INTERVAL = 30.0
+SETTLE = 300.0
+"""Seconds after its start in which what Alertmanager does not list means nothing."""
+VALID = 300.0
+"""Seconds for which a manual incident holds without being told again."""
+_STEP = 15.0
+_LONGEST = 86_400.0
+_POLLED = "polled"
+
+
+class Reconciliation:
+    """Keeps the log true; run it beside the receiver."""
+
+    def __init__(
+        self, log: IncidentLog, storage: IncidentStorage, peers: Peers, clock: Clock, *,
+        interval: float = INTERVAL, settle: float = SETTLE,
+        told: Callable[[float], None] = lambda at: None,
+    ) -> None:  # fmt: skip
+        self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
+        self._interval, self._settle, self._told = interval, settle, told
+        self._wanted = asyncio.Event()
+        self._notified: set[str] = set()
+
+    def soon(self) -> None:
+        """Have the next round begin now: something is to be told, or a message was cut."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        if self._peers.knows_prometheus:
+            await self.backfill()
+        while True:
+            try:
+                await self.round()
+            except OSError as error:  # the disk; the next round tries again
+                event(_log, "not reconciled", level=logging.ERROR, why=type(error).__name__)
+            waiting = asyncio.ensure_future(self._wanted.wait())
+            pausing = asyncio.ensure_future(self._clock.sleep(self._interval))
+            try:
+                await asyncio.wait((waiting, pausing), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+                pausing.cancel()
+            self._wanted.clear()
+
+    async def round(self) -> None:
+        """Ask and tell once."""
+        await self._incidents.refresh()
+        if not self._peers:
+            return
+        await self._report()
+        now = self._clock.now()
+        found = await self._peers.snapshot(now)
+        if found is None:
+            return
+        complete = found.uptime > self._settle
+        await self._incidents.fold(found.alerts, Source.POLL, now, complete=complete)
+        await asyncio.to_thread(self._storage.note_heard, _POLLED, now)
+        self._told(now)
+
+    async def _report(self) -> None:
+        """Tell Alertmanager of every manual incident, and for a while of those just resolved."""
+        now = self._clock.now()
+        lasting = [one for one in await self._incidents.unresolved() if one.manual]
+        recent = await self._incidents.find(Query(status=IncidentStatus.RESOLVED, limit=200))
+        over = [
+            one for one in recent
+            if one.manual and one.resolved_at is not None and now - one.resolved_at < VALID
+        ]  # fmt: skip
+        for one in over:
+            assert one.resolved_at is not None
+            await self._peers.report([_told(one)], max(one.resolved_at, one.started_at))
+        taken = await self._peers.report([_told(one) for one in lasting], now + VALID)
+        for one in lasting if taken else ():
+            if not any(entry.kind is Kind.NOTIFIED for entry in one.timeline):
+                await self._incidents.tell(one.id, Kind.NOTIFIED, "", "Alertmanager has it")
+
+    async def backfill(self) -> None:
+        """Write down what came and went while nobody listened, from Prometheus' own series."""
+        now, last = self._clock.now(), self._storage.heard(_POLLED)
+        if last is None or now - last < 2 * self._interval:
+            return
+        series = await self._peers.fired(max(last, now - _LONGEST), now, _STEP)
+        if series is None:
+            return
+        alerts = list(ended(series, now, _STEP))
+        changes = await self._incidents.fold(alerts, Source.PROMETHEUS, now)
+        event(_log, "filled a gap in the incidents", seconds=int(now - last), found=len(changes))
+
+
+def _told(incident: Incident) -> tuple[Mapping[str, str], Mapping[str, str], float]:
+    given = {
+        "alertname": MANUAL, "category": "manual", "environment": incident.environment,
+        "incident": incident.id, "provider": incident.provider, "service": incident.service,
+        "severity": incident.reached[-1], "source": "manual", "team": incident.team,
+    }  # fmt: skip
+    notes = {
+        "summary": incident.summary, "description": incident.description,
+        "runbook_url": incident.runbook_url,
+    }  # fmt: skip
+    return {name: text for name, text in given.items() if text}, notes, incident.started_at
+
+
+def ended(series: list[Any], now: float, step: float) -> Iterator[Alert]:
+    """Return the alerts of `ALERTS` series that ended before *now*, one for each run of samples."""
+    for one in series:
+        try:
+            labels = {str(k): str(v) for k, v in one["metric"].items()}
+            times = [float(at) for at, _ in one["values"]]
+        except (TypeError, ValueError, KeyError, AttributeError):
+            continue
+        for name in ("__name__", "alertstate"):
+            labels.pop(name, None)
+        for start, end in _runs(times, step):
+            if end < now - 2 * step:  # otherwise it fires: the poll tells of it
+                yield Alert(
+                    fingerprint=fingerprint(labels), labels=labels, firing=False,
+                    starts_at=start - step, ends_at=end,
+                )  # fmt: skip
+
+
+def _runs(times: list[float], step: float) -> Iterator[tuple[float, float]]:
+    start = previous = None
+    for at in times:
+        if previous is not None and start is not None and at - previous > 1.5 * step:
+            yield start, previous
+            start = at
+        start = at if start is None else start
+        previous = at
+    if start is not None and previous is not None:
+        yield start, previous

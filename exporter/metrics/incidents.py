@@ -1,0 +1,104 @@
+"""The incident log as metric families: rendered when the log changes, not when it is scraped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.incidents import Counts
+from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
+from exporter.metrics.lines import escape, number
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFamily:
+    """One family of the log, with labels service, environment and provider."""
+
+    name: str
+    kind: str
+    help: str
+    lines: Callable[[str, Counts], Iterator[str]]
+
+
+def _by_severity(counted: Callable[[Counts], Mapping[tuple[Row, str], int]]) -> _Lines:
+    def lines(name: str, counts: Counts) -> Iterator[str]:
+        for (row, severity), value in counted(counts).items():
+            yield f'{name}{{{_labels(row)},severity="{severity}"}} {value}\n'
+
+    return lines
+
+
+def _acknowledged(name: str, counts: Counts) -> Iterator[str]:
+    for row, taken in counts.acknowledged.items():
+        yield f"{name}{{{_labels(row)}}} {int(taken)}\n"
+
+
+def _histogram(bounds: Sequence[float], of: Callable[[Counts], Mapping[Row, Times]]) -> _Lines:
+    def lines(name: str, counts: Counts) -> Iterator[str]:
+        for row, times in of(counts).items():
+            labels = _labels(row)
+            for bound, value in zip(bounds, times.buckets, strict=True):
+                yield f'{name}_bucket{{{labels},le="{bound}"}} {value}\n'
+            yield f'{name}_bucket{{{labels},le="+Inf"}} {times.count}\n'
+            yield f"{name}_sum{{{labels}}} {number(times.sum)}\n"
+            yield f"{name}_count{{{labels}}} {times.count}\n"
+
+    return lines
+
+
+_Lines = Callable[[str, Counts], Iterator[str]]
+
+INCIDENT_FAMILIES: tuple[IncidentFamily, ...] = (
+    IncidentFamily(
+        "service_incidents_open", "gauge", "Incidents that are not resolved, by worst severity.",
+        _by_severity(lambda counts: counts.open),
+    ),
+    IncidentFamily(
+        "service_incidents_total", "counter", "Incidents that reached the severity.",
+        _by_severity(lambda counts: counts.total),
+    ),
+    IncidentFamily(
+        "service_incident_resolve_seconds", "histogram",
+        "Time from start to end of incidents that cannot be reopened any more.",
+        _histogram(RESOLVE_BUCKETS, lambda counts: counts.resolve),
+    ),
+    IncidentFamily(
+        "service_incident_acknowledge_seconds", "histogram",
+        "Time from the start of incidents until somebody took them.",
+        _histogram(ACKNOWLEDGE_BUCKETS, lambda counts: counts.acknowledge),
+    ),
+    IncidentFamily(
+        "service_incident_acknowledged", "gauge",
+        "Of a service with an open incident: whether somebody took its outage.",
+        _acknowledged,
+    ),
+)  # fmt: skip
+
+
+def incident_page(counts: Counts, known: Callable[[str], bool], *, openmetrics: bool) -> bytes:
+    """Return the families of *counts*; a service that is not *known* any more has no series."""
+    shown = Counts(
+        open=counts.open,
+        total={k: v for k, v in counts.total.items() if _kept(k[0], known)},
+        acknowledged=counts.acknowledged,
+        resolve={k: v for k, v in counts.resolve.items() if _kept(k, known)},
+        acknowledge={k: v for k, v in counts.acknowledge.items() if _kept(k, known)},
+    )
+    pieces = []
+    for family in INCIDENT_FAMILIES:
+        lines = "".join(family.lines(family.name, shown))
+        name = family.name
+        if openmetrics and family.kind == "counter":
+            name = name.removesuffix("_total")
+        if lines:
+            pieces.append(f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n{lines}")
+    return "".join(pieces).encode()
+
+
+def _kept(row: Row, known: Callable[[str], bool]) -> bool:
+    return not row[0] or known(row[0])
+
+
+def _labels(row: Row) -> str:
+    service, environment, provider = (escape(text) for text in row)
+    return f'service="{service}",environment="{environment}",provider="{provider}"'

@@ -1,0 +1,242 @@
+"""Incidents and their timelines in the database; one that is not resolved for each key."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from exporter.incidents.model import (
+    ACKNOWLEDGE_BUCKETS,
+    RESOLVE_BUCKETS,
+    AlertState,
+    Counts,
+    Entry,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Query,
+    Row,
+    Stats,
+    Times,
+    UnknownIncidentError,
+)
+from exporter.store.database import Database
+
+_COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
+_JSON = ("reached", "receivers", "alerts")
+_FLAGS = ("manual", "by_person")
+_STATUS = (
+    "CASE WHEN resolved_at IS NOT NULL THEN 'resolved'"
+    " WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'open' END"
+)
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM incidents"  # noqa: S608, names of our own
+_PUT = (
+    f"INSERT INTO incidents ({', '.join(_COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "id")
+)
+# The outages of a service, each of which inhibits or is the others; and what stands for many.
+_OUTAGES = frozenset({"ServiceDown", "ServiceKeyRejected", "ServiceQuotaExhausted"})
+_PROVIDER_WIDE, _EVERYWHERE = "ProviderOutage", "MonitoringNetworkDown"
+
+
+class IncidentTable:
+    """Every incident ever."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def atomic(self) -> AbstractContextManager[object]:
+        return self._database.write()
+
+    def put(self, incident: Incident, entries: Sequence[Entry]) -> None:
+        with self._database.write() as db:
+            db.execute(_PUT, _row(incident))
+            db.executemany(
+                "INSERT INTO timeline (incident, at, kind, by, note) VALUES (?, ?, ?, ?, ?)",
+                [(incident.id, e.at, e.kind, e.by, e.note) for e in entries],
+            )
+
+    def by_key(self, key: str) -> list[Incident]:
+        order = "ORDER BY resolved_at IS NULL DESC, started_at DESC LIMIT 20"
+        with self._database.read() as db:
+            return [_incident(r) for r in db.execute(f"{_SELECT} WHERE key = ? {order}", (key,))]
+
+    def get(self, id_: str) -> Incident:
+        with self._database.read() as db:
+            row = db.execute(f"{_SELECT} WHERE id = ?", (id_,)).fetchone()
+            if row is None:
+                raise UnknownIncidentError("there is no such incident")
+            return _with_timelines(db, [_incident(row)])[0]
+
+    def unresolved(self) -> list[Incident]:
+        with self._database.read() as db:
+            rows = db.execute(f"{_SELECT} WHERE resolved_at IS NULL ORDER BY started_at, id")
+            return _with_timelines(db, [_incident(row) for row in rows])
+
+    def find(self, query: Query) -> list[Incident]:
+        where, given = ["TRUE"], list[Any]()
+        for name in ("severity", "service", "environment"):
+            if value := getattr(query, name):
+                where.append(f"{name} = ?")
+                given.append(value)
+        if query.status:
+            where.append(f"{_STATUS} = ?")
+            given.append(query.status)
+        if query.before is not None:
+            where.append("(started_at, id) < (?, ?)")
+            given += query.before
+        asked = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY started_at DESC, id DESC LIMIT ?"
+        with self._database.read() as db:
+            rows = db.execute(asked, (*given, query.limit))
+            return _with_timelines(db, [_incident(row) for row in rows])
+
+    def stats(self) -> Stats:
+        asked = (
+            f"SELECT {_STATUS}, count(*), sum(resolved_at - started_at), count(resolved_at),"  # noqa: S608
+            " sum(acknowledged_at - started_at), count(acknowledged_at) FROM incidents GROUP BY 1"
+        )
+        with self._database.read() as db:
+            rows = db.execute(asked).fetchall()
+            severities = db.execute(
+                "SELECT severity, count(*) FROM incidents GROUP BY 1"
+            ).fetchall()
+            services = db.execute(
+                "SELECT service, count(*) FROM incidents WHERE service != '' GROUP BY 1"
+            ).fetchall()
+        number = {row[0]: row[1] for row in rows}
+        return Stats(
+            total=sum(number.values()),
+            open=number.get(IncidentStatus.OPEN, 0),
+            acknowledged=number.get(IncidentStatus.ACKNOWLEDGED, 0),
+            resolved=number.get(IncidentStatus.RESOLVED, 0),
+            mttr_seconds=_mean(sum(r[2] or 0.0 for r in rows), sum(r[3] for r in rows)),
+            mtta_seconds=_mean(sum(r[4] or 0.0 for r in rows), sum(r[5] for r in rows)),
+            by_severity=dict(severities),
+            by_service=dict(services),
+        )
+
+    def counts(self, settled: float) -> Counts:
+        with self._database.read() as db:
+            grouped = db.execute(
+                "SELECT service, environment, provider, severity, count(*) FROM incidents"
+                " WHERE resolved_at IS NULL GROUP BY 1, 2, 3, 4"
+            ).fetchall()
+            total = db.execute(
+                "SELECT service, environment, provider, each.value, count(*)"
+                " FROM incidents, json_each(reached) AS each GROUP BY 1, 2, 3, 4"
+            ).fetchall()
+            taken = db.execute(
+                "SELECT alertname, service, environment, provider,"
+                " acknowledged_at IS NOT NULL FROM incidents WHERE resolved_at IS NULL"
+            ).fetchall()
+            times = [
+                _times(db, f"{end} - started_at", bounds, where, given)
+                for end, bounds, where, given in (
+                    ("resolved_at", RESOLVE_BUCKETS, "resolved_at <= ?", (settled,)),
+                    ("acknowledged_at", ACKNOWLEDGE_BUCKETS, "acknowledged_at IS NOT NULL", ()),
+                )
+            ]
+        return Counts(
+            open={((s, e, p), severity): n for s, e, p, severity, n in grouped},
+            total={((s, e, p), severity): n for s, e, p, severity, n in total},
+            acknowledged=_acknowledged(taken),
+            resolve=times[0],
+            acknowledge=times[1],
+        )
+
+    def note_heard(self, what: str, at: float) -> None:
+        with self._database.write() as db:
+            db.execute("INSERT OR REPLACE INTO heard VALUES (?, ?)", (what, at))
+
+    def heard(self, what: str) -> float | None:
+        with self._database.read() as db:
+            row = db.execute("SELECT at FROM heard WHERE what = ?", (what,)).fetchone()
+        return None if row is None else float(row[0])
+
+    def actions_done(self, id_: str) -> Collection[str]:
+        with self._database.read() as db:
+            rows = db.execute("SELECT rule FROM actions WHERE incident = ?", (id_,)).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def action_done(self, id_: str, rule: str) -> None:
+        with self._database.write() as db:
+            db.execute("INSERT OR IGNORE INTO actions VALUES (?, ?)", (id_, rule))
+
+
+def _row(incident: Incident) -> tuple[Any, ...]:
+    values = {name: getattr(incident, name) for name in _COLUMNS}
+    values["alerts"] = [asdict(state) for state in incident.alerts]
+    for name in _JSON:
+        values[name] = json.dumps(values[name])
+    return tuple(values.values())
+
+
+def _incident(row: Sequence[Any]) -> Incident:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    for name in _JSON:
+        values[name] = tuple(json.loads(values[name]))
+    for name in _FLAGS:
+        values[name] = bool(values[name])
+    values["alerts"] = tuple(AlertState(**state) for state in values["alerts"])
+    return Incident(**values)
+
+
+def _with_timelines(db: sqlite3.Connection, incidents: list[Incident]) -> list[Incident]:
+    entries = defaultdict[str, list[Entry]](list)
+    ids = [incident.id for incident in incidents]
+    for begin in range(0, len(ids), 500):
+        part = ids[begin : begin + 500]
+        marks = ", ".join("?" * len(part))
+        asked = f"SELECT incident, at, kind, by, note FROM timeline WHERE incident IN ({marks})"  # noqa: S608
+        for incident, at, kind, by, note in db.execute(f"{asked} ORDER BY at, id", part):
+            entries[incident].append(Entry(at=at, kind=Kind(kind), by=by, note=note))
+    return [replace(one, timeline=tuple(entries[one.id])) for one in incidents]
+
+
+def _mean(total: float, number: int) -> float | None:
+    return total / number if number else None
+
+
+def _times(
+    db: sqlite3.Connection,
+    seconds: str,
+    bounds: Sequence[float],
+    where: str,
+    given: tuple[Any, ...],
+) -> dict[Row, Times]:
+    within = ", ".join(f"sum({seconds} <= {bound})" for bound in bounds)
+    asked = (
+        f"SELECT service, environment, provider, count(*), sum({seconds}), {within}"  # noqa: S608
+        f" FROM incidents WHERE {where} GROUP BY 1, 2, 3"
+    )
+    return {
+        (row[0], row[1], row[2]): Times(buckets=tuple(row[5:]), count=row[3], sum=row[4])
+        for row in db.execute(asked, given)
+    }
+
+
+def _acknowledged(rows: Sequence[tuple[str, str, str, str, int]]) -> dict[Row, bool]:
+    """Return of each service in trouble whether somebody took it.
+
+    That is its outage, if it has one: taking a warning about its certificate takes no outage. An
+    acknowledged outage of its provider, or of our own network, covers it.
+    """
+    everywhere = any(name == _EVERYWHERE and taken for name, *_, taken in rows)
+    covered = {(e, p) for name, _, e, p, taken in rows if name == _PROVIDER_WIDE and taken}
+    outages, others = dict[Row, bool](), dict[Row, bool]()
+    for name, service, environment, provider, taken in rows:
+        if service:
+            found = outages if name in _OUTAGES else others
+            row = (service, environment, provider)
+            found[row] = found.get(row, False) or bool(taken)
+    return {
+        row: everywhere or (row[1], row[2]) in covered or taken
+        for row, taken in (others | outages).items()
+    }
