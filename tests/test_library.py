@@ -17,6 +17,7 @@ from exporter.library import (
     ManagementError,
     SettingsError,
     TakenError,
+    UnknownIncidentError,
     UnknownServiceError,
 )
 from tests.fakes import KEY
@@ -222,3 +223,46 @@ def test_the_package_shows_what_it_says_it_shows() -> None:
         assert getattr(exporter, name).__name__ == name
     with pytest.raises(AttributeError):
         _ = exporter.nothing
+
+
+async def test_a_rule_escalates_what_alertmanager_reports(registry: ServiceRegistry) -> None:
+    paged: list[str] = []
+    done = asyncio.Event()
+
+    async def page(incident: dict[str, Any]) -> None:
+        paged.append(incident["summary"])
+        done.set()
+
+    registry.incidents.add_escalation_rule(
+        "page the boss", lambda incident: incident["severity"] == "critical", page
+    )
+    for severity in ("low", "critical"):
+        labels = {"alertname": f"Is{severity}", "severity": severity, "service": "api"}
+        firing = {"status": "firing", "labels": labels, "startsAt": "2026-12-01T22:00:00Z"}
+        notes = {"annotations": {"summary": f"it is {severity}"}, "endsAt": "0001-01-01T00:00:00Z"}
+        await registry.incidents.receive({"version": "4", "alerts": [firing | notes]})
+    async with asyncio.timeout(5):
+        await done.wait()
+
+    assert paged == ["it is critical"]
+
+
+async def test_the_complete_life_of_an_incident(vendor: Vendor, registry: ServiceRegistry) -> None:
+    await registry.register_service(service(vendor, team="pay"))
+
+    made = await registry.incidents.create_incident("nobody can pay", service="api", by="ann")
+    await registry.incidents.add_note(made["id"], "ann", "the bank is asked")
+    await registry.incidents.acknowledge_incident(made["id"], "bob")
+    taken = await registry.incidents.get_incidents(status="acknowledged", service="api")
+    await registry.incidents.resolve_incident(made["id"], "bob", "the bank is back")
+    stats = await registry.incidents.get_incident_stats()
+
+    assert (made["severity"], made["team"], made["status"]) == ("high", "pay", "open")
+    assert [incident["acknowledged_by"] for incident in taken] == ["bob"]
+    assert (stats["total"], stats["resolved"], stats["by_service"]) == (1, 1, {"api": 1})
+    with pytest.raises(UnknownServiceError):
+        await registry.incidents.create_incident("x", service="nobody")
+    with pytest.raises(ValueError, match="severity"):
+        await registry.incidents.create_incident("x", severity="awful")
+    with pytest.raises(UnknownIncidentError):
+        await registry.incidents.add_note("nobody", "ann", "x")

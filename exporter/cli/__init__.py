@@ -9,9 +9,11 @@ from pathlib import Path
 
 from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
+from exporter.cli.asking import RefusedError, sentence
+from exporter.cli.incidents import run_incidents
 from exporter.cli.listing import print_providers, print_schema
 from exporter.cli.probing import probe_once
-from exporter.cli.remote import RefusedError, print_services, print_stats, rotate_key
+from exporter.cli.remote import print_services, print_stats, rotate_key
 from exporter.cli.serving import run_server
 from exporter.cli.sources import source_of
 from exporter.cli.usage import UsageError
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"service-registry: {error}", file=sys.stderr)
         return 2
     except RefusedError as error:
-        print(f"service-registry: {error}", file=sys.stderr)
+        print(f"service-registry: {sentence(error.problem)}", file=sys.stderr)
         return 1
     except (SettingsError, StoreError) as error:
         print(error, file=sys.stderr)
@@ -96,6 +98,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "schema": lambda arguments: print_schema(),
     "services": print_services,
     "stats": print_stats,
+    "incidents": run_incidents,
     "rotate-key": rotate_key,
     "rotate-secret-key": _rotate_secret_key,
 }

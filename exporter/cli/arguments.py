@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+_SEVERITIES = ("critical", "high", "medium", "low")
 DEFAULT_URL = "http://127.0.0.1:9642"
 _EXAMPLES = """examples:
   service-registry serve --config config/services.yaml
@@ -14,6 +15,8 @@ _EXAMPLES = """examples:
   service-registry probe https://example.com/health
   service-registry services --json
   service-registry rotate-key openai --key-file new-key.txt
+  service-registry incidents --status open
+  service-registry incidents ack h9qazsas2t "on it" --admin-token-file token
 
 exit codes: 0 good, 1 not good, 2 wrong usage
 """
@@ -38,6 +41,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     providers.add_argument("--json", action="store_true", help="for machines")
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     _add_remote(commands)
+    _add_incidents(commands.add_parser("incidents", help="the incident log: list, take, end"))
     secret = commands.add_parser("rotate-secret-key", help="encrypt every kept key anew")
     secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
     return parser
@@ -136,8 +140,7 @@ def _add_remote(commands: Any) -> None:
         ("rotate-key", "verify a new key with the provider and switch to it"),
     ):
         parser = commands.add_parser(name, help=text)
-        parser.add_argument("--url", default=DEFAULT_URL, help=f"default {DEFAULT_URL}")
-        parser.add_argument("--json", action="store_true", help="for machines")
+        _add_asking(parser, DEFAULT_URL)
         if name == "rotate-key":
             _add_rotate(parser)
 
@@ -150,7 +153,56 @@ def _add_rotate(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--force", action="store_true", help="use it even if it is rejected")
     parser.add_argument("--rollback", action="store_true", help="return to the key before")
+    _add_token(parser)
+
+
+def _add_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--admin-token-file", type=Path, metavar="FILE",
         help="the admin token; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
     )  # fmt: skip
+
+
+def _add_incidents(parser: argparse.ArgumentParser) -> None:
+    _add_listing(parser, DEFAULT_URL, "50", None)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    # What stands before the verb holds if nothing stands after it.
+    quiet = argparse.SUPPRESS
+    _add_listing(verbs.add_parser("list", help="the newest first; the default"), *[quiet] * 3)
+    show = verbs.add_parser("show", help="one with its timeline")
+    create = verbs.add_parser("create", help="report one by hand; it is routed like an alert")
+    create.add_argument("summary", metavar="TEXT")
+    create.add_argument("--severity", choices=_SEVERITIES, default="high")
+    for name in ("service", "environment", "description"):
+        create.add_argument(f"--{name}")
+    words = (
+        ("ack", "take one: its escalation stops", "?"),
+        ("resolve", "end one", "?"),
+        ("note", "add a note", None),
+    )
+    changes = []
+    for verb, text, number in words:
+        changes.append(verbs.add_parser(verb, help=text))
+        changes[-1].add_argument("id", metavar="ID")
+        changes[-1].add_argument("note", metavar="TEXT", nargs=number)
+    show.add_argument("id", metavar="ID")
+    for one in (create, *changes):
+        one.add_argument("--by", help="who; default the name of the user")
+        _add_token(one)
+    for one in (show, create, *changes):
+        _add_asking(one, quiet)
+
+
+def _add_asking(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--url", default=default, help=f"default {DEFAULT_URL}")
+    json_default = default if default == argparse.SUPPRESS else False
+    parser.add_argument("--json", action="store_true", default=json_default, help="for machines")
+
+
+def _add_listing(parser: argparse.ArgumentParser, url: str, limit: str, other: str | None) -> None:
+    _add_asking(parser, url)
+    parser.add_argument("--severity", choices=_SEVERITIES, default=other)
+    parser.add_argument("--status", choices=("open", "acknowledged", "resolved"), default=other)
+    parser.add_argument("--service", default=other)
+    parser.add_argument("--environment", default=other)
+    parser.add_argument("--limit", default=limit, metavar="N", help="default 50, at most 1000")

@@ -6,9 +6,6 @@ import argparse
 import getpass
 import json
 import sys
-import urllib.error
-import urllib.request
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.serving import admin_token
+from exporter.cli.asking import RefusedError, ask, needed_token, print_table, sentence, shown_time
 from exporter.cli.usage import UsageError
 from exporter.results import Status
 from exporter.secret import Secret, SecretError, read_key_file
@@ -26,20 +23,12 @@ _STYLES = {Status.HEALTHY: "green", Status.DEGRADED: "yellow", Status.UNHEALTHY:
 _STYLE_OF = {str(status): style for status, style in _STYLES.items()}
 
 
-class RefusedError(Exception):
-    """The exporter answered with a problem."""
-
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("title", "refused"))
-        self.problem = problem
-
-
 def print_services(arguments: argparse.Namespace) -> int:
     """Print the services of a running exporter, worst first; 1 if one is not healthy."""
     rows: list[dict[str, Any]] = []
     cursor = ""
     while True:
-        page = _ask(arguments.url, "GET", f"/api/services?limit=1000&cursor={cursor}")
+        page = ask(arguments.url, "GET", f"/api/services?limit=1000&cursor={cursor}")
         rows += page["services"]
         if page["next"] is None:
             break
@@ -53,7 +42,7 @@ def print_services(arguments: argparse.Namespace) -> int:
 
 def print_stats(arguments: argparse.Namespace) -> int:
     """Print the sums of a running exporter."""
-    stats = _ask(arguments.url, "GET", "/api/stats")
+    stats = ask(arguments.url, "GET", "/api/stats")
     if arguments.json:
         print(json.dumps(stats, indent=2))
         return 0
@@ -68,24 +57,22 @@ def print_stats(arguments: argparse.Namespace) -> int:
 
 def rotate_key(arguments: argparse.Namespace) -> int:
     """Have a new key verified and used; 1 if the provider rejects it."""
-    token = admin_token(arguments.admin_token_file)
-    if token is None:
-        raise UsageError("give --admin-token-file, the exporter's admin token")
+    token = needed_token(arguments)
     body: dict[str, Any] = {"rollback": True}
     if not arguments.rollback:
         key = _new_key(arguments.key_file)
         body = {"api_key": key.reveal(), "force": arguments.force}
     path = f"/api/services/{arguments.service}/key"
     try:
-        done = _ask(arguments.url, "PUT", path, body=body, token=token)
+        done = ask(arguments.url, "PUT", path, body=body, token=token)
     except RefusedError as error:
-        print(json.dumps(error.problem, indent=2) if arguments.json else _sentence(error.problem))
+        print(json.dumps(error.problem, indent=2) if arguments.json else sentence(error.problem))
         return 1
     if arguments.json:
         print(json.dumps(done, indent=2))
     else:
         how = "rolled back" if arguments.rollback else "rotated"
-        print(f"{arguments.service}: key {how} at {_time(done['rotated_at'])}")
+        print(f"{arguments.service}: key {how} at {shown_time(done['rotated_at'])}")
     return 0
 
 
@@ -104,47 +91,6 @@ def _new_key(source: str | None) -> Secret:
         raise UsageError(f"{source}: {error}") from None
 
 
-def _ask(
-    base: str, method: str, path: str, *, body: dict[str, Any] | None = None,
-    token: Secret | None = None,
-) -> Any:  # fmt: skip
-    if not base.startswith(("http://", "https://")):
-        raise UsageError("--url must be the http:// or https:// URL of an exporter")
-    request = urllib.request.Request(base.rstrip("/") + path, method=method)  # noqa: S310
-    if body is not None:
-        request.data = json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
-    if token is not None:
-        request.add_header("Authorization", f"Bearer {token.reveal()}")
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise RefusedError(_problem(error)) from None
-    except (OSError, ValueError):
-        raise UsageError(f"no exporter answers at {base}; start one or give --url") from None
-
-
-def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
-    try:
-        found = json.load(error)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"title": f"status {error.code}"}
-
-
-def _sentence(problem: dict[str, Any]) -> str:
-    parts = [str(problem.get(name)) for name in ("title", "reason", "detail") if problem.get(name)]
-    return ": ".join(parts)
-
-
-def _time(at: float | None) -> str:
-    if at is None:
-        return ""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
 def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table("service", "environment", "state", "verdict", "ms", "last good", "what to do")
     for row in rows:
@@ -152,7 +98,6 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         spent = "" if row["duration_ms"] is None else f"{row['duration_ms']:.1f}"
         table.add_row(
             Text(row["id"]), Text(row["environment"]), state, row["verdict"] or "", spent,
-            _time(row["last_success"]), Text(row["advice"]),
+            shown_time(row["last_success"]), Text(row["advice"]),
         )  # fmt: skip
-    console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+    print_table(table)

@@ -1,20 +1,9 @@
-"""The registry in somebody else's program.
-
-    registry = ServiceRegistry()
-    await registry.register_service({"id": "openai", "provider": "openai", "api_key": key})
-    await registry.start_all_monitoring()
-    print(registry.get_service_health("openai")["verdict"])
-    await registry.stop()
-
-Everything runs on the caller's event loop. Without `data_dir` nothing outlives the process.
-"""
+"""`ServiceRegistry`: the whole exporter but its web server."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,70 +13,14 @@ from exporter.api.status import service_health
 from exporter.app import App, Options
 from exporter.cli.sources import from_environment
 from exporter.config import Configuration, Target, read_files, shown_declaration
-from exporter.management import (
-    InFileError,
-    KeyRefusedError,
-    ManagementError,
-    NoStorageError,
-    TakenError,
-)
-from exporter.registry import UnknownServiceError
+from exporter.library.incidents import Incidents
+from exporter.library.volatile import Volatile
+from exporter.management import ManagementError
 from exporter.secret import Secret, environment
-from exporter.sessions import RequestFailed, ServiceSession
-from exporter.settings import SettingsError
+from exporter.sessions import ServiceSession
 
 _WHO = "python"
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    secret: Secret
-    rotated_at: float
-
-
-class Volatile:
-    """Keeps what is changed in memory: the program that registers services is their record."""
-
-    keeps_keys = True
-
-    def __init__(self) -> None:
-        self._services: dict[str, Json] = {}
-        self._keys: dict[str, list[_Kept]] = {}
-
-    def atomic(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def services(self) -> Mapping[str, Json]:
-        return dict(self._services)
-
-    def put_service(self, service: str, raw: Json) -> None:
-        self._services[service] = raw
-
-    def delete_service(self, service: str) -> None:
-        self._services.pop(service, None)
-
-    def keys(self) -> Mapping[str, _Kept]:
-        return {service: kept[-1] for service, kept in self._keys.items()}
-
-    def put_key(self, service: str, key: Secret, *, at: float) -> None:
-        self._keys[service] = [*self._keys.get(service, ()), _Kept(key, at)][-2:]
-
-    def rollback(self, service: str) -> Secret | None:
-        kept = self._keys.get(service, [])
-        if len(kept) < 2:
-            return None
-        kept.pop()
-        return kept[-1].secret
-
-    def delete_key(self, service: str) -> None:
-        self._keys.pop(service, None)
-
-    def fingerprint(self, secret: Secret) -> str:
-        return ""
-
-    def audit(self, at: float, who: str, action: str, service: str, fingerprint: str = "") -> None:
-        """Write nothing down: the log has it."""
 
 
 class HealthMonitor:
@@ -119,11 +52,14 @@ class ServiceRegistry:
         data_dir: str | Path | None = None,
         variables: Mapping[str, str] | None = None,
         from_env: bool = False,
+        alertmanager: str | Sequence[str] = (),
+        prometheus: str = "",
     ) -> None:
         """Prepare a registry of the services in *config*, a file or directory, or of none.
 
         *variables* replaces the process environment for `${NAME}`; *from_env* registers every
-        provider whose key variable is set.
+        provider whose key variable is set. *alertmanager*, the URL of every peer, is asked for
+        alerts and told of manual incidents; *prometheus* for what was missed while away.
 
         Raises:
             StoreError: *data_dir* cannot be used.
@@ -136,12 +72,17 @@ class ServiceRegistry:
             return from_environment(known) if from_env else Configuration()
 
         directory = Path(data_dir) if data_dir is not None else None
-        options = Options(source=source, environment=known, data_dir=directory)
+        peers = (alertmanager,) if isinstance(alertmanager, str) else tuple(alertmanager)
+        options = Options(
+            source=source, environment=known, data_dir=directory, alertmanagers=peers,
+            prometheus=prometheus,
+        )  # fmt: skip
         self._app = App(options, storage=None if directory else Volatile())
         self._stop = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._prepared = False
         self.health_monitor = HealthMonitor(self._app)
+        self.incidents = Incidents(self._app, _WHO)
 
     async def __aenter__(self) -> Self:
         await self.start_all_monitoring()
@@ -283,19 +224,3 @@ def create_service_registry_from_env(
 ) -> ServiceRegistry:
     """Return a registry of every provider whose key variable is set."""
     return ServiceRegistry(variables=variables, from_env=True)
-
-
-__all__ = [
-    "HealthMonitor",
-    "InFileError",
-    "KeyRefusedError",
-    "ManagementError",
-    "NoStorageError",
-    "RequestFailed",
-    "ServiceRegistry",
-    "ServiceSession",
-    "SettingsError",
-    "TakenError",
-    "UnknownServiceError",
-    "create_service_registry_from_env",
-]

@@ -1,0 +1,84 @@
+"""How a command asks a running exporter, and how it shows what came back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from exporter.cli.serving import admin_token
+from exporter.cli.usage import UsageError
+from exporter.secret import Secret
+
+
+class RefusedError(Exception):
+    """The exporter answered with a problem."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(problem.get("title", "refused"))
+        self.problem = problem
+
+
+def ask(
+    base: str, method: str, path: str, *, body: dict[str, Any] | None = None,
+    token: Secret | None = None,
+) -> Any:  # fmt: skip
+    if not base.startswith(("http://", "https://")):
+        raise UsageError("--url must be the http:// or https:// URL of an exporter")
+    request = urllib.request.Request(base.rstrip("/") + path, method=method)  # noqa: S310
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token.reveal()}")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise RefusedError(_problem(error)) from None
+    except (OSError, ValueError):
+        raise UsageError(f"no exporter answers at {base}; start one or give --url") from None
+
+
+def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
+    try:
+        found = json.load(error)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"title": f"status {error.code}"}
+
+
+def sentence(problem: dict[str, Any]) -> str:
+    parts = [str(problem.get(name)) for name in ("title", "reason", "detail") if problem.get(name)]
+    return ": ".join(parts)
+
+
+def shown_time(at: float | None) -> str:
+    if at is None:
+        return ""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def needed_token(arguments: argparse.Namespace) -> Secret:
+    """Return the admin token.
+
+    Raises:
+        UsageError: none is given.
+    """
+    token = admin_token(arguments.admin_token_file)
+    if token is None:
+        raise UsageError("give --admin-token-file, the exporter's admin token")
+    return token
+
+
+def print_table(table: Table) -> None:
+    """Print *table* as wide as the terminal, or wide enough where nobody watches."""
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(table)

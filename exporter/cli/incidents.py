@@ -1,0 +1,114 @@
+"""`incidents`: the incident log of a running exporter, read and written."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import urllib.parse
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter.cli.asking import ask, needed_token, print_table, shown_time
+from exporter.clock import SystemClock
+
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+_VERBS = {"ack": "acknowledge", "resolve": "resolve", "note": "note"}
+_FILTERS = ("severity", "status", "service", "environment", "limit")
+
+
+def run_incidents(arguments: argparse.Namespace) -> int:
+    """List, show or change incidents.
+
+    Raises:
+        UsageError: no exporter answers, or the token is missing.
+        RefusedError: it refuses.
+    """
+    match arguments.verb:
+        case None | "list":
+            given = {name: getattr(arguments, name) for name in _FILTERS}
+            query = urllib.parse.urlencode({n: v for n, v in given.items() if v})
+            found = ask(arguments.url, "GET", f"/api/incidents?{query}")
+            _show(arguments, found, _print_rows)
+        case "show":
+            found = ask(arguments.url, "GET", f"/api/incidents/{_quoted(arguments.id)}")
+            _show(arguments, found, _print_one)
+        case "create":
+            names = ("summary", "severity", "service", "environment", "description")
+            body = {name: value for name in names if (value := getattr(arguments, name))}
+            _show(arguments, _send(arguments, "/api/incidents", body), _print_one)
+        case verb:
+            path = f"/api/incidents/{_quoted(arguments.id)}/{_VERBS[verb]}"
+            body = {"note": arguments.note} if arguments.note else {}
+            _show(arguments, _send(arguments, path, body), _print_one)
+    return 0
+
+
+def _send(arguments: argparse.Namespace, path: str, body: dict[str, Any]) -> Any:
+    body["by"] = arguments.by or getpass.getuser()
+    return ask(arguments.url, "POST", path, body=body, token=needed_token(arguments))
+
+
+def _quoted(id_: str) -> str:
+    return urllib.parse.quote(id_, safe="")
+
+
+def _show(arguments: argparse.Namespace, found: Any, write: Any) -> None:
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    else:
+        write(found)
+
+
+def _print_rows(found: dict[str, Any]) -> None:
+    rows = found["incidents"]
+    if not rows:
+        print("no incidents")
+        return
+    table = Table("id", "severity", "state", "since", "lasted", "what", "taken by")
+    for row in rows:
+        table.add_row(
+            row["id"], Text(row["severity"], _STYLES.get(row["severity"], "")), _state(row),
+            shown_time(row["started_at"]), _lasted(row), Text(row["summary"]),
+            Text(row["acknowledged_by"] or ""),
+        )  # fmt: skip
+    print_table(table)
+    if found["next"] is not None:
+        print("there are older ones: --limit shows up to 1000, the API pages")
+
+
+def _print_one(row: dict[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(row["summary"], "bold"))
+    facts = {
+        "id": row["id"], "severity": row["severity"], "state": _state(row),
+        "since": f"{shown_time(row['started_at'])} ({_lasted(row)})",
+        "about": ", ".join(filter(None, (row["service"], row["environment"], row["provider"]))),
+        "taken by": row["acknowledged_by"], "told": ", ".join(row["receivers"]),
+        "says": row["description"], "runbook": row["runbook_url"],
+    }  # fmt: skip
+    for name, value in facts.items():
+        if value:
+            console.print(Text(f"  {name:<10}{value}"))
+    for entry in row["timeline"]:
+        by = f" by {entry['by']}" if entry["by"] else ""
+        note = f": {entry['note']}" if entry["note"] else ""
+        console.print(Text(f"  {shown_time(entry['at'])}  {entry['kind']}{by}{note}"))
+
+
+def _state(row: dict[str, Any]) -> str:
+    return " ".join(filter(None, (row["status"], row["suppressed"] and f"({row['suppressed']})")))
+
+
+def _lasted(row: dict[str, Any]) -> str:
+    """Return how long an incident lasts or lasted, in the two largest units."""
+    seconds = max(0, int((row["resolved_at"] or SystemClock().now()) - row["started_at"]))
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if seconds >= size or (parts and len(parts) < 2):
+            parts.append(f"{seconds // size}{unit}")
+            seconds %= size
+    return " ".join(parts[:2]) or "0s"

@@ -1,0 +1,112 @@
+"""`service-registry incidents`, against a running exporter."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import main
+from tests.api.test_edge import TOKEN, Client, running
+
+CONFIG = "services: [{id: api, team: pay, base_url: 'http://127.0.0.1:9', enabled: false}]"
+
+
+class Terminal:
+    """Types commands and reads what they print."""
+
+    def __init__(self, client: Client, token: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.client, self.capture = client, capture
+        self.where = ("--url", client.base)
+        self.how = (*self.where, "--admin-token-file", str(token))
+
+    async def type(self, *words: str) -> tuple[int, str, str]:
+        """Return the exit code and both outputs of `incidents` with *words*."""
+        code = await asyncio.to_thread(main, ("incidents", *words))
+        return (code, *self.capture.readouterr())
+
+    async def opened(self, *more: str) -> str:
+        """Open an incident; return its id."""
+        given = ("create", "nobody can pay", *more, "--by", "ann", "--json", *self.how)
+        return str(json.loads((await self.type(*given))[1])["id"])
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Terminal]:
+    (tmp_path / "token").write_text(TOKEN)
+    async with running(CONFIG) as client:
+        yield Terminal(client, tmp_path / "token", capsys)
+
+
+async def test_without_incidents_it_says_so(terminal: Terminal) -> None:
+    assert (await terminal.type(*terminal.where))[:2] == (0, "no incidents\n")
+
+
+async def test_a_reported_incident_is_listed_with_what_it_is_about(terminal: Terminal) -> None:
+    id_ = await terminal.opened("--service", "api", "--severity", "critical")
+
+    code, said, _ = await terminal.type(*terminal.where)
+
+    assert code == 0
+    assert all(word in said for word in (id_, "critical", "open", "nobody can pay"))
+
+
+async def test_the_filters_of_the_api_can_be_typed_before_or_after_the_verb(
+    terminal: Terminal,
+) -> None:
+    await terminal.opened("--service", "api")
+
+    for words in (
+        ("--severity", "low"),
+        ("list", "--severity", "low"),
+        ("--severity", "low", "list"),
+    ):
+        assert (await terminal.type(*words, *terminal.where))[1] == "no incidents\n"
+    assert "api" not in (await terminal.type("list", "--service", "api", *terminal.where))[2]
+
+
+async def test_an_incident_is_taken_noted_and_ended_by_name(terminal: Terminal) -> None:
+    id_ = await terminal.opened()
+
+    await terminal.type("ack", id_, "on it", "--by", "ann", *terminal.how)
+    await terminal.type("note", id_, "the bank says 10 minutes", "--by", "bob", *terminal.how)
+    code, _, _ = await terminal.type("resolve", id_, "--by", "bob", *terminal.how)
+    said = (await terminal.type("show", id_, *terminal.where))[1]
+
+    assert code == 0
+    for line in (
+        "acknowledged by ann: on it", "note by bob: the bank says 10 minutes", "resolved by bob",
+    ):  # fmt: skip
+        assert line in said
+    found = json.loads((await terminal.type("show", id_, "--json", *terminal.where))[1])
+    assert (found["status"], found["acknowledged_by"]) == ("resolved", "ann")
+
+
+async def test_json_is_that_of_the_api(terminal: Terminal) -> None:
+    await terminal.opened()
+
+    said = (await terminal.type("list", "--json", *terminal.where))[1]
+
+    assert json.loads(said) == json.loads((await terminal.client.ask("GET", "/api/incidents"))[2])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("show", "nobody"), 1, "there is no such incident"),
+        (("show", "../services/api"), 1, "there is no such incident"),
+        (("list", "--limit", "0"), 1, "limit must be a number from 1 to 1000"),
+        (("ack", "nobody"), 2, "give --admin-token-file"),
+    ],
+)
+async def test_what_cannot_be_done_is_told_in_a_line(
+    terminal: Terminal, words: tuple[str, ...], code: int, says: str
+) -> None:
+    found = await terminal.type(*words, *terminal.where)
+
+    assert found[0] == code
+    assert says in found[2]
+    assert found[2].count("\n") == 1
