@@ -85,6 +85,8 @@ class Options:
     """The modules of /probe, which is off without them."""
     alertmanagers: tuple[str, ...] = ()
     """URLs of every peer: asked what they list, told of manual incidents."""
+    poll_interval: float = 30.0
+    """Seconds between two looks at what they list."""
     prometheus: str = ""
     """Asked once, at the start, for incidents that came and went meanwhile."""
     receiver_token: Secret | None = None
@@ -149,7 +151,13 @@ class App:
             kept, self.clock, show=self._show_incidents, notifies=bool(self.peers)
         )
         self.reconciliation = Reconciliation(
-            self.incidents, kept, self.peers, self.clock, told=self.own.reconciled_at.set
+            self.incidents,
+            kept,
+            self.peers,
+            self.clock,
+            told=self.own.reconciled_at.set,
+            interval=self.options.poll_interval,
+            settle=10 * self.options.poll_interval,
         )
         self.escalations = Escalations(
             self.incidents, kept, self.clock,
@@ -219,6 +227,8 @@ class App:
         self.exposition.refresh(target)
         self.persistence.history.add(result)
         changed = before is None or before.reason is not result.reason
+        if changed or not result.success:
+            self.persistence.soon(target.id)
         if changed or _log.isEnabledFor(logging.DEBUG):
             event(
                 _log, "state changed" if changed else "probed",

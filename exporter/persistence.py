@@ -1,5 +1,8 @@
 """What survives a restart: counters, last states and a day of results, saved every 15 seconds.
 
+What fails is saved within a second: an exporter that forgot how often something has failed would
+end its alert, and the next failures would wake somebody again.
+
 Without a directory nothing survives; the day is then kept for the page alone.
 
 The store is asked in a thread. A disk that refuses stops nothing: probing goes on from memory, what
@@ -9,6 +12,7 @@ could not be written is tried again, and a metric says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
@@ -21,6 +25,7 @@ from exporter.results import Results
 
 _log = logging.getLogger(__name__)
 INTERVAL = 15.0
+URGENT = 1.0
 
 
 class States(Protocol):
@@ -54,6 +59,7 @@ class Persistence:
         self.history = History()
         self._saved: dict[str, float] = {}
         self._known: frozenset[str] | None = None
+        self._urgent: set[str] = set()
 
     def restore(self) -> None:
         """Continue the counters of every service that the store knows."""
@@ -61,12 +67,28 @@ class Persistence:
             self._results.of(service).restore(state)
 
     async def run(self) -> None:
-        """Save every 15 seconds until cancelled."""
+        """Save until cancelled: all every 15 seconds, what fails every second."""
         for service in [name for name in self._results.by_service if name not in self._registry]:
             self._results.forget(service)  # a new service of that id begins anew
         while True:
-            await self._clock.sleep(INTERVAL)
+            due = self._clock.tick() + INTERVAL
+            while self._clock.tick() < due:
+                await self._clock.sleep(URGENT)
+                if self._urgent:
+                    await self._save_urgent()
             await self.save()
+
+    def soon(self, service: str) -> None:
+        """Save the state of *service* within a second."""
+        if not self._volatile:
+            self._urgent.add(service)
+
+    async def _save_urgent(self) -> None:
+        wanted, self._urgent = self._urgent, set()
+        states = {name: self._results.of(name).dump() for name in wanted if name in self._registry}
+        with contextlib.suppress(OSError):  # the next full save tries again, and tells
+            await asyncio.to_thread(self._write, states, [])
+            self._note(states)
 
     async def save(self) -> None:
         """Save what changed since the last time."""
@@ -88,6 +110,9 @@ class Persistence:
             return
         self._told(True)
         self._known = known
+        self._note(states)
+
+    def _note(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         for service, state in states.items():
             self._saved[service] = state["last"]["at"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
 from exporter.cli.asking import RefusedError, sentence
+from exporter.cli.demo import run_demo
 from exporter.cli.incidents import run_incidents
 from exporter.cli.listing import print_providers, print_schema
 from exporter.cli.probing import probe_once
@@ -99,6 +100,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "services": print_services,
     "stats": print_stats,
     "incidents": run_incidents,
+    "demo": run_demo,
     "rotate-key": rotate_key,
     "rotate-secret-key": _rotate_secret_key,
 }

@@ -42,6 +42,13 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     _add_remote(commands)
     _add_incidents(commands.add_parser("incidents", help="the incident log: list, take, end"))
+    demo = commands.add_parser(
+        "demo", help="an outage, told as it happens, with simulated providers"
+    )
+    demo.add_argument(
+        "--port", type=int, default=0, metavar="N", help="of the exporter; default any"
+    )
+    demo.add_argument("--keep", action="store_true", help="let everything run on at the end")
     secret = commands.add_parser("rotate-secret-key", help="encrypt every kept key anew")
     secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
     return parser
@@ -80,6 +87,11 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--alertmanager.token-file", dest="receiver_token_file", type=Path, metavar="FILE",
         help="token of its webhook; or SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE",
+    )  # fmt: skip
+    parser.add_argument(
+        "--alertmanager.interval", dest="poll_interval", type=float, default=30.0,
+        metavar="SECONDS",
+        help="between two looks; default 30",
     )  # fmt: skip
     parser.add_argument(
         "--prometheus.url", dest="prometheus", default="", metavar="URL",

@@ -29,6 +29,8 @@ def run_server(arguments: argparse.Namespace) -> int:
         raise UsageError("give --config or --from-env, not both")
     if not 0 <= arguments.shard_index < arguments.shard_count:
         raise UsageError("--shard.index must be from 0 to --shard.count minus 1")
+    if not 0.5 <= arguments.poll_interval <= 300:
+        raise UsageError("--alertmanager.interval must be from 0.5 to 300 seconds")
     level = logging.getLevelNamesMapping()[arguments.log_level.upper()]
     redaction = configure(arguments.log_format, level)
     options = _options(arguments)
@@ -80,6 +82,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         alertmanagers=tuple(
             _checked_url(url, "--alertmanager.url") for url in arguments.alertmanagers
         ),
+        poll_interval=arguments.poll_interval,
         prometheus=_checked_url(arguments.prometheus, "--prometheus.url"),
         lean=arguments.lean,
         data_dir=arguments.data_dir,

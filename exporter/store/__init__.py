@@ -5,9 +5,11 @@ from __future__ import annotations
 from exporter.store.errors import StoreError, StoreFullError, VaultError, VaultMissingError
 from exporter.store.incidents import IncidentTable
 from exporter.store.store import AuditEntry, Store, StoredKey
-from exporter.store.vault import Vault
+from exporter.store.vault import VARIABLE as SECRET_KEY_VARIABLE
+from exporter.store.vault import Vault, new_secret_key
 
 __all__ = [
+    "SECRET_KEY_VARIABLE",
     "AuditEntry",
     "IncidentTable",
     "Store",
@@ -17,4 +19,5 @@ __all__ = [
     "Vault",
     "VaultError",
     "VaultMissingError",
+    "new_secret_key",
 ]

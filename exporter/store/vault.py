@@ -26,6 +26,11 @@ HOW = (
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
+def new_secret_key() -> str:
+    """Return a fresh secret key, the content of a secret key file."""
+    return Fernet.generate_key().decode()
+
+
 class Vault:
     """Encrypts and reads keys; shows neither them nor its own."""
 

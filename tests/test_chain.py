@@ -1,0 +1,162 @@
+"""From a failed probe to the page and back, with the real programs: who is told what, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.chain import Chain, chain
+
+pytestmark = pytest.mark.slow
+
+KEY = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyz"
+FLEET = [f"api-{number}" for number in range(50)]
+QUICK = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
+
+
+def services(url: str) -> str:
+    """Return 50 services of our own, two of each of two providers, and a canary."""
+    rows: list[dict[str, Any]] = [{"id": name, "base_url": f"{url}/{name}/"} for name in FLEET]
+    for provider, key in (("openai", KEY), ("stripe", "rk_test_0123456789abcdefghij")):
+        rows += [
+            {
+                "id": f"{provider}-{letter}", "provider": provider, "api_key": key,
+                "base_url": f"{url}/{provider}/{letter}", "status_page": {"enabled": False},
+            }
+            for letter in "ab"
+        ]  # fmt: skip
+    alerts = {"key_invalid_after": "2s", "escalate_after": ["20s", "40s"]}
+    canary = {"url": f"{url}/canary", "expected_status_codes": [200], **QUICK}
+    defaults = {"team": "platform", "health_check": QUICK, "alerts": alerts}
+    return json.dumps({"defaults": defaults, "canaries": [canary], "services": rows})
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    with chain(tmp_path_factory.mktemp("chain"), services) as made:
+        yield made
+
+
+@pytest.fixture
+def calm(running: Chain) -> Chain:
+    """The chain with nothing wrong, and nothing of an earlier test in the sinks."""
+    running.calm()
+    running.web.items.clear()
+    running.mail.items.clear()
+    return running
+
+
+def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: Chain) -> None:
+    calm.provider.answers["/api-7/"] = (503, {})
+    opened = calm.incident("ServiceDown", "open", service="api-7")
+    calm.until("mail", lambda: calm.mails("api-7", "CRITICAL"))
+    calm.until("webhook", lambda: calm.hooks("api-7", "firing"))
+    calm.until("page", lambda: calm.pages("api-7"))
+    begun = calm.query('min_over_time(probe_last_success_timestamp_seconds{service="api-7"}[2m])')
+    calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "ann", "note": "mine"})
+    calm.until("known", lambda: calm.query('service_incident_acknowledged{service="api-7"} == 1'))
+    taken = calm.incident("ServiceDown", "acknowledged", service="api-7")
+    calm.provider.answers.clear()
+    ended = calm.incident("ServiceDown", "resolved", service="api-7")
+    calm.until("told of the end", lambda: calm.mails("api-7", "RESOLVED"))
+    calm.until("told of the end", lambda: calm.hooks("api-7", "resolved"))
+    calm.marked()
+
+    assert begun
+    assert ended["id"] == opened["id"] == taken["id"]
+    assert (ended["acknowledged_by"], ended["severity"]) == ("ann", "critical")
+    assert ended["started_at"] < taken["acknowledged_at"] < ended["resolved_at"]
+    times = {event["kind"]: event["at"] for event in ended["timeline"]}
+    assert times["opened"] == ended["started_at"]
+    assert times["resolved"] == ended["resolved_at"]
+    assert "provider" in opened["description"]
+    for told in (
+        calm.mails("api-7", "CRITICAL"), calm.mails("api-7", "RESOLVED"),
+        calm.hooks("api-7", "firing"), calm.hooks("api-7", "resolved"),
+        calm.pages("api-7"), calm.pages("api-7", "resolve"),
+    ):  # fmt: skip
+        assert len(told) == 1, told
+    assert not [mail for mail in calm.mail.items if "Escalation" in mail.subject]
+    stats = calm.ask("/api/incidents/stats")
+    assert stats["mttr_seconds"] > 0
+    assert stats["mtta_seconds"] > 0
+
+
+def test_nobody_takes_it_and_it_escalates_level_by_level_until_somebody_does(calm: Chain) -> None:
+    calm.provider.answers["/api-8/"] = (500, {})
+    opened = calm.incident("ServiceDown", "open", service="api-8")
+    calm.until("level 1", lambda: calm.mails("api-8", "Escalation 1"))
+    calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "bob"})
+    calm.until("ended", lambda: not calm.query('ALERTS{alertname="ServiceUnresolved"}'))
+    calm.until("told", lambda: calm.mails("api-8", "RESOLVED"))
+    still = calm.incident("ServiceDown", "acknowledged", service="api-8")
+    calm.provider.answers.clear()
+    calm.incident("ServiceDown", "resolved", service="api-8")
+    calm.marked()
+
+    assert still["id"] == opened["id"]
+    notes = [event["note"] for event in still["timeline"] if event["kind"] == "escalated"]
+    assert notes == ["level 1"]
+    assert not calm.mails("api-8", "Escalation 2")
+    assert [one["alertname"] for one in calm.incidents(service="api-8")] == ["ServiceDown"]
+
+
+def test_a_rejected_key_is_named_and_nothing_else_is_told_of_it(calm: Chain) -> None:
+    rejected = {"error": {"type": "invalid_request_error", "code": "invalid_api_key"}}
+    calm.provider.answers["/openai/a/"] = (401, rejected)
+    opened = calm.incident("ServiceKeyRejected", "open", service="openai-a")
+    calm.until("mail", lambda: calm.mails("openai-a", "HIGH"))
+    calm.marked()
+    told = [mail for mail in calm.mail.items if "openai-a" in mail.subject]
+    calm.provider.answers.clear()
+    calm.ask("/api/services/openai-a/key", {"api_key": KEY[::-1], "force": True}, "PUT")
+    calm.incident("ServiceKeyRejected", "resolved", service="openai-a")
+
+    assert opened["summary"] == "The API key of openai-a (production) is rejected by openai."
+    assert [mail.subject.count("API key of openai-a") for mail in told] == [1]
+    assert not calm.pages("openai")
+    assert {one["alertname"] for one in calm.incidents(service="openai-a")} == {
+        "ServiceKeyRejected"
+    }
+
+
+def test_a_dead_network_of_ours_is_one_page_for_all_services(calm: Chain) -> None:
+    calm.provider.disconnect()
+    calm.until("page", lambda: calm.pages("network"))
+
+    def held() -> bool:
+        down = calm.unresolved("ServiceDown")
+        return len(down) == len(FLEET) + 4 and all(one["suppressed"] for one in down)
+
+    calm.until("all are down and held back", held)
+    calm.marked()
+    pages, mails = calm.pages(), list(calm.mail.items)
+    calm.provider.connect()
+
+    assert [page.body["payload"]["summary"].count("network") for page in pages[:1]] == [1]
+    assert len([page for page in pages if "marker" not in page.body["payload"]["summary"]]) == 1
+    assert len([mail for mail in mails if "marker" not in mail.subject]) == 1
+
+
+def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> None:
+    calm.provider.answers["/stripe/"] = (503, {})
+    opened = calm.incident("ProviderOutage", "open")
+
+    def held() -> bool:
+        down = calm.unresolved("ServiceDown")
+        return len(down) == 2 and all(one["suppressed"] for one in down)
+
+    calm.until("its services are held back", held)
+    calm.until("page", lambda: calm.pages("stripe"))
+    calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "ann"})
+    covered = 'sum(service_incident_acknowledged{provider="stripe"}) == 2'
+    calm.until("its services are taken with it", lambda: calm.query(covered))
+    calm.marked()
+    calm.provider.answers.clear()
+    calm.incident("ProviderOutage", "resolved")
+
+    assert opened["provider"] == "stripe"
+    assert len(calm.pages("stripe")) == 1
