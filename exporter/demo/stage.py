@@ -62,6 +62,7 @@ async def built(folder: Path, port: int, *, chain: bool) -> AsyncIterator[Stage]
             port=port,
             data_dir=folder / "data",
             alertmanagers=peers,
+            poll_interval=1.0,
             prometheus=f"http://{addresses['prometheus']}" if chain else "",
             admin_token=Secret(token),
         )

@@ -15,7 +15,7 @@ from exporter.demo.providers import NAMES, Fault
 from exporter.demo.sinks import Notice
 from exporter.demo.stage import SPEED, Stage, built, new_key
 from exporter.incidents import Incident, IncidentStatus, Query
-from exporter.model import FACTS, Verdict
+from exporter.model import Verdict, advice_of
 from exporter.results import Status, status_of
 from exporter.secret import Secret
 
@@ -103,7 +103,7 @@ class Teller:
         await self._until(f"the verdict on {service} is {verdict}", reached)
         last = results.of(service).last
         assert last is not None
-        fault = f"whose fault: {verdict} ({last.reason}); {FACTS[last.reason].advice}"
+        fault = f"whose fault: {verdict} ({last.reason}); {advice_of(last.reason, verdict)}"
         self.say(f"exporter: {service} fails; {fault}")
 
     async def _incident(
@@ -218,11 +218,12 @@ class Teller:
 
     async def sum_up(self) -> None:
         """Say what the log remembers."""
-        stats = await self._stage.app.incidents.stats()
         self._chapter("What the incident log remembers")
         if not self._stage.alertmanager:
             self.say("nothing: without Prometheus and Alertmanager there are no incidents")
             return
+        await self._until("every incident is resolved", self._all_resolved)
+        stats = await self._stage.app.incidents.stats()
         self.say(f"{stats.total} incidents, {stats.resolved} of them resolved")
         if stats.mtta_seconds is not None and stats.mttr_seconds is not None:
             self.say(
@@ -230,8 +231,11 @@ class Teller:
                 f"to resolve {stats.mttr_seconds:.0f} s"
             )
 
+    async def _all_resolved(self) -> bool:
+        return not await self._stage.app.incidents.unresolved()
+
     async def _all_held(self) -> bool:
-        seen = await self._stage.app.incidents.find(Query(status=IncidentStatus.OPEN))
+        seen = await self._stage.app.incidents.unresolved()
         held = {one.service for one in seen if one.suppressed and one.alertname == "ServiceDown"}
         return held >= set(NAMES)
 
