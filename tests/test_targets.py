@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from exporter.config import Target, make_target, read_text
-from exporter.config.thresholds import Threshold
+from exporter.config.declarations import Alerts
+from exporter.config.thresholds import Threshold, thresholds_of
 from exporter.probers import Endpoint
 from exporter.providers import presets
 from exporter.secret import Secret
@@ -840,3 +841,12 @@ def test_an_unset_next_key_is_no_mistake() -> None:
     declared = read_text(text, "services.yaml", {}).services[0]
 
     assert make_target(declared, {}).next_key is None
+
+
+@pytest.mark.parametrize(("interval", "limit"), [(1, 5), (60, 5), (120, 3), (300, 1), (3600, 1)])
+def test_the_default_of_rate_limited_can_be_reached_at_every_interval(
+    interval: float, limit: float
+) -> None:
+    rows = thresholds_of(Alerts(), interval)
+
+    assert [row.value for row in rows if row.name == "rate_limited_15m"] == [limit]

@@ -72,7 +72,10 @@ class Alerts:
     latency_p95: Duration | None = option(None, "95th percentile of the latency.", min=0.001)
     key_invalid_after: Duration = option(120.0, "Key rejected for so long.", shown="2m")
     key_days: int = option(14, "Days before the key expires.", minimum=1)
-    rate_limited: int = option(5, "Probes answered 429 in 15 minutes.", minimum=1)
+    rate_limited: int | None = option(
+        None, "Probes answered 429 in 15 minutes; default 5, half of all if those are fewer.",
+        minimum=1,
+    )
     rate_limit_remaining: Ratio = option(0.1, "Share of a rate limit that is left.", shown="10%")
     certificate_days: int = option(14, "Days before the certificate expires.", minimum=1)
     stale_after: Duration | None = option(

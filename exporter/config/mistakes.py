@@ -43,7 +43,7 @@ def service_mistakes(raw: dict[str, Any]) -> Found:
     yield from _headers(raw.get("additional_headers", {}), ("additional_headers",))
     for path, what in check_mistakes(raw.get("health_check", {})):
         yield ("health_check", *path), what
-    yield from _alert_mistakes(raw.get("alerts", {}))
+    yield from _alert_mistakes(raw.get("alerts", {}), raw.get("health_check", {}).get("interval"))
     yield from _metadata_mistakes(raw.get("metadata", {}))
     for index, window in enumerate(raw.get("maintenance", ())):
         if {"start", "end"} <= window.keys() and (
@@ -164,7 +164,9 @@ def _has_control(text: str) -> bool:
     return any(ord(c) < 32 or ord(c) == 127 for c in text)
 
 
-def _alert_mistakes(raw: dict[str, Any]) -> Found:
+def _alert_mistakes(raw: dict[str, Any], interval: str | None) -> Found:
+    if interval and (stale := raw.get("stale_after")) and duration(stale) <= duration(interval):
+        yield ("alerts", "stale_after"), "must be more than health_check.interval"
     if raw.get("critical_after", 5) <= raw.get("down_after", 3):
         yield ("alerts", "critical_after"), "must be more than down_after"
     steps = [duration(text) for text in raw.get("escalate_after", ())]

@@ -56,7 +56,8 @@ def _rows(alerts: Alerts, interval: float) -> Iterator[Threshold]:
         yield Threshold("latency_p95_seconds", severity("latency"), alerts.latency_p95)
     yield Threshold("key_invalid_seconds", severity("key_invalid"), alerts.key_invalid_after)
     yield Threshold("key_remaining_seconds", severity("key_expiring"), alerts.key_days * _DAY)
-    yield Threshold("rate_limited_15m", severity("rate_limited"), alerts.rate_limited)
+    limited = alerts.rate_limited or max(1, min(5, int(900 / interval / 2)))
+    yield Threshold("rate_limited_15m", severity("rate_limited"), limited)
     yield Threshold("rate_limit_remaining_ratio", severity("headroom"), alerts.rate_limit_remaining)
     days = alerts.certificate_days
     yield Threshold("certificate_remaining_seconds", severity("certificate"), days * _DAY)

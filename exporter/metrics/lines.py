@@ -88,8 +88,12 @@ def line(name: str, view: View, value: float) -> str:
 
 
 def _fresh(view: View) -> bool:
-    """Return whether there is a last result that still counts as now."""
-    return view.tally.last is not None and not view.tally.stale
+    """Return whether there is a last result that still counts as now.
+
+    What is not probed any more, disabled or without its key, says nothing about now.
+    """
+    probed = view.target.enabled and view.target.endpoint is not None
+    return probed and view.tally.last is not None and not view.tally.stale
 
 
 def _interleaved(labels: str, values: list[int]) -> tuple[str | int, ...]:
@@ -210,7 +214,7 @@ def up(view: View) -> str:
 
 
 def verdict(view: View) -> str:
-    last = view.tally.last
+    last = view.tally.last if _fresh(view) else None
     if view.tally.stale:
         index = _VERDICTS.index(Verdict.MONITORING)
     else:

@@ -183,6 +183,21 @@ async def test_a_stale_result_is_no_data_and_the_verdict_monitoring(stage: Stage
     assert [v for (v,), value in verdicts.items() if value] == [Verdict.MONITORING]
 
 
+@pytest.mark.parametrize("change", [{"enabled": False}, {"endpoint": None}])
+async def test_what_is_not_probed_any_more_says_nothing_about_now(
+    stage: Stage, change: dict[str, Any]
+) -> None:
+    target = stage.put(service_target("a"))
+    rich_probe(stage, target)
+
+    stage.put(replace(target, **change))
+
+    for name in ("probe_success", "service_up", "service_key_valid", "probe_duration_seconds"):
+        assert await stage.samples(name, "service") == {}
+    assert set((await stage.samples("service_verdict", "verdict")).values()) == {0.0}
+    assert await stage.samples("probe_attempts_total", "service") != {}
+
+
 async def test_a_refresh_shows_what_a_full_rendering_would(stage: Stage) -> None:
     target = stage.put(rich_target())
     for reason in (Reason.OK, Reason.TIMEOUT, Reason.TIMEOUT, Reason.AUTH_INVALID, Reason.OK):
