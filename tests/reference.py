@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from exporter.config import Canary, Monitoring, Service
-from exporter.metrics import FAMILIES
+from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
+from exporter.metrics.families import Family
+from exporter.metrics.incidents import IncidentFamily
 from exporter.model import FACTS, Reason
 from exporter.providers import presets
 from exporter.settings import reference
@@ -23,11 +25,11 @@ def settings(cls: object) -> Iterator[str]:
     yield from reference(cls)
 
 
-def metrics() -> Iterator[str]:
-    """Yield the table of the metrics of a service."""
+def metrics(families: Iterable[Family | IncidentFamily]) -> Iterator[str]:
+    """Yield the table of *families*."""
     yield "| metric | type | meaning |"
     yield "|---|---|---|"
-    for family in FAMILIES:
+    for family in families:
         yield f"| `{family.name}` | {family.kind} | {family.help} |"
 
 
@@ -61,7 +63,8 @@ PARTS = {
     ("config/README.md", "canary"): lambda: settings(Canary),
     ("config/README.md", "monitoring"): lambda: settings(Monitoring),
     ("config/README.md", "providers"): providers,
-    ("exporter/metrics/README.md", "metrics"): metrics,
+    ("exporter/metrics/README.md", "metrics"): lambda: metrics(FAMILIES),
+    ("exporter/metrics/README.md", "incidents"): lambda: metrics(INCIDENT_FAMILIES),
     ("exporter/metrics/README.md", "reasons"): reasons,
 }
 
