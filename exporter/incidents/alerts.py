@@ -6,6 +6,7 @@ added under version "4"); api/v2/openapi.yaml.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from exporter.incidents.model import SEVERITIES, Alert
 WATCHDOG = "Watchdog"
 MANUAL = "ManualIncident"
 _LONGEST_LABEL, _LONGEST_TEXT, _MOST_LABELS = 256, 4096, 64
+_HEX = re.compile("[0-9a-f]{1,32}")
 _OTHER_WORDS = {"page": "critical", "error": "high", "warning": "medium", "info": "low"}
 # What an alert is about stays the same when its severity, owner or kind is declared anew.
 _NOT_IDENTITY = frozenset({"severity", "escalation", "burn", "team", "category", "cluster"})
@@ -47,13 +49,12 @@ def _from_webhook(alert: Any, where: str) -> Alert:
     if status not in ("firing", "resolved"):
         raise MessageError(f"{where}.status must be firing or resolved")
     labels = _texts(alert.get("labels"), f"{where}.labels", _LONGEST_LABEL)
-    starts = _time(alert.get("startsAt"), f"{where}.startsAt")
+    starts = time_of(alert.get("startsAt"), f"{where}.startsAt")
     ends = None
     if status == "resolved":
-        ends = max(starts, _time(alert.get("endsAt"), f"{where}.endsAt"))
-    found = alert.get("fingerprint")
+        ends = max(starts, time_of(alert.get("endsAt"), f"{where}.endsAt"))
     return Alert(
-        fingerprint=found if isinstance(found, str) and found else fingerprint(labels),
+        fingerprint=_fingerprint(alert, labels),
         labels=labels,
         annotations=_texts(alert.get("annotations", {}), f"{where}.annotations", _LONGEST_TEXT),
         firing=ends is None,
@@ -76,19 +77,42 @@ def from_api(alerts: Any) -> list[Alert]:
 def _from_api(alert: Any, where: str) -> Alert:
     if not isinstance(alert, Mapping) or not isinstance(alert.get("status"), Mapping):
         raise MessageError(f"{where} must be an object with a status")
-    status, labels = alert["status"], _texts(alert.get("labels"), where, _LONGEST_LABEL)
+    status = alert["status"]
+    labels = _texts(alert.get("labels"), f"{where}.labels", _LONGEST_LABEL)
     suppressed = "inhibited" if status.get("inhibitedBy") else ""
     if status.get("silencedBy"):
         suppressed = "silenced"
-    receivers = [r.get("name") for r in alert.get("receivers", ()) if isinstance(r, Mapping)]
+    receivers = alert.get("receivers", [])
+    if not isinstance(receivers, list):
+        raise MessageError(f"{where}.receivers must be a list")
+    names = [r.get("name") for r in receivers if isinstance(r, Mapping)]
     return Alert(
-        fingerprint=str(alert.get("fingerprint") or fingerprint(labels)),
+        fingerprint=_fingerprint(alert, labels),
         labels=labels,
-        annotations=_texts(alert.get("annotations", {}), where, _LONGEST_TEXT),
-        starts_at=_time(alert.get("startsAt"), f"{where}.startsAt"),
+        annotations=_texts(alert.get("annotations", {}), f"{where}.annotations", _LONGEST_TEXT),
+        starts_at=time_of(alert.get("startsAt"), f"{where}.startsAt"),
         suppressed=suppressed,
-        receivers=tuple(sorted(name for name in receivers if isinstance(name, str))),
+        receivers=tuple(sorted(_clean(name) for name in names if isinstance(name, str))),
     )
+
+
+def made(labels: Any, annotations: Any, starts_at: float, ends_at: float | None = None) -> Alert:
+    """Return an alert of a person or of Prometheus, within the bounds of Alertmanager's.
+
+    Raises:
+        MessageError: labels or annotations are no texts.
+    """
+    labels = _texts(labels, "labels", _LONGEST_LABEL)
+    return Alert(
+        fingerprint=fingerprint(labels), labels=labels, firing=ends_at is None,
+        annotations=_texts(annotations, "annotations", _LONGEST_TEXT),
+        starts_at=starts_at, ends_at=ends_at,
+    )  # fmt: skip
+
+
+def _fingerprint(alert: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    found = alert.get("fingerprint")
+    return found if isinstance(found, str) and _HEX.fullmatch(found) else fingerprint(labels)
 
 
 def _texts(given: Any, where: str, longest: int) -> dict[str, str]:
@@ -104,13 +128,18 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _time(given: Any, where: str) -> float:
+def time_of(given: Any, where: str) -> float:
+    """Return the Unix time of a text, not before 1970.
+
+    Raises:
+        MessageError: it is no time.
+    """
     # Go prints RFC 3339 with none to nine digits of a second; 3.11 and later read them all.
     try:
         found = datetime.fromisoformat(given)
         if found.tzinfo is None:
             raise ValueError
-        return found.timestamp()
+        return max(0.0, found.timestamp())
     except (TypeError, ValueError, OverflowError):
         raise MessageError(f"{where} must be an RFC 3339 time") from None
 
@@ -127,6 +156,8 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 def severity_of(labels: Mapping[str, str]) -> str:
     """Return the alert's severity in our words, "none" for one that is no trouble."""
     word = labels.get("severity", "")
+    if labels.get("alertname") == WATCHDOG:
+        return "none"
     if word in SEVERITIES or word == "none":
         return word
     return _OTHER_WORDS.get(word, "medium")

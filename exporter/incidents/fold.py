@@ -2,8 +2,8 @@
 
 Everything that is said may be repeated, late, out of order or missing:
 
-- firing opens, extends or reopens; older than the known end it is stale, unless a poll says so:
-  what Alertmanager lists now is the truth;
+- firing opens, extends or reopens; older than the known end of that alert it is stale, unless a
+  poll says so: what Alertmanager lists now is the truth;
 - resolved ends the alert it belongs to; the incident ends with its last alert; without a known
   incident a closed one is written, so that a lost beginning loses nothing;
 - what polls do not list any more ended when it was missed first.
@@ -49,7 +49,7 @@ def fold(
     if severity_of(alert.labels) == "none":
         return None
     if alert.firing:
-        return _firing(known[0] if known else None, alert, _Said(source, now), id_, grace)
+        return _firing(known, alert, _Said(source, now), id_, grace)
     return _ended(known, alert, source, id_, grace)
 
 
@@ -67,22 +67,37 @@ class _Said:
 
 
 def _firing(
-    current: Incident | None, alert: Alert, said: _Said, id_: str, grace: float
+    known: Sequence[Incident], alert: Alert, said: _Said, id_: str, grace: float
 ) -> Change | None:
-    if current is None:
+    if not known:
         return _opened(alert, said.source, id_)
+    current = known[0]
+    if any(alert.starts_at <= (one.resolved_at or 0.0) for one in known[1:]):
+        if said.source is not Source.POLL:
+            return None  # late, of an episode before the last
+        alert = replace(alert, starts_at=max(alert.starts_at, current.started_at))
     end = current.resolved_at
     if end is None:
         return _seen(current, alert, said)
     if current.manual:
         return None
     if alert.starts_at <= end:
-        # Only a poll knows that it fires now: the end was false. A person's word stands.
-        false_end = said.outlives(end) and not current.by_person
-        return _reopened(current, alert, said.source) if false_end else None
+        reopens = not _over(current, alert) or (said.outlives(end) and not current.by_person)
+        return _reopened(current, alert, said.source) if reopens else None
     if alert.starts_at - end <= grace:
         return _reopened(current, alert, said.source)
     return _opened(alert, said.source, id_)
+
+
+def _over(incident: Incident, alert: Alert) -> bool:
+    """Whether *alert*, which began before the end of *incident*, is known to have ended too.
+
+    A person's word stands, and so does what Prometheus saw: it is asked of what is over only.
+    """
+    if incident.by_person or incident.resolved_by == Source.PROMETHEUS:
+        return True
+    state = _find(incident, alert)
+    return state is not None and alert.starts_at <= (state.ended_at or 0.0)
 
 
 def _opened(alert: Alert, source: Source, id_: str) -> Change:
@@ -100,15 +115,15 @@ def _opened(alert: Alert, source: Source, id_: str) -> Change:
         severity=severity,
         reached=(severity,),
         started_at=alert.starts_at,
-        manual=labels.get("alertname") == MANUAL,
+        # Somebody else's, or of a log that is lost, is an alert like others: told as ours, with
+        # an id of ours, it would come back as yet another one.
+        manual=labels.get("alertname") == MANUAL and labels.get("incident") == id_,
         receivers=alert.receivers,
         alerts=(_state(alert),),
     )
     incident = _told(incident, alert)
-    entries = [Entry(at=alert.starts_at, kind=Kind.OPENED, by=source, note=severity)]
-    if incident.suppressed:
-        entries.append(_suppression(incident, alert.starts_at, source))
-    return Change(incident=incident, entries=tuple(entries))
+    entry = Entry(at=alert.starts_at, kind=Kind.OPENED, by=source, note=severity)
+    return Change(incident=incident, entries=(entry,))
 
 
 def _told(incident: Incident, alert: Alert) -> Incident:
@@ -139,33 +154,40 @@ def _seen(incident: Incident, alert: Alert, said: _Said) -> Change | None:
     state = _find(incident, alert)
     if state is None:
         return _joined(incident, alert, said.source)
-    if not state.firing:
-        assert state.ended_at is not None
-        if alert.starts_at <= state.ended_at and not said.outlives(state.ended_at):
-            return None
-        state = replace(state, firing=True, starts_at=alert.starts_at)
-    state = replace(state, starts_at=min(state.starts_at, alert.starts_at), missed_since=None)
+    end = state.ended_at
+    if end is not None and alert.starts_at <= end and not said.outlives(end):
+        return None
+    starts = max(state.starts_at, alert.starts_at)
+    state = replace(state, firing=True, starts_at=starts, missed_since=None)
     after = _polled(_with(incident, state), alert)
     return None if after == incident else Change(incident=after)
 
 
 def _joined(incident: Incident, alert: Alert, source: Source) -> Change:
     """Add an alert to an incident: a higher severity, or an escalation level."""
+    change = _widened(incident, alert, source)
+    after = _with(change.incident, _state(alert))
+    return Change(incident=_polled(after, alert), entries=change.entries)
+
+
+def _widened(incident: Incident, alert: Alert, source: Source) -> Change:
+    """Return *incident* with what *alert* tells of its beginning and its severity."""
     severity = severity_of(alert.labels)
     after = replace(
-        incident,
-        alerts=(*incident.alerts, _state(alert)),
+        incident, started_at=min(incident.started_at, alert.starts_at),
         reached=_reached(incident.reached, severity),
         severity=worst((incident.severity, severity)),
-    )
-    entries: tuple[Entry, ...] = ()
-    if level := alert.labels.get("escalation"):
+    )  # fmt: skip
+    level = alert.labels.get("escalation")
+    if level and _find(incident, alert) is None:
         kind, note = Kind.ESCALATED, f"level {level}"
-        entries = (Entry(at=alert.starts_at, kind=kind, by=source, note=note),)
     elif after.severity != incident.severity:
-        entries = (Entry(at=alert.starts_at, kind=Kind.RAISED, by=source, note=severity),)
         after = _told(after, alert)
-    return Change(incident=_polled(after, alert), entries=entries)
+        kind, note = Kind.RAISED, severity
+    else:
+        return Change(incident=after)
+    entry = Entry(at=alert.starts_at, kind=kind, by=source, note=note)
+    return Change(incident=after, entries=(entry,))
 
 
 def _polled(incident: Incident, alert: Alert) -> Incident:
@@ -179,36 +201,28 @@ def _polled(incident: Incident, alert: Alert) -> Incident:
     return replace(incident, receivers=tuple(sorted({*incident.receivers, *alert.receivers})))
 
 
-def suppression(before: Incident, after: Incident, at: float) -> tuple[Entry, ...]:
-    """Return the entry for a change in what is kept from people, once a poll was folded."""
-    if before.suppressed == after.suppressed or after.resolved_at is not None:
+def suppression(before: str, after: Incident, source: Source, at: float) -> tuple[Entry, ...]:
+    """Return the entry for a change in what is kept from people, once all was folded."""
+    if before == after.suppressed or after.resolved_at is not None:
         return ()
-    return (_suppression(after, at, Source.POLL),)
-
-
-def _suppression(incident: Incident, at: float, source: Source) -> Entry:
-    kind = Kind.SUPPRESSED if incident.suppressed else Kind.UNSUPPRESSED
-    return Entry(at=at, kind=kind, by=source, note=incident.suppressed)
+    kind = Kind.SUPPRESSED if after.suppressed else Kind.UNSUPPRESSED
+    return (Entry(at=at, kind=kind, by=source, note=after.suppressed),)
 
 
 def _reopened(incident: Incident, alert: Alert, source: Source) -> Change:
+    change = _widened(incident, alert, source)
     state = _find(incident, alert) or _state(alert)
     state = replace(
         state, firing=True, missed_since=None, suppressed=alert.suppressed or "",
-        starts_at=alert.starts_at if source is not Source.POLL else state.starts_at,
+        starts_at=max(state.starts_at, alert.starts_at),
     )  # fmt: skip
-    severity = severity_of(alert.labels)
     after = replace(
-        _with(incident, state),
-        resolved_at=None,
-        resolved_by="",
-        by_person=False,
+        _with(change.incident, state), resolved_at=None, resolved_by="", by_person=False,
         reopened=incident.reopened + 1,
-        severity=worst((incident.severity, severity)),
-        reached=_reached(incident.reached, severity),
-    )
+    )  # fmt: skip
     at = max(alert.starts_at, incident.resolved_at or 0.0)
-    return Change(incident=after, entries=(Entry(at=at, kind=Kind.REOPENED, by=source),))
+    entry = Entry(at=at, kind=Kind.REOPENED, by=source)
+    return Change(incident=after, entries=(entry, *change.entries))
 
 
 # -- ended -----------------------------------------------------------------------------------
@@ -223,25 +237,30 @@ def _ended(
         if alert.labels.get("alertname") == MANUAL and any(one.manual for one in known):
             return None
         return _closed(alert, source, id_)
-    if source is Source.PROMETHEUS or found.manual or _settled(found, alert):
-        return None  # Prometheus only fills gaps; a person's incident ends by a person's word
-    state = _find(found, alert)
-    if state is None:
-        found = replace(found, alerts=(*found.alerts, _state(alert)))
-        state = _state(alert)
-    elif state.firing:
-        former = state.ended_at
-        if alert.ends_at < state.starts_at or (former is not None and alert.ends_at <= former):
-            return None
-    elif state.ended_at is not None and alert.ends_at <= state.ended_at:
+    if found.manual or _settled(found, alert):
+        return None  # what a person began or ended
+    if source is Source.PROMETHEUS and found.resolved_by != source:
+        return None  # it only fills gaps
+    again = found.resolved_at is not None and alert.starts_at > found.resolved_at
+    begun = (_reopened if again else _widened)(found, alert, source)
+    after = _with(begun.incident, _end_of(_find(begun.incident, alert), alert))
+    if not found.suppressed and after.suppressed:  # a poll will tell: its inhibitor may have ended
+        after = replace(after, alerts=tuple(replace(s, suppressed="") for s in after.alerts))
+    change = _closing(after, source)
+    if change.incident == found:
         return None
-    severity = severity_of(alert.labels)
-    after = _with(found, replace(state, firing=False, ended_at=alert.ends_at, suppressed=""))
-    after = replace(
-        after, started_at=min(found.started_at, alert.starts_at),
-        severity=worst((found.severity, severity)), reached=_reached(found.reached, severity),
-    )  # fmt: skip
-    return _closing(after, source)
+    return Change(incident=change.incident, entries=(*begun.entries, *change.entries))
+
+
+def _end_of(state: AlertState | None, alert: Alert) -> AlertState:
+    """Return *state* with the end of *alert*, unless it is that of an earlier time."""
+    if state is None:
+        return _state(alert)
+    assert alert.ends_at is not None
+    newer = state.ended_at is None or alert.ends_at > state.ended_at
+    if not newer or (state.firing and alert.ends_at < state.starts_at):
+        return state
+    return replace(state, firing=False, ended_at=alert.ends_at, missed_since=None, suppressed="")
 
 
 def _settled(incident: Incident, alert: Alert) -> bool:
@@ -292,10 +311,8 @@ def _missed(state: AlertState, listed: Collection[str], now: float) -> AlertStat
         return state
     if state.missed_since is None:  # a message may have come while the poll was under way
         return replace(state, missed_since=now)
-    return replace(
-        state, firing=False, ended_at=max(state.missed_since, state.starts_at),
-        missed_since=None, suppressed="",
-    )  # fmt: skip
+    end = max(state.missed_since, state.starts_at, state.ended_at or 0.0)
+    return replace(state, firing=False, ended_at=end, missed_since=None, suppressed="")
 
 
 # -- by people -------------------------------------------------------------------------------
@@ -305,7 +322,8 @@ def acknowledged(incident: Incident, by: str, note: str, now: float) -> Change |
     """Return *incident* taken by *by*; the first to take it stays."""
     if incident.acknowledged_at is not None:
         return noted(incident, by, note, now) if note else None
-    after = replace(incident, acknowledged_at=now, acknowledged_by=by)
+    # Clocks differ: nobody takes it before it began.
+    after = replace(incident, acknowledged_at=max(now, incident.started_at), acknowledged_by=by)
     entry = Entry(at=now, kind=Kind.ACKNOWLEDGED, by=by, note=note)
     return Change(incident=after, entries=(entry,))
 

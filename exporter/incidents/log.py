@@ -7,6 +7,7 @@ came. What has returned is kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Collection, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.incidents import fold
-from exporter.incidents.alerts import MANUAL, WATCHDOG, fingerprint, from_webhook, key_of
+from exporter.incidents.alerts import MANUAL, WATCHDOG, from_webhook, key_of, made
 from exporter.incidents.fold import Change
 from exporter.incidents.model import (
     Alert,
@@ -54,6 +55,9 @@ class IncidentStorage(Protocol):
 
     def unresolved(self) -> list[Incident]:
         """Return those that are not resolved, with their timelines."""
+
+    def manual(self, since: float) -> list[Incident]:
+        """Return the manual ones that are not resolved, or were after *since*, with timelines."""
 
     def find(self, query: Query) -> list[Incident]:
         """Return what *query* asks for with timelines, the newest first."""
@@ -111,7 +115,8 @@ class IncidentLog:
         if any(alert.labels.get("alertname") == WATCHDOG and alert.firing for alert in alerts):
             self.watchdog_at = self._clock.now()
             await asyncio.to_thread(self._storage.note_heard, WATCHDOG, self.watchdog_at)
-        return len(await self.fold(alerts, Source.WEBHOOK, self._clock.now()))
+        changes = await self.fold(alerts, Source.WEBHOOK, self._clock.now())
+        return len({change.incident.id for change in changes})
 
     async def fold(
         self, alerts: Sequence[Alert], source: Source, now: float, *, complete: bool = False
@@ -119,27 +124,44 @@ class IncidentLog:
         """Fold *alerts*, all or none; with *complete* what they do not list is missing."""
 
         def write() -> list[Change]:
-            changes = [c for alert in alerts if (c := self._one(alert, source, now)) is not None]
+            before: dict[str, str] = {}
+            found = (self._one(alert, source, now, before) for alert in alerts)
+            changes = [change for change in found if change is not None]
             if complete:
-                changes += self._gone({alert.fingerprint for alert in alerts}, now)
-            return changes
+                changes += self._gone({alert.fingerprint for alert in alerts}, now, before)
+            return changes + self._suppressions(before, changes, source, now)
 
         return await self._write(write)
 
-    def _one(self, alert: Alert, source: Source, now: float) -> Change | None:
+    def _one(
+        self, alert: Alert, source: Source, now: float, before: dict[str, str]
+    ) -> Change | None:
+        """Fold one alert; note in *before* how its incident was suppressed."""
         known = self._storage.by_key(key_of(alert.labels))
         change = fold.fold(known, alert, source, now=now, id_=_new_id(), grace=self._grace)
         if change is None:
             return None
-        before = next((one for one in known if one.id == change.incident.id), None)
-        if source is Source.POLL and before is not None:
-            more = fold.suppression(before, change.incident, now)
-            change = Change(incident=change.incident, entries=(*change.entries, *more))
+        former = (one.suppressed for one in known if one.id == change.incident.id)
+        before.setdefault(change.incident.id, next(former, ""))
         return self._put(change)
 
-    def _gone(self, listed: Collection[str], now: float) -> list[Change]:
-        found = (fold.missing(one, listed, now) for one in self._storage.unresolved())
-        return [self._put(change) for change in found if change is not None]
+    def _suppressions(
+        self, before: dict[str, str], changes: Sequence[Change], source: Source, now: float
+    ) -> list[Change]:
+        latest = {change.incident.id: change.incident for change in changes}
+        return [
+            self._put(Change(incident=latest[id_], entries=entries))
+            for id_, former in before.items()
+            if (entries := fold.suppression(former, latest[id_], source, now))
+        ]
+
+    def _gone(self, listed: Collection[str], now: float, before: dict[str, str]) -> list[Change]:
+        changes = []
+        for one in self._storage.unresolved():
+            if (change := fold.missing(one, listed, now)) is not None:
+                before.setdefault(one.id, one.suppressed)
+                changes.append(self._put(change))
+        return changes
 
     # -- what people do ----------------------------------------------------------------------
 
@@ -155,10 +177,7 @@ class IncidentLog:
             "team": team,
         }  # fmt: skip
         labels = {name: value for name, value in given.items() if value}
-        alert = Alert(
-            fingerprint=fingerprint(labels), labels=labels, starts_at=now,
-            annotations={"summary": summary, "description": description},
-        )  # fmt: skip
+        alert = made(labels, {"summary": summary, "description": description}, now)
 
         def write() -> list[Change]:
             change = fold.fold([], alert, Source.WEBHOOK, now=now, id_=id_)
@@ -228,6 +247,10 @@ class IncidentLog:
         """Return all that are not resolved."""
         return await asyncio.to_thread(self._storage.unresolved)
 
+    async def manual(self, since: float) -> list[Incident]:
+        """Return the manual ones that are not resolved, or were after *since*."""
+        return await asyncio.to_thread(self._storage.manual, since)
+
     async def stats(self) -> Stats:
         """Return sums and mean times."""
         return await asyncio.to_thread(self._storage.stats)
@@ -236,10 +259,12 @@ class IncidentLog:
 
     async def refresh(self) -> None:
         """Count anew: an incident's time to resolve is final once it cannot be reopened."""
-        await asyncio.to_thread(self._count)
+        async with self._lock:
+            await asyncio.to_thread(self._count)
 
     def _count(self) -> None:
-        self.counts = self._storage.counts(self._clock.now() - self._grace)
+        found = self._storage.counts(self._clock.now() - self._grace)
+        self.counts = found.after(self.counts)
         self._show(self.counts)
 
     async def _change(self, id_: str, act: Callable[[Incident], Change | None]) -> Incident:
@@ -262,7 +287,8 @@ class IncidentLog:
         async with self._lock:
             changes = await asyncio.shield(asyncio.to_thread(atomically))
             if changes:
-                await self.refresh()
+                with contextlib.suppress(OSError):  # it is kept; the next round counts again
+                    await asyncio.to_thread(self._count)
         for change in changes:
             _announce(change)
         for listener in self._listeners if changes else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -179,6 +179,15 @@ class Times:
     count: int
     sum: float
 
+    def least(self, former: Times) -> Times:
+        """Return these, nothing of it below *former*."""
+        pairs = zip(self.buckets, former.buckets, strict=True)
+        return Times(
+            buckets=tuple(max(pair) for pair in pairs),
+            count=max(self.count, former.count),
+            sum=max(self.sum, former.sum),
+        )
+
 
 Row = tuple[str, str, str]
 """Service, environment, provider."""
@@ -198,3 +207,20 @@ class Counts:
     """Of services in trouble: whether somebody took it."""
     resolve: Mapping[Row, Times] = field(default_factory=dict)
     acknowledge: Mapping[Row, Times] = field(default_factory=dict)
+
+    def after(self, former: Counts) -> Counts:
+        """Return these, no counter of it below *former*.
+
+        What is long over can still change: its alert is found to fire still, or to have begun
+        earlier. Prometheus would take a lower count for a restart, and add all of it once more.
+        """
+        return replace(
+            self,
+            resolve=_at_least(self.resolve, former.resolve),
+            acknowledge=_at_least(self.acknowledge, former.acknowledge),
+        )
+
+
+def _at_least(now: Mapping[Row, Times], former: Mapping[Row, Times]) -> Mapping[Row, Times]:
+    changed = {row: now[row].least(times) for row, times in former.items() if row in now}
+    return {**former, **now, **changed}

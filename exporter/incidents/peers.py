@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from exporter.incidents.alerts import MessageError, from_api
+from exporter.incidents.alerts import MessageError, from_api, time_of
 from exporter.incidents.model import Alert
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
 _LISTED = "/api/v2/alerts?active=true&silenced=true&inhibited=true&unprocessed=true"
 _LARGEST = 64 * 1024 * 1024
-_TIMEOUT = aiohttp.ClientTimeout(total=15.0)
+# OSError: a timeout, or a connection that was cut; RecursionError: lists in lists in lists.
+_FAILURES = (aiohttp.ClientError, OSError, ValueError, TypeError, KeyError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,10 @@ class Snapshot:
 class Peers:
     """The Alertmanagers at *urls*; and a Prometheus, for what was never told."""
 
-    def __init__(self, urls: Sequence[str], prometheus: str = "") -> None:
+    def __init__(self, urls: Sequence[str], prometheus: str = "", *, timeout: float = 15.0) -> None:
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._prometheus = prometheus.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
         self._silent: set[str] = set()
 
@@ -72,9 +75,9 @@ class Peers:
     async def _listed(self, url: str, now: float) -> Snapshot | None:
         try:
             status = await self._get(url + "/api/v2/status")
-            started = datetime.fromisoformat(status["uptime"]).timestamp()
+            started = time_of(status["uptime"], "uptime")
             alerts = from_api(await self._get(url + _LISTED))
-        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError) as error:
+        except _FAILURES as error:
             self._unheard(url, error)
             return None
         self._silent.discard(url)
@@ -106,8 +109,8 @@ class Peers:
                 if answer.status == 200:
                     return True
                 event(_log, "Alertmanager refuses an alert", level=logging.ERROR,
-                      alertmanager=url, status=answer.status)  # fmt: skip
-        except (aiohttp.ClientError, TimeoutError) as error:
+                      alertmanager=_shown(url), status=answer.status)  # fmt: skip
+        except _FAILURES as error:
             self._unheard(url, error)
         return False
 
@@ -124,9 +127,10 @@ class Peers:
         try:
             answer = await self._get(self._prometheus + "/api/v1/query_range", asked)
             found = answer["data"]["result"]
-        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError) as error:
+        except _FAILURES as error:
             self._unheard(self._prometheus, error)
             return None
+        self._silent.discard(self._prometheus)
         return found if isinstance(found, list) else None
 
     async def _get(self, url: str, query: Mapping[str, str] | None = None) -> Any:
@@ -141,14 +145,20 @@ class Peers:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+            self._session = aiohttp.ClientSession(timeout=self._timeout)
         return self._session
 
     def _unheard(self, url: str, error: Exception) -> None:
         level = logging.DEBUG if url in self._silent else logging.WARNING
         self._silent.add(url)
-        event(_log, "not reached", level=level, url=url, why=type(error).__name__)
+        event(_log, "not reached", level=level, url=_shown(url), why=type(error).__name__)
+
+
+def _shown(url: str) -> str:
+    """Return *url* without a password or a query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _written(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")

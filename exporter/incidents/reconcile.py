@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.incidents.alerts import MANUAL, fingerprint
+from exporter.incidents.alerts import MANUAL, made
 from exporter.incidents.log import IncidentLog, IncidentStorage
-from exporter.incidents.model import Alert, Incident, IncidentStatus, Kind, Query, Source
+from exporter.incidents.model import Alert, Incident, Kind, Source
 from exporter.incidents.peers import Peers
 from exporter.log import event
 
@@ -42,7 +42,8 @@ class Reconciliation:
         self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
         self._interval, self._settle, self._told = interval, settle, told
         self._wanted = asyncio.Event()
-        self._notified: set[str] = set()
+        self._gap: float | None = None
+        """Since when nobody listened; None once that is filled."""
 
     def soon(self) -> None:
         """Have the next round begin now: something is to be told, or a message was cut."""
@@ -50,13 +51,15 @@ class Reconciliation:
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
-        if self._peers.knows_prometheus:
-            await self.backfill()
+        asked = not self._peers.knows_prometheus
         while True:
             try:
+                asked = asked or await self.backfill()
                 await self.round()
             except OSError as error:  # the disk; the next round tries again
                 event(_log, "not reconciled", level=logging.ERROR, why=type(error).__name__)
+            except Exception:
+                _log.exception("bug in a reconciliation")
             waiting = asyncio.ensure_future(self._wanted.wait())
             pausing = asyncio.ensure_future(self._clock.sleep(self._interval))
             try:
@@ -84,31 +87,36 @@ class Reconciliation:
     async def _report(self) -> None:
         """Tell Alertmanager of every manual incident, and for a while of those just resolved."""
         now = self._clock.now()
-        lasting = [one for one in await self._incidents.unresolved() if one.manual]
-        recent = await self._incidents.find(Query(status=IncidentStatus.RESOLVED, limit=200))
-        over = [
-            one for one in recent
-            if one.manual and one.resolved_at is not None and now - one.resolved_at < VALID
-        ]  # fmt: skip
-        for one in over:
-            assert one.resolved_at is not None
-            await self._peers.report([_told(one)], max(one.resolved_at, one.started_at))
+        manual = await self._incidents.manual(now - VALID)
+        for one in manual:
+            if one.resolved_at is not None:
+                await self._peers.report([_told(one)], max(one.resolved_at, one.started_at))
+        lasting = [one for one in manual if one.resolved_at is None]
         taken = await self._peers.report([_told(one) for one in lasting], now + VALID)
         for one in lasting if taken else ():
             if not any(entry.kind is Kind.NOTIFIED for entry in one.timeline):
                 await self._incidents.tell(one.id, Kind.NOTIFIED, "", "Alertmanager has it")
 
-    async def backfill(self) -> None:
-        """Write down what came and went while nobody listened, from Prometheus' own series."""
-        now, last = self._clock.now(), self._storage.heard(_POLLED)
-        if last is None or now - last < 2 * self._interval:
-            return
-        series = await self._peers.fired(max(last, now - _LONGEST), now, _STEP)
+    async def backfill(self) -> bool:
+        """Write down what came and went while nobody listened, from Prometheus' own series.
+
+        Return whether that is done; it is not while Prometheus does not answer.
+        """
+        now = self._clock.now()
+        if self._gap is None:
+            last = await asyncio.to_thread(self._storage.heard, _POLLED)
+            if last is None or now - last < 2 * self._interval:
+                return True
+            self._gap = last
+        series = await self._peers.fired(max(self._gap, now - _LONGEST), now, _STEP)
         if series is None:
-            return
+            return False
         alerts = list(ended(series, now, _STEP))
         changes = await self._incidents.fold(alerts, Source.PROMETHEUS, now)
-        event(_log, "filled a gap in the incidents", seconds=int(now - last), found=len(changes))
+        event(
+            _log, "filled a gap in the incidents", seconds=int(now - self._gap), found=len(changes)
+        )
+        return True
 
 
 def _told(incident: Incident) -> tuple[Mapping[str, str], Mapping[str, str], float]:
@@ -128,18 +136,13 @@ def ended(series: list[Any], now: float, step: float) -> Iterator[Alert]:
     """Return the alerts of `ALERTS` series that ended before *now*, one for each run of samples."""
     for one in series:
         try:
-            labels = {str(k): str(v) for k, v in one["metric"].items()}
+            given = {k: v for k, v in one["metric"].items() if k not in ("__name__", "alertstate")}
             times = [float(at) for at, _ in one["values"]]
+            for start, end in _runs(times, step):
+                if 0.0 < end < now - 2 * step:  # otherwise it fires: the poll tells of it
+                    yield made(given, {}, max(0.0, start - step), end)
         except (TypeError, ValueError, KeyError, AttributeError):
             continue
-        for name in ("__name__", "alertstate"):
-            labels.pop(name, None)
-        for start, end in _runs(times, step):
-            if end < now - 2 * step:  # otherwise it fires: the poll tells of it
-                yield Alert(
-                    fingerprint=fingerprint(labels), labels=labels, firing=False,
-                    starts_at=start - step, ends_at=end,
-                )  # fmt: skip
 
 
 def _runs(times: list[float], step: float) -> Iterator[tuple[float, float]]:

@@ -80,6 +80,12 @@ class IncidentTable:
             rows = db.execute(f"{_SELECT} WHERE resolved_at IS NULL ORDER BY started_at, id")
             return _with_timelines(db, [_incident(row) for row in rows])
 
+    def manual(self, since: float) -> list[Incident]:
+        where = "manual AND (resolved_at IS NULL OR resolved_at > ?) ORDER BY started_at, id"
+        with self._database.read() as db:
+            rows = db.execute(f"{_SELECT} WHERE {where}", (since,))
+            return _with_timelines(db, [_incident(row) for row in rows])
+
     def find(self, query: Query) -> list[Incident]:
         where, given = ["TRUE"], list[Any]()
         for name in ("severity", "service", "environment"):
@@ -226,17 +232,20 @@ def _acknowledged(rows: Sequence[tuple[str, str, str, str, int]]) -> dict[Row, b
     """Return of each service in trouble whether somebody took it.
 
     That is its outage, if it has one: taking a warning about its certificate takes no outage. An
-    acknowledged outage of its provider, or of our own network, covers it.
+    acknowledged outage of its provider, or of our own network there, covers it.
     """
-    everywhere = any(name == _EVERYWHERE and taken for name, *_, taken in rows)
-    covered = {(e, p) for name, _, e, p, taken in rows if name == _PROVIDER_WIDE and taken}
-    outages, others = dict[Row, bool](), dict[Row, bool]()
-    for name, service, environment, provider, taken in rows:
-        if service:
-            found = outages if name in _OUTAGES else others
-            row = (service, environment, provider)
-            found[row] = found.get(row, False) or bool(taken)
+    known = [row for row in rows if row[4]]
+    networks = {e for name, _, e, *_ in known if name == _EVERYWHERE}
+    covered = {(e, p) for name, _, e, p, _ in known if name == _PROVIDER_WIDE}
+    outages, others = dict[tuple[str, str], bool](), dict[tuple[str, str], bool]()
+    for name, service, environment, _, taken in rows:
+        found = outages if name in _OUTAGES else others
+        row = (service, environment)
+        found[row] = found.get(row, False) or bool(taken)
     return {
-        row: everywhere or (row[1], row[2]) in covered or taken
-        for row, taken in (others | outages).items()
+        (service, environment, provider): bool({"", environment} & networks)
+        or (environment, provider) in covered
+        or (others | outages)[service, environment]
+        for _, service, environment, provider, _ in rows
+        if service
     }
