@@ -208,14 +208,16 @@ class Chain:
         asked = urllib.parse.urlencode(query)
         return list(self.ask(f"/api/incidents?limit=1000&{asked}")["incidents"])
 
-    def incident(self, alertname: str, status: str, **query: str) -> dict[str, Any]:
+    def incident(
+        self, alertname: str, status: str, seconds: float = 60, **query: str
+    ) -> dict[str, Any]:
         """Return the newest incident of *alertname* once it is *status*."""
 
         def look() -> list[dict[str, Any]]:
             found = self.incidents(status=status, **query)
             return [one for one in found if one["alertname"] == alertname]
 
-        return self.until(f"{alertname} {query} is {status}", look)[0]
+        return self.until(f"{alertname} {query} is {status}", look, seconds)[0]
 
     def calm(self) -> None:
         """Mend everything; return once all is healthy, nothing fires and nothing is open."""
@@ -224,6 +226,8 @@ class Chain:
         self.until("all healthy", lambda: self.ask("/api/health")["status"] == "healthy")
         self.until("nothing fires", lambda: not self.query('ALERTS{alertname!="Watchdog"}'), 90)
         self.until("nothing open", lambda: not self.unresolved())
+        asked = "exporter_incidents_reconcile_last_success_timestamp_seconds > 0"
+        self.until("Alertmanager is asked", lambda: self.query(asked))
 
     def unresolved(self, alertname: str = "") -> list[dict[str, Any]]:
         """Return the open and the acknowledged incidents."""

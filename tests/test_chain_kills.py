@@ -71,7 +71,7 @@ def test_what_came_and_went_while_the_log_was_away_is_found_in_prometheus(runnin
     running.exporter.start()
     running.alertmanager.start()
 
-    ended = running.incident("ServiceDown", "resolved", service="mail")
+    ended = running.incident("ServiceDown", "resolved", 120, service="mail")
 
     assert (ended["resolved_by"], ended["timeline"][0]["by"]) == ("prometheus", "prometheus")
     assert ended["started_at"] < ended["resolved_at"]

@@ -17,6 +17,8 @@ from exporter.registry import UnknownServiceError
 FILTERS = ("severity", "status", "service", "environment")
 PAGE = 100
 _LONGEST_NAME, _LONGEST_NOTE = 128, 4096
+_LARGEST_MESSAGE = 16 * 1024 * 1024
+"""Of Alertmanager; a group of some thousand alerts is larger than other bodies may be."""
 _WORDS = {"severity": SEVERITIES, "status": tuple(str(status) for status in IncidentStatus)}
 
 
@@ -111,9 +113,9 @@ async def receive(request: web.Request) -> web.Response:
     """Take a webhook message of Alertmanager, version 4: all of it or, with 503, nothing."""
     count = request.app[RECEIVED]
     try:
-        message = await json_object(request)
+        message = await json_object(request.clone(client_max_size=_LARGEST_MESSAGE))
         changed = await request.app[INCIDENTS].receive(message)
-    except ValueError:  # no message of Alertmanager's
+    except (ValueError, web.HTTPRequestEntityTooLarge):  # no message of Alertmanager's
         count("invalid")
         raise
     except OSError:  # the disk: Alertmanager tries again

@@ -11,6 +11,7 @@ from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
 from exporter.cli.asking import RefusedError, sentence
 from exporter.cli.demo import run_demo
+from exporter.cli.importing import run_import
 from exporter.cli.incidents import run_incidents
 from exporter.cli.listing import print_providers, print_schema
 from exporter.cli.probing import probe_once
@@ -101,6 +102,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "stats": print_stats,
     "incidents": run_incidents,
     "demo": run_demo,
+    "import": run_import,
     "rotate-key": rotate_key,
     "rotate-secret-key": _rotate_secret_key,
 }

@@ -15,6 +15,7 @@ _EXAMPLES = """examples:
   service-registry probe https://example.com/health
   service-registry services --json
   service-registry rotate-key openai --key-file new-key.txt
+  service-registry import blackbox.yml --targets prometheus.yml --output services.yaml
   service-registry incidents --status open
   service-registry incidents ack h9qazsas2t "on it" --admin-token-file token
 
@@ -42,6 +43,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     commands.add_parser("schema", help="print the JSON Schema of the configuration")
     _add_remote(commands)
     _add_incidents(commands.add_parser("incidents", help="the incident log: list, take, end"))
+    _add_import(commands.add_parser("import", help="another tool's configuration as one of ours"))
     demo = commands.add_parser(
         "demo", help="an outage, told as it happens, with simulated providers"
     )
@@ -141,6 +143,22 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--ca-file", metavar="FILE", help="accepted authorities, for a URL")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds, for a URL")
+    parser.add_argument("--json", action="store_true", help="for machines")
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="blackbox.yml, gatus.yaml or uptime-kuma.json"
+    )
+    parser.add_argument(
+        "--targets", type=Path, metavar="FILE", help="prometheus.yml: what blackbox_exporter probes"
+    )
+    parser.add_argument(
+        "--from", dest="format", choices=("blackbox", "gatus", "uptime-kuma"),
+        help="default: from the content",
+    )  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite --output")
     parser.add_argument("--json", action="store_true", help="for machines")
 
 

@@ -7,6 +7,7 @@ that fails is tried again with growing pauses and never harms the log.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -40,6 +41,7 @@ class Escalations:
         self._incidents, self._storage, self._clock, self._observe = log, storage, clock, observe
         self._rules: dict[str, _Rule] = {}
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
         self._again: set[tuple[str, str]] = set()
         """What changed while its rule ran: the rule looks once more."""
         log.subscribe(self._changed)
@@ -53,6 +55,10 @@ class Escalations:
         if name in self._rules:
             raise ValueError(f"there is an escalation rule {name!r} already")
         self._rules[name] = _Rule(name, condition, action)
+        with contextlib.suppress(RuntimeError):  # before there is a loop; `resume` looks then
+            asking = asyncio.get_running_loop().create_task(self.resume())
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
 
     async def resume(self) -> None:
         """Run what is due for incidents that were open before the rules were added."""
@@ -61,7 +67,7 @@ class Escalations:
 
     async def close(self) -> None:
         """Cancel what runs; it runs again after a restart."""
-        running = list(self._running.values())
+        running = [*self._asking, *self._running.values()]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

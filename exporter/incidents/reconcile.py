@@ -28,6 +28,7 @@ VALID = 300.0
 """Seconds for which a manual incident holds without being told again."""
 _STEP = 15.0
 _LONGEST = 86_400.0
+_SHORTEST_GAP = 5.0
 _POLLED = "polled"
 
 
@@ -42,8 +43,8 @@ class Reconciliation:
         self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
         self._interval, self._settle, self._told = interval, settle, told
         self._wanted = asyncio.Event()
-        self._gap: float | None = None
-        """Since when nobody listened; None once that is filled."""
+        self._due: float | None = None
+        """When a gap is to be filled; None without one."""
 
     def soon(self) -> None:
         """Have the next round begin now: something is to be told, or a message was cut."""
@@ -51,10 +52,8 @@ class Reconciliation:
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
-        asked = not self._peers.knows_prometheus
         while True:
             try:
-                asked = asked or await self.backfill()
                 await self.round()
             except OSError as error:  # the disk; the next round tries again
                 event(_log, "not reconciled", level=logging.ERROR, why=type(error).__name__)
@@ -81,8 +80,23 @@ class Reconciliation:
             return
         complete = found.uptime > self._settle
         await self._incidents.fold(found.alerts, Source.POLL, now, complete=complete)
-        await asyncio.to_thread(self._storage.note_heard, _POLLED, now)
+        if not await self._gap_is_open(now):
+            await asyncio.to_thread(self._storage.note_heard, _POLLED, now)
         self._told(now)
+
+    async def _gap_is_open(self, now: float) -> bool:
+        """Return whether time in which nobody could be asked is still to be filled."""
+        if not self._peers.knows_prometheus:
+            return False
+        if self._due is None:
+            last = await asyncio.to_thread(self._storage.heard, _POLLED)
+            if last is None or now - last < max(2 * self._interval, _SHORTEST_GAP):
+                return False
+            self._due = now + 3 * _STEP  # by then Prometheus shows what ended until now as ended
+        if now < self._due or not await self.backfill():
+            return True
+        self._due = None
+        return False
 
     async def _report(self) -> None:
         """Tell Alertmanager of every manual incident, and for a while of those just resolved."""
@@ -103,19 +117,15 @@ class Reconciliation:
         Return whether that is done; it is not while Prometheus does not answer.
         """
         now = self._clock.now()
-        if self._gap is None:
-            last = await asyncio.to_thread(self._storage.heard, _POLLED)
-            if last is None or now - last < 2 * self._interval:
-                return True
-            self._gap = last
-        series = await self._peers.fired(max(self._gap, now - _LONGEST), now, _STEP)
+        last = await asyncio.to_thread(self._storage.heard, _POLLED)
+        if last is None:
+            return True
+        series = await self._peers.fired(max(last, now - _LONGEST), now, _STEP)
         if series is None:
             return False
         alerts = list(ended(series, now, _STEP))
         changes = await self._incidents.fold(alerts, Source.PROMETHEUS, now)
-        event(
-            _log, "filled a gap in the incidents", seconds=int(now - self._gap), found=len(changes)
-        )
+        event(_log, "filled a gap in the incidents", seconds=int(now - last), found=len(changes))
         return True
 
 

@@ -249,24 +249,60 @@ async def test_what_came_and_went_while_nobody_listened_is_written_once(
     stage: Stage, prometheus: Prometheus
 ) -> None:
     await stage.round(0)
-    await stage.to(3600)
     prometheus.series = [
         series((600, 900), severity="high"), series((660, 900)), series((300, 315), service="b"),
-        series((3000, 3600), service="fires"),
+        series((3000, 3660), service="fires"),
     ]  # fmt: skip
 
     again = Stage(stage.clock, stage.peers, stage.store)
-    done = await again.reconciliation.backfill()
+    await again.rounds(3600, 3630, 3660)
     found = await again.all()
-    repeated = await Stage(stage.clock, stage.peers, stage.store).reconciliation.backfill()
+    prometheus.series.pop()
+    await Stage(stage.clock, stage.peers, stage.store).rounds(7200, 7230, 7260)
 
-    assert done
-    assert repeated
-    assert prometheus.asked[0]["start"] == f"{NOW:.3f}"
+    assert [one["start"] for one in prometheus.asked] == [f"{NOW:.3f}", f"{NOW + 3660:.3f}"]
     assert spans(found) == [(285, 315), (585, 900)]
     assert [one.severity for one in found] == ["critical", "critical"]
     assert {one.resolved_by for one in found} == {"prometheus"}
     assert await again.all() == found
+
+
+async def test_what_ended_just_before_somebody_listens_again_is_found_too(
+    stage: Stage, prometheus: Prometheus
+) -> None:
+    await stage.round(0)
+    prometheus.series = [series((3570, 3585))]
+
+    await stage.rounds(3600, 3630, 3660)
+
+    assert spans(await stage.all()) == [(3555, 3585)]
+
+
+async def test_the_absence_of_alertmanager_is_a_gap_as_well(
+    stage: Stage, alertmanager: Alertmanager, prometheus: Prometheus
+) -> None:
+    await stage.round(0)
+    alertmanager.dead = True
+    await stage.rounds(30, 60, 600, 900)
+    prometheus.series = [series((300, 600))]
+    alertmanager.dead = False
+
+    await stage.rounds(930, 960, 990)
+
+    assert spans(await stage.all()) == [(285, 600)]
+
+
+async def test_a_restart_while_a_gap_is_open_fills_it_whole(
+    stage: Stage, prometheus: Prometheus
+) -> None:
+    await stage.round(0)
+    prometheus.series = [series((600, 900))]
+    await stage.round(3600)
+
+    await Stage(stage.clock, stage.peers, stage.store).rounds(3630, 3660, 3690)
+
+    assert prometheus.asked[0]["start"] == f"{NOW:.3f}"
+    assert spans(await stage.all()) == [(585, 900)]
 
 
 async def test_what_the_log_knows_is_not_written_again(
@@ -286,9 +322,9 @@ async def test_what_the_log_knows_is_not_written_again(
 @pytest.mark.parametrize("away", [0, 59])
 async def test_a_short_absence_is_no_gap(stage: Stage, prometheus: Prometheus, away: float) -> None:
     await stage.round(0)
-    await stage.to(away)
 
-    assert await stage.reconciliation.backfill()
+    await stage.rounds(away, away + 30, away + 60)
+
     assert prometheus.asked == []
 
 
@@ -310,18 +346,11 @@ async def test_a_prometheus_that_starts_later_than_we_is_asked_until_it_answers(
     stage: Stage, prometheus: Prometheus
 ) -> None:
     await stage.round(0)
-    await stage.to(3600)
     prometheus.dead, prometheus.series = True, [series((600, 900))]
 
-    async with running(stage):
-        for count in (1, 2):
-            await shown(lambda count=count: len(stage.succeeded) > count)  # type: ignore[misc]
-            prometheus.dead = count < 2
-            await shown(lambda: stage.clock.sleeping == 1)
-            await stage.clock.advance(30)
-        await shown(lambda: len(stage.succeeded) == 4)
-        await stage.clock.advance(30)
-        await shown(lambda: len(stage.succeeded) == 5)
+    await stage.rounds(3600, 3630, 3660, 3690)
+    prometheus.dead = False
+    await stage.rounds(3720, 3750)
 
     assert [one["start"] for one in prometheus.asked] == [f"{NOW:.3f}"] * 3
     assert spans(await stage.all()) == [(585, 900)]

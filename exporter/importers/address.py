@@ -1,0 +1,143 @@
+"""From a foreign URL to our base_url and endpoint, with the secrets in it taken out."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
+
+from exporter.importers.credentials import (
+    Hide,
+    holds_key,
+    is_secret_name,
+    looks_like_key,
+    without_keys,
+)
+from exporter.importers.report import names_in, substituted, without_variables
+
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_TELEGRAM = re.compile(r"bot([0-9]+:.+)")
+_LOCAL = (
+    ".local", ".localhost", ".internal", ".intern", ".lan", ".home", ".corp", ".svc", ".private",
+    ".home.arpa",
+)  # fmt: skip
+
+
+class AddressError(ValueError):
+    """No address of ours; the message is a fixed phrase."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Address:
+    """Where a request goes. `query` has the one secret parameter that can be our key."""
+
+    base: str
+    endpoint: str
+    host: str
+    user: str = ""
+    password: str = ""
+    query: tuple[str, str] | None = None
+    private: bool = False
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of *url* in lower case, empty without one."""
+    scheme, colon, _ = url.partition("://")
+    return scheme.lower() if colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) else ""
+
+
+def split_url(url: str, hide: Hide) -> Address:
+    """Return the address that *url* names; secrets in its path and query go through *hide*.
+
+    Raises:
+        AddressError: it is no address that can be probed.
+    """
+    url = url.strip().partition("#")[0]
+    whole = bool(names_in(url)) and not scheme_of(url)
+    if not whole and scheme_of(url) not in ("http", "https"):
+        raise AddressError("is no http:// or https:// URL")
+    head, mark, query = url.partition("?")
+    if whole:
+        base, path, user, host = head, "", "", ""
+    else:
+        base, path, user, host = _origin(head)
+    rest, key = _query(query, hide)
+    path = _path(path, hide)
+    endpoint = f"{path or '/'}?{rest}" if rest else path
+    if whole:  # a variable holds the scheme, so nothing can be told apart
+        base, endpoint = (f"{base}?{rest}" if mark and rest else base), ""
+    elif endpoint == "/":
+        endpoint = ""
+    name, _, password = user.partition(":")
+    return Address(
+        base=base, endpoint=_percented(endpoint), host=host, user=unquote(name),
+        password=unquote(password), query=key, private=is_private(host),
+    )  # fmt: skip
+
+
+def is_private(host: str) -> bool:
+    """Return whether *host* is not a public address, or a name that only a private network has."""
+    host = host.rstrip(".").lower()
+    if not host or names_in(host):
+        return False
+    try:
+        return not ipaddress.ip_address(host.partition("%")[0]).is_global
+    except ValueError:
+        return "." not in host or host.endswith(_LOCAL)
+
+
+def _origin(head: str) -> tuple[str, str, str, str]:
+    """Return origin, path, user and host of a URL without its query."""
+    scheme, _, rest = head.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, _, place = authority.rpartition("@")
+    base = f"{scheme.lower()}://{place}"
+    try:
+        parts = urlsplit(without_variables(base) if not names_in(place) else base)
+        host = parts.hostname or ""
+        if not names_in(place):
+            _ = parts.port
+    except ValueError:
+        raise AddressError("is no valid URL: look at its host and port") from None
+    if not place or _UNSAFE.search(place) or (not host and not names_in(place)):
+        raise AddressError("is no valid URL: look at its host and port")
+    return base, slash + path, user, host
+
+
+def _percented(text: str) -> str:
+    """Return *text* with what no URL may hold written as %XX."""
+    return substituted(text, lambda part: _UNSAFE.sub(lambda m: quote(m.group(), safe=""), part))
+
+
+def _path(path: str, hide: Hide) -> str:
+    parts = path.split("/")
+    for index, part in enumerate(parts):
+        if found := _TELEGRAM.fullmatch(part):
+            parts[index] = "bot" + hide(found.group(1), "bot_token")
+        elif looks_like_key(unquote(part)) or _is_named(parts[index - 1 : index], part):
+            parts[index] = hide(part, "path")
+        else:
+            parts[index] = without_keys(part, hide, "path")
+    return "/".join(parts)
+
+
+def _is_named(before: list[str], part: str) -> bool:
+    """Return whether *part* follows a word such as /token/."""
+    return len(part) >= 16 and any(map(is_secret_name, before))
+
+
+def _query(query: str, hide: Hide) -> tuple[str, tuple[str, str] | None]:
+    """Return the query without the first parameter that is a secret, and that parameter."""
+    kept, key = [], None
+    for part in filter(None, query.split("&")):
+        name, equals, value = part.partition("=")
+        plain = unquote_plus(value)
+        secret = value and (is_secret_name(unquote_plus(name)) or holds_key(plain))
+        if secret and key is None:
+            key = (unquote_plus(name), plain)
+        elif secret:
+            kept.append(f"{name}{equals}{hide(value, unquote_plus(name))}")
+        else:
+            kept.append(part)
+    return "&".join(kept), key

@@ -1,0 +1,245 @@
+"""blackbox_exporter: its modules say how, Prometheus' scrape_configs say what is probed.
+
+One service for each target. The module's fields are checked by the declarations that `/probe`
+uses; what those do not know has no equivalent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.importers.fields import Fields
+from exporter.importers.patterns import MAX_PATTERN
+from exporter.importers.prometheus import Job, Probed, jobs_of
+from exporter.importers.report import Draft, Ledger, NoImportError
+from exporter.importers.request import Maker
+from exporter.importers.statuses import ANY_2XX, LISTED
+from exporter.matching import pattern_mistake
+from exporter.modules import HttpSettings
+from exporter.settings import Path, check, object_schema
+
+_BESIDE = "only http is probed here; keep blackbox_exporter for this module"
+_NONE = {
+    "valid_http_versions": "the HTTP version is not checked here",
+    "preferred_ip_protocol": "both address families are tried, as curl does",
+    "ip_protocol_fallback": "both address families are tried, as curl does",
+    "fail_if_ssl": "write base_url with http:// and follow_redirects: 0 instead",
+    "body_file": "put the text in health_check.body",
+    "compression": "the answer is decompressed whatever its encoding; assert content-encoding",
+    "body_size_limit": "64 KiB of the body are read and looked at",
+    "enable_http2": "the HTTP version is not chosen here",
+    "enable_http3": "the HTTP version is not chosen here",
+    "skip_resolve_phase_with_proxy": "phases are always told",
+    "proxy_from_environment": "name the proxy in health_check.proxy",
+    "no_proxy": "leave health_check.proxy out where none is wanted",
+    "proxy_connect_header": "proxies get no headers of their own here",
+    "oauth2": "an OAuth2 token cannot be fetched here; give a token as api_key",
+    "http_headers": "write health_check.headers",
+    "fail_if_body_json_matches_cel": "write health_check.assertions with json",
+    "fail_if_body_json_not_matches_cel": "write health_check.assertions with json",
+}
+_DEFAULTS = {"ip_protocol_fallback": True, "enable_http2": True}
+_NEEDED = frozenset({"body_file", "oauth2"})
+_RULES: Mapping[str, Any] = object_schema(HttpSettings)
+
+
+def is_blackbox(data: dict[str, object]) -> bool:
+    """Return whether *data* looks like blackbox_exporter's configuration."""
+    return isinstance(data.get("modules"), dict)
+
+
+def import_blackbox(ledger: Ledger, targets: Ledger | None) -> None:
+    """Add a service for each target of *targets* that the modules of *ledger* probe.
+
+    Raises:
+        NoImportError: there are no targets.
+    """
+    top = Fields(ledger, (), ledger.data)
+    modules = _modules(top)
+    for name in top.unread():
+        ledger.lost(top.at(name), "no equivalent: this section is not known here")
+    if targets is None:
+        raise NoImportError(
+            "a module says how to probe and not what: give the Prometheus configuration with its "
+            "targets too, --targets prometheus.yml (or serve /probe with this file as it is)",
+            ledger.report.warnings,
+        )
+    used = set()
+    for job in jobs_of(targets):
+        for probed in job.targets:
+            used.add(probed.module)
+            _service(targets, job, probed, modules)
+    for name, module in modules.items():
+        if name not in used and module.http is not None:
+            ledger.lost(module.fields.path, "is used by no target that could be taken")
+
+
+@dataclass(slots=True)
+class _Module:
+    fields: Fields
+    http: Fields | None
+    """None for another prober than http."""
+    rejected: bool = False
+
+
+def _modules(top: Fields) -> dict[str, _Module]:
+    found = {}
+    modules = top.mapping("modules")
+    for name in modules.names():
+        fields = modules.mapping(name)
+        prober = fields.text("prober")
+        fields.skip("tcp", "icmp", "dns", "grpc", "unix", "websocket", "timeout")
+        if not prober:
+            fields.ledger.mistake(fields.path, "prober is missing")
+        elif prober != "http":
+            fields.ledger.lost(fields.path, f"no equivalent: {_BESIDE}")
+        raw = fields.raw("http") or {}
+        http = fields.mapping("http") if prober == "http" else None
+        found[name] = _Module(fields, http)
+        if http is not None and isinstance(raw, dict):
+            found[name].rejected = _check(fields.ledger, http.path, raw)
+        for unread in fields.unread():
+            fields.ledger.lost(fields.at(unread), "no equivalent: this field is not known here")
+    return found
+
+
+def _check(ledger: Ledger, path: Path, raw: dict[str, Any]) -> bool:
+    """Check the http section by our declarations; return whether it is wrong."""
+    wrong = False
+    for place, what in check(_present(raw), dict(_RULES)):
+        if what.startswith("unknown field"):
+            why = _NONE.get(str(place[-1]), "this field is not known here")
+            ledger.lost((*path, *place), f"no equivalent: {why}")
+        elif place[:1] not in {(name,) for name in _NONE}:
+            ledger.mistake((*path, *place), what)
+            wrong = True
+    return wrong
+
+
+def _present(data: Any) -> Any:
+    """Return *data* without what is null: Go reads null as absent."""
+    if isinstance(data, dict):
+        return {k: _present(v) for k, v in data.items() if v is not None}
+    return [_present(item) for item in data] if isinstance(data, list) else data
+
+
+def _service(targets: Ledger, job: Job, probed: Probed, modules: dict[str, _Module]) -> None:
+    module = modules.get(probed.module)
+    if module is None:
+        what = "asks for a module that the file does not have; not taken"
+        targets.mistake(probed.path, what)
+        return
+    if module.http is None:
+        targets.lost(probed.path, f"no equivalent: {_BESIDE}")
+        return
+    if module.rejected:
+        return
+    url = probed.target if "://" in probed.target else f"http://{probed.target}"
+    draft = Draft(probed.name, targets.place(probed.path), job.name)
+    maker = Maker(targets, draft)
+    if maker.address(url, probed.path) and _http(Maker(module.fields.ledger, draft), module.http):
+        timeout = module.fields.seconds("timeout") or job.timeout
+        maker.times(job.interval, min(timeout, job.timeout), job.interval_at, job.timeout_at)
+        draft.check["retries"] = 0
+        maker.labels(probed.labels, probed.labels_at)
+        targets.report.drafts.append(draft)
+
+
+def _http(maker: Maker, http: Fields) -> bool:
+    """Set what the http section says; return whether it can be sent."""
+    if not maker.method(http.text("method"), http.at("method")):
+        return False
+    for name, why in _NONE.items():
+        if http.raw(name) not in (None, _DEFAULTS.get(name, False), ""):
+            maker.ledger.lost(http.at(name), f"no equivalent: {why}")
+            if name in _NEEDED:
+                maker.off(f"{name} has no equivalent")
+    _credentials(maker, http)
+    maker.headers(http.text_map("headers"), http.at("headers"))
+    maker.body(http.text("body"), http.at("body"))
+    follows = http.flag("follow_redirects", True)
+    if "no_follow_redirects" in http:
+        follows = not http.flag("no_follow_redirects", False)
+    maker.redirects(10 if follows else 0, http.at("follow_redirects"))
+    if http.flag("fail_if_not_ssl", False) and str(maker.draft.raw["base_url"])[:5] != "https":
+        what = "no equivalent: write base_url with https://, which is never left for http here"
+        maker.ledger.lost(http.at("fail_if_not_ssl"), what)
+    _tls(maker, http.mapping("tls_config"))
+    if proxy := http.text("proxy_url"):
+        maker.proxy(proxy, http.at("proxy_url"))
+    if http.flag("allow_private_addresses", False):
+        maker.draft.check["allow_private_addresses"] = True
+    _statuses(maker, http)
+    _assertions(maker, http)
+    return True
+
+
+def _credentials(maker: Maker, http: Fields) -> None:
+    basic, own = http.mapping("basic_auth"), http.mapping("authorization")
+    if "basic_auth" in http:
+        file = basic.text("password_file")
+        maker.basic(basic.text("username"), basic.text("password"), basic.path, file)
+    if "authorization" in http:
+        scheme, file = own.text("type") or "Bearer", own.text("credentials_file")
+        maker.bearer(own.text("credentials"), own.path, file, scheme)
+    if "bearer_token" in http:
+        maker.bearer(http.text("bearer_token"), http.at("bearer_token"))
+    if file := http.text("bearer_token_file"):
+        maker.bearer("", http.at("bearer_token_file"), file)
+
+
+def _tls(maker: Maker, tls: Fields) -> None:
+    for name in ("ca_file", "cert_file", "key_file"):
+        file = tls.text(name)
+        if file and not maker.tls_file(name, file, tls.at(name)):
+            maker.off(f"{name} is not on this machine")
+            for other in ("cert_file", "key_file"):
+                maker.draft.check.get("tls", {}).pop(other, None)
+            break
+    if server := tls.text("server_name"):
+        maker.draft.check.setdefault("tls", {})["server_name"] = server
+    if tls.flag("insecure_skip_verify", False):
+        maker.insecure(tls.at("insecure_skip_verify"))
+
+
+def _statuses(maker: Maker, http: Fields) -> None:
+    wanted = sorted({int(s) for _, s in http.items("valid_status_codes") if 100 <= s <= 599})
+    maker.draft.check["expected_status_codes"] = wanted or list(ANY_2XX)
+    if not wanted:
+        maker.draft.comments["health_check", "expected_status_codes"] = LISTED
+
+
+def _assertions(maker: Maker, http: Fields) -> None:
+    found: list[dict[str, Any]] = []
+    for name, operator in (
+        ("fail_if_body_matches_regexp", "not_matches"),
+        ("fail_if_body_not_matches_regexp", "matches"),
+    ):
+        for path, pattern in http.texts(name):
+            if _usable(maker.ledger, path, pattern):
+                found.append({"body": True, operator: pattern})
+    for name, operator in (
+        ("fail_if_header_matches", "not_matches"),
+        ("fail_if_header_not_matches", "matches"),
+    ):
+        for rule in http.each(name):
+            header, pattern = rule.text("header"), rule.text("regexp")
+            missing_is_good = rule.flag("allow_missing", False)
+            if operator == "matches" and missing_is_good:
+                what = "no equivalent: a pattern that a header must match only if it is there"
+                maker.ledger.lost(rule.path, what)
+            elif _usable(maker.ledger, rule.path, pattern):
+                if operator == "not_matches" and not missing_is_good:
+                    found.append({"header": header, "exists": True})
+                found.append({"header": header, operator: pattern})
+    if found:
+        maker.draft.check["assertions"] = found
+
+
+def _usable(ledger: Ledger, path: Path, pattern: str) -> bool:
+    if pattern_mistake(pattern) or len(pattern) > MAX_PATTERN:
+        ledger.mistake(path, "is not a valid RE2 pattern of at most 1000 characters")
+        return False
+    return True

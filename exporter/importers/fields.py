@@ -1,0 +1,163 @@
+"""Typed access to foreign data: a wrong type is a mistake with its place, an unread field is told.
+
+Knows the scalars of the field: Go's and Prometheus' durations, and the yes and no of YAML 1.1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from exporter.importers.report import Ledger, names_in
+from exporter.settings import Path
+
+_UNITS = {
+    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0,
+    "d": 86400.0, "w": 604800.0, "y": 31536000.0,
+}  # fmt: skip
+_PART = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d|w|y)"
+_DURATION = re.compile(f"(?:{_PART})+")
+_FLAGS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+
+
+def seconds(value: Any) -> float:
+    """Return the seconds of a duration of Go or Prometheus; a bare number is nanoseconds, as in Go.
+
+    Raises:
+        ValueError: *value* is none.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value / 1e9
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        raise ValueError
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, value))
+
+
+def duration(value: float) -> str:
+    """Return *value* seconds as our files write it, to the millisecond and never nothing."""
+    ms = max(1, round(value * 1000))
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if ms % size == 0 and (ms > size or unit in "sh"):
+            return f"{ms // size}{unit}"
+    return f"{ms}ms"
+
+
+class Fields:
+    """One foreign mapping. What is not asked for is in `unread`."""
+
+    def __init__(self, ledger: Ledger, path: Path, data: Any) -> None:
+        self.ledger, self.path = ledger, path
+        self._asked: set[str] = set()
+        if data is not None and not isinstance(data, dict):
+            ledger.mistake(path, "must be a mapping (name: value)")
+        self._data: dict[str, Any] = data if isinstance(data, dict) else {}
+
+    def __contains__(self, name: str) -> bool:
+        return self._data.get(name) is not None
+
+    def at(self, name: str) -> Path:
+        """Return the place of the field *name*."""
+        return (*self.path, name)
+
+    def raw(self, name: str) -> Any:
+        """Return the field *name* as it is."""
+        self._asked.add(name)
+        return self._data.get(name)
+
+    def skip(self, *names: str) -> None:
+        """Take *names* as read: they say nothing that would matter here."""
+        self._asked.update(names)
+
+    def unread(self) -> Iterator[str]:
+        """Yield the fields with a value that nobody asked for."""
+        return (n for n, v in self._data.items() if n not in self._asked and v is not None)
+
+    def text(self, name: str) -> str:
+        """Return a text, empty if there is none."""
+        value = self.raw(name)
+        if isinstance(value, (dict, list)):
+            self.ledger.mistake(self.at(name), "must be text")
+            return ""
+        return self.ledger.inner(value, self.at(name))
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return true or false."""
+        value = self.raw(name)
+        if value is None or isinstance(value, bool):
+            return default if value is None else value
+        if isinstance(value, int) and value in (0, 1):
+            return bool(value)  # SQLite has no booleans
+        if isinstance(value, str) and value.lower() in _FLAGS:
+            return _FLAGS[value.lower()]
+        if not self._varies(name, value):
+            self.ledger.mistake(self.at(name), "must be true or false")
+        return default
+
+    def number(self, name: str) -> float | None:
+        """Return a number, or None if there is none."""
+        value = self.raw(name)
+        if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+            return value
+        if not self._varies(name, value):
+            self.ledger.mistake(self.at(name), "must be a number")
+        return None
+
+    def seconds(self, name: str) -> float | None:
+        """Return the seconds of a duration, or None if there is none."""
+        value = self.raw(name)
+        if value is None:
+            return None
+        try:
+            return seconds(value)
+        except ValueError:
+            if not self._varies(name, value):
+                self.ledger.mistake(self.at(name), "must be a duration such as 500ms, 10s or 1h30m")
+        return None
+
+    def mapping(self, name: str) -> Fields:
+        """Return a mapping, empty if there is none."""
+        return Fields(self.ledger, self.at(name), self.raw(name))
+
+    def items(self, name: str) -> list[tuple[Path, Any]]:
+        """Return the items of a list with their places."""
+        value = self.raw(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.ledger.mistake(self.at(name), "must be a list")
+            return []
+        return [((*self.at(name), index), item) for index, item in enumerate(value)]
+
+    def each(self, name: str) -> list[Fields]:
+        """Return the mappings of a list."""
+        return [Fields(self.ledger, path, item) for path, item in self.items(name)]
+
+    def texts(self, name: str) -> list[tuple[Path, str]]:
+        """Return the texts of a list with their places."""
+        found = []
+        for path, item in self.items(name):
+            if isinstance(item, (dict, list)) or item is None:
+                self.ledger.mistake(path, "must be text")
+            else:
+                found.append((path, self.ledger.inner(item, path)))
+        return found
+
+    def text_map(self, name: str) -> dict[str, str]:
+        """Return a mapping of texts."""
+        inside = self.mapping(name)
+        return {
+            self.ledger.inner(key, inside.at(key)): inside.text(key) for key in list(inside._data)
+        }
+
+    def names(self) -> list[str]:
+        """Return the names of all fields."""
+        return list(self._data)
+
+    def _varies(self, name: str, value: Any) -> bool:
+        """Say so if the value comes from a variable: the kind of value cannot be known here."""
+        if isinstance(value, str) and names_in(self.ledger.inner(value, self.at(name))):
+            what = "comes from a variable, which cannot be read here; set the field by hand"
+            self.ledger.lost(self.at(name), what)
+            return True
+        return False

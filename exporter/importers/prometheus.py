@@ -1,0 +1,140 @@
+"""Prometheus' scrape_configs, as far as they send targets to blackbox_exporter's `/probe`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from exporter.importers.fields import Fields
+from exporter.importers.report import Ledger
+from exporter.settings import Path
+
+_NAMES = ("service", "name", "instance")
+_DISCOVERY = "targets that Prometheus discovers are not known here; POST them to /api/services"
+# how the examples of blackbox_exporter hand the target over
+_USUAL = frozenset({"__param_target", "instance", "__address__", "__param_module"})
+_SCRAPING = frozenset({
+    "scheme", "honor_labels", "honor_timestamps", "metric_relabel_configs", "scrape_protocols",
+    "sample_limit", "label_limit", "params", "metrics_path", "basic_auth", "tls_config",
+    "authorization", "bearer_token", "bearer_token_file", "follow_redirects", "enable_http2",
+    "scrape_classic_histograms", "body_size_limit", "track_timestamps_staleness", "proxy_url",
+})  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class Probed:
+    """One target, with the module that probes it and its labels."""
+
+    target: str
+    module: str
+    name: str
+    labels: dict[str, str]
+    path: Path
+    labels_at: Path
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A scrape_config that probes."""
+
+    name: str
+    interval: float
+    timeout: float
+    interval_at: Path
+    timeout_at: Path
+    targets: list[Probed] = field(default_factory=list)
+
+
+def is_prometheus(data: dict[str, object]) -> bool:
+    """Return whether *data* looks like Prometheus' configuration."""
+    return "scrape_configs" in data
+
+
+def jobs_of(ledger: Ledger) -> list[Job]:
+    """Return the jobs that probe, with their static targets."""
+    top = Fields(ledger, (), ledger.data)
+    common = top.mapping("global")
+    if "scrape_configs" not in top:
+        ledger.mistake((), "scrape_configs is missing: this is no Prometheus configuration")
+    if "scrape_config_files" in top:
+        what = "no equivalent: further files are not read; import each with its own run"
+        ledger.lost(top.at("scrape_config_files"), what)
+    jobs = []
+    for config in top.each("scrape_configs"):
+        if config.text("metrics_path").rstrip("/").endswith("/probe"):
+            jobs.append(_job(config, common))
+    if not jobs and not ledger.report.mistakes:
+        ledger.lost(("scrape_configs",), "has no job with metrics_path: /probe")
+    return jobs
+
+
+def _job(config: Fields, common: Fields) -> Job:
+    ledger = config.ledger
+    interval = config.seconds("scrape_interval") or common.seconds("scrape_interval") or 60.0
+    timeout = config.seconds("scrape_timeout") or common.seconds("scrape_timeout") or 10.0
+    job = Job(
+        name=config.text("job_name"),
+        interval=interval,
+        timeout=min(timeout, interval),
+        interval_at=config.at("scrape_interval"),
+        timeout_at=config.at("scrape_timeout"),
+    )
+    modules, fixed = _parameters(config.mapping("params"))
+    relabelled = _relabelling(config)
+    config.skip(*_SCRAPING)
+    for group in config.each("static_configs"):
+        labels = group.text_map("labels")
+        module = labels.get("__param_module") or relabelled.module(labels) or modules
+        if not module:
+            ledger.mistake(group.path, "names no module: neither params nor a label does")
+            continue
+        for path, target in fixed or group.texts("targets"):
+            kept = {n: v for n, v in labels.items() if n not in relabelled.sources}
+            job.targets.append(_probed(target, module, kept, path, group.at("labels")))
+    for name in config.unread():
+        if name.endswith("_sd_configs"):
+            ledger.lost(config.at(name), f"no equivalent: {_DISCOVERY}")
+        else:
+            ledger.lost(config.at(name), "no equivalent: this field is not known here")
+    return job
+
+
+def _parameters(params: Fields) -> tuple[str, list[tuple[Path, str]]]:
+    """Return the module and the fixed targets of a job."""
+    modules = [text for _, text in params.texts("module")]
+    fixed = params.texts("target")
+    params.skip("debug")
+    for name in params.unread():
+        params.ledger.lost(params.at(name), "no equivalent: no such parameter of a probe")
+    return (modules[0] if modules else ""), fixed
+
+
+def _probed(target: str, module: str, labels: dict[str, str], path: Path, at: Path) -> Probed:
+    name = next((labels[n] for n in _NAMES if labels.get(n)), target)
+    kept = {n: v for n, v in labels.items() if not n.startswith("__") and n not in _NAMES}
+    return Probed(target=target, module=module, name=name, labels=kept, path=path, labels_at=at)
+
+
+@dataclass(slots=True)
+class _Relabelling:
+    """Which labels become the module."""
+
+    sources: list[str]
+
+    def module(self, labels: dict[str, str]) -> str:
+        """Return the module that *labels* name."""
+        return next((labels[name] for name in self.sources if labels.get(name)), "")
+
+
+def _relabelling(config: Fields) -> _Relabelling:
+    sources = []
+    for rule in config.each("relabel_configs"):
+        target, given = rule.text("target_label"), rule.texts("source_labels")
+        regex, action = rule.text("regex"), rule.text("action") or "replace"
+        rule.skip("replacement", "separator")
+        simple = action == "replace" and regex in ("", "(.*)", "(.+)", ".*")
+        if target == "__param_module" and simple and len(given) == 1:
+            sources.append(given[0][1])
+        elif target not in _USUAL or not simple:
+            what = "no equivalent: targets and labels are taken as they stand, before relabelling"
+            config.ledger.lost(rule.path, what)
+    return _Relabelling(sources)

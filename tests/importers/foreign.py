@@ -1,0 +1,69 @@
+"""What the tests of the importers share: the example files, and short ways to import a text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from exporter.importers import Imported, import_text
+
+FILES = Path(__file__).parent / "files"
+EXAMPLES = {
+    "blackbox": ("blackbox.yml", "prometheus.yml"),
+    "gatus": ("gatus.yaml", None),
+    "uptime-kuma": ("uptime-kuma.json", None),
+}
+
+
+def example(kind: str) -> Imported:
+    """Import the example file of *kind*."""
+    name, targets = EXAMPLES[kind]
+    given = ((FILES / targets).read_text(), targets) if targets else None
+    return import_text((FILES / name).read_text(), name, targets=given)
+
+
+def gatus(text: str, **fields: Any) -> Imported:
+    """Import one Gatus endpoint with *text* after its name and url."""
+    url = fields.get("url", "https://api.example.com/health")
+    return import_text(f"endpoints:\n  - name: api\n    url: {url}\n{text}", "gatus.yaml")
+
+
+def conditions(*lines: str) -> Imported:
+    """Import one Gatus endpoint with conditions."""
+    listed = "".join(f"      - {json.dumps(line)}\n" for line in lines)
+    return gatus(f"    conditions:\n{listed}")
+
+
+def kuma(**fields: Any) -> Imported:
+    """Import one monitor of Uptime Kuma."""
+    monitor = {"name": "api", "type": "http", "url": "https://api.example.com/health"} | fields
+    return import_text(json.dumps({"monitorList": [monitor]}, indent=1), "kuma.json")
+
+
+def blackbox(http: str, target: str = "https://api.example.com/health") -> Imported:
+    """Import one target that a module with the section *http* probes."""
+    module = f"modules:\n  m:\n    prober: http\n    http:\n{http}"
+    jobs = (
+        "scrape_configs:\n  - job_name: j\n    metrics_path: /probe\n    params: {module: [m]}\n"
+        f"    static_configs: [{{targets: [{json.dumps(target)}]}}]\n"
+    )
+    return import_text(module, "blackbox.yml", targets=(jobs, "prometheus.yml"))
+
+
+def only(found: Imported) -> dict[str, Any]:
+    """Return the one service of *found*."""
+    assert len(found.services) == 1
+    return found.services[0]
+
+
+def said(found: Imported) -> list[str]:
+    """Return the warnings as the command prints them."""
+    return [str(warning) for warning in found.warnings]
+
+
+def arguments(file: Path, **more: Any) -> argparse.Namespace:
+    """Return what the parser would make of the command line."""
+    known = {"targets": None, "format": None, "output": None, "force": False, "json": False}
+    return argparse.Namespace(file=file, **(known | more))

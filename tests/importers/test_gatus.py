@@ -1,0 +1,197 @@
+"""Gatus: every form of condition, and what has no equivalent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.importers import NoImportError, import_text
+from exporter.settings import SettingsError
+from tests.importers.foreign import conditions, gatus, only, said
+
+OK = '    conditions: ["[STATUS] == 200"]\n'
+
+
+@pytest.mark.parametrize(
+    ("condition", "assertions"),
+    [
+        ("[BODY].status == UP", [{"json": "$.status", "equals": "UP"}]),
+        ("UP == [BODY].status", [{"json": "$.status", "equals": "UP"}]),
+        ("[body].status != DOWN", None),
+        ("[BODY].status != DOWN", [{"json": "$.status", "not_equals": "DOWN"}]),
+        ("[BODY].n == 5", [{"json": "$.n", "equals": 5}]),
+        ("[BODY].n == 5.25", [{"json": "$.n", "equals": 5.25}]),
+        ("[BODY].n == 007", [{"json": "$.n", "equals": "007"}]),
+        ("[BODY].ok == true", [{"json": "$.ok", "equals": True}]),
+        ("[BODY].ok == any(a, 2)", [{"json": "$.ok", "in": ["a", 2]}]),
+        (
+            "[BODY].ok != any(a, b)",
+            [{"json": "$.ok", "not_equals": "a"}, {"json": "$.ok", "not_equals": "b"}],
+        ),
+        ("[BODY].name == pat(john*)", [{"json": "$.name", "matches": "^john"}]),
+        ("[BODY].name != pat(*x?z)", [{"json": "$.name", "not_matches": "(?s)x.z$"}]),
+        ("[BODY].data[0].my-id == 1", [{"json": "$.data[0]['my-id']", "equals": 1}]),
+        ("[BODY][1].id == 1", [{"json": "$[1].id", "equals": 1}]),
+        ("[BODY].n < 5", [{"json": "$.n", "less_than": 5}]),
+        ("[BODY].n <= 5", [{"json": "$.n", "less_than": 5.000001}]),
+        ("[BODY].n > 5", [{"json": "$.n", "greater_than": 5}]),
+        ("5 < [BODY].n", [{"json": "$.n", "greater_than": 5}]),
+        ("[BODY].n >= 5", [{"json": "$.n", "greater_than": 4.999999}]),
+        ("len([BODY].data) > 0", [{"json": "$.data", "min_items": 1}]),
+        ("len([BODY].data) >= 2", [{"json": "$.data", "min_items": 2}]),
+        (
+            "len([BODY].data) == 2",
+            [{"json": "$.data", "min_items": 2}, {"json": "$.data[2]", "exists": False}],
+        ),
+        ("len([BODY].data) < 5", [{"json": "$.data[4]", "exists": False}]),
+        ("len([BODY].data) != 0", [{"json": "$.data", "min_items": 1}]),
+        ("has([BODY].errors) == false", [{"json": "$.errors", "exists": False}]),
+        ("has([BODY].data) != false", [{"json": "$.data", "exists": True}]),
+        ("has([BODY]) == true", [{"body": True, "matches": r"\S"}]),
+        ("[BODY] == pong", [{"body": True, "equals": "pong"}]),
+        ("[BODY] == pat(*a.b*)", [{"body": True, "matches": r"a\.b"}]),
+        ("[HEADER].Content-Type == pat(*json*)", [{"header": "Content-Type", "matches": "json"}]),
+        ("has([HEADER].ETag) == true", [{"header": "ETag", "exists": True}]),
+    ],
+)
+def test_a_condition_on_the_answer(condition: str, assertions: list[dict[str, Any]] | None) -> None:
+    found = conditions("[STATUS] == 200", condition)
+
+    check = only(found)["health_check"]
+    assert check.get("assertions") == assertions
+    assert bool(said(found)) is (assertions is None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "statuses"),
+    [
+        (["[STATUS] == 200"], [200]),
+        (["[STATUS] == any(200, 429, 499)"], [200, 429, 499]),
+        (["[STATUS] >= 200", "[STATUS] < 203"], [200, 201, 202]),
+        (["[STATUS] <= 201"], [200, 201]),
+        (["[STATUS] > 507", "[STATUS] < 520"], [508, 510, 511]),
+        (["[STATUS] == pat(30*)", "[STATUS] != 300"], [301, 302, 303, 304, 305, 307, 308]),
+        (["200 == [STATUS]"], [200]),
+    ],
+)
+def test_conditions_on_the_status(lines: list[str], statuses: list[int]) -> None:
+    assert only(conditions(*lines))["health_check"]["expected_status_codes"] == statuses
+
+
+def test_no_condition_on_the_status_means_any_and_is_told() -> None:
+    found = conditions("[BODY].a == 1")
+
+    codes = only(found)["health_check"]["expected_status_codes"]
+    assert {200, 404, 503} <= set(codes)
+    assert ["any status is good" in line for line in said(found)] == [True]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "[IP] == 127.0.0.1", "[DOMAIN_EXPIRATION] > 720h", "[DNS_RCODE] == NOERROR",
+        "[CONTEXT].a == 1", "age([HEADER].Last-Modified) < 10m", "[BODY].x[*].y == 1",
+        "len([BODY]) > 5", "[BODY].a == [BODY].b", "[BODY].x == map[a:1]", "[RESPONSE_TIME] > 5",
+        "[CERTIFICATE_EXPIRATION] < 48h", "[STATUS] == abc", "nonsense", "[STATUS]==200",
+        "[BODY].x == pat([ab]*)", "len([BODY].x) != 3", "[BODY].x < abc", "[NEW] == 1", "1 == 1",
+        "len([HEADER].x) == 1", "len([STATUS]) == 3", "has([BODY].a) == maybe",
+    ],
+)  # fmt: skip
+def test_a_condition_without_equivalent_is_listed(condition: str) -> None:
+    found = conditions("[STATUS] == 200", condition)
+
+    assert [line.split(": ")[1] for line in said(found)] == ["endpoints[0].conditions[1]"]
+    assert said(found)[0].startswith("gatus.yaml:6: ")
+    assert "assertions" not in only(found)["health_check"]
+
+
+@pytest.mark.parametrize(
+    "lines", [["[CONNECTED] == false"], ["[STATUS] == 200", "[STATUS] == 201"]]
+)
+def test_an_endpoint_that_makes_no_sense_is_not_taken(lines: list[str]) -> None:
+    with pytest.raises(NoImportError) as caught:
+        conditions(*lines)
+
+    assert len(caught.value.warnings) == 1
+
+
+def test_times_and_certificates_become_alerts() -> None:
+    found = conditions(
+        "[STATUS] == 200", "[RESPONSE_TIME] < 1s", "[RESPONSE_TIME] <= 800",
+        "[CERTIFICATE_EXPIRATION] > 49h", "[CONNECTED] == true",
+    )  # fmt: skip
+
+    assert only(found)["alerts"] == {"latency_p95": "800ms", "certificate_days": 3}
+    assert not found.warnings
+
+
+def test_the_smallest_threshold_of_an_enabled_alert_counts() -> None:
+    text = OK + (
+        "    alerts:\n      - {type: slack}\n      - {type: email, failure-threshold: 9}\n"
+        "      - {type: ntfy, failure-threshold: 1, enabled: false}\n"
+        "alerting:\n  slack: {default-alert: {failure-threshold: 7}}\n"
+    )
+
+    assert only(gatus(text))["alerts"] == {"down_after": 7, "critical_after": 9}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tcp://a.example:1", "udp://a.example:1", "icmp://a.example", "tls://a.example:443",
+        "starttls://a.example:25", "ssh://a.example:22", "ws://a.example", "wss://a.example",
+        "sctp://a.example:1", "grpc://a.example:1",
+    ],
+)  # fmt: skip
+def test_other_kinds_are_listed(url: str) -> None:
+    with pytest.raises(NoImportError) as caught:
+        gatus(OK, url=url)
+
+    assert "only http and https" in str(caught.value.warnings[0])
+
+
+@pytest.mark.parametrize("name", ["oauth2", "identity-aware-proxy", "kerberos"])
+def test_a_login_without_equivalent_switches_the_service_off(name: str) -> None:
+    found = gatus(OK + f"    client:\n      {name}: {{audience: x}}\n")
+
+    assert only(found)["enabled"] is False
+    assert f"client.{name}" in said(found)[0]
+
+
+def test_variables_stay_variables_and_dollars_stay_dollars() -> None:
+    found = gatus(
+        "    headers:\n      Authorization: Bearer ${TOKEN}\n      X-A: $HOST/x\n"
+        "      X-B: $$5\n      X-C: $${NO}\n" + OK,
+        url="https://${HOST}:${PORT}/a/$PATH_",
+    )
+
+    service = only(found)
+    assert service["base_url"] == "https://${HOST}:${PORT}"
+    assert service["api_key"] == "${TOKEN}"
+    assert service["health_check"]["endpoint"] == "/a/${PATH_}"
+    assert service["health_check"]["headers"] == {
+        "X-A": "${HOST}/x", "X-B": "$5", "X-C": "$${NO}",
+    }  # fmt: skip
+    assert not found.settings
+
+
+def test_a_number_in_a_header_keeps_its_digits() -> None:
+    found = gatus("    headers:\n      X-Version: 1.10\n      X-Yes: yes\n" + OK)
+
+    assert only(found)["health_check"]["headers"] == {"X-Version": "1.10", "X-Yes": "yes"}
+
+
+def test_all_mistakes_are_said_at_once() -> None:
+    text = (
+        "endpoints:\n  - name: a\n    url: https://a.example\n    interval: soon\n"
+        "    headers: [x]\n"
+        "    enabled: perhaps\n    conditions: {}\n  - url: https://b.example\n  - name: c\n  - 5\n"
+    )
+
+    with pytest.raises(SettingsError) as caught:
+        import_text(text, "g.yaml", kind="gatus")
+
+    lines = [problem.line for problem in caught.value.problems]
+    assert len(lines) >= 7
+    assert {4, 5, 6, 7} <= set(lines)

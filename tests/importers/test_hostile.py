@@ -1,0 +1,174 @@
+"""Files that are wrong on purpose, very large, or oddly named."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from exporter.importers import NoImportError, import_text
+from exporter.importers.json_lines import read_json
+from exporter.importers.naming import Ids, slug
+from exporter.settings import SettingsError
+from tests.importers.foreign import gatus, kuma, only
+
+OK = '    conditions: ["[STATUS] == 200"]\n'
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)
+)
+
+
+@pytest.mark.parametrize("top", ["endpoints: *i\n", "modules: {m: *i}\n", "monitorList: *i\n"])
+def test_an_alias_bomb_is_refused(top: str) -> None:
+    with pytest.raises(SettingsError, match="aliases repeat"):
+        import_text(BOMB + top, "bomb.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "5", "x", "{}", "null", "a: 1", "[1, 2]", "scrape_configs: []", '{"a": 1}']
+)
+def test_an_unknown_format_says_what_is_known(text: str) -> None:
+    with pytest.raises(NoImportError, match=r"--from|--targets"):
+        import_text(text, "x")
+
+
+@pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
+@pytest.mark.parametrize("text", ["5", "[]", "x: 1", "{", "\t", "a: b: c", "\x00", "!x y"])
+def test_a_wrong_format_never_breaks(kind: str, text: str) -> None:
+    with pytest.raises((NoImportError, SettingsError)):
+        import_text(text, "x", kind=kind)
+
+
+def outcome(text: str) -> str:
+    """Return what an import says, if it refuses."""
+    try:
+        import_text(text, "x")
+    except (NoImportError, SettingsError) as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], {}, [5], {"a": 5}, True, [[]], [{}], 1.5])
+def test_any_type_anywhere_is_a_mistake_or_taken_but_never_a_crash(value: object) -> None:
+    names = (
+        "name", "group", "url", "method", "headers", "body", "interval", "enabled", "conditions",
+        "client", "alerts", "ui", "maintenance-windows", "extra-labels", "dns", "graphql", "type",
+        "tags", "proxyId", "parent", "accepted_statuscodes", "timeout", "keyword", "jsonPath",
+        "maxredirects", "authMethod", "basic_auth_user", "active", "upsideDown", "ignoreTls",
+    )  # fmt: skip
+    base = {"name": "a", "url": "https://a.example", "type": "keyword", "keyword": "x"}
+    for name in names:
+        one = base | {name: value}
+        for top in ("endpoints", "monitorList"):
+            assert "check-config" not in outcome(json.dumps({top: [one]}))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("💥💥💥", "api-example-com"), ("Zürich Straße", "zurich-strasse"), ("--a--", "a"),
+        ("A" * 200, "a" * 63), ("日本", "api-example-com"), ("a/b:c", "a-b-c"), ("1st", "1st"),
+        ("https://x.example/a?api_key=1#f", "x-example-a"), ("${X}", "x"),
+    ],
+)  # fmt: skip
+def test_ids_come_from_names(name: str, expected: str) -> None:
+    service = only(kuma(name=name))
+
+    assert service["id"] == expected
+
+
+def test_names_that_are_the_same_stay_apart() -> None:
+    text = "endpoints:\n" + "".join(
+        f"  - name: {name}\n    group: {group}\n    url: https://a.example\n" + OK
+        for name, group in [("A b", "x"), ("a-b", "x"), ("a b", "x"), ("a b", "y"), ("a b", "y")]
+    )
+
+    found = import_text(text, "g.yaml")
+
+    assert [s["id"] for s in found.services] == ["a-b", "x-a-b", "a-b-2", "y-a-b", "a-b-3"]
+
+
+def test_ids_are_cut_and_unique_at_their_longest() -> None:
+    ids = Ids()
+
+    taken = [ids.take(["x" * 80]) for _ in range(200)]
+
+    assert len(set(taken)) == 200
+    assert all(len(name) <= 63 and slug(name) == name for name in taken)
+
+
+def test_lone_surrogates_and_private_characters_do_no_harm() -> None:
+    found = kuma(name="a\ud800b\ue000#0\ue001c", description="\ud83d\ude00 \ue000X\ue001")
+
+    assert only(found)["metadata"]["description"] == "😀 \ufffdX\ufffd"
+
+
+def test_a_dollar_of_kuma_is_no_variable() -> None:
+    found = only(kuma(body="${HOME} $${X}", headers='{"X-A": "${HOME}"}', httpBodyEncoding="form"))
+
+    assert found["health_check"]["body"] == "$${HOME} $$${X}"
+    assert found["health_check"]["headers"]["X-A"] == "$${HOME}"
+
+
+def test_control_characters_and_long_names_are_listed() -> None:
+    found = gatus('    headers: {"X A": b, X-B: "a\\nb", Content-Length: "5", X-C: ""}\n' + OK)
+
+    assert len(found.warnings) == 4
+    assert "headers" not in only(found)["health_check"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ('{"a": 1,\n "a": 2}', 2, "given twice"),
+        ('{"a": 1,}', 1, "name in quotes"), ('{"a" 1}', 1, "a : is missing"), 
+        ('{\n"a": [1 2]}', 2, ", or ]"),
+        ('{"a": tru}', 1, "misspelt"), ('{"a": "x', 1, "not closed"), ('{"a": 1} x', 1, "follows"),
+        ('{"a": NaN}', 1, "misspelt"), ("[" * 100, 1, "nested"),
+        ('{"a": "\\x"}', 1, "unknown escape"),
+        ('{"a": ' + "9" * 50 + "}", 1, "misspelt"),
+    ],
+)  # fmt: skip
+def test_wrong_json_is_told_with_its_line(text: str, line: int, what: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_json(text, "x.json")
+
+    (problem,) = caught.value.problems
+    assert (problem.line, what in problem.what) == (line, True), problem
+
+
+def test_json_is_read_as_json_reads_it() -> None:
+    text = (
+        '{"a": [1, -2.5e3, true, false, null, "\\u00e9\\ud83d\\ude00\\/\\n"],'
+        ' "b": {"c": {}}, "d": []}'
+    )
+
+    loaded = read_json(text, "x.json")
+
+    assert loaded.data == json.loads(text)
+
+
+def many(count: int) -> tuple[list[str], float]:
+    """Return the ids that *count* endpoints get, and how long it takes."""
+    one = (
+        "  - name: service {0}\n    group: g{1}\n"
+        "    url: https://s{0}.example.com/health?token=t0k3nT0K3N{0}\n"
+        "    headers: {{Authorization: Bearer abcDEF123456789012{0}}}\n    conditions:\n"
+        '      - "[STATUS] == 200"\n      - "[BODY].status == UP"\n'
+        '      - "[RESPONSE_TIME] < 300"\n'
+    )
+    text = "endpoints:\n" + "".join(one.format(i, i % 7) for i in range(count))
+    started = time.perf_counter()
+    found = import_text(text, "g.yaml")
+    return [s["id"] for s in found.services], time.perf_counter() - started
+
+
+def test_the_time_grows_with_the_endpoints_and_not_with_their_square() -> None:
+    many(10)
+    _, few = many(1_000)
+
+    ids, took = many(10_000)
+
+    assert len(set(ids)) == 10_000
+    assert took < 30 * few

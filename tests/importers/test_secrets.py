@@ -1,0 +1,231 @@
+"""No secret of a foreign file comes out anywhere, whatever its place."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from exporter.cli.importing import run_import
+from exporter.importers import Imported, NoImportError
+from exporter.importers.credentials import holds_key, is_secret_name, looks_like_key
+from exporter.settings import SettingsError
+from tests.importers.foreign import arguments, blackbox, example, gatus, kuma, only
+from tests.sentinel import forms_of
+
+SECRET = "Zq7Sk9-SENTINEL/x4Wv8+Tb2Ke=="
+PLAIN = "Zq7Sk9SENTINELx4Wv8Tb2Ke"
+BASIC = base64.b64encode(f"user:{PLAIN}".encode()).decode()
+OK = '    conditions: ["[STATUS] == 200"]\n'
+Q = quote(SECRET, safe="")
+
+
+def everything(found: Imported) -> str:
+    parts = [found.text, json.dumps(found.data)]
+    parts += map(str, (*found.warnings, *found.remarks, *found.settings))
+    return "\n".join(parts) + repr(found)
+
+
+def forms(secret: str) -> Iterator[bytes]:
+    for form in forms_of(secret).values():
+        yield form
+        yield form.lower()
+
+
+def assert_clean(said: str, *secrets: str) -> None:
+    raw = said.encode()
+    for secret in secrets:
+        for form in forms(secret):
+            assert form not in raw, form
+            assert form not in raw.lower(), form
+
+
+def _gatus(text: str, **fields: str) -> Imported:
+    return gatus(text + OK, **fields)
+
+
+HEADERS = {
+    "Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET, "Cookie": f"session={SECRET}",
+    "authorization": f"Basic {BASIC}", "X-Custom": PLAIN, "X-Note": f"see {PLAIN} there",
+    "User-Agent": f"probe/{PLAIN}", "Proxy-Authorization": f"Basic {BASIC}",
+    "Authorization-2": f"Weird {SECRET}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_give_nothing_away(name: str) -> None:
+    value = HEADERS[name]
+    quoted = json.dumps(value)
+    section = f"      headers:\n        {name}: {quoted}\n"
+
+    assert_clean(everything(_gatus(f"    headers:\n      {name}: {quoted}\n")), SECRET, PLAIN)
+    assert_clean(everything(kuma(headers=json.dumps({name: value}))), SECRET, PLAIN)
+    assert_clean(everything(blackbox(section)), SECRET, PLAIN)
+
+
+URLS = [
+    f"https://api.example.com/v1?api_key={Q}", f"https://api.example.com/v1?a=1&token={PLAIN}&b=2",
+    f"https://api.example.com/v1?key={Q}&secret={Q}x", f"https://api.example.com/x?q={PLAIN}",
+    f"https://user:{Q}@api.example.com/v1", f"https://{PLAIN}:@api.example.com/v1",
+    f"https://{PLAIN}@api.example.com/", f"https://api.example.com/hook/{PLAIN}/x",
+    f"https://api.example.com/token/{PLAIN}", f"https://api.example.com/v1#{SECRET}",
+    f"https://api.telegram.org/bot123456:{PLAIN}/getMe",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_urls_give_nothing_away(url: str) -> None:
+    for found in (
+        _gatus("", url=json.dumps(url)),
+        kuma(url=url, name=url),
+        blackbox("      method: GET\n", url),
+    ):
+        assert_clean(everything(found), SECRET, PLAIN)
+
+
+BODIES = [
+    json.dumps({"user": "me", "password": SECRET}), json.dumps({"a": [{"client_secret": SECRET}]}),
+    json.dumps({"note": PLAIN}), f"user=me&password={Q}&x=1",
+    f"<login><password>{PLAIN}</password></login>",
+    f"token: {PLAIN}", f'{{"broken": "password": "{PLAIN}"', f"free text with {PLAIN} inside",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("encoding", ["json", "form", "xml"])
+def test_bodies_give_nothing_away(body: str, encoding: str) -> None:
+    assert_clean(everything(_gatus(f"    body: {json.dumps(body)}\n")), SECRET, PLAIN)
+    assert_clean(everything(kuma(body=body, httpBodyEncoding=encoding)), SECRET, PLAIN)
+    assert_clean(everything(blackbox(f"      body: {json.dumps(body)}\n")), SECRET, PLAIN)
+
+
+def test_kumas_other_places_give_nothing_away() -> None:
+    found = kuma(
+        name=f"API {SECRET} of {PLAIN}", description=f"key is {PLAIN}", basic_auth_user="u",
+        basic_auth_pass=SECRET, tags=[{"name": "token", "value": SECRET},
+                                      {"name": "x", "value": PLAIN}, {"name": PLAIN, "value": "y"}],
+        pushToken=SECRET, databaseConnectionString=f"postgres://u:{SECRET}@h/d",
+        oauth_client_secret=SECRET, mqttPassword=SECRET, unknownThing=SECRET,
+    )  # fmt: skip
+
+    assert_clean(everything(found), SECRET, PLAIN)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "keyword", "keyword": PLAIN},
+        {"type": "json-query", "jsonPath": "a", "expectedValue": PLAIN},
+        {"authMethod": "mtls", "tlsKey": PLAIN, "tlsCert": PLAIN},
+    ],
+)
+def test_kumas_expectations_give_nothing_away(fields: dict[str, str]) -> None:
+    assert_clean(everything(kuma(**fields)), PLAIN)
+
+
+@pytest.mark.parametrize(
+    "http",
+    [
+        f"      bearer_token: {json.dumps(SECRET)}\n",
+        f"      authorization: {{credentials: {json.dumps(SECRET)}}}\n",
+        f"      basic_auth: {{username: u, password: {json.dumps(SECRET)}}}\n",
+        f"      basic_auth: {{username: {json.dumps(PLAIN)}}}\n",
+        f"      proxy_url: http://u:{Q}@p.example:1\n",
+        f"      oauth2: {{client_secret: {json.dumps(SECRET)}}}\n",
+    ],
+)
+def test_modules_give_nothing_away(http: str) -> None:
+    assert_clean(everything(blackbox(http)), SECRET, PLAIN)
+
+
+def test_conditions_and_labels_give_nothing_away() -> None:
+    found = gatus(
+        f"    group: {PLAIN}\n    extra-labels: {{api_token: {PLAIN}x, note: {PLAIN}}}\n"
+        "    conditions:\n"
+        f'      - "[STATUS] == 200"\n      - "[BODY].token == {PLAIN}"\n'
+        f'      - "[BODY].a == pat(*{PLAIN}*)"\n      - "[BODY].{PLAIN} == 1"\n      - "{PLAIN}"\n'
+    )  # fmt: skip
+
+    assert_clean(everything(found), PLAIN)
+
+
+@pytest.mark.parametrize(
+    "where", ["name: [{0}]", "url: {{a: {0}}}", "interval: {0}", "enabled: {0}"]
+)
+def test_mistakes_give_nothing_away(where: str) -> None:
+    with pytest.raises((SettingsError, NoImportError)) as caught:
+        gatus(f"    {where.format(PLAIN)}\n  - name: {{{PLAIN}: 1}}\n" + OK)
+
+    assert_clean(str(caught.value), PLAIN)
+
+
+@pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
+def test_the_examples_give_nothing_away(kind: str) -> None:
+    said = everything(example(kind))
+
+    assert "SENTINEL" not in said
+    for secret in ("hunter2", "tiger", "0123456789abcdef", "AAHdqTcv", "correct-horse", "def-def"):
+        assert secret not in said
+
+
+def test_the_command_gives_nothing_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text(f"endpoints:\n  - name: a\n    url: https://a.example/?key={PLAIN}\n" + OK)
+
+    assert run_import(arguments(file)) == 0
+    assert run_import(arguments(file, json=True)) == 0
+
+    said = capsys.readouterr()
+    assert_clean(said.out + said.err, PLAIN)
+    assert "A_KEY  (now in " in said.err
+
+
+def test_one_secret_is_one_variable_and_two_are_two() -> None:
+    shared = gatus(
+        f"    headers: {{X-Api-Key: {PLAIN}}}\n" + OK
+        + f"  - name: b\n    url: https://b.example\n    headers: {{X-Api-Key: {PLAIN}}}\n" + OK
+        + f"  - name: c\n    url: https://c.example\n    headers: {{X-Api-Key: {PLAIN}2}}\n" + OK
+    )  # fmt: skip
+
+    assert [s["api_key"] for s in shared.services] == ["${API_KEY}", "${API_KEY}", "${C_KEY}"]
+
+
+def test_a_variable_of_the_foreign_file_is_not_taken_twice() -> None:
+    found = gatus(f"    headers:\n      X-Api-Key: {PLAIN}\n      X-Env: ${{API_KEY}}\n" + OK)
+
+    assert only(found)["api_key"] == "${API_KEY_2}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["api_key", "X-API-Key", "apiKey", "access_token", "PASSWORD", "sig", "clientSecret", "Cookie"],
+)
+def test_names_of_secrets(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["keyword", "author", "monkey", "Accept", "page", "Content-Type"])
+def test_names_of_no_secrets(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "text", [PLAIN, "sk-live-51H8xkq", "ghp_0123456789abcdef", "AKIAIOSFODNN7EXAMPLE",
+             "a8f3k2l9d0s7f6g5h4j3", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc"],
+)  # fmt: skip
+def test_looks_of_keys(text: str) -> None:
+    assert looks_like_key(text)
+    assert holds_key(f"see {text} there")
+
+
+@pytest.mark.parametrize(
+    "text", ["my-service-health-check-v2", "GetUserAccountDetailsV2", "application/json",
+             "2023-06-01",
+             "550e8400-e29b-41d4-a716-446655440000", "status.example.com", "internationalization"],
+)  # fmt: skip
+def test_looks_of_no_keys(text: str) -> None:
+    assert not holds_key(text)

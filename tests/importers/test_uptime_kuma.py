@@ -1,0 +1,151 @@
+"""Uptime Kuma's backup."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from exporter.importers import NoImportError, import_text
+from exporter.settings import SettingsError
+from tests.importers.foreign import kuma, only, said
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"interval": 300, "timeout": 20}, {"interval": "5m", "timeout": "20s"}),
+        ({"interval": 60, "timeout": 0}, {"timeout": "48s"}),
+        ({"accepted_statuscodes": ["200", "404"]}, {"expected_status_codes": [200, 404]}),
+        ({"accepted_statuscodes": ["299-310"]}, {"expected_status_codes": [300, 301, 302, 303, 304,
+                                                                          305, 307, 308]}),
+        ({"maxredirects": 3}, {"follow_redirects": 3, "allow_cross_origin": True}),
+        ({"ignoreTls": 1}, {"tls": {"insecure_skip_verify": True}}),
+        ({"method": "PUT", "body": '{"a": [1]}'}, {"method": "PUT", "body": {"a": [1]}}),
+        (
+            {"body": "a=b", "httpBodyEncoding": "form"},
+            {"body": "a=b", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+        ),
+        ({"headers": '{"X-A": "b"}'}, {"headers": {"X-A": "b"}}),
+        (
+            {"type": "keyword", "keyword": "a.b $"},
+            {"assertions": [{"body": True, "matches": r"a\.b \$"}]},
+        ),
+        (
+            {"type": "keyword", "keyword": "err", "invertKeyword": True},
+            {"assertions": [{"body": True, "not_matches": "err"}]},
+        ),
+        (
+            {"type": "json-query", "jsonPath": "$.a[0].`b-c`", "expectedValue": "true"},
+            {"assertions": [{"json": "$.a[0]['b-c']", "equals": True}]},
+        ),
+        (
+            {"type": "json-query", "jsonPath": "$", "expectedValue": "x"},
+            {"assertions": [{"json": "$", "equals": "x"}]},
+        ),
+        (
+            {"type": "json-query", "jsonPath": "n", "expectedValue": "3", "jsonPathOperator": ">"},
+            {"assertions": [{"json": "$.n", "greater_than": 3}]},
+        ),
+        (
+            {"type": "json-query", "jsonPath": "n", "expectedValue": "a+", "jsonPathOperator":
+             "contains"},
+            {"assertions": [{"json": "$.n", "matches": r"a\+"}]},
+        ),
+    ],
+)  # fmt: skip
+def test_fields_of_a_monitor(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = kuma(**fields)
+
+    check = only(found)["health_check"]
+    assert {name: check.get(name) for name in expected} == expected
+    assert not found.warnings
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["ping", "port", "dns", "push", "docker", "steam", "mqtt", "postgres", "grpc-keyword", "radius",
+     "redis", "mongodb", "kafka-producer", "real-browser", "gamedig", "group", "tailscale-ping"],
+)  # fmt: skip
+def test_other_types_are_listed(kind: str) -> None:
+    with pytest.raises(NoImportError) as caught:
+        kuma(type=kind, url="https://")
+
+    assert "no equivalent: " in str(caught.value.warnings[0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"resendInterval": 5}, "resendInterval"),
+        ({"authMethod": "ntlm"}, "authMethod"),
+        ({"authMethod": "oauth2-cc"}, "authMethod"),
+        ({"authMethod": "mtls", "tlsCa": "PEM"}, "tlsCa"),
+        ({"type": "json-query", "jsonPath": "$sum(a.b)", "expectedValue": "3"}, "jsonPath"),
+        ({"type": "json-query", "jsonPath": "a[x=1]", "expectedValue": "3"}, "jsonPath"),
+        ({"proxyId": 7}, "proxyId"),
+        ({"maxredirects": 50}, "maxredirects"),
+        ({"timeout": 90, "interval": 60}, "timeout"),
+        ({"somethingNew": "x"}, "(…)"),
+    ],
+)
+def test_a_field_without_equivalent_is_listed(fields: dict[str, Any], where: str) -> None:
+    found = kuma(**fields)
+
+    assert len(found.warnings) == 1
+    assert found.warnings[0].where in (f"monitorList[0].{where}", "monitorList[0].somethingNew")
+    assert found.warnings[0].line > 1
+
+
+def test_upside_down_is_not_taken() -> None:
+    with pytest.raises(NoImportError) as caught:
+        kuma(upsideDown=True)
+
+    assert "good while it fails" in str(caught.value.warnings[0])
+
+
+def test_retries_become_failures_in_a_row() -> None:
+    assert only(kuma(maxretries=2))["alerts"] == {"down_after": 3}
+    assert only(kuma(maxretries=9))["alerts"] == {"down_after": 10, "critical_after": 12}
+
+
+def test_basic_login_and_a_header_with_a_key_go_together() -> None:
+    found = only(
+        kuma(basic_auth_user="u", basic_auth_pass="pass-word-1", headers='{"X-Api-Key": "k-1234"}')
+    )
+
+    assert found["auth"] == {"kind": "basic", "username": "u"}
+    assert found["api_key"] == "${API_KEY}"
+    assert found["health_check"]["headers"] == {"X-Api-Key": "${API_X_API_KEY}"}
+
+
+def test_a_second_authorization_is_listed_and_the_service_off() -> None:
+    found = kuma(basic_auth_user="u", basic_auth_pass="p", headers='{"Authorization": "Bearer x"}')
+
+    assert only(found)["enabled"] is False
+    assert "second credential" in said(found)[0]
+
+
+def test_monitors_by_number_are_read_too() -> None:
+    text = json.dumps(
+        {"monitorList": {"3": {"name": "a", "type": "http", "url": "https://a.example"}}}
+    )
+
+    assert only(import_text(text, "k.json"))["id"] == "a"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""}, {"type": None}, {"url": ""}, {"headers": "{"}, {"headers": '{"a": [1]}'},
+        {"interval": "soon"}, {"accepted_statuscodes": ["2xx"]}, {"tags": 5}, {"active": "perhaps"},
+        {"accepted_statuscodes": ["700"]}, {"type": "keyword", "keyword": ""}, {"url": {"a": 1}},
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_with_its_place(fields: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        kuma(**fields)
+
+    assert all(problem.where.startswith("monitorList[0]") for problem in caught.value.problems)
+    assert all(problem.line > 1 for problem in caught.value.problems)
