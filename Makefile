@@ -15,14 +15,14 @@ test: .venv/dev  ## every test; installs Prometheus, nginx and the like where th
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 lint: .venv/dev  ## style, types, architecture
-	$(BIN)/ruff format --check exporter tests
-	$(BIN)/ruff check exporter tests
+	$(BIN)/ruff format --check exporter grafana tests
+	$(BIN)/ruff check exporter grafana tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: .venv/dev
-	$(BIN)/ruff check --fix exporter tests
-	$(BIN)/ruff format exporter tests
+	$(BIN)/ruff check --fix exporter grafana tests
+	$(BIN)/ruff format exporter grafana tests
 
 bench: .venv/dev  ## speed and fidelity beside blackbox_exporter
 	tests/tools.sh
@@ -31,6 +31,7 @@ bench: .venv/dev  ## speed and fidelity beside blackbox_exporter
 reference: .venv/dev  ## write what is generated: the schema and the reference tables
 	$(BIN)/service-registry schema > config/services.schema.json
 	$(BIN)/python -m tests.reference
+	$(BIN)/python -m grafana.build
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

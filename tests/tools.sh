@@ -10,6 +10,8 @@ need prometheus-alertmanager prometheus-alertmanager
 need amtool prometheus-alertmanager
 need prometheus-blackbox-exporter prometheus-blackbox-exporter
 need nginx nginx-light
+need chromium chromium
+need docker-compose docker-compose
 need curl curl
 need taskset util-linux
 [ -z "$missing" ] && exit 0

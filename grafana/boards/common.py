@@ -1,0 +1,78 @@
+"""Panels and columns that more than one dashboard shows."""
+
+from __future__ import annotations
+
+from grafana import queries, words
+from grafana.board import of_series, silence, to_service
+from grafana.panels import timeline
+from grafana.tables import CELL, Column, columns, table
+from grafana.words import Json
+
+SINCE: Json = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
+STATE: Json = {"mappings": words.states(), "custom__cellOptions": CELL, "custom__width": 150}
+SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
+TOLD = words.mapping(
+    {
+        -1: ("not yet", words.PLAIN),
+        0: ("told, nobody has taken it", words.WARN),
+        1: ("acknowledged", words.MAINTENANCE),
+    }
+)
+
+
+def firing_alerts(select: str, *, size: tuple[int, int]) -> Json:
+    """Return the table of alerts that fire, with their age and a link to silence each."""
+    about = (
+        "Alerts that fire, from Prometheus itself; so they are here even where Grafana's own list "
+        "is not; the worst severity of each. Click one to silence it."
+    )
+    return table(
+        "Firing alerts", about,
+        Column("alertname", "", {"links": [silence("alertname", "service", "environment")]}),
+        Column("severity", "", {"mappings": words.severities(), "custom__cellOptions": CELL}),
+        Column("service", "", {"links": [to_service(), silence("service", "environment")]}),
+        *columns(("environment", "team", "instance")),
+        Column("since", queries.firing(select), SINCE),
+        size=size, sort="since", missing="No alert fires", hidden=("provider", "slo"),
+    )  # fmt: skip
+
+
+def state_timeline(select: str, *, size: tuple[int, int] = (24, 8)) -> Json:
+    """Return the states of services over time."""
+    about = (
+        "The state of each service over time. A gap is time without any exporter; NO DATA means "
+        "that nobody looked, which is not the same as OK."
+    )
+    return timeline(
+        "State over time", about, queries.state(select), "{{service}} ({{environment}})",
+        words.states(), size=size, links=[of_series()],
+    )  # fmt: skip
+
+
+def runs_out_next(
+    select: str, *, size: tuple[int, int], count: int = 12, named: bool = True, wide: bool = True
+) -> Json:
+    """Return what ends next, whatever it is."""
+    about = (
+        "Certificates and keys by their date; quotas and error budgets by when they are gone at "
+        "the pace of the last six hours. Below zero: it has happened."
+    )
+    cols = (
+        Column("what"),
+        *((Column("service", "", SERVICE), Column("environment")) if named else ()),
+        *columns(("resource", "slo") if wide else ()),
+        Column(
+            "in",
+            queries.running_out(select, count),
+            {
+                "unit": "dtdurations", "decimals": 0, "thresholds": words.REMAINING,
+                "custom__cellOptions": {"type": "color-text"},
+            },
+        ),
+    )  # fmt: skip
+    hidden = ["provider"] if named else ["provider", "service", "environment"]
+    hidden += [] if wide else ["resource", "slo"]
+    return table(
+        "Runs out next", about, *cols,
+        size=size, missing="Nothing is known to run out", hidden=hidden,
+    )  # fmt: skip

@@ -1,0 +1,165 @@
+"""Incidents: open ones, who was told, how long things take, what comes back again and again."""
+
+from __future__ import annotations
+
+from grafana import queries, words
+from grafana.board import Row, dashboard, of_series, silence, to_service
+from grafana.boards.common import firing_alerts
+from grafana.panels import SLOW, alerts, override, series, stat
+from grafana.queries import ABOUT, CHOSEN, SERVICE
+from grafana.tables import CELL, Column, columns, table
+from grafana.words import Json
+
+_RANGE = "$__range"
+_COLOURS = (words.BAD, words.WARN, words.QUOTA, words.MAINTENANCE)
+
+
+def _severities() -> list[Json]:
+    return [
+        override(name, thresholds=words.steps((None, words.PLAIN), (1, colour)))
+        for name, colour in zip(words.SEVERITIES, _COLOURS, strict=True)
+    ]
+
+
+def mean(name: str, by: str = "") -> str:
+    """The mean of a histogram of the log over the chosen time; nothing where it has none."""
+    total, count = (
+        queries.grew(f"{name}_{part}", ABOUT, SERVICE, _RANGE) for part in ("sum", "count")
+    )
+    kept = f" by ({by})" if by else ""
+    return f"sum{kept} ({total}) / (sum{kept} ({count}) > 0)"
+
+
+def now() -> list[Json]:
+    """Return the numbers at the top."""
+    opened = f"max by ({SERVICE}, severity) (service_incidents_open{{{ABOUT}}})"
+    nothing = f'label_replace(0 * count(service_enabled{{{CHOSEN}}}), "severity", "none", "", "")'
+    return [
+        stat(
+            "Open incidents", "Incidents that are not resolved, by their worst severity.",
+            f"sum by (severity) ({opened}) > 0 or {nothing}", legend="{{severity}}", size=(8, 4),
+            overrides=_severities(),
+        ),
+        stat(
+            "Not taken", "Services with a critical or high incident that nobody has acknowledged.",
+            queries.taken(ABOUT, CHOSEN), thresholds=words.COUNT_OF_BAD,
+        ),
+        stat(
+            "Mean time to acknowledge", "From the start until somebody took it, in this time.",
+            mean("service_incident_acknowledge_seconds"), unit="dtdurations", decimals=0,
+            missing="NONE TAKEN", background=False,
+        ),
+        stat(
+            "Mean time to resolve", "From start to end, of incidents that ended in this time.",
+            mean("service_incident_resolve_seconds"), unit="dtdurations", decimals=0,
+            missing="NONE ENDED", background=False,
+        ),
+        stat(
+            "Silenced or inhibited", "Alerts that Alertmanager knows and tells nobody about.",
+            'max(alertmanager_alerts{state="suppressed"})',
+            thresholds=words.steps((None, words.PLAIN), (1, words.WARN)),
+        ),
+    ]  # fmt: skip
+
+
+def open_ones() -> list[Json]:
+    """Return what is open and what fires."""
+    by = f"{SERVICE}, severity"
+    incidents = table(
+        "Open, by service", "Open incidents from the exporter's incident log, and whether taken.",
+        Column("service", "", {"links": [to_service(), silence("service", "environment")]}),
+        *columns(("environment", "provider")),
+        Column("severity", "", {"mappings": words.severities(), "custom__cellOptions": CELL}),
+        Column("open", f"max by ({by}) (service_incidents_open{{{ABOUT}}}) > 0"),
+        size=(10, 8), missing="No incident is open",
+    )  # fmt: skip
+    return [
+        incidents,
+        firing_alerts(ABOUT, size=(14, 8)),
+        alerts(
+            "Grafana's view", "The alerts as Grafana lists them: pending ones and silences too.",
+            "Prometheus", '{service=~"$service|", environment=~"$environment|"}', size=(24, 7),
+        ),
+    ]  # fmt: skip
+
+
+def told() -> list[Json]:
+    """Return what went out to whom, and how well."""
+    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval]))"
+    failed = sent.replace("_total", "_failed_total")
+    slow = queries.quantile(0.95, "alertmanager_notification_latency_seconds", "", "integration")
+    escalated = "sum by (rule, result) (increase(exporter_escalations_total[$__rate_interval]))"
+    heard = "sum by (result) (increase(exporter_alertmanager_messages_total[$__rate_interval]))"
+    return [
+        series(
+            "Notifications", "Sent by channel; failed ones below their own name.",
+            (sent, "{{integration}}"), (f"{failed} > 0", "{{integration}} failed"),
+            bars=True, step=SLOW, size=(12, 7),
+        ),
+        series(
+            "Time to send", "95th percentile, by channel.", (slow, "{{integration}}"),
+            unit="s", step=SLOW, size=(6, 7), missing="Nothing sent, or no data",
+        ),
+        series(
+            "Incident log", "Messages from Alertmanager, and escalations by their own rules.",
+            (heard, "message {{result}}"), (escalated, "{{rule}} {{result}}"),
+            bars=True, step=SLOW, size=(6, 7), missing="No message in this time, or no data",
+        ),
+    ]  # fmt: skip
+
+
+def past() -> list[Json]:
+    """Return what happened in the chosen time."""
+    day = queries.grew("service_incidents_total", ABOUT, f"{SERVICE}, severity", "1d")
+    reached = queries.grew("service_incidents_total", ABOUT, f"{SERVICE}, severity", _RANGE)
+    pages = (
+        f"sum by ({SERVICE}) ({reached.replace(ABOUT, ABOUT + _paging())})"
+        f" or 0 * max by ({SERVICE}) (service_enabled{{{CHOSEN}}})"
+    )
+    lasted = "sum_over_time(service:service_down:seconds1d{%s}[$__range:1d])" % CHOSEN  # noqa: UP031
+    return [
+        series(
+            "Incidents a day",
+            "By the severities they reached: one that was raised counts under both.",
+            (f"sum by (severity) ({day})", "{{severity}}"), bars=True, step="1d", size=(12, 8),
+            missing="Never an incident, or no data",
+        ),
+        series(
+            "Down, hours a day", "Time that each service counted as down, in the day before.",
+            (f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})", "{{service}}"),
+            unit="s", bars=True, step="1d", size=(12, 8), defaults={"links": [of_series()]},
+        ),
+        table(
+            "Which services cost us sleep", "The chosen time, by service.",
+            Column("service", "", {"links": [to_service()]}),
+            *columns(("environment", "provider")),
+            Column("critical incidents", pages, {"decimals": 0}),
+            Column("mean time to acknowledge",
+                   mean("service_incident_acknowledge_seconds", SERVICE), {"unit": "dtdurations"}),
+            Column("mean time to resolve", mean("service_incident_resolve_seconds", SERVICE),
+                   {"unit": "dtdurations"}),
+            Column("down", f"max by ({SERVICE}) ({lasted}) > 0", {"unit": "dtdurations"}),
+            sort="critical incidents", descending=True, missing="No incident in this time",
+        ),
+    ]  # fmt: skip
+
+
+def _paging() -> str:
+    return f', severity="{words.SEVERITIES[0]}"'
+
+
+def board() -> Json:
+    """Return the dashboard."""
+    return dashboard(
+        "incidents",
+        "Service registry / Incidents",
+        "What is open, who was told, how long it takes us, and what comes back.",
+        [
+            Row("", now()),
+            Row("Open", open_ones()),
+            Row("Told", told()),
+            Row("Past", past()),
+        ],
+        since="now-7d",
+        refresh="1m",
+    )

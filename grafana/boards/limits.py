@@ -1,0 +1,119 @@
+"""What runs out: rate limits, quotas, keys, certificates; and what the probes themselves cost."""
+
+from __future__ import annotations
+
+from exporter.model import FACTS, Verdict
+from grafana import words
+from grafana.board import Row, dashboard, of_series
+from grafana.boards.common import SERVICE as LINKS
+from grafana.boards.common import SINCE, runs_out_next
+from grafana.panels import SLOW, bars, series, timeline
+from grafana.queries import CHOSEN, SERVICE
+from grafana.tables import CELL, Column, columns, table
+from grafana.words import Json
+
+_HEADROOM = words.steps((None, words.BAD), (0.1, words.WARN), (0.25, words.OK))
+_NAME = "{{service}} {{resource}} ({{environment}})"
+
+
+def _reasons(verdict: Verdict) -> str:
+    return "|".join(reason for reason, facts in FACTS.items() if facts.verdict is verdict)
+
+
+def limits() -> list[Json]:
+    """Return rate limits and quotas."""
+    by = f"{SERVICE}, resource"
+    share = f"service_rate_limit_remaining{{{CHOSEN}}} / (service_rate_limit_limit{{{CHOSEN}}} > 0)"
+    least = f"min by ({by}) ({share})"
+    reset = f"max by ({by}) (service_rate_limit_reset_timestamp_seconds{{{CHOSEN}}}) - time()"
+    refused = (
+        f'sum by (service, reason) (increase(probe_results_total{{{CHOSEN}, '
+        f'reason=~"{_reasons(Verdict.QUOTA)}"}}[$__rate_interval]))'
+    )  # fmt: skip
+    calls = (
+        f'sum by (service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
+        "[$__rate_interval]))"
+    )
+    return [
+        bars("Rate limit left", "Share that the provider says is left; the tightest first.",
+             f"sort(bottomk(20, {least}))", _NAME, unit="percentunit", thresholds=_HEADROOM,
+             min=0, max=1, noValue="No provider tells a rate limit, or no data"),
+        table("Rate limits", "The same in numbers, and when each is full again.",
+              Column("service", "", LINKS), *columns(("environment", "resource")),
+              Column("limit", f"max by ({by}) (service_rate_limit_limit{{{CHOSEN}}})"),
+              Column("left", f"min by ({by}) (service_rate_limit_remaining{{{CHOSEN}}})"),
+              Column("full again in", f"clamp_min({reset}, 0)", {"unit": "dtdurations"}),
+              size=(12, 8), hidden=("provider",),
+              missing="No provider tells a rate limit, or no data"),
+        series("Rate limit left over time", "Share that is left, by resource.", (least, _NAME),
+               unit="percentunit", missing="No provider tells a rate limit, or no data",
+               defaults={"links": [of_series()]}),
+        series("Quota left", "What is left of quotas and credits, in the provider's own units.",
+               (f"min by ({by}, unit) (service_quota_remaining{{{CHOSEN}}})",
+                "{{service}} {{resource}} in {{unit}}"),
+               missing="No provider tells a quota, or no data"),
+        series("Refused for a quota or a rate limit",
+               "Probes refused, and calls of our own answered with 429.",
+               (refused, "{{service}} {{reason}}"), (calls, "{{service}} own calls, 429"),
+               bars=True, step=SLOW, size=(24, 7)),
+    ]  # fmt: skip
+
+
+def keys() -> list[Json]:
+    """Return keys and what providers think of them."""
+    valid = words.yes_no("ACCEPTED", "REJECTED", good=True)[:1]
+    shown: Json = {"custom__cellOptions": CELL, "custom__width": 130}
+
+    def of(name: str, of_replicas: str = "max") -> str:
+        return f"{of_replicas} by ({SERVICE}) ({name}{{{CHOSEN}}})"
+
+    return [
+        table("Keys", "Of every service that needs a key: is there one, is it accepted, for how "
+              "long, and the next one.",
+              Column("service", "", LINKS), *columns(("environment", "provider")),
+              Column("configured", of("service_key_configured", "min"),
+                     {**shown, "mappings": words.yes_no("YES", "NO", good=True)[:1]}),
+              Column("accepted", of("service_key_valid", "min"),
+                     {**shown, "mappings": [*valid, *words.nothing(2, "not known")]}),
+              Column("next accepted", of("service_next_key_valid", "min"),
+                     {**shown, "mappings": [*valid, *words.nothing(2, "none waits")]}),
+              Column("ends", f"1000 * {of('service_key_expiry_timestamp_seconds', 'min')}",
+                     {"unit": "dateTimeFromNow", "mappings": words.nothing(text="not told")}),
+              Column("rotated", f"1000 * {of('service_key_rotated_timestamp_seconds')}", SINCE),
+              sort="accepted", size=(24, 8)),
+        timeline("Key accepted over time", "Rejected: replace the key. A gap did not tell.",
+                 of("service_key_valid", "min"), "{{service}} ({{environment}})",
+                 words.yes_no("ACCEPTED", "REJECTED", good=True), size=(24, 7),
+                 links=[of_series()]),
+    ]  # fmt: skip
+
+
+def certificates() -> list[Json]:
+    """Return how long certificates last, and what probing costs."""
+    left = f"min by ({SERVICE}) (probe_ssl_earliest_cert_expiry{{{CHOSEN}}}) - time()"
+    cost = f"sum by ({SERVICE}) (rate(probe_attempts_total{{{CHOSEN}}}[$__rate_interval]))"
+    return [
+        bars("Certificates end in", "The earliest expiry of each chain, the soonest first.",
+             f"sort(bottomk(20, {left}))", "{{service}} ({{environment}})", unit="dtdurations",
+             thresholds=words.REMAINING, min=0, max=90 * words.DAY, decimals=0,
+             noValue="No service over TLS, or no data"),
+        series("Probe requests a day", "What watching costs, retries included, at the pace of now.",
+               (f"{words.DAY} * {cost}", "{{service}} ({{environment}})"), step=SLOW,
+               defaults={"links": [of_series()]}),
+    ]  # fmt: skip
+
+
+def board() -> Json:
+    """Return the dashboard."""
+    return dashboard(
+        "limits",
+        "Service registry / Limits, keys and certificates",
+        "What runs out next: rate limits, quotas, keys, certificates, budgets.",
+        [
+            Row("", [runs_out_next(CHOSEN, size=(24, 9), count=25)]),
+            Row("Keys", keys()),
+            Row("Rate limits and quotas", limits()),
+            Row("Certificates and cost", certificates()),
+        ],
+        refresh="1m",
+    )

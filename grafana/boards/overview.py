@@ -1,0 +1,180 @@
+"""What is broken, since when, whose fault it is, who was told, what runs out next."""
+
+from __future__ import annotations
+
+from exporter.model import Verdict
+from grafana import queries, words
+from grafana.board import Row, dashboard, of_row, to_board
+from grafana.boards.common import (
+    SERVICE,
+    SINCE,
+    STATE,
+    TOLD,
+    firing_alerts,
+    runs_out_next,
+    state_timeline,
+)
+from grafana.panels import SLOW, override, series, stat
+from grafana.queries import ABOUT, CHOSEN, NAMED
+from grafana.tables import CELL, Column, columns, table
+from grafana.words import Json
+
+
+def verdict() -> Json:
+    """Return the one-word answer to: whose fault is it?"""
+    about = (
+        "Whose fault is it? The most far-reaching state of all chosen services: our network before "
+        "the monitoring before a provider before our key, quota or request. NO DATA: no exporter "
+        "tells anything about them."
+    )
+    return stat(
+        "Verdict", about, queries.worst(CHOSEN), mappings=words.states(),
+        links=[to_board("monitoring", "Is the monitor itself well?")],
+    )  # fmt: skip
+
+
+def by_state() -> Json:
+    """Return how many services there are in each state that occurs."""
+    about = "Enabled services by whose fault it is now; each counts once."
+    tiles = [
+        override(
+            str(code),
+            displayName=text,
+            thresholds=words.steps((None, colour)),
+        )
+        for code, (text, colour) in words.STATES.items()
+    ]
+    return stat(
+        "Services by state", about, f'count_values("state", {queries.state(CHOSEN)})',
+        legend="{{state}}", size=(12, 4), overrides=tiles,
+    )  # fmt: skip
+
+
+def counts() -> list[Json]:
+    """Return the small numbers at the top right."""
+    severity = [
+        override(name, thresholds=words.steps((None, words.PLAIN), (1, colour)))
+        for name, colour in zip(
+            words.SEVERITIES,
+            (words.BAD, words.WARN, words.QUOTA, words.MAINTENANCE),
+            strict=True,
+        )
+    ]
+    alerts = stat(
+        "Firing by severity",
+        "How many alerts fire, each by its worst severity.",
+        f"count by (severity) ({queries.standing(ABOUT)})",
+        legend="{{severity}}", size=(5, 4), missing="NONE", overrides=severity,
+        links=[to_board("incidents", "Incidents")],
+    )  # fmt: skip
+    taken = stat(
+        "Not taken",
+        "Services with an open incident of high or critical severity that nobody has acknowledged.",
+        queries.taken(ABOUT, CHOSEN),
+        thresholds=words.COUNT_OF_BAD, size=(3, 4),
+        links=[to_board("incidents", "Incidents")],
+    )  # fmt: skip
+    return [alerts, taken]
+
+
+def broken() -> Json:
+    """Return the table of what is broken now."""
+    failures = f"max by ({queries.SERVICE}) (probe_consecutive_failures{{{CHOSEN}}})"
+    about = (
+        "Services that are neither well nor in maintenance: whose fault it is, since when (the "
+        "last success), why and what to do, whether an incident is open (then Alertmanager has "
+        "told) and taken."
+    )
+    narrow = {"custom__width": 110}
+    return table(
+        "What is broken", about,
+        Column("service", "", SERVICE),
+        Column("environment", "", narrow),
+        Column("fault", queries.broken(CHOSEN), STATE),
+        Column("last success", queries.of_broken(queries.last_success(CHOSEN), CHOSEN), SINCE),
+        Column("reason", "", {"mappings": words.reasons(), "displayName": "why, what to do"}),
+        Column("probes", queries.of_broken(queries.why(CHOSEN), CHOSEN), hidden=True),
+        Column("failed in a row", queries.of_broken(failures, CHOSEN), narrow),
+        Column(
+            "told", queries.of_broken(queries.told(CHOSEN), CHOSEN),
+            {"mappings": TOLD, "custom__cellOptions": {"type": "color-text"}},
+        ),
+        size=(16, 9), sort="fault", descending=True, missing="Nothing is broken, or no data",
+        hidden=("provider",),
+    )  # fmt: skip
+
+
+def told() -> Json:
+    """Return who was told, by channel."""
+    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__range]))"
+    failed = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
+    return table(
+        "Who was told",
+        "Notifications in the chosen time, by channel; heartbeat and incident log are webhooks.",
+        Column("integration", "", {"displayName": "channel"}),
+        Column("sent", f"round({sent}) > 0", {"decimals": 0}),
+        Column(
+            "failed", f"round({failed}) and ({sent} > 0)",
+            {"decimals": 0, "thresholds": words.COUNT_OF_BAD, "custom__cellOptions": CELL},
+        ),
+        size=(8, 6), sort="sent", descending=True, missing="Nobody was told in this time",
+    )  # fmt: skip
+
+
+def everything() -> Json:
+    """Return the table of all services."""
+    slo = f'{NAMED}, slo="availability"'
+    bad = f"slo:service_sli_bad_events_per_sli_events:ratio_rate1d{{{slo}}}"
+    budget = f"slo:service_error_budget_remaining:ratio30d{{{slo}}}"
+    coloured: Json = {"unit": "percentunit", "custom__cellOptions": {"type": "color-text"}}
+    return table(
+        "All services", "Every enabled service; click one for its dashboard.",
+        Column("service", "", {"links": [*SERVICE["links"], of_row("limits", "What runs out")]}),
+        *columns(("environment", "provider")),
+        Column("state", queries.state(CHOSEN), STATE),
+        Column(
+            "available, 1 day",
+            queries.of_chosen(f"1 - max by (environment, service) ({bad})", CHOSEN),
+            {**coloured, "decimals": 2, "thresholds": words.AVAILABILITY},
+        ),
+        Column(
+            "budget left, 30 days",
+            queries.of_chosen(f"max by (environment, service) ({budget})", CHOSEN),
+            {**coloured, "decimals": 1, "thresholds": words.BUDGET},
+        ),
+        Column(
+            "p95, 10 min",
+            f"max by ({queries.SERVICE}) (service:probe_latency_seconds:p95_10m{{{CHOSEN}}} >= 0)",
+            {"unit": "s"},
+        ),
+        size=(24, 10), sort="state", descending=True,
+    )  # fmt: skip
+
+
+def failures() -> Json:
+    """Return the kinds of failure over time."""
+    return series(
+        "Failed probes by reason",
+        "Which kind of failure, and when it began. The flat `ok` shows that probes run.",
+        (queries.results(CHOSEN), "{{reason}}"),
+        bars=True, step=SLOW, size=(24, 8),
+    )  # fmt: skip
+
+
+def board() -> Json:
+    """Return the dashboard."""
+    return dashboard(
+        "overview",
+        "Service registry / Overview",
+        "Which external API is broken right now, since when, and is it them or us?",
+        [
+            Row("", [verdict(), by_state(), *counts(), broken(),
+                     runs_out_next(CHOSEN, size=(8, 9), wide=False),
+                     firing_alerts(ABOUT, size=(16, 6)), told()]),
+            Row("History", [state_timeline(CHOSEN), failures()]),
+            Row("All services", [everything()]),
+        ],
+    )  # fmt: skip
+
+
+assert set(words.VERDICTS) == set(Verdict)

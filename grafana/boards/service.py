@@ -1,0 +1,186 @@
+"""Everything about one service: the page an alert leads to."""
+
+from __future__ import annotations
+
+from exporter.model import FACTS, PHASES
+from grafana import queries, words
+from grafana.board import ONE, Row, dashboard, events, link
+from grafana.boards.common import firing_alerts, runs_out_next, state_timeline
+from grafana.panels import SLOW, heatmap, history, override, series, stat, timeline
+from grafana.queries import ABOUT_NAMED, NAMED, SERVICE
+from grafana.tables import Column, table
+from grafana.words import Json
+
+_SLO = f'{NAMED}, slo="availability"'
+_EVERYWHERE = 'environment=~".+", service=~"$service"'
+
+
+def now() -> list[Json]:
+    """Return the numbers of now."""
+    month = f"slo:service_sli_bad_events_per_sli_events:ratio_rate30d{{{_SLO}}}"
+    return [
+        stat("State", "Whose fault it is, now.", queries.worst(NAMED), mappings=words.states()),
+        stat(
+            "Last success", "When a probe last succeeded; known for a day after an exporter died.",
+            f"max({queries.last_success(NAMED)})", unit="dateTimeFromNow", missing="NEVER",
+            background=False,
+        ),
+        stat(
+            "Last probe", "When the exporter last looked. Older than three intervals is no data.",
+            f"1000 * max(probe_last_run_timestamp_seconds{{{NAMED}}})",
+            unit="dateTimeFromNow", background=False,
+        ),
+        stat(
+            "Incident", "Whether an incident is open and somebody has taken it.",
+            f"max(service_incident_acknowledged{{{NAMED}}})", missing="NONE OPEN",
+            mappings=words.mapping({0: ("NOT TAKEN", words.BAD), 1: ("TAKEN", words.MAINTENANCE)})[
+                :1
+            ],
+        ),
+        stat(
+            "Available, 30 days", "Share of good probes among those that count for the objective.",
+            f"1 - max({queries.of_chosen(month, NAMED)})",
+            unit="percentunit", decimals=3, thresholds=words.AVAILABILITY,
+        ),
+        stat(
+            "Budget left",
+            "Outage that the availability objective still allows in these 30 days; below zero it "
+            "is missed.",
+            f"min(slo:service_error_budget_remaining:seconds30d{{{_SLO}}})", unit="dtdurations",
+            decimals=0, missing="NO OBJECTIVE",
+            thresholds=words.steps((None, words.BAD), (0, words.OK)),
+        ),
+    ]  # fmt: skip
+
+
+def facts() -> Json:
+    """Return what is registered of the service."""
+    kept = f"{SERVICE}, name, type, team, host, owner, runbook"
+    runbook = {"links": [link("Runbook", "${__value.raw}", new=True)]}
+    return table(
+        "Registered as", "What the configuration says of it; click the runbook to open it.",
+        *(Column(name) for name in ("name", "environment", "provider", "type", "team", "host")),
+        Column("owner"), Column("runbook", "", runbook),
+        Column("exporters", f"count by ({kept}) (service_info{{{NAMED}}})"),
+        size=(24, 3), hidden=("service",),
+    )  # fmt: skip
+
+
+def reasons() -> Json:
+    """Return which kinds of result there were, and when."""
+    colours = [
+        override(
+            str(reason), color={"mode": "fixed", "fixedColor": words.VERDICTS[facts.verdict][1]}
+        )
+        for reason, facts in FACTS.items()
+    ]
+    return history(
+        "Reasons",
+        "Which results there were, and when; a row for each reason that occurred, in the colour "
+        "of its verdict.",
+        f"sum by (reason) (increase(probe_results_total{{{NAMED}}}[$__rate_interval])) > 0",
+        "{{reason}}", unit="none", overrides=colours, show="never", interval=SLOW,
+        maxDataPoints=100, size=(24, 7),
+    )  # fmt: skip
+
+
+def latency() -> list[Json]:
+    """Return how slow it is, where the time goes, and whether that is usual."""
+    p95 = f"max(service:probe_latency_seconds:p95_10m{{{NAMED}}}) >= 0"
+    before = f"max(service:probe_latency_seconds:p95_10m{{{NAMED}}} offset 1w) >= 0"
+    dashed = override(
+        "p95 a week before",
+        custom__lineStyle={"fill": "dash", "dash": [8, 8]},
+        custom__fillOpacity=0,
+    )
+    phases = "max by (phase) (probe_http_duration_seconds{%s})" % NAMED  # noqa: UP031
+    order = [
+        override(str(phase), custom__stacking={"mode": "normal", "group": "A"}) for phase in PHASES
+    ]
+    buckets = f"sum by (le) (increase(probe_latency_seconds_bucket{{{NAMED}}}[$__rate_interval]))"
+    return [
+        series(
+            "Latency, beside last week",
+            "The 95th percentile of ten minutes of successful probes, and the same a week before.",
+            (p95, "p95"), (before, "p95 a week before"), unit="s", overrides=[dashed],
+        ),
+        series(
+            "Where the time goes",
+            "The phases of the last probe: resolve, connect and TLS are the way to it, processing "
+            "is the provider.",
+            (phases, "{{phase}}"), unit="s", overrides=order,
+        ),
+        heatmap(
+            "Latency distribution",
+            "Successful probes by duration; empty in lean mode, which has no histogram.", buckets,
+            size=(24, 8),
+        ),
+    ]  # fmt: skip
+
+
+def limits() -> list[Json]:
+    """Return what is left of limits and keys."""
+    share = f"service_rate_limit_remaining{{{NAMED}}} / (service_rate_limit_limit{{{NAMED}}} > 0)"
+    return [
+        runs_out_next(NAMED, size=(12, 7), named=False),
+        series(
+            "Rate limit left", "Share of each rate limit that the provider says is left.",
+            (f"min by (resource) ({share})", "{{resource}}"), unit="percentunit", size=(12, 7),
+            missing="The provider tells no rate limit, or no data",
+        ),
+        timeline(
+            "Key", "Whether the provider accepts our key; a gap is an answer that did not tell.",
+            f"min by ({SERVICE}) (service_key_valid{{{NAMED}}})", "{{service}}",
+            words.yes_no("ACCEPTED", "REJECTED", good=True), size=(12, 4),
+        ),
+        timeline(
+            "Provider's own status page",
+            "What the provider says of itself; UNKNOWN where the page cannot be read.",
+            queries.page_state(NAMED), "{{provider}}", words.pages(), size=(12, 4),
+        ),
+    ]  # fmt: skip
+
+
+def objectives() -> list[Json]:
+    """Return how fast the budget goes, and what our own calls meet."""
+    calls = f"sum by (code) (increase(service_requests_total{{{NAMED}}}[$__rate_interval]))"
+    return [
+        series(
+            "Burn rate", "1 spends the error budget exactly in 30 days; 14.4 for an hour pages.",
+            (f"max by (slo) (slo:service_burn_rate:ratio_rate1h{{{NAMED}}})", "{{slo}}, 1 h"),
+            missing="NO OBJECTIVE, or no data",
+            lines=words.steps((None, words.OK), (1, words.QUOTA), (14.4, words.BAD)),
+        ),
+        series(
+            "Our own calls", "What the application itself got, through the registry's sessions.",
+            (calls, "{{code}}"), bars=True, step=SLOW,
+            missing="No calls through the registry, or no data",
+        ),
+    ]  # fmt: skip
+
+
+def elsewhere() -> Json:
+    """Return the same service in every environment."""
+    return timeline(
+        "In every environment", "The same service id elsewhere: is it only here?",
+        queries.state(_EVERYWHERE), "{{environment}}", words.states(), size=(24, 5),
+    )  # fmt: skip
+
+
+def board() -> Json:
+    """Return the dashboard."""
+    return dashboard(
+        "service",
+        "Service registry / Service",
+        "One external API: its state, why, how slow, which limits, and what its alerts say.",
+        [
+            Row("", [*now(), facts(), state_timeline(NAMED, size=(24, 4)), reasons()]),
+            Row("Alerts", [firing_alerts(ABOUT_NAMED, size=(24, 5))]),
+            Row("Latency", latency()),
+            Row("Limits and key", limits()),
+            Row("Objectives and traffic", objectives()),
+            Row("Elsewhere", [elsewhere()]),
+        ],
+        variables=ONE,
+        annotations=events(ABOUT_NAMED, NAMED),
+    )

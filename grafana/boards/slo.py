@@ -1,0 +1,115 @@
+"""Error budgets: what is left, how fast it goes, which outage ate it."""
+
+from __future__ import annotations
+
+from grafana import queries, words
+from grafana.board import PLAIN, Row, dashboard, events, of_series, to_service, variable
+from grafana.panels import history, series, stat
+from grafana.queries import ABOUT_NAMED, NAMED
+from grafana.tables import CELL, Column, table
+from grafana.words import Json
+
+_CHOSEN = 'environment=~"$environment", service=~"$service", slo=~"$slo"'
+_BY = queries.SLO
+_SLO = variable("slo", "label_values(service_slo_objective_ratio, slo)")
+_LINES = words.steps((None, words.PLAIN), (1, words.QUOTA), (3, words.WARN), (14.4, words.BAD))
+
+
+def recorded(name: str, more: str = "") -> str:
+    """A recorded series of the chosen objectives."""
+    return f"max by ({_BY}) (slo:{name}{{{_CHOSEN}{more}}})"
+
+
+def now() -> list[Json]:
+    """Return the numbers at the top."""
+    left = recorded("service_error_budget_remaining:ratio30d")
+    burning = recorded("service_burn_rate:ratio_rate1h")
+    return [
+        stat("Objectives", "How many objectives there are.",
+             f"count({recorded('service_slo_objective:ratio')})", missing="NONE"),
+        stat("Missed", "Objectives whose budget of 30 days is spent.",
+             f"count({left} <= 0) or 0 * count({left})", thresholds=words.COUNT_OF_BAD),
+        stat("In danger", "Objectives with less than a quarter of their budget left.",
+             f"count({left} < 0.25) or 0 * count({left})",
+             thresholds=words.steps((None, words.PLAIN), (1, words.WARN))),
+        stat("Burning now", "Objectives that spend their budget 14.4 times too fast or more.",
+             f"count({burning} >= 14.4) or 0 * count({burning})", thresholds=words.COUNT_OF_BAD),
+        stat("Least budget left", "The objective with the least budget left.",
+             f"bottomk(1, {left})", unit="percentunit", decimals=1, legend="{{service}} {{slo}}",
+             thresholds=words.BUDGET, links=[of_series()], size=(8, 4)),
+    ]  # fmt: skip
+
+
+def objectives() -> Json:
+    """Return the table of objectives."""
+    ratio: Json = {"unit": "percentunit", "decimals": 3}
+    burn: Json = {
+        "decimals": 1, "thresholds": _LINES, "custom__cellOptions": {"type": "color-text"},
+    }  # fmt: skip
+    left: Json = {
+        "unit": "percentunit", "decimals": 1, "thresholds": words.BUDGET,
+        "custom__cellOptions": CELL,
+    }  # fmt: skip
+    good = recorded("service_sli_bad_events_per_sli_events:ratio_rate30d")
+    budget = recorded("service_error_budget_remaining:ratio30d")
+    fast = recorded("service_burn_rate:ratio_rate6h")
+    until = f"30 * {words.DAY} * ({budget} > 0) / ({fast} > 0)"
+    return table(
+        "Objectives and budgets",
+        "30 days. What is left is also said in time of full outage, and how long it lasts at the "
+        "pace of the last six hours.",
+        Column("service", "", {"links": [to_service()]}),
+        Column("environment"), Column("slo"),
+        Column("objective", recorded("service_slo_objective:ratio"), ratio),
+        Column("achieved", f"1 - ({queries.of_chosen(good, NAMED)})", ratio),
+        Column("budget left", budget, left),
+        Column("left, as outage", recorded("service_error_budget_remaining:seconds30d"),
+               {"unit": "dtdurations", "decimals": 0}),
+        Column("gone in", until, {"unit": "dtdurations", "decimals": 0}),
+        Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), burn),
+        Column("burn, 6 h", fast, burn),
+        Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), burn),
+        sort="budget left", missing="No objective, or no data", size=(24, 9),
+    )  # fmt: skip
+
+
+def over_time() -> list[Json]:
+    """Return how budgets went."""
+    name = "{{service}} {{slo}} ({{environment}})"
+    links = {"links": [of_series()]}
+    eaten = (
+        f"sum by ({_BY}) (increase(service_sli_bad_events_total{{{_CHOSEN}}}[$__rate_interval]))"
+    )
+    day = recorded("service_sli_bad_events_per_sli_events:ratio_rate1d")
+    return [
+        series("Budget left over 30 days", "Falls with every bad event, rises as old ones age out.",
+               (recorded("service_error_budget_remaining:ratio30d"), name), unit="percentunit",
+               timeFrom="30d", step="1h", lines=words.BUDGET, size=(24, 9),
+               defaults=links, from_zero=False),
+        series("Burn rate, 1 h", "Above 14.4 somebody is paged, if bad events are not too few.",
+               (recorded("service_burn_rate:ratio_rate1h"), name), lines=_LINES, defaults=links),
+        series("Burn rate, 6 h", "Above 6 a ticket of high severity.",
+               (recorded("service_burn_rate:ratio_rate6h"), name), lines=_LINES, defaults=links),
+        series("What ate the budget", "Bad events; put the alerts over them to see which outage.",
+               (f"{eaten} > 0 or 0 * {eaten}", name), bars=True, step="5m", size=(24, 8),
+               defaults=links),
+        history("Good events by day", "Share of good events of each day, the last 30 days.",
+                f"1 - ({queries.of_chosen(day, NAMED)})", name, unit="percentunit",
+                thresholds=words.AVAILABILITY, timeFrom="30d", interval="1d",
+                maxDataPoints=31, size=(24, 9)),
+    ]  # fmt: skip
+
+
+def board() -> Json:
+    """Return the dashboard."""
+    return dashboard(
+        "slo",
+        "Service registry / Objectives",
+        "How much error budget is left, how fast it goes, and which outage ate it. Our own bad key "
+        "or empty quota burns none of it.",
+        [Row("", [*now(), objectives()]), Row("Over time", over_time())],
+        variables=(*PLAIN, _SLO),
+        annotations=events(ABOUT_NAMED, NAMED),
+        since="now-24h",
+        refresh="1m",
+    )

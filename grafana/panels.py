@@ -1,0 +1,331 @@
+"""Panels as plain dictionaries, in Grafana's classic form; tests/grafana has their schema."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from grafana.words import NEUTRAL, Json, nothing
+
+SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
+TOOLTIP: Json = {"mode": "multi", "sort": "desc", "hideZeros": False}
+SINGLE: Json = {"mode": "single", "sort": "none", "hideZeros": False}
+SLOW = "5m"
+"""Panels over counters of probes step no finer: probes are up to minutes apart."""
+
+
+def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "time_series") -> Json:
+    """Return a target; `panel` names it."""
+    return {
+        "datasource": SOURCE,
+        "editorMode": "code",
+        "exemplar": False,
+        "expr": " ".join(expr.split()),
+        "format": form,
+        "instant": instant,
+        "legendFormat": legend,
+        "range": not instant,
+    }
+
+
+def panel(
+    kind: str,
+    title: str,
+    about: str,
+    queries: Sequence[Json] = (),
+    *,
+    size: tuple[int, int],
+    options: Json,
+    defaults: Json | None = None,
+    overrides: Sequence[Json] = (),
+    **more: Any,
+) -> Json:
+    """Return a panel without its place. Its id depends on its title only, so links to it last."""
+    width, height = size
+    return {
+        "id": 1 + zlib.crc32(title.encode()) % 1_000_000,
+        "type": kind,
+        "title": title,
+        "description": about,
+        "datasource": SOURCE,
+        "gridPos": {"h": height, "w": width, "x": 0, "y": 0},
+        "targets": [{**q, "refId": chr(ord("A") + i)} for i, q in enumerate(queries)],
+        "options": options,
+        "fieldConfig": {"defaults": defaults or {}, "overrides": list(overrides)},
+        **more,
+    }
+
+
+def override(name: str, **properties: Any) -> Json:
+    """Return an override of the field called *name*; `a__b` stands for `a.b`."""
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [{"id": k.replace("__", "."), "value": v} for k, v in properties.items()],
+    }
+
+
+_LAST: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+_STAT: Json = {
+    "graphMode": "none",
+    "justifyMode": "center",
+    "orientation": "auto",
+    "percentChangeColorMode": "standard",
+    "reduceOptions": _LAST,
+    "showPercentChange": False,
+    "wideLayout": True,
+}
+
+
+def stat(
+    title: str,
+    about: str,
+    expr: str,
+    *,
+    unit: str = "short",
+    size: tuple[int, int] = (4, 4),
+    legend: str = "",
+    mappings: Sequence[Json] = (),
+    thresholds: Json = NEUTRAL,
+    missing: str = "NO DATA",
+    links: Sequence[Json] = (),
+    overrides: Sequence[Json] = (),
+    decimals: int | None = None,
+    background: bool = True,
+) -> Json:
+    """Return one big value, or one tile for each series. *missing* is what silence is called."""
+    defaults: Json = {
+        "color": {"mode": "thresholds"},
+        "mappings": list(mappings) or nothing(text=missing),
+        "noValue": missing,
+        "thresholds": thresholds,
+        "unit": unit,
+    }
+    if links:
+        defaults["links"] = list(links)
+    if decimals is not None:
+        defaults["decimals"] = decimals
+    options = {
+        **_STAT,
+        "colorMode": "background" if background else "value",
+        "textMode": "value_and_name" if legend else "value",
+    }
+    queries = [query(expr, legend, instant=True)]
+    return panel(
+        "stat", title, about, queries,
+        size=size, options=options, defaults=defaults, overrides=overrides,
+    )  # fmt: skip
+
+
+def series(
+    title: str,
+    about: str,
+    *queries: tuple[str, str],
+    unit: str = "short",
+    size: tuple[int, int] = (12, 8),
+    bars: bool = False,
+    step: str = "",
+    missing: str = "NO DATA",
+    lines: Json | None = None,
+    from_zero: bool = True,
+    overrides: Sequence[Json] = (),
+    defaults: Json | None = None,
+    **more: Any,
+) -> Json:
+    """Return curves, or stacked bars. *lines* are thresholds to draw."""
+    settings: Json = {
+        "color": {"mode": "palette-classic-by-name"},
+        "custom": _drawn(bars, lined=lines is not None),
+        "noValue": missing,
+        "thresholds": lines or NEUTRAL,
+        "unit": unit,
+        **({"min": 0} if from_zero else {}),
+        **(defaults or {}),
+    }
+    options = {"legend": _legend(bars), "tooltip": TOOLTIP}
+    if step:
+        more["interval"] = step
+    targets = [query(expr, name) for expr, name in queries]
+    return panel(
+        "timeseries", title, about, targets,
+        size=size, options=options, defaults=settings, overrides=overrides, **more,
+    )  # fmt: skip
+
+
+def _drawn(bars: bool, *, lined: bool) -> Json:
+    custom: Json = {
+        "drawStyle": "bars" if bars else "line",
+        "fillOpacity": 70 if bars else 8,
+        "lineWidth": 1 if bars else 2,
+        "showPoints": "never" if bars else "auto",
+        "spanNulls": False,
+        "stacking": {"group": "A", "mode": "normal" if bars else "none"},
+    }
+    if lined:
+        custom["thresholdsStyle"] = {"mode": "dashed"}
+    return custom
+
+
+def _legend(bars: bool) -> Json:
+    return {
+        "calcs": ["sum"] if bars else ["lastNotNull", "max"],
+        "displayMode": "table",
+        "placement": "bottom",
+        "showLegend": True,
+    }
+
+
+def timeline(
+    title: str,
+    about: str,
+    expr: str,
+    legend: str,
+    mappings: Sequence[Json],
+    *,
+    size: tuple[int, int] = (24, 8),
+    links: Sequence[Json] = (),
+    **more: Any,
+) -> Json:
+    """Return one bar for each series, whose stretches carry colour and word."""
+    options = {
+        "alignValue": "left",
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
+        "mergeValues": True,
+        "perPage": 25,
+        "rowHeight": 0.85,
+        "showValue": "auto",
+        "tooltip": SINGLE,
+    }
+    defaults = {
+        "color": {"mode": "thresholds"},
+        "custom": {"fillOpacity": 85, "lineWidth": 0},
+        "links": list(links),
+        "mappings": list(mappings),
+        "noValue": "NO DATA",
+        "thresholds": NEUTRAL,
+    }
+    queries = [query(expr, legend)]
+    return panel(
+        "state-timeline", title, about, queries,
+        size=size, options=options, defaults=defaults, **more,
+    )  # fmt: skip
+
+
+def history(
+    title: str,
+    about: str,
+    expr: str,
+    legend: str,
+    *,
+    unit: str,
+    size: tuple[int, int] = (24, 8),
+    thresholds: Json = NEUTRAL,
+    overrides: Sequence[Json] = (),
+    show: str = "auto",
+    **more: Any,
+) -> Json:
+    """Return one cell for each step and series."""
+    options = {
+        "colWidth": 0.9,
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
+        "perPage": 25,
+        "rowHeight": 0.85,
+        "showValue": show,
+        "tooltip": SINGLE,
+    }
+    defaults = {
+        "color": {"mode": "thresholds"},
+        "custom": {"fillOpacity": 85, "lineWidth": 1},
+        "mappings": nothing(),
+        "noValue": "NO DATA",
+        "thresholds": thresholds,
+        "unit": unit,
+    }
+    queries = [query(expr, legend)]
+    return panel(
+        "status-history", title, about, queries,
+        size=size, options=options, defaults=defaults, overrides=overrides, **more,
+    )  # fmt: skip
+
+
+def heatmap(title: str, about: str, expr: str, *, size: tuple[int, int] = (12, 8)) -> Json:
+    """Return the distribution over time of a histogram's buckets."""
+    options = {
+        "calculate": False,
+        "cellGap": 1,
+        "cellValues": {},
+        "color": {
+            "exponent": 0.5, "fill": "dark-orange", "mode": "scheme", "reverse": False,
+            "scheme": "Viridis", "steps": 64,
+        },
+        "exemplars": {"color": "rgba(255,0,255,0.7)"},
+        "filterValues": {"le": 1e-9},
+        "legend": {"show": True},
+        "rowsFrame": {"layout": "auto"},
+        "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
+        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": "s"},
+    }  # fmt: skip
+    defaults = {"custom": {}, "noValue": "NO DATA", "unit": "short"}
+    queries = [query(expr, "{{le}}", form="heatmap")]
+    return panel(
+        "heatmap", title, about, queries,
+        size=size, options=options, defaults=defaults, interval="10m",
+    )  # fmt: skip
+
+
+def bars(
+    title: str, about: str, expr: str, legend: str, *,
+    unit: str, thresholds: Json, size: tuple[int, int] = (12, 8), **defaults: Any,
+) -> Json:  # fmt: skip
+    """Return one horizontal bar for each series."""
+    options = {
+        "displayMode": "basic",
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
+        "maxVizHeight": 300,
+        "minVizHeight": 16,
+        "minVizWidth": 8,
+        "namePlacement": "auto",
+        "orientation": "horizontal",
+        "reduceOptions": _LAST,
+        "showUnfilled": True,
+        "sizing": "auto",
+        "valueMode": "color",
+    }
+    settings = {
+        "color": {"mode": "thresholds"},
+        "mappings": nothing(),
+        "noValue": "NO DATA",
+        "thresholds": thresholds,
+        "unit": unit,
+        **defaults,
+    }
+    queries = [query(expr, legend, instant=True)]
+    return panel("bargauge", title, about, queries, size=size, options=options, defaults=settings)
+
+
+def alerts(title: str, about: str, source: str, select: str, *, size: tuple[int, int]) -> Json:
+    """Return Grafana's own list of alerts, with silences; *source* is the data source's name."""
+    shown = {
+        "error": True, "firing": True, "noData": False, "normal": False, "pending": True,
+        "recovering": True,
+    }  # fmt: skip
+    options = {
+        "alertInstanceLabelFilter": select,
+        "alertName": "",
+        "dashboardAlerts": False,
+        "datasource": source,
+        "groupBy": [],
+        "groupMode": "default",
+        "maxItems": 50,
+        "showInstances": True,
+        "sortOrder": 3,
+        "stateFilter": shown,
+        "viewMode": "list",
+    }
+    return panel("alertlist", title, about, size=size, options=options)
+
+
+def text(title: str, about: str, content: str, *, size: tuple[int, int]) -> Json:
+    """Return a short text."""
+    options = {"content": content, "mode": "markdown"}
+    return panel("text", title, about, size=size, options=options)

@@ -1,0 +1,206 @@
+"""PromQL that several dashboards share.
+
+Every query survives two exporters with the same services (the worst or the latest wins) and one
+that died (its services become NO DATA). A selection is the text between the braces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from exporter.model import Verdict
+from grafana.words import CODES, IN_MAINTENANCE, PAGE_STATES, SEVERITIES, SUCCESSES
+
+SERVICE = "environment, service, provider"
+SLO = "environment, service, slo"
+ON = "on (environment, service)"
+
+CHOSEN = 'environment=~"$environment", provider=~"$provider", service=~"$service"'
+"""The services that the variables choose."""
+NAMED = 'environment=~"$environment", service=~"$service"'
+"""The same where there is no provider: series of an objective, the dashboard of one service."""
+ABOUT = 'environment=~"$environment|", provider=~"$provider|", service=~"$service|"'
+"""Alerts and incidents about them, and those about no service: the network, the monitoring."""
+ABOUT_NAMED = 'environment=~"$environment|", service=~"$service|"'
+
+FAILED = 'reason!~"' + "|".join(SUCCESSES) + '"'
+_MEMORY = "12h"
+"""For so long a service of an exporter that died is still listed, as NO DATA."""
+
+
+def flat(text: str) -> str:
+    """Return *text* on one line."""
+    return " ".join(text.split()).replace("( ", "(").replace(" )", ")")
+
+
+def lost(select: str) -> str:
+    """Services of an exporter that is not there: removed ones of a living exporter are not lost."""
+    return flat(f"""
+        max by ({SERVICE}) (
+            last_over_time(service_enabled{{{select}}}[{_MEMORY}])
+            unless on (job, instance) (up == 1)
+        ) == 1
+    """)
+
+
+def watched(select: str) -> str:
+    """Services with a fresh result; the others' last values are the past."""
+    return f"service:service_watched:bool{{{select}}} == 1"
+
+
+def _coded(metric: str, label: str, select: str, codes: Iterable[tuple[str, int]]) -> str:
+    """The worst row that is 1 of a state set, as a code; one selection, not one a code."""
+    table = " or ".join(
+        f'label_replace(vector({code}), "{label}", "{value}", "", "")' for value, code in codes
+    )
+    rows = f"({metric}{{{select}}} == 1) * on ({label}) group_left () ({table})"
+    return f"max by ({SERVICE}) ({rows})"
+
+
+def state(select: str) -> str:
+    """The state of each enabled service as a code of `words.STATES`; 0 is NO DATA."""
+    verdict = _coded("service_verdict", "verdict", select, CODES.items())
+    return flat(f"""
+        {IN_MAINTENANCE} * (max by ({SERVICE}) (service_maintenance{{{select}}}) == 1)
+        or {verdict} and {ON} ({watched(select)})
+        or 0 * (max by ({SERVICE}) (service_enabled{{{select}}}) == 1)
+        or 0 * ({lost(select)})
+    """)
+
+
+def broken(select: str) -> str:
+    """The same, of those only that are neither well nor in maintenance."""
+    return f"({state(select)}) != {CODES[Verdict.OK]} != {IN_MAINTENANCE}"
+
+
+def of_broken(expr: str, select: str) -> str:
+    """*expr* for the services in `broken`; both are by environment and service."""
+    return flat(f"""
+        ({expr}) and {ON} (
+            (max by ({SERVICE}) (service_enabled{{{select}}}) == 1 or {lost(select)})
+            unless {ON} (
+                min by (environment, service) (service_verdict{{{select}, verdict="ok"}}) == 1
+                and {ON} ({watched(select)})
+                or max by (environment, service) (service_maintenance{{{select}}}) == 1
+            )
+        )
+    """)
+
+
+def worst(select: str) -> str:
+    """The worst state of all services: whose fault it is, in one number."""
+    return f"max({state(select)})"
+
+
+def last_success(select: str) -> str:
+    """When each service last succeeded, in milliseconds; still known when its exporter died."""
+    last = f"last_over_time(probe_last_success_timestamp_seconds{{{select}}}[{_MEMORY}])"
+    return f"1000 * max by ({SERVICE}) ({last})"
+
+
+def why(select: str) -> str:
+    """The most frequent failure of the last minutes, or of hours where probes are rare."""
+    by = f"{SERVICE}, reason"
+
+    def over(window: str) -> str:
+        grown = grew("probe_results_total", f"{select}, {FAILED}", by, window)
+        return f"topk by (environment, service) (1, {grown}) > 0"
+
+    return f"{over('15m')} or {ON} {over('2h')}"
+
+
+def results(select: str, by: str = "reason") -> str:
+    """Failed probes a step; a zero of `ok` while probes run, so that no failure is not no data."""
+    failed = f"increase(probe_results_total{{{select}, {FAILED}}}[$__rate_interval])"
+    well = f'increase(probe_results_total{{{select}, reason="ok"}}[$__rate_interval])'
+    return f"sum by ({by}) ({failed}) > 0 or 0 * sum by ({by}) ({well})"
+
+
+def of_chosen(expr: str, select: str) -> str:
+    """*expr*, which knows no provider, for the services that *select* chooses."""
+    return f"{expr} and {ON} service_enabled{{{select}}}"
+
+
+def told(select: str) -> str:
+    """1 taken, 0 told but not taken, -1 not yet told; nothing where nobody can say."""
+    mine = f"max by ({SERVICE}) (service_incident_acknowledged{{{select}}})"
+    return f"{mine} or -1 * (max by ({SERVICE}) (service_enabled{{{select}}}) == 1)"
+
+
+def taken(about: str, select: str) -> str:
+    """How many services have an incident that nobody has taken; 0 only while somebody tells."""
+    mine = f"count(max by ({SERVICE}) (service_incident_acknowledged{{{about}}}) == 0)"
+    return f"{mine} or 0 * count(service_enabled{{{select}}})"
+
+
+def page_state(select: str) -> str:
+    """What a provider's status page says, as a position in `words.PAGE_STATES`."""
+    states = ((state, code) for code, state in enumerate(PAGE_STATES))
+    return _coded("service_status_page", "state", select, states)
+
+
+def running_out(select: str, count: int) -> str:
+    """Seconds until something of a service ends, the soonest first, with the label `what`."""
+
+    left = f"slo:service_error_budget_remaining:ratio30d{{{NAMED}}}"
+
+    def named(what: str, expr: str) -> str:
+        return f'label_replace({flat(expr)}, "what", "{what}", "", "")'
+
+    parts = (
+        named(
+            "certificate",
+            f"min by ({SERVICE}) (probe_ssl_earliest_cert_expiry{{{select}}}) - time()",
+        ),
+        named(
+            "key",
+            f"min by ({SERVICE}) (service_key_expiry_timestamp_seconds{{{select}}}) - time()",
+        ),
+        named(
+            "quota at this pace",
+            f"""min by ({SERVICE}, resource) (
+                service_quota_remaining{{{select}}}
+                / (0 - (deriv(service_quota_remaining{{{select}}}[6h]) < 0))
+            )""",
+        ),
+        named(
+            "error budget at this pace",
+            of_chosen(
+                f"""30 * 86400 * (
+                    {left} / (slo:service_burn_rate:ratio_rate6h{{{NAMED}}} > 0)
+                    or {left} <= 0
+                )""",
+                select,
+            ),
+        ),
+    )
+    return f"sort(bottomk({count}, {' or '.join(parts)}))"
+
+
+def standing(select: str) -> str:
+    """Alerts that fire; one that is at its worst severity is not there at a lower one too."""
+    worst_word = SEVERITIES[0]
+    fires = f'{select}, alertstate="firing", severity'
+    worst_ones = f'ALERTS{{{fires}="{worst_word}"}}'
+    same = "on (alertname, environment, service, provider, slo, instance)"
+    return f'{worst_ones} or ALERTS{{{fires}!~"{worst_word}|none"}} unless {same} {worst_ones}'
+
+
+def firing(select: str) -> str:
+    """Since when each alert fires, in milliseconds."""
+    kept = "alertname, severity, environment, service, provider, team, slo, instance"
+    began = f"ALERTS_FOR_STATE{{{select}}}"
+    return f"1000 * max by ({kept}) ({began} and ignoring (alertstate) ({standing(select)}))"
+
+
+def grew(name: str, select: str, by: str, over: str) -> str:
+    """What a counter grew by, its very first event included, which increase() misses."""
+    now = f"max by ({by}) ({name}{{{select}}})"
+    before = f"max by ({by}) ({name}{{{select}}} offset {over})"
+    return f"{now} - ({before} or 0 * {now})"
+
+
+def quantile(share: float, name: str, select: str, by: str) -> str:
+    """A quantile of a histogram; nothing where nothing was observed."""
+    inside = f"sum by (le, {by}) (rate({name}_bucket{{{select}}}[$__rate_interval]))"
+    return f"histogram_quantile({share}, {inside}) >= 0"

@@ -1,0 +1,92 @@
+"""Tables: several queries side by side, merged by the labels that all of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from grafana.panels import override, panel, query
+from grafana.words import NEUTRAL, Json, nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of numbers, or with an empty *expr* a label of the queries.
+
+    A hidden one is asked for its labels only.
+    """
+
+    name: str
+    expr: str = ""
+    shown: Json = field(default_factory=dict)
+    hidden: bool = False
+
+
+def columns(labels: Iterable[str], *numbers: Column) -> tuple[Column, ...]:
+    """Return columns of *labels*, then *numbers*."""
+    return (*(Column(label) for label in labels), *numbers)
+
+
+EMPTY = "–"
+"""An empty cell; a table's own text for nothing stands for the whole of it."""
+CELL: Json = {"type": "color-background", "mode": "basic"}
+
+
+def _cell(shown: Json) -> Json:
+    """Return the settings of a column; an empty cell is grey, whatever its thresholds say."""
+    mappings = list(shown.get("mappings", ()))
+    if "custom__cellOptions" in shown and not any(m["type"] == "special" for m in mappings):
+        shown = {**shown, "mappings": [*mappings, *nothing(99, EMPTY)]}
+    return {"noValue": EMPTY, **shown}
+
+
+def _organized(cols: Sequence[Column], numbers: Sequence[Column], hidden: Sequence[str]) -> Json:
+    renamed = {"Value": numbers[0].name}
+    renamed |= {f"Value #{chr(ord('A') + i)}": c.name for i, c in enumerate(numbers)}
+    unseen = [f"Value #{chr(ord('A') + i)}" for i, c in enumerate(numbers) if c.hidden]
+    places = {c.name: i for i, c in enumerate(cols)}
+    raw = {name: places[new] for name, new in renamed.items()}
+    labels = {c.name: i for i, c in enumerate(cols) if not c.expr}
+    return {
+        "excludeByName": dict.fromkeys(("Time", *hidden, *unseen), True),
+        "includeByName": {},
+        "indexByName": {**labels, **raw},
+        "renameByName": renamed,
+    }
+
+
+def table(
+    title: str,
+    about: str,
+    *cols: Column,
+    size: tuple[int, int] = (24, 8),
+    sort: str = "",
+    descending: bool = False,
+    missing: str = "NO DATA",
+    hidden: Sequence[str] = (),
+) -> Json:
+    """Return a table; the queries of its columns are merged by the labels that all have.
+
+    The first query tells which rows there are: of one frame alone Grafana calls the value `Value`.
+    """
+    numbers = [c for c in cols if c.expr]
+    options: Json = {"cellHeight": "sm", "showHeader": True}
+    if sort:
+        options["sortBy"] = [{"desc": descending, "displayName": sort}]
+    defaults = {
+        "color": {"mode": "thresholds"},
+        "custom": {"align": "left", "filterable": False, "inspect": False},
+        "noValue": missing,
+        "thresholds": NEUTRAL,
+        "unit": "short",
+    }
+    return panel(
+        "table", title, about,
+        [query(c.expr, instant=True, form="table") for c in numbers],
+        size=size, options=options, defaults=defaults,
+        overrides=[override(c.name, **_cell(c.shown)) for c in cols if not c.hidden],
+        transformations=[
+            {"id": "merge", "options": {}},
+            {"id": "organize", "options": _organized(cols, numbers, hidden)},
+        ],
+    )  # fmt: skip

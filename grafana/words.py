@@ -1,0 +1,141 @@
+"""What numbers and labels of the exporter are called on a dashboard, and in which colour.
+
+Derived from the exporter's own vocabulary, so that a new reason or verdict cannot be forgotten. The
+colours stay apart for those who see red and green alike (tested), and none is without its word.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from exporter.config.declarations import Severity
+from exporter.model import FACTS, Reason, Verdict, advice_of
+from exporter.statuspages import State as PageState
+
+Json = dict[str, Any]
+
+OK, NO_DATA, PLAIN = "#0B9150", "#A9A9A9", "text"
+MAINTENANCE, REQUEST, QUOTA, CREDENTIAL = "#05D6FF", "#5450BE", "#F8FF8F", "#E1AC0E"
+PROVIDER, MONITORING, NETWORK = "#B10100", "#2F2F2F", "#8E4B8A"
+BAD, WARN = PROVIDER, CREDENTIAL
+
+IN_MAINTENANCE = 2
+CODES = {
+    Verdict.OK: 1,
+    Verdict.REQUEST: 3,
+    Verdict.QUOTA: 4,
+    Verdict.CREDENTIAL: 5,
+    Verdict.PROVIDER: 6,
+    Verdict.MONITORING: 7,
+    Verdict.NETWORK: 8,
+}
+"""A state as a number, the worst the highest: what disagreeing exporters are reduced by."""
+assert set(CODES) == set(Verdict)
+
+VERDICTS: dict[Verdict, tuple[str, str]] = {
+    Verdict.OK: ("OK", OK),
+    Verdict.REQUEST: ("OUR REQUEST", REQUEST),
+    Verdict.QUOTA: ("OUR QUOTA", QUOTA),
+    Verdict.CREDENTIAL: ("OUR KEY", CREDENTIAL),
+    Verdict.PROVIDER: ("THE PROVIDER", PROVIDER),
+    Verdict.MONITORING: ("MONITORING", MONITORING),
+    Verdict.NETWORK: ("OUR NETWORK", NETWORK),
+}
+STATES: dict[int, tuple[str, str]] = {
+    0: ("NO DATA", NO_DATA),
+    IN_MAINTENANCE: ("MAINTENANCE", MAINTENANCE),
+    **{code: VERDICTS[verdict] for verdict, code in CODES.items()},
+}
+PUBLIC: dict[int, tuple[str, str]] = {
+    0: ("NO DATA", NO_DATA),
+    1: ("OPERATIONAL", OK),
+    2: ("MAINTENANCE", MAINTENANCE),
+    3: ("DISRUPTED", PROVIDER),
+}
+SEVERITIES: tuple[str, ...] = get_args(Severity)
+_SEVERITY_COLOURS = dict(zip(SEVERITIES, (BAD, WARN, QUOTA, MAINTENANCE), strict=True))
+SUCCESSES = tuple(r for r in Reason if FACTS[r].verdict is Verdict.OK)
+PAGE_STATES = tuple(PageState)
+_PAGE_COLOURS = {
+    PageState.OPERATIONAL: OK,
+    PageState.DEGRADED: QUOTA,
+    PageState.PARTIAL_OUTAGE: WARN,
+    PageState.MAJOR_OUTAGE: BAD,
+    PageState.MAINTENANCE: MAINTENANCE,
+    PageState.UNKNOWN: NO_DATA,
+}
+
+
+def mapping(
+    words: dict[int, tuple[str, str]] | dict[str, tuple[str, str]], missing: str = "NO DATA"
+) -> list[Json]:
+    """Return value mappings to *words*; what is not there is called *missing*."""
+    options = {
+        str(value): {"text": text, "color": colour, "index": index}
+        for index, (value, (text, colour)) in enumerate(sorted(words.items()))
+    }
+    return [{"type": "value", "options": options}, *nothing(len(options), missing)]
+
+
+def nothing(index: int = 0, text: str = "NO DATA") -> list[Json]:
+    """Return the mapping of a missing value: grey, so that silence never looks well."""
+    result = {"text": text, "color": NO_DATA, "index": index}
+    return [{"type": "special", "options": {"match": "null+nan", "result": result}}]
+
+
+def states() -> list[Json]:
+    """Map the codes of `queries.state`."""
+    return mapping(STATES)
+
+
+def severities() -> list[Json]:
+    """Map the label `severity`."""
+    words = {name: (name.upper(), colour) for name, colour in _SEVERITY_COLOURS.items()}
+    return [mapping(words)[0]]
+
+
+def reasons() -> list[Json]:
+    """Map the label `reason` to itself and what to do about it."""
+    words = {
+        str(reason): (f"{reason}: {facts.advice}", VERDICTS[facts.verdict][1])
+        for reason, facts in FACTS.items()
+    }
+    return [mapping(words)[0]]
+
+
+def to_do() -> list[Json]:
+    """Map the codes of `queries.state` to what one looks at first."""
+    words = {
+        0: (advice_of(Reason.OK, Verdict.MONITORING), NO_DATA),
+        CODES[Verdict.NETWORK]: (advice_of(Reason.DNS, Verdict.NETWORK), NETWORK),
+    }
+    return [mapping(words)[0]]
+
+
+def pages() -> list[Json]:
+    """Map the codes of `queries.page_state`."""
+    return mapping(
+        {
+            code: (state.replace("_", " ").upper(), _PAGE_COLOURS[state])
+            for code, state in enumerate(PAGE_STATES)
+        }
+    )
+
+
+def yes_no(yes: str, no: str, *, good: bool | None = None, missing: str = "NO DATA") -> list[Json]:
+    """Map 1 and 0; *good* is the value that is well, None if neither is."""
+    colours = {None: (PLAIN, PLAIN), True: (BAD, OK), False: (OK, BAD)}[good]
+    return mapping({0: (no, colours[0]), 1: (yes, colours[1])}, missing)
+
+
+def steps(*pairs: tuple[float | None, str]) -> Json:
+    """Return absolute thresholds; the first pair has None for minus infinity."""
+    return {"mode": "absolute", "steps": [{"value": v, "color": c} for v, c in pairs]}
+
+
+NEUTRAL = steps((None, PLAIN))
+COUNT_OF_BAD = steps((None, PLAIN), (1, BAD))
+BUDGET = steps((None, BAD), (0, WARN), (0.25, OK))
+AVAILABILITY = steps((None, BAD), (0.99, WARN), (0.999, OK))
+DAY = 86400
+REMAINING = steps((None, BAD), (3 * DAY, WARN), (14 * DAY, OK))

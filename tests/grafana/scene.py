@@ -1,0 +1,318 @@
+"""A month in the life of seven services, written by the exporter's own renderers.
+
+`lines` yields OpenMetrics text for `promtool tsdb create-blocks-from`. The last hours are complete;
+of the weeks before there is what long windows are made of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from exporter.config import Objectives, Target
+from exporter.config.declarations import Alerts, LatencyObjective
+from exporter.config.thresholds import thresholds_of
+from exporter.incidents import Counts
+from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
+from exporter.metrics import FAMILIES, OwnMetrics, incident_page
+from exporter.metrics.lines import View
+from exporter.model import Certificate, Limit, Outcome, Reason, Result, verdict_of
+from exporter.results import Results
+from exporter.secret import Secret
+from exporter.statuspages import State
+from tests.fakes import service_target
+
+END = 1_795_132_800  # 2026-11-20T00:00:00Z
+MINUTE, HOUR, DAY = 60, 3600, 86400
+DEAD = END + 15 * MINUTE
+"""Every exporter has been dead for so long."""
+RECENT = END - 6 * HOUR - 30 * MINUTE
+PAIRED, FINE = END - HOUR, END - 20 * MINUTE
+WEEKS = END - 31 * DAY
+
+SERVICES = {
+    "openai": "openai", "stripe": "stripe", "sendgrid": "sendgrid", "credits": "openrouter",
+    "legacy": "custom", "mail": "custom", "split": "custom",
+}  # fmt: skip
+STAGING = {"openai": "openai", "forgotten": "custom", "removed": "custom"}
+PROVIDERS = SERVICES | STAGING
+FORGOTTEN_SINCE = END - 20 * MINUTE
+"""Its exporter lives but probes it no more, and still shows its last verdict: ok."""
+REMOVED_AT = END - 30 * MINUTE
+"""A service was taken out of the configuration of an exporter that lives."""
+SPLIT_AT = END - 40 * MINUTE
+"""One exporter saw one failure then, and has not looked again; the other sees no fault."""
+QUICK = ("openai", "legacy")
+"""Those with an objective for the latency."""
+OUTAGES = {
+    "openai": [(END - 5 * DAY, END - 5 * DAY + 45 * MINUTE)],
+    "credits": [(END - 3 * HOUR, END - 3 * HOUR + MINUTE)],
+    "stripe": [(END - 20 * DAY, END - 20 * DAY + 2 * HOUR), (END - 40 * MINUTE, END + 1)],
+}
+REJECTED_SINCE, ROTATED_AT = END - 30 * MINUTE, END - 3 * HOUR
+PAINTING_SINCE = END - HOUR
+INCIDENTS = (  # service, severity, start, seconds until taken, seconds until resolved
+    ("openai", "critical", END - 5 * DAY, 240, 2900),
+    ("stripe", "critical", END - 20 * DAY, 600, 7300),
+    ("legacy", "medium", END - 2 * DAY, 1500, 3600),
+    ("stripe", "high", END - 38 * MINUTE, None, None),
+    ("sendgrid", "high", END - 28 * MINUTE, 300, None),
+)
+
+
+def outcome_of(service: str, at: float) -> Outcome:
+    """Return what a probe saw."""
+    usual = {"status": 200, "http_version": 2.0, "content_length": 512, "keyed": True}
+    ends = END + (3 if service == "legacy" else 80) * DAY
+    more = {**usual, "certificate": Certificate(expiry=ends)}
+    slow = 0.9 if service == "legacy" and int(at) % 1800 < 60 else 0.21
+    more |= {"duration": slow, "phases": (0.01, 0.02, 0.03, slow - 0.07, 0.01)}
+    if any(start <= at < end for start, end in OUTAGES.get(service, ())):
+        return Outcome(reason=Reason.SERVER_ERROR, **(more | {"status": 500}))
+    if service == "sendgrid" and at >= REJECTED_SINCE:
+        return Outcome(reason=Reason.AUTH_INVALID, **(more | {"status": 401}))
+    if service == "mail" and at >= PAINTING_SINCE:
+        return Outcome(reason=Reason.MAINTENANCE, **(more | {"status": 503}))
+    if service == "legacy" and 900 <= int(at) % 1800 < 960:
+        return Outcome(reason=Reason.RATE_LIMITED, **(more | {"status": 429}))
+    if service == "openai":
+        left = 1000 - int(at) % 3600 / 4
+        more["limits"] = {"requests": Limit(limit=1000, remaining=left, reset=at + 60)}
+    if service == "credits":
+        more["quotas"] = {("credits", "usd"): 100 + (END - at) / 400}
+        more["key_expiry"] = END + 5.0 * DAY
+    return Outcome(reason=Reason.OK, provider_seconds=0.1, **more)
+
+
+@dataclass(slots=True)
+class Exporter:
+    """One exporter and the text that Prometheus gets from it."""
+
+    instance: str
+    environment: str
+    services: tuple[str, ...]
+    results: Results
+    own: OwnMetrics
+    since: int = RECENT
+
+    def __post_init__(self) -> None:
+        live = self.own.live
+        live.network = lambda: {"gstatic": True}
+        live.services = lambda: {"healthy": len(self.services)}
+        self.own.reload_ok.set(1)
+        self.own.reload_at.set(END - 2 * HOUR)
+        self.own.reconciled_at.set(END - 20)
+        live.watchdog = lambda: END - 30.0
+
+    def probe(self, at: float) -> None:
+        for name in self.services:
+            if name == "forgotten" and at >= FORGOTTEN_SINCE:
+                continue
+            if name == "split" and self.since == PAIRED and int(at + 5) != SPLIT_AT:
+                continue
+            seen = outcome_of(name, at) if self.environment == "production" else Outcome(
+                reason=Reason.OK, duration=0.2, status=200
+            )  # fmt: skip
+            if name == "split" and self.since == PAIRED:
+                seen = Outcome(reason=Reason.DNS)
+            target = self.target(name)
+            result = Result(service=name, at=at, outcome=seen, verdict=verdict_of(seen.reason))
+            tally = self.results.of(name)
+            tally.add(result, target, counted=not self.painting(name, at))
+            if name == "credits":
+                tally.next_key_valid = True
+            self.own.traffic.observe(target, "429" if name == "legacy" else "200", 0.3)
+        self.own.messages.labels("ok").inc()
+        self.own.escalations.labels("page-the-boss", "ok").inc()
+        self.own.schedule_lag.observe(0.004)
+        self.own.loop_lag.observe(0.002)
+
+    def painting(self, name: str, at: float) -> bool:
+        return name == "mail" and at >= PAINTING_SINCE
+
+    def target(self, name: str) -> Target:
+        latency = LatencyObjective(threshold=0.8, target=0.99) if name in QUICK else None
+        target = service_target(
+            name, provider=PROVIDERS[name], environment=self.environment, team="platform",
+            host=f"api.{name}.example", owner="ada", runbook="https://example.org/runbook",
+        )  # fmt: skip
+        return replace(
+            target, key_configured=True, interval=60.0,
+            next_key=Secret("the-next-one") if name == "credits" else None,
+            objectives=Objectives(availability=0.999, latency=latency),
+            thresholds=thresholds_of(Alerts(latency_p95=0.5), 60.0),
+        )  # fmt: skip
+
+    def page(self, at: float) -> str:
+        """Return everything that a scrape shows."""
+        out = []
+        for name in self.services:
+            if name == "removed" and at >= REMOVED_AT:
+                continue
+            labels = (
+                f'service="{name}",environment="{self.environment}",provider="{PROVIDERS[name]}"'
+            )
+            view = View(
+                labels, self.target(name), self.results.of(name),
+                State.MAJOR_OUTAGE if name == "stripe" else State.OPERATIONAL,
+                self.painting(name, at), False,
+                ROTATED_AT if name == "credits" and at >= ROTATED_AT else None,
+            )  # fmt: skip
+            out += [family.render(view) for family in FAMILIES]
+        page = self.own.page(openmetrics=False).decode()
+        if self.environment == "production":
+            page += incident_page(counts_at(at), lambda service: True, openmetrics=False).decode()
+        return "".join(out) + page
+
+
+def counts_at(at: float) -> Counts:
+    """Return what the incident log tells at *at*."""
+    opened: dict[tuple[Row, str], int] = {}
+    total: dict[tuple[Row, str], int] = {}
+    taken: dict[Row, bool] = {}
+    resolved: dict[Row, list[float]] = {}
+    acknowledged: dict[Row, list[float]] = {}
+    for service, severity, start, until_taken, until_resolved in INCIDENTS:
+        if at < start:
+            continue
+        row = (service, "production", SERVICES[service])
+        total[row, severity] = total.get((row, severity), 0) + 1
+        if until_taken is not None and at >= start + until_taken:
+            acknowledged.setdefault(row, []).append(until_taken)
+        if until_resolved is not None and at >= start + until_resolved:
+            resolved.setdefault(row, []).append(until_resolved)
+        else:
+            opened[row, severity] = opened.get((row, severity), 0) + 1
+            taken[row] = until_taken is not None and at >= start + until_taken
+    return Counts(
+        open=opened, total=total, acknowledged=taken,
+        resolve={row: _times(RESOLVE_BUCKETS, v) for row, v in resolved.items()},
+        acknowledge={row: _times(ACKNOWLEDGE_BUCKETS, v) for row, v in acknowledged.items()},
+    )  # fmt: skip
+
+
+def _times(bounds: tuple[float, ...], values: list[float]) -> Times:
+    counts = tuple(sum(value <= bound for value in values) for bound in bounds)
+    return Times(buckets=counts, count=len(values), sum=sum(values))
+
+
+_LINE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+
+
+def _stamped(page: str, job: str, instance: str, at: int) -> str:
+    """Return *page* with the labels of its target and a time, without its comments."""
+    samples = "".join(f"{line}\n" for line in page.splitlines() if line and line[0] != "#")
+    stamped = _LINE.sub(rf'\1{{job="{job}",instance="{instance}",\2}} \3 {at}', samples)
+    return stamped.replace(",}", "}")
+
+
+def _others(at: int) -> str:
+    """Return what Prometheus and Alertmanager tell of themselves."""
+    n, took = (at - RECENT) // 15, "alertmanager_notification_latency_seconds_bucket"
+    prometheus = (
+        "".join(
+            f'prometheus_rule_evaluation_failures_total{{rule_group="{group}"}} 0\n'
+            f'prometheus_rule_group_last_duration_seconds{{rule_group="{group}"}} 0.01\n'
+            f'prometheus_rule_group_interval_seconds{{rule_group="{group}"}} 15\n'
+            for group in ("state", "slo")
+        )
+        + "prometheus_notifications_alertmanagers_discovered 1\nup 1\n"
+    )
+    alertmanager = (
+        "".join(
+            f'alertmanager_notifications_total{{integration="{name}"}} {n * k}\n'
+            f'alertmanager_notifications_failed_total{{integration="{name}"}} {n * bad}\n'
+            f'{took}{{integration="{name}",le="1"}} {n * k}\n'
+            f'{took}{{integration="{name}",le="+Inf"}} {n * k}\n'
+            for name, k, bad in (("webhook", 3, 0), ("slack", 2, 1))
+        )
+        + 'alertmanager_alerts{state="active"} 3\nalertmanager_alerts{state="suppressed"} 1\nup 1\n'
+    )
+    return _stamped(prometheus, "prometheus", "p:9090", at) + _stamped(
+        alertmanager, "alertmanager", "m:9093", at
+    )
+
+
+def exporters() -> list[Exporter]:
+    """Return a pair for production, and one for staging."""
+    every = tuple(SERVICES)
+    return [
+        Exporter("a:9642", "production", every, Results(), OwnMetrics("1")),
+        Exporter("b:9642", "production", every, Results(), OwnMetrics("1"), since=PAIRED),
+        Exporter("c:9642", "staging", tuple(STAGING), Results(), OwnMetrics("1")),
+    ]
+
+
+def lines() -> Iterator[str]:
+    """Yield the text, in order of time for each series."""
+    yield from _long_ago()
+    found = exporters()
+    more = "up 1\nscrape_duration_seconds 0.01\nscrape_samples_scraped 900\n"
+    for at in (*range(RECENT, FINE, 60), *range(FINE, END + 1, 15)):
+        due = at > PAIRED or at % 120 == 0
+        for exporter in found:
+            first = exporter.instance == "a:9642"
+            if at % 60 == 0:
+                exporter.probe(at - 5)
+            if due and (first or (at % 60 == 0 and at >= exporter.since)):
+                page = exporter.page(at) + more
+                yield _stamped(page, "service-registry", exporter.instance, at)
+        if due:
+            yield _others(at) + _alerts(at)
+    for at in range(END + 15, DEAD + 1, 15):
+        for exporter in found:
+            yield _stamped("up 0\n", "service-registry", exporter.instance, at)
+        yield _others(at)
+    yield "# EOF\n"
+
+
+def _alerts(at: int) -> str:
+    out = ""
+    for service, alert, since in (
+        ("stripe", "ServiceDown", END - 38 * MINUTE),
+        ("sendgrid", "ServiceKeyRejected", END - 28 * MINUTE),
+    ):  # fmt: skip
+        labels = (
+            f'alertname="{alert}",severity="high",service="{service}",environment="production",'
+            f'provider="{SERVICES[service]}",team="platform",category="availability"'
+        )
+        if at >= since:
+            out += f'ALERTS{{{labels},alertstate="firing"}} 1 {at}\n'
+            out += f"ALERTS_FOR_STATE{{{labels}}} {since} {at}\n"
+    return out
+
+
+def _long_ago() -> Iterator[str]:
+    """Yield counts of events by five minutes, objectives, incidents by the hour, old latency."""
+    objective = "service_slo_objective_ratio"
+    for at in range(WEEKS, END + 1, 300):
+        for service, provider in SERVICES.items():
+            for slo, target in (("availability", 0.999), ("latency", 0.99)):
+                if slo == "latency" and service not in QUICK:
+                    continue
+                labels = f'environment="production",service="{service}",slo="{slo}"'
+                bad = bad_events(service, slo, at)
+                yield f"slo:service_sli_events:increase5m{{{labels}}} 5 {at}\n"
+                yield f"slo:service_sli_bad_events:increase5m{{{labels}}} {bad} {at}\n"
+                if at < RECENT - 300 and at % (6 * HOUR) == 0:
+                    yield f'{objective}{{{labels},provider="{provider}"}} {target} {at}\n'
+                    if slo == "availability":
+                        known = labels.replace(',slo="availability"', "")
+                        yield f'service_enabled{{{known},provider="{provider}"}} 1 {at}\n'
+        if at % HOUR == 0 and at < RECENT:
+            page = incident_page(counts_at(at), lambda service: True, openmetrics=False)
+            for instance in ("a:9642", "b:9642"):
+                yield _stamped(page.decode(), "service-registry", instance, at)
+    for at in range(RECENT - 7 * DAY, END - 7 * DAY + 1, 60):
+        labels = 'environment="production",service="openai",provider="openai"'
+        yield f"service:probe_latency_seconds:p95_10m{{{labels}}} 0.18 {at}\n"
+
+
+def bad_events(service: str, slo: str, at: int) -> int:
+    """Return how many of the five events before *at* were bad."""
+    if slo == "latency":
+        return 1 if service == "legacy" and at % 1800 == 0 else 0
+    if service == "mail":
+        return 0
+    return 5 if any(s < at <= e + 300 for s, e in OUTAGES.get(service, ())) else 0
