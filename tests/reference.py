@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from exporter.config import Canary, Monitoring, Service
+from exporter.demo.shipped import composed_alertmanager
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.metrics.families import Family
 from exporter.metrics.incidents import IncidentFamily
@@ -81,7 +83,17 @@ def written(path: str, text: str) -> str:
     return text
 
 
+DEMO = ROOT / "alertmanager" / "demo.yml"
+
+
+def demo_alertmanager() -> str:
+    """Return alertmanager/demo.yml: JSON, which is YAML."""
+    head = "# Generated from alertmanager.yml by `make reference`: what the profile demo uses.\n"
+    return head + json.dumps(composed_alertmanager(), indent=1) + "\n"
+
+
 def main() -> int:
+    DEMO.write_text(demo_alertmanager())
     for path in sorted({where for where, _ in PARTS}):
         file = ROOT / path
         file.write_text(written(path, file.read_text()))

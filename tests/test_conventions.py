@@ -11,7 +11,7 @@ import pytest
 
 from exporter.api import ROUTES
 from exporter.api.guard import Access
-from tests.reference import PARTS, written
+from tests.reference import DEMO, PARTS, demo_alertmanager, written
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "exporter").rglob("*.py"))
@@ -127,6 +127,10 @@ def test_generated_documentation_is_fresh(path: str) -> None:
     text = (ROOT / path).read_text()
 
     assert written(path, text) == text, "run make reference"
+
+
+def test_the_routes_of_the_demonstration_are_fresh() -> None:
+    assert DEMO.read_text() == demo_alertmanager(), "run make reference"
 
 
 def test_only_reading_is_open_without_the_admin_token() -> None:

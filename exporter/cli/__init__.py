@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
@@ -16,14 +15,14 @@ from exporter.cli.incidents import run_incidents
 from exporter.cli.listing import print_providers, print_schema
 from exporter.cli.probing import probe_once
 from exporter.cli.remote import print_services, print_stats, rotate_key
+from exporter.cli.secrets import make_secrets, rotate_secret_key
 from exporter.cli.serving import run_server
 from exporter.cli.sources import source_of
 from exporter.cli.usage import UsageError
-from exporter.clock import SystemClock
 from exporter.log import places_of
 from exporter.secret import environment
 from exporter.settings import SettingsError
-from exporter.store import Store, StoreError, Vault
+from exporter.store import StoreError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,19 +78,6 @@ def _providers(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error.args[0])) from None
 
 
-def _rotate_secret_key(arguments: argparse.Namespace) -> int:
-    """Encrypt every kept key with the first secret key of the file."""
-    directory: Path = arguments.data_dir
-    if not directory.is_dir():
-        raise UsageError("--data-dir is no directory")
-    store = Store.open(directory, SystemClock(), Vault.from_environment(environment()))
-    try:
-        print(f"encrypted {store.rotate()} keys anew; older secret keys can be removed")
-    finally:
-        store.close()
-    return 0
-
-
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": run_server,
     "check-config": _check_config,
@@ -104,5 +90,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": run_demo,
     "import": run_import,
     "rotate-key": rotate_key,
-    "rotate-secret-key": _rotate_secret_key,
+    "rotate-secret-key": rotate_secret_key,
+    "make-secrets": make_secrets,
 }

@@ -50,7 +50,14 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     demo.add_argument(
         "--port", type=int, default=0, metavar="N", help="of the exporter; default any"
     )
+    demo.add_argument(
+        "--providers", metavar="HOST:PORT",
+        help="only the simulated providers; POST /faults/NAME/down, /key or /none makes them fail",
+    )  # fmt: skip
     demo.add_argument("--keep", action="store_true", help="let everything run on at the end")
+    make = commands.add_parser("make-secrets", help="write the tokens and keys that are missing")
+    make.add_argument("directory", type=Path, metavar="DIR")
+    make.add_argument("--group-readable", action="store_true", help="mode 0640 instead of 0600")
     secret = commands.add_parser("rotate-secret-key", help="encrypt every kept key anew")
     secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
     return parser

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 
+from exporter.cli.serving import listen_address
 from exporter.demo import tell
 from exporter.demo.chain import ChainError
+from exporter.demo.providers import NAMES, Providers
 from exporter.demo.story import StoryError
 from exporter.log import configure
 
@@ -16,6 +19,9 @@ from exporter.log import configure
 def run_demo(arguments: argparse.Namespace) -> int:
     """Play the demonstration; 1 if it did not go as it should."""
     configure("logfmt", logging.CRITICAL)
+    if arguments.providers:
+        asyncio.run(_provide(*listen_address(arguments.providers, "--providers")))
+        return 0
     try:
         asyncio.run(tell(arguments.port, keep=arguments.keep))
     except (StoryError, ChainError) as error:
@@ -25,3 +31,15 @@ def run_demo(arguments: argparse.Namespace) -> int:
         print(f"service-registry: {error.strerror or error}", file=sys.stderr)
         return 1
     return 0
+
+
+async def _provide(host: str, port: int) -> None:
+    """Run the simulated providers alone until a signal."""
+    providers = Providers(host, port)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await providers.start()
+    print(f"simulated providers: {', '.join(NAMES)} at http://{host}:{port}/NAME", flush=True)
+    await stop.wait()
+    await providers.stop()

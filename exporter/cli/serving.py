@@ -69,7 +69,7 @@ async def serve(app: App, started: Callable[[App], None]) -> None:
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    host, port = _listen_address(arguments.listen)
+    host, port = listen_address(arguments.listen, "--listen")
     environ = environment()
     source = source_of(arguments.config, environ)
     return Options(
@@ -120,10 +120,15 @@ def _modules(arguments: argparse.Namespace) -> Path | None:
     return None
 
 
-def _listen_address(text: str) -> tuple[str, int]:
+def listen_address(text: str, option: str) -> tuple[str, int]:
+    """Return host and port of *text*, what was given as *option*.
+
+    Raises:
+        UsageError: it is no HOST:PORT.
+    """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
-        raise UsageError("--listen must be HOST:PORT, such as 127.0.0.1:9642 or [::1]:9642")
+        raise UsageError(f"{option} must be HOST:PORT, such as 127.0.0.1:9642 or [::1]:9642")
     return host.strip("[]"), int(port)
 
 

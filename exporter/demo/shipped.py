@@ -20,6 +20,12 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RULE_CLOCKS = frozenset({"for", "keep_firing_for", "interval"})
 _ROUTE_CLOCKS = frozenset({"group_wait", "group_interval", "repeat_interval"})
 _LEAST_INTERVAL = 1.0
+_FILLED = {
+    "https://hooks.example.org/service-registry": "/webhook",
+    "https://hc-ping.example.org": "/deadman",
+}
+"""Placeholders of alertmanager.yml and the path of a sink that stands for each."""
+Json = dict[str, Any]
 
 
 def shipped(name: str) -> Path:
@@ -62,6 +68,7 @@ def write_alertmanager(
     """
     secrets = folder / "secrets"
     secrets.mkdir(parents=True, exist_ok=True)
+    to_sink = _to_sink(sink)
     given = {"slack_webhook_url": f"{sink}/slack", "exporter_token": token}
 
     def text(value: str) -> str | None:
@@ -71,20 +78,41 @@ def write_alertmanager(
             return str(secrets / name)
         for shown, real in (
             ("http://exporter:9642", exporter),
-            ("https://hooks.example.org/service-registry", f"{sink}/webhook"),
-            ("https://hc-ping.example.org", f"{sink}/deadman"),
             ("templates/", f"{shipped('alertmanager')}/templates/"),
         ):
             if value.startswith(shown):
                 return real + value.removeprefix(shown)
-        return None
+        return to_sink(value)
 
     read = _read(shipped("alertmanager") / "alertmanager.yml")
     config = _hastened(_texts(read, text), _ROUTE_CLOCKS, speed)
-    config["global"] |= {
-        "smtp_smarthost": mail, "smtp_require_tls": False, "pagerduty_url": f"{sink}/pagerduty",
-    }  # fmt: skip
+    config["global"] |= _media(sink, mail)
     return _write(folder / "alertmanager.yml", config)
+
+
+def composed_alertmanager() -> Json:
+    """Return the configuration for the profile `demo` of docker-compose.yml: nothing leaves it."""
+    config = _texts(
+        _read(shipped("alertmanager") / "alertmanager.yml"), _to_sink("http://demo:9700")
+    )
+    config["global"] |= _media("http://demo:9700", "mail:1025")
+    return dict(config)
+
+
+def _media(sink: str, mail: str) -> Json:
+    return {"smtp_smarthost": mail, "smtp_require_tls": False, "pagerduty_url": f"{sink}/pagerduty"}
+
+
+def _to_sink(sink: str) -> Callable[[str], str | None]:
+    """Return what puts *sink* in the place of the addresses that the user is to fill in."""
+
+    def change(value: str) -> str | None:
+        for shown, real in _FILLED.items():
+            if value.startswith(shown):
+                return sink + real + value.removeprefix(shown)
+        return None
+
+    return change
 
 
 def _read(path: Path) -> Any:
