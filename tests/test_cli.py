@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,32 @@ def test_a_bug_is_told_by_its_place_and_never_by_its_text(
     assert "internal error, please report it: RuntimeError at " in said
     assert KEY not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_knows_every_command(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["completion", shell])
+
+    said = capsys.readouterr().out
+    assert code == 0
+    for command in ("serve", "check-config", "incidents", "rotate-key", "import", "demo"):
+        assert command in said
+
+
+def test_bash_completes_a_command_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["completion", "bash"])
+    script = capsys.readouterr().out
+    asked = (
+        'name=$(complete -p service-registry | sed -n "s/.*-F \\([^ ]*\\).*/\\1/p")\n'
+        'COMP_WORDS=(service-registry "$1" "$2"); COMP_CWORD=$3; COMPREPLY=(); $name\n'
+        'echo "${COMPREPLY[*]}"\n'
+    )
+
+    def completed(*words: str) -> str:
+        command = ["bash", "-c", script + "\n" + asked, "bash", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert completed("inci", "", "1") == "incidents"
+    assert completed("probe", "--time", "2") == "--timeout"

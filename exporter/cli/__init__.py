@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
 from exporter.cli.asking import RefusedError, sentence
+from exporter.cli.completion import print_completion
 from exporter.cli.demo import run_demo
 from exporter.cli.importing import run_import
 from exporter.cli.incidents import run_incidents
@@ -89,6 +90,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "incidents": run_incidents,
     "demo": run_demo,
     "import": run_import,
+    "completion": lambda arguments: print_completion(make_parser(VERSION), arguments.shell),
     "rotate-key": rotate_key,
     "rotate-secret-key": rotate_secret_key,
     "make-secrets": make_secrets,

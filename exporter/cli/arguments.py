@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from exporter.cli.completion import SHELLS
+
 _SEVERITIES = ("critical", "high", "medium", "low")
 DEFAULT_URL = "http://127.0.0.1:9642"
 _EXAMPLES = """examples:
@@ -19,7 +21,8 @@ _EXAMPLES = """examples:
   service-registry incidents --status open
   service-registry incidents ack h9qazsas2t "on it" --admin-token-file token
 
-exit codes: 0 good, 1 not good, 2 wrong usage
+completion: eval "$(service-registry completion bash)", or source it for zsh and fish
+exit codes: 0 good, 1 not good, 2 wrong usage; NO_COLOR is honoured
 """
 
 
@@ -55,6 +58,8 @@ def make_parser(version: str) -> argparse.ArgumentParser:
         help="only the simulated providers; POST /faults/NAME/down, /key or /none makes them fail",
     )  # fmt: skip
     demo.add_argument("--keep", action="store_true", help="let everything run on at the end")
+    shell = commands.add_parser("completion", help="print what a shell needs to complete commands")
+    shell.add_argument("shell", choices=SHELLS)
     make = commands.add_parser("make-secrets", help="write the tokens and keys that are missing")
     make.add_argument("directory", type=Path, metavar="DIR")
     make.add_argument("--group-readable", action="store_true", help="mode 0640 instead of 0600")
