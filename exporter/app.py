@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -18,7 +17,6 @@ from exporter.api import make_application
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.api.keys import (
     AUDIT,
-    DASHBOARD,
     EXPOSITION,
     INCIDENTS,
     LOADER,
@@ -34,9 +32,9 @@ from exporter.api.keys import (
 )
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.webauth import Door
-from exporter.canaries import Canaries, CanaryPlan
+from exporter.canaries import Canaries, plan_of
 from exporter.clock import Clock, SystemClock
-from exporter.config import USER_AGENT, Canary, Configuration, Target, canary_endpoint
+from exporter.config import USER_AGENT, Configuration, Target
 from exporter.incidents import Counts, Escalations, IncidentLog, Peers, Reconciliation
 from exporter.listening import listen, set_process_limits
 from exporter.loading import Loader
@@ -45,6 +43,7 @@ from exporter.management import Management, Storage
 from exporter.metrics import Exposition, OwnMetrics, incident_page
 from exporter.model import FACTS, Outcome, Result
 from exporter.modules import Modules
+from exporter.page import PAGE, Live, Sources
 from exporter.persistence import Persistence
 from exporter.polling import Polling
 from exporter.probers._curl import CurlTransport
@@ -179,6 +178,13 @@ class App:
         self.own.traffic.known = self.registry.__contains__
         self.own.live.network = lambda: self.canaries.states
         self.own.live.services = self._count_services
+        self.live = Live(Sources(
+            registry=self.registry, results=self.results, persistence=self.persistence,
+            incidents=self.incidents, clock=self.clock, online=lambda: self.canaries.online,
+            says=lambda target: self.pages.state(target.status_page),
+            enabled=lambda: self._dashboard, changes=self.options.admin_token is not None,
+            viewers=max(1, self.options.connections - 12),  # a scrape gets through
+        ))  # fmt: skip
 
     # -- what happened -----------------------------------------------------------------------
 
@@ -186,7 +192,7 @@ class App:
         """Take over what a configuration says beside its services."""
         self.modules.place()
         self._redact()
-        self.canaries.replace(tuple(_plan(canary) for canary in configuration.canaries))
+        self.canaries.replace(tuple(map(plan_of, configuration.canaries)))
         self._dashboard = configuration.monitoring.dashboard_enabled
         self.own.reload_ok.set(1)
         self.own.reload_at.set(self.clock.now())
@@ -330,6 +336,7 @@ class App:
             for loop in (
                 self.persistence.run(), self.reconciliation.run(), self.canaries.run(),
                 self.polling.run(), self.loader.watch_keys(), self._sweep(), self._measure_lag(),
+                self.live.run(),
             )
         ]  # fmt: skip
         stopped = asyncio.create_task(stop.wait())
@@ -375,7 +382,7 @@ class App:
         application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries
         prober = MultiTargetProber(self.transport, self.clock)
         application[PROBING] = Probing(self.modules, prober, USER_AGENT)
-        application[DASHBOARD] = lambda: self._dashboard
+        application[PAGE] = self.live
         application[READY] = lambda: self._not_ready
         application[ADMIN_TOKEN] = self.options.admin_token
         application[RECEIVER_TOKEN] = self.options.receiver_token
@@ -391,11 +398,3 @@ def _open_store(options: Options, clock: Clock) -> Store:
     if store.moved_aside is not None:
         event(_log, "damaged database moved aside", level=logging.ERROR, to=store.moved_aside)
     return store
-
-
-def _plan(canary: Canary) -> CanaryPlan:
-    parts = urlsplit(canary.url)
-    endpoint = canary_endpoint(canary)
-    return CanaryPlan(
-        name=parts.netloc + parts.path.rstrip("/"), endpoint=endpoint, interval=canary.interval
-    )

@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from exporter.clock import Clock
+from exporter.config import Canary, canary_endpoint
 from exporter.log import event
 from exporter.model import FACTS, Verdict
 from exporter.probers import Endpoint, Prober
@@ -22,6 +24,15 @@ class CanaryPlan:
     name: str
     endpoint: Endpoint
     interval: float
+
+
+def plan_of(canary: Canary) -> CanaryPlan:
+    """Return how a declared canary is asked."""
+    parts = urlsplit(canary.url)
+    return CanaryPlan(
+        name=parts.netloc + parts.path.rstrip("/"), endpoint=canary_endpoint(canary),
+        interval=canary.interval,
+    )  # fmt: skip
 
 
 class Canaries:

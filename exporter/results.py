@@ -77,7 +77,7 @@ class Tally:
     __slots__ = (
         "attempts", "bad", "buckets", "certificate", "changes", "events", "failures",
         "in_a_row", "key", "key_expiry", "last", "last_success", "latency_sum", "limits",
-        "next_key_valid", "quotas", "reasons", "recent", "stale", "watched_since",
+        "next_key_valid", "quotas", "reasons", "recent", "since", "stale", "watched_since",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -89,6 +89,8 @@ class Tally:
         self.attempts = self.changes = self.in_a_row = 0
         self.last: Result | None = None
         self.last_success = 0.0
+        self.since = 0.0
+        """Since when the verdict is the present one; 0 if unknown."""
         self.stale = False
         self.certificate: Certificate | None = None
         self.key: Secret | None = None
@@ -114,6 +116,8 @@ class Tally:
         self.reasons[_INDEX[result.reason]] += 1
         if self.last is not None and self.last.success != result.success:
             self.changes += 1
+        if self.last is None or self.last.verdict is not result.verdict:
+            self.since = result.at
         self.last = result
         self.recent.append(result)
         if result.success:
@@ -177,6 +181,7 @@ class Tally:
             "changes": self.changes,
             "in_a_row": self.in_a_row,
             "last_success": self.last_success,
+            "since": self.since,
             "last": None if self.last is None else _dumped(self.last),
         }
 
@@ -195,7 +200,7 @@ class Tally:
         for name in ("attempts", "changes", "in_a_row"):
             if _whole(state.get(name)):
                 setattr(self, name, state[name])
-        for name in ("latency_sum", "last_success"):
+        for name in ("latency_sum", "last_success", "since"):
             if _seconds(state.get(name)):
                 setattr(self, name, float(state[name]))
         if (last := _restored(state.get("last"))) is not None:

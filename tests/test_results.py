@@ -129,6 +129,21 @@ def test_the_last_success_is_remembered() -> None:
     assert made.last.at == 6.0
 
 
+def test_since_when_the_verdict_is_the_same_is_known_and_outlives_a_restart() -> None:
+    made = tally(
+        result(at=1.0), result(Reason.TIMEOUT, at=2.0), result(Reason.DNS, at=3.0),
+        result(Reason.SERVER_ERROR, at=4.0),
+    )  # fmt: skip
+    again = Tally()
+
+    again.restore(made.dump())
+    again.add(result(Reason.TIMEOUT, at=5.0), TARGET)
+
+    assert (made.since, again.since) == (2.0, 2.0)
+    again.add(result(Reason.AUTH_INVALID, at=6.0), TARGET)
+    assert again.since == 6.0
+
+
 def test_what_an_answer_told_is_kept_until_it_is_told_anew() -> None:
     certificate = Certificate(expiry=9.0)
     told = result(

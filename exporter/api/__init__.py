@@ -10,6 +10,7 @@ from exporter.api.keys import SOFTWARE_VERSION
 from exporter.api.openapi import text
 from exporter.api.routing import Route
 from exporter.api.schemas import TEXT
+from exporter.page import asset, events, show
 
 OPEN, ADMIN, RECEIVER = Access.OPEN, Access.ADMIN, Access.RECEIVER
 _PLAIN, _HTML = "text/plain", "text/html"
@@ -23,6 +24,10 @@ _INCIDENT_QUERY = (
     *((name, TEXT) for name in (*incidents.FILTERS, "cursor")),
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
 )
+_ALWAYS = ((200, _HTML), (404, ""))
+_SHOWN = (*_ALWAYS, (404, _HTML))
+_ASSETS = ((200, "text/css"), (200, "text/javascript"), (200, "image/svg+xml"), (404, ""))
+_HOME_QUERY = tuple((name, TEXT) for name in ("q", "state", *services.FILTERS[:3], "page"))
 _PROBE_QUERY = (("target", TEXT), ("module", TEXT), ("debug", TEXT))
 _ID = "/api/services/{id}"
 _INCIDENT = "/api/incidents/{id}"
@@ -36,7 +41,15 @@ async def openapi(request: web.Request) -> web.Response:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/", status.index, OPEN, "The status page.", ((200, _HTML), (404, ""))),
+    Route("GET", "/", show, OPEN, "The status page.", _ALWAYS, query=_HOME_QUERY),
+    Route("GET", "/services/{id}", show, OPEN, "A service, for people.", _SHOWN),
+    Route("GET", "/incidents", show, OPEN, "The incidents, for people.", _ALWAYS),
+    Route("GET", "/incidents/{id}", show, OPEN, "An incident, for people.", _SHOWN),
+    Route("GET", "/assets/{id}", asset, OPEN, "What the pages are made of.", _ASSETS),
+    Route(
+        "GET", "/api/events", events, OPEN, "Server-sent events: what changes on a page.",
+        ((200, "text/event-stream"), (400, ""), (404, ""), (503, "")), query=(("of", TEXT),),
+    ),
     Route("GET", "/metrics", exposition.metrics, OPEN, "Metrics.", _METRICS),
     Route(
         "GET", "/probe", multitarget.probe, OPEN, "Probe any target, as blackbox_exporter does.",

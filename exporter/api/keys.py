@@ -28,5 +28,4 @@ AUDIT: web.AppKey[Callable[[str | None, int], list[Any]]] = web.AppKey("AUDIT", 
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
 SOFTWARE_VERSION: web.AppKey[str] = web.AppKey("SOFTWARE_VERSION", str)
 READY: web.AppKey[Callable[[], str]] = web.AppKey("READY", Callable[[], str])  # type: ignore[arg-type]
-DASHBOARD: web.AppKey[Callable[[], bool]] = web.AppKey("DASHBOARD", Callable[[], bool])  # type: ignore[arg-type]
 Json = dict[str, Any]

@@ -1,13 +1,11 @@
-"""Is the exporter well (/-/…), and are the services (/api/health, the page at /)."""
+"""Is the exporter well (/-/…), and are the services (/api/health)."""
 
 from __future__ import annotations
-
-from html import escape
 
 from aiohttp import web
 
 from exporter.api.guard import problem
-from exporter.api.keys import DASHBOARD, LOADER, READY, REGISTRY, RESULTS, Json
+from exporter.api.keys import LOADER, READY, REGISTRY, RESULTS, Json
 from exporter.config import Target
 from exporter.model import Verdict, advice_of
 from exporter.results import Status, Tally, status_of
@@ -71,32 +69,3 @@ def service_health(target: Target, tally: Tally) -> Json:
         "last_success": tally.last_success or None,
         "consecutive_failures": tally.in_a_row,
     }
-
-
-async def index(request: web.Request) -> web.Response:
-    """Return a plain list of the services, worst first, for people."""
-    if not request.app[DASHBOARD]():
-        return problem(404, "the page is off", detail="monitoring.dashboard_enabled is false")
-    services = [service_health(t, request.app[RESULTS].of(t.id)) for t in request.app[REGISTRY]]
-    services.sort(key=lambda s: (_WORST.index(s["status"]), s["id"]))
-    rows = "".join(
-        "<tr>"
-        + "".join(f"<td>{escape(str(cell))}</td>" for cell in (
-            s["name"], s["environment"], s["status"], s["verdict"] or "", s["advice"],
-        ))
-        + "</tr>"
-        for s in services
-    )  # fmt: skip
-    return web.Response(text=_PAGE.format(rows=rows), content_type="text/html")
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Service registry</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><h1>Service registry</h1>
-<table><thead><tr><th scope="col">Service</th><th scope="col">Environment</th>
-<th scope="col">State</th><th scope="col">Verdict</th><th scope="col">What to do</th></tr></thead>
-<tbody>{rows}</tbody></table>
-<p><a href="/metrics">Metrics</a> · <a href="/api/health">Health as JSON</a></p>
-</body></html>
-"""

@@ -73,7 +73,8 @@ class Alerts:
     key_invalid_after: Duration = option(120.0, "Key rejected for so long.", shown="2m")
     key_days: int = option(14, "Days before the key expires.", minimum=1)
     rate_limited: int | None = option(
-        None, "Probes answered 429 in 15 minutes; default 5, half of all if those are fewer.",
+        None,
+        "Probes answered 429 in 15 minutes; default 5, half of all if those are fewer.",
         minimum=1,
     )
     rate_limit_remaining: Ratio = option(0.1, "Share of a rate limit that is left.", shown="10%")

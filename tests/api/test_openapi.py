@@ -21,6 +21,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from exporter.api import ROUTES
 from exporter.api.guard import Access
 from exporter.api.openapi import document
+from exporter.page.assets import assets
 from exporter.store.vault import VARIABLE
 from tests.api.managed import NEW, OLD, TOKEN, Answer, Client, declared, running, secret_key
 from tests.programs import exporter
@@ -32,7 +33,10 @@ OPERATIONS = {
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
 }
-NEVER_HERE = {("GET", "/", 404), ("GET", "/probe", 200), ("GET", "/probe", 400)}
+NEVER_HERE = {
+    ("GET", "/", 404), ("GET", "/incidents", 404), ("GET", "/api/events", 503),
+    ("GET", "/probe", 200), ("GET", "/probe", 400),
+}  # fmt: skip
 EVERYWHERE = {404, 405}
 
 
@@ -135,6 +139,10 @@ async def test_the_served_document_is_that_of_the_routes(client: Client) -> None
     assert {**found.json, "info": None} == {**DOCUMENT, "info": None}
 
 
+def _asset(name: str) -> str:
+    return f"/assets/{assets()[name].name}"
+
+
 async def _reads(client: Client) -> None:
     for path in (
         "/", "/metrics", "/probe?target=x", "/sd", "/openapi.json", "/-/healthy", "/-/ready",
@@ -146,8 +154,12 @@ async def _reads(client: Client) -> None:
         "/api/incidents/stats", "/api/incidents/nobody",
         "/api/incidents?severity=high&status=open&service=good&environment=production&limit=1",
         "/api/incidents", "/api/incidents?status=closed", "/api/incidents?cursor=x",
+        "/services/good", "/services/nobody", "/incidents", "/incidents/nobody",
+        "/assets/nobody", "/api/events", "/api/events?of=/nowhere", *map(_asset, assets()),
     ):  # fmt: skip
         await client.ask("GET", path)
+    async with client.session.get(f"{client.base}/api/events?of=/") as stream:  # it has no end
+        client.answered("GET", "/api/events", Answer(stream.status, stream.headers, ""))
     await client.ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
     await client.ask("DELETE", "/metrics")
     client.app._not_ready = "stopping"
@@ -190,7 +202,8 @@ async def _incidents(client: Client) -> None:
         "annotations": {"summary": "good is down"}, "fingerprint": "f",
     }  # fmt: skip
     message = {"version": "4", "alerts": [firing], "truncatedAlerts": 1}
-    for body in (message, message, {"version": "3"}, [], {**message, "x": large}):
+    huge = {**message, "x": "x" * 16 * 1024 * 1024}
+    for body in (message, message, {"version": "3"}, [], huge):
         await client.ask("POST", "/api/alertmanager", body)
     manual = {"by": "ann", "summary": "nobody can pay", "service": "good", "severity": "low"}
     for body in (manual, {"by": "ann"}, {**manual, "service": "nobody"}, large):
@@ -204,6 +217,7 @@ async def _incidents(client: Client) -> None:
             for body in (word, {"note": "x"}, large):
                 await client.ask("POST", f"/api/incidents/{place}/{verb}", body)
     await client.ask("GET", f"/api/incidents/{id_}")
+    await client.ask("GET", f"/incidents/{id_}")
 
 
 async def _refusals(client: Client, conformance: Conformance) -> None:

@@ -1,0 +1,230 @@
+"""All services at a glance, the worst first: looked at while somebody looks, in short slices.
+
+The board asks, nobody tells it: what changes by time alone is seen like everything else, and
+without a viewer it costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+from exporter.config import Target
+from exporter.incidents import IncidentLog
+from exporter.model import Result, Verdict
+from exporter.page.cautions import cautions
+from exporter.page.wording import FAILING, Failing, Sight, State, fault
+from exporter.persistence import Persistence
+from exporter.registry import Change, Registry
+from exporter.results import Results, Tally, status_of
+from exporter.statuspages import State as Says
+
+SLICE = 0.001
+"""Seconds of work at a time; then everything else has its turn."""
+SHARE = 0.05
+"""The part of the loop's time that looking may take."""
+_RANKS = (
+    State.DOWN, State.DEGRADED, State.UNKNOWN, State.MAINTENANCE, State.HEALTHY, State.OFF,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What the page shows: the same objects that the API shows."""
+
+    registry: Registry
+    results: Results
+    persistence: Persistence
+    incidents: IncidentLog
+    clock: Clock
+    says: Callable[[Target], Says | None]
+    """What the provider's own status page says."""
+    online: Callable[[], bool]
+    enabled: Callable[[], bool]
+    """Whether the page is served at all."""
+    changes: bool
+    """Whether there is an admin token."""
+    viewers: int
+    """Streams at once."""
+
+
+class Turn:
+    """Work that gives way: measures what it spends and lets others run in between."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.spent = 0.0
+        self.resume()
+
+    def resume(self) -> None:
+        """Work again, after waiting for something."""
+        self._begun = self._clock.tick()
+
+    def rest(self) -> None:
+        """Stop, before waiting for something."""
+        self.spent += self._clock.tick() - self._begun
+
+    async def give_way(self) -> None:
+        """Let others run if a slice is over."""
+        if self._clock.tick() - self._begun >= SLICE:
+            self.rest()
+            await asyncio.sleep(0)
+            self.resume()
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One service as of one look; replaced, never changed."""
+
+    target: Target
+    last: Result | None
+    stale: bool
+    maintained: bool
+    says: Says | None
+    state: State
+    fault: str
+    since: float
+    cautions: tuple[str, ...]
+
+    def fits(self, words: tuple[str, ...]) -> bool:
+        """Return whether every one of *words*, in lower case, stands somewhere in it."""
+        t = self.target
+        told = (t.name, t.id, t.provider, t.environment, t.type, t.team, t.host, self.fault)
+        return all(word in "\n".join(told).lower() for word in words)
+
+
+class Board:
+    """The services in the order in which they want attention."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self.briefs: dict[str, Brief] = {}
+        self.order: list[Brief] = []
+        self.warned: list[Brief] = []
+        self.choices: dict[str, list[str]] = {}
+        """The values that a filter can have."""
+        self._counts = dict.fromkeys(_RANKS, 0)
+        self._waiting = 0
+        self._offline_since: float | None = None
+        self._names: list[Target] | None = None
+        self._lock = asyncio.Lock()
+        self._looked, self._fresh = float("-inf"), 0.0
+        sources.registry.subscribe(self._changed)
+
+    def _changed(self, change: Change) -> None:
+        self._names, self._looked = None, float("-inf")
+
+    def forget(self) -> None:
+        """Let go of every result; the next look begins anew."""
+        self.briefs, self.order, self.warned = {}, [], []
+        self._looked = float("-inf")
+
+    async def look(self, turn: Turn) -> None:
+        """Look at every service, unless that was done just now."""
+        clock = self._sources.clock
+        turn.rest()
+        async with self._lock:
+            turn.resume()
+            if clock.tick() - self._looked < self._fresh:
+                return
+            before = turn.spent
+            self._looked = clock.tick()
+            await self._look(turn)
+            turn.rest()
+            turn.resume()
+            self._fresh = min(1.0, (turn.spent - before) / SHARE)
+
+    async def _look(self, turn: Turn) -> None:
+        names = self._named()
+        groups: dict[State, list[Brief]] = {state: [] for state in _RANKS}
+        briefs, warned, waiting, offline = {}, [], 0, list[float]()
+        for target in names:
+            brief = briefs[target.id] = self._brief(target)
+            groups[brief.state].append(brief)
+            if brief.cautions:
+                warned.append(brief)
+            if brief.state is State.UNKNOWN:
+                waiting += brief.last is None
+                if brief.last is not None and brief.last.verdict is Verdict.NETWORK:
+                    offline.append(brief.since)
+            await turn.give_way()
+        for state in FAILING:
+            groups[state].sort(key=lambda brief: brief.since)
+        self.order = [brief for state in _RANKS for brief in groups[state]]
+        self.briefs, self.warned = briefs, warned
+        self._counts = {state: len(group) for state, group in groups.items()}
+        self._waiting, self._offline_since = waiting, min(offline, default=None)
+
+    def _named(self) -> list[Target]:
+        if self._names is None:
+            targets = list(self._sources.registry)
+            self._names = sorted(targets, key=lambda t: (t.name.casefold(), t.id))
+            self.choices = {
+                name: sorted({getattr(target, name) for target in targets})
+                for name in ("environment", "provider", "type")
+            }
+        return self._names
+
+    def _brief(self, target: Target) -> Brief:
+        """Return the brief of before if nothing is new."""
+        sources = self._sources
+        tally, now = sources.results.of(target.id), sources.clock.now()
+        maintained = bool(target.maintenance) and target.in_maintenance(now)
+        says = sources.says(target)
+        known = self.briefs.get(target.id)
+        if (
+            known is not None
+            and known.target is target
+            and known.last is tally.last
+            and known.stale is tally.stale
+            and known.maintained is maintained
+            and known.says is says
+        ):
+            return known
+        return brief_of(target, tally, says, now)
+
+    def sight(self) -> Sight:
+        """Return what the sentence is made of."""
+        failing = [
+            Failing(name=brief.target.name, fault=brief.fault, since=brief.since)
+            for brief in self._failing()
+        ]
+        offline = self._offline_since if not self._sources.online() else None
+        return Sight(
+            now=self._sources.clock.now(), counts=self._counts, failing=failing,
+            waiting=self._waiting, offline_since=offline,
+        )  # fmt: skip
+
+    def _failing(self) -> Iterator[Brief]:
+        for brief in self.order[:8]:
+            if brief.state in FAILING:
+                yield brief
+
+
+def brief_of(target: Target, tally: Tally, says: Says | None, now: float) -> Brief:
+    """Return what a service looks like now."""
+    maintained = target.in_maintenance(now)
+    state, words, since = _seen(target, tally)
+    if maintained and state is not State.OFF:
+        window = next(w for w in target.maintenance if w.start <= now < w.end)
+        state, since = State.MAINTENANCE, window.start
+        words = "planned maintenance" + (f"; now: {words}" if words != "works" else "")
+    return Brief(
+        target=target, last=tally.last, stale=tally.stale, maintained=maintained, says=says,
+        state=state, fault=words, since=since, cautions=cautions(target, tally, says, now),
+    )  # fmt: skip
+
+
+def _seen(target: Target, tally: Tally) -> tuple[State, str, float]:
+    last = tally.last
+    if not target.enabled:
+        return State.OFF, "switched off", 0.0
+    if target.endpoint is None:
+        return State.OFF, target.unprobed or "nothing to probe", 0.0
+    if last is None:
+        return State.UNKNOWN, "no result yet", 0.0
+    if tally.stale:
+        return State.UNKNOWN, "no result", last.at
+    return State(str(status_of(target, tally))), fault(last.reason, last.verdict), tally.since

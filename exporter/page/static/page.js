@@ -1,0 +1,349 @@
+"use strict";
+// Keeps an open page true. The server draws; this replaces what has changed, as little as possible,
+// and says so plainly when the picture is old. Nothing from the server is ever run.
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const body = document.body;
+  const rows = byId("rows");
+  let skew = Number(body.dataset.now) - Date.now() / 1000;
+  const now = () => Date.now() / 1000 + skew;
+
+  // -- times ---------------------------------------------------------------------------------
+
+  const UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
+
+  function words(seconds) {
+    const past = seconds >= 0;
+    const size = Math.abs(seconds);
+    if (size < 45) return past ? "just now" : "in a moment";
+    const [unit, length] = UNITS.find(([, one]) => size >= one) || ["s", 1]; // as the server does
+    const text = `${Math.floor(size / length)} ${unit}`;
+    return past ? `${text} ago` : `in ${text}`;
+  }
+
+  function tellTimes(root) {
+    for (const time of root.querySelectorAll("time[data-ago]")) {
+      const said = words(now() - Date.parse(time.dateTime) / 1000);
+      if (time.dataset.ago !== said) time.dataset.ago = said;
+    }
+  }
+
+  const shortClock = () => new Date(now() * 1000).toISOString().slice(11, 19) + " UTC";
+
+  // -- putting in what is new ----------------------------------------------------------------
+
+  const later = new Map();
+
+  function selected(node) {
+    const chosen = document.getSelection();
+    return chosen && !chosen.isCollapsed && chosen.containsNode(node, true);
+  }
+
+  function made(html) {
+    const holder = document.createElement("template");
+    holder.innerHTML = html; // drawn by our server, every text in it escaped
+    tellTimes(holder.content);
+    return holder.content.firstElementChild;
+  }
+
+  function put(old, fresh) {
+    if (old.isEqualNode(fresh)) return;
+    const alike = old.nodeType === Node.ELEMENT_NODE && fresh.nodeType === Node.ELEMENT_NODE &&
+      old.tagName === fresh.tagName && old.id === fresh.id && old.localName !== "svg" && !("whole" in old.dataset) &&
+      old.childNodes.length && old.childNodes.length === fresh.childNodes.length;
+    if (!alike) {
+      old.replaceWith(fresh);
+      return;
+    }
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+    const children = [...fresh.childNodes];
+    [...old.childNodes].forEach((child, place) => put(child, children[place]));
+  }
+
+  function keepingFocus(act) {
+    const focused = document.activeElement && document.activeElement.id;
+    act();
+    if (focused && (!document.activeElement || document.activeElement === body)) {
+      const again = byId(focused);
+      if (again) again.focus({ preventScroll: true });
+    }
+  }
+
+  function renew(regions) {
+    for (const [id, html] of Object.entries(regions)) {
+      const old = byId(id);
+      if (!old) continue;
+      if (selected(old)) later.set(id, html); // somebody is copying it
+      else {
+        later.delete(id);
+        put(old, made(html));
+      }
+    }
+  }
+
+  // The order stands still while somebody is at the list: a click must hit what it was meant for.
+  let touched = -Infinity;
+  let order = null;
+  const held = () => performance.now() - touched < 10000;
+
+  function arrange(regions) {
+    if (!rows || !order || held()) return;
+    const wanted = order;
+    order = null;
+    const there = [...rows.children];
+    const known = new Map(there.map((row) => [row.id, row]));
+    const next = wanted.map((id, place) => {
+      const row = known.get(id);
+      if (!row) return regions[id] ? made(regions[id]) : null;
+      return there[place] === row ? row : row.cloneNode(true);
+    }).filter(Boolean);
+    if (next.length !== there.length || next.some((row, place) => row !== there[place])) {
+      rows.replaceChildren(...next);
+    }
+    byId("services").hidden = !next.length;
+  }
+
+  const fresh = new Map();
+
+  function show(page) {
+    const regions = page.regions || {};
+    keepingFocus(() => {
+      renew(regions);
+      if (rows && (page.rows || order)) {
+        for (const id of Object.keys(regions)) if (id.startsWith("row-")) fresh.set(id, regions[id]);
+        if (page.rows) order = page.rows;
+        arrange(Object.fromEntries(fresh));
+        if (!order) fresh.clear();
+      }
+    });
+    if (page.title) document.title = page.title;
+    if (page.said !== undefined) say(page.said);
+  }
+
+  let spoken = null;
+
+  function say(text) {
+    if (spoken !== null && spoken !== text) byId("spoken").textContent = text;
+    spoken = text;
+  }
+
+  // -- the stream ----------------------------------------------------------------------------
+
+  let source = null;
+  let heard = performance.now();
+  let silence = 25000;
+  let retry = 0;
+
+  function line(state, text) {
+    const place = byId("line");
+    if (place.dataset.line !== state) {
+      place.dataset.line = state;
+      body.classList.toggle("old", state === "lost");
+    }
+    if (byId("line-words").textContent !== text) byId("line-words").textContent = text;
+  }
+
+  let lostAt = null;
+
+  function lost(why) {
+    if (lostAt === null) {
+      lostAt = shortClock();
+      byId("spoken").textContent = "The connection is lost. What you see is old.";
+    }
+    line("lost", `Old: ${why} since ${lostAt}`);
+  }
+
+  function alive(told) {
+    heard = performance.now();
+    skew = told.now - Date.now() / 1000;
+    if (lostAt !== null) byId("spoken").textContent = "The connection is back.";
+    lostAt = null;
+    line("live", `Live, ${shortClock()}`);
+  }
+
+  function close() {
+    if (source) source.close();
+    source = null;
+    clearTimeout(retry);
+  }
+
+  function open() {
+    close();
+    const of = encodeURIComponent(location.pathname + location.search);
+    source = new EventSource(`/api/events?of=${of}`);
+    source.addEventListener("hello", (event) => {
+      const told = JSON.parse(event.data);
+      if (told.version !== body.dataset.version && performance.now() > 20000) location.reload();
+      silence = told.beat * 2500;
+      alive(told);
+    });
+    source.addEventListener("beat", (event) => alive(JSON.parse(event.data)));
+    source.addEventListener("page", (event) => {
+      heard = performance.now();
+      show(JSON.parse(event.data));
+    });
+    source.addEventListener("gone", () => {
+      close();
+      lost("this was removed");
+    });
+    source.onerror = () => {
+      lost("no connection");
+      if (source && source.readyState === EventSource.CLOSED) { // refused: the browser gives up
+        close();
+        retry = setTimeout(open, 10000);
+      }
+    };
+  }
+
+  function watch() {
+    tellTimes(document);
+    keepingFocus(() => {
+      for (const [id, html] of [...later]) {
+        const old = byId(id);
+        if (old && !selected(old)) {
+          later.delete(id);
+          put(old, made(html));
+        }
+      }
+      if (order) {
+        arrange(Object.fromEntries(fresh));
+        if (!order) fresh.clear();
+      }
+    });
+    if (source && performance.now() - heard > silence) {
+      lost("no sign of life");
+      heard = performance.now();
+      open();
+    }
+  }
+
+  tellTimes(document);
+  setInterval(watch, 1000);
+  if (body.hasAttribute("data-live")) {
+    open();
+    // A hidden page needs no stream: browsers allow few at a time to one place.
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) close();
+      else if (!source) {
+        heard = performance.now();
+        open();
+      }
+    });
+    window.addEventListener("pagehide", close);
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted && !source) open();
+    });
+  } else byId("line").hidden = true;
+  if (rows) {
+    for (const kind of ["pointermove", "pointerdown", "focusin", "keydown"]) {
+      rows.addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
+    }
+  }
+
+  // -- filtering without loading the page ----------------------------------------------------
+
+  const filter = byId("filter");
+  if (filter) {
+    let wait = 0;
+    const apply = () => {
+      clearTimeout(wait);
+      const asked = new URLSearchParams();
+      for (const [name, value] of new FormData(filter)) {
+        if (value.trim()) asked.set(name, value.trim());
+      }
+      const query = asked.toString();
+      const path = query ? `/?${query}` : "/";
+      if (path === location.pathname + location.search) return;
+      history.replaceState(null, "", path);
+      touched = -Infinity;
+      spoken = null; // not the sentence again, but how many fit
+      open();
+      const tell = (event) => {
+        if (byId("pager").hidden) byId("spoken").textContent = "No service fits.";
+        else byId("spoken").textContent = byId("pager").querySelector(".shown").textContent;
+        event.target.removeEventListener("page", tell);
+      };
+      source.addEventListener("page", tell);
+    };
+    filter.addEventListener("submit", (event) => {
+      event.preventDefault();
+      apply();
+    });
+    filter.addEventListener("input", (event) => {
+      clearTimeout(wait);
+      if (event.target.name === "q") wait = setTimeout(apply, 250);
+      else apply();
+    });
+  }
+
+  // -- acting on an incident -----------------------------------------------------------------
+
+  const act = byId("act");
+  if (act) {
+    const token = byId("token");
+    const keep = byId("keep");
+    const note = byId("note");
+    const answer = byId("answer");
+    const stored = (name, value) => {
+      try {
+        if (value === undefined) return sessionStorage.getItem(name);
+        if (value === null) sessionStorage.removeItem(name);
+        else sessionStorage.setItem(name, value);
+      } catch { /* no storage: it is asked for again */ }
+      return null;
+    };
+    act.hidden = false;
+    token.value = stored("admin-token") || "";
+    keep.checked = Boolean(token.value);
+    byId("by").value = stored("by") || "";
+    keep.addEventListener("change", () => {
+      if (!keep.checked) stored("admin-token", null);
+    });
+
+    const say = (state, text) => {
+      answer.dataset.answer = state;
+      answer.textContent = text;
+    };
+
+    const send = async (verb) => {
+      const told = { by: byId("by").value };
+      if (note.value) told.note = note.value;
+      const path = `/api/incidents/${encodeURIComponent(act.dataset.incident)}/${verb}`;
+      const response = await fetch(path, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "X-Admin-Token": token.value },
+        body: JSON.stringify(told),
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+      });
+      if (response.ok) return verb === "note" ? "The note is kept." : "It is yours now.";
+      const problem = await response.json();
+      throw new Error(problem.detail ? `${problem.title}: ${problem.detail}` : problem.title);
+    };
+
+    act.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const verb = event.submitter ? event.submitter.value : "acknowledge";
+      if (verb === "note" && !note.value.trim()) {
+        say("bad", "Write the note first.");
+        note.focus();
+        return;
+      }
+      say("busy", "Asking …");
+      try {
+        const done = await send(verb);
+        stored("by", byId("by").value);
+        stored("admin-token", keep.checked ? token.value : null);
+        note.value = "";
+        say("good", done);
+      } catch (error) {
+        say("bad", `Not done: ${error.message}.`);
+      }
+    });
+  }
+})();

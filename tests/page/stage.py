@@ -1,0 +1,138 @@
+"""A stage for the page: services, results and incidents as a test wants them, and an own clock.
+
+The real registry, results, store, incident log and page behind the real route table; only nothing
+is probed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from exporter.api import make_application
+from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
+from exporter.api.keys import INCIDENTS, REGISTRY, RESULTS, SOON
+from exporter.clock import Clock
+from exporter.config import make_target, read_text
+from exporter.history import Bucket
+from exporter.incidents import IncidentLog
+from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
+from exporter.page import PAGE, Live, Sources
+from exporter.persistence import Persistence
+from exporter.registry import Registry
+from exporter.results import Results
+from exporter.secret import Secret
+from exporter.statuspages import State
+from exporter.store import Store
+from tests.api.managed import TOKEN, Answer
+from tests.fakes import FakeClock
+
+NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+
+
+def service(id_: str, **more: Any) -> dict[str, Any]:
+    """Return a declared service."""
+    usual = {"id": id_, "base_url": f"https://{id_}.example.com", "name": id_.capitalize()}
+    return {**usual, **more}
+
+
+class Stage:
+    """The page with everything behind it."""
+
+    def __init__(self, clock: Clock | None = None, *, viewers: int = 100) -> None:
+        self.clock = clock or FakeClock(NOW)
+        self.registry, self.results = Registry(), Results()
+        self.store = Store.in_memory(self.clock)
+        self.persistence = Persistence(
+            self.store, self.results, self.registry, self.clock, lambda well: None
+        )
+        self.incidents = IncidentLog(self.store.incidents, self.clock)
+        self.online, self.enabled = True, True
+        self.says: dict[str, State] = {}
+        self.live = Live(
+            Sources(
+                registry=self.registry, results=self.results, persistence=self.persistence,
+                incidents=self.incidents, clock=self.clock, viewers=viewers, changes=True,
+                says=lambda target: self.says.get(target.id),
+                online=lambda: self.online, enabled=lambda: self.enabled,
+            )
+        )  # fmt: skip
+        self.base = ""
+        self.session: aiohttp.ClientSession
+        self.loop: asyncio.Task[None]
+
+    def add(self, *services: dict[str, Any]) -> None:
+        """Register *services* beside those that are there."""
+        known = {target.id: target for target in self.registry}
+        text = json.dumps({"services": list(services)})
+        for declared in read_text(text, "services.yaml", {}).services:
+            target = make_target(declared, {})
+            known[target.id] = target
+        self.registry.replace(known.values())
+
+    def saw(
+        self, id_: str, reason: Reason = Reason.OK, *, ago: float = 0.0, took: float = 0.2,
+        verdict: Verdict | None = None, **more: Any,
+    ) -> None:  # fmt: skip
+        """Take in a result."""
+        share = (0.05, 0.1, 0.2, 0.6, 0.05)
+        usual = {
+            "reason": reason, "duration": took, "phases": tuple(took * part for part in share),
+            "status": 200 if reason is Reason.OK else 0, "keyed": True,
+        }  # fmt: skip
+        result = Result(
+            service=id_, at=self.clock.now() - ago, outcome=Outcome(**{**usual, **more}),
+            verdict=verdict or verdict_of(reason),
+        )  # fmt: skip
+        self.results.of(id_).add(result, self.registry.get(id_))
+        self.persistence.history.add(result)
+
+    def had(self, id_: str, hours: Iterable[tuple[float, Reason]]) -> None:
+        """Take in a quarter of an hour of results that began so many hours ago, each."""
+        rows = []
+        for ago, reason in hours:
+            start = int((self.clock.now() - ago * 3600) // 900) * 900
+            well = reason is Reason.OK
+            rows.append(Bucket(id_, start, 15 * well, 15 * (not well), reason, 3.0 * well, 0.4))
+        self.store.record_history(rows)
+
+    async def ask(self, path: str, **more: Any) -> Answer:
+        """Return what is at *path*."""
+        async with self.session.get(self.base + path, **more) as response:
+            return Answer(response.status, response.headers, await response.text())
+
+    async def step(self, seconds: float = 1.0) -> None:
+        """Let time pass, so that open pages hear of what is new."""
+        assert isinstance(self.clock, FakeClock)
+        await self.clock.advance(seconds)
+
+
+@contextlib.asynccontextmanager
+async def staged(clock: Clock | None = None, **more: Any) -> AsyncIterator[Stage]:
+    """Serve a stage until the block ends."""
+    stage = Stage(clock, **more)
+    application = make_application()
+    application[PAGE] = stage.live
+    application[INCIDENTS], application[SOON] = stage.incidents, lambda: None
+    application[REGISTRY], application[RESULTS] = stage.registry, stage.results
+    application[ADMIN_TOKEN], application[RECEIVER_TOKEN] = Secret(TOKEN), None
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    stage.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    stage.loop = asyncio.create_task(stage.live.run())
+    try:
+        async with aiohttp.ClientSession() as stage.session:
+            yield stage
+    finally:
+        stage.loop.cancel()
+        await asyncio.gather(stage.loop, return_exceptions=True)
+        await runner.cleanup()
+        stage.store.close()

@@ -1,0 +1,384 @@
+"""The page in a real browser: live, calm, readable by all, and deaf to hostile texts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from exporter.clock import SystemClock
+from exporter.model import Reason
+from tests.api.managed import TOKEN, running
+from tests.page import scenes
+from tests.page.browser import DESKTOP, PHONE, chromium, visiting
+from tests.page.stage import Stage, service, staged
+from tests.vendor import Vendor, answer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def running_chromium() -> Iterator[str]:
+    with chromium() as address:
+        yield address
+
+
+@pytest.fixture
+async def browser(running_chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as driver:
+        yield await driver.chromium.connect_over_cdp(running_chromium)
+
+
+async def paths_of(stage: Stage) -> list[str]:
+    one = (await stage.incidents.unresolved())[0]
+    return ["/", "/services/stripe", "/services/sendgrid", "/incidents", f"/incidents/{one.id}"]
+
+
+# -- live --------------------------------------------------------------------------------------
+
+
+async def test_a_fault_at_the_vendor_appears_on_the_open_page(
+    browser: Browser, vendor: Vendor
+) -> None:
+    vendor.on("/", answer())
+    check = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
+    config = {"services": [{
+        "id": "pay", "name": "Payments", "base_url": vendor.url(), "health_check": check,
+    }]}  # fmt: skip
+
+    async with running(json.dumps(config)) as client:
+        await client.probed("pay")
+        async with visiting(browser, client.base) as home, \
+                visiting(browser, client.base) as one:  # fmt: skip
+            await home.go()
+            await one.go("/services/pay")
+            await home.until("h1", "The one service is healthy.")
+            await home.page.evaluate("window.unloaded = true")
+
+            vendor.on("/", answer(503))
+
+            await home.until("h1", "1 of 1 service is failing: Payments, provider outage since")
+            await home.until("#row-pay", "Down")
+            await one.until("#head", "the provider's")
+            await one.until("#failures", "overloaded HTTP 503")
+            assert await home.page.title() == "(1) Service registry"
+            assert "provider outage" in await home.text("#spoken")
+            assert await home.page.evaluate("window.unloaded"), "it was loaded again"
+
+            vendor.on("/", answer())
+
+            await home.until("h1", "The one service is healthy.")
+
+
+async def test_the_worst_moves_up_and_nothing_jumps(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+    for size in (DESKTOP, PHONE):
+        stage.saw("twilio")
+        async with visiting(browser, stage.base, size=size) as visit:
+            await visit.go()
+            await visit.page.wait_for_timeout(200)
+            before = await visit.shifts()
+            height = await visit.page.evaluate("document.body.scrollHeight")
+
+            stage.saw("twilio", Reason.TIMEOUT, took=10)
+            stage.saw("ledger", took=0.0031)
+            await stage.incidents.create(severity="high", summary="Twilio is down", by="ann")
+            await stage.step()
+            await visit.until("#row-twilio", "Down")
+            await visit.until("#incidents", "Twilio is down")
+
+            order = await visit.page.locator("#rows tr").evaluate_all("a => a.map(r => r.id)")
+            assert order.index("row-twilio") < order.index("row-openai")
+            assert await visit.shifts() == before
+            if size == DESKTOP:
+                assert await visit.page.evaluate("document.body.scrollHeight") == height
+
+
+async def test_a_failing_service_does_not_make_its_own_page_jump(
+    browser: Browser, stage: Stage
+) -> None:
+    await scenes.mixed(stage)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go("/services/ledger")
+        await visit.page.wait_for_timeout(200)
+        before = await visit.shifts()
+        stage.saw("ledger", Reason.SERVER_ERROR, status=503, took=1.2, detail="what was seen")
+        await stage.step()
+        await visit.until("#head", "Down")
+        await visit.until("#failures", "what was seen")
+
+        assert await visit.shifts() == before
+
+
+async def test_the_list_stands_still_under_the_pointer(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go()
+        await visit.page.hover("#row-twilio")
+        stage.saw("twilio", Reason.TIMEOUT)
+        await stage.step()
+        await visit.until("#row-twilio", "Down")
+
+        order = await visit.page.locator("#rows tr").evaluate_all("a => a.map(r => r.id)")
+
+        assert order.index("row-twilio") > order.index("row-openai")
+
+
+async def test_the_focus_stays_where_it_is(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go()
+        await visit.page.focus("#incidents a")
+        focused = await visit.page.evaluate("document.activeElement.id")
+        await stage.incidents.create(severity="low", summary="one more", by="ann")
+        await stage.step()
+        await visit.until("#incidents", "one more")
+
+        assert await visit.page.evaluate("document.activeElement.id") == focused
+
+
+async def test_a_lost_connection_is_said_and_comes_back(browser: Browser, stage: Stage) -> None:
+    stage.add(service("a"))
+    stage.saw("a")
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go()
+        await visit.page.context.set_offline(True)
+        stage.live._end()
+        await visit.page.wait_for_selector("#line[data-line=lost]")
+        assert re.match(r"Old: no connection since \d\d:\d\d:\d\d UTC", await visit.text("#line"))
+        assert "What you see is old" in await visit.text("#spoken")
+        assert await visit.page.evaluate("document.body.classList.contains('old')")
+
+        stage.saw("a", Reason.DNS)
+        await visit.page.context.set_offline(False)
+        await visit.page.wait_for_selector("#line[data-line=live]", timeout=20_000)
+        await visit.until("#row-a", "Down")
+        visit.complaints = [c for c in visit.complaints if "ERR_INTERNET_DISCONNECTED" not in c]
+
+
+async def test_the_first_service_replaces_the_instructions(browser: Browser, stage: Stage) -> None:
+    async with visiting(browser, stage.base) as visit:
+        await visit.go()
+        assert "Add the first service" in await visit.text("#empty")
+        stage.add(service("a"))
+        await stage.step()
+        await visit.until("#row-a", "no result yet")
+
+        assert await visit.page.is_visible("#services")
+        assert not await visit.page.is_visible("#empty")
+
+
+async def test_times_are_told_relative_to_the_server_s_clock(
+    browser: Browser, stage: Stage
+) -> None:
+    stage.add(service("a"))
+    stage.saw("a", ago=7300)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go()
+        time = visit.page.locator("#row-a time")
+
+        assert await time.get_attribute("data-ago") == "2 h ago"
+        assert await time.get_attribute("datetime") == "2027-01-15T05:58:20Z"
+
+
+# -- people ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
+    browser: Browser, stage: Stage, scheme: str, size: tuple[int, int]
+) -> None:
+    await scenes.mixed(stage)
+    stage.add(service("long", name="W" * 128, environment="x" * 100, team="y" * 128))
+
+    async with visiting(browser, stage.base, scheme=scheme, size=size) as visit:
+        for path in (*await paths_of(stage), "/?q=nothing+fits", "/services/long"):
+            await visit.go(path)
+            assert await visit.findings() == [], path
+            assert await visit.wide() == 0, path
+        await visit.go("/services/nobody", live=False)
+        assert await visit.findings() == []
+        visit.complaints = [c for c in visit.complaints if "404" not in c]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_without_a_service(
+    browser: Browser, stage: Stage, scheme: str
+) -> None:
+    async with visiting(browser, stage.base, scheme=scheme) as visit:
+        for path in ("/", "/incidents"):
+            await visit.go(path)
+            assert await visit.findings() == []
+
+
+async def test_an_incident_is_acknowledged_with_the_keyboard_alone(
+    browser: Browser, stage: Stage
+) -> None:
+    await scenes.mixed(stage)
+    waiting = next(one for one in await stage.incidents.unresolved() if not one.acknowledged_at)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go("/incidents?status=open")
+        keyboard = visit.page.keyboard
+        await keyboard.press("Tab")
+        assert await visit.page.evaluate("document.activeElement.textContent") == (
+            "Skip to the content"
+        )
+        await keyboard.press("Enter")
+        for _ in range(20):
+            await keyboard.press("Tab")
+            if await visit.page.evaluate("document.activeElement.id") == f"incident-{waiting.id}":
+                break
+        await keyboard.press("Enter")
+        await visit.page.wait_for_selector("#act")
+        for _ in range(20):
+            await keyboard.press("Tab")
+            if await visit.page.evaluate("document.activeElement.id") == "by":
+                break
+        await keyboard.type("dora")
+        await keyboard.press("Tab")
+        await keyboard.type("on it")
+        await keyboard.press("Tab")
+        await keyboard.type(TOKEN)
+        await keyboard.press("Tab")
+        await keyboard.press("Tab")
+        await keyboard.press("Enter")
+        await visit.until("#answer", "It is yours now.")
+        await stage.step()
+        await visit.until("#head", "dora")
+        await visit.until("#timeline", "on it")
+        html, kept = await visit.page.content(), await visit.page.evaluate(
+            "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+        )  # fmt: skip
+
+    taken = await stage.incidents.get(waiting.id)
+    assert taken.acknowledged_by == "dora"
+    assert TOKEN not in html
+    assert TOKEN not in kept
+
+
+async def test_a_note_is_added_and_the_token_kept_for_the_tab_only_if_wanted(
+    browser: Browser, stage: Stage
+) -> None:
+    await scenes.mixed(stage)
+    incident = (await stage.incidents.unresolved())[0]
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go(f"/incidents/{incident.id}")
+        await visit.page.fill("#by", "dora")
+        await visit.page.fill("#token", "wrong")
+        await visit.page.click("button[value=note]")
+        await visit.until("#answer", "Write the note first.")
+        await visit.page.fill("#note", scenes.TROUBLE)
+        await visit.page.click("button[value=note]")
+        await visit.until("#answer", "Not done: a valid admin token is needed")
+        await visit.page.fill("#token", TOKEN)
+        await visit.page.check("#keep")
+        await visit.page.click("button[value=note]")
+        await visit.until("#answer", "The note is kept.")
+        await stage.step()
+        await visit.until("#timeline", "<script>")
+        await visit.go(f"/incidents/{incident.id}")
+        assert await visit.page.input_value("#token") == TOKEN
+        assert TOKEN not in await visit.page.content()
+        assert not await visit.page.evaluate("localStorage.length || document.cookie")
+        visit.complaints = [c for c in visit.complaints if "401" not in c]
+
+
+async def test_a_search_filters_while_it_is_typed(browser: Browser) -> None:
+    async with staged(SystemClock()) as stage:
+        scenes.many(stage)
+        async with visiting(browser, stage.base) as visit:
+            await visit.go("/?page=3")
+            await visit.page.fill("#q", "0042")
+            await visit.until("#pager", "1 to 1 of 1")
+            rows = await visit.page.locator("#rows tr").evaluate_all("a => a.map(r => r.id)")
+            assert rows == ["row-svc-0042"]
+            assert visit.page.url.endswith("/?q=0042")
+            assert "1 to 1 of 1" in await visit.text("#spoken")
+            await visit.page.fill("#q", "nothing like it")
+            await visit.until("#empty", "No service fits")
+            assert not await visit.page.is_visible("#services")
+            await visit.page.fill("#q", "")
+            await visit.page.select_option("#environment", "staging")
+            await visit.until("#pager", "1 to 50 of 500")
+            assert await visit.page.locator("#rows tr").count() == 50
+
+
+async def test_everything_can_be_read_without_javascript(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+    scenes.many(stage, 120)
+
+    async with visiting(browser, stage.base, script=False) as visit:
+        await visit.go(live=False)
+        assert "services are failing" in await visit.text("h1")
+        assert "load it again" in await visit.text("noscript")
+        await visit.page.click("#next")
+        assert "51 to 100 of" in await visit.text("#pager")
+        await visit.page.fill("#q", "stripe")
+        await visit.page.click("#filter button")
+        await visit.page.click("#link-stripe")
+        assert "the provider's" in await visit.text("#head")
+        await visit.page.click("#history a")
+        assert "service-registry incidents ack" in await visit.text("aside")
+        assert not await visit.page.is_visible("#act")
+
+
+# -- hostile -----------------------------------------------------------------------------------
+
+
+async def test_hostile_names_and_answers_run_nothing_and_stay_text(
+    browser: Browser, vendor: Vendor
+) -> None:
+    vendor.on("/", answer(200, f"<script>alert(3)</script>{scenes.TROUBLE}"))
+    check = {
+        "interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True,
+        "assertions": [{"body": True, "matches": "<b onclick=alert.5.>"}],
+    }  # fmt: skip
+    config = {"services": [{
+        "id": "evil", "name": scenes.TROUBLE, "environment": '" onfocus=alert(4) autofocus x="',
+        "team": "\u202eevil", "base_url": vendor.url(), "health_check": check,
+    }]}  # fmt: skip
+
+    async with running(json.dumps(config)) as client:
+        await client.probed("evil")
+        await client.app.incidents.create(severity="high", summary=scenes.TROUBLE, by="<b>x")
+        for size in (DESKTOP, PHONE):
+            async with visiting(browser, client.base, size=size) as visit:
+                for path in ("/", "/services/evil", "/incidents", "/?q=%3Cscript%3Ealert(1)"):
+                    await visit.go(path)
+                    assert await visit.wide() == 0
+                    assert await visit.page.locator("script").count() == 1
+                    assert await visit.page.locator("img, iframe").count() == 0
+                await visit.go()
+                await client.app.incidents.create(severity="low", summary="y" * 900, by="z" * 99)
+                await visit.until("#incidents", "yyyy")
+                assert scenes.TROUBLE in await visit.text("#row-evil .c-name a")
+                assert await visit.wide() == 0
+
+
+async def test_a_thousand_services_open_in_a_moment(browser: Browser) -> None:
+    async with staged(SystemClock()) as stage:
+        scenes.many(stage)
+        scale: list[float] = []
+        for path in ("/?q=svc-0001", "/"):
+            async with visiting(browser, stage.base) as visit:
+                await visit.go(path)
+                timing = await visit.page.evaluate(
+                    "performance.getEntriesByType('navigation')[0].domComplete"
+                )
+                scale.append(float(timing))
+                assert await visit.page.locator("#rows tr").count() <= 50
+        await asyncio.sleep(0)
+
+    assert scale[1] < 10 * scale[0] + 300

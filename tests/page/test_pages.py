@@ -1,0 +1,434 @@
+"""Every page as it comes from the server, read without a browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from exporter.model import Reason
+from exporter.page.templates import web_link
+from exporter.page.views import ROWS
+from tests.api.managed import running
+from tests.page import scenes
+from tests.page.reading import Element, read
+from tests.page.stage import Stage, service
+from tests.sentinel import forms_of
+from tests.vendor import Vendor, answer
+
+SENTINEL = "sentinel-key-Zq8vLw3nXy7bTk5m"
+HOSTILE = (
+    scenes.TROUBLE,
+    "a\u202eevil\u2066b\u200f",
+    "W" * 128,
+    "مدفوعات سترايب",
+    "{{ 7 * 7 }}{% raw %}",
+    "' onmouseover='alert(1)' x='",
+    '"><svg onload=alert(1)>',
+    "&lt;b&gt;javascript:alert(1)",
+)
+
+
+async def page(stage: Stage, path: str = "/", status: int = 200) -> Element:
+    found = await stage.ask(path)
+    assert (found.status, found.type) == (status, "text/html"), found.text
+    return read(found.text)
+
+
+def rows_of(found: Element) -> list[str]:
+    return [row.attributes["id"].removeprefix("row-") for row in found.one(id="rows").all("tr")]
+
+
+# -- home --------------------------------------------------------------------------------------
+
+
+async def test_home_says_it_in_one_sentence_and_shows_the_worst_first(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    found = await page(stage)
+
+    assert found.one("h1").text == (
+        "2 of 12 services are failing: Stripe payments, provider outage since 07:56 UTC;"
+        " OpenAI, key rejected since 07:48 UTC; 2 unknown."
+    )
+    assert found.one("title").text == "(2) Service registry"
+    assert rows_of(found) == [
+        "stripe", "openai", "anthropic", "plausible", "search", "hubspot", "convertkit",
+        "ledger", "sendgrid", "twilio", "weather", "maps",
+    ]  # fmt: skip
+
+
+async def test_a_row_tells_state_latency_day_and_warning_in_words(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    found = await page(stage)
+
+    row = found.one(id="row-stripe")
+    state, when = row.one("td", **{"class": "c-state"}), row.one("time")
+    assert state.text == "Down provider outage since 07:56 UTC"
+    assert when.attributes["datetime"] == "2027-01-15T07:56:00Z"
+    spark, day = row.all("svg", role="img")
+    assert spark.attributes["aria-label"] == "last 20 results: 180 ms to 380 ms, 4 failed"
+    assert "with the provider down" in day.attributes["aria-label"]
+    assert row.one("td", **{"class": "c-note"}).text == "provider reports a major outage"
+    assert "330 ms" in found.one(id="row-ledger").text
+    assert "key expires in 6 d, 1 more" in found.one(id="row-sendgrid").text
+
+
+async def test_what_is_old_is_never_shown_as_well(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    row = (await page(stage)).one(id="row-plausible")
+
+    assert "Unknown no result since 05:00 UTC" in row.text
+    assert "Healthy" not in row.text
+    assert " ms" not in row.text
+
+
+async def test_home_lists_open_incidents_and_warnings(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    found = await page(stage)
+
+    incidents, warnings = found.one(id="incidents").text, found.one(id="warnings").text
+    assert "Stripe payments: provider outage critical open since" in incidents
+    assert "OpenAI: the key is rejected high acknowledged since" in incidents
+    assert "HubSpot was slow" not in incidents
+    assert "SendGrid key expires in 6 d; rate limit requests: 2% left" in warnings
+    assert "Anthropic no key: ANTHROPIC_API_KEY is not set" in warnings
+    assert "certificate expires in 3 d" in warnings
+
+
+async def test_without_a_service_home_tells_how_to_add_one(stage: Stage) -> None:
+    found = await page(stage)
+
+    assert found.one("h1").text == "No service is registered yet."
+    yaml, curl = (pre.text for pre in found.one(id="empty").all("pre"))
+    assert "services: - id: stripe provider: stripe" in yaml
+    assert "curl -X POST" in curl
+    assert "/api/services" in curl
+    assert "hidden" in found.one(id="services").attributes
+
+
+async def test_our_own_network_is_blamed_once(stage: Stage) -> None:
+    scenes.offline(stage)
+
+    found = await page(stage)
+
+    assert found.one("h1").text.startswith("Our own network is down since 07:59 UTC")
+    assert all("our network down" in found.one(id=f"row-{n}").text for n in ("alpha", "beta"))
+
+
+async def test_a_thousand_services_come_in_pages(stage: Stage) -> None:
+    scenes.many(stage)
+
+    first, last, beyond = [await page(stage, f"/?page={n}") for n in (1, 20, 999)]
+
+    assert [len(rows_of(found)) for found in (first, last, beyond)] == [ROWS] * 3
+    assert rows_of(first)[0] == "svc-0000"
+    assert all(row.startswith("svc-") for row in rows_of(last))
+    assert rows_of(last) == rows_of(beyond)
+    assert first.one(id="pager").text.startswith("1 to 50 of 1000")
+    assert first.one(id="next").attributes["href"] == "/?page=2"
+    assert last.one(id="previous").attributes["href"] == "/?page=19"
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("q=service+0042", 1),
+        ("q=SVC-004", 10),
+        ("q=0042+staging", 0),
+        ("state=unhealthy", 11),
+        ("state=unhealthy&environment=staging", 5),
+        ("environment=nowhere", 0),
+        ("state=warned", 0),
+        ("provider=custom&type=api&q=svc-0999", 1),
+        ("state=nonsense&page=x&q=svc-0001&unknown=1", 1),
+    ],
+)
+async def test_a_filter_shows_what_fits(stage: Stage, query: str, number: int) -> None:
+    scenes.many(stage)
+
+    found = await page(stage, f"/?{query}")
+
+    assert len(rows_of(found)) == number
+    assert ("hidden" in found.one(id="services").attributes) is not bool(number)
+    if not number:
+        assert "None of the 1000 services fits this filter" in found.one(id="empty").text
+
+
+async def test_a_filter_is_kept_in_the_form_and_over_pages(stage: Stage) -> None:
+    scenes.many(stage)
+
+    found = await page(stage, "/?q=%22%3Esvc&environment=staging&page=2")
+    pages = await page(stage, "/?q=svc&environment=staging&page=2")
+
+    assert found.one(id="q").attributes["value"] == '">svc'
+    chosen = found.one(id="environment").one("option", selected="")
+    assert chosen.text == "staging"
+    assert pages.one(id="next").attributes["href"] == "/?q=svc&environment=staging&page=3"
+
+
+# -- one service -------------------------------------------------------------------------------
+
+
+async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    found = await page(stage, "/services/stripe")
+
+    head = found.one(id="head")
+    assert "Down provider outage since 07:56 UTC" in head.text
+    assert "Whose fault the provider's" in head.text
+    assert "Reason server_error , HTTP 503" in head.text
+    assert "What to do the provider fails: see its status page" in head.text
+    says = head.one("a", id="says")
+    assert says.attributes["href"].startswith("https://")
+    assert "noreferrer" in says.attributes["rel"]
+    assert says.text == "major outage"
+
+
+async def test_a_service_shows_phases_failures_probes_and_budget(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    found = await page(stage, "/services/stripe")
+
+    phases = [row.text for row in found.one(id="phases").all("tr")]
+    assert phases[:5] == [
+        "resolve 55 ms", "connect 110 ms", "tls 220 ms", "processing 660 ms", "transfer 55 ms",
+    ]  # fmt: skip
+    failures = found.one(id="failures").one("tbody").all("tr")
+    assert len(failures) == 4
+    assert "server_error HTTP 503: not one of the expected statuses" in failures[0].text
+    assert len(found.one(id="recent").one("tbody").all("tr")) == 20
+    assert "4 bad of 24 counted" in found.one(id="budget").text
+    assert "9 % spent" in found.one(id="budget").text
+    assert "Stripe payments: provider outage" in found.one(id="history").text
+
+
+async def test_failures_outlive_the_successes_after_them(stage: Stage) -> None:
+    stage.add(service("a"))
+    stage.saw("a", Reason.DNS, ago=7200, detail="no such name")
+    for minute in range(60):
+        stage.saw("a", ago=3600 - 60 * minute)
+
+    found = await page(stage, "/services/a")
+
+    assert "dns no such name" in found.one(id="failures").text
+    assert "dns" not in found.one(id="recent").text
+
+
+async def test_the_curl_line_is_masked(stage: Stage) -> None:
+    stage.add(service("a", api_key=SENTINEL))
+
+    found = await page(stage, "/services/a")
+
+    line = found.one(id="request").one("code").text
+    assert line.startswith("curl -sS")
+    assert "Authorization: Bearer sen…" in line
+    assert SENTINEL not in line
+
+
+async def test_a_service_that_was_never_probed_has_a_page(stage: Stage) -> None:
+    stage.add(service("new"), service("off", enabled=False),
+              service("keyless", provider="openai"),
+              service("dry", api_key="${NO_KEY}"))  # fmt: skip
+
+    names = ("new", "off", "keyless", "dry")
+    texts = [(await page(stage, f"/services/{id_}")).text for id_ in names]
+
+    assert "no result yet" in texts[0]
+    assert "wait for the first result" in texts[0]
+    assert "switched off" in texts[1]
+    assert "OPENAI_API_KEY is not set" in texts[2]
+    assert "Not probed no key: NO_KEY is not set" in texts[3]
+
+
+@pytest.mark.parametrize("path", ["/services/nobody", "/incidents/nobody", "/services/%00%2f"])
+async def test_what_is_not_there_has_a_page_for_people(stage: Stage, path: str) -> None:
+    found = await page(stage, path, status=404)
+
+    assert found.one("h1").text == "There is nothing here"
+
+
+# -- incidents ---------------------------------------------------------------------------------
+
+
+async def test_the_incidents_are_listed_the_newest_first(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    found, opened = await page(stage, "/incidents"), await page(stage, "/incidents?status=open")
+
+    assert found.one("h1").text == "1 incident waits for somebody, 1 taken."
+    assert len(found.one(id="listing").all("h3")) == 3
+    assert "taken by ben after 0 s" in found.one(id="listing").text
+    assert [h.text for h in opened.one(id="listing").all("h3")] == [
+        "Stripe payments: provider outage"
+    ]
+
+
+async def test_older_incidents_are_on_further_pages(stage: Stage) -> None:
+    for number in range(60):
+        await stage.incidents.create(severity="low", summary=f"number {number}", by="ann")
+        await stage.step()
+
+    first = await page(stage, "/incidents?severity=low")
+    second = await page(stage, first.one(id="older").attributes["href"])
+
+    assert [len(found.one(id="listing").all("h3")) for found in (first, second)] == [50, 10]
+    assert second.one(id="listing").all("h3")[-1].text == "number 0"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=odd", "before=x", "before=x_y", "before=nan_a", "service=%00", "a=" + "x" * 99],
+)
+async def test_an_odd_query_for_incidents_finds_none_or_all(stage: Stage, query: str) -> None:
+    await stage.incidents.create(severity="low", summary="one", by="ann")
+
+    assert len((await page(stage, f"/incidents?{query}")).all("h1")) == 1
+
+
+async def test_an_incident_shows_its_timeline(stage: Stage) -> None:
+    made = await stage.incidents.create(severity="high", summary="nobody can pay", by="ann")
+    await stage.incidents.acknowledge(made.id, "ben", "looking\ninto it")
+
+    found = await page(stage, f"/incidents/{made.id}")
+
+    entries = [entry.text for entry in found.one(id="timeline").all("li")]
+    assert [entry.split()[0] for entry in entries] == ["opened", "acknowledged"]
+    assert "by ben" in entries[1]
+    assert "looking into it" in entries[1]
+    assert found.one("form", id="act").attributes["data-incident"] == made.id
+
+
+async def test_before_any_incident_the_page_tells_where_they_come_from(stage: Stage) -> None:
+    found = await page(stage, "/incidents")
+
+    assert found.one("h1").text == "No open incident."
+    assert "/api/alertmanager" in found.one(id="listing").text
+
+
+# -- safety ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_a_hostile_text_stays_text_on_every_page(stage: Stage, text: str) -> None:
+    stage.add(service(
+        "a", name=text, environment=text, team=text, api_key="k" * 20, metadata={"owner": text},
+    ))  # fmt: skip
+    stage.saw("a", Reason.BAD_BODY, detail=text)
+    made = await stage.incidents.create(
+        severity="high", summary=text, by=text, service="a", description=text
+    )
+    await stage.incidents.note(made.id, text, text)
+    plain = await page(stage, "/incidents?status=resolved")
+    scripts = [script.attributes for script in plain.all("script")]
+
+    for path in ("/", "/services/a", "/incidents", f"/incidents/{made.id}", "/?q=" + "%3Cb%3E"):
+        found = await page(stage, path)
+        assert [script.attributes for script in found.all("script")] == scripts
+        assert not [e for e in found.all() if e.tag in ("img", "iframe", "object", "b\u202e")]
+        names = {name for element in found.all() for name in element.attributes}
+        assert not [name for name in names if name.startswith("on") or name == "style"]
+        links = [e.attributes["href"] for e in found.all("a")]
+        assert all(re.match(r"/|#|https://|$", link) for link in links), links
+        assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f]", found.text)
+    told = (await page(stage)).one(id="row-a").one("a").text
+    assert told == " ".join(re.sub("[\u202e\u2066\u200f]", "\ufffd", text).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("https://a.example/x", "https://a.example/x"),
+        ("HTTP://a.example", "HTTP://a.example"),
+        ("javascript:alert(1)", ""),
+        ("data:text/html,x", ""),
+        (" https://a.example", ""),
+        ("//a.example", ""),
+        ("", ""),
+    ],
+)
+def test_only_an_address_of_the_web_becomes_a_link(text: str, link: str) -> None:
+    assert web_link(text) == link
+
+
+async def test_no_page_needs_anything_from_elsewhere_or_inline(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    for path in ("/", "/services/stripe", "/incidents"):
+        found = await page(stage, path)
+        assert not found.all("style")
+        assert all(script.text == "" for script in found.all("script"))
+        loaded = [e.attributes.get("src") or e.attributes.get("href")
+                  for e in (*found.all("script"), *found.all("link"))]  # fmt: skip
+        assert len(loaded) == 3
+        for name in loaded:
+            asset = await stage.ask(str(name))
+            assert asset.status == 200
+            assert "immutable" in asset.headers["Cache-Control"]
+            assert "http://" not in asset.text.replace("http://www.w3.org/2000/svg", "")
+            assert "https://" not in asset.text
+
+
+async def test_the_pages_have_the_strict_policy_and_are_not_kept(stage: Stage) -> None:
+    found = await stage.ask("/")
+
+    policy = found.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert found.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_page_is_small_on_the_wire(stage: Stage) -> None:
+    scenes.many(stage)
+
+    async with stage.session.get(stage.base + "/") as response:
+        html = await response.text()
+        sent = int(response.headers["Content-Length"])
+
+    assert response.headers["Content-Encoding"] in ("gzip", "deflate")
+    assert len(html) < 100_000
+    assert sent < len(html) / 5
+
+
+async def test_an_unknown_asset_is_404(stage: Stage) -> None:
+    assert (await stage.ask("/assets/page.css")).status == 404
+
+
+async def test_no_key_stands_on_any_page(vendor: Vendor) -> None:
+    vendor.on("/", answer(401, {"error": f"bad key {SENTINEL}"}, {"X-Key": SENTINEL}))
+    check = "{interval: 1s, timeout: 1s, retries: 0, allow_private_addresses: true}"
+    config = (
+        f"services: [{{id: a, base_url: '{vendor.url()}', api_key: {SENTINEL},"
+        f" additional_headers: {{X-Other: {SENTINEL}}}, health_check: {check}}}]"
+    )
+
+    async with running(config) as client:
+        await client.probed("a")
+        texts = [(await client.ask("GET", p)).text for p in ("/", "/services/a", "/incidents")]
+
+    assert any(seen.holds(SENTINEL) for seen in vendor.seen)
+    for form, found in forms_of(SENTINEL).items():
+        assert found not in "".join(texts).encode(), f"the key leaks as {form}"
+
+
+async def test_all_of_it_can_be_switched_off() -> None:
+    async with running("monitoring: {dashboard_enabled: false}") as client:
+        for path in ("/", "/services/a", "/incidents", "/incidents/a", "/assets/page.js",
+                     "/api/events?of=/"):  # fmt: skip
+            found = await client.ask("GET", path)
+            assert (found.status, found.type) == (404, "application/problem+json"), path
+            assert "dashboard_enabled" in found.text
+        assert (await client.ask("GET", "/api/health")).status == 200
+
+
+async def test_without_an_admin_token_the_incident_page_says_how_to_have_one() -> None:
+    async with running(token=None) as client:
+        made = await client.app.incidents.create(severity="low", summary="x", by="ann")
+        found = read((await client.ask("GET", f"/incidents/{made.id}")).text)
+
+    assert "--admin-token-file" in found.text
+    assert not found.all("form", id="act")

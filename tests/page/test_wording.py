@@ -1,0 +1,166 @@
+"""What the page says: the sentence in each situation, states, times, and what is no text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.model import FACTS, Reason, Verdict
+from exporter.page.wording import (
+    STATES,
+    Failing,
+    Sight,
+    State,
+    ago,
+    clock,
+    fault,
+    iso,
+    plain,
+    sentence,
+    short,
+    span,
+    took,
+)
+from exporter.results import Status
+
+NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+STRIPE = Failing(name="Stripe", fault="provider outage", since=NOW - 3600)
+OPENAI = Failing(name="OpenAI", fault="key rejected", since=NOW - 86400)
+
+
+def said(failing: tuple[Failing, ...] = (), *, waiting: int = 0, **counts: int) -> str:
+    words = {State(name): number for name, number in counts.items()}
+    return sentence(Sight(now=NOW, counts=words, failing=failing, waiting=waiting))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "No service is registered yet."),
+        ({"healthy": 12}, "All 12 services are healthy."),
+        ({"healthy": 1}, "The one service is healthy."),
+        ({"off": 3}, "None of the 3 services is probed."),
+        ({"off": 1}, "It is not probed."),
+        ({"unknown": 3, "waiting": 3}, "3 services registered, no result yet."),
+        ({"unknown": 1, "waiting": 1, "off": 1}, "2 services registered, no result yet."),
+        ({"unknown": 2, "waiting": 1}, "No service is failing: 2 unknown."),
+        (
+            {"healthy": 9, "unknown": 1, "maintenance": 1, "off": 1},
+            "No service is failing: 9 healthy, 1 unknown, 1 in planned maintenance, 1 not probed.",
+        ),
+        (
+            {"failing": (STRIPE,), "unhealthy": 1, "healthy": 11},
+            "1 of 12 services is failing: Stripe, provider outage since 07:00 UTC.",
+        ),
+        (
+            {"failing": (STRIPE, OPENAI), "unhealthy": 1, "degraded": 1, "healthy": 10},
+            "2 of 12 services are failing: Stripe, provider outage since 07:00 UTC;"
+            " OpenAI, key rejected since 14 Jan 08:00 UTC.",
+        ),
+        (
+            {"failing": (STRIPE,), "unhealthy": 1, "unknown": 2},
+            "1 of 3 services is failing: Stripe, provider outage since 07:00 UTC; 2 unknown.",
+        ),
+        (
+            {"failing": (STRIPE,), "unhealthy": 1},
+            "1 of 1 service is failing: Stripe, provider outage since 07:00 UTC.",
+        ),
+    ],
+)
+def test_the_sentence_tells_each_situation(given: dict[str, Any], words: str) -> None:
+    assert said(given.pop("failing", ()), **given) == words
+
+
+def test_three_are_named_and_the_others_counted() -> None:
+    told = said((STRIPE, OPENAI, STRIPE, OPENAI), unhealthy=40)
+
+    assert told.count("since") == 3
+    assert told.endswith("; and 37 more.")
+
+
+def test_a_failure_of_unknown_age_has_no_since() -> None:
+    assert said((Failing(name="A", fault="rate limited"),), degraded=1).endswith("A, rate limited.")
+
+
+def test_our_own_network_comes_before_everything_it_hides() -> None:
+    counts = {State.UNKNOWN: 11, State.DOWN: 1}
+    sight = Sight(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+
+    assert sentence(sight) == (
+        "Our own network is down since 07:59 UTC: no canary answers,"
+        " nothing is known of 11 of 12 services."
+    )
+
+
+def test_a_long_name_does_not_fill_the_sentence() -> None:
+    told = said((Failing(name="x" * 128, fault="provider outage"),), unhealthy=1)
+
+    assert "x" * 39 + "…, provider outage" in told
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_its_words(reason: Reason) -> None:
+    words = fault(reason, FACTS[reason].verdict)
+
+    assert 4 < len(words) < 40
+    assert fault(reason, Verdict.NETWORK) == "our network down"
+
+
+def test_the_states_are_the_words_of_the_api_and_two_more() -> None:
+    assert {str(state) for state in STATES} == {*map(str, Status), "maintenance", "off"}
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (NOW, "08:00 UTC"),
+        (NOW - 8 * 3600 - 1, "14 Jan 23:59 UTC"),
+        (NOW - 400 * 86400, "11 Dec 2025 08:00 UTC"),
+        (-5.0, "1 Jan 1970 00:00 UTC"),
+        (1e18, "31 Dec 9999 23:59 UTC"),
+    ],
+)
+def test_a_time_tells_its_day_only_where_it_must(at: float, words: str) -> None:
+    assert clock(at, NOW) == words
+
+
+def test_a_time_for_machines() -> None:
+    assert iso(NOW) == "2027-01-15T08:00:00Z"
+    assert clock(NOW, NOW, seconds=True) == "08:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0004, "0 ms"), (0.2314, "231 ms"), (0.9996, "1.00 s"), (1.239, "1.24 s"), (30.2, "30 s")],
+)
+def test_a_duration_has_three_digits(seconds: float, words: str) -> None:
+    assert took(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (59, "59 s"), (119, "1 min"), (7200, "2 h"), (6.9 * 86400, "6 d")],
+)
+def test_a_span_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "just now"), (-9, "in a moment"), (61, "1 min ago"), (-90000, "in 1 d"), (50, "50 s ago")],
+)
+def test_a_time_is_told_relative_to_now(seconds: float, words: str) -> None:
+    assert ago(NOW - seconds, NOW) == words
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\x00", "\x85", "\u2028", "\ud800"])
+def test_what_is_no_text_is_replaced(mark: str) -> None:
+    assert plain(f"a{mark}b") == "a\ufffdb"
+
+
+def test_text_of_every_language_stays() -> None:
+    text = "مدفوعات Оплата 支付 क्ष 👩‍💻\n\t"
+
+    assert plain(text) == text
+    assert short(text, 8) == "مدفوعات…"
