@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+from exporter.checks import AnswerRule
 from exporter.config import Canary, Monitoring, Service
 from exporter.demo.shipped import composed_alertmanager
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.metrics.families import Family
 from exporter.metrics.incidents import IncidentFamily
 from exporter.model import FACTS, Reason
-from exporter.providers import presets
+from exporter.providers import Preset, PresetCheck, presets
 from exporter.settings import reference
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +63,106 @@ def providers() -> Iterator[str]:
         yield f"| `{name}` | {keys} | {more} | {call} | {every:g}s | {least:g}s |"
 
 
+GUIDES = "exporter/providers/README.md"
+
+
+def guide(preset: Preset) -> Iterator[str]:
+    """Yield what the preset says: what is asked and what each answer means."""
+    yield "| | |"
+    yield "|---|---|"
+    for what, text in _facts(preset):
+        yield f"| {what} | {_cell(text)} |"
+    yield ""
+    yield from _answers(preset)
+    if preset.caveats:
+        yield ""
+        for caveat in preset.caveats:
+            yield textwrap.fill(f"- {caveat}.", 138, subsequent_indent="  ")
+
+
+def _facts(preset: Preset) -> Iterator[tuple[str, str]]:
+    every = preset.intervals
+    yield "variables", "; ".join(_variables(preset))
+    yield "the key goes in", _place(preset)
+    yield "asked with a key", _call(preset.health)
+    if preset.reachability:
+        yield "without", _call(preset.reachability)
+    if preset.quota:
+        more = f"every {preset.quota.interval:g} s"
+        yield "asked beside it", f"{_call(preset.quota.check)}, {more}"
+    pace = f"{every.health:g} s; warned of below {every.minimum:g} s"
+    yield "every", f"{pace}; {every.note}" if every.note else pace
+    if limits := preset.rate_limits:
+        known = f"({limits.confidence})"
+        told = f"{len(limits.headers)} headers {known}; {limits.note}"
+        yield "limits it tells", told if limits.headers else f"{limits.note} {known}"
+    both = "two keys can be valid at once" if preset.key.parallel else "one key at a time"
+    yield "rotation", f"{both}; {preset.key.rotation} ({preset.key.confidence})"
+    for lint in preset.key.lint:
+        where = {None: "", "production": " in production", "other": " outside production"}
+        yield f"{lint.level}{where[lint.environment]}", lint.message
+    if page := preset.status_page:
+        read = "read" if page.adapter else "only linked"
+        note = f"; {page.note}" if page.note else ""
+        yield "status page", f"<{page.url}>, {read} ({page.confidence}){note}"
+    yield "sources", " ".join(f"[{n}]({url})" for n, url in enumerate(preset.docs, 1))
+
+
+def _variables(preset: Preset) -> Iterator[str]:
+    yield " or ".join(f"`{name}`" for name in preset.key_variables) + ": the key"
+    yield from (f"`{name}`: {what}" for name, what in preset.variables.items())
+
+
+def _place(preset: Preset) -> str:
+    auth = preset.auth
+    prefix = f" after `{auth.prefix.strip()}`" if auth.prefix else ""
+    places = {
+        "header": f"header `{auth.header}`{prefix}",
+        "query": f"query parameter `{auth.name}`",
+        "basic": f"basic authentication, user `{auth.username}`",
+        "none": "nowhere",
+    }
+    return places[auth.kind] + (f"; {auth.note}" if auth.note else "")
+
+
+def _call(check: PresetCheck) -> str:
+    statuses = " or ".join(map(str, check.expected_status_codes))
+    held = f" and {len(check.assertions)} assertions" if check.assertions else ""
+    note = f"; {check.note}" if check.note else ""
+    call = f"`{check.method} {check.endpoint}`"
+    return f"{call} must answer {statuses}{held} ({check.confidence}){note}"
+
+
+def _answers(preset: Preset) -> Iterator[str]:
+    yield "| answer | reason | known from | what to do |"
+    yield "|---|---|---|---|"
+    for rule in preset.answers:
+        note = f" – {rule.note}" if rule.note else ""
+        answer, advice = _cell(_condition(rule) + note), FACTS[rule.reason].advice
+        yield f"| {answer} | `{rule.reason}` | {rule.confidence} | {advice} |"
+
+
+def _condition(rule: AnswerRule) -> str:
+    text = str(rule.status)
+    if rule.header_absent:
+        text += f" without `{rule.header_absent}`"
+    if (when := rule.when) is None:
+        return text
+    place = "the body" if when.body else f"`{when.json or when.header}`"
+    if when.in_ is not None:
+        return f"{text}, {place} one of {', '.join(f'`{value}`' for value in when.in_)}"
+    if when.matches is not None:
+        return f"{text}, {place} matches `{when.matches}`"
+    return f"{text}, {place} is `{when.equals}`"
+
+
+def _cell(text: str) -> str:
+    """Return *text* for a cell of a table: a bar would end it, in code as well."""
+    return text.replace("|", "\\|")
+
+
 PARTS = {
+    **{(GUIDES, name): partial(guide, preset) for name, preset in presets().items()},
     ("config/README.md", "service"): lambda: settings(Service),
     ("config/README.md", "canary"): lambda: settings(Canary),
     ("config/README.md", "monitoring"): lambda: settings(Monitoring),
