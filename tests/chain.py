@@ -224,6 +224,7 @@ class Chain:
         self.provider.answers.clear()
         self.provider.connect()
         self.until("all healthy", lambda: self.ask("/api/health")["status"] == "healthy")
+        self.until("our network is up", lambda: not self.query("exporter_network_up == 0"))
         self.until("nothing fires", lambda: not self.query('ALERTS{alertname!="Watchdog"}'), 90)
         self.until("nothing open", lambda: not self.unresolved())
         asked = "exporter_incidents_reconcile_last_success_timestamp_seconds > 0"
