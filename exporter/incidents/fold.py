@@ -222,7 +222,8 @@ def _reopened(incident: Incident, alert: Alert, source: Source) -> Change:
     )  # fmt: skip
     at = max(alert.starts_at, incident.resolved_at or 0.0)
     entry = Entry(at=at, kind=Kind.REOPENED, by=source)
-    return Change(incident=after, entries=(entry, *change.entries))
+    # Whose fault it is may be another's this time.
+    return Change(incident=_told(after, alert), entries=(entry, *change.entries))
 
 
 # -- ended -----------------------------------------------------------------------------------

@@ -419,3 +419,15 @@ async def test_a_late_message_does_not_reopen_what_prometheus_saw_end(log: Liste
     await log.hears(at(15, cluster="main"))
 
     assert spans(await log.all()) == [(0, 100)]
+
+
+async def test_what_opens_an_incident_again_tells_its_own_text(log: Listener) -> None:
+    first, again = alert(NOW, NOW + 60), alert(NOW + 120)
+    first["annotations"] = {"description": "At fault: our own network."}
+    again["annotations"] = {"description": "At fault: the provider."}
+
+    await log.hears(first)
+    await log.hears(again)
+
+    found = await log.one()
+    assert (found.reopened, found.description) == (1, "At fault: the provider.")
