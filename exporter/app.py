@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from exporter.aging import Aging
 from exporter.api import make_application
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.api.keys import (
@@ -51,7 +51,7 @@ from exporter.probers.http import HttpProber
 from exporter.probers.multitarget import MultiTargetProber
 from exporter.providers import StatusPage
 from exporter.registry import Change, Registry
-from exporter.results import Results, status_of
+from exporter.results import Results
 from exporter.scheduler import Observer, Scheduler
 from exporter.secret import Secret
 from exporter.sessions import Sessions
@@ -132,7 +132,7 @@ class App:
             self.registry, self.loader, self.prober, self.clock,
             self.store if options.data_dir else storage,
         )  # fmt: skip
-        self._since = self.clock.now()
+        self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
         self._not_ready, self._dashboard = "starting", True
         self.port = options.port
         self._remember()
@@ -177,7 +177,7 @@ class App:
         self.own.live.in_flight = lambda: self.scheduler.in_flight
         self.own.traffic.known = self.registry.__contains__
         self.own.live.network = lambda: self.canaries.states
-        self.own.live.services = self._count_services
+        self.own.live.services = lambda: self.exposition.statuses
         self.live = Live(Sources(
             registry=self.registry, results=self.results, persistence=self.persistence,
             incidents=self.incidents, clock=self.clock, online=lambda: self.canaries.online,
@@ -271,12 +271,6 @@ class App:
         tally.next_key_valid = valid
         self.exposition.refresh(target)
 
-    def _count_services(self) -> Mapping[str, int]:
-        return Counter(
-            str(status_of(t, self.results.of(t.id))) if t.enabled else "disabled"
-            for t in self.registry
-        )
-
     # -- lifetimes ---------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event, started: Callable[[App], None]) -> None:
@@ -335,7 +329,7 @@ class App:
             asyncio.create_task(loop)
             for loop in (
                 self.persistence.run(), self.reconciliation.run(), self.canaries.run(),
-                self.polling.run(), self.loader.watch_keys(), self._sweep(), self._measure_lag(),
+                self.polling.run(), self.loader.watch_keys(), self.aging.run(), self._measure_lag(),
                 self.live.run(),
             )
         ]  # fmt: skip
@@ -353,17 +347,6 @@ class App:
                 task.cancel()
             await asyncio.gather(probing, stopped, *others, return_exceptions=True)
             await self.persistence.save()
-
-    async def _sweep(self) -> None:
-        """Find what changes by the passing of time alone: stale results, maintenance."""
-        while True:
-            await self.clock.sleep(1.0)
-            now = self.clock.now()
-            for target in self.results.stale(self.registry, now, self._since):
-                self.exposition.refresh(target)
-            for target in self.registry:
-                if target.maintenance:
-                    self.exposition.set_maintenance(target, target.in_maintenance(now))
 
     async def _measure_lag(self) -> None:
         while True:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterable
+from typing import Protocol, TypeVar
+
+_T = TypeVar("_T")
 
 
 class Clock(Protocol):
@@ -31,3 +34,14 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def in_slices(items: Iterable[_T], size: int) -> AsyncIterator[_T]:
+    """Yield *items* as they are now; the loop runs after every *size* of them.
+
+    What runs then may change what the items came from: look again whether one still counts.
+    """
+    for number, item in enumerate(tuple(items), 1):
+        yield item
+        if not number % size:
+            await asyncio.sleep(0)

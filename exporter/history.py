@@ -56,7 +56,7 @@ class History:
 
     def drain(self) -> list[Bucket]:
         """Return what changed since the last call, as totals: writing a row twice is harmless."""
-        rows = [self._buckets[place] for place in sorted(self._unwritten)]
+        rows = [self._buckets[place] for place in self._unwritten]
         self._unwritten.clear()
         self._drop(p for p in self._buckets if p[1] < self._newest - WIDTH)
         return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -279,23 +279,21 @@ class Results:
     def forget(self, service: str) -> None:
         self.by_service.pop(service, None)
 
-    def stale(self, targets: Iterable[Target], now: float, since: float) -> list[Target]:
-        """Mark and return the targets with no result for three intervals, newly found so.
+    def grown_stale(self, target: Target, now: float, since: float) -> bool:
+        """Return whether *target* has had no result for three intervals, and had before; mark it.
 
         *now* and *since* (when probing began) are Unix times.
         """
-        found = []
-        for target in targets:
-            tally = self.of(target.id)
-            if target.endpoint is None or not target.enabled:
-                tally.watched_since, tally.stale = None, False
-                continue
-            if tally.watched_since is None:
-                tally.watched_since = now
-            if not tally.stale and now - tally.heard(since) > 3 * tally.pace(target):
-                tally.stale = True
-                found.append(target)
-        return found
+        tally = self.of(target.id)
+        if target.endpoint is None or not target.enabled:
+            tally.watched_since, tally.stale = None, False
+            return False
+        if tally.watched_since is None:
+            tally.watched_since = now
+        if tally.stale or now - tally.heard(since) <= 3 * tally.pace(target):
+            return False
+        tally.stale = True
+        return True
 
 
 def status_of(target: Target, tally: Tally) -> Status:

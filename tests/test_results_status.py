@@ -87,7 +87,7 @@ class Watch:
 
     def look(self, at: float) -> bool:
         """Return whether the service is newly found silent."""
-        return self.results.stale([self.target], at, 1000.0) == [self.target]
+        return self.results.grown_stale(self.target, at, 1000.0)
 
 
 def test_three_intervals_without_a_result_are_told_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from exporter.api.bodies import BodyError, flag, json_object, only, page_size, t
 from exporter.api.guard import problem
 from exporter.api.keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.status import service_health
+from exporter.clock import in_slices
 from exporter.config import Target, shown_declaration
 from exporter.model import FACTS, PHASES, Outcome, verdict_of
 from exporter.probers.shown import curl_line
@@ -26,8 +28,8 @@ async def listing(request: web.Request) -> web.Response:
     limit = page_size(request, PAGE)
     rows = []
     registry = request.app[REGISTRY]
-    for target in sorted(registry, key=lambda target: target.id):
-        if target.id > after:
+    async for target in in_slices(sorted(registry, key=lambda target: target.id), 64):
+        if target.id > after and target.id in registry:
             row = service_health(target, request.app[RESULTS].of(target.id))
             if all(row[name] == value for name, value in wanted.items()):
                 rows.append(row)
@@ -100,21 +102,22 @@ async def forget_key(request: web.Request) -> web.Response:
 
 async def discovery(request: web.Request) -> web.Response:
     """Return the enabled services in the form of Prometheus' http_sd."""
-    rows = [
-        {
-            "targets": [target.endpoint.shown],
-            "labels": {
-                "service": target.id,
-                "environment": target.environment,
-                "provider": target.provider,
-                "__meta_service_type": target.type,
-                "__meta_service_team": target.team,
-            },
-        }
-        for target in request.app[REGISTRY]
-        if target.enabled and target.endpoint is not None
-    ]
-    return web.json_response(rows)
+    registry, rows = request.app[REGISTRY], []
+    async for target in in_slices(registry, 64):
+        if target.enabled and target.endpoint is not None:
+            rows.append(json.dumps(_discovered(target, target.endpoint.shown)))
+    return web.json_response(text=f"[{', '.join(rows)}]")
+
+
+def _discovered(target: Target, address: str) -> Json:
+    labels = {
+        "service": target.id,
+        "environment": target.environment,
+        "provider": target.provider,
+        "__meta_service_type": target.type,
+        "__meta_service_team": target.team,
+    }
+    return {"targets": [address], "labels": labels}
 
 
 def who(request: web.Request) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from aiohttp import web
 
 from exporter.api.keys import INCIDENTS, REGISTRY, RESULTS
+from exporter.clock import in_slices
 from exporter.results import status_of
 
 
@@ -18,7 +19,10 @@ async def stats(request: web.Request) -> web.Response:
     providers: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     probes = attempts = events = bad = 0
-    for target in request.app[REGISTRY]:
+    registry = request.app[REGISTRY]
+    async for target in in_slices(registry, 128):
+        if target.id not in registry:
+            continue
         tally = request.app[RESULTS].of(target.id)
         types[target.type] += 1
         environments[target.environment] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -14,8 +15,12 @@ from exporter.app import VERSION, App, Options
 from exporter.cli.sources import sharded, source_of
 from exporter.cli.usage import UsageError
 from exporter.log import configure
+from exporter.registry import Change
 from exporter.secret import Secret, SecretError, environment, read_key_file
 from exporter.store import StoreError
+
+MANY = 500
+"""Services loaded at once whose walk by the cycle collector would be felt (12 ms)."""
 
 
 def run_server(arguments: argparse.Namespace) -> int:
@@ -65,7 +70,19 @@ async def serve(app: App, started: Callable[[App], None]) -> None:
     loop.add_signal_handler(signal.SIGHUP, hang_up)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    app.registry.subscribe(_settle)
     await app.run(stop, started)
+
+
+def _settle(change: Change) -> None:
+    """Take what was just loaded out of the cycle collector's sight: it stays.
+
+    Walking 10,000 services holds the loop, and so every running probe, for a quarter of a second,
+    about once a minute. What is dropped later is still freed by its reference count.
+    """
+    if len(change.added) + len(change.changed) >= MANY:
+        gc.collect(1)
+        gc.freeze()
 
 
 def _options(arguments: argparse.Namespace) -> Options:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from exporter.config import Target
 from exporter.metrics.families import FAMILIES, Family, When
 from exporter.metrics.lines import View, escape, state_of
 from exporter.metrics.own import OwnMetrics
-from exporter.results import Results
+from exporter.results import Results, status_of
 from exporter.statuspages import State
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class _Row:
     labels: str
     lines: list[bytes]
     state: tuple[object, ...] = ()
+    status: str = ""
 
 
 class Exposition:
@@ -52,6 +54,8 @@ class Exposition:
         self._rotated, self._incidents = rotated, incidents
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
+        self.statuses: Counter[str] = Counter()
+        """How many services are in which state; counted as they change, not at each scrape."""
 
     # -- keeping the lines -------------------------------------------------------------------
 
@@ -79,7 +83,9 @@ class Exposition:
 
     def drop(self, service: str) -> None:
         """Forget every line of *service*."""
-        self._rows.pop(service, None)
+        row = self._rows.pop(service, None)
+        if row is not None:
+            self.statuses[row.status] -= 1
         self._maintenance.discard(service)
 
     def set_maintenance(self, target: Target, active: bool) -> None:
@@ -95,6 +101,7 @@ class Exposition:
         )  # fmt: skip
 
     def _render(self, row: _Row, indexes: Iterable[int], view: View) -> None:
+        self._count(row, view)
         for i in indexes:
             try:
                 row.lines[i] = FAMILIES[i].render(view).encode()
@@ -102,6 +109,15 @@ class Exposition:
                 row.lines[i] = b""
                 self._own.render_errors.inc()
                 _log.exception("bug in the renderer of %s", FAMILIES[i].name)
+
+    def _count(self, row: _Row, view: View) -> None:
+        target = view.target
+        status = str(status_of(target, view.tally)) if target.enabled else "disabled"
+        if status != row.status:
+            if row.status:
+                self.statuses[row.status] -= 1
+            self.statuses[status] += 1
+            row.status = status
 
     # -- the page ----------------------------------------------------------------------------
 

@@ -277,7 +277,7 @@ class Store:
 
     def record_history(self, rows: Iterable[Bucket]) -> None:
         """Keep *rows*, each in place of a former version of it; drop what is older than 24 h."""
-        given = [(*row[:4], str(row.worst), *row[5:]) for row in rows]
+        given = sorted((*row[:4], str(row.worst), *row[5:]) for row in rows)
         with self._database.write() as db:
             db.executemany(
                 "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"

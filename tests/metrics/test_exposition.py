@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
 import subprocess
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +19,7 @@ from exporter.config.declarations import LatencyObjective
 from exporter.metrics import FAMILIES, Exposition, OwnMetrics
 from exporter.metrics.families import When
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
-from exporter.results import Results
+from exporter.results import Results, status_of
 from exporter.secret import Secret
 from exporter.statuspages import State
 from tests.fakes import service_target
@@ -173,14 +175,38 @@ async def test_a_stale_result_is_no_data_and_the_verdict_monitoring(stage: Stage
     target = stage.put(service_target("a"))
     rich_probe(stage, target)
 
-    stage.results.stale([target], AT, 0.0)
-    stage.results.stale([target], AT + 10_000, 0.0)
+    stage.results.grown_stale(target, AT, 0.0)
+    stage.results.grown_stale(target, AT + 10_000, 0.0)
     stage.exposition.refresh(target)
 
     for name in ("probe_success", "service_up", "service_key_valid", "probe_duration_seconds"):
         assert await stage.samples(name, "service") == {}
     verdicts = await stage.samples("service_verdict", "verdict")
     assert [v for (v,), value in verdicts.items() if value] == [Verdict.MONITORING]
+
+
+async def test_states_are_counted_as_they_change(stage: Stage) -> None:
+    dice, known = random.Random(7), dict[str, Target]()
+    for _ in range(400):
+        id_ = f"s{dice.randrange(12)}"
+        target = known.get(id_)
+        match dice.randrange(4):
+            case 0:
+                known[id_] = stage.put(service_target(id_, enabled=dice.random() < 0.7))
+            case 1 if target:
+                stage.probe(target, dice.choice(list(Reason)))
+            case 2 if target:
+                stage.results.of(id_).stale = True
+                stage.exposition.refresh(target)
+            case 3 if target:
+                del known[id_]
+                stage.exposition.drop(id_)
+                stage.results.forget(id_)
+        counted = Counter(
+            str(status_of(t, stage.results.of(t.id))) if t.enabled else "disabled"
+            for t in known.values()
+        )
+        assert +stage.exposition.statuses == counted
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"endpoint": None}])
