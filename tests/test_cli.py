@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 
-from exporter.cli import _COMMANDS, main
+from exporter.cli import _COMMANDS, asking, main
+from exporter.cli.arguments import make_parser
+from exporter.cli.asking import waiting
 from exporter.cli.sources import shard_of, sharded, source_of
 from exporter.providers import presets
 from tests.fakes import KEY
@@ -304,3 +309,44 @@ def test_bash_completes_a_command_and_its_options(capsys: pytest.CaptureFixture[
 
     assert completed("inci", "", "1") == "incidents"
     assert completed("probe", "--time", "2") == "--timeout"
+
+
+def _commands() -> dict[str, argparse.ArgumentParser]:
+    found = make_parser("0")._subparsers
+    assert found is not None
+    return dict(found._group_actions[0].choices or {})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("command", sorted(_commands()))
+def test_help_says_what_a_command_does_and_shows_examples_that_parse(command: str) -> None:
+    shown = _commands()[command].format_help()
+    examples = [line.strip() for line in shown.partition("\nexamples:\n")[2].splitlines()]
+
+    assert _commands()[command].description
+    assert examples
+    for line in examples:
+        program, *words = itertools.takewhile(lambda w: w not in "<>", shlex.split(line))
+        assert program == "service-registry"
+        assert make_parser("0").parse_args(words).command == command
+
+
+class _Watched(Console):
+    """A console as on somebody's terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(force_terminal=True, **options)
+
+
+def test_people_see_that_something_is_under_way_and_pipes_do_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with waiting("reading"):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+    monkeypatch.setattr(asking, "Console", _Watched)
+    with waiting("reading"):
+        pass
+    told = capsys.readouterr()
+    assert "reading" in told.err
+    assert told.out == ""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
-from exporter.cli.asking import RefusedError, sentence
+from exporter.cli.asking import RefusedError, sentence, waiting
 from exporter.cli.completion import print_completion
 from exporter.cli.demo import run_demo
 from exporter.cli.importing import run_import
@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    configuration = source_of(arguments.files, environment())()
+    with waiting("reading"):
+        configuration = source_of(arguments.files, environment())()
     for warning in configuration.warnings:
         print(f"warning: {warning}")
     enabled = sum(d.raw.get("enabled", True) for d in configuration.services)

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from exporter.cli.completion import SHELLS
+from exporter.cli.examples import explain
 
 _SEVERITIES = ("critical", "high", "medium", "low")
 DEFAULT_URL = "http://127.0.0.1:9642"
-_EXAMPLES = """examples:
+_ENDING = """first steps:
+  service-registry demo
   service-registry serve --config config/services.yaml
-  service-registry check-config config/services.yaml
   service-registry probe openai --config config/services.yaml
-  service-registry probe https://example.com/health
-  service-registry services --json
-  service-registry rotate-key openai --key-file new-key.txt
-  service-registry import blackbox.yml --targets prometheus.yml --output services.yaml
-  service-registry incidents --status open
-  service-registry incidents ack h9qazsas2t "on it" --admin-token-file token
 
+more of them: service-registry COMMAND --help
 completion: eval "$(service-registry completion bash)", or source it for zsh and fish
 exit codes: 0 good, 1 not good, 2 wrong usage; NO_COLOR is honoured
 """
@@ -31,25 +27,40 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="service-registry",
         description="Probe the external APIs you depend on and expose the truth to Prometheus.",
-        epilog=_EXAMPLES,
+        epilog=_ENDING,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"service-registry {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", help="run the exporter"))
-    check = commands.add_parser("check-config", help="say every mistake in configuration files")
+    _add_serve(_add(commands, "serve", "run the exporter"))
+    check = _add(commands, "check-config", "say every mistake in configuration files")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    _add_probe(commands.add_parser("probe", help="probe one service or URL now"))
-    providers = commands.add_parser("providers", help="list the presets, or show one")
+    _add_probe(_add(commands, "probe", "probe one service or URL now"))
+    providers = _add(commands, "providers", "list the presets, or show one")
     providers.add_argument("name", nargs="?", metavar="NAME")
     providers.add_argument("--json", action="store_true", help="for machines")
-    commands.add_parser("schema", help="print the JSON Schema of the configuration")
+    _add(commands, "schema", "print the JSON Schema of the configuration")
     _add_remote(commands)
-    _add_incidents(commands.add_parser("incidents", help="the incident log: list, take, end"))
-    _add_import(commands.add_parser("import", help="another tool's configuration as one of ours"))
-    demo = commands.add_parser(
-        "demo", help="an outage, told as it happens, with simulated providers"
-    )
+    _add_incidents(_add(commands, "incidents", "the incident log: list, take, end"))
+    _add_import(_add(commands, "import", "another tool's configuration as one of ours"))
+    _add_demo(_add(commands, "demo", "an outage, told as it happens, with simulated providers"))
+    shell = _add(commands, "completion", "print what a shell needs to complete commands")
+    shell.add_argument("shell", choices=SHELLS)
+    make = _add(commands, "make-secrets", "write the tokens and keys that are missing")
+    make.add_argument("directory", type=Path, metavar="DIR")
+    make.add_argument("--group-readable", action="store_true", help="mode 0640 instead of 0600")
+    secret = _add(commands, "rotate-secret-key", "encrypt every kept key anew")
+    secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
+    return parser
+
+
+def _add(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=what)
+    explain(parser, name, what)
+    return parser
+
+
+def _add_demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument(
         "--port", type=int, default=0, metavar="N", help="of the exporter; default any"
     )
@@ -58,14 +69,6 @@ def make_parser(version: str) -> argparse.ArgumentParser:
         help="only the simulated providers; POST /faults/NAME/down, /key or /none makes them fail",
     )  # fmt: skip
     demo.add_argument("--keep", action="store_true", help="let everything run on at the end")
-    shell = commands.add_parser("completion", help="print what a shell needs to complete commands")
-    shell.add_argument("shell", choices=SHELLS)
-    make = commands.add_parser("make-secrets", help="write the tokens and keys that are missing")
-    make.add_argument("directory", type=Path, metavar="DIR")
-    make.add_argument("--group-readable", action="store_true", help="mode 0640 instead of 0600")
-    secret = commands.add_parser("rotate-secret-key", help="encrypt every kept key anew")
-    secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
-    return parser
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -181,7 +184,7 @@ def _add_remote(commands: Any) -> None:
         ("stats", "sum up a running exporter"),
         ("rotate-key", "verify a new key with the provider and switch to it"),
     ):
-        parser = commands.add_parser(name, help=text)
+        parser = _add(commands, name, text)
         _add_asking(parser, DEFAULT_URL)
         if name == "rotate-key":
             _add_rotate(parser)

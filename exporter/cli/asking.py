@@ -6,6 +6,7 @@ import argparse
 import json
 import urllib.error
 import urllib.request
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +77,12 @@ def needed_token(arguments: argparse.Namespace) -> Secret:
     if token is None:
         raise UsageError("give --admin-token-file, the exporter's admin token")
     return token
+
+
+def waiting(what: str) -> AbstractContextManager[object]:
+    """Show *what* is under way, to whoever watches; nothing where nobody does."""
+    console = Console(stderr=True)
+    return console.status(what) if console.is_terminal else nullcontext()
 
 
 def print_table(table: Table) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter.canaries import Canaries, CanaryPlan
+from exporter.cli.asking import waiting
 from exporter.clock import SystemClock
 from exporter.config import Declared, Target, canary_endpoint, make_target, read_files
 from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, verdict_of
@@ -38,7 +39,8 @@ def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     target, plans = _target(arguments, environment)
     if target.endpoint is None:
         raise LookupError(f"{target.id} cannot be probed: {target.unprobed}")
-    outcome, verdict = asyncio.run(_run(target, plans))
+    with waiting(f"probing {target.endpoint.shown}"):
+        outcome, verdict = asyncio.run(_run(target, plans))
     if arguments.json:
         print(json.dumps(_machine(target, outcome, verdict), indent=2))
     else:

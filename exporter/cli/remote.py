@@ -13,7 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.asking import RefusedError, ask, needed_token, print_table, sentence, shown_time
+from exporter.cli.asking import (
+    RefusedError,
+    ask,
+    needed_token,
+    print_table,
+    sentence,
+    shown_time,
+    waiting,
+)
 from exporter.cli.usage import UsageError
 from exporter.results import Status
 from exporter.secret import Secret, SecretError, read_key_file
@@ -48,7 +56,7 @@ def print_stats(arguments: argparse.Namespace) -> int:
         return 0
     console = Console(highlight=False)
     for name, value in stats.items():
-        shown = "" if value is None else str(value)
+        shown = "–" if value is None else str(value)
         if isinstance(value, dict):
             shown = ", ".join(f"{key} {number}" for key, number in sorted(value.items()))
         console.print(Text(f"{name.replace('_', ' '):<16}{shown}"))
@@ -64,7 +72,8 @@ def rotate_key(arguments: argparse.Namespace) -> int:
         body = {"api_key": key.reveal(), "force": arguments.force}
     path = f"/api/services/{arguments.service}/key"
     try:
-        done = ask(arguments.url, "PUT", path, body=body, token=token)
+        with waiting("the provider is asked"):
+            done = ask(arguments.url, "PUT", path, body=body, token=token)
     except RefusedError as error:
         print(json.dumps(error.problem, indent=2) if arguments.json else sentence(error.problem))
         return 1

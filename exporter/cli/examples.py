@@ -1,0 +1,53 @@
+"""What --help of each command says beside its options: what it does, and how it is typed."""
+
+from __future__ import annotations
+
+import argparse
+
+# One line each, without the name of the program; every one is parsed by a test.
+_EXAMPLES = """
+serve --config config/services.yaml
+serve --from-env --listen 0.0.0.0:9642
+serve --config config/services.yaml --data-dir data --admin-token-file secrets/admin_token
+check-config config/services.yaml
+check-config config/*.yaml
+probe openai --config config/services.yaml
+probe https://example.com/health --timeout 3
+probe stripe --json
+providers
+providers stripe
+schema > config/services.schema.json
+services
+services --url http://registry.example.com:9642 --json
+stats
+rotate-key openai --admin-token-file secrets/admin_token
+rotate-key openai --key-file - --admin-token-file secrets/admin_token < new-key.txt
+rotate-key openai --rollback --admin-token-file secrets/admin_token
+incidents --status open
+incidents show h9qazsas2t
+incidents ack h9qazsas2t "calling them" --admin-token-file secrets/admin_token
+incidents create "invoices are late" --service billing --admin-token-file secrets/admin_token
+import blackbox.yml --targets prometheus.yml --output services.yaml
+import gatus.yaml --json
+import uptime-kuma.json --output services.yaml --force
+demo
+demo --keep
+demo --providers 127.0.0.1:9700
+completion bash > ~/.local/share/bash-completion/completions/service-registry
+completion fish > ~/.config/fish/completions/service-registry.fish
+make-secrets secrets
+rotate-secret-key --data-dir data
+"""
+
+
+def examples_of(command: str) -> list[str]:
+    """Return how *command* is typed."""
+    lines = _EXAMPLES.split("\n")
+    return [f"service-registry {line}" for line in lines if line.split(" ")[0] == command]
+
+
+def explain(parser: argparse.ArgumentParser, command: str, what: str) -> None:
+    """Let the --help of *command* begin with *what* it does and end with examples."""
+    parser.description = f"{what[0].upper()}{what[1:]}."
+    parser.epilog = "\n  ".join(["examples:", *examples_of(command)])
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
