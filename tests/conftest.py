@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,3 +124,16 @@ async def transport() -> AsyncIterator[CurlTransport]:
 @pytest.fixture
 def prober(transport: CurlTransport, clock: FakeClock) -> HttpProber:
     return HttpProber(transport, clock)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte, where mounting is allowed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
+    if os.geteuid() and "CI" not in os.environ:
+        pytest.skip("only root can mount a small disk; CI is root, so there it must run")
+    subprocess.run(mount, capture_output=True, check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -422,19 +420,6 @@ def test_a_disk_that_refuses_keeps_nothing_of_a_message(tmp_path: Path) -> None:
     assert number > 1
     assert found == 1 + 5 * number
     assert int(after) == found + 5
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte, where mounting is allowed."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
-    if os.geteuid() and "CI" not in os.environ:
-        pytest.skip("only root can mount a small disk; CI is root, so there it must run")
-    subprocess.run(mount, capture_output=True, check=True)
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 async def test_a_full_disk_is_told_and_the_log_recovers(small_disk: Path, clock: FakeClock) -> None:

@@ -430,19 +430,6 @@ def test_a_write_that_the_disk_refuses_leaves_what_was_there(opened: Opener, pla
     assert opened().services().keys() == {"old", "big", "after"}
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte, where mounting is allowed."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
-    if os.geteuid() and "CI" not in os.environ:
-        pytest.skip("only root can mount a small disk; CI is root, so there it must run")
-    subprocess.run(mount, capture_output=True, check=True)
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 def test_a_full_disk_is_told_and_the_store_recovers(small_disk: Path, clock: FakeClock) -> None:
     store = Store.open(small_disk / "data", clock, None)
     store.put_service("old", {"n": 1})
