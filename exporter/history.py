@@ -55,7 +55,10 @@ class History:
             self._drop(p for p in self._buckets if p[1] <= self._newest - KEPT)
 
     def drain(self) -> list[Bucket]:
-        """Return what changed since the last call, as totals: writing a row twice is harmless."""
+        """Return what changed since the last call, in no order, as totals.
+
+        Writing a row twice is harmless.
+        """
         rows = [self._buckets[place] for place in self._unwritten]
         self._unwritten.clear()
         self._drop(p for p in self._buckets if p[1] < self._newest - WIDTH)

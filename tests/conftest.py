@@ -21,6 +21,7 @@ from exporter.checks import TlsSettings
 from exporter.probers._curl import CurlTransport
 from exporter.probers._curl_options import default_authorities
 from exporter.probers.http import HttpProber
+from exporter.store.database import Database
 from tests.fakes import FakeClock
 from tests.vendor import Proxy, Vendor
 
@@ -124,6 +125,22 @@ async def transport() -> AsyncIterator[CurlTransport]:
 @pytest.fixture
 def prober(transport: CurlTransport, clock: FakeClock) -> HttpProber:
     return HttpProber(transport, clock)
+
+
+@pytest.fixture(autouse=True)
+def _databases_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what a test left open: from 3.13 on Python warns of an SQLite connection left open."""
+    opened: list[Database] = []
+    begin = Database.__init__
+
+    def remember(self: Database, *given: Any) -> None:
+        begin(self, *given)
+        opened.append(self)
+
+    monkeypatch.setattr(Database, "__init__", remember)
+    yield
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture

@@ -36,12 +36,12 @@ def test_results_of_a_quarter_are_one_row() -> None:
     assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.75, 0.5)]
 
 
-def test_rows_are_by_service_and_quarter() -> None:
+def test_there_is_a_row_for_each_service_and_quarter() -> None:
     made = history(result(service="b"), result(at=START + WIDTH), result())
 
     rows = made.drain()
 
-    assert [(row.service, row.start) for row in rows] == [
+    assert sorted((row.service, row.start) for row in rows) == [
         ("a", START),
         ("a", START + WIDTH),
         ("b", START),
@@ -93,7 +93,7 @@ def test_rows_that_could_not_be_written_are_drained_again() -> None:
 
     made.restore(lost)
 
-    assert [(row.start, row.ok) for row in made.drain()] == [(START, 1), (START + WIDTH, 2)]
+    assert {(row.start, row.ok) for row in made.drain()} == {(START, 1), (START + WIDTH, 2)}
 
 
 def test_a_quarter_continues_after_a_restart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.app import App, Options
+from exporter.config import Configuration
 from exporter.config.declarations import LatencyObjective, Objectives
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
 from exporter.results import Tally, status_of
 from exporter.secret import Secret
-from exporter.store import Store
+from exporter.store import Store, StoreError
 from tests.fakes import KEY, FakeClock, service_target
 
 TARGET = service_target(
@@ -162,3 +165,14 @@ def test_no_state_breaks_a_start(state: dict[str, Any]) -> None:
     again.add(result(Reason.OK), TARGET)
 
     assert again.last is not None
+
+
+async def test_an_exporter_that_ends_closes_its_database(tmp_path: Path) -> None:
+    app = App(Options(source=Configuration, environment={}, port=0, data_dir=tmp_path / "data"))
+    stop = asyncio.Event()
+    stop.set()
+
+    await app.run(stop, lambda started: None)
+
+    with pytest.raises(StoreError, match="closed"):
+        app.store.services()
