@@ -104,16 +104,11 @@ MANY = (
     variable("provider", f"label_values(service_info{{{_IN}}}, provider)"),
     variable("service", f'label_values(service_info{{{_IN}, provider=~"$provider"}}, service)'),
 )
-PLAIN = (
-    DATA_SOURCE,
-    variable("environment", "label_values(service_info, environment)"),
-    variable("service", f"label_values(service_info{{{_IN}}}, service)"),
-)
-"""Where series have no provider."""
+_HERE = 'environment="$environment"'
 ONE = (
     DATA_SOURCE,
     variable("environment", "label_values(service_info, environment)", several=False),
-    variable("service", f"label_values(service_info{{{_IN}}}, service)", several=False),
+    variable("service", f"label_values(service_info{{{_HERE}}}, service)", several=False),
 )
 
 
@@ -168,6 +163,8 @@ def events(about: str, select: str) -> tuple[Json, ...]:
 
 
 # -- links: each carries what is chosen and the time ---------------------------------------------
+# Grafana encodes what it puts into a link, but for & # + and their like, which an environment may
+# contain; `percentencode` does. An address in a cell is one already: `raw`.
 
 _KEPT = "var-datasource=${datasource}"
 
@@ -179,7 +176,7 @@ def link(title: str, url: str, *, new: bool = False) -> Json:
 
 def of_row(board: str, title: str) -> Json:
     """Return a link to another dashboard for the service of a table's row."""
-    return _to(board, title, "${__data.fields.service}", "${__data.fields.environment}")
+    return _to(board, title, _encoded("__data.fields", "service", "environment"))
 
 
 def to_service() -> Json:
@@ -189,12 +186,14 @@ def to_service() -> Json:
 
 def of_series() -> Json:
     """Return the same for a value that is no row of a table."""
-    title = "Open the service"
-    return _to("service", title, "${__field.labels.service}", "${__field.labels.environment}")
+    return _to("service", "Open the service", _encoded("__field.labels", "service", "environment"))
 
 
-def _to(board: str, title: str, service: str, environment: str) -> Json:
-    chosen = f"var-environment={environment}&var-service={service}"
+def _encoded(of: str, *labels: str) -> str:
+    return "&".join(f"var-{name}=${{{of}.{name}:percentencode}}" for name in labels)
+
+
+def _to(board: str, title: str, chosen: str) -> Json:
     return link(title, f"/d/registry-{board}?{_KEPT}&{chosen}&${{__url_time_range}}")
 
 
@@ -204,9 +203,15 @@ def to_board(name: str, title: str) -> Json:
     return link(title, f"/d/registry-{name}?{_KEPT}&{chosen}&${{__url_time_range}}")
 
 
-def silence(*labels: str) -> Json:
-    """Return a link that opens a new silence for the *labels* of a row; needs the role Editor."""
-    matchers = "".join(f"&matcher={name}%3D${{__data.fields.{name}}}" for name in labels)
+def silence(*labels: str, optional: tuple[str, ...] = ()) -> Json:
+    """Return a link that opens a new silence for the *labels* of a row; needs the role Editor.
+
+    The form takes no empty value. A label that a row may not have is asked for by a pattern, which
+    is not empty and matches its absence.
+    """
+    value = "${__data.fields.%s:percentencode}"
+    matchers = "".join(f"&matcher={name}%3D{value % name}" for name in labels)
+    matchers += "".join(f"&matcher={name}%3D~({value % name})" for name in optional)
     return link("Silence", f"/alerting/silence/new?alertmanager=Alertmanager{matchers}")
 
 

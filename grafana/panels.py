@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from grafana.words import NEUTRAL, Json, nothing
+from grafana.words import NEUTRAL, OF_TEXT, Json, nothing
 
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 TOOLTIP: Json = {"mode": "multi", "sort": "desc", "hideZeros": False}
@@ -86,7 +86,7 @@ def stat(
     size: tuple[int, int] = (4, 4),
     legend: str = "",
     mappings: Sequence[Json] = (),
-    thresholds: Json = NEUTRAL,
+    thresholds: Json | None = None,
     missing: str = "NO DATA",
     links: Sequence[Json] = (),
     overrides: Sequence[Json] = (),
@@ -98,7 +98,7 @@ def stat(
         "color": {"mode": "thresholds"},
         "mappings": list(mappings) or nothing(text=missing),
         "noValue": missing,
-        "thresholds": thresholds,
+        "thresholds": thresholds or (NEUTRAL if background else OF_TEXT),
         "unit": unit,
     }
     if links:
@@ -107,7 +107,7 @@ def stat(
         defaults["decimals"] = decimals
     options = {
         **_STAT,
-        "colorMode": "background" if background else "value",
+        "colorMode": "background_solid" if background else "value",
         "textMode": "value_and_name" if legend else "value",
     }
     queries = [query(expr, legend, instant=True)]
@@ -137,7 +137,7 @@ def series(
         "color": {"mode": "palette-classic-by-name"},
         "custom": _drawn(bars, lined=lines is not None),
         "noValue": missing,
-        "thresholds": lines or NEUTRAL,
+        "thresholds": lines or OF_TEXT,
         "unit": unit,
         **({"min": 0} if from_zero else {}),
         **(defaults or {}),
@@ -202,7 +202,7 @@ def timeline(
         "links": list(links),
         "mappings": list(mappings),
         "noValue": "NO DATA",
-        "thresholds": NEUTRAL,
+        "thresholds": OF_TEXT,
     }
     queries = [query(expr, legend)]
     return panel(
@@ -219,7 +219,7 @@ def history(
     *,
     unit: str,
     size: tuple[int, int] = (24, 8),
-    thresholds: Json = NEUTRAL,
+    thresholds: Json = OF_TEXT,
     overrides: Sequence[Json] = (),
     show: str = "auto",
     **more: Any,

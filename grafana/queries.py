@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exporter.model import Verdict
-from grafana.words import CODES, IN_MAINTENANCE, PAGE_STATES, SEVERITIES, SUCCESSES
+from grafana.words import (
+    CODES,
+    IN_MAINTENANCE,
+    PAGE_STATES,
+    SEVERITIES,
+    SUCCESSES,
+    UNSEEN,
+    WITHOUT_DATA,
+)
 
 SERVICE = "environment, service, provider"
 SLO = "environment, service, slo"
@@ -18,10 +26,13 @@ ON = "on (environment, service)"
 CHOSEN = 'environment=~"$environment", provider=~"$provider", service=~"$service"'
 """The services that the variables choose."""
 NAMED = 'environment=~"$environment", service=~"$service"'
-"""The same where there is no provider: series of an objective, the dashboard of one service."""
+"""The same where there is no provider: series of an objective; see `of_chosen`."""
+ONE = 'environment="$environment", service="$service"'
+"""The service of the dashboard of one. Grafana escapes for =~ only where several can be chosen."""
 ABOUT = 'environment=~"$environment|", provider=~"$provider|", service=~"$service|"'
 """Alerts and incidents about them, and those about no service: the network, the monitoring."""
-ABOUT_NAMED = 'environment=~"$environment|", service=~"$service|"'
+ABOUT_ONE = "environment=~`${environment:regex}|`, service=~`${service:regex}|`"
+"""The same on the dashboard of one; within backticks PromQL leaves the escapes to the pattern."""
 
 FAILED = 'reason!~"' + "|".join(SUCCESSES) + '"'
 _MEMORY = "12h"
@@ -58,13 +69,13 @@ def _coded(metric: str, label: str, select: str, codes: Iterable[tuple[str, int]
 
 
 def state(select: str) -> str:
-    """The state of each enabled service as a code of `words.STATES`; 0 is NO DATA."""
+    """The state of each enabled service as a code of `words.STATES`."""
     verdict = _coded("service_verdict", "verdict", select, CODES.items())
     return flat(f"""
         {IN_MAINTENANCE} * (max by ({SERVICE}) (service_maintenance{{{select}}}) == 1)
         or {verdict} and {ON} ({watched(select)})
-        or 0 * (max by ({SERVICE}) (service_enabled{{{select}}}) == 1)
-        or 0 * ({lost(select)})
+        or {WITHOUT_DATA} * (max by ({SERVICE}) (service_enabled{{{select}}}) == 1)
+        or {WITHOUT_DATA} * ({lost(select)})
     """)
 
 
@@ -99,14 +110,19 @@ def last_success(select: str) -> str:
 
 
 def why(select: str) -> str:
-    """The most frequent failure of the last minutes, or of hours where probes are rare."""
+    """The most frequent failure of the last minutes, or of hours where probes are rare; UNSEEN."""
     by = f"{SERVICE}, reason"
 
     def over(window: str) -> str:
         grown = grew("probe_results_total", f"{select}, {FAILED}", by, window)
         return f"topk by (environment, service) (1, {grown}) > 0"
 
-    return f"{over('15m')} or {ON} {over('2h')}"
+    unseen = flat(f"""
+        (max by ({SERVICE}) (service_enabled{{{select}}}) == 1 or {lost(select)})
+        unless {ON} ({watched(select)})
+    """)
+    named = f'label_replace({unseen}, "reason", "{UNSEEN}", "", "")'
+    return f"{over('15m')} or {ON} {over('2h')} or {ON} {named}"
 
 
 def results(select: str, by: str = "reason") -> str:
@@ -140,12 +156,17 @@ def page_state(select: str) -> str:
 
 
 def running_out(select: str, count: int) -> str:
-    """Seconds until something of a service ends, the soonest first, with the label `what`."""
+    """Seconds until something of a service ends, the soonest first, with the label `what`.
 
-    left = f"slo:service_error_budget_remaining:ratio30d{{{NAMED}}}"
+    What is spent is at 0: nobody knows since when.
+    """
+    quota = f"service_quota_remaining{{{select}}}"
+    named_only = select.replace(', provider=~"$provider"', "")
+    left = f"slo:service_error_budget_remaining:ratio30d{{{named_only}}}"
+    burning = f"slo:service_burn_rate:ratio_rate6h{{{named_only}}}"
 
-    def named(what: str, expr: str) -> str:
-        return f'label_replace({flat(expr)}, "what", "{what}", "", "")'
+    def named(what: str, expr: str, label: str = "") -> str:
+        return f'label_replace({flat(expr)}, "what", "{what}", "{label}", "(.*)")'
 
     parts = (
         named(
@@ -157,21 +178,18 @@ def running_out(select: str, count: int) -> str:
             f"min by ({SERVICE}) (service_key_expiry_timestamp_seconds{{{select}}}) - time()",
         ),
         named(
-            "quota at this pace",
-            f"""min by ({SERVICE}, resource) (
-                service_quota_remaining{{{select}}}
-                / (0 - (deriv(service_quota_remaining{{{select}}}[6h]) < 0))
-            )""",
+            "quota: $1",
+            f"""clamp_min(min by ({SERVICE}, resource) (
+                {quota} / (0 - (deriv({quota}[6h]) < 0)) or {quota} <= 0
+            ), 0)""",
+            "resource",
         ),
         named(
-            "error budget at this pace",
+            "budget: $1",
             of_chosen(
-                f"""30 * 86400 * (
-                    {left} / (slo:service_burn_rate:ratio_rate6h{{{NAMED}}} > 0)
-                    or {left} <= 0
-                )""",
-                select,
+                f"30 * 86400 * clamp_min({left} / ({burning} > 0) or {left} <= 0, 0)", select
             ),
+            "slo",
         ),
     )
     return f"sort(bottomk({count}, {' or '.join(parts)}))"

@@ -30,10 +30,18 @@ def columns(labels: Iterable[str], *numbers: Column) -> tuple[Column, ...]:
 EMPTY = "–"
 """An empty cell; a table's own text for nothing stands for the whole of it."""
 CELL: Json = {"type": "color-background", "mode": "basic"}
+"""And never `color-text`: no colour can be read on a light background and on a dark one."""
 
 
-def _cell(shown: Json) -> Json:
-    """Return the settings of a column; an empty cell is grey, whatever its thresholds say."""
+def _cell(column: Column) -> Json:
+    """Return the settings of a column; an empty cell is grey, whatever its thresholds say.
+
+    A label that is not there stays empty, or links would carry what stands for it. For Grafana
+    every text is NaN: a mapping of what is missing would hide the words that it does not know.
+    """
+    shown = column.shown
+    if not column.expr:
+        return {"noValue": "", **shown}
     mappings = list(shown.get("mappings", ()))
     if "custom__cellOptions" in shown and not any(m["type"] == "special" for m in mappings):
         shown = {**shown, "mappings": [*mappings, *nothing(99, EMPTY)]}
@@ -60,19 +68,22 @@ def table(
     about: str,
     *cols: Column,
     size: tuple[int, int] = (24, 8),
-    sort: str = "",
-    descending: bool = False,
+    sort: Sequence[str] = (),
     missing: str = "NO DATA",
     hidden: Sequence[str] = (),
 ) -> Json:
     """Return a table; the queries of its columns are merged by the labels that all have.
 
     The first query tells which rows there are: of one frame alone Grafana calls the value `Value`.
+    *sort* names columns, the most important first; a minus before it puts the greatest on top.
+    For Grafana an empty cell is less than every number.
     """
     numbers = [c for c in cols if c.expr]
     options: Json = {"cellHeight": "sm", "showHeader": True}
     if sort:
-        options["sortBy"] = [{"desc": descending, "displayName": sort}]
+        options["sortBy"] = [
+            {"desc": name[0] == "-", "displayName": name.removeprefix("-")} for name in sort
+        ]
     defaults = {
         "color": {"mode": "thresholds"},
         "custom": {"align": "left", "filterable": False, "inspect": False},
@@ -84,7 +95,7 @@ def table(
         "table", title, about,
         [query(c.expr, instant=True, form="table") for c in numbers],
         size=size, options=options, defaults=defaults,
-        overrides=[override(c.name, **_cell(c.shown)) for c in cols if not c.hidden],
+        overrides=[override(c.name, **_cell(c)) for c in cols if not c.hidden],
         transformations=[
             {"id": "merge", "options": {}},
             {"id": "organize", "options": _organized(cols, numbers, hidden)},

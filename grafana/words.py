@@ -1,7 +1,8 @@
 """What numbers and labels of the exporter are called on a dashboard, and in which colour.
 
 Derived from the exporter's own vocabulary, so that a new reason or verdict cannot be forgotten. The
-colours stay apart for those who see red and green alike (tested), and none is without its word.
+colours stay apart for those who see red and green alike, the text that Grafana puts on each can be
+read (both tested), and none is without its word.
 """
 
 from __future__ import annotations
@@ -14,22 +15,25 @@ from exporter.statuspages import State as PageState
 
 Json = dict[str, Any]
 
-OK, NO_DATA, PLAIN = "#0B9150", "#A9A9A9", "text"
-MAINTENANCE, REQUEST, QUOTA, CREDENTIAL = "#05D6FF", "#5450BE", "#F8FF8F", "#E1AC0E"
-PROVIDER, MONITORING, NETWORK = "#B10100", "#2F2F2F", "#8E4B8A"
+OK, NO_DATA = "#00824C", "#B5B5B5"
+MAINTENANCE, REQUEST, QUOTA, CREDENTIAL = "#69D9FF", "#5244B9", "#FAFFD4", "#F9C016"
+PROVIDER, MONITORING, NETWORK = "#9D0109", "#2F2F2F", "#8E4B8A"
 BAD, WARN = PROVIDER, CREDENTIAL
+PLAIN, CLEAR = "text", "transparent"
+"""No meaning: of a text; of a background, where `text` would be the brightest tile of all."""
 
-IN_MAINTENANCE = 2
+IN_MAINTENANCE, WITHOUT_DATA = 2, 3
 CODES = {
     Verdict.OK: 1,
-    Verdict.REQUEST: 3,
-    Verdict.QUOTA: 4,
-    Verdict.CREDENTIAL: 5,
-    Verdict.PROVIDER: 6,
-    Verdict.MONITORING: 7,
-    Verdict.NETWORK: 8,
+    Verdict.REQUEST: 4,
+    Verdict.QUOTA: 5,
+    Verdict.CREDENTIAL: 6,
+    Verdict.PROVIDER: 7,
+    Verdict.MONITORING: 8,
+    Verdict.NETWORK: 9,
 }
-"""A state as a number, the worst the highest: what disagreeing exporters are reduced by."""
+"""A state as a number, the worst the highest: what services and exporters are reduced by. NO DATA
+is worse than OK, or one service that is well would hide any number that nobody looks at."""
 assert set(CODES) == set(Verdict)
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
@@ -42,18 +46,20 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
     Verdict.NETWORK: ("OUR NETWORK", NETWORK),
 }
 STATES: dict[int, tuple[str, str]] = {
-    0: ("NO DATA", NO_DATA),
     IN_MAINTENANCE: ("MAINTENANCE", MAINTENANCE),
+    WITHOUT_DATA: ("NO DATA", NO_DATA),
     **{code: VERDICTS[verdict] for verdict, code in CODES.items()},
 }
 PUBLIC: dict[int, tuple[str, str]] = {
-    0: ("NO DATA", NO_DATA),
-    1: ("OPERATIONAL", OK),
-    2: ("MAINTENANCE", MAINTENANCE),
-    3: ("DISRUPTED", PROVIDER),
+    CODES[Verdict.OK]: ("OPERATIONAL", OK),
+    IN_MAINTENANCE: ("MAINTENANCE", MAINTENANCE),
+    WITHOUT_DATA: ("NO DATA", NO_DATA),
+    WITHOUT_DATA + 1: ("DISRUPTED", PROVIDER),
 }
+UNSEEN = "no_data"
+"""Stands where reasons stand when nobody looked."""
 SEVERITIES: tuple[str, ...] = get_args(Severity)
-_SEVERITY_COLOURS = dict(zip(SEVERITIES, (BAD, WARN, QUOTA, MAINTENANCE), strict=True))
+SEVERITY_COLOURS = dict(zip(SEVERITIES, (BAD, WARN, QUOTA, MAINTENANCE), strict=True))
 SUCCESSES = tuple(r for r in Reason if FACTS[r].verdict is Verdict.OK)
 PAGE_STATES = tuple(PageState)
 _PAGE_COLOURS = {
@@ -90,7 +96,7 @@ def states() -> list[Json]:
 
 def severities() -> list[Json]:
     """Map the label `severity`."""
-    words = {name: (name.upper(), colour) for name, colour in _SEVERITY_COLOURS.items()}
+    words = {name: (name.upper(), colour) for name, colour in SEVERITY_COLOURS.items()}
     return [mapping(words)[0]]
 
 
@@ -100,16 +106,8 @@ def reasons() -> list[Json]:
         str(reason): (f"{reason}: {facts.advice}", VERDICTS[facts.verdict][1])
         for reason, facts in FACTS.items()
     }
-    return [mapping(words)[0]]
-
-
-def to_do() -> list[Json]:
-    """Map the codes of `queries.state` to what one looks at first."""
-    words = {
-        0: (advice_of(Reason.OK, Verdict.MONITORING), NO_DATA),
-        CODES[Verdict.NETWORK]: (advice_of(Reason.DNS, Verdict.NETWORK), NETWORK),
-    }
-    return [mapping(words)[0]]
+    unseen = f"no data: {advice_of(Reason.OK, Verdict.MONITORING)}"
+    return [mapping(words | {UNSEEN: (unseen, NO_DATA)})[0]]
 
 
 def pages() -> list[Json]:
@@ -124,7 +122,7 @@ def pages() -> list[Json]:
 
 def yes_no(yes: str, no: str, *, good: bool | None = None, missing: str = "NO DATA") -> list[Json]:
     """Map 1 and 0; *good* is the value that is well, None if neither is."""
-    colours = {None: (PLAIN, PLAIN), True: (BAD, OK), False: (OK, BAD)}[good]
+    colours = {None: (CLEAR, CLEAR), True: (BAD, OK), False: (OK, BAD)}[good]
     return mapping({0: (no, colours[0]), 1: (yes, colours[1])}, missing)
 
 
@@ -133,8 +131,8 @@ def steps(*pairs: tuple[float | None, str]) -> Json:
     return {"mode": "absolute", "steps": [{"value": v, "color": c} for v, c in pairs]}
 
 
-NEUTRAL = steps((None, PLAIN))
-COUNT_OF_BAD = steps((None, PLAIN), (1, BAD))
+NEUTRAL, OF_TEXT = steps((None, CLEAR)), steps((None, PLAIN))
+COUNT_OF_BAD = steps((None, CLEAR), (1, BAD))
 BUDGET = steps((None, BAD), (0, WARN), (0.25, OK))
 AVAILABILITY = steps((None, BAD), (0.99, WARN), (0.999, OK))
 DAY = 86400

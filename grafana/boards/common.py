@@ -4,36 +4,50 @@ from __future__ import annotations
 
 from grafana import queries, words
 from grafana.board import of_series, silence, to_service
-from grafana.panels import timeline
-from grafana.tables import CELL, Column, columns, table
+from grafana.panels import override, timeline
+from grafana.tables import CELL, Column, table
 from grafana.words import Json
 
 SINCE: Json = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
 STATE: Json = {"mappings": words.states(), "custom__cellOptions": CELL, "custom__width": 150}
+NARROW: Json = {"custom__width": 120}
+SEVERITY: Json = {
+    "mappings": words.severities(), "custom__cellOptions": CELL, "custom__width": 100,
+}  # fmt: skip
 SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
 TOLD = words.mapping(
     {
-        -1: ("not yet", words.PLAIN),
+        -1: ("not yet", words.CLEAR),
         0: ("told, nobody has taken it", words.WARN),
         1: ("acknowledged", words.MAINTENANCE),
     }
 )
 
 
+def by_severity() -> list[Json]:
+    """Return overrides for numbers that are named by a severity; 0 has no colour."""
+    return [
+        override(name, thresholds=words.steps((None, words.CLEAR), (1, colour)))
+        for name, colour in words.SEVERITY_COLOURS.items()
+    ]
+
+
 def firing_alerts(select: str, *, size: tuple[int, int]) -> Json:
     """Return the table of alerts that fire, with their age and a link to silence each."""
     about = (
         "Alerts that fire, from Prometheus itself; so they are here even where Grafana's own list "
-        "is not; the worst severity of each. Click one to silence it."
+        "is not; the worst severity of each, the newest first. Click one to silence it."
     )
+    one = silence("alertname", optional=("service", "environment", "instance"))
     return table(
         "Firing alerts", about,
-        Column("alertname", "", {"links": [silence("alertname", "service", "environment")]}),
-        Column("severity", "", {"mappings": words.severities(), "custom__cellOptions": CELL}),
-        Column("service", "", {"links": [to_service(), silence("service", "environment")]}),
-        *columns(("environment", "team", "instance")),
-        Column("since", queries.firing(select), SINCE),
-        size=size, sort="since", missing="No alert fires", hidden=("provider", "slo"),
+        Column("alertname", "", {"links": [one], "custom__minWidth": 220}),
+        Column("severity", "", SEVERITY),
+        Column("service", "", {"links": [to_service()]}),
+        Column("environment", "", NARROW), Column("team", "", NARROW), Column("instance"),
+        Column("since", queries.firing(select), {**SINCE, **NARROW}),
+        size=size, sort=("severity", "-since"), missing="No alert fires",
+        hidden=("provider", "slo"),
     )  # fmt: skip
 
 
@@ -50,28 +64,26 @@ def state_timeline(select: str, *, size: tuple[int, int] = (24, 8)) -> Json:
 
 
 def runs_out_next(
-    select: str, *, size: tuple[int, int], count: int = 12, named: bool = True, wide: bool = True
+    select: str, *, size: tuple[int, int], count: int = 12, named: bool = True
 ) -> Json:
     """Return what ends next, whatever it is."""
     about = (
         "Certificates and keys by their date; quotas and error budgets by when they are gone at "
-        "the pace of the last six hours. Below zero: it has happened."
+        "the pace of the last six hours. What is spent stands at 0, what ended is so long ago."
     )
     cols = (
         Column("what"),
-        *((Column("service", "", SERVICE), Column("environment")) if named else ()),
-        *columns(("resource", "slo") if wide else ()),
+        *((Column("service", "", SERVICE), Column("environment", "", NARROW)) if named else ()),
         Column(
             "in",
             queries.running_out(select, count),
             {
                 "unit": "dtdurations", "decimals": 0, "thresholds": words.REMAINING,
-                "custom__cellOptions": {"type": "color-text"},
+                "custom__cellOptions": CELL,
             },
         ),
     )  # fmt: skip
-    hidden = ["provider"] if named else ["provider", "service", "environment"]
-    hidden += [] if wide else ["resource", "slo"]
+    hidden = ["provider", "resource", "slo", *(() if named else ("service", "environment"))]
     return table(
         "Runs out next", about, *cols,
         size=size, missing="Nothing is known to run out", hidden=hidden,

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from grafana import queries, words
 from grafana.board import Row, dashboard, of_series, silence, to_service
-from grafana.boards.common import firing_alerts
-from grafana.panels import SLOW, alerts, override, series, stat
+from grafana.boards.common import NARROW, SEVERITY, by_severity, firing_alerts
+from grafana.panels import SLOW, alerts, series, stat
 from grafana.queries import ABOUT, CHOSEN, SERVICE
-from grafana.tables import CELL, Column, columns, table
+from grafana.tables import Column, columns, table
 from grafana.words import Json
 
 _RANGE = "$__range"
-_COLOURS = (words.BAD, words.WARN, words.QUOTA, words.MAINTENANCE)
-
-
-def _severities() -> list[Json]:
-    return [
-        override(name, thresholds=words.steps((None, words.PLAIN), (1, colour)))
-        for name, colour in zip(words.SEVERITIES, _COLOURS, strict=True)
-    ]
 
 
 def mean(name: str, by: str = "") -> str:
@@ -32,13 +24,14 @@ def mean(name: str, by: str = "") -> str:
 
 def now() -> list[Json]:
     """Return the numbers at the top."""
-    opened = f"max by ({SERVICE}, severity) (service_incidents_open{{{ABOUT}}})"
+    each = f"max by ({SERVICE}, severity) (service_incidents_open{{{ABOUT}}})"
+    opened = f"sum by (severity) ({each}) > 0"
     nothing = f'label_replace(0 * count(service_enabled{{{CHOSEN}}}), "severity", "none", "", "")'
     return [
         stat(
             "Open incidents", "Incidents that are not resolved, by their worst severity.",
-            f"sum by (severity) ({opened}) > 0 or {nothing}", legend="{{severity}}", size=(8, 4),
-            overrides=_severities(),
+            f"{opened} or {nothing} unless on () ({opened})", legend="{{severity}}", size=(8, 4),
+            overrides=by_severity(),
         ),
         stat(
             "Not taken", "Services with a critical or high incident that nobody has acknowledged.",
@@ -57,7 +50,7 @@ def now() -> list[Json]:
         stat(
             "Silenced or inhibited", "Alerts that Alertmanager knows and tells nobody about.",
             'max(alertmanager_alerts{state="suppressed"})',
-            thresholds=words.steps((None, words.PLAIN), (1, words.WARN)),
+            thresholds=words.steps((None, words.CLEAR), (1, words.WARN)),
         ),
     ]  # fmt: skip
 
@@ -66,19 +59,22 @@ def open_ones() -> list[Json]:
     """Return what is open and what fires."""
     by = f"{SERVICE}, severity"
     incidents = table(
-        "Open, by service", "Open incidents from the exporter's incident log, and whether taken.",
+        "Open, by service",
+        "Open incidents from the exporter's incident log; the overview says which are taken.",
         Column("service", "", {"links": [to_service(), silence("service", "environment")]}),
         *columns(("environment", "provider")),
-        Column("severity", "", {"mappings": words.severities(), "custom__cellOptions": CELL}),
-        Column("open", f"max by ({by}) (service_incidents_open{{{ABOUT}}}) > 0"),
-        size=(10, 8), missing="No incident is open",
+        Column("severity", "", SEVERITY),
+        Column("open", f"max by ({by}) (service_incidents_open{{{ABOUT}}}) > 0", NARROW),
+        size=(10, 8), sort=("severity", "service"), missing="No incident is open",
     )  # fmt: skip
     return [
         incidents,
         firing_alerts(ABOUT, size=(14, 8)),
         alerts(
             "Grafana's view", "The alerts as Grafana lists them: pending ones and silences too.",
-            "Prometheus", '{service=~"$service|", environment=~"$environment|"}', size=(24, 7),
+            # Prometheus is asked in patterns by itself; here several values would be a glob.
+            "Prometheus", '{service=~"${service:regex}|", environment=~"${environment:regex}|"}',
+            size=(24, 7),
         ),
     ]  # fmt: skip
 
@@ -87,14 +83,17 @@ def told() -> list[Json]:
     """Return what went out to whom, and how well."""
     sent = "sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval]))"
     failed = sent.replace("_total", "_failed_total")
+    used = sent.replace("$__rate_interval", _RANGE)
     slow = queries.quantile(0.95, "alertmanager_notification_latency_seconds", "", "integration")
     escalated = "sum by (rule, result) (increase(exporter_escalations_total[$__rate_interval]))"
     heard = "sum by (result) (increase(exporter_alertmanager_messages_total[$__rate_interval]))"
     return [
         series(
-            "Notifications", "Sent by channel; failed ones below their own name.",
-            (sent, "{{integration}}"), (f"{failed} > 0", "{{integration}} failed"),
-            bars=True, step=SLOW, size=(12, 7),
+            "Notifications",
+            "Sent by the channels that were used; failed ones below their own name.",
+            (f"{sent} and {used} > 0", "{{integration}}"),
+            (f"{failed} > 0", "{{integration}} failed"),
+            bars=True, step=SLOW, size=(12, 7), missing="Nothing sent, or no data",
         ),
         series(
             "Time to send", "95th percentile, by channel.", (slow, "{{integration}}"),
@@ -116,16 +115,19 @@ def past() -> list[Json]:
         f"sum by ({SERVICE}) ({reached.replace(ABOUT, ABOUT + _paging())})"
         f" or 0 * max by ({SERVICE}) (service_enabled{{{CHOSEN}}})"
     )
-    lasted = "sum_over_time(service:service_down:seconds1d{%s}[$__range:1d])" % CHOSEN  # noqa: UP031
+    # Not from the sums of whole days: today would be missing, and every time shorter than a day.
+    lasted = f"300 * sum_over_time(service:service_down:bool{{{CHOSEN}}}[{_RANGE}:5m])"
     return [
         series(
             "Incidents a day",
-            "By the severities they reached: one that was raised counts under both.",
+            "Those of the day before each bar, by the severities they reached: one that was raised "
+            "counts under both.",
             (f"sum by (severity) ({day})", "{{severity}}"), bars=True, step="1d", size=(12, 8),
             missing="Never an incident, or no data",
         ),
         series(
-            "Down, hours a day", "Time that each service counted as down, in the day before.",
+            "Down, hours a day",
+            "Time that each service counted as down, in the day before each bar.",
             (f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})", "{{service}}"),
             unit="s", bars=True, step="1d", size=(12, 8), defaults={"links": [of_series()]},
         ),
@@ -139,7 +141,7 @@ def past() -> list[Json]:
             Column("mean time to resolve", mean("service_incident_resolve_seconds", SERVICE),
                    {"unit": "dtdurations"}),
             Column("down", f"max by ({SERVICE}) ({lasted}) > 0", {"unit": "dtdurations"}),
-            sort="critical incidents", descending=True, missing="No incident in this time",
+            sort=("-critical incidents", "-down"), missing="No incident in this time",
         ),
     ]  # fmt: skip
 

@@ -43,7 +43,7 @@ def limits() -> list[Json]:
               Column("limit", f"max by ({by}) (service_rate_limit_limit{{{CHOSEN}}})"),
               Column("left", f"min by ({by}) (service_rate_limit_remaining{{{CHOSEN}}})"),
               Column("full again in", f"clamp_min({reset}, 0)", {"unit": "dtdurations"}),
-              size=(12, 8), hidden=("provider",),
+              size=(12, 8), hidden=("provider",), sort=("service", "environment"),
               missing="No provider tells a rate limit, or no data"),
         series("Rate limit left over time", "Share that is left, by resource.", (least, _NAME),
                unit="percentunit", missing="No provider tells a rate limit, or no data",
@@ -67,20 +67,25 @@ def keys() -> list[Json]:
     def of(name: str, of_replicas: str = "max") -> str:
         return f"{of_replicas} by ({SERVICE}) ({name}{{{CHOSEN}}})"
 
+    # A number of its own, above the others: a rejected key has to stand before one not known.
+    accepted = f"{of('service_key_valid', 'min')} or 2 * {of('service_key_configured')} ^ 0"
+
     return [
         table("Keys", "Of every service that needs a key: is there one, is it accepted, for how "
               "long, and the next one.",
               Column("service", "", LINKS), *columns(("environment", "provider")),
               Column("configured", of("service_key_configured", "min"),
                      {**shown, "mappings": words.yes_no("YES", "NO", good=True)[:1]}),
-              Column("accepted", of("service_key_valid", "min"),
-                     {**shown, "mappings": [*valid, *words.nothing(2, "not known")]}),
+              Column("accepted", accepted,
+                     {**shown, "mappings": words.mapping({
+                         0: ("REJECTED", words.BAD), 1: ("ACCEPTED", words.OK),
+                         2: ("not known", words.NO_DATA)})}),
               Column("next accepted", of("service_next_key_valid", "min"),
                      {**shown, "mappings": [*valid, *words.nothing(2, "none waits")]}),
               Column("ends", f"1000 * {of('service_key_expiry_timestamp_seconds', 'min')}",
                      {"unit": "dateTimeFromNow", "mappings": words.nothing(text="not told")}),
               Column("rotated", f"1000 * {of('service_key_rotated_timestamp_seconds')}", SINCE),
-              sort="accepted", size=(24, 8)),
+              sort=("configured", "accepted", "service"), size=(24, 8)),
         timeline("Key accepted over time", "Rejected: replace the key. A gap did not tell.",
                  of("service_key_valid", "min"), "{{service}} ({{environment}})",
                  words.yes_no("ACCEPTED", "REJECTED", good=True), size=(24, 7),

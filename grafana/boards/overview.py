@@ -6,10 +6,12 @@ from exporter.model import Verdict
 from grafana import queries, words
 from grafana.board import Row, dashboard, of_row, to_board
 from grafana.boards.common import (
+    NARROW,
     SERVICE,
     SINCE,
     STATE,
     TOLD,
+    by_severity,
     firing_alerts,
     runs_out_next,
     state_timeline,
@@ -24,8 +26,8 @@ def verdict() -> Json:
     """Return the one-word answer to: whose fault is it?"""
     about = (
         "Whose fault is it? The most far-reaching state of all chosen services: our network before "
-        "the monitoring before a provider before our key, quota or request. NO DATA: no exporter "
-        "tells anything about them."
+        "the monitoring before a provider before our key, quota or request. NO DATA: nobody looks "
+        "at one of them, and none of the others is broken."
     )
     return stat(
         "Verdict", about, queries.worst(CHOSEN), mappings=words.states(),
@@ -52,19 +54,11 @@ def by_state() -> Json:
 
 def counts() -> list[Json]:
     """Return the small numbers at the top right."""
-    severity = [
-        override(name, thresholds=words.steps((None, words.PLAIN), (1, colour)))
-        for name, colour in zip(
-            words.SEVERITIES,
-            (words.BAD, words.WARN, words.QUOTA, words.MAINTENANCE),
-            strict=True,
-        )
-    ]
     alerts = stat(
         "Firing by severity",
         "How many alerts fire, each by its worst severity.",
         f"count by (severity) ({queries.standing(ABOUT)})",
-        legend="{{severity}}", size=(5, 4), missing="NONE", overrides=severity,
+        legend="{{severity}}", size=(5, 4), missing="NONE", overrides=by_severity(),
         links=[to_board("incidents", "Incidents")],
     )  # fmt: skip
     taken = stat(
@@ -85,22 +79,30 @@ def broken() -> Json:
         "last success), why and what to do, whether an incident is open (then Alertmanager has "
         "told) and taken."
     )
-    narrow = {"custom__width": 110}
     return table(
         "What is broken", about,
-        Column("service", "", SERVICE),
-        Column("environment", "", narrow),
+        Column("service", "", {**SERVICE, "custom__width": 220}),
+        Column("environment", "", NARROW),
         Column("fault", queries.broken(CHOSEN), STATE),
-        Column("last success", queries.of_broken(queries.last_success(CHOSEN), CHOSEN), SINCE),
-        Column("reason", "", {"mappings": words.reasons(), "displayName": "why, what to do"}),
+        Column(
+            "last success", queries.of_broken(queries.last_success(CHOSEN), CHOSEN),
+            {**SINCE, "custom__width": 150},
+        ),
+        Column(
+            "reason", "",
+            {
+                "mappings": words.reasons(), "displayName": "why, what to do",
+                "custom__minWidth": 300,
+            },
+        ),
         Column("probes", queries.of_broken(queries.why(CHOSEN), CHOSEN), hidden=True),
-        Column("failed in a row", queries.of_broken(failures, CHOSEN), narrow),
+        Column("failed in a row", queries.of_broken(failures, CHOSEN), NARROW),
         Column(
             "told", queries.of_broken(queries.told(CHOSEN), CHOSEN),
-            {"mappings": TOLD, "custom__cellOptions": {"type": "color-text"}},
+            {"mappings": TOLD, "custom__cellOptions": CELL, "custom__width": 200},
         ),
-        size=(16, 9), sort="fault", descending=True, missing="Nothing is broken, or no data",
-        hidden=("provider",),
+        size=(24, 8), sort=("-fault", "environment", "service"), hidden=("provider",),
+        missing="Nothing is broken, or no data",
     )  # fmt: skip
 
 
@@ -117,7 +119,7 @@ def told() -> Json:
             "failed", f"round({failed}) and ({sent} > 0)",
             {"decimals": 0, "thresholds": words.COUNT_OF_BAD, "custom__cellOptions": CELL},
         ),
-        size=(8, 6), sort="sent", descending=True, missing="Nobody was told in this time",
+        size=(8, 8), sort=("-failed", "-sent"), missing="Nobody was told in this time",
     )  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def everything() -> Json:
     slo = f'{NAMED}, slo="availability"'
     bad = f"slo:service_sli_bad_events_per_sli_events:ratio_rate1d{{{slo}}}"
     budget = f"slo:service_error_budget_remaining:ratio30d{{{slo}}}"
-    coloured: Json = {"unit": "percentunit", "custom__cellOptions": {"type": "color-text"}}
+    coloured: Json = {"unit": "percentunit", "custom__cellOptions": CELL}
     return table(
         "All services", "Every enabled service; click one for its dashboard.",
         Column("service", "", {"links": [*SERVICE["links"], of_row("limits", "What runs out")]}),
@@ -147,7 +149,7 @@ def everything() -> Json:
             f"max by ({queries.SERVICE}) (service:probe_latency_seconds:p95_10m{{{CHOSEN}}} >= 0)",
             {"unit": "s"},
         ),
-        size=(24, 10), sort="state", descending=True,
+        size=(24, 10), sort=("-state", "environment", "service"),
     )  # fmt: skip
 
 
@@ -169,9 +171,8 @@ def board() -> Json:
         "Which external API is broken right now, since when, and is it them or us?",
         [
             Row("", [verdict(), by_state(), *counts(), broken(),
-                     runs_out_next(CHOSEN, size=(8, 9), wide=False),
-                     firing_alerts(ABOUT, size=(16, 6)), told()]),
-            Row("History", [state_timeline(CHOSEN), failures()]),
+                     firing_alerts(ABOUT, size=(14, 8)), runs_out_next(CHOSEN, size=(10, 8))]),
+            Row("History", [state_timeline(CHOSEN, size=(16, 8)), told(), failures()]),
             Row("All services", [everything()]),
         ],
     )  # fmt: skip

@@ -4,42 +4,43 @@ from __future__ import annotations
 
 from exporter.model import FACTS, PHASES
 from grafana import queries, words
-from grafana.board import ONE, Row, dashboard, events, link
+from grafana.board import ONE as CHOICE
+from grafana.board import Row, dashboard, events, link
 from grafana.boards.common import firing_alerts, runs_out_next, state_timeline
 from grafana.panels import SLOW, heatmap, history, override, series, stat, timeline
-from grafana.queries import ABOUT_NAMED, NAMED, SERVICE
+from grafana.queries import ABOUT_ONE, ONE, SERVICE
 from grafana.tables import Column, table
 from grafana.words import Json
 
-_SLO = f'{NAMED}, slo="availability"'
-_EVERYWHERE = 'environment=~".+", service=~"$service"'
+_SLO = f'{ONE}, slo="availability"'
+_EVERYWHERE = 'environment=~".+", service="$service"'
 
 
 def now() -> list[Json]:
     """Return the numbers of now."""
     month = f"slo:service_sli_bad_events_per_sli_events:ratio_rate30d{{{_SLO}}}"
     return [
-        stat("State", "Whose fault it is, now.", queries.worst(NAMED), mappings=words.states()),
+        stat("State", "Whose fault it is, now.", queries.worst(ONE), mappings=words.states()),
         stat(
             "Last success", "When a probe last succeeded; known for a day after an exporter died.",
-            f"max({queries.last_success(NAMED)})", unit="dateTimeFromNow", missing="NEVER",
+            f"max({queries.last_success(ONE)})", unit="dateTimeFromNow", missing="NEVER",
             background=False,
         ),
         stat(
             "Last probe", "When the exporter last looked. Older than three intervals is no data.",
-            f"1000 * max(probe_last_run_timestamp_seconds{{{NAMED}}})",
+            f"1000 * max(probe_last_run_timestamp_seconds{{{ONE}}})",
             unit="dateTimeFromNow", background=False,
         ),
         stat(
             "Incident", "Whether an incident is open and somebody has taken it.",
-            f"max(service_incident_acknowledged{{{NAMED}}})", missing="NONE OPEN",
+            f"max(service_incident_acknowledged{{{ONE}}})", missing="NONE OPEN",
             mappings=words.mapping({0: ("NOT TAKEN", words.BAD), 1: ("TAKEN", words.MAINTENANCE)})[
                 :1
             ],
         ),
         stat(
             "Available, 30 days", "Share of good probes among those that count for the objective.",
-            f"1 - max({queries.of_chosen(month, NAMED)})",
+            f"1 - max({queries.of_chosen(month, ONE)})",
             unit="percentunit", decimals=3, thresholds=words.AVAILABILITY,
         ),
         stat(
@@ -61,7 +62,7 @@ def facts() -> Json:
         "Registered as", "What the configuration says of it; click the runbook to open it.",
         *(Column(name) for name in ("name", "environment", "provider", "type", "team", "host")),
         Column("owner"), Column("runbook", "", runbook),
-        Column("exporters", f"count by ({kept}) (service_info{{{NAMED}}})"),
+        Column("exporters", f"count by ({kept}) (service_info{{{ONE}}})"),
         size=(24, 3), hidden=("service",),
     )  # fmt: skip
 
@@ -78,7 +79,7 @@ def reasons() -> Json:
         "Reasons",
         "Which results there were, and when; a row for each reason that occurred, in the colour "
         "of its verdict.",
-        f"sum by (reason) (increase(probe_results_total{{{NAMED}}}[$__rate_interval])) > 0",
+        f"sum by (reason) (increase(probe_results_total{{{ONE}}}[$__rate_interval])) > 0",
         "{{reason}}", unit="none", overrides=colours, show="never", interval=SLOW,
         maxDataPoints=100, size=(24, 7),
     )  # fmt: skip
@@ -86,18 +87,18 @@ def reasons() -> Json:
 
 def latency() -> list[Json]:
     """Return how slow it is, where the time goes, and whether that is usual."""
-    p95 = f"max(service:probe_latency_seconds:p95_10m{{{NAMED}}}) >= 0"
-    before = f"max(service:probe_latency_seconds:p95_10m{{{NAMED}}} offset 1w) >= 0"
+    p95 = f"max(service:probe_latency_seconds:p95_10m{{{ONE}}}) >= 0"
+    before = f"max(service:probe_latency_seconds:p95_10m{{{ONE}}} offset 1w) >= 0"
     dashed = override(
         "p95 a week before",
         custom__lineStyle={"fill": "dash", "dash": [8, 8]},
         custom__fillOpacity=0,
     )
-    phases = "max by (phase) (probe_http_duration_seconds{%s})" % NAMED  # noqa: UP031
+    phases = "max by (phase) (probe_http_duration_seconds{%s})" % ONE  # noqa: UP031
     order = [
         override(str(phase), custom__stacking={"mode": "normal", "group": "A"}) for phase in PHASES
     ]
-    buckets = f"sum by (le) (increase(probe_latency_seconds_bucket{{{NAMED}}}[$__rate_interval]))"
+    buckets = f"sum by (le) (increase(probe_latency_seconds_bucket{{{ONE}}}[$__rate_interval]))"
     return [
         series(
             "Latency, beside last week",
@@ -120,9 +121,9 @@ def latency() -> list[Json]:
 
 def limits() -> list[Json]:
     """Return what is left of limits and keys."""
-    share = f"service_rate_limit_remaining{{{NAMED}}} / (service_rate_limit_limit{{{NAMED}}} > 0)"
+    share = f"service_rate_limit_remaining{{{ONE}}} / (service_rate_limit_limit{{{ONE}}} > 0)"
     return [
-        runs_out_next(NAMED, size=(12, 7), named=False),
+        runs_out_next(ONE, size=(12, 7), named=False),
         series(
             "Rate limit left", "Share of each rate limit that the provider says is left.",
             (f"min by (resource) ({share})", "{{resource}}"), unit="percentunit", size=(12, 7),
@@ -130,24 +131,24 @@ def limits() -> list[Json]:
         ),
         timeline(
             "Key", "Whether the provider accepts our key; a gap is an answer that did not tell.",
-            f"min by ({SERVICE}) (service_key_valid{{{NAMED}}})", "{{service}}",
+            f"min by ({SERVICE}) (service_key_valid{{{ONE}}})", "{{service}}",
             words.yes_no("ACCEPTED", "REJECTED", good=True), size=(12, 4),
         ),
         timeline(
             "Provider's own status page",
             "What the provider says of itself; UNKNOWN where the page cannot be read.",
-            queries.page_state(NAMED), "{{provider}}", words.pages(), size=(12, 4),
+            queries.page_state(ONE), "{{provider}}", words.pages(), size=(12, 4),
         ),
     ]  # fmt: skip
 
 
 def objectives() -> list[Json]:
     """Return how fast the budget goes, and what our own calls meet."""
-    calls = f"sum by (code) (increase(service_requests_total{{{NAMED}}}[$__rate_interval]))"
+    calls = f"sum by (code) (increase(service_requests_total{{{ONE}}}[$__rate_interval]))"
     return [
         series(
             "Burn rate", "1 spends the error budget exactly in 30 days; 14.4 for an hour pages.",
-            (f"max by (slo) (slo:service_burn_rate:ratio_rate1h{{{NAMED}}})", "{{slo}}, 1 h"),
+            (f"max by (slo) (slo:service_burn_rate:ratio_rate1h{{{ONE}}})", "{{slo}}, 1 h"),
             missing="NO OBJECTIVE, or no data",
             lines=words.steps((None, words.OK), (1, words.QUOTA), (14.4, words.BAD)),
         ),
@@ -174,13 +175,13 @@ def board() -> Json:
         "Service registry / Service",
         "One external API: its state, why, how slow, which limits, and what its alerts say.",
         [
-            Row("", [*now(), facts(), state_timeline(NAMED, size=(24, 4)), reasons()]),
-            Row("Alerts", [firing_alerts(ABOUT_NAMED, size=(24, 5))]),
+            Row("", [*now(), facts(), state_timeline(ONE, size=(24, 4)), reasons()]),
+            Row("Alerts", [firing_alerts(ABOUT_ONE, size=(24, 5))]),
             Row("Latency", latency()),
             Row("Limits and key", limits()),
             Row("Objectives and traffic", objectives()),
             Row("Elsewhere", [elsewhere()]),
         ],
-        variables=ONE,
-        annotations=events(ABOUT_NAMED, NAMED),
+        variables=CHOICE,
+        annotations=events(ABOUT_ONE, ONE),
     )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from grafana import queries, words
-from grafana.board import PLAIN, Row, dashboard, events, of_series, to_service, variable
+from grafana.board import MANY, Row, dashboard, events, of_series, to_service, variable
 from grafana.panels import history, series, stat
-from grafana.queries import ABOUT_NAMED, NAMED
+from grafana.queries import ABOUT, CHOSEN, NAMED
 from grafana.tables import CELL, Column, table
 from grafana.words import Json
 
-_CHOSEN = 'environment=~"$environment", service=~"$service", slo=~"$slo"'
+_SLO_CHOSEN = f'{NAMED}, slo=~"$slo"'
 _BY = queries.SLO
 _SLO = variable("slo", "label_values(service_slo_objective_ratio, slo)")
-_LINES = words.steps((None, words.PLAIN), (1, words.QUOTA), (3, words.WARN), (14.4, words.BAD))
+_LINES = words.steps((None, words.CLEAR), (1, words.QUOTA), (3, words.WARN), (14.4, words.BAD))
 
 
-def recorded(name: str, more: str = "") -> str:
+def recorded(name: str) -> str:
     """A recorded series of the chosen objectives."""
-    return f"max by ({_BY}) (slo:{name}{{{_CHOSEN}{more}}})"
+    return f"max by ({_BY}) ({queries.of_chosen(f'slo:{name}{{{_SLO_CHOSEN}}}', CHOSEN)})"
 
 
 def now() -> list[Json]:
@@ -31,7 +31,7 @@ def now() -> list[Json]:
              f"count({left} <= 0) or 0 * count({left})", thresholds=words.COUNT_OF_BAD),
         stat("In danger", "Objectives with less than a quarter of their budget left.",
              f"count({left} < 0.25) or 0 * count({left})",
-             thresholds=words.steps((None, words.PLAIN), (1, words.WARN))),
+             thresholds=words.steps((None, words.CLEAR), (1, words.WARN))),
         stat("Burning now", "Objectives that spend their budget 14.4 times too fast or more.",
              f"count({burning} >= 14.4) or 0 * count({burning})", thresholds=words.COUNT_OF_BAD),
         stat("Least budget left", "The objective with the least budget left.",
@@ -43,9 +43,7 @@ def now() -> list[Json]:
 def objectives() -> Json:
     """Return the table of objectives."""
     ratio: Json = {"unit": "percentunit", "decimals": 3}
-    burn: Json = {
-        "decimals": 1, "thresholds": _LINES, "custom__cellOptions": {"type": "color-text"},
-    }  # fmt: skip
+    burn: Json = {"decimals": 1, "thresholds": _LINES, "custom__cellOptions": CELL}
     left: Json = {
         "unit": "percentunit", "decimals": 1, "thresholds": words.BUDGET,
         "custom__cellOptions": CELL,
@@ -61,7 +59,7 @@ def objectives() -> Json:
         Column("service", "", {"links": [to_service()]}),
         Column("environment"), Column("slo"),
         Column("objective", recorded("service_slo_objective:ratio"), ratio),
-        Column("achieved", f"1 - ({queries.of_chosen(good, NAMED)})", ratio),
+        Column("achieved", f"1 - ({good})", ratio),
         Column("budget left", budget, left),
         Column("left, as outage", recorded("service_error_budget_remaining:seconds30d"),
                {"unit": "dtdurations", "decimals": 0}),
@@ -69,7 +67,7 @@ def objectives() -> Json:
         Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), burn),
         Column("burn, 6 h", fast, burn),
         Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), burn),
-        sort="budget left", missing="No objective, or no data", size=(24, 9),
+        sort=("budget left",), missing="No objective, or no data", size=(24, 9),
     )  # fmt: skip
 
 
@@ -77,9 +75,8 @@ def over_time() -> list[Json]:
     """Return how budgets went."""
     name = "{{service}} {{slo}} ({{environment}})"
     links = {"links": [of_series()]}
-    eaten = (
-        f"sum by ({_BY}) (increase(service_sli_bad_events_total{{{_CHOSEN}}}[$__rate_interval]))"
-    )
+    bad = f'service_sli_bad_events_total{{{CHOSEN}, slo=~"$slo"}}'
+    eaten = f"sum by ({_BY}) (increase({bad}[$__rate_interval]))"
     day = recorded("service_sli_bad_events_per_sli_events:ratio_rate1d")
     return [
         series("Budget left over 30 days", "Falls with every bad event, rises as old ones age out.",
@@ -94,7 +91,7 @@ def over_time() -> list[Json]:
                (f"{eaten} > 0 or 0 * {eaten}", name), bars=True, step="5m", size=(24, 8),
                defaults=links),
         history("Good events by day", "Share of good events of each day, the last 30 days.",
-                f"1 - ({queries.of_chosen(day, NAMED)})", name, unit="percentunit",
+                f"1 - ({day})", name, unit="percentunit",
                 thresholds=words.AVAILABILITY, timeFrom="30d", interval="1d",
                 maxDataPoints=31, size=(24, 9)),
     ]  # fmt: skip
@@ -108,8 +105,8 @@ def board() -> Json:
         "How much error budget is left, how fast it goes, and which outage ate it. Our own bad key "
         "or empty quota burns none of it.",
         [Row("", [*now(), objectives()]), Row("Over time", over_time())],
-        variables=(*PLAIN, _SLO),
-        annotations=events(ABOUT_NAMED, NAMED),
+        variables=(*MANY, _SLO),
+        annotations=events(ABOUT, CHOSEN),
         since="now-24h",
         refresh="1m",
     )

@@ -11,7 +11,10 @@ GLOBALS = {
     "__rate_interval": "5m", "__interval": "1m", "__interval_ms": "60000", "__range": "6h",
     "__range_s": "21600", "__from": "0", "__to": "1",
 }  # fmt: skip
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::\w+)?\})")
+EVERYTHING = ".+"
+"""What All stands for; Grafana formats no such text."""
+_VARIABLE = re.compile(r"\$(?:([a-zA-Z_]\w*)|\{(\w+)(?::(\w+))?\})")
+"""`$1` of a label_replace is none."""
 
 
 def variables_of(text: str) -> set[str]:
@@ -24,9 +27,8 @@ def interpolated(text: str, values: Mapping[str, str] | None = None) -> str:
 
     def fill(found: re.Match[str]) -> str:
         name = found[1] or found[2]
-        if values is None:
-            return GLOBALS.get(name, "x")
-        return values[name]
+        value = GLOBALS.get(name, "x") if values is None else values[name]
+        return re.escape(value) if found[3] == "regex" and value != EVERYTHING else value
 
     return _VARIABLE.sub(fill, text)
 

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from exporter.model import FACTS, Reason, Verdict
-from grafana import words
+from grafana import tables, words
 from tests.grafana.reading import BOARDS, panels, properties
 
 # Machado, Oliveira & Fernandes 2009: what a linear colour looks like to whom, at full severity.
@@ -67,18 +67,48 @@ def test_states_stay_apart(eyes: str) -> None:
         assert math.dist(seen(a, eyes), seen(b, eyes)) > APART, (one, other)
 
 
+def _luminance(r: int, g: int, b: int) -> float:
+    return 0.2126 * _linear(r) + 0.7152 * _linear(g) + 0.0722 * _linear(b)
+
+
+@pytest.mark.parametrize("colour", sorted({colour for _, colour in words.STATES.values()}))
+def test_the_text_that_grafana_puts_on_a_colour_can_be_read(colour: str) -> None:
+    """It is light or dark by the brightness; `getTextColorForAlphaBackground` of @grafana/ui."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    bright = (299 * red + 587 * green + 114 * blue) / 1000 > 180
+    text = _luminance(*((32, 34, 38) if bright else (247, 248, 250)))
+
+    lighter, darker = sorted((text, _luminance(red, green, blue)), reverse=True)
+
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5, "the contrast of WCAG 2.2, level AA"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_backgrounds_are_the_tested_colours_themselves(name: str) -> None:
+    """And not gradients of them; no text has a colour that one of the two themes hides."""
+    for panel in panels(BOARDS[name]):
+        cells = [value for key, value in properties(panel) if key == "custom.cellOptions"]
+        assert all(cell == tables.CELL for cell in cells), panel["title"]
+        if panel["type"] == "stat":
+            shown = panel["options"]["colorMode"]
+            steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+            plain = [step["color"] for step in steps] == [words.PLAIN]
+            assert shown == ("value" if plain else "background_solid"), panel["title"]
+
+
 def test_every_state_verdict_and_reason_has_a_word_of_its_own() -> None:
     texts = [text for text, _ in words.STATES.values()]
     reasons = words.reasons()[0]["options"]
 
     assert len(set(texts)) == len(texts) == len(Verdict) + 2
-    assert set(reasons) == set(Reason) == set(FACTS)
-    assert all(FACTS[Reason(r)].advice in option["text"] for r, option in reasons.items())
+    assert set(reasons) - {words.UNSEEN} == set(Reason) == set(FACTS)
+    assert all(FACTS[r].advice in reasons[r]["text"] for r in Reason)
+    assert reasons[words.UNSEEN]["text"].startswith("no data: ")
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_only_the_tested_palette_is_used_and_green_is_one_colour(name: str) -> None:
-    palette = {colour for _, colour in words.STATES.values()} | {words.PLAIN}
+    palette = {colour for _, colour in words.STATES.values()} | {words.PLAIN, words.CLEAR}
 
     for panel in panels(BOARDS[name]):
         for key, value in properties(panel):
@@ -102,6 +132,6 @@ def test_silence_is_never_shown_as_well(name: str) -> None:
         special = [m for m in defaults["mappings"] if m["type"] == "special"]
         if not special:
             assert words.OK not in str(defaults), panel["title"]
-            assert defaults["thresholds"]["steps"][0]["color"] == words.PLAIN, panel["title"]
+            assert defaults["thresholds"]["steps"][0]["color"] == words.CLEAR, panel["title"]
         else:
             assert special[0]["options"]["result"]["color"] == words.NO_DATA, panel["title"]

@@ -131,6 +131,26 @@ def test_every_link_leads_to_a_dashboard_that_knows_what_it_carries(name: str) -
 
 
 @EACH
+def test_what_a_row_puts_into_an_address_is_encoded(name: str) -> None:
+    """Grafana itself leaves & # and + as they are, and an environment may contain them."""
+    for where, url in links(BOARDS[name]):
+        for field in re.findall(r"\$\{(__(?:data|field)\.[^}]*)\}", url):
+            assert field.endswith(":percentencode"), (where, field)
+
+
+@EACH
+def test_a_table_is_sorted_by_columns_that_it_shows(name: str) -> None:
+    for panel in panels(BOARDS[name]):
+        if panel["type"] == "table":
+            organize = panel["transformations"][1]["options"]
+            hidden = organize["excludeByName"]
+            shown = {organize["renameByName"].get(n, n) for n in organize["indexByName"]
+                     if n not in hidden}  # fmt: skip
+            by = [column["displayName"] for column in panel["options"].get("sortBy", ())]
+            assert set(by) <= shown, panel["title"]
+
+
+@EACH
 def test_a_service_is_chosen_in_every_selector(name: str) -> None:
     """Instead of the linter's job and instance."""
     board = BOARDS[name]

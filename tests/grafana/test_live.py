@@ -197,7 +197,7 @@ def test_a_certificate_of_three_days_runs_out_next(moments: Moments) -> None:
 def test_quota_and_key_run_out_at_their_pace(moments: Moments) -> None:
     rows = moments.desk(service="credits").table("registry-limits", "Runs out next")
 
-    assert [row["what"] for row in rows] == ["quota at this pace", "key"]
+    assert [row["what"] for row in rows] == ["quota: credits", "key"]
     assert 0 < float(rows[0]["in"]) < words.DAY
     assert float(rows[1]["in"]) == pytest.approx(20 * words.DAY, abs=60)
 

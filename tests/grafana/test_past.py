@@ -72,6 +72,7 @@ def test_choosing_a_provider_leaves_the_others_out(base: str) -> None:
         ("registry-overview", "Runs out next"),
         ("registry-overview", "Firing alerts"),
         ("registry-limits", "Keys"),
+        ("registry-slo", "Objectives and budgets"),
         ("registry-incidents", "Which services cost us sleep"),
     ):
         assert {row["service"] for row in chosen.table(board, title)} == {"stripe"}, title
@@ -123,7 +124,7 @@ def test_of_two_exporters_that_disagree_the_worse_one_is_shown(base: str) -> Non
 
     assert row["fault"] == "THE PROVIDER"
     assert row["reason"].startswith("dns: the name does not resolve"), "40 minutes ago, but last"
-    assert both.stat("registry-overview", "Services by state") == {"6": "1"}
+    assert both.stat("registry-overview", "Services by state") == {"7": "1"}
 
 
 def test_no_failure_is_a_flat_line_and_not_nothing(base: str) -> None:
@@ -140,8 +141,10 @@ def test_a_verdict_of_the_past_is_no_data(base: str) -> None:
 
     (row,) = staging.table("registry-overview", "What is broken")
 
-    assert (row["service"], row["fault"], row["reason"]) == ("forgotten", "NO DATA", "–")
-    assert staging.stat("registry-overview", "Services by state") == {"0": "1", "1": "1"}
+    assert (row["service"], row["fault"]) == ("forgotten", "NO DATA")
+    assert row["reason"] == "no data: no result for three intervals: look at the exporter"
+    assert staging.stat("registry-overview", "Services by state") == {"3": "1", "1": "1"}
+    assert staging.stat("registry-overview", "Verdict") == {"": "NO DATA"}, "not hidden by an OK"
     alone = desk(base, environment="staging", service="openai")
     assert alone.stat("registry-overview", "Verdict") == {"": "OK"}
     assert desk(base, environment="staging", service="forgotten").stat(
@@ -169,9 +172,9 @@ def test_what_is_spent_stands_before_what_will_be(base: str) -> None:
 
     seconds = [float(row["in"]) for row in rows]
     assert seconds == sorted(seconds)
-    assert rows[0]["what"] == "error budget at this pace"
-    assert "stripe" in {row["service"] for row in rows if float(row["in"]) < 0}
-    assert {"certificate", "key", "quota at this pace"} <= {row["what"] for row in rows}
+    assert rows[0]["what"] == "budget: availability"
+    assert "stripe" in {row["service"] for row in rows if float(row["in"]) == 0}
+    assert {"certificate", "key", "quota: credits"} <= {row["what"] for row in rows}
 
 
 def test_times_to_acknowledge_and_to_resolve_are_those_of_the_incidents(base: str) -> None:
@@ -205,8 +208,8 @@ def test_the_timeline_tells_when_it_began(base: str) -> None:
         "registry-service", "State over time"
     )
 
-    began = next(t for t, v in zip(found[0].times, found[0].values, strict=True) if v == 6)
-    assert set(found[0].values) == {1.0, 6.0}
+    began = next(t for t, v in zip(found[0].times, found[0].values, strict=True) if v == 7)
+    assert set(found[0].values) == {1.0, 7.0}
     assert began == pytest.approx(scene.END - 40 * 60, abs=180)
 
 
