@@ -16,6 +16,7 @@ import pytest
 import trustme
 import uvloop
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
 
 from exporter.checks import TlsSettings
 from exporter.probers._curl import CurlTransport
@@ -24,6 +25,10 @@ from exporter.probers.http import HttpProber
 from exporter.store.database import Database
 from tests.fakes import FakeClock
 from tests.vendor import Proxy, Vendor
+
+# A busy machine is no defect of what is tested.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 
 def pytest_asyncio_loop_factories(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.budget import Budget
@@ -28,7 +28,6 @@ def sent(budget: Budget, pauses: list[float], *, patient: bool) -> list[float]:
     return ticks
 
 
-@settings(deadline=None)
 @given(limits, limits, pauses, st.booleans())
 def test_no_window_ever_holds_more_than_its_limit(
     minute: int | None, hour: int | None, pauses: list[float], patient: bool
@@ -39,7 +38,6 @@ def test_no_window_ever_holds_more_than_its_limit(
     assert most_in_window(ticks, 3600) <= (hour or len(ticks))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20), pauses)
 def test_the_wait_is_no_longer_than_needed(limit: int, pauses: list[float]) -> None:
     budget = Budget(limit, None)

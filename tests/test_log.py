@@ -135,9 +135,7 @@ def test_a_value_is_quoted_where_it_must_be(make: Make, value: str, shown: str) 
 
 @styles
 @given(message=st.text(), value=st.text(st.characters(exclude_categories=[])))
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_no_text_can_make_a_second_line(
     make: Make, style: Format, message: str, value: str
 ) -> None:

@@ -681,7 +681,7 @@ def leaked(messages: list[str]) -> list[str]:
     return [message for message in messages if any(piece in message for piece in pieces)]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(files)
 def test_no_message_about_any_data_holds_a_value_of_it(found: Any) -> None:
     messages = problems_in(json.dumps(found))
@@ -689,7 +689,7 @@ def test_no_message_about_any_data_holds_a_value_of_it(found: Any) -> None:
     assert leaked(messages) == []
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     files, st.integers(0, 400), st.sampled_from(["", "\t", "'", '"', "{", "]", ": ", "!x ", "*a"])
 )

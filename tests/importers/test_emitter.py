@@ -41,7 +41,7 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and a == b
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(KEYS, DATA, max_size=4), st.booleans())
 def test_what_is_written_is_read_back_equal(data: dict[str, Any], commented: bool) -> None:
     comments: dict[Any, str] = {}

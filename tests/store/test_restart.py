@@ -174,5 +174,5 @@ async def test_an_exporter_that_ends_closes_its_database(tmp_path: Path) -> None
 
     await app.run(stop, lambda started: None)
 
-    with pytest.raises(StoreError, match="closed"):
+    with pytest.raises(StoreError, match="ProgrammingError"):
         app.store.services()

@@ -51,7 +51,7 @@ def tokens(directory: Path) -> list[bytes]:
 
 
 @given(service=st.from_regex(r"[a-z0-9-]{1,63}", fullmatch=True), key=st.text())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_encrypted_can_be_read_again(service: str, key: str) -> None:
     vault = Vault(f"{NEW}\n{OLD}\n")
 
