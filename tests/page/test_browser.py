@@ -74,6 +74,22 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
             await home.until("h1", "The one service is healthy.")
 
 
+async def test_since_when_is_never_cut_off(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+    for place, reason in enumerate(Reason):
+        stage.add(service(f"s{place}"))
+        stage.saw(f"s{place}", reason, ago=7200)
+    async with visiting(browser, stage.base, size=DESKTOP) as visit:
+        await visit.go()
+        cut = await visit.page.evaluate(
+            "[...document.querySelectorAll('.c-state .small')].filter((e) =>"
+            " e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight)"
+            ".map((e) => e.textContent)"
+        )
+
+    assert cut == []
+
+
 async def test_the_worst_moves_up_and_nothing_jumps(browser: Browser, stage: Stage) -> None:
     await scenes.mixed(stage)
     for size in (DESKTOP, PHONE):

@@ -1,0 +1,29 @@
+"""Take the README's picture of the page, as a browser shows it: `python -m tests.page.picture`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from tests.page import scenes
+from tests.page.browser import DESKTOP, chromium, visiting
+from tests.page.stage import staged
+
+PLACE = Path(__file__).parents[2] / ".github" / "page.png"
+
+
+async def take() -> None:
+    """Write the picture of a fleet with every trouble there is."""
+    with chromium() as address:
+        async with async_playwright() as driver, staged() as stage:
+            await scenes.mixed(stage)
+            browser = await driver.chromium.connect_over_cdp(address)
+            async with visiting(browser, stage.base, size=DESKTOP) as visit:
+                await visit.go()
+                await visit.page.screenshot(path=PLACE, full_page=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(take())
