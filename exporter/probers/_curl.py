@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pycurl
@@ -21,6 +22,7 @@ from exporter.probers._certificates import earliest
 from exporter.probers._curl_answer import answer_of
 from exporter.probers._curl_options import address_of, set_options
 from exporter.probers._inspection import Inspection
+from exporter.probers._readiness import Readiness, best
 from exporter.probers._resolver import ResolveError, Resolver, literal_address
 
 # A status line, the headers, the empty line; those of interim answers count as well.
@@ -86,12 +88,15 @@ class _Transfer:
 class CurlTransport:
     """Sends requests on the running loop. One instance serves every probe of a process."""
 
-    def __init__(self, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self, resolver: Resolver | None = None, readiness: Callable[[], Readiness] = best
+    ) -> None:
         self.resolver = resolver or Resolver()
+        self._make_sockets = readiness
+        self._sockets: Readiness
         self._multi: Any = None
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._timer: asyncio.Handle | None = None
-        self._watched: dict[int, int] = {}
         self._running: dict[Any, _Transfer] = {}
         self._idle: list[Any] = []
 
@@ -147,8 +152,10 @@ class CurlTransport:
         if self._timer is not None:
             self._timer.cancel()
         if self._multi is not None:
+            self._loop.remove_reader(self._sockets.fileno())
             self._multi.close()
             self._multi = None
+            self._sockets.close()
         await self.resolver.close()
 
     # -- one transfer ------------------------------------------------------------------------
@@ -234,26 +241,15 @@ class CurlTransport:
         if self._multi is not None:
             return
         self._loop = asyncio.get_running_loop()
+        self._sockets = self._make_sockets()
+        self._loop.add_reader(self._sockets.fileno(), self._on_ready)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, 1024)
 
     def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
-        known = self._watched.get(fd, 0)
-        wanted = 0 if what == pycurl.POLL_REMOVE else what
-        if known & 1 and not wanted & 1:
-            self._loop.remove_reader(fd)
-        if known & 2 and not wanted & 2:
-            self._loop.remove_writer(fd)
-        if wanted & 1 and not known & 1:
-            self._loop.add_reader(fd, self._on_ready, fd, pycurl.CSELECT_IN)
-        if wanted & 2 and not known & 2:
-            self._loop.add_writer(fd, self._on_ready, fd, pycurl.CSELECT_OUT)
-        if wanted:
-            self._watched[fd] = wanted
-        else:
-            self._watched.pop(fd, None)
+        self._sockets.watch(fd, what & pycurl.POLL_INOUT)  # POLL_REMOVE is neither bit
 
     def _on_timer(self, milliseconds: int) -> None:
         if self._timer is not None:
@@ -266,15 +262,15 @@ class CurlTransport:
 
     def _on_timeout(self) -> None:
         self._timer = None
-        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._collect()
 
-    def _on_ready(self, fd: int, mask: int) -> None:
-        self._act(fd, mask)
+    def _on_ready(self) -> None:
+        for fd, events in self._sockets.ready():
+            self._multi.socket_action(fd, events)
+        self._collect()
 
-    def _act(self, fd: int, mask: int) -> None:
-        if self._multi is None:
-            return
-        self._multi.socket_action(fd, mask)
+    def _collect(self) -> None:
         while True:
             waiting, finished, failed = self._multi.info_read()
             for curl in finished:

@@ -1,0 +1,80 @@
+"""Many sockets behind one descriptor: both ways say the same."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from exporter.probers import Request
+from exporter.probers._curl import CurlTransport
+from exporter.probers._readiness import IN, OUT, Epoll, Readiness, Selector, best
+from tests.vendor import Vendor, answer
+
+Make = Callable[[], Readiness]
+each = pytest.mark.parametrize("make", [Epoll, Selector])
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    with one, other:
+        yield one, other
+
+
+def shows(made: Readiness) -> bool:
+    """Return whether a loop that watches its descriptor would wake up."""
+    return bool(select.select([made.fileno()], [], [], 0)[0])
+
+
+@each
+def test_a_socket_is_ready_for_what_is_waited_for_only(
+    make: Make, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    made, (one, other) = make(), pair
+    made.watch(one.fileno(), IN)
+    assert (shows(made), list(made.ready())) == (False, [])
+
+    made.watch(one.fileno(), OUT)
+    assert (shows(made), list(made.ready())) == (True, [(one.fileno(), OUT)])
+
+    made.watch(one.fileno(), IN | OUT)
+    other.send(b"x")
+    assert list(made.ready()) == [(one.fileno(), IN | OUT)]
+
+    made.watch(one.fileno(), 0)
+    made.watch(one.fileno(), 0)  # libcurl may forget what it never had watched
+    assert (shows(made), list(made.ready())) == (False, [])
+    made.close()
+
+
+@each
+def test_the_other_side_is_gone(make: Make, pair: tuple[socket.socket, socket.socket]) -> None:
+    made, (one, other) = make(), pair
+    made.watch(one.fileno(), IN)
+
+    other.close()
+
+    ((fd, events),) = made.ready()
+    assert (fd, events & IN) == (one.fileno(), IN)
+    made.close()
+
+
+@each
+async def test_probes_go_through_either(make: Make, vendor: Vendor) -> None:
+    vendor.on("/", answer(200, {"status": "ok"}))
+    transport = CurlTransport(readiness=make)
+    request = Request(url=vendor.url(), method="GET", headers=(), timeout=5, allow_private=True)
+
+    answers = await asyncio.gather(*(transport.fetch(request) for _ in range(20)))
+
+    assert [found.status for found in answers] == [200] * 20
+    await transport.close()
+
+
+def test_linux_has_the_cheapest() -> None:
+    assert isinstance(best(), Epoll)
