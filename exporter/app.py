@@ -330,7 +330,7 @@ class App:
             for loop in (
                 self.persistence.run(), self.reconciliation.run(), self.canaries.run(),
                 self.polling.run(), self.loader.watch_keys(), self.aging.run(), self._measure_lag(),
-                self.live.run(),
+                self.live.run(), self.exposition.run(self.clock),
             )
         ]  # fmt: skip
         stopped = asyncio.create_task(stop.wait())

@@ -17,12 +17,13 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from exporter.config import Objectives, Target, Threshold
 from exporter.config.declarations import LatencyObjective
 from exporter.metrics import FAMILIES, Exposition, OwnMetrics
+from exporter.metrics.exposition import EVERY
 from exporter.metrics.families import When
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
 from exporter.results import Results, status_of
 from exporter.secret import Secret
 from exporter.statuspages import State
-from tests.fakes import service_target
+from tests.fakes import FakeClock, service_target
 from tests.programs import program
 
 AT = 1_800_000_000.0
@@ -206,7 +207,20 @@ async def test_states_are_counted_as_they_change(stage: Stage) -> None:
             str(status_of(t, stage.results.of(t.id))) if t.enabled else "disabled"
             for t in known.values()
         )
+        await stage.exposition.settle()
         assert +stage.exposition.statuses == counted
+
+
+async def test_little_is_left_for_a_page_to_render() -> None:
+    stage, clock = Stage(), FakeClock()
+    target = stage.put(service_target("a"))
+    running = asyncio.create_task(stage.exposition.run(clock))
+    stage.probe(target)
+
+    await clock.advance(EVERY)
+
+    assert +stage.exposition.statuses == Counter({"healthy": 1}), "nobody asked for a page"
+    running.cancel()
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"endpoint": None}])
