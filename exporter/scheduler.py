@@ -30,8 +30,9 @@ from exporter.model import (
 from exporter.probers import Endpoint, Prober
 
 _log = logging.getLogger(__name__)
-QUANTUM = 0.005
-"""Wake-ups are this far apart: uvloop spins on shorter timers, and one wake-up starts many."""
+QUANTUM = 0.010
+"""Wake-ups are this far apart: each costs a fifth of a probe, and one wake-up starts many. Longer
+ones would be seen in the measured durations: what starts together waits for each other."""
 LOOK = 0.25
 PER_HOST = 256
 AT_ONCE = 2048
@@ -49,6 +50,8 @@ class _Entry:
     target: Target
     due: float
     budget: Budget
+    share: float
+    """Its place in every interval, from 0 to 1."""
     generation: int = 0
     slowed: bool = False
     again: bool = False
@@ -105,7 +108,7 @@ class Scheduler:
             if target.endpoint is None or not target.enabled:
                 self.drop(target.id)
             elif known is None:
-                self._add(target, now + share(target.id) * min(target.interval, spread))
+                self._add(target, now, min(target.interval, spread))
             else:
                 self._change(known, target, now)
         self._set_host_limits()
@@ -122,12 +125,12 @@ class Scheduler:
             entry.again = service in self._running
             self._schedule(entry, self._clock.tick())
 
-    def _add(self, target: Target, due: float) -> None:
+    def _add(self, target: Target, now: float, within: float) -> None:
         limit = target.rate_limit
         budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
-        entry = _Entry(target, due, budget)
+        entry = _Entry(target, now, budget, share(target.id))
         self._entries[target.id] = entry
-        self._schedule(entry, due)
+        self._schedule(entry, now + entry.share * within)
 
     def _change(self, entry: _Entry, target: Target, now: float) -> None:
         before = entry.target
@@ -138,7 +141,7 @@ class Scheduler:
         if before.key != target.key or (entry.slowed and before.endpoint != target.endpoint):
             self.expedite(target.id)
         elif before.interval != target.interval:
-            self._schedule(entry, now + share(target.id) * target.interval)
+            self._schedule(entry, now + entry.share * target.interval)
 
     def _set_host_limits(self) -> None:
         """Give every host the largest limit of its services: together they get no more."""
@@ -168,10 +171,11 @@ class Scheduler:
     async def run(self, grace: float = 5.0) -> None:
         """Probe until `stop`; then wait up to *grace* seconds for what is under way."""
         tasks: set[asyncio.Task[None]] = set()
+        start = asyncio.get_running_loop().create_task  # asyncio's own looks for the loop each time
         try:
             while not self._stopping:
                 for entry in self._due():
-                    task = asyncio.create_task(self._probe(entry, entry.due))
+                    task = start(self._probe(entry, entry.due))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
                     self._next(entry, entry.due)
@@ -222,7 +226,7 @@ class Scheduler:
         if entry.slowed:
             self._schedule(entry, now + max(interval, REJECTED_INTERVAL))
             return
-        phase = share(entry.target.id) * interval
+        phase = entry.share * interval
         # The grid hangs on the wall clock, so a restart keeps everybody's place in it.
         ahead = (phase - self._clock.now()) % interval
         due = now + ahead
