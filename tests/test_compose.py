@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from exporter.cli import main
 from exporter.cli.arguments import make_parser
 from exporter.config import read_files
 from exporter.config.declarations import Monitoring
-from tests.programs import program
+from tests.programs import free_port, program, running
 
 ROOT = Path(__file__).parent.parent
 BASE, PRODUCTION = ROOT / "docker-compose.yml", ROOT / "config/production/docker-compose.yml"
@@ -103,6 +104,36 @@ def test_the_flags_of_the_others_exist(
     for argument in composed(*files)["services"][name]["command"]:
         flag = argument.partition("=")[0]
         assert re.search(rf"{re.escape(flag)}\b", known.stdout + known.stderr), flag
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "binary", "asked"),
+    [
+        ("prometheus", ("prometheus",), "/api/v1/status/runtimeinfo"),
+        ("alertmanager", ("alertmanager", "prometheus-alertmanager"), "/api/v2/status"),
+    ],
+)
+@pytest.mark.parametrize("files", [(BASE,), (BASE, PRODUCTION)])
+def test_the_others_answer_where_the_stack_asks_them(
+    name: str, binary: tuple[str, ...], asked: str, files: tuple[Path, ...], tmp_path: Path
+) -> None:
+    one = composed(*files)["services"][name]
+    (tmp_path / "empty.yml").write_text("{}")
+    (tmp_path / "alertmanager.yml").write_text("{route: {receiver: a}, receivers: [{name: a}]}")
+    config = tmp_path / ("empty.yml" if name == "prometheus" else "alertmanager.yml")
+    base = f"http://127.0.0.1:{free_port()}"
+    own = {"--config.file": config, "--storage.tsdb.path": tmp_path, "--storage.path": tmp_path}
+    flags = [
+        f"{flag}={own.get(flag, value)}" for flag, _, value in
+        (argument.partition("=") for argument in one["command"])
+    ]  # fmt: skip
+    (checked,) = (word for word in one["healthcheck"]["test"] if word.startswith("http"))
+
+    command = [program(*binary), *flags, f"--web.listen-address={base.partition('//')[2]}"]
+    with running(command, None, base):
+        for path in ("/" + checked.split("/", 3)[3], asked):
+            assert urllib.request.urlopen(base + path).status == 200, path
 
 
 @pytest.mark.parametrize("files", [(BASE,), (BASE, PRODUCTION)])
