@@ -52,6 +52,21 @@ async def test_services_are_listed_worst_first_and_a_bad_one_is_exit_code_1(
     assert "no connection: host down or firewall" in said
 
 
+async def test_a_disabled_service_is_called_so_and_listed_last(
+    vendor: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vendor.on("/", answer())
+    off = ", {id: a-disabled-one, base_url: 'http://127.0.0.1:1', enabled: false}]"
+    async with running(config(vendor).removesuffix("]") + off) as client:
+        await until_probed(client.app, "good", "bad")
+
+        await run("services", "--url", client.base)
+
+    rows = [row.split() for row in capsys.readouterr().out.splitlines() if row.startswith("│")]
+    assert [row[1] for row in rows] == ["bad", "good", "a-disabled-one"]
+    assert rows[-1][5] == "disabled"
+
+
 async def test_services_as_json_are_those_of_the_api(
     vendor: Vendor, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,7 +44,7 @@ def print_services(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"services": rows, "next": None}, indent=2))
     else:
-        _print_table(sorted(rows, key=lambda r: (_WORST.index(Status(r["status"])), r["id"])))
+        _print_table(sorted(rows, key=_rank))
     return int(any(row["status"] in (Status.UNHEALTHY, Status.DEGRADED) for row in rows))
 
 
@@ -100,13 +100,18 @@ def _new_key(source: str | None) -> Secret:
         raise UsageError(f"{source}: {error}") from None
 
 
+def _rank(row: dict[str, Any]) -> tuple[bool, int, str]:
+    return not row["enabled"], _WORST.index(Status(row["status"])), row["id"]
+
+
 def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table("service", "environment", "state", "verdict", "ms", "last good", "what to do")
     for row in rows:
-        state = Text(row["status"], _STYLE_OF.get(row["status"], ""))
+        said = row["status"] if row["enabled"] else "disabled"
+        state = Text(said, _STYLE_OF.get(said, ""))
         spent = "" if row["duration_ms"] is None else f"{row['duration_ms']:.1f}"
         table.add_row(
             Text(row["id"]), Text(row["environment"]), state, row["verdict"] or "", spent,
-            shown_time(row["last_success"]), Text(row["advice"]),
+            shown_time(row["last_success"]), Text(row["advice"] if row["enabled"] else ""),
         )  # fmt: skip
     print_table(table)
