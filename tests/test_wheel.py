@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 
@@ -105,3 +107,12 @@ def test_the_demonstration_of_an_installation_uses_the_shipped_files(
 
     assert done.stdout.strip() == str(installed / "exporter" / "demo" / "files" / "prometheus")
     assert (tmp_path / "rules" / "20-services.yml").exists()
+
+
+def test_what_is_promised_of_python_is_what_the_workflow_runs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    promised = [c.rpartition(" ")[2] for c in project["classifiers"] if "Python :: 3" in c]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+
+    assert workflow["jobs"]["tests"]["strategy"]["matrix"]["python"] == promised
+    assert project["requires-python"] == f">={promised[0]}"
