@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from exporter.matching import UnsearchableError, json_values
@@ -66,7 +67,11 @@ class Read:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+NOTHING = Read({}, {}, None, None, None, "")
+"""What most answers tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Readings:
     """Where to look in an answer; the generic headers are always looked at."""
 
@@ -83,16 +88,34 @@ class Readings:
         self, status: int, headers: Mapping[str, str], json: Callable[[], Any], now: float
     ) -> Read:
         """Return what *headers* and the lazily parsed *json* tell at the Unix time *now*."""
+        if self._in_headers_only and status != 429 and self._telling.isdisjoint(headers):
+            return NOTHING
         retry_after = self._retry_after(headers, json, now)
         if retry_after is None and status == 429:
             retry_after = self.fixed_retry
         return Read(
-            limits=dict(_limits(self.headers or _GENERIC, headers, now)),
+            limits=dict(_limits(self.headers or _LIMIT_HEADERS, headers, now)),
             quotas=dict(self._quotas(json)),
             key_expiry=self._time(self.key_expiry, headers, json, now),
             provider_seconds=_provider_seconds((*self.server_time, *_SERVER_TIME), headers),
             retry_after=retry_after,
             request_id=_request_id((*self.request_id, *_REQUEST_ID), headers),
+        )
+
+    @cached_property
+    def _in_headers_only(self) -> bool:
+        times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
+        return not self.gauges and all(time.header for time in times)
+
+    @cached_property
+    def _telling(self) -> frozenset[str]:
+        """Every header that is looked at."""
+        times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
+        return frozenset(
+            {"retry-after", "retry-after-ms", *_REQUEST_ID, *self.request_id}
+            | {limit.header for limit in self.headers or _LIMIT_HEADERS}
+            | {name for name, _ in (*_SERVER_TIME, *self.server_time)}
+            | {time.header for time in times if time.header}
         )
 
     def _quotas(self, json: Callable[[], Any]) -> Iterator[tuple[tuple[str, str], float]]:
@@ -128,10 +151,13 @@ class Readings:
         return None
 
 
+GENERIC = Readings()
+"""What any API may tell."""
+
 # RFC 9110 has Retry-After; draft-ietf-httpapi-ratelimit-headers the ratelimit ones. The seconds of
 # a generic reset are a delay when small and a Unix time when large: both are in use.
 _KINDS: tuple[Literal["limit", "remaining", "reset"], ...] = ("limit", "remaining", "reset")
-_GENERIC = (
+_LIMIT_HEADERS = (
     *(
         LimitHeader(header=f"{prefix}-{kind}", kind=kind, format="epoch_s")
         for prefix in ("x-ratelimit", "ratelimit")

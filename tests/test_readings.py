@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 from exporter.matching import NO_JSON, json_of
 from exporter.model import Limit
 from exporter.providers import presets
-from exporter.readings import Gauge, LimitHeader, Read, Readings, TimedField, TimeFormat, instant
+from exporter.readings import (
+    GENERIC,
+    NOTHING,
+    Gauge,
+    LimitHeader,
+    Read,
+    Readings,
+    TimedField,
+    TimeFormat,
+    instant,
+)
 
 NOW = 1_800_000_000.0
 JAN_2026 = 1_767_225_600.0
-GENERIC = Readings()
 
 
 def read(
@@ -26,6 +35,18 @@ def read(
     status: int = 200,
 ) -> Read:
     return readings.read(status, headers or {}, lambda: body, NOW)
+
+
+def test_an_answer_that_tells_nothing_costs_nothing_and_an_own_field_is_looked_at() -> None:
+    plain = {"content-type": "application/json", "date": "Fri, 15 Jan 2027 08:00:00 GMT"}
+    ends = TimedField(header="x-key-ends", format="epoch_s")
+    inside = TimedField(json="$.ends", format="epoch_s")
+
+    assert read(GENERIC, plain) is NOTHING
+    assert read(Readings(key_expiry=ends), plain) is NOTHING
+    assert read(Readings(key_expiry=ends), {"x-key-ends": str(NOW)}).key_expiry == NOW
+    assert read(Readings(key_expiry=inside), plain, {"ends": NOW}).key_expiry == NOW
+    assert read(Readings(fixed_retry=7.0), plain, status=429).retry_after == 7.0
 
 
 TIMES: list[tuple[str, str, float]] = [

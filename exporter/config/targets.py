@@ -18,7 +18,7 @@ from exporter.config.thresholds import thresholds_of
 from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
 from exporter.providers import Preset, PresetCheck, StatusPage, presets
-from exporter.readings import Readings
+from exporter.readings import GENERIC
 from exporter.secret import MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build
 
@@ -212,7 +212,7 @@ class _Maker:
                 rules=rules,
                 lenient=self._needs_key() and not keyed,
             ),
-            readings=self._readings(),
+            readings=self.preset.readings if self.preset else GENERIC,
             keyed=keyed,
         )
 
@@ -245,21 +245,6 @@ class _Maker:
         if prefix is None:
             prefix = preset.auth.prefix if preset else "Bearer "
         return ((header, Secret(prefix + key.reveal())),), ()
-
-    def _readings(self) -> Readings:
-        preset = self.preset
-        if preset is None:
-            return Readings()
-        limits = preset.rate_limits
-        return Readings(
-            headers=limits.headers if limits else (),
-            retry_after=limits.retry_after if limits else (),
-            fixed_retry=limits.fixed_retry if limits else None,
-            gauges=preset.gauges,
-            key_expiry=preset.key_expiry,
-            request_id=preset.request_id,
-            server_time=tuple(preset.server_time.items()),
-        )
 
     def _quota(self) -> SideRequest | None:
         preset = self.preset

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from exporter.checks import AnswerRule, Assertion, TlsSettings
 from exporter.model import Certificate, Outcome, Reason
-from exporter.readings import Readings
+from exporter.readings import GENERIC, Readings
 from exporter.secret import Secret
 
 MAX_BODY = 64 * 1024
@@ -53,7 +53,7 @@ class Endpoint:
     allow_private: bool = False
     keep_alive: bool = False
     expect: Expectations = field(default_factory=Expectations)
-    readings: Readings = field(default_factory=Readings)
+    readings: Readings = GENERIC
     keyed: bool = False
 
 

@@ -20,6 +20,7 @@ from exporter.model import Certificate, Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers._judge import judge
 from exporter.probers.shown import holds_secret
+from exporter.readings import NOTHING
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _PLAIN = frozenset({"user-agent", "accept"})
@@ -164,6 +165,8 @@ def _read(
     if answer.failure is not None:
         return {}
     read = endpoint.readings.read(answer.status, answer.headers, json, now)
+    if read is NOTHING:
+        return {}
     found = {name: getattr(read, name) for name in read.__slots__}
     if read.request_id and holds_secret(endpoint, read.request_id):
         found["request_id"] = ""

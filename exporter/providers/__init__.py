@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from exporter.checks import AnswerRule, Assertion, Confidence, Method
-from exporter.readings import Gauge, LimitHeader, TimedField
+from exporter.readings import Gauge, LimitHeader, Readings, TimedField
 from exporter.settings import Duration, Path, SettingsError, Url, build, object_schema, option
 from exporter.settings import load as read
 
@@ -129,7 +129,7 @@ class StatusPage:
     note: str = option("", "What to know.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Preset:
     """Everything we know about one API."""
 
@@ -158,6 +158,20 @@ class Preset:
     key: KeyFacts = option(doc="The key.")
     status_page: StatusPage | None = option(None, "The provider's status page.")
     caveats: tuple[str, ...] = option((), "What bit others.")
+
+    @functools.cached_property
+    def readings(self) -> Readings:
+        """Where to look in an answer; one for all services of this provider."""
+        limits = self.rate_limits
+        return Readings(
+            headers=limits.headers if limits else (),
+            retry_after=limits.retry_after if limits else (),
+            fixed_retry=limits.fixed_retry if limits else None,
+            gauges=self.gauges,
+            key_expiry=self.key_expiry,
+            request_id=self.request_id,
+            server_time=tuple(self.server_time.items()),
+        )
 
 
 def load(name: str, text: str) -> Preset:
