@@ -22,7 +22,10 @@ async def take() -> None:
             browser = await driver.chromium.connect_over_cdp(address)
             async with visiting(browser, stage.base, size=DESKTOP) as visit:
                 await visit.go()
-                await visit.page.screenshot(path=PLACE, full_page=True)
+                # So high that it needs no scroll bar, which a picture of the whole would cut away.
+                height = await visit.page.evaluate("document.documentElement.scrollHeight")
+                await visit.page.set_viewport_size({"width": DESKTOP[0], "height": height})
+                await visit.page.screenshot(path=PLACE)
 
 
 if __name__ == "__main__":
