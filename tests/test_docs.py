@@ -204,9 +204,10 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
 
 OURS = set().union(*map(options, parsers().values())) | {"--version"}
 OTHERS = {
-    # Prometheus, Alertmanager, amtool, promtool, the test runner, npm and the like
+    # Prometheus, Alertmanager, amtool, promtool, the test runner, npm, systemctl and the like
     "--storage.tsdb.retention.time", "--cluster.listen-address", "--cluster.peer", "--check",
-    "--storage.path", "--tail", "--dispatch.start-delay", "--query.max-samples", "--profile",
+    "--storage.path", "--tail", "--now", "--dispatch.start-delay", "--query.max-samples",
+    "--profile",
 }  # fmt: skip
 
 
