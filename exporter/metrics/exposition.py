@@ -94,7 +94,12 @@ class Exposition:
         """Render what has changed; the loop runs in between."""
         while self._changed:
             for _ in range(min(RENDERED, len(self._changed))):
-                self._refresh(self._changed.popitem()[1])
+                service, target = self._changed.popitem()
+                try:
+                    self._refresh(target)
+                except Exception:
+                    self._own.render_errors.inc()
+                    _log.exception("bug in rendering %s", service)
             await asyncio.sleep(0)
 
     def _refresh(self, target: Target) -> None:

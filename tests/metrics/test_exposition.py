@@ -383,3 +383,15 @@ def test_every_family_has_help_and_a_name_of_its_kind() -> None:
         assert family.help.endswith(".")
         assert family.name.endswith("_total") == (family.kind == "counter")
         assert family.when in When
+
+
+async def test_a_service_that_cannot_be_shown_leaves_the_others_fresh(stage: Stage) -> None:
+    bad, good = stage.put(service_target("bad")), stage.put(service_target("good"))
+    for target in (bad, good):
+        stage.probe(target)
+    stage.results.of("bad").last = object()  # type: ignore[assignment]
+
+    success = await stage.samples("probe_success", "service")
+
+    assert success == {("good",): 1}
+    assert (await stage.samples("exporter_render_errors_total"))[()] == 1
