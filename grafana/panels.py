@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from grafana.words import NEUTRAL, OF_TEXT, Json, nothing
+from grafana.words import NEUTRAL, OF_TEXT, PLAIN, Json, nothing
 
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 TOOLTIP: Json = {"mode": "multi", "sort": "desc", "hideZeros": False}
@@ -191,13 +191,14 @@ def timeline(
         "alignValue": "left",
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "mergeValues": True,
-        "perPage": 25,
+        "perPage": size[1],
         "rowHeight": 0.85,
         "showValue": "auto",
         "tooltip": SINGLE,
     }
+    # Not by thresholds: with mergeValues Grafana then draws those and forgets the mappings.
     defaults = {
-        "color": {"mode": "thresholds"},
+        "color": {"mode": "fixed", "fixedColor": PLAIN},
         "custom": {"fillOpacity": 85, "lineWidth": 0},
         "links": list(links),
         "mappings": list(mappings),
@@ -220,15 +221,16 @@ def history(
     unit: str,
     size: tuple[int, int] = (24, 8),
     thresholds: Json = OF_TEXT,
+    mappings: Sequence[Json] | None = None,
     overrides: Sequence[Json] = (),
     show: str = "auto",
     **more: Any,
 ) -> Json:
-    """Return one cell for each step and series."""
+    """Return one cell for each step and series; without *mappings* a missing one is NO DATA."""
     options = {
         "colWidth": 0.9,
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
-        "perPage": 25,
+        "perPage": size[1],
         "rowHeight": 0.85,
         "showValue": show,
         "tooltip": SINGLE,
@@ -236,7 +238,7 @@ def history(
     defaults = {
         "color": {"mode": "thresholds"},
         "custom": {"fillOpacity": 85, "lineWidth": 1},
-        "mappings": nothing(),
+        "mappings": nothing() if mappings is None else list(mappings),
         "noValue": "NO DATA",
         "thresholds": thresholds,
         "unit": unit,
@@ -275,7 +277,8 @@ def heatmap(title: str, about: str, expr: str, *, size: tuple[int, int] = (12, 8
 
 def bars(
     title: str, about: str, expr: str, legend: str, *,
-    unit: str, thresholds: Json, size: tuple[int, int] = (12, 8), **defaults: Any,
+    unit: str, thresholds: Json, size: tuple[int, int] = (12, 8), missing: str = "NO DATA",
+    **defaults: Any,
 ) -> Json:  # fmt: skip
     """Return one horizontal bar for each series."""
     options = {
@@ -293,8 +296,8 @@ def bars(
     }
     settings = {
         "color": {"mode": "thresholds"},
-        "mappings": nothing(),
-        "noValue": "NO DATA",
+        "mappings": nothing(text=missing),
+        "noValue": missing,
         "thresholds": thresholds,
         "unit": unit,
         **defaults,

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from exporter.model import Verdict
 from grafana.words import (
     CODES,
+    GRADES,
     IN_MAINTENANCE,
     PAGE_STATES,
-    SEVERITIES,
     SUCCESSES,
     UNSEEN,
     WITHOUT_DATA,
@@ -59,13 +59,28 @@ def watched(select: str) -> str:
     return f"service:service_watched:bool{{{select}}} == 1"
 
 
-def _coded(metric: str, label: str, select: str, codes: Iterable[tuple[str, int]]) -> str:
-    """The worst row that is 1 of a state set, as a code; one selection, not one a code."""
+def fresh(expr: str, select: str) -> str:
+    """*expr* of the watched services only; an exporter keeps the last answers of the others."""
+    return f"{expr} and {ON} ({watched(select)})"
+
+
+def times_code(label: str, codes: Iterable[tuple[str, int]]) -> str:
+    """Text that multiplies what stands before it by the code of its *label*."""
     table = " or ".join(
         f'label_replace(vector({code}), "{label}", "{value}", "", "")' for value, code in codes
     )
-    rows = f"({metric}{{{select}}} == 1) * on ({label}) group_left () ({table})"
-    return f"max by ({SERVICE}) ({rows})"
+    return f"* on ({label}) group_left () ({table})"
+
+
+def _coded(metric: str, label: str, select: str, codes: Iterable[tuple[str, int]]) -> str:
+    """The worst row that is 1 of a state set, as a code; one selection, not one a code."""
+    return f"max by ({SERVICE}) (({metric}{{{select}}} == 1) {times_code(label, codes)})"
+
+
+def counted(expr: str, label: str, codes: Iterable[int]) -> str:
+    """How often each of *codes* occurs in *expr*, in their order; `count_values` has none."""
+    rows = " or ".join(f'label_replace(vector(1), "{label}", "{code}", "", "")' for code in codes)
+    return f'({rows}) * on ({label}) count_values("{label}", {expr})'
 
 
 def state(select: str) -> str:
@@ -73,6 +88,7 @@ def state(select: str) -> str:
     verdict = _coded("service_verdict", "verdict", select, CODES.items())
     return flat(f"""
         {IN_MAINTENANCE} * (max by ({SERVICE}) (service_maintenance{{{select}}}) == 1)
+            and {ON} (max by (environment, service) (service_enabled{{{select}}}) == 1)
         or {verdict} and {ON} ({watched(select)})
         or {WITHOUT_DATA} * (max by ({SERVICE}) (service_enabled{{{select}}}) == 1)
         or {WITHOUT_DATA} * ({lost(select)})
@@ -125,11 +141,12 @@ def why(select: str) -> str:
     return f"{over('15m')} or {ON} {over('2h')} or {ON} {named}"
 
 
-def results(select: str, by: str = "reason") -> str:
-    """Failed probes a step; a zero of `ok` while probes run, so that no failure is not no data."""
+def results(select: str) -> str:
+    """Failed probes a step; a zero of `ok` while probes end, so that no failure is not no data."""
     failed = f"increase(probe_results_total{{{select}, {FAILED}}}[$__rate_interval])"
-    well = f'increase(probe_results_total{{{select}, reason="ok"}}[$__rate_interval])'
-    return f"sum by ({by}) ({failed}) > 0 or 0 * sum by ({by}) ({well})"
+    ended = f"increase(probe_results_total{{{select}}}[$__rate_interval])"
+    zero = f'label_replace(0 * (sum({ended}) > 0), "reason", "ok", "", "")'
+    return f"sum by (reason) ({failed}) > 0 or {zero}"
 
 
 def of_chosen(expr: str, select: str) -> str:
@@ -160,61 +177,52 @@ def running_out(select: str, count: int) -> str:
 
     What is spent is at 0: nobody knows since when.
     """
+    certificate = f"min by ({SERVICE}) (probe_ssl_earliest_cert_expiry{{{select}}}) - time()"
+    key = f"min by ({SERVICE}) (service_key_expiry_timestamp_seconds{{{select}}}) - time()"
     quota = f"service_quota_remaining{{{select}}}"
+    quota_left = f"""clamp_min(min by ({SERVICE}, resource) (
+        {quota} / (0 - (deriv({quota}[6h]) < 0)) or {quota} <= 0
+    ), 0)"""
     named_only = select.replace(', provider=~"$provider"', "")
     left = f"slo:service_error_budget_remaining:ratio30d{{{named_only}}}"
     burning = f"slo:service_burn_rate:ratio_rate6h{{{named_only}}}"
-
-    def named(what: str, expr: str, label: str = "") -> str:
-        return f'label_replace({flat(expr)}, "what", "{what}", "{label}", "(.*)")'
-
+    budget = f"30 * 86400 * clamp_min({left} / ({burning} > 0) or {left} <= 0, 0)"
     parts = (
-        named(
-            "certificate",
-            f"min by ({SERVICE}) (probe_ssl_earliest_cert_expiry{{{select}}}) - time()",
-        ),
-        named(
-            "key",
-            f"min by ({SERVICE}) (service_key_expiry_timestamp_seconds{{{select}}}) - time()",
-        ),
-        named(
-            "quota: $1",
-            f"""clamp_min(min by ({SERVICE}, resource) (
-                {quota} / (0 - (deriv({quota}[6h]) < 0)) or {quota} <= 0
-            ), 0)""",
-            "resource",
-        ),
-        named(
-            "budget: $1",
-            of_chosen(
-                f"30 * 86400 * clamp_min({left} / ({burning} > 0) or {left} <= 0, 0)", select
-            ),
-            "slo",
-        ),
+        _named("certificate", fresh(certificate, select)),
+        _named("key", fresh(key, select)),
+        _named("quota: $1", fresh(quota_left, select), "resource"),
+        _named("budget: $1", of_chosen(budget, select), "slo"),
     )
     return f"sort(bottomk({count}, {' or '.join(parts)}))"
 
 
-def standing(select: str) -> str:
-    """Alerts that fire; one that is at its worst severity is not there at a lower one too."""
-    worst_word = SEVERITIES[0]
-    fires = f'{select}, alertstate="firing", severity'
-    worst_ones = f'ALERTS{{{fires}="{worst_word}"}}'
-    same = "on (alertname, environment, service, provider, slo, instance)"
-    return f'{worst_ones} or ALERTS{{{fires}!~"{worst_word}|none"}} unless {same} {worst_ones}'
+def _named(what: str, expr: str, label: str = "") -> str:
+    return f'label_replace({flat(expr)}, "what", "{what}", "{label}", "(.*)")'
+
+
+_ALERT = "alertname, environment, service, provider, team, slo, instance"
+
+
+def grade(select: str) -> str:
+    """The worst severity at which each alert fires, as a code of `words.GRADES`."""
+    fires = f'ALERTS{{{select}, alertstate="firing"}}'
+    return f"max by ({_ALERT}) ({fires} {times_code('severity', GRADES.items())})"
 
 
 def firing(select: str) -> str:
-    """Since when each alert fires, in milliseconds."""
-    kept = "alertname, severity, environment, service, provider, team, slo, instance"
-    began = f"ALERTS_FOR_STATE{{{select}}}"
-    return f"1000 * max by ({kept}) ({began} and ignoring (alertstate) ({standing(select)}))"
+    """Since when each alert fires, at whatever severity, in milliseconds."""
+    fires = f'ALERTS{{{select}, alertstate="firing", severity!="none"}}'
+    began = f"ALERTS_FOR_STATE{{{select}}} and ignoring (alertstate) {fires}"
+    return f"1000 * min by ({_ALERT}) ({began})"
 
 
 def grew(name: str, select: str, by: str, over: str) -> str:
-    """What a counter grew by, its very first event included, which increase() misses."""
+    """What a counter grew by, its very first event included, which increase() misses.
+
+    What was not scraped just then is taken from the hours before.
+    """
     now = f"max by ({by}) ({name}{{{select}}})"
-    before = f"max by ({by}) ({name}{{{select}}} offset {over})"
+    before = f"max by ({by}) (last_over_time({name}{{{select}}}[6h] offset {over}))"
     return f"{now} - ({before} or 0 * {now})"
 
 

@@ -60,6 +60,8 @@ UNSEEN = "no_data"
 """Stands where reasons stand when nobody looked."""
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 SEVERITY_COLOURS = dict(zip(SEVERITIES, (BAD, WARN, QUOTA, MAINTENANCE), strict=True))
+GRADES = {name: len(SEVERITIES) - i for i, name in enumerate(SEVERITIES)}
+"""A severity as a number: as words `low` would stand before `medium`."""
 SUCCESSES = tuple(r for r in Reason if FACTS[r].verdict is Verdict.OK)
 PAGE_STATES = tuple(PageState)
 _PAGE_COLOURS = {
@@ -94,10 +96,9 @@ def states() -> list[Json]:
     return mapping(STATES)
 
 
-def severities() -> list[Json]:
-    """Map the label `severity`."""
-    words = {name: (name.upper(), colour) for name, colour in SEVERITY_COLOURS.items()}
-    return [mapping(words)[0]]
+def grades() -> list[Json]:
+    """Map the codes of `queries.grade`."""
+    return mapping({code: (name.upper(), SEVERITY_COLOURS[name]) for name, code in GRADES.items()})
 
 
 def reasons() -> list[Json]:

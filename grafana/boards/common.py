@@ -12,7 +12,7 @@ SINCE: Json = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never"
 STATE: Json = {"mappings": words.states(), "custom__cellOptions": CELL, "custom__width": 150}
 NARROW: Json = {"custom__width": 120}
 SEVERITY: Json = {
-    "mappings": words.severities(), "custom__cellOptions": CELL, "custom__width": 100,
+    "mappings": words.grades(), "custom__cellOptions": CELL, "custom__width": 100,
 }  # fmt: skip
 SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
 TOLD = words.mapping(
@@ -36,17 +36,17 @@ def firing_alerts(select: str, *, size: tuple[int, int]) -> Json:
     """Return the table of alerts that fire, with their age and a link to silence each."""
     about = (
         "Alerts that fire, from Prometheus itself; so they are here even where Grafana's own list "
-        "is not; the worst severity of each, the newest first. Click one to silence it."
+        "is not; each once, at its worst severity, the newest first. Click one to silence it."
     )
     one = silence("alertname", optional=("service", "environment", "instance"))
     return table(
         "Firing alerts", about,
         Column("alertname", "", {"links": [one], "custom__minWidth": 220}),
-        Column("severity", "", SEVERITY),
+        Column("severity", queries.grade(select), SEVERITY),
         Column("service", "", {"links": [to_service()]}),
         Column("environment", "", NARROW), Column("team", "", NARROW), Column("instance"),
         Column("since", queries.firing(select), {**SINCE, **NARROW}),
-        size=size, sort=("severity", "-since"), missing="No alert fires",
+        size=size, sort=("-severity", "-since"), missing="No alert fires",
         hidden=("provider", "slo"),
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ def runs_out_next(
             "in",
             queries.running_out(select, count),
             {
-                "unit": "dtdurations", "decimals": 0, "thresholds": words.REMAINING,
+                "unit": "dtdurations", "decimals": 1, "thresholds": words.REMAINING,
                 "custom__cellOptions": CELL,
             },
         ),

@@ -11,6 +11,7 @@ from grafana.tables import Column, columns, table
 from grafana.words import Json
 
 _RANGE = "$__range"
+_LASTED: Json = {"unit": "dtdurations", "decimals": 1}
 
 
 def mean(name: str, by: str = "") -> str:
@@ -39,12 +40,12 @@ def now() -> list[Json]:
         ),
         stat(
             "Mean time to acknowledge", "From the start until somebody took it, in this time.",
-            mean("service_incident_acknowledge_seconds"), unit="dtdurations", decimals=0,
+            mean("service_incident_acknowledge_seconds"), unit="dtdurations", decimals=1,
             missing="NONE TAKEN", background=False,
         ),
         stat(
             "Mean time to resolve", "From start to end, of incidents that ended in this time.",
-            mean("service_incident_resolve_seconds"), unit="dtdurations", decimals=0,
+            mean("service_incident_resolve_seconds"), unit="dtdurations", decimals=1,
             missing="NONE ENDED", background=False,
         ),
         stat(
@@ -57,15 +58,17 @@ def now() -> list[Json]:
 
 def open_ones() -> list[Json]:
     """Return what is open and what fires."""
-    by = f"{SERVICE}, severity"
+    opened = f"max by ({SERVICE}, severity) (service_incidents_open{{{ABOUT}}}) > 0"
+    code = queries.times_code("severity", words.GRADES.items())
     incidents = table(
         "Open, by service",
         "Open incidents from the exporter's incident log; the overview says which are taken.",
         Column("service", "", {"links": [to_service(), silence("service", "environment")]}),
         *columns(("environment", "provider")),
-        Column("severity", "", SEVERITY),
-        Column("open", f"max by ({by}) (service_incidents_open{{{ABOUT}}}) > 0", NARROW),
-        size=(10, 8), sort=("severity", "service"), missing="No incident is open",
+        Column("severity", f"({opened}) ^ 0 {code}", SEVERITY),
+        Column("open", opened, NARROW),
+        size=(10, 8), sort=("-severity", "service"), missing="No incident is open",
+        hidden=("severity",),
     )  # fmt: skip
     return [
         incidents,
@@ -123,13 +126,15 @@ def past() -> list[Json]:
             "Those of the day before each bar, by the severities they reached: one that was raised "
             "counts under both.",
             (f"sum by (severity) ({day})", "{{severity}}"), bars=True, step="1d", size=(12, 8),
-            missing="Never an incident, or no data",
+            timeFrom="30d", missing="Never an incident, or no data",
         ),
         series(
             "Down, hours a day",
             "Time that each service counted as down, in the day before each bar.",
-            (f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})", "{{service}}"),
-            unit="s", bars=True, step="1d", size=(12, 8), defaults={"links": [of_series()]},
+            (f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})",
+             "{{service}} ({{environment}})"),
+            unit="s", bars=True, step="1d", size=(12, 8), timeFrom="30d",
+            defaults={"links": [of_series()]},
         ),
         table(
             "Which services cost us sleep", "The chosen time, by service.",
@@ -137,10 +142,10 @@ def past() -> list[Json]:
             *columns(("environment", "provider")),
             Column("critical incidents", pages, {"decimals": 0}),
             Column("mean time to acknowledge",
-                   mean("service_incident_acknowledge_seconds", SERVICE), {"unit": "dtdurations"}),
+                   mean("service_incident_acknowledge_seconds", SERVICE), _LASTED),
             Column("mean time to resolve", mean("service_incident_resolve_seconds", SERVICE),
-                   {"unit": "dtdurations"}),
-            Column("down", f"max by ({SERVICE}) ({lasted}) > 0", {"unit": "dtdurations"}),
+                   _LASTED),
+            Column("down", f"max by ({SERVICE}) ({lasted}) > 0", _LASTED),
             sort=("-critical incidents", "-down"), missing="No incident in this time",
         ),
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from grafana.board import Row, dashboard, of_series
 from grafana.boards.common import SERVICE as LINKS
 from grafana.boards.common import SINCE, runs_out_next
 from grafana.panels import SLOW, bars, series, timeline
-from grafana.queries import CHOSEN, SERVICE
+from grafana.queries import CHOSEN, SERVICE, fresh
 from grafana.tables import CELL, Column, columns, table
 from grafana.words import Json
 
@@ -24,38 +24,41 @@ def limits() -> list[Json]:
     """Return rate limits and quotas."""
     by = f"{SERVICE}, resource"
     share = f"service_rate_limit_remaining{{{CHOSEN}}} / (service_rate_limit_limit{{{CHOSEN}}} > 0)"
-    least = f"min by ({by}) ({share})"
+    least = fresh(f"min by ({by}) ({share})", CHOSEN)
     reset = f"max by ({by}) (service_rate_limit_reset_timestamp_seconds{{{CHOSEN}}}) - time()"
+    limit = f"max by ({by}) (service_rate_limit_limit{{{CHOSEN}}})"
+    left = f"min by ({by}) (service_rate_limit_remaining{{{CHOSEN}}})"
+    quota = f"min by ({by}, unit) (service_quota_remaining{{{CHOSEN}}})"
     refused = (
-        f'sum by (service, reason) (increase(probe_results_total{{{CHOSEN}, '
-        f'reason=~"{_reasons(Verdict.QUOTA)}"}}[$__rate_interval]))'
+        f'sum by (environment, service, reason) (increase(probe_results_total{{{CHOSEN}, '
+        f'reason=~"{_reasons(Verdict.QUOTA)}"}}[$__rate_interval])) > 0'
     )  # fmt: skip
     calls = (
-        f'sum by (service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
-        "[$__rate_interval]))"
+        f'sum by (environment, service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
+        "[$__rate_interval])) > 0"
     )
     return [
         bars("Rate limit left", "Share that the provider says is left; the tightest first.",
              f"sort(bottomk(20, {least}))", _NAME, unit="percentunit", thresholds=_HEADROOM,
-             min=0, max=1, noValue="No provider tells a rate limit, or no data"),
+             min=0, max=1, missing="No provider tells a rate limit, or no data"),
         table("Rate limits", "The same in numbers, and when each is full again.",
               Column("service", "", LINKS), *columns(("environment", "resource")),
-              Column("limit", f"max by ({by}) (service_rate_limit_limit{{{CHOSEN}}})"),
-              Column("left", f"min by ({by}) (service_rate_limit_remaining{{{CHOSEN}}})"),
-              Column("full again in", f"clamp_min({reset}, 0)", {"unit": "dtdurations"}),
+              Column("limit", fresh(limit, CHOSEN)), Column("left", fresh(left, CHOSEN)),
+              Column("full again in", fresh(f"clamp_min({reset}, 0)", CHOSEN),
+                     {"unit": "dtdurations", "decimals": 1}),
               size=(12, 8), hidden=("provider",), sort=("service", "environment"),
               missing="No provider tells a rate limit, or no data"),
         series("Rate limit left over time", "Share that is left, by resource.", (least, _NAME),
                unit="percentunit", missing="No provider tells a rate limit, or no data",
                defaults={"links": [of_series()]}),
         series("Quota left", "What is left of quotas and credits, in the provider's own units.",
-               (f"min by ({by}, unit) (service_quota_remaining{{{CHOSEN}}})",
-                "{{service}} {{resource}} in {{unit}}"),
+               (fresh(quota, CHOSEN), "{{service}} {{resource}} in {{unit}} ({{environment}})"),
                missing="No provider tells a quota, or no data"),
         series("Refused for a quota or a rate limit",
                "Probes refused, and calls of our own answered with 429.",
-               (refused, "{{service}} {{reason}}"), (calls, "{{service}} own calls, 429"),
-               bars=True, step=SLOW, size=(24, 7)),
+               (refused, "{{service}} {{reason}} ({{environment}})"),
+               (calls, "{{service}} own calls, 429 ({{environment}})"),
+               bars=True, step=SLOW, size=(24, 7), missing="Nothing refused, or no data"),
     ]  # fmt: skip
 
 
@@ -99,9 +102,9 @@ def certificates() -> list[Json]:
     cost = f"sum by ({SERVICE}) (rate(probe_attempts_total{{{CHOSEN}}}[$__rate_interval]))"
     return [
         bars("Certificates end in", "The earliest expiry of each chain, the soonest first.",
-             f"sort(bottomk(20, {left}))", "{{service}} ({{environment}})", unit="dtdurations",
-             thresholds=words.REMAINING, min=0, max=90 * words.DAY, decimals=0,
-             noValue="No service over TLS, or no data"),
+             f"sort(bottomk(20, {fresh(left, CHOSEN)}))", "{{service}} ({{environment}})",
+             unit="dtdurations", thresholds=words.REMAINING, min=0, max=90 * words.DAY, decimals=1,
+             missing="No service over TLS, or no data"),
         series("Probe requests a day", "What watching costs, retries included, at the pace of now.",
                (f"{words.DAY} * {cost}", "{{service}} ({{environment}})"), step=SLOW,
                defaults={"links": [of_series()]}),

@@ -47,7 +47,8 @@ def exporters() -> list[Json]:
     restart = f"max by (instance) (process_start_time_seconds{{{_JOB}}})"
     loaded = "max by (instance) (exporter_config_last_reload_success_timestamp_seconds)"
     last = f"probe_last_run_timestamp_seconds{{{queries.CHOSEN}}}"
-    silent = f"time() - max by ({queries.SERVICE}) ({last})"
+    enabled = f"max by (environment, service) (service_enabled{{{queries.CHOSEN}}}) == 1"
+    silent = f"time() - max by ({queries.SERVICE}) ({last}) and {queries.ON} ({enabled})"
     date = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
     return [
         table("Exporters and their versions", "One row for each exporter.",
@@ -67,7 +68,7 @@ def exporters() -> list[Json]:
                unit="s", step="2m", size=(12, 6)),
         bars("Longest without a probe", "Time since the last probe, the longest first.",
              f"sort_desc(topk(10, {silent}))", "{{service}} ({{environment}})",
-             unit="dtdurations", size=(24, 7), decimals=0, min=0,
+             unit="dtdurations", size=(24, 7), decimals=1, min=0,
              thresholds=words.steps((None, words.OK), (600, words.WARN), (3600, words.BAD))),
     ]  # fmt: skip
 
@@ -101,6 +102,7 @@ def pipeline() -> list[Json]:
         "max by (rule_group) (prometheus_rule_group_last_duration_seconds"
         " / prometheus_rule_group_interval_seconds)"
     )
+    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__range]))"
     unsent = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
     age = "time() - (max(exporter_incidents_reconcile_last_success_timestamp_seconds) > 0)"
     return [
@@ -109,7 +111,8 @@ def pipeline() -> list[Json]:
                size=(12, 7)),
         series("Rule evaluation", "Share of its interval that a group takes; at 100 % it is late.",
                (used, "{{rule_group}}"), unit="percentunit", size=(12, 7)),
-        stat("Notifications that failed", "In the chosen time, by channel.", f"round({unsent})",
+        stat("Notifications that failed", "In the chosen time, by channel that was used.",
+             f"round({unsent}) and {sent} > 0", missing="NONE SENT, or no data",
              legend="{{integration}}", thresholds=words.COUNT_OF_BAD, size=(16, 5), decimals=0),
         stat("Incident log compared", "How long ago the incident log last compared itself with "
              "Alertmanager.", age, unit="s", decimals=0, size=(8, 5), missing="NEVER",

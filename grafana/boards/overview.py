@@ -11,7 +11,6 @@ from grafana.boards.common import (
     SINCE,
     STATE,
     TOLD,
-    by_severity,
     firing_alerts,
     runs_out_next,
     state_timeline,
@@ -47,18 +46,27 @@ def by_state() -> Json:
         for code, (text, colour) in words.STATES.items()
     ]
     return stat(
-        "Services by state", about, f'count_values("state", {queries.state(CHOSEN)})',
+        "Services by state", about,
+        queries.counted(queries.state(CHOSEN), "state", sorted(words.STATES, reverse=True)),
         legend="{{state}}", size=(12, 4), overrides=tiles,
     )  # fmt: skip
 
 
 def counts() -> list[Json]:
     """Return the small numbers at the top right."""
+    tiles = [
+        override(
+            str(code),
+            displayName=name,
+            thresholds=words.steps((None, words.SEVERITY_COLOURS[name])),
+        )
+        for name, code in words.GRADES.items()
+    ]
     alerts = stat(
         "Firing by severity",
         "How many alerts fire, each by its worst severity.",
-        f"count by (severity) ({queries.standing(ABOUT)})",
-        legend="{{severity}}", size=(5, 4), missing="NONE", overrides=by_severity(),
+        queries.counted(queries.grade(ABOUT), "grade", words.GRADES.values()),
+        legend="{{grade}}", size=(5, 4), missing="NONE", overrides=tiles,
         links=[to_board("incidents", "Incidents")],
     )  # fmt: skip
     taken = stat(

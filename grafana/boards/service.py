@@ -20,35 +20,35 @@ def now() -> list[Json]:
     """Return the numbers of now."""
     month = f"slo:service_sli_bad_events_per_sli_events:ratio_rate30d{{{_SLO}}}"
     return [
-        stat("State", "Whose fault it is, now.", queries.worst(ONE), mappings=words.states()),
         stat(
-            "Last success", "When a probe last succeeded; known for a day after an exporter died.",
+            "State", "Whose fault it is, now; NO DATA if nobody has looked for three intervals.",
+            queries.worst(ONE), mappings=words.states(),
+        ),
+        stat(
+            "Last success", "When a probe last succeeded; known for 12 h after an exporter died.",
             f"max({queries.last_success(ONE)})", unit="dateTimeFromNow", missing="NEVER",
             background=False,
         ),
         stat(
-            "Last probe", "When the exporter last looked. Older than three intervals is no data.",
-            f"1000 * max(probe_last_run_timestamp_seconds{{{ONE}}})",
-            unit="dateTimeFromNow", background=False,
-        ),
-        stat(
             "Incident", "Whether an incident is open and somebody has taken it.",
-            f"max(service_incident_acknowledged{{{ONE}}})", missing="NONE OPEN",
-            mappings=words.mapping({0: ("NOT TAKEN", words.BAD), 1: ("TAKEN", words.MAINTENANCE)})[
-                :1
-            ],
+            f"max(service_incident_acknowledged{{{ONE}}})"
+            f" or -1 * max(service_enabled{{{ONE}}}) ^ 0",
+            mappings=words.mapping({
+                -1: ("NONE OPEN", words.CLEAR), 0: ("NOT TAKEN", words.BAD),
+                1: ("TAKEN", words.MAINTENANCE),
+            }),
         ),
         stat(
             "Available, 30 days", "Share of good probes among those that count for the objective.",
             f"1 - max({queries.of_chosen(month, ONE)})",
-            unit="percentunit", decimals=3, thresholds=words.AVAILABILITY,
+            unit="percentunit", decimals=3, thresholds=words.AVAILABILITY, size=(6, 4),
         ),
         stat(
             "Budget left",
             "Outage that the availability objective still allows in these 30 days; below zero it "
             "is missed.",
-            f"min(slo:service_error_budget_remaining:seconds30d{{{_SLO}}})", unit="dtdurations",
-            decimals=0, missing="NO OBJECTIVE",
+            f"min(slo:service_error_budget_remaining:seconds30d{{{_SLO}}})", unit="s",
+            decimals=1, missing="NO OBJECTIVE, or no data", size=(6, 4),
             thresholds=words.steps((None, words.BAD), (0, words.OK)),
         ),
     ]  # fmt: skip
@@ -63,7 +63,7 @@ def facts() -> Json:
         *(Column(name) for name in ("name", "environment", "provider", "type", "team", "host")),
         Column("owner"), Column("runbook", "", runbook),
         Column("exporters", f"count by ({kept}) (service_info{{{ONE}}})"),
-        size=(24, 3), hidden=("service",),
+        size=(24, 4), hidden=("service",),
     )  # fmt: skip
 
 
@@ -81,6 +81,7 @@ def reasons() -> Json:
         "of its verdict.",
         f"sum by (reason) (increase(probe_results_total{{{ONE}}}[$__rate_interval])) > 0",
         "{{reason}}", unit="none", overrides=colours, show="never", interval=SLOW,
+        mappings=(), thresholds=words.NEUTRAL,  # a gap: not this one, then
         maxDataPoints=100, size=(24, 7),
     )  # fmt: skip
 
@@ -126,7 +127,8 @@ def limits() -> list[Json]:
         runs_out_next(ONE, size=(12, 7), named=False),
         series(
             "Rate limit left", "Share of each rate limit that the provider says is left.",
-            (f"min by (resource) ({share})", "{{resource}}"), unit="percentunit", size=(12, 7),
+            (f"min by (resource) ({queries.fresh(share, ONE)})", "{{resource}}"),
+            unit="percentunit", size=(12, 7),
             missing="The provider tells no rate limit, or no data",
         ),
         timeline(

@@ -35,8 +35,9 @@ def now() -> list[Json]:
         stat("Burning now", "Objectives that spend their budget 14.4 times too fast or more.",
              f"count({burning} >= 14.4) or 0 * count({burning})", thresholds=words.COUNT_OF_BAD),
         stat("Least budget left", "The objective with the least budget left.",
-             f"bottomk(1, {left})", unit="percentunit", decimals=1, legend="{{service}} {{slo}}",
-             thresholds=words.BUDGET, links=[of_series()], size=(8, 4)),
+             f"bottomk(1, {left})", unit="percentunit", decimals=1,
+             legend="{{service}} {{slo}} ({{environment}})", thresholds=words.BUDGET,
+             links=[of_series()], size=(8, 4)),
     ]  # fmt: skip
 
 
@@ -62,8 +63,8 @@ def objectives() -> Json:
         Column("achieved", f"1 - ({good})", ratio),
         Column("budget left", budget, left),
         Column("left, as outage", recorded("service_error_budget_remaining:seconds30d"),
-               {"unit": "dtdurations", "decimals": 0}),
-        Column("gone in", until, {"unit": "dtdurations", "decimals": 0}),
+               {"unit": "s", "decimals": 1}),
+        Column("gone in", until, {"unit": "dtdurations", "decimals": 1}),
         Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), burn),
         Column("burn, 6 h", fast, burn),
         Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), burn),
@@ -90,7 +91,7 @@ def over_time() -> list[Json]:
         series("What ate the budget", "Bad events; put the alerts over them to see which outage.",
                (f"{eaten} > 0 or 0 * {eaten}", name), bars=True, step="5m", size=(24, 8),
                defaults=links),
-        history("Good events by day", "Share of good events of each day, the last 30 days.",
+        history("Good events by day", "Share of good events of the day before each date.",
                 f"1 - ({day})", name, unit="percentunit",
                 thresholds=words.AVAILABILITY, timeFrom="30d", interval="1d",
                 maxDataPoints=31, size=(24, 9)),

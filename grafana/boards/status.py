@@ -46,7 +46,8 @@ def past() -> list[Json]:
 
     return [
         history(
-            "90 days", "How available each service was, day by day; grey before it was watched.",
+            "90 days",
+            "How available each was in the day before each date; grey before it was watched.",
             good("1d"), "{{service}}", unit="percentunit", thresholds=words.AVAILABILITY,
             show="never", timeFrom="90d", interval="1d", maxDataPoints=91, size=(24, 9),
         ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from exporter.config import Objectives, Target
 from exporter.config.declarations import Alerts, LatencyObjective
@@ -39,6 +40,12 @@ STAGING = {"openai": "openai", "forgotten": "custom", "removed": "custom"}
 PROVIDERS = SERVICES | STAGING
 FORGOTTEN_SINCE = END - 20 * MINUTE
 """Its exporter lives but probes it no more, and still shows its last verdict: ok."""
+LEFT_BEHIND: dict[str, Any] = {
+    "certificate": Certificate(expiry=END + 2.0 * DAY),
+    "limits": {"requests": Limit(limit=100, remaining=80, reset=END + 60.0)},
+    "quotas": {("credits", "usd"): 0.0},
+}
+"""What it told when it was still probed."""
 REMOVED_AT = END - 30 * MINUTE
 """A service was taken out of the configuration of an exporter that lives."""
 SPLIT_AT = END - 40 * MINUTE
@@ -112,7 +119,8 @@ class Exporter:
             if name == "split" and self.since == PAIRED and int(at + 5) != SPLIT_AT:
                 continue
             seen = outcome_of(name, at) if self.environment == "production" else Outcome(
-                reason=Reason.OK, duration=0.2, status=200
+                reason=Reason.OK, duration=0.2, status=200,
+                **(LEFT_BEHIND if name == "forgotten" else {}),
             )  # fmt: skip
             if name == "split" and self.since == PAIRED:
                 seen = Outcome(reason=Reason.DNS)

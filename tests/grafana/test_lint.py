@@ -131,6 +131,31 @@ def test_every_link_leads_to_a_dashboard_that_knows_what_it_carries(name: str) -
 
 
 @EACH
+def test_no_timeline_is_merged_by_thresholds(name: str) -> None:
+    """Grafana then draws the thresholds and forgets the mappings (`prepareTimelineFields`)."""
+    for panel in panels(BOARDS[name]):
+        if panel["type"] == "state-timeline" and panel["options"]["mergeValues"]:
+            assert panel["fieldConfig"]["defaults"]["color"]["mode"] == "fixed", panel["title"]
+            assert panel["fieldConfig"]["defaults"]["mappings"], panel["title"]
+
+
+@EACH
+def test_a_duration_has_two_units_and_is_never_negative(name: str) -> None:
+    """`dtdurations` calls a negative one "ago", and without decimals 1 h 59 min "1 hour"."""
+    for panel in panels(BOARDS[name]):
+        fields = [panel["fieldConfig"]["defaults"]] + [
+            {entry["id"]: entry["value"] for entry in override["properties"]}
+            for override in panel["fieldConfig"]["overrides"]
+        ]
+        for field in fields:
+            assert field.get("unit") != "dtdurations" or field["decimals"] == 1, panel["title"]
+        for target in panel["targets"]:
+            assert "budget_remaining:seconds" not in target["expr"] or not any(
+                field.get("unit") == "dtdurations" and panel["type"] == "stat" for field in fields
+            ), panel["title"]
+
+
+@EACH
 def test_what_a_row_puts_into_an_address_is_encoded(name: str) -> None:
     """Grafana itself leaves & # and + as they are, and an environment may contain them."""
     for where, url in links(BOARDS[name]):

@@ -145,6 +145,9 @@ def test_a_verdict_of_the_past_is_no_data(base: str) -> None:
     assert row["reason"] == "no data: no result for three intervals: look at the exporter"
     assert staging.stat("registry-overview", "Services by state") == {"3": "1", "1": "1"}
     assert staging.stat("registry-overview", "Verdict") == {"": "NO DATA"}, "not hidden by an OK"
+    assert staging.table("registry-limits", "Rate limits") == [], "those of before are not now's"
+    forgotten = desk(base, environment="staging", service="forgotten")
+    assert forgotten.table("registry-overview", "Runs out next") == []
     alone = desk(base, environment="staging", service="openai")
     assert alone.stat("registry-overview", "Verdict") == {"": "OK"}
     assert desk(base, environment="staging", service="forgotten").stat(
@@ -164,7 +167,8 @@ def test_budgets_are_those_of_the_outages(base: str) -> None:
         left = 1 - lost / (0.001 * 30 * scene.DAY)
         assert float(rows[service]["budget left"]) == pytest.approx(left, abs=0.4)
     assert float(rows["legacy"]["budget left"]) == 1
-    assert desk(base).stat("registry-slo", "Least budget left").keys() == {"stripe availability"}
+    least = desk(base).stat("registry-slo", "Least budget left")
+    assert least.keys() == {"stripe availability (production)"}
 
 
 def test_what_is_spent_stands_before_what_will_be(base: str) -> None:
