@@ -58,6 +58,12 @@ class KeyRefusedError(ManagementError):
         self.outcome = outcome
 
 
+class OnlyKeyError(ManagementError):
+    """The key is the only one that the service has."""
+
+    code = "only_key"
+
+
 class NoStorageError(ManagementError):
     """There is nowhere to keep a change."""
 
@@ -180,7 +186,9 @@ class Management:
         name = declared.raw["id"]
         async with self._lock:
             if name in self._registry:
-                raise TakenError(f"there is a service {name} already; PATCH changes it")
+                where = "in a configuration file; change it there"
+                how = where if self.in_file(name) else "already; PATCH changes it"
+                raise TakenError(f"there is a service {name} {how}")
             if name in self._keys:  # left by a service of that id that is gone
                 await self._wipe_key(name)
             await self._keep(declared, who, "service added")
@@ -276,10 +284,10 @@ class Management:
             declared, storage = self._declared(service), self._need_storage()
             key = await asyncio.to_thread(storage.rollback, service)
             if key is None:
-                raise ManagementError(
-                    "there is no key to roll back to: a replaced one is kept for 24 h; "
-                    f"DELETE /api/services/{service}/key returns to the declared key"
-                )
+                what = "there is no key to roll back to: a replaced one is kept for 24 h"
+                if self.in_file(service):
+                    what += f"; DELETE /api/services/{service}/key returns to the declared key"
+                raise ManagementError(what)
             await self._audit(who, "key rolled back", service, key)
             self._use(service, key, self._clock.now())
             self._loader.put(declared)
@@ -290,9 +298,14 @@ class Management:
 
         Raises:
             UnknownServiceError: the service is not registered.
+            OnlyKeyError: it was registered at run time: there is no other key.
         """
         async with self._lock:
             declared = self._declared(service)
+            if not self.in_file(service):
+                raise OnlyKeyError(
+                    f"{service} has no other key: PUT replaces it, PATCH with null takes it away"
+                )
             await self._wipe_key(service)
             await self._audit(who, "key forgotten", service, None)
             self._loader.put(declared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from exporter.checks import HealthCheck
 from exporter.providers import Adapter, Auth, ServiceType
@@ -83,7 +83,7 @@ class Alerts:
         None, "No result for so long; default three intervals.", min=3
     )
     severity: dict[AlertKind, Severity] = option(
-        doc="Severity by kind of alert, where it differs from the default.", factory=dict
+        doc=f"Severity by kind of alert, of {', '.join(get_args(AlertKind))}.", factory=dict
     )
 
 

@@ -12,7 +12,13 @@ from typing import Any
 from exporter.checks import assertion_mistakes
 from exporter.config.declarations import Canary, Monitoring, Service
 from exporter.config.merge import merged
-from exporter.config.mistakes import canary_mistakes, service_mistakes, unknown_fields, warnings_of
+from exporter.config.mistakes import (
+    canary_mistakes,
+    not_for_requests,
+    service_mistakes,
+    unknown_fields,
+    warnings_of,
+)
 from exporter.matching import path_mistake, pattern_mistake
 from exporter.providers import presets
 from exporter.settings import (
@@ -128,7 +134,7 @@ def read_request(raw: Mapping[str, Any], source: str) -> Declared:
     Raises:
         SettingsError: with every mistake; `where` is the place inside the service.
     """
-    refused = [Problem(source, 1, where, _FILES_ONLY) for where in _files_named(raw)]
+    refused = [Problem(source, 1, where, what) for where, what in not_for_requests(raw)]
     reading = _Reading(None)
     reading.add(json.dumps({"services": [raw]}), source)
     try:
@@ -154,19 +160,6 @@ def check_patch(patch: Mapping[str, Any], source: str) -> None:
 
 
 _FIRST = "services[0]."
-_FILES_ONLY = "names a file of the machine: possible in a configuration file only"
-
-
-def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("api_key_file", "api_key_next_file"):
-        if raw.get(name):
-            yield name
-    check = raw.get("health_check")
-    tls = check.get("tls") if isinstance(check, dict) else None
-    if isinstance(tls, dict):
-        for name in ("ca_file", "cert_file", "key_file"):
-            if tls.get(name):
-                yield f"health_check.tls.{name}"
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from exporter.config.declarations import HEADER_NAME
 from exporter.providers import Preset, key_mistakes, presets
 from exporter.settings import Path as Place
-from exporter.settings import duration, timestamp, unknown_field, url
+from exporter.settings import dotted, duration, timestamp, unknown_field, url
 
 Found = Iterator[tuple[Place, str]]
 
@@ -208,3 +208,41 @@ def warnings_of(raw: dict[str, Any]) -> Found:
     per_minute = raw.get("rate_limit", {}).get("requests_per_minute")
     if per_minute and per_minute * interval < 60:
         yield ("rate_limit",), "allows fewer requests than the interval asks for"
+
+
+def not_for_requests(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield place and reason of what only a file may hold: names of files, and variables."""
+    yield from ((where, _FILES_ONLY) for where in _files_named(raw))
+    asked = {name: value for name, value in raw.items() if name != "health_check"}
+    check = raw.get("health_check")
+    if isinstance(check, dict):  # a body is sent as it is
+        asked["health_check"] = {name: v for name, v in check.items() if name != "body"}
+    yield from ((where, _NO_VARIABLES) for where in _variables_named(asked, ()))
+
+
+_FILES_ONLY = "names a file of the machine: possible in a configuration file only"
+_NO_VARIABLES = "names a variable, which is replaced in configuration files only; send the value"
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}")
+
+
+def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("api_key_file", "api_key_next_file"):
+        if raw.get(name):
+            yield name
+    check = raw.get("health_check")
+    tls = check.get("tls") if isinstance(check, dict) else None
+    if isinstance(tls, dict):
+        for name in ("ca_file", "cert_file", "key_file"):
+            if tls.get(name):
+                yield f"health_check.tls.{name}"
+
+
+def _variables_named(found: Any, path: Place) -> Iterator[str]:
+    if isinstance(found, dict):
+        for name, value in found.items():
+            yield from _variables_named(value, (*path, name))
+    elif isinstance(found, list):
+        for number, value in enumerate(found):
+            yield from _variables_named(value, (*path, number))
+    elif isinstance(found, str) and _VARIABLE.search(found):
+        yield dotted(path)

@@ -53,7 +53,12 @@ class Setting:
     service: str
 
     def __str__(self) -> str:
-        return f"{self.name}  (now in {self.place.source}:{self.place.line}: {self.place.where})"
+        place = self.place
+        # The scheme, such as Bearer, stands in the new file already.
+        part = (
+            ", without its scheme" if place.where.lower().endswith("headers.authorization") else ""
+        )
+        return f"{self.name}  (now in {place.source}:{place.line}: {place.where}{part})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,9 @@ def _schema(tp: Any, references: bool) -> dict[str, Any]:
         return {"type": "array", "items": schema(args[0], references=references)}
     if origin is dict:
         values = schema(args[1], references=references)
+        if typing.get_origin(args[0]) is typing.Literal:
+            properties = {name: values for name in typing.get_args(args[0])}
+            return {"type": "object", "properties": properties, "additionalProperties": False}
         return {"type": "object", "additionalProperties": values}
     if origin in (typing.Union, types.UnionType):
         types_ = [schema(a)["type"] for a in args]

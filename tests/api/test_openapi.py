@@ -184,6 +184,7 @@ async def _changes(client: Client, vendor: Vendor) -> None:
         ("PUT", "/api/services/b/key", [{"api_key": NEW}, {"api_key": NEW, "force": True}]),
         ("PUT", "/api/services/nobody/key", [{"api_key": NEW}]),
         ("DELETE", "/api/services/a/key", [None]),
+        ("DELETE", "/api/services/good/key", [None]),
         ("DELETE", "/api/services/nobody/key", [None]),
         ("DELETE", "/api/services/a", [None, None]),
         ("DELETE", "/api/services/good", [None]),

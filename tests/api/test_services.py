@@ -97,17 +97,33 @@ async def test_every_mistake_is_told_at_once_and_no_value(client: Client) -> Non
     assert len((await client.ask("GET", "/api/services")).json["services"]) == 1
 
 
-async def test_a_variable_stays_the_text_it_is(
+async def test_a_variable_is_refused_and_not_sent_as_a_key(
     client: Client, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH_LIKE", "expanded")
-    service = declared("a", vendor.url(), api_key="${PATH_LIKE}-0123456789", team="${PATH_LIKE}")
+    headers = {"X-Source": "${PATH_LIKE:-none}"}
+    service = declared("a", vendor.url(), api_key="${PATH_LIKE}", additional_headers=headers)
 
     found = await client.ask("POST", "/api/services", service)
+
+    assert found.status == 422
+    refused = {error["where"]: error["what"] for error in found.json["errors"]}
+    assert set(refused) == {"api_key", "additional_headers.X-Source"}
+    assert all("send the value" in what for what in refused.values())
+    assert "expanded" not in str(found.json)
+
+
+async def test_a_key_given_at_registration_is_not_thrown_away(
+    client: Client, vendor: Vendor
+) -> None:
+    service = declared("a", vendor.url(), api_key="sk-the-only-one-0123456789")
+    await client.ask("POST", "/api/services", service)
+
+    refused = await client.ask("DELETE", "/api/services/a/key")
     await client.ask("POST", "/api/services/a/test")
 
-    assert found.json["config"]["team"] == "${PATH_LIKE}"
-    assert vendor.seen[-1].header("Authorization") == "Bearer ${PATH_LIKE}-0123456789"
+    assert (refused.status, refused.json["code"]) == (409, "only_key")
+    assert vendor.seen[-1].header("Authorization") == "Bearer sk-the-only-one-0123456789"
 
 
 @pytest.mark.parametrize(
