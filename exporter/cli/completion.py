@@ -15,7 +15,7 @@ def print_completion(parser: argparse.ArgumentParser, shell: str) -> int:
     """Print the completion script of *parser* for *shell*."""
     for one in _parsers(parser):
         for action in one._actions:
-            if action.type is Path:
+            if action.type is Path or str(action.metavar).startswith("FILE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
     print(shtab.complete(parser, shell))
     return 0

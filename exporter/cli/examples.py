@@ -10,7 +10,7 @@ serve --config config/services.yaml
 serve --from-env --listen 0.0.0.0:9642
 serve --config config/services.yaml --data-dir data --admin-token-file secrets/admin_token
 check-config config/services.yaml
-check-config config/*.yaml
+check-config services.d/*.yaml
 probe openai --config config/services.yaml
 probe https://example.com/health --timeout 3
 probe stripe --json

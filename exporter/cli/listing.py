@@ -60,7 +60,7 @@ def _print_one(name: str, preset: Preset) -> None:
         *(f"  region {region:6} {url}" for region, url in preset.regions.items()),
         f"  key           {' or '.join(preset.key_variables)}, sent as {preset.auth.kind}"
         + (f" {preset.auth.header}" if preset.auth.kind == "header" else ""),
-        *(f"  needs         ${{{v}}}: {text}" for v, text in preset.variables.items()),
+        *(f"  takes         ${{{v}}}: {text}" for v, text in preset.variables.items()),
         f"  health        {preset.health.method} {preset.health.endpoint}"
         f" [{preset.health.confidence}] every {preset.intervals.health:g}s",
     ]

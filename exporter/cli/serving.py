@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from exporter.app import VERSION, App, Options
@@ -46,7 +47,7 @@ def run_server(arguments: argparse.Namespace) -> int:
         return 1
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(app, _announce))
+            runner.run(serve(app, partial(_announce, from_environment=not arguments.config)))
     except OSError as error:
         print(
             f"service-registry: cannot listen on {arguments.listen}: {error.strerror or error}; "
@@ -108,7 +109,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     )
 
 
-def _announce(app: App) -> None:
+def _announce(app: App, *, from_environment: bool) -> None:
     host = app.options.host
     shown = "localhost" if host in ("", "0.0.0.0", "127.0.0.1", "::") else host  # noqa: S104
     shown = f"[{shown}]" if ":" in shown else shown
@@ -117,6 +118,8 @@ def _announce(app: App) -> None:
         f"http{'s' * app.web.tls}://{shown}:{app.port}/ (metrics at /metrics)",
         flush=True,
     )
+    if from_environment and not len(app.registry):
+        print("no variable of a provider's key is set: give --config FILE", flush=True)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

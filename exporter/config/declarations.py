@@ -123,7 +123,9 @@ class Service:
     api_key: Secret | None = option(
         None, "Write ${NAME}; the key itself should not stand in the file."
     )
-    api_key_file: str | None = option(None, "File with the key; read again when it changes.")
+    api_key_file: str | None = option(
+        None, "File with the key, relative to the working directory; read again when it changes."
+    )
     api_key_next: Secret | None = option(
         None, "The key that will replace api_key: verified every 15 minutes, not yet used."
     )

@@ -224,7 +224,10 @@ class Teller:
             return
         await self._until("every incident is resolved", self._all_resolved)
         stats = await self._stage.app.incidents.stats()
-        self.say(f"{stats.total} incidents, {stats.resolved} of them resolved")
+        self.say(
+            f"{stats.total} incidents, {stats.resolved} of them resolved; those of the services "
+            "behind our network are remembered, though nobody was told of them"
+        )
         if stats.mtta_seconds is not None and stats.mttr_seconds is not None:
             self.say(
                 f"mean time to acknowledge {stats.mtta_seconds:.0f} s, "

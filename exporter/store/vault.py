@@ -19,10 +19,7 @@ from exporter.secret import MAX_KEY_BYTES, Secret
 from exporter.store.errors import VaultError
 
 VARIABLE = "SERVICE_REGISTRY_SECRET_KEY_FILE"
-HOW = (
-    'make one with: python -c "from cryptography.fernet import Fernet; '
-    'print(Fernet.generate_key().decode())"'
-)
+HOW = "`service-registry make-secrets DIR` writes one: DIR/secret_key"
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 

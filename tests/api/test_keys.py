@@ -230,5 +230,5 @@ async def test_without_a_secret_key_keys_are_refused_and_the_rest_works(
     for one in refused:
         assert (one.status, one.type) == (409, "application/problem+json")
         assert "SERVICE_REGISTRY_SECRET_KEY_FILE" in one.json["detail"]
-        assert "Fernet.generate_key()" in one.json["detail"]
+        assert "make-secrets DIR" in one.json["detail"]
         assert NEW not in one.text
