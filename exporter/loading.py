@@ -77,6 +77,8 @@ class Loader:
         self._declared: dict[str, Declared] = {}
         self._signatures: dict[str, _Signature] = {}
         self._enabled = True
+        self.refused_at: float | None = None
+        """Since when an older configuration is in force than the one that should be."""
         self.lock = asyncio.Lock()
         """Held by whatever changes services or keys: a reload must not undo it."""
 
@@ -94,15 +96,20 @@ class Loader:
             try:
                 found = await asyncio.to_thread(self._read)
             except SettingsError as error:
-                self._listener.failed()
+                self._failed()
                 for problem in error.problems:
                     event(_log, "configuration refused", level=logging.ERROR, problem=problem)
                 return error
             except Exception:
-                self._listener.failed()
+                self._failed()
                 raise
             self._place(found)
+            self.refused_at = None
             return None
+
+    def _failed(self) -> None:
+        self.refused_at = self.refused_at or self._clock.now()
+        self._listener.failed()
 
     def declared(self, service: str) -> Declared | None:
         """Return how *service* is declared, in a file or at run time."""

@@ -348,6 +348,20 @@ async def test_a_path_that_cannot_exist_is_a_service_without_key(house: House) -
     assert house.registry.get("api").key_configured is False
 
 
+async def test_since_when_a_newer_configuration_is_refused_is_known(house: House) -> None:
+    house.load('services: [{id: api, base_url: "https://api.example"}]\n')
+    assert house.loader.refused_at is None
+
+    await house.reload(BAD)
+    first = house.loader.refused_at
+    await house.clock.advance(60)
+    await house.reload(BAD)
+
+    assert first == house.loader.refused_at == house.clock.now() - 60
+    await house.reload('services: [{id: api, base_url: "https://other.example"}]\n')
+    assert house.loader.refused_at is None
+
+
 async def test_no_key_reaches_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     house.write_key("first-key-0123")

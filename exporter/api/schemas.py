@@ -140,6 +140,7 @@ SCHEMAS: dict[str, Schema] = {
     "Health": record(
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
+        reload_refused_at=nullable(NUMBER),
         services=listing(ref("ServiceHealth")),
     ),
     "Stats": record(

@@ -49,7 +49,10 @@ async def health(request: web.Request) -> web.Response:
             shown.append(json.dumps(service))  # piece by piece: all at once would hold the loop
     worst = next((s for s in _WORST if counts[s]), Status.UNKNOWN)
     summary = {"total": len(shown)} | {str(status): counts[status] for status in Status}
-    head = json.dumps({"status": worst, "summary": summary}).removesuffix("}")
+    refused = request.app[LOADER].refused_at
+    head = json.dumps(
+        {"status": worst, "summary": summary, "reload_refused_at": refused}
+    ).removesuffix("}")
     text = f'{head}, "services": [{", ".join(shown)}]}}'
     return web.json_response(text=text)
 

@@ -42,6 +42,8 @@ class Sources:
     says: Callable[[Target], Says | None]
     """What the provider's own status page says."""
     online: Callable[[], bool]
+    refused: Callable[[], float | None]
+    """Since when a newer configuration is refused."""
     enabled: Callable[[], bool]
     """Whether the page is served at all."""
     changes: bool

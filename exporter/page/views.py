@@ -196,7 +196,13 @@ class Home:
             regions[rows[-1]] = await eye.row(brief, turn)
             await turn.give_way()
         given: dict[str, dict[str, Any]] = {
-            "headline": {"said": said, "warned": len(board.warned), "desk": eye.desk},
+            "headline": {
+                "said": said,
+                "warned": len(board.warned),
+                "desk": eye.desk,
+                "refused": eye.sources.refused(),
+                "now": now,
+            },
             "counts": {"counts": sight.counts, "warned": len(board.warned)},
             "side": {"board": board, "desk": eye.desk, "now": now},
             "empty": {"registered": sight.total, "found": len(found)},

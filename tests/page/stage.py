@@ -54,13 +54,15 @@ class Stage:
         )
         self.incidents = IncidentLog(self.store.incidents, self.clock)
         self.online, self.enabled = True, True
+        self.refused: float | None = None
         self.says: dict[str, State] = {}
         self.live = Live(
             Sources(
                 registry=self.registry, results=self.results, persistence=self.persistence,
                 incidents=self.incidents, clock=self.clock, viewers=viewers, changes=True,
                 says=lambda target: self.says.get(target.id),
-                online=lambda: self.online, enabled=lambda: self.enabled,
+                online=lambda: self.online, refused=lambda: self.refused,
+                enabled=lambda: self.enabled,
             )
         )  # fmt: skip
         self.base = ""

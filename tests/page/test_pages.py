@@ -119,6 +119,18 @@ async def test_our_own_network_is_blamed_once(stage: Stage) -> None:
     assert all("our network down" in found.one(id=f"row-{n}").text for n in ("alpha", "beta"))
 
 
+async def test_an_edit_that_is_not_in_force_is_told_until_it_is(stage: Stage) -> None:
+    stage.add(service("a"))
+    stage.saw("a")
+    assert "older configuration" not in (await stage.ask("/")).text
+
+    stage.refused = stage.clock.now() - 600
+    said = (await stage.ask("/")).text
+
+    assert "The last reload was refused at" in said
+    assert "07:50" in said.partition("was refused at")[2][:80]
+
+
 async def test_a_thousand_services_come_in_pages(stage: Stage) -> None:
     scenes.many(stage)
 
