@@ -163,3 +163,26 @@ def file_signature(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+_PREFIXED = re.compile(
+    r"(?:sk|pk|rk|whsec|gh[opsru]|github_pat|glpat|xox[abeprs]|xapp|hf|shpat|dop_v1|npm|pypi|sntrys"
+    r"|sntryu|re|phc|phx|ya29|key|pat|sq0[a-z]{3}|cfat|cfut|kit|pplx|gsk|r8|lin_api|rnd|nvapi)"
+    r"[-_.][A-Za-z0-9_.-]{8,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[A-Za-z0-9_-]{20,}|SG\.[\w.-]{12,}"
+    r"|eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*|[0-9]{6,}:[A-Za-z0-9_-]{20,}"
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def looks_like_key(text: str) -> bool:
+    """Return whether *text*, a run without spaces, looks like a key or a token."""
+    if _PREFIXED.fullmatch(text):
+        return bool(re.search(r"[0-9]", text)) or len(text) >= 32
+    if len(text) < 20 or _UUID.fullmatch(text):
+        return False
+    digits = len(re.findall(r"[0-9]", text))
+    upper, lower = re.search(r"[A-Z]", text), re.search(r"[a-z]", text)
+    if upper and lower and digits >= 3:
+        return True
+    letters = len(re.findall(r"[A-Za-z]", text))
+    return digits >= 5 and letters >= 4 and not re.search(r"[-_.:+~]", text)

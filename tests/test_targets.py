@@ -777,8 +777,8 @@ def test_what_works_but_is_probably_not_meant_is_a_warning(
 @pytest.mark.parametrize(
     ("key", "what"),
     [
-        ("sk-admin-" + "a" * 40, "error: an admin key in a probe"),
-        ("not-a-key", "warning: does not look like a key of OpenAI"),
+        ("sk-admin-" + "a" * 40, "an admin key in a probe"),
+        ("not-a-key", "does not look like a key of OpenAI"),
     ],
 )
 def test_a_key_of_the_wrong_kind_is_a_warning_that_does_not_show_it(key: str, what: str) -> None:
@@ -787,6 +787,34 @@ def test_a_key_of_the_wrong_kind_is_a_warning_that_does_not_show_it(key: str, wh
     assert where == "services[0].api_key"
     assert said.startswith(what)
     assert key not in said
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ({"team": "{}"}, "team"),
+        ({"name": "{}"}, "name"),
+        ({"api_key_header": "{}"}, "api_key_header"),
+        ({"metadata": {"owner": "{}"}}, "metadata.owner"),
+    ],
+)
+def test_a_key_in_a_field_that_everybody_sees_is_a_warning(
+    field: dict[str, Any], place: str
+) -> None:
+    key = "sk_live_51H8xkqABCDEFGHIJKLM01"
+
+    ((where, said),) = warnings_of(json.loads(json.dumps(field).replace('"{}"', f'"{key}"')))
+
+    assert where == f"services[0].{place}"
+    assert said == "looks like a key: it belongs in api_key, and is shown to everybody here"
+
+
+@pytest.mark.parametrize(
+    "plain",
+    ["npm-registry-2", "Production API eu-west-1 v2024", "platform-team-2024", "re-captcha"],
+)
+def test_an_ordinary_name_is_no_key(plain: str) -> None:
+    assert list(warnings_of({"name": plain, "team": plain})) == []
 
 
 @pytest.mark.parametrize("field", ["base_url", "region", "api_key", "name", "type"])

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from exporter.config.declarations import HEADER_NAME
 from exporter.providers import Preset, key_mistakes, presets
+from exporter.secret import looks_like_key
 from exporter.settings import Path as Place
 from exporter.settings import dotted, duration, timestamp, unknown_field, url
 
@@ -185,6 +186,18 @@ def _metadata_mistakes(raw: dict[str, Any]) -> Found:
             yield ("metadata", "runbook"), "must be an http:// or https:// URL"
 
 
+_SHOWN: tuple[tuple[str, ...], ...] = (
+    ("id",), ("name",), ("team",), ("environment",), ("api_key_header",), ("api_key_prefix",),
+    ("metadata", "owner"),
+)  # fmt: skip
+"""Texts that stand on /metrics, on the page and in the API."""
+_LONG_RUN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16,}")
+
+
+def _pasted(text: Any) -> bool:
+    return isinstance(text, str) and bool(_LONG_RUN.search(text)) and looks_like_key(text.strip())
+
+
 def warnings_of(raw: dict[str, Any]) -> Found:
     """Yield what works but is probably not meant."""
     check = raw.get("health_check", {})
@@ -196,11 +209,14 @@ def warnings_of(raw: dict[str, Any]) -> Found:
             what = f"is below what is safe for {preset.name} ({least:g}s)"
             yield ("health_check", "interval"), what
         key, environment = raw.get("api_key"), raw.get("environment", "production")
-        for level, what in key_mistakes(preset, key, environment) if key else ():
-            yield ("api_key",), f"{level}: {what}"
+        for _, what in key_mistakes(preset, key, environment) if key else ():
+            yield ("api_key",), what
     has_key = raw.get("api_key") or raw.get("api_key_file")
     if has_key and (raw.get("base_url") or "").startswith("http://"):
         yield ("base_url",), "the key travels unencrypted; use https"
+    for path in _SHOWN:
+        if _pasted(raw.get(path[0], {}).get(path[1]) if len(path) > 1 else raw.get(path[0])):
+            yield path, "looks like a key: it belongs in api_key, and is shown to everybody here"
     if check.get("tls", {}).get("insecure_skip_verify"):
         yield ("health_check", "tls"), "certificates are not verified: anybody can answer"
     if check.get("allow_cross_origin") and not check.get("follow_redirects"):

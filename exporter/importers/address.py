@@ -11,10 +11,10 @@ from exporter.importers.credentials import (
     Hide,
     holds_key,
     is_secret_name,
-    looks_like_key,
     without_keys,
 )
 from exporter.importers.report import names_in, substituted, without_variables
+from exporter.secret import looks_like_key
 
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 _TELEGRAM = re.compile(r"bot([0-9]+:.+)")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.importers.report import substituted, without_variables
+from exporter.secret import looks_like_key
 
 _WORDS = frozenset({
     "key", "apikey", "appkey", "token", "secret", "password", "passwd", "pwd", "pass", "auth",
@@ -22,14 +23,7 @@ _WORDS = frozenset({
 _ENDS = ("key", "token", "secret", "password", "passwd", "auth")
 _HARMLESS = frozenset({"monkey", "turkey", "hotkey", "donkey"})
 _SPLIT = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")
-_PREFIXED = re.compile(
-    r"(?:sk|pk|rk|whsec|gh[opsru]|github_pat|glpat|xox[abeprs]|xapp|hf|shpat|dop_v1|npm|pypi|sntrys"
-    r"|sntryu|re|phc|phx|ya29|key|pat|sq0[a-z]{3}|cfat|cfut|kit|pplx|gsk|r8|lin_api|rnd|nvapi)"
-    r"[-_.][A-Za-z0-9_.-]{8,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[A-Za-z0-9_-]{20,}|SG\.[\w.-]{12,}"
-    r"|eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*|[0-9]{6,}:[A-Za-z0-9_-]{20,}"
-)
 _RUN = re.compile(r"[A-Za-z0-9_+=.~:-]{12,}")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ASSIGNED = re.compile(
     r"""(["']?)([A-Za-z][A-Za-z0-9_.-]{1,40})\1(\s*[:=]\s*["']?)([^\s"'&<>,;]{3,})"""
 )
@@ -42,20 +36,6 @@ def is_secret_name(name: str) -> bool:
     """Return whether a field called *name* holds a secret."""
     words = [word.lower() for word in _SPLIT.split(name) if word]
     return any(word in _WORDS or (word.endswith(_ENDS) and word not in _HARMLESS) for word in words)
-
-
-def looks_like_key(text: str) -> bool:
-    """Return whether *text*, a run without spaces, looks like a key or a token."""
-    if _PREFIXED.fullmatch(text):
-        return bool(re.search(r"[0-9]", text)) or len(text) >= 32
-    if len(text) < 20 or _UUID.fullmatch(text):
-        return False
-    digits = len(re.findall(r"[0-9]", text))
-    upper, lower = re.search(r"[A-Z]", text), re.search(r"[a-z]", text)
-    if upper and lower and digits >= 3:
-        return True
-    letters = len(re.findall(r"[A-Za-z]", text))
-    return digits >= 5 and letters >= 4 and not re.search(r"[-_.:+~]", text)
 
 
 def holds_key(text: str) -> bool:

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
-from exporter.importers.credentials import looks_like_key
 from exporter.importers.report import without_variables
+from exporter.secret import looks_like_key
 
 MAX_ID = 63
 _RUN = re.compile(r"[A-Za-z0-9_+=.~-]{12,}")

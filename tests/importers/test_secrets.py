@@ -12,7 +12,8 @@ import pytest
 
 from exporter.cli.importing import run_import
 from exporter.importers import Imported, NoImportError
-from exporter.importers.credentials import holds_key, is_secret_name, looks_like_key
+from exporter.importers.credentials import holds_key, is_secret_name
+from exporter.secret import looks_like_key
 from exporter.settings import SettingsError
 from tests.importers.foreign import arguments, blackbox, example, gatus, kuma, only
 from tests.sentinel import forms_of
