@@ -803,7 +803,9 @@ def test_a_key_in_a_field_that_everybody_sees_is_a_warning(
 ) -> None:
     key = "sk_live_51H8xkqABCDEFGHIJKLM01"
 
-    ((where, said),) = warnings_of(json.loads(json.dumps(field).replace('"{}"', f'"{key}"')))
+    pasted = json.loads(json.dumps(field).replace('"{}"', f'"{key}"'))
+
+    ((where, said),) = warnings_of({"base_url": "https://a.example", **pasted})
 
     assert where == f"services[0].{place}"
     assert said == "looks like a key: it belongs in api_key, and is shown to everybody here"
@@ -814,7 +816,30 @@ def test_a_key_in_a_field_that_everybody_sees_is_a_warning(
     ["npm-registry-2", "Production API eu-west-1 v2024", "platform-team-2024", "re-captcha"],
 )
 def test_an_ordinary_name_is_no_key(plain: str) -> None:
-    assert list(warnings_of({"name": plain, "team": plain})) == []
+    named = {"base_url": "https://a.example", "name": plain, "team": plain}
+
+    assert warnings_of(named) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed", "warned"),
+    [
+        ("http://127.0.0.1:9800", False, True),
+        ("http://localhost", False, True),
+        ("https://[fd00::1]/", False, True),
+        ("http://10.0.0.7", True, False),
+        ("https://93.184.216.34", False, False),
+        ("https://api.internal", False, False),
+    ],
+)
+def test_an_address_that_is_always_refused_is_a_warning(
+    address: str, allowed: bool, warned: bool
+) -> None:
+    check = {"allow_private_addresses": allowed}
+
+    found = warnings_of({"base_url": address, "health_check": check})
+
+    assert [where for where, _ in found] == ["services[0].base_url"] * warned
 
 
 @pytest.mark.parametrize("field", ["base_url", "region", "api_key", "name", "type"])

@@ -5,6 +5,7 @@ Works on plain data with the file's defaults in. No text here holds a value of t
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -198,6 +199,14 @@ def _pasted(text: Any) -> bool:
     return isinstance(text, str) and bool(_LONG_RUN.search(text)) and looks_like_key(text.strip())
 
 
+def _is_private(address: str) -> bool:
+    try:
+        host = urlsplit(address).hostname or ""
+        return host == "localhost" or not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False  # a name: where it leads is known at the probe
+
+
 def warnings_of(raw: dict[str, Any]) -> Found:
     """Yield what works but is probably not meant."""
     check = raw.get("health_check", {})
@@ -217,6 +226,8 @@ def warnings_of(raw: dict[str, Any]) -> Found:
     for path in _SHOWN:
         if _pasted(raw.get(path[0], {}).get(path[1]) if len(path) > 1 else raw.get(path[0])):
             yield path, "looks like a key: it belongs in api_key, and is shown to everybody here"
+    if not check.get("allow_private_addresses") and _is_private(raw.get("base_url") or ""):
+        yield ("base_url",), "is not a public address: needs health_check.allow_private_addresses"
     if check.get("tls", {}).get("insecure_skip_verify"):
         yield ("health_check", "tls"), "certificates are not verified: anybody can answer"
     if check.get("allow_cross_origin") and not check.get("follow_redirects"):

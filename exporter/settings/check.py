@@ -308,8 +308,11 @@ def _explain(path: Path, error: Any) -> Iterator[tuple[Path, str]]:
 
 
 def unknown_field(name: str, known: dict[str, Any]) -> str:
-    """Return what to say of the field *name*, which is none of *known*."""
+    """Return what to say of the field *name*, which is none of *known*, fields by name."""
     shown = f"unknown field {name}" if _shown(name) else "unknown field (its name is not shown)"
+    inside = [outer for outer, rules in known.items() if name in rules.get("properties", {})]
+    if inside:
+        return f"{shown}; it belongs under {' or '.join(inside)}"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"{shown}; did you mean {near[0]}?"
