@@ -182,6 +182,7 @@ class App:
             registry=self.registry, results=self.results, persistence=self.persistence,
             incidents=self.incidents, clock=self.clock, online=lambda: self.canaries.online,
             refused=lambda: self.loader.refused_at,
+            rotated=lambda target: self.management.rotated.get(target.id),
             says=lambda target: self.pages.state(target.status_page),
             enabled=lambda: self._dashboard, changes=self.options.admin_token is not None,
             viewers=max(1, self.options.connections - 12),  # a scrape gets through

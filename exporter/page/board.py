@@ -42,6 +42,8 @@ class Sources:
     says: Callable[[Target], Says | None]
     """What the provider's own status page says."""
     online: Callable[[], bool]
+    rotated: Callable[[Target], float | None]
+    """When the key that is in use was rotated in; None for that of the file."""
     refused: Callable[[], float | None]
     """Since when a newer configuration is refused."""
     enabled: Callable[[], bool]

@@ -261,7 +261,7 @@ class One:
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {"day": day, "spark": spark(recent)},
             "budget": {"budgets": budgets(target, tally)},
-            "facts": {"tally": tally},
+            "facts": {"tally": tally, "rotated": eye.sources.rotated(target)},
             "request": {"curl": curl_line(target.endpoint) if target.endpoint else ""},
             "failures": {"failures": tuple(reversed(tally.failures))},
             "recent": {"recent": recent[::-1]},

@@ -26,7 +26,7 @@ from exporter.settings.document import Document, DocumentError, Path, read, reso
 from exporter.settings.kinds import KINDS
 
 # Words joined by _ or -, each with at most two digits at its end. A pasted key is none.
-_WORD = re.compile(r"(?=.{1,32}$)[A-Za-z]+[0-9]{0,2}(?:[_-][A-Za-z]+[0-9]{0,2})*")
+_WORD = re.compile(r"(?=.{1,32}$)[A-Za-z]+[0-9]{0,2}(?:[_-](?:[A-Za-z]+[0-9]{0,2}|[0-9]xx))*")
 _TYPES = {
     "string": "text (in quotes if it looks like a number)",
     "boolean": "true or false",

@@ -55,6 +55,7 @@ class Stage:
         self.incidents = IncidentLog(self.store.incidents, self.clock)
         self.online, self.enabled = True, True
         self.refused: float | None = None
+        self.rotated: dict[str, float] = {}
         self.says: dict[str, State] = {}
         self.live = Live(
             Sources(
@@ -62,6 +63,7 @@ class Stage:
                 incidents=self.incidents, clock=self.clock, viewers=viewers, changes=True,
                 says=lambda target: self.says.get(target.id),
                 online=lambda: self.online, refused=lambda: self.refused,
+                rotated=lambda target: self.rotated.get(target.id),
                 enabled=lambda: self.enabled,
             )
         )  # fmt: skip

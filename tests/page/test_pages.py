@@ -131,6 +131,18 @@ async def test_an_edit_that_is_not_in_force_is_told_until_it_is(stage: Stage) ->
     assert "07:50" in said.partition("was refused at")[2][:80]
 
 
+async def test_a_rotated_key_is_told_from_that_of_the_file(stage: Stage) -> None:
+    stage.add(service("a", provider="openai", api_key="sk-" + "a" * 40))
+    stage.saw("a")
+    before = (await page(stage, "/services/a")).one(id="facts").text
+    stage.rotated["a"] = stage.clock.now() - 1200
+
+    after = (await page(stage, "/services/a")).one(id="facts").text
+
+    assert "rotated" not in before
+    assert "configured, rotated 07:40 UTC" in after
+
+
 async def test_a_thousand_services_come_in_pages(stage: Stage) -> None:
     scenes.many(stage)
 
