@@ -816,7 +816,7 @@ def test_a_key_in_a_field_that_everybody_sees_is_a_warning(
     ["npm-registry-2", "Production API eu-west-1 v2024", "platform-team-2024", "re-captcha"],
 )
 def test_an_ordinary_name_is_no_key(plain: str) -> None:
-    named = {"base_url": "https://a.example", "name": plain, "team": plain}
+    named = {"base_url": "https://a.example", "name": plain, "team": plain, "metadata": {}}
 
     assert warnings_of(named) == []
 

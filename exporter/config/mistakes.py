@@ -224,7 +224,8 @@ def warnings_of(raw: dict[str, Any]) -> Found:
     if has_key and (raw.get("base_url") or "").startswith("http://"):
         yield ("base_url",), "the key travels unencrypted; use https"
     for path in _SHOWN:
-        if _pasted(raw.get(path[0], {}).get(path[1]) if len(path) > 1 else raw.get(path[0])):
+        inside = raw if len(path) == 1 else raw.get(path[0]) or {}
+        if _pasted(inside.get(path[-1])):
             yield path, "looks like a key: it belongs in api_key, and is shown to everybody here"
     if not check.get("allow_private_addresses") and _is_private(raw.get("base_url") or ""):
         yield ("base_url",), "is not a public address: needs health_check.allow_private_addresses"
@@ -249,6 +250,8 @@ def not_for_requests(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 _FILES_ONLY = "names a file of the machine: possible in a configuration file only"
 _NO_VARIABLES = "names a variable, which is replaced in configuration files only; send the value"
+_DEEPEST = 16
+"""No service is declared deeper; what is, is refused for that."""
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}")
 
 
@@ -265,6 +268,8 @@ def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _variables_named(found: Any, path: Place) -> Iterator[str]:
+    if len(path) > _DEEPEST:
+        return
     if isinstance(found, dict):
         for name, value in found.items():
             yield from _variables_named(value, (*path, name))

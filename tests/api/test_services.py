@@ -113,6 +113,16 @@ async def test_a_variable_is_refused_and_not_sent_as_a_key(
     assert "expanded" not in str(found.json)
 
 
+async def test_what_is_too_deep_is_a_mistake_and_no_bug(client: Client, vendor: Vendor) -> None:
+    deep: Any = "${PATH}"
+    for _ in range(900):
+        deep = [deep]
+
+    found = await client.ask("POST", "/api/services", declared("a", vendor.url(), metadata=deep))
+
+    assert found.status in (400, 422)
+
+
 async def test_a_key_given_at_registration_is_not_thrown_away(
     client: Client, vendor: Vendor
 ) -> None:
