@@ -12,10 +12,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from exporter.aging import Aging
 from exporter.api import make_application
-from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
-from exporter.api.keys import (
+from exporter.api.app_keys import (
     AUDIT,
     EXPOSITION,
     INCIDENTS,
@@ -30,35 +28,26 @@ from exporter.api.keys import (
     SOFTWARE_VERSION,
     SOON,
 )
+from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.api.multitarget import PROBING, Probing
-from exporter.api.webauth import Door
-from exporter.canaries import Canaries, plan_of
 from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Configuration, Target
 from exporter.incidents import Counts, Escalations, IncidentLog, Peers, Reconciliation
-from exporter.listening import listen, set_process_limits
-from exporter.loading import Loader
 from exporter.log import Redaction, event
-from exporter.management import Management, Storage
 from exporter.metrics import Exposition, OwnMetrics, incident_page
 from exporter.model import FACTS, Outcome, Result
-from exporter.modules import Modules
+from exporter.multitarget import Modules, MultiTargetProber
 from exporter.page import PAGE, Live, Sources
-from exporter.persistence import Persistence
-from exporter.polling import Polling
-from exporter.probers._curl import CurlTransport
+from exporter.probers.curl import CurlTransport
 from exporter.probers.http import HttpProber
-from exporter.probers.multitarget import MultiTargetProber
-from exporter.providers import StatusPage
-from exporter.registry import Change, Registry
-from exporter.results import Results
-from exporter.scheduler import Observer, Scheduler
+from exporter.registry import Change, Loader, Management, Registry, Storage
+from exporter.results import Aging, Persistence, Results
+from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks, plan_of
 from exporter.secret import Secret
+from exporter.serving import Door, WebFile, listen, set_process_limits
 from exporter.sessions import Sessions
-from exporter.sidechecks import SideChecks
-from exporter.statuspages import StatusPages
+from exporter.statuspages import StatusPage, StatusPages
 from exporter.store import Store, Vault
-from exporter.webconfig import WebFile
 
 _log = logging.getLogger(__name__)
 VERSION = metadata.version("tekup-service-registry")

@@ -13,7 +13,7 @@ from typing import Any, Self
 from exporter.config import Target
 from exporter.model import Outcome, Reason, Result
 from exporter.probers import Endpoint
-from exporter.scheduler import Observer, Scheduler
+from exporter.schedule import Observer, Scheduler
 from tests.fakes import make_endpoint, service_target, settle
 
 FOREVER = 1e9

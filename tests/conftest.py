@@ -19,8 +19,8 @@ from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
 from exporter.checks import TlsSettings
-from exporter.probers._curl import CurlTransport
-from exporter.probers._curl_options import default_authorities
+from exporter.probers.curl import CurlTransport
+from exporter.probers.curl.options import default_authorities
 from exporter.probers.http import HttpProber
 from exporter.store.database import Database
 from tests.fakes import FakeClock

@@ -87,22 +87,22 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
 
     assert users <= {
         "exporter/api/guard.py",  # compares the admin token
-        "exporter/api/webauth.py",  # compares passwords
+        "exporter/serving/webauth.py",  # compares passwords
         "exporter/cli/serving.py",  # the admin token's length
         "exporter/cli/asking.py",  # sends the admin token to the exporter
         "exporter/cli/remote.py",  # sends key and admin token to the exporter
         "exporter/library/registry.py",  # get_service_config(mask=False), for the caller itself
-        "exporter/management.py",  # what is kept like a key
+        "exporter/registry/management.py",  # what is kept like a key
         "exporter/config/targets.py",  # builds the credentials
         "exporter/log.py",  # knows what to strike out
-        "exporter/modules.py",  # the same for /probe
+        "exporter/multitarget/modules.py",  # the same for /probe
         "exporter/probers/http.py",
-        "exporter/probers/multitarget.py",
+        "exporter/multitarget/prober.py",
         "exporter/probers/shown.py",  # masks it behind its scheme
         "exporter/secret.py",
         "exporter/sessions/session.py",  # adds it on the wire
         "exporter/store/vault.py",  # encrypts it
-        "exporter/webconfig.py",  # hands a key to OpenSSL
+        "exporter/serving/web_config.py",  # hands a key to OpenSSL
     }
 
 

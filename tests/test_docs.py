@@ -26,8 +26,8 @@ from exporter.config import Canary, Monitoring, Service, read_files
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.model import FACTS, Reason, Verdict
 from exporter.providers import presets
+from exporter.serving.web_config import WebSettings
 from exporter.settings import reference
-from exporter.webconfig import WebSettings
 from tests.programs import free_port, program
 from tests.reference import GUIDES
 from tests.test_process import eventually

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from exporter.api.keys import EXPOSITION, OWN
+from exporter.api.app_keys import EXPOSITION, OWN
 from exporter.metrics import OPENMETRICS, TEXT
 
 

@@ -16,8 +16,7 @@ from aiohttp import web
 
 from exporter.api.bodies import BodyError
 from exporter.incidents import IncidentError, MessageError, UnknownIncidentError
-from exporter.management import KeyRefusedError, ManagementError
-from exporter.registry import UnknownServiceError
+from exporter.registry import KeyRefusedError, ManagementError, UnknownServiceError
 from exporter.secret import Secret
 from exporter.settings import SettingsError
 from exporter.store import StoreError, VaultMissingError

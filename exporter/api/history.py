@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from aiohttp import web
 
+from exporter.api.app_keys import AUDIT, PERSISTENCE, REGISTRY
 from exporter.api.bodies import page_size
-from exporter.api.keys import AUDIT, PERSISTENCE, REGISTRY
-from exporter.history import WIDTH, Bucket
+from exporter.results.history import WIDTH, Bucket
 
 
 async def day(request: web.Request) -> web.Response:

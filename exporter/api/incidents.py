@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
+from exporter.api.app_keys import INCIDENTS, RECEIVED, REGISTRY, SOON, Json
 from exporter.api.bodies import BodyError, json_object, only, page_size, text_field
 from exporter.api.guard import problem
-from exporter.api.keys import INCIDENTS, RECEIVED, REGISTRY, SOON, Json
 from exporter.incidents import SEVERITIES, Incident, IncidentStatus, Query
 from exporter.registry import UnknownServiceError
 

@@ -15,11 +15,20 @@ from typing import Any
 from aiohttp import web
 
 from exporter.api.guard import problem
-from exporter.metrics.multitarget import TEXT, exposition
 from exporter.model import Reason
-from exporter.modules import MAX_TIMEOUT, CheckError, Module, Modules, hostname_mistake, make_check
+from exporter.multitarget import (
+    MAX_TIMEOUT,
+    Check,
+    CheckError,
+    Module,
+    Modules,
+    MultiTargetProber,
+    Sighting,
+    hostname_mistake,
+    make_check,
+)
+from exporter.multitarget.families import TEXT, exposition
 from exporter.probers import Answer
-from exporter.probers.multitarget import Check, MultiTargetProber, Sighting
 from exporter.secret import Secret
 
 OFFSET = 0.5

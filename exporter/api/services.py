@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from aiohttp import web
 
+from exporter.api.app_keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.bodies import BodyError, flag, json_object, only, page_size, text_field
 from exporter.api.guard import problem
-from exporter.api.keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.status import service_health
 from exporter.clock import in_slices
 from exporter.config import Target, shown_declaration

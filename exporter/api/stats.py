@@ -6,7 +6,7 @@ from collections import Counter
 
 from aiohttp import web
 
-from exporter.api.keys import INCIDENTS, REGISTRY, RESULTS
+from exporter.api.app_keys import INCIDENTS, REGISTRY, RESULTS
 from exporter.clock import in_slices
 from exporter.results import status_of
 

@@ -6,8 +6,8 @@ import json
 
 from aiohttp import web
 
+from exporter.api.app_keys import LOADER, READY, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
-from exporter.api.keys import LOADER, READY, REGISTRY, RESULTS, Json
 from exporter.clock import in_slices
 from exporter.config import Target
 from exporter.model import Verdict, advice_of

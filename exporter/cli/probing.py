@@ -14,14 +14,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from exporter.canaries import Canaries, CanaryPlan
 from exporter.cli.asking import waiting
 from exporter.clock import SystemClock
 from exporter.config import Declared, Target, canary_endpoint, make_target, read_files
 from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, verdict_of
-from exporter.probers._curl import CurlTransport
+from exporter.probers.curl import CurlTransport
 from exporter.probers.http import HttpProber
 from exporter.probers.shown import curl_line
+from exporter.schedule import Canaries, CanaryPlan
 from exporter.settings import Problem, SettingsError, url
 
 DEFAULT_CONFIG = Path("config/services.yaml")

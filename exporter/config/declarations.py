@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from exporter.checks import HealthCheck
-from exporter.providers import Adapter, Auth, ServiceType
+from exporter.providers import Auth, ServiceType
 from exporter.secret import Secret
 from exporter.settings import Duration, Ratio, Timestamp, Url, option
+from exporter.statuspages import Adapter
 
 ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
 LABEL = r"^[^\x00-\x1f\x7f]{1,128}$"

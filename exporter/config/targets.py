@@ -17,10 +17,11 @@ from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.thresholds import thresholds_of
 from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
-from exporter.providers import Preset, PresetCheck, StatusPage, presets
+from exporter.providers import Preset, PresetCheck, presets
 from exporter.readings import GENERIC
 from exporter.secret import MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build
+from exporter.statuspages import StatusPage
 
 NEXT_KEY_INTERVAL = 900.0
 _BOUND = ("endpoint", "method")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy
 from exporter.config.thresholds import Threshold
 from exporter.probers import Endpoint
-from exporter.providers import StatusPage
 from exporter.secret import Secret
+from exporter.statuspages import StatusPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

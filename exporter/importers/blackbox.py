@@ -17,7 +17,7 @@ from exporter.importers.report import Draft, Ledger, NoImportError
 from exporter.importers.request import Maker
 from exporter.importers.statuses import ANY_2XX, LISTED
 from exporter.matching import pattern_mistake
-from exporter.modules import HttpSettings
+from exporter.multitarget.modules import HttpSettings
 from exporter.settings import Path, check, object_schema
 
 _BESIDE = "only http is probed here; keep blackbox_exporter for this module"

@@ -18,14 +18,14 @@ from exporter.library.registry import (
     ServiceRegistry,
     create_service_registry_from_env,
 )
-from exporter.management import (
+from exporter.registry import (
     InFileError,
     KeyRefusedError,
     ManagementError,
     NoStorageError,
     TakenError,
+    UnknownServiceError,
 )
-from exporter.registry import UnknownServiceError
 from exporter.sessions import RequestFailed, ServiceSession
 from exporter.settings import SettingsError
 from exporter.store import StoreError

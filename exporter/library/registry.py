@@ -15,7 +15,7 @@ from exporter.cli.sources import from_environment
 from exporter.config import Configuration, Target, read_files, shown_declaration
 from exporter.library.incidents import Incidents
 from exporter.library.volatile import Volatile
-from exporter.management import ManagementError
+from exporter.registry import ManagementError
 from exporter.secret import Secret, environment
 from exporter.sessions import ServiceSession
 

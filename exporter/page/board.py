@@ -16,9 +16,8 @@ from exporter.incidents import IncidentLog
 from exporter.model import Result, Verdict
 from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, Failing, Sight, State, fault
-from exporter.persistence import Persistence
 from exporter.registry import Change, Registry
-from exporter.results import Results, Tally, status_of
+from exporter.results import Persistence, Results, Tally, status_of
 from exporter.statuspages import State as Says
 
 SLICE = 0.001

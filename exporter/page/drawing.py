@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from exporter.history import KEPT, WIDTH, Bucket
 from exporter.model import FACTS, PHASES, Reason, Verdict
 from exporter.page.wording import took
+from exporter.results.history import KEPT, WIDTH, Bucket
 
 QUARTERS = int(KEPT // WIDTH)
 POINTS = 20

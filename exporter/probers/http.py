@@ -18,7 +18,7 @@ from exporter.clock import Clock
 from exporter.matching import NO_JSON, json_of
 from exporter.model import Certificate, Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
-from exporter.probers._judge import judge
+from exporter.probers.judging import judge
 from exporter.probers.shown import holds_secret
 from exporter.readings import NOTHING
 

@@ -17,8 +17,8 @@ from aiohttp.connector import AddrInfoType
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from exporter.checks import TlsSettings
-from exporter.probers._addresses import is_public
-from exporter.probers._curl_options import default_authorities
+from exporter.probers.curl.addresses import is_public
+from exporter.probers.curl.options import default_authorities
 
 
 class RequestFailed(aiohttp.ClientError):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.history import KEPT, Bucket
 from exporter.log import event
 from exporter.model import Reason
+from exporter.results.history import KEPT, Bucket
 from exporter.secret import Secret
 from exporter.store.database import Database
 from exporter.store.directory import remove_backups

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.metrics import OwnMetrics
 from tests.fakes import service_target
-from tests.sessions import Desk, target_at
+from tests.sessions.calling import Desk, target_at
 from tests.vendor import Vendor, answer
 
 LABELS = 'environment="production",provider="custom",service='

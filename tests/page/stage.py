@@ -16,17 +16,15 @@ import aiohttp
 from aiohttp import web
 
 from exporter.api import make_application
+from exporter.api.app_keys import INCIDENTS, REGISTRY, RESULTS, SOON
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
-from exporter.api.keys import INCIDENTS, REGISTRY, RESULTS, SOON
 from exporter.clock import Clock
 from exporter.config import make_target, read_text
-from exporter.history import Bucket
 from exporter.incidents import IncidentLog
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
 from exporter.page import PAGE, Live, Sources
-from exporter.persistence import Persistence
 from exporter.registry import Registry
-from exporter.results import Results
+from exporter.results import Bucket, Persistence, Results
 from exporter.secret import Secret
 from exporter.statuspages import State
 from exporter.store import Store

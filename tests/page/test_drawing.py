@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.history import Bucket
 from exporter.model import Reason
 from exporter.page.drawing import QUARTERS, kind_of, spark, strip, waterfall
+from exporter.results import Bucket
 
 NOW = 1_800_000_000.0
 OK, DOWN, LIMITED = Reason.OK, Reason.TIMEOUT, Reason.RATE_LIMITED

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Reason
-from exporter.probers._addresses import is_public
-from exporter.probers._curl import CurlTransport, _Transfer
-from exporter.probers._resolver import Resolver
+from exporter.probers.curl.addresses import is_public
+from exporter.probers.curl.engine import CurlTransport, _Transfer
+from exporter.probers.curl.resolver import Resolver
 from tests.dns import NXDOMAIN, NameServer
 from tests.fakes import make_request, settle
 from tests.vendor import Vendor, answer
@@ -246,7 +246,9 @@ async def test_the_address_that_was_looked_up_is_the_one_that_is_dialled(vendor:
 @pytest.fixture
 def second_loopback_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take 127.0.0.2 for public, so that no test can dial what really is."""
-    monkeypatch.setattr("exporter.probers._curl.is_public", lambda address: address == "127.0.0.2")
+    monkeypatch.setattr(
+        "exporter.probers.curl.engine.is_public", lambda address: address == "127.0.0.2"
+    )
 
 
 @pytest.mark.usefixtures("second_loopback_is_public")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from exporter.model import Reason
-from exporter.probers._curl import CurlTransport
+from exporter.probers.curl import CurlTransport
 from tests.conftest import Authority
 from tests.fakes import beside_sleeps, make_request, settle
 from tests.mischief import hang

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.model import Reason
 from exporter.probers import Answer
-from exporter.probers._curl import CurlTransport
+from exporter.probers.curl import CurlTransport
 from tests.conftest import Authority
 from tests.fakes import make_request
 from tests.mischief import drip, hang

@@ -13,7 +13,7 @@ import trustme
 
 from exporter.checks import TlsSettings
 from exporter.model import Reason
-from exporter.probers._curl import CurlTransport
+from exporter.probers.curl import CurlTransport
 from tests.certificates import LONG_AGO, issued, self_signed
 from tests.conftest import Authority
 from tests.fakes import make_request

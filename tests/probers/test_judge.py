@@ -14,7 +14,7 @@ from exporter.checks import AnswerRule, Assertion
 from exporter.matching import NO_JSON, json_of
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
-from exporter.probers._judge import failed_assertion, judge
+from exporter.probers.judging import failed_assertion, judge
 
 SENTINEL = "quoted-from-the-answer"
 BODY = {

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from exporter.probers import Request
-from exporter.probers._curl import CurlTransport
-from exporter.probers._readiness import IN, OUT, Epoll, Readiness, Selector, best
+from exporter.probers.curl import CurlTransport
+from exporter.probers.curl.readiness import IN, OUT, Epoll, Readiness, Selector, best
 from tests.vendor import Vendor, answer
 
 Make = Callable[[], Readiness]

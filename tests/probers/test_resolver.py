@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from exporter.model import Reason
-from exporter.probers._curl import CurlTransport
-from exporter.probers._resolver import _WORDS, ResolveError, Resolver
+from exporter.probers.curl import CurlTransport
+from exporter.probers.curl.resolver import _WORDS, ResolveError, Resolver
 from tests.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENCE, NameServer
 from tests.fakes import beside_sleeps, make_request
 from tests.vendor import Vendor, answer

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from exporter.providers import Adapter
+from exporter.statuspages import Adapter
 from exporter.statuspages.adapters import State, path_of, read
 
 ADAPTERS = get_args(Adapter)

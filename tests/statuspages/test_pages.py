@@ -9,10 +9,9 @@ from dataclasses import replace
 import pytest
 
 from exporter.model import Reason
-from exporter.polling import Polling
 from exporter.probers import Answer, Request
-from exporter.providers import StatusPage
-from exporter.statuspages import State, StatusPages, address_of
+from exporter.schedule import Polling
+from exporter.statuspages import State, StatusPage, StatusPages, address_of
 from tests.clocks import QuickClock, gaps
 from tests.fakes import settle
 

@@ -23,7 +23,7 @@ _WRITER = """
 import sys
 from pathlib import Path
 from exporter.clock import SystemClock
-from exporter.history import Bucket
+from exporter.results import Bucket
 from exporter.model import Reason
 from exporter.secret import Secret
 from exporter.store import Store, Vault

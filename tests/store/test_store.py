@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from exporter.history import Bucket
 from exporter.model import Reason
+from exporter.results import Bucket
 from exporter.secret import Secret
 from exporter.store import AuditEntry, Store, StoreError, StoreFullError, Vault
 from exporter.store.schema import STEPS, migrate

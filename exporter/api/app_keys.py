@@ -1,0 +1,28 @@
+"""The parts of the program that handlers may reach, as typed keys of the web application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from exporter.incidents import IncidentLog
+from exporter.metrics import Exposition, OwnMetrics
+from exporter.registry import Loader, Management, Registry
+from exporter.results import Persistence, Results
+
+EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
+OWN: web.AppKey[OwnMetrics] = web.AppKey("OWN", OwnMetrics)
+REGISTRY: web.AppKey[Registry] = web.AppKey("REGISTRY", Registry)
+RESULTS: web.AppKey[Results] = web.AppKey("RESULTS", Results)
+MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
+INCIDENTS: web.AppKey[IncidentLog] = web.AppKey("INCIDENTS", IncidentLog)
+SOON: web.AppKey[Callable[[], None]] = web.AppKey("SOON", Callable[[], None])  # type: ignore[arg-type]
+RECEIVED: web.AppKey[Callable[[str], None]] = web.AppKey("RECEIVED", Callable[[str], None])  # type: ignore[arg-type]
+PERSISTENCE: web.AppKey[Persistence] = web.AppKey("PERSISTENCE", Persistence)
+AUDIT: web.AppKey[Callable[[str | None, int], list[Any]]] = web.AppKey("AUDIT", Callable)  # type: ignore[arg-type]
+LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
+SOFTWARE_VERSION: web.AppKey[str] = web.AppKey("SOFTWARE_VERSION", str)
+READY: web.AppKey[Callable[[], str]] = web.AppKey("READY", Callable[[], str])  # type: ignore[arg-type]
+Json = dict[str, Any]

@@ -1,0 +1,98 @@
+"""argv in, exit code out. Exit codes: 0 good, 1 not good, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from exporter.app import VERSION
+from exporter.cli.arguments import make_parser
+from exporter.cli.asking import RefusedError, sentence, waiting
+from exporter.cli.completion import print_completion
+from exporter.cli.demo import run_demo
+from exporter.cli.importing import run_import
+from exporter.cli.incidents import run_incidents
+from exporter.cli.listing import print_providers, print_schema
+from exporter.cli.probing import probe_once
+from exporter.cli.remote import print_services, print_stats, rotate_key
+from exporter.cli.secrets import make_secrets, rotate_secret_key
+from exporter.cli.serving import run_server
+from exporter.cli.sources import source_of
+from exporter.cli.usage import UsageError
+from exporter.log import places_of
+from exporter.secret import environment
+from exporter.settings import SettingsError
+from exporter.store import StoreError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in *argv* and return its exit code."""
+    arguments = make_parser(VERSION).parse_args(argv)
+    try:
+        return _COMMANDS[arguments.command](arguments)
+    except UsageError as error:
+        print(f"service-registry: {error}", file=sys.stderr)
+        return 2
+    except RefusedError as error:
+        print(f"service-registry: {sentence(error.problem)}", file=sys.stderr)
+        return 1
+    except (SettingsError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except Exception:
+        # A bug. Python's own report would quote the exception, and that may quote a key.
+        what = places_of(sys.exc_info())
+        print(f"service-registry: internal error, please report it: {what}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    with waiting("reading"):
+        configuration = source_of(arguments.files, environment())()
+    for warning in configuration.warnings:
+        print(f"warning: {warning}")
+    enabled = sum(d.raw.get("enabled", True) for d in configuration.services)
+    print(
+        f"ok: {len(configuration.services)} services ({enabled} enabled), "
+        f"{len(configuration.canaries)} canaries, {len(configuration.warnings)} warnings"
+    )
+    return 0
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    if arguments.timeout <= 0:
+        raise UsageError("--timeout must be more than 0")
+    try:
+        return probe_once(arguments, environment())
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
+
+
+def _providers(arguments: argparse.Namespace) -> int:
+    try:
+        return print_providers(arguments.name, as_json=arguments.json)
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": run_server,
+    "check-config": _check_config,
+    "probe": _probe,
+    "providers": _providers,
+    "schema": lambda arguments: print_schema(),
+    "services": print_services,
+    "stats": print_stats,
+    "incidents": run_incidents,
+    "demo": run_demo,
+    "import": run_import,
+    "completion": lambda arguments: print_completion(make_parser(VERSION), arguments.shell),
+    "rotate-key": rotate_key,
+    "rotate-secret-key": rotate_secret_key,
+    "make-secrets": make_secrets,
+}

@@ -1,0 +1,238 @@
+"""The families of `/probe`: names, types, help texts and order of blackbox_exporter 0.23.
+
+Its dashboards and alerts are in use everywhere, so they stay to the letter, `subject` and `issuer`
+of the certificate as labels included; `probe_tls_cipher_info` is that of 0.26.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from email.utils import parsedate_to_datetime
+
+from exporter.model import PHASES, Phase, Reason
+from exporter.multitarget.prober import Sighting
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+Samples = Iterable[tuple[str, float]]
+_UNSENT = frozenset({Reason.DNS, Reason.ADDRESS_REFUSED, Reason.CLIENT_ERROR})
+
+
+def exposition(seen: Sighting) -> str:
+    """Return the families of one probe as Prometheus text."""
+    return "".join(_lines(seen))
+
+
+def _lines(seen: Sighting) -> Iterator[str]:
+    for name, text, samples in FAMILIES:
+        found = list(samples(seen))
+        if found:
+            yield f"# HELP {name} {text}\n# TYPE {name} gauge\n"
+            yield from (f"{name}{labels} {_number(value)}\n" for labels, value in found)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _labels(**labels: str) -> str:
+    escaped = (
+        (name, text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
+        for name, text in sorted(labels.items())
+    )
+    return "{" + ",".join(f'{name}="{text}"' for name, text in escaped) + "}"
+
+
+def address_hash(address: str) -> int:
+    """Return the 32-bit FNV-1a hash of an IP address's bytes; 0 for no address."""
+    if not address:
+        return 0
+    found = 0x811C9DC5
+    for byte in ipaddress.ip_address(address.partition("%")[0]).packed:
+        found = (found ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return found
+
+
+def _resolved(value: Callable[[Sighting], float]) -> Callable[[Sighting], Samples]:
+    """Return a family that a proxy leaves out: it resolves the name, not we."""
+    return lambda seen: () if seen.proxied else (("", value(seen)),)
+
+
+def _one(value: Callable[[Sighting], float]) -> Callable[[Sighting], Samples]:
+    return lambda seen: (("", value(seen)),)
+
+
+def _answered(value: Callable[[Sighting], float]) -> Callable[[Sighting], Samples]:
+    """Return a family that is 0 without an answer."""
+    return lambda seen: (("", value(seen) if seen.answer.status else 0.0),)
+
+
+def _phases(seen: Sighting) -> Samples:
+    """Yield all phases of a request; where none was sent only the look-up, as blackbox does."""
+    unsent = seen.redirects == 0 and seen.answer.failure in _UNSENT
+    for phase, seconds in sorted(zip(PHASES, seen.answer.phases, strict=True)):
+        if phase is Phase.RESOLVE or not unsent:
+            yield _labels(phase=phase), seconds
+
+
+def _protocol(seen: Sighting) -> float:
+    return 0 if not seen.address else 6 if ":" in seen.address else 4
+
+
+def _last_modified(seen: Sighting) -> Samples:
+    try:
+        at = parsedate_to_datetime(seen.answer.headers["last-modified"])
+    except (KeyError, ValueError, TypeError):
+        return
+    if at.tzinfo is not None and seen.answer.status:
+        yield "", at.timestamp()
+
+
+def _earliest_expiry(seen: Sighting) -> Samples:
+    if seen.chain is not None:
+        yield "", seen.chain.earliest_expiry
+
+
+def _chain_expiry(seen: Sighting) -> Samples:
+    if seen.chain is not None and seen.chain.verified_expiry is not None:
+        yield "", seen.chain.verified_expiry
+
+
+def _chain_info(seen: Sighting) -> Samples:
+    if seen.chain is not None:
+        leaf = seen.chain.leaf
+        yield (
+            _labels(
+                fingerprint_sha256=leaf.fingerprint,
+                subject=leaf.subject,
+                issuer=leaf.issuer,
+                subjectalternative=",".join(leaf.names),
+            ),
+            1,
+        )
+
+
+def _tls_version(seen: Sighting) -> Samples:
+    version = seen.answer.session[0].replace("TLSv1", "TLS 1")
+    if seen.secure and version:
+        yield _labels(version=version if "." in version else f"{version}.0"), 1
+
+
+def _tls_cipher(seen: Sighting) -> Samples:
+    cipher = seen.answer.session[1]
+    name = cipher if cipher.startswith("TLS_") else CIPHERS.get(cipher)
+    if seen.secure and name:
+        yield _labels(cipher=name), 1
+
+
+def _iana(key: str, cipher: str) -> str:
+    return f"TLS_{key.replace('-', '_')}_WITH_{cipher}"
+
+
+# OpenSSL's names of the TLS 1.2 suites that are still in use, and IANA's; others are left out.
+CIPHERS = {
+    f"{key}-{openssl}": _iana(key, iana)
+    for key in ("ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA")
+    for openssl, iana in (
+        ("AES128-GCM-SHA256", "AES_128_GCM_SHA256"),
+        ("AES256-GCM-SHA384", "AES_256_GCM_SHA384"),
+        ("CHACHA20-POLY1305", "CHACHA20_POLY1305_SHA256"),
+        ("AES128-SHA256", "AES_128_CBC_SHA256"),
+        ("AES128-SHA", "AES_128_CBC_SHA"),
+        ("AES256-SHA", "AES_256_CBC_SHA"),
+    )
+} | {
+    "AES128-GCM-SHA256": "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "AES256-GCM-SHA384": "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "AES128-SHA": "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "AES256-SHA": "TLS_RSA_WITH_AES_256_CBC_SHA",
+}
+FAMILIES: tuple[tuple[str, str, Callable[[Sighting], Samples]], ...] = (
+    (
+        "probe_dns_lookup_time_seconds",
+        "Returns the time taken for probe dns lookup in seconds",
+        _resolved(lambda seen: seen.lookup),
+    ),
+    (
+        "probe_duration_seconds",
+        "Returns how long the probe took to complete in seconds",
+        _one(lambda seen: seen.duration),
+    ),
+    (
+        "probe_failed_due_to_regex",
+        "Indicates if probe failed due to regex",
+        _one(lambda seen: seen.by_pattern),
+    ),
+    (
+        "probe_http_content_length",
+        "Length of http content response",
+        _answered(lambda seen: seen.answer.content_length),
+    ),
+    (
+        "probe_http_duration_seconds",
+        "Duration of http request by phase, summed over all redirects",
+        _phases,
+    ),
+    (
+        "probe_http_last_modified_timestamp_seconds",
+        "Returns the Last-Modified HTTP response header in unixtime",
+        _last_modified,
+    ),
+    ("probe_http_redirects", "The number of redirects", _one(lambda seen: seen.redirects)),
+    (
+        "probe_http_ssl",
+        "Indicates if SSL was used for the final redirect",
+        _one(lambda seen: seen.secure),
+    ),
+    (
+        "probe_http_status_code",
+        "Response HTTP status code",
+        _one(lambda seen: seen.answer.status),
+    ),
+    (
+        "probe_http_uncompressed_body_length",
+        "Length of uncompressed response body",
+        _one(lambda seen: seen.body_length),
+    ),
+    (
+        "probe_http_version",
+        "Returns the version of HTTP of the probe response",
+        _answered(lambda seen: seen.answer.http_version),
+    ),
+    (
+        "probe_ip_addr_hash",
+        "Specifies the hash of IP address. It's useful to detect if the IP address changes.",
+        _resolved(lambda seen: address_hash(seen.address)),
+    ),
+    (
+        "probe_ip_protocol",
+        "Specifies whether probe ip protocol is IP4 or IP6",
+        _resolved(_protocol),
+    ),
+    (
+        "probe_ssl_earliest_cert_expiry",
+        "Returns last SSL chain expiry in unixtime",
+        _earliest_expiry,
+    ),
+    (
+        "probe_ssl_last_chain_expiry_timestamp_seconds",
+        "Returns last SSL chain expiry in timestamp",
+        _chain_expiry,
+    ),
+    (
+        "probe_ssl_last_chain_info",
+        "Contains SSL leaf certificate information",
+        _chain_info,
+    ),
+    (
+        "probe_success",
+        "Displays whether or not the probe was a success",
+        _one(lambda seen: seen.success),
+    ),
+    ("probe_tls_cipher_info", "Returns the TLS cipher negotiated during handshake", _tls_cipher),
+    (
+        "probe_tls_version_info",
+        "Returns the TLS version used or NaN when unknown",
+        _tls_version,
+    ),
+)

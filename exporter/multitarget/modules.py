@@ -1,0 +1,350 @@
+"""The modules of `/probe`, in blackbox_exporter's own file format, its http prober only.
+
+Reads the file, says every mistake at once by file and line, and makes a `Check` of a module and a
+target. As in blackbox no `${NAME}` is replaced here; a secret stands in a file (`*_file`), which
+is read at each probe, so that a changed one counts at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from exporter.checks import Method, TlsSettings
+from exporter.multitarget.module_mistakes import Document, mistakes_of, size
+from exporter.multitarget.prober import REDIRECTS, Check, HeaderRule, Rules, origin
+from exporter.probers import Endpoint
+from exporter.secret import Secret, SecretError, read_key_file
+from exporter.settings import Duration, Problem, SettingsError, build, object_schema, option
+
+MAX_TIMEOUT = 120.0
+_Source = TypeVar("_Source")
+_PROXY = r"^(https?|socks5h?)://[^\s]+$"
+_HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_ONLY_HTTP = "must be http; other kinds (tcp, icmp, dns, grpc) stay with blackbox_exporter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasicAuth:
+    """User and password."""
+
+    username: str = option("", "User.")
+    password: Secret | None = option(None, "Password; better password_file.")
+    password_file: str | None = option(None, "File with the password.", minLength=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """The Authorization header."""
+
+    type: str = option(
+        "Bearer", "Scheme.", pattern=r"^[A-Za-z0-9._~+-]{1,64}$", hint="must be one word"
+    )
+    credentials: Secret | None = option(None, "What follows the scheme; better credentials_file.")
+    credentials_file: str | None = option(None, "File with the credentials.", minLength=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """How blackbox_exporter's http prober is set, and `allow_private_addresses`."""
+
+    valid_status_codes: tuple[int, ...] = option((), "Statuses that are good; none means 2xx.")
+    valid_http_versions: tuple[Literal["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"], ...] = option(
+        (), "Versions that are good; none means any."
+    )
+    preferred_ip_protocol: Literal["ip4", "ip6"] = option("ip6", "IP protocol to use.")
+    ip_protocol_fallback: bool = option(True, "Use the other one if there is no such address.")
+    method: Method = option("GET", "Request method.")
+    headers: dict[str, Secret] = option(doc="Request headers.", factory=dict)
+    body: Secret | None = option(None, "Request body.")
+    body_file: str | None = option(None, "File with the request body.", minLength=1)
+    fail_if_ssl: bool = option(False, "Fail if the final answer came over TLS.")
+    fail_if_not_ssl: bool = option(False, "Fail if the final answer did not come over TLS.")
+    fail_if_body_matches_regexp: tuple[str, ...] = option((), "RE2 patterns; any match fails.")
+    fail_if_body_not_matches_regexp: tuple[str, ...] = option((), "RE2 patterns; all must match.")
+    fail_if_header_matches: tuple[HeaderRule, ...] = option((), "Any match fails.")
+    fail_if_header_not_matches: tuple[HeaderRule, ...] = option((), "All must match.")
+    no_follow_redirects: bool | None = option(None, "Old opposite of follow_redirects; it wins.")
+    follow_redirects: bool = option(True, "Follow up to ten redirects.")
+    proxy_url: Secret | None = option(
+        None, "HTTP or SOCKS proxy.", pattern=_PROXY,
+        hint="must be a proxy URL such as http://proxy.example:3128 or socks5h://…",
+    )  # fmt: skip
+    tls_config: TlsSettings = option(doc="TLS of the connection.", factory=TlsSettings)
+    basic_auth: BasicAuth | None = option(None, "User and password to send.")
+    authorization: Authorization | None = option(None, "Authorization header to send.")
+    bearer_token: Secret | None = option(None, "Short for authorization.credentials.")
+    bearer_token_file: str | None = option(None, "The same from a file.", minLength=1)
+    compression: Literal["", "gzip", "br", "deflate", "identity"] = option(
+        "", "How the body is compressed; it is decompressed and must be."
+    )
+    body_size_limit: int | str = option(
+        0, "Largest body, such as 10MB (of 1,048,576 bytes); 0 is 10MB and no failure beyond.",
+        minimum=0, pattern=r"^[0-9]{1,12}(?:[KMG]i?)?B?$", hint="must be a size such as 512KB",
+    )  # fmt: skip
+    enable_http2: bool = option(True, "Offer HTTP/2 over TLS.")
+    allow_private_addresses: bool = option(
+        False, "Allow loopback, private, link-local and other non-public addresses."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A named way to probe."""
+
+    prober: str = option(doc="Kind of probe.", pattern="^http$", hint=_ONLY_HTTP)
+    timeout: Duration = option(0.0, "Longest probe; 0 leaves it to the scrape.", max=300)
+    http: HttpSettings = option(doc="Settings of the http prober.", factory=HttpSettings)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a probe reads files of its own: a body or a secret."""
+        http = self.http
+        return any((
+            http.body_file, http.bearer_token_file,
+            http.basic_auth and http.basic_auth.password_file,
+            http.authorization and http.authorization.credentials_file,
+        ))  # fmt: skip
+
+    def secrets(self) -> Iterator[Secret]:
+        """Yield what stands in the file itself and must not be shown."""
+        http = self.http
+        yield from http.headers.values()
+        for value in (
+            http.body, http.proxy_url, http.bearer_token,
+            http.basic_auth.password if http.basic_auth else None,
+            http.authorization.credentials if http.authorization else None,
+        ):  # fmt: skip
+            if value is not None:
+                yield value
+
+
+_RULES = {
+    "type": "object",
+    "properties": {
+        "modules": {
+            "type": "object",
+            # Sections of other probers are without effect in an http module, as in blackbox.
+            "additionalProperties": object_schema(Module, tcp={}, icmp={}, dns={}, grpc={}),
+        }
+    },
+    "required": ["modules"],
+    "additionalProperties": False,
+}
+
+
+def read_modules(text: str, source: str) -> dict[str, Module]:
+    """Return the modules that the YAML in *text* declares.
+
+    Raises:
+        SettingsError: with every mistake, each with its line.
+    """
+    document = Document(text, source, _RULES)
+    problems = [*document.problems, *mistakes_of(document)]
+    if problems:
+        raise SettingsError(problems)
+    fields = ("prober", "timeout", "http")
+    return {
+        name: build(Module, {key: raw[key] for key in fields if raw.get(key) is not None})
+        for name, raw in document.modules.items()
+    }
+
+
+class Modules:
+    """The modules in place. A reload reads aside and changes nothing unless all is good."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._modules: dict[str, Module] = {}
+        self._read: dict[str, Module] = {}
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a file, and so `/probe`."""
+        return self._path is not None
+
+    def get(self, name: str) -> Module | None:
+        """Return the module of that name."""
+        return self._modules.get(name)
+
+    def secrets(self) -> list[Secret]:
+        """Return what no line of a log may show."""
+        return [secret for module in self._modules.values() for secret in module.secrets()]
+
+    def beside(self, source: Callable[[], _Source]) -> Callable[[], _Source]:
+        """Return *source* so that it reads the modules too and raises the mistakes of both."""
+
+        def read() -> _Source:
+            problems: list[Problem] = []
+            try:
+                self._read = self._load()
+            except SettingsError as error:
+                problems += error.problems
+            try:
+                found = source()
+            except SettingsError as error:
+                raise SettingsError([*problems, *error.problems]) from None
+            if problems:
+                raise SettingsError(problems)
+            return found
+
+        return read
+
+    def place(self) -> None:
+        """Put in place what was read last."""
+        self._modules = self._read
+
+    def _load(self) -> dict[str, Module]:
+        if self._path is None:
+            return {}
+        source = str(self._path)
+        try:
+            return read_modules(self._path.read_text(encoding="utf-8"), source)
+        except OSError as error:
+            what = f"cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            what = "is not UTF-8 text"
+        raise SettingsError([Problem(source, 1, "(file)", what)])
+
+
+class CheckError(ValueError):
+    """The target cannot be probed so; the message holds nothing of it."""
+
+
+def make_check(
+    module: Module, target: str, *, timeout: float, user_agent: str, hostname: str = ""
+) -> Check:
+    """Return how *target* is probed within *timeout* seconds; reads the module's files.
+
+    Raises:
+        CheckError: the target is no http(s) URL, or a file of the module cannot be read.
+    """
+    http = module.http
+    parts, user = _target(target)
+    headers = _headers(http, user, hostname)
+    no_follow = http.no_follow_redirects
+    follows = http.follow_redirects if no_follow is None else not no_follow
+    own_agent = any(name.lower() == "user-agent" for name in headers)
+    return Check(
+        endpoint=Endpoint(
+            url=urlunsplit(parts),
+            shown=f"{parts.scheme}://{parts.netloc}",
+            method=http.method,
+            headers=() if own_agent else (("User-Agent", user_agent),),
+            credentials=tuple((name, Secret(value)) for name, value in headers.items()),
+            body=_body(http),
+            timeout=timeout,
+            follow_redirects=REDIRECTS if follows else 0,
+            proxy=http.proxy_url.reveal() if http.proxy_url else None,
+            tls=_tls(http, headers),
+            allow_private=http.allow_private_addresses,
+        ),
+        ip_version=4 if http.preferred_ip_protocol == "ip4" else 6,
+        ip_fallback=http.ip_protocol_fallback,
+        http2=http.enable_http2,
+        rules=_rules(http),
+    )
+
+
+def hostname_mistake(module: Module, hostname: str) -> str:
+    """Return why *hostname* (empty for none) cannot be asked for with *module*; empty if it can."""
+    if not hostname:
+        return ""
+    if not _HOST.fullmatch(hostname):
+        return "hostname parameter is no host name"
+    given = (v.reveal() for n, v in module.http.headers.items() if n.lower() == "host")
+    if any(value != hostname for value in given):
+        return "hostname parameter and the module's Host header differ"
+    return ""
+
+
+def _target(text: str) -> tuple[SplitResult, str]:
+    """Return the parts of the URL, and the Authorization that its user and password make."""
+    url = text if text.lower().startswith(("http://", "https://")) else f"http://{text}"
+    url = url.partition("#")[0]
+    try:
+        parts = urlsplit(url)
+        user, _, host = parts.netloc.rpartition("@")
+        if _UNSAFE.search(url) or "://" in url.partition("://")[2].partition("?")[0]:
+            raise ValueError
+        parts = parts._replace(netloc=host.lower(), path=parts.path or "/")
+        if not origin(urlunsplit(parts))[1] or parts.netloc.endswith(":"):
+            raise ValueError
+    except ValueError:
+        raise CheckError("the target is no http or https URL") from None
+    name, _, password = user.partition(":")
+    return parts, _basic(unquote(name), unquote(password)) if user else ""
+
+
+def _headers(http: HttpSettings, user: str, hostname: str) -> dict[str, str]:
+    """Return the module's headers; what is set elsewhere takes the place of one of them."""
+    try:
+        auth = _authorization(http) or user
+    except SecretError as error:
+        raise CheckError(str(error)) from None
+    instead = {n: v for n, v in (("Host", hostname), ("Authorization", auth)) if v}
+    replaced = {name.lower() for name in instead}
+    kept = {n: v.reveal() for n, v in http.headers.items() if n.lower() not in replaced}
+    return kept | instead
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _authorization(http: HttpSettings) -> str:
+    if (basic := http.basic_auth) is not None:
+        return _basic(basic.username, _either(basic.password, basic.password_file))
+    if (own := http.authorization) is not None:
+        return f"{own.type} {_either(own.credentials, own.credentials_file)}"
+    token = _either(http.bearer_token, http.bearer_token_file)
+    return f"Bearer {token}" if token else ""
+
+
+def _either(value: Secret | None, file: str | None) -> str:
+    if file is not None:
+        return read_key_file(Path(file)).reveal()
+    return value.reveal() if value is not None else ""
+
+
+def _body(http: HttpSettings) -> bytes | None:
+    if http.body_file is None:
+        return http.body.reveal().encode() if http.body is not None else None
+    try:
+        return Path(http.body_file).read_bytes()
+    except OSError as error:
+        raise CheckError(f"body_file cannot be read ({error.strerror})") from None
+
+
+def _tls(http: HttpSettings, headers: dict[str, str]) -> TlsSettings:
+    """Return the TLS settings; a Host header names the certificate unless server_name does."""
+    host = next((v for n, v in headers.items() if n.lower() == "host"), "")
+    tls = http.tls_config
+    return TlsSettings(
+        ca_file=tls.ca_file,
+        cert_file=tls.cert_file,
+        key_file=tls.key_file,
+        server_name=tls.server_name or (host.lower().partition(":")[0] or None),
+        insecure_skip_verify=tls.insecure_skip_verify,
+    )
+
+
+def _rules(http: HttpSettings) -> Rules:
+    return Rules(
+        statuses=frozenset(http.valid_status_codes),
+        versions=frozenset(http.valid_http_versions),
+        fail_if_ssl=http.fail_if_ssl,
+        fail_if_not_ssl=http.fail_if_not_ssl,
+        body_matches=http.fail_if_body_matches_regexp,
+        body_not_matches=http.fail_if_body_not_matches_regexp,
+        header_matches=http.fail_if_header_matches,
+        header_not_matches=http.fail_if_header_not_matches,
+        compression=http.compression,
+        body_limit=size(http.body_size_limit),
+    )

@@ -1,0 +1,120 @@
+"""From a finished transfer to an `Answer`: phases, certificate, failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pycurl
+
+from exporter.model import Reason
+from exporter.probers import Answer, Request
+from exporter.probers.curl.certificates import earliest
+from exporter.probers.curl.errors import failure_of
+
+_VERSIONS = {
+    pycurl.CURL_HTTP_VERSION_1_0: 1.0,
+    pycurl.CURL_HTTP_VERSION_1_1: 1.1,
+    pycurl.CURL_HTTP_VERSION_2_0: 2.0,
+    pycurl.CURL_HTTP_VERSION_3: 3.0,
+}
+# the first name exists since pycurl 7.46; it warns about the second
+_CONTENT_LENGTH = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
+
+
+def answer_of(
+    curl: Any,
+    answer: Answer,
+    ended: tuple[int, str],
+    resolved: float,
+    request: Request,
+    *,
+    refused: bool,
+) -> Answer:
+    """Fill *answer*, which has what the callbacks collected, with what libcurl knows.
+
+    *ended* is libcurl's error number and text; the text is only searched, never shown.
+    """
+    code, text = ended
+    get: Callable[[int], Any] = curl.getinfo
+    secure = request.url.startswith("https")
+    answer.status = get(pycurl.RESPONSE_CODE)
+    answer.content_length = int(get(_CONTENT_LENGTH))
+    answer.http_version = _VERSIONS.get(get(pycurl.INFO_HTTP_VERSION), 0.0)
+    answer.phases = _phases(get, resolved, secure)
+    answer.duration = sum(answer.phases)
+    answer.address = get(pycurl.PRIMARY_IP) or ""
+    if secure:
+        verified = code == 0 and not request.tls.insecure_skip_verify
+        answer.certificate = earliest(get(pycurl.INFO_CERTINFO), verified=verified)
+    if code and not (code == pycurl.E_WRITE_ERROR and answer.truncated):
+        if refused:
+            answer.failure = Reason.ADDRESS_REFUSED
+            answer.detail = "the address is not public"
+        elif get(pycurl.HTTP_CONNECTCODE) >= 300:
+            answer.failure, answer.detail = Reason.CONNECT, "the proxy refuses"
+        else:
+            verify = get(pycurl.SSL_VERIFYRESULT) if secure else 0
+            answer.failure, answer.detail = failure_of(code, text, _open_phase(get, secure), verify)
+    return answer
+
+
+def _stamps(get: Callable[[int], Any]) -> tuple[float, float, float, float, float]:
+    return (
+        get(pycurl.NAMELOOKUP_TIME),
+        get(pycurl.CONNECT_TIME),
+        get(pycurl.APPCONNECT_TIME),
+        # set by a failure too: it counts only once there is a status
+        get(pycurl.STARTTRANSFER_TIME) if get(pycurl.RESPONSE_CODE) else 0.0,
+        get(pycurl.TOTAL_TIME),
+    )
+
+
+def _phases(
+    get: Callable[[int], Any], resolved: float, secure: bool
+) -> tuple[float, float, float, float, float]:
+    """Return resolve, connect, tls, processing, transfer; they sum to the duration.
+
+    libcurl's stamps are cumulative and 0 where a phase did not happen (a kept connection) or did
+    not end (a failure). In the second case the rest of the time belongs to that phase.
+    """
+    lookup, connect, handshake, first, total = _stamps(get)
+    connected = _connected(get, secure)
+    ends, before = [], 0.0
+    for stamp, happens, over in (
+        (lookup, True, connected),
+        (connect, True, connected),
+        (handshake, secure, connected),
+        (first, True, False),
+    ):
+        if stamp > 0 and happens:
+            end = min(max(stamp, before), total)
+        else:
+            end = before if over or not happens else total
+        ends.append(end)
+        before = end
+    a, b, c, d = ends
+    return (resolved + a, b - a, c - b, d - c, total - d)
+
+
+def _connected(get: Callable[[int], Any], secure: bool) -> bool:
+    """Return whether the connection was there and the request was on its way.
+
+    The stamps alone do not tell: a failure sets those that were not reached to the total. Nor do
+    the bytes sent: a proxy's tunnel is asked for before the handshake.
+    """
+    if get(pycurl.REQUEST_SIZE) <= 0:
+        return False
+    return bool(not secure or get(pycurl.APPCONNECT_TIME) > 0 or get(pycurl.NAMELOOKUP_TIME) <= 0)
+
+
+def _open_phase(get: Callable[[int], Any], secure: bool) -> str:
+    """Return the phase that had not ended, in words for a person."""
+    lookup, connect, handshake, first, _ = _stamps(get)
+    if _connected(get, secure):
+        return "reading the answer" if first > 0 else "waiting for the answer"
+    if lookup <= 0:
+        return "resolving the name"
+    if connect <= 0:
+        return "connecting"
+    return "in the TLS handshake" if secure and handshake <= 0 else "waiting for the answer"

@@ -1,0 +1,294 @@
+"""The engine: libcurl's multi interface, driven by the event loop's own readiness events.
+
+Why libcurl: it times every phase (TLS apart from TCP), speaks HTTP/2, proxies and client
+certificates, and costs a fifth of blackbox_exporter's CPU. Redirects, retries and judgement are
+not its business here. No pycurl exception leaves this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pycurl
+
+from exporter.checks import TlsSettings
+from exporter.model import Certificate, Reason
+from exporter.probers import MAX_HEAD, MAX_HEADERS, Answer, Request
+from exporter.probers.curl.addresses import is_public
+from exporter.probers.curl.answers import answer_of
+from exporter.probers.curl.certificates import earliest
+from exporter.probers.curl.inspection import Inspection
+from exporter.probers.curl.options import address_of, set_options
+from exporter.probers.curl.readiness import Readiness, best
+from exporter.probers.curl.resolver import ResolveError, Resolver, literal_address
+
+# A status line, the headers, the empty line; those of interim answers count as well.
+MAX_LINES = MAX_HEADERS + 2
+
+
+class _Transfer:
+    """One request under way: what its callbacks collect."""
+
+    __slots__ = ("body", "done", "lines", "max_body", "opened", "refused", "size", "truncated")
+
+    def __init__(self, done: asyncio.Future[tuple[int, str]], max_body: int) -> None:
+        self.done, self.max_body = done, max_body
+        self.lines: list[bytes] = []
+        self.body: list[bytes] = []
+        self.opened: list[socket.socket] = []
+        self.size = 0
+        self.truncated = self.refused = False
+
+    def on_header(self, line: bytes) -> int | None:
+        self.lines.append(line)
+        self.size += len(line)
+        return -1 if len(self.lines) > MAX_LINES or self.size > MAX_HEAD else None
+
+    def head(self) -> dict[str, str]:
+        """Return the headers of the last answer by lower-case name; repeated ones are joined."""
+        found: dict[str, str] = {}
+        for line in self.lines:
+            if line.startswith(b"HTTP/"):
+                found = {}
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                name, value = name.strip().lower(), value.strip()
+                known = found.get(name)
+                found[name] = value if known is None else f"{known}, {value}"
+        return found
+
+    def on_body(self, chunk: bytes) -> int | None:
+        room = self.max_body
+        self.body.append(chunk[:room])
+        self.max_body = room - len(chunk)
+        if self.max_body < 0:
+            self.truncated = True
+            return 0
+        return None
+
+    def open_public(self, purpose: int, address: Any) -> Any:
+        """Open a socket to a public address only: the check is on what is really dialled."""
+        family, kind, protocol, where = address
+        if not is_public(str(where[0])):
+            self.refused = True
+            return pycurl.SOCKET_BAD
+        opened = socket.socket(family, kind, protocol)
+        self.opened.append(opened)
+        return opened
+
+    def close_opened(self) -> None:
+        """Close our side of the sockets: pycurl works on a duplicate."""
+        for opened in self.opened:
+            opened.close()
+
+
+class CurlTransport:
+    """Sends requests on the running loop. One instance serves every probe of a process."""
+
+    def __init__(
+        self, resolver: Resolver | None = None, readiness: Callable[[], Readiness] = best
+    ) -> None:
+        self.resolver = resolver or Resolver()
+        self._make_sockets = readiness
+        self._sockets: Readiness
+        self._multi: Any = None
+        self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
+        self._timer: asyncio.Handle | None = None
+        self._running: dict[Any, _Transfer] = {}
+        self._idle: list[Any] = []
+
+    async def fetch(self, request: Request) -> Answer:
+        """Return the answer to *request*, or how far it came, within its timeout."""
+        self._start()
+        try:
+            host, _, secure = address_of(request.url)
+        except ValueError:
+            return Answer(failure=Reason.CLIENT_ERROR, detail="the URL is not valid")
+        begun = self._loop.time()
+        addresses: list[str] = []
+        if literal := literal_address(host):
+            addresses = [] if request.proxy else [literal]
+        elif not request.proxy:
+            try:
+                async with asyncio.timeout(request.timeout):
+                    addresses = await self.resolver.addresses(host, request.ip_version)
+            except (ResolveError, TimeoutError) as error:
+                spent = self._loop.time() - begun
+                return _no_address(str(error) or "no name server answers in time", spent)
+        resolved = self._loop.time() - begun
+        if addresses and not request.allow_private:
+            addresses = [a for a in addresses if is_public(a)]
+            if not addresses:
+                return Answer(
+                    failure=Reason.ADDRESS_REFUSED,
+                    detail="the name leads to an address that is not public",
+                    duration=resolved,
+                    phases=(resolved, 0.0, 0.0, 0.0, 0.0),
+                )
+        answer = await self._send(request, addresses, resolved)
+        if answer.failure is Reason.TLS and secure and not request.tls.insecure_skip_verify:
+            left = request.timeout - answer.duration
+            if left > 0.05:
+                answer.certificate = await self._peek(request, addresses, left)
+        return answer
+
+    @property
+    def in_flight(self) -> int:
+        """How many transfers are under way."""
+        return len(self._running)
+
+    async def close(self) -> None:
+        """End every transfer, as cancelled, and free the sockets."""
+        for curl, transfer in list(self._running.items()):
+            self._forget(curl)
+            curl.close()
+            transfer.done.cancel()
+        for curl in self._idle:
+            curl.close()
+        self._idle.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._multi is not None:
+            self._loop.remove_reader(self._sockets.fileno())
+            self._multi.close()
+            self._multi = None
+            self._sockets.close()
+        await self.resolver.close()
+
+    # -- one transfer ------------------------------------------------------------------------
+
+    async def _send(self, request: Request, addresses: list[str], resolved: float) -> Answer:
+        try:
+            curl, transfer = self._prepare(request, addresses, request.timeout - resolved)
+        except ValueError:
+            return Answer(
+                failure=Reason.CLIENT_ERROR, detail="URL or headers hold a control character"
+            )
+        inspection = Inspection(curl, request) if request.inspect else None
+        try:
+            ended = await self._run(curl, transfer)
+            collected = Answer(
+                headers=transfer.head(), body=b"".join(transfer.body), truncated=transfer.truncated
+            )
+            answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
+            answer.resolved = tuple(addresses)
+            if inspection is not None:
+                inspection.tell(answer)
+        except BaseException:
+            self._forget(curl)
+            curl.close()
+            raise
+        curl.reset()
+        self._idle.append(curl)
+        return answer
+
+    async def _peek(
+        self, request: Request, addresses: list[str], left: float
+    ) -> Certificate | None:
+        """Return the certificate of a chain that does not verify; nothing of ours is sent."""
+        bare = Request(
+            url=request.url, method="GET", headers=(), timeout=left, proxy=request.proxy,
+            allow_private=request.allow_private, ip_version=request.ip_version,
+            tls=TlsSettings(server_name=request.tls.server_name),
+        )  # fmt: skip
+        curl, transfer = self._prepare(bare, addresses, left)
+        curl.setopt(pycurl.CONNECT_ONLY, 1)
+        curl.setopt(pycurl.SSL_VERIFYPEER, 0)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 0)
+        try:
+            await self._run(curl, transfer)
+            return earliest(curl.getinfo(pycurl.INFO_CERTINFO), verified=False)
+        except pycurl.error:
+            return None
+        finally:
+            self._forget(curl)
+            curl.close()
+
+    def _prepare(
+        self, request: Request, addresses: list[str], seconds: float
+    ) -> tuple[Any, _Transfer]:
+        curl = self._idle.pop() if self._idle else pycurl.Curl()
+        transfer = _Transfer(self._loop.create_future(), request.max_body)
+        try:
+            set_options(curl, request, addresses, seconds)
+        except BaseException:
+            curl.close()
+            raise
+        curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
+        curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
+        if not request.allow_private:
+            curl.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_public)
+        return curl, transfer
+
+    async def _run(self, curl: Any, transfer: _Transfer) -> tuple[int, str]:
+        self._running[curl] = transfer
+        self._multi.add_handle(curl)
+        try:
+            return await transfer.done
+        finally:
+            transfer.close_opened()
+
+    def _forget(self, curl: Any) -> None:
+        if self._running.pop(curl, None) is not None:
+            self._multi.remove_handle(curl)
+
+    # -- the event loop ----------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._multi is not None:
+            return
+        self._loop = asyncio.get_running_loop()
+        self._sockets = self._make_sockets()
+        self._loop.add_reader(self._sockets.fileno(), self._on_ready)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, 1024)
+
+    def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
+        self._sockets.watch(fd, what & pycurl.POLL_INOUT)  # POLL_REMOVE is neither bit
+
+    def _on_timer(self, milliseconds: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if milliseconds == 0:
+            self._timer = self._loop.call_soon(self._on_timeout)
+        elif milliseconds > 0:
+            self._timer = self._loop.call_later(milliseconds / 1000, self._on_timeout)
+
+    def _on_timeout(self) -> None:
+        self._timer = None
+        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._collect()
+
+    def _on_ready(self) -> None:
+        for fd, events in self._sockets.ready():
+            self._multi.socket_action(fd, events)
+        self._collect()
+
+    def _collect(self) -> None:
+        while True:
+            waiting, finished, failed = self._multi.info_read()
+            for curl in finished:
+                self._finish(curl, 0, "")
+            for curl, code, text in failed:
+                self._finish(curl, code, text)
+            if not waiting:
+                return
+
+    def _finish(self, curl: Any, code: int, text: str) -> None:
+        transfer = self._running.pop(curl, None)
+        if transfer is None:
+            return
+        self._multi.remove_handle(curl)
+        if not transfer.done.done():
+            transfer.done.set_result((code, text))
+
+
+def _no_address(detail: str, spent: float) -> Answer:
+    phases = (spent, 0.0, 0.0, 0.0, 0.0)
+    return Answer(failure=Reason.DNS, detail=detail, duration=spent, phases=phases)

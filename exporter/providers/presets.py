@@ -1,0 +1,47 @@
+"""The presets, read from the YAML files of this folder: the listing is the list."""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib import resources
+
+from exporter.providers.declarations import Preset
+from exporter.settings import Path, SettingsError, build, object_schema
+from exporter.settings import load as read
+
+
+def load(name: str, text: str) -> Preset:
+    """Return the preset in *text*.
+
+    Raises:
+        SettingsError: the file does not fit the declarations above.
+    """
+    loaded = read(text, f"exporter/providers/{name}.yaml", object_schema(Preset))
+    preset: Preset = build(Preset, loaded.data)
+    patterns: dict[Path, str] = {("key", "pattern"): preset.key.pattern}
+    for number, lint in enumerate(preset.key.lint):
+        patterns["key", "lint", number, "pattern"] = lint.pattern
+    if wrong := [path for path, pattern in patterns.items() if not _compiles(pattern)]:
+        what = "is not a valid regular expression"
+        raise SettingsError(loaded.problem(path, what) for path in wrong)
+    return preset
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+@functools.cache
+def presets() -> dict[str, Preset]:
+    """Return every preset by its name, which is the file's name."""
+    found = {}
+    for item in sorted(resources.files(__package__).iterdir(), key=lambda item: item.name):
+        name, dot, suffix = item.name.rpartition(".")
+        if dot and suffix == "yaml":
+            found[name] = load(name, item.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,391 @@
+"""What may be changed at run time: services added by the API, keys, and a test on demand.
+
+Services of a file are changed in the file. A rotated key is verified with the provider before it
+replaces the old one, which is kept for a day to roll back to. Storage calls run in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from exporter.clock import Clock
+from exporter.config import Declared, Target, check_patch, merged, read_request
+from exporter.log import event
+from exporter.model import FACTS, Outcome
+from exporter.probers import Prober
+from exporter.registry.loading import Loader
+from exporter.registry.targets import Registry
+from exporter.secret import Secret
+
+_log = logging.getLogger(__name__)
+SOURCE = "(api)"
+_HIDDEN_FIELDS = ("additional_headers", "api_key_next")
+_HIDDEN = "#hidden"
+"""After a service's id: the parts of its declaration that may hold secrets, kept as a key is."""
+
+
+class ManagementError(Exception):
+    """A change is refused; the message says why and what would do. `code` names the kind."""
+
+    code = "refused"
+
+
+class InFileError(ManagementError):
+    """The service stands in a file."""
+
+    code = "in_file"
+
+
+class TakenError(ManagementError):
+    """There is a service of that id."""
+
+    code = "taken"
+
+
+class KeyRefusedError(ManagementError):
+    """The provider does not accept the candidate key; `outcome` is what it answered."""
+
+    code = "key_refused"
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class OnlyKeyError(ManagementError):
+    """The key is the only one that the service has."""
+
+    code = "only_key"
+
+
+class NoStorageError(ManagementError):
+    """There is nowhere to keep a change."""
+
+    code = "no_storage"
+
+
+class StoredKey(Protocol):
+    """A kept key and the Unix time of its rotation."""
+
+    @property
+    def secret(self) -> Secret: ...
+
+    @property
+    def rotated_at(self) -> float: ...
+
+
+class Storage(Protocol):
+    """Where changes are kept; implemented by `store`."""
+
+    def services(self) -> Mapping[str, dict[str, Any]]:
+        """Return the services by id, without their keys."""
+
+    def put_service(self, service: str, raw: dict[str, Any]) -> None:
+        """Keep *raw*; it holds no key."""
+
+    def delete_service(self, service: str) -> None:
+        """Forget a service; its key is forgotten with `delete_key`."""
+
+    def keys(self) -> Mapping[str, StoredKey]:
+        """Return the current keys by service."""
+
+    def put_key(self, service: str, key: Secret, *, at: float) -> None:
+        """Keep *key* and the one before it for a day."""
+
+    def rollback(self, service: str) -> Secret | None:
+        """Return to the key before, and return it; None if there is none any more."""
+
+    def delete_key(self, service: str) -> None:
+        """Forget the keys of *service*."""
+
+    def atomic(self) -> AbstractContextManager[object]:
+        """Make several calls in one thread one write."""
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether keys can be kept at all."""
+
+    def fingerprint(self, secret: Secret) -> str:
+        """Return what tells two keys apart without telling the key."""
+
+    def audit(self, at: float, who: str, action: str, service: str, fingerprint: str = "") -> None:
+        """Write down who did what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """How a rotation ended: what the provider said to the new key, and since when it is used."""
+
+    outcome: Outcome | None
+    rotated_at: float
+
+
+class Management:
+    """Changes services and keys; also the overlay that the loader lays over the files."""
+
+    def __init__(
+        self, registry: Registry, loader: Loader, prober: Prober, clock: Clock,
+        storage: Storage | None,
+    ) -> None:  # fmt: skip
+        self._registry, self._loader, self._prober = registry, loader, prober
+        self._clock, self._storage = clock, storage
+        self._services: dict[str, Declared] = {}
+        self._keys: dict[str, Secret] = {}
+        self.rotated: dict[str, float] = {}
+        self._lock = loader.lock
+
+    def restore(self) -> None:
+        """Take over what is kept; a kept service that no longer fits is logged and left alone."""
+        if self._storage is None:
+            return
+        kept = self._storage.keys() if self._storage.keeps_keys else {}
+        for name, plain in self._storage.services().items():
+            try:
+                hidden = kept.get(name + _HIDDEN)
+                raw = plain if hidden is None else merged(plain, json.loads(hidden.secret.reveal()))
+                self._services[name] = read_request(raw, SOURCE)
+            except ValueError:
+                event(_log, "a kept service is not valid", level=logging.ERROR, service=name)
+        for name, key in kept.items():
+            if not name.endswith(_HIDDEN):
+                self._keys[name] = key.secret
+                self.rotated[name] = key.rotated_at
+
+    # -- the overlay -------------------------------------------------------------------------
+
+    def services(self) -> Iterable[Declared]:
+        """Return the services that were added at run time."""
+        return self._services.values()
+
+    def key(self, service: str) -> Secret | None:
+        """Return the rotated key of *service*."""
+        return self._keys.get(service)
+
+    def in_file(self, service: str) -> bool:
+        """Return whether *service* stands in a file."""
+        declared = self._loader.declared(service)
+        return declared is not None and declared.source != SOURCE
+
+    # -- services ----------------------------------------------------------------------------
+
+    async def add(self, raw: Mapping[str, Any], who: str) -> Target:
+        """Register the service *raw*; its key, if any, is kept encrypted.
+
+        Raises:
+            SettingsError: *raw* is wrong.
+            TakenError: there is a service of that id.
+            NoStorageError: it, or its key, cannot be kept.
+        """
+        declared = read_request(raw, SOURCE)
+        name = declared.raw["id"]
+        async with self._lock:
+            if name in self._registry:
+                where = "in a configuration file; change it there"
+                how = where if self.in_file(name) else "already; PATCH changes it"
+                raise TakenError(f"there is a service {name} {how}")
+            if name in self._keys:  # left by a service of that id that is gone
+                await self._wipe_key(name)
+            await self._keep(declared, who, "service added")
+        return self._registry.get(name)
+
+    async def change(self, service: str, patch: Mapping[str, Any], who: str) -> Target:
+        """Merge *patch* into *service*; a null takes a field out (RFC 7396).
+
+        Raises:
+            UnknownServiceError: it is not registered.
+            InFileError: it stands in a file.
+            SettingsError: the result would be wrong.
+            NoStorageError: it cannot be kept.
+        """
+        async with self._lock:
+            before = self._own(service)
+            check_patch(patch, SOURCE)
+            declared = read_request(_patched(before.raw, {**patch, "id": service}), SOURCE)
+            if patch.get("api_key", "") is None:
+                await self._wipe_key(service)
+            await self._keep(declared, who, "service changed")
+        return self._registry.get(service)
+
+    async def remove(self, service: str, who: str) -> None:
+        """Forget *service*, its keys and its series.
+
+        Raises:
+            UnknownServiceError: it is not registered.
+            InFileError: it stands in a file.
+        """
+        async with self._lock:
+            self._own(service)
+            storage = self._need_storage()
+            await asyncio.to_thread(storage.delete_service, service)
+            if storage.keeps_keys:
+                await asyncio.to_thread(storage.delete_key, service + _HIDDEN)
+            await self._wipe_key(service)
+            await self._audit(who, "service removed", service, None)
+            self._services.pop(service, None)
+            self._loader.drop(service)
+
+    def _own(self, service: str) -> Declared:
+        self._registry.get(service)
+        if service not in self._services or self.in_file(service):
+            raise InFileError(f"{service} stands in a configuration file; change it there")
+        return self._services[service]
+
+    async def _keep(self, declared: Declared, who: str, action: str) -> None:
+        storage = self._need_storage()
+        name, given = declared.raw["id"], declared.raw.get("api_key")
+        raw = {field: value for field, value in declared.raw.items() if field != "api_key"}
+        key, now = Secret(given) if given else None, self._clock.now()
+        await asyncio.to_thread(_write, storage, name, raw, key, now)
+        await self._audit(who, action, name, key)
+        self._services[name] = read_request(raw, SOURCE)
+        if key is not None:
+            self._use(name, key, now)
+        self._loader.put(self._services[name])
+
+    # -- keys --------------------------------------------------------------------------------
+
+    async def rotate(self, service: str, key: Secret, who: str, *, force: bool = False) -> Rotation:
+        """Ask the provider about *key* and use it from now on if it is accepted.
+
+        Raises:
+            UnknownServiceError: the service is not registered.
+            KeyRefusedError: the provider rejects the key or does not answer, and not *force*.
+            NoStorageError: the key cannot be kept.
+        """
+        async with self._lock:
+            declared, storage = self._declared(service), self._need_storage()
+            candidate = self._loader.target(declared, key)
+            outcome = None
+            if candidate.endpoint is not None:
+                outcome = await self._prober.probe(candidate.endpoint)
+                if not force and FACTS[outcome.reason].key_valid is not True:
+                    raise KeyRefusedError(_refusal(outcome), outcome)
+            now = self._clock.now()
+            await asyncio.to_thread(storage.put_key, service, key, at=now)
+            await self._audit(who, "key rotated" + (", forced" if force else ""), service, key)
+            self._use(service, key, now)
+            self._loader.put(declared)
+            return Rotation(outcome, now)
+
+    async def roll_back(self, service: str, who: str) -> Rotation:
+        """Use the key before again, if it was replaced less than a day ago.
+
+        Raises:
+            UnknownServiceError: the service is not registered.
+            ManagementError: there is no key to return to.
+        """
+        async with self._lock:
+            declared, storage = self._declared(service), self._need_storage()
+            key = await asyncio.to_thread(storage.rollback, service)
+            if key is None:
+                what = "there is no key to roll back to: a replaced one is kept for 24 h"
+                if self.in_file(service):
+                    what += f"; DELETE /api/services/{service}/key returns to the declared key"
+                raise ManagementError(what)
+            await self._audit(who, "key rolled back", service, key)
+            self._use(service, key, self._clock.now())
+            self._loader.put(declared)
+            return Rotation(None, self.rotated[service])
+
+    async def forget_key(self, service: str, who: str) -> None:
+        """Return to the key that the service is declared with.
+
+        Raises:
+            UnknownServiceError: the service is not registered.
+            OnlyKeyError: it was registered at run time: there is no other key.
+        """
+        async with self._lock:
+            declared = self._declared(service)
+            if not self.in_file(service):
+                raise OnlyKeyError(
+                    f"{service} has no other key: PUT replaces it, PATCH with null takes it away"
+                )
+            await self._wipe_key(service)
+            await self._audit(who, "key forgotten", service, None)
+            self._loader.put(declared)
+
+    async def test(self, service: str) -> Outcome | None:
+        """Probe *service* once, now, uncounted; None if it cannot be probed.
+
+        Raises:
+            UnknownServiceError: it is not registered.
+        """
+        target = self._registry.get(service)
+        return None if target.endpoint is None else await self._prober.probe(target.endpoint)
+
+    def _declared(self, service: str) -> Declared:
+        self._registry.get(service)
+        declared = self._loader.declared(service)
+        assert declared is not None
+        return declared
+
+    async def _wipe_key(self, service: str) -> None:
+        storage = self._need_storage()
+        if storage.keeps_keys:
+            await asyncio.to_thread(storage.delete_key, service)
+        self._keys.pop(service, None)
+        self.rotated.pop(service, None)
+
+    def _use(self, service: str, key: Secret, at: float) -> None:
+        self._keys[service] = key
+        self.rotated[service] = at
+
+    async def _audit(self, who: str, action: str, service: str, key: Secret | None) -> None:
+        event(_log, action, service=service, who=who)
+        storage = self._need_storage()
+        mark = storage.fingerprint(key) if key is not None else ""
+        await asyncio.to_thread(storage.audit, self._clock.now(), who, action, service, mark)
+
+    def _need_storage(self) -> Storage:
+        if self._storage is None:
+            raise NoStorageError("changes are kept in --data-dir DIR; start with one")
+        return self._storage
+
+
+def _patched(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in below.items() if above.get(name, value) is not None}
+    given = {name: value for name, value in above.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, dict) and name != "body":  # a body is one value
+            inside = kept.pop(name, None)
+            given[name] = _patched(inside if isinstance(inside, dict) else {}, value)
+    return merged(kept, given)
+
+
+def _write(
+    storage: Storage, name: str, raw: Mapping[str, Any], key: Secret | None, now: float
+) -> None:
+    """Keep a service, its key and what else is secret in it: all of it or nothing."""
+    plain, hidden = _split(raw)
+    with storage.atomic():
+        if key is not None:
+            storage.put_key(name, key, at=now)
+        if hidden:
+            storage.put_key(name + _HIDDEN, Secret(json.dumps(hidden)), at=now)
+        elif storage.keeps_keys:
+            storage.delete_key(name + _HIDDEN)
+        storage.put_service(name, plain)
+
+
+def _split(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return *raw* without, and with only, what may hold a secret."""
+    check: Mapping[str, Any] = raw.get("health_check", {})
+    inside = {name: check[name] for name in ("headers", "body", "proxy") if check.get(name)}
+    plain = {name: value for name, value in raw.items() if name not in _HIDDEN_FIELDS}
+    hidden: dict[str, Any] = {name: raw[name] for name in _HIDDEN_FIELDS if raw.get(name)}
+    if inside:
+        hidden["health_check"] = inside
+        plain["health_check"] = {n: value for n, value in check.items() if n not in inside}
+    return plain, hidden
+
+
+def _refusal(outcome: Outcome) -> str:
+    if FACTS[outcome.reason].key_valid is False:
+        return "the provider rejects the new key; the old one stays"
+    return "the provider could not be asked about the new key; the old one stays"

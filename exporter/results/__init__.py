@@ -1,0 +1,22 @@
+"""What was seen, per service: counted, remembered, saved, aged."""
+
+from exporter.results.aging import Aging
+from exporter.results.history import Bucket, History
+from exporter.results.persistence import Persistence, States
+from exporter.results.tally import BUCKETS, REASONS, SLOS, Recent, Results, Status, Tally, status_of
+
+__all__ = [
+    "BUCKETS",
+    "REASONS",
+    "SLOS",
+    "Aging",
+    "Bucket",
+    "History",
+    "Persistence",
+    "Recent",
+    "Results",
+    "States",
+    "Status",
+    "Tally",
+    "status_of",
+]

@@ -1,0 +1,56 @@
+"""What changes by the passing of time alone: results grow stale, maintenance begins and ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from exporter.clock import Clock, in_slices
+from exporter.registry import Registry
+from exporter.results.tally import Results
+
+if TYPE_CHECKING:
+    from exporter.config import Target
+
+PERIOD = 1.0
+SLICE = 256
+"""Services that are looked at before the loop runs again: a fifth of a millisecond."""
+
+
+class Listener(Protocol):
+    """Whoever shows services."""
+
+    def refresh(self, target: Target) -> None:
+        """Look at *target* again: its last result is stale now."""
+
+    def set_maintenance(self, target: Target, active: bool) -> None:
+        """Note whether a maintenance window of *target* is open."""
+
+
+class Aging:
+    """Looks at every service once a second, a few at a time."""
+
+    def __init__(
+        self, registry: Registry, results: Results, clock: Clock, listener: Listener
+    ) -> None:
+        self._registry, self._results, self._clock = registry, results, clock
+        self._listener = listener
+        self._since = clock.now()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self._clock.sleep(PERIOD)
+            await self.look()
+
+    async def look(self) -> None:
+        """Tell the listener what is new."""
+        now = self._clock.now()
+        async for target in in_slices(self._registry, SLICE):
+            if target.id in self._registry and self._registry.get(target.id) is target:
+                self._look(target, now)
+
+    def _look(self, target: Target, now: float) -> None:
+        if self._results.grown_stale(target, now, self._since):
+            self._listener.refresh(target)
+        if target.maintenance:
+            self._listener.set_maintenance(target, target.in_maintenance(now))

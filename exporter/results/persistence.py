@@ -1,0 +1,136 @@
+"""What survives a restart: counters, last states and a day of results, saved every 15 seconds.
+
+What fails is saved within a second: an exporter that forgot how often something has failed would
+end its alert, and the next failures would wake somebody again.
+
+Without a directory nothing survives; the day is then kept for the page alone.
+
+The store is asked in a thread. A disk that refuses stops nothing: probing goes on from memory, what
+could not be written is tried again, and a metric says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
+
+from exporter.clock import Clock, in_slices
+from exporter.log import event
+from exporter.registry import Registry
+from exporter.results.history import KEPT, Bucket, History
+from exporter.results.tally import Results
+
+_log = logging.getLogger(__name__)
+INTERVAL = 15.0
+URGENT = 1.0
+SLICE = 32
+"""Services that are written down before the loop runs again: half a millisecond."""
+
+
+class States(Protocol):
+    """Where states and history are kept; implemented by `store`."""
+
+    def save_states(self, states: Mapping[str, bytes | Mapping[str, Any]]) -> None:
+        """Keep the states by service."""
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Return the states by service."""
+
+    def keep_only(self, services: Collection[str]) -> None:
+        """Forget states and history of all others."""
+
+    def record_history(self, rows: list[Bucket]) -> None:
+        """Keep *rows*, each in place of a former version of it."""
+
+    def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
+        """Return the buckets of the last day."""
+
+
+class Persistence:
+    """Carries results from one process to the next."""
+
+    def __init__(
+        self, states: States, results: Results, registry: Registry, clock: Clock,
+        told: Callable[[bool], None], *, volatile: bool = False,
+    ) -> None:  # fmt: skip
+        self._states, self._results, self._registry = states, results, registry
+        self._clock, self._told, self._volatile = clock, told, volatile
+        self.history = History()
+        self._saved: dict[str, float] = {}
+        self._known: frozenset[str] | None = None
+        self._urgent: set[str] = set()
+
+    def restore(self) -> None:
+        """Continue the counters of every service that the store knows."""
+        for service, state in self._states.states().items():
+            self._results.of(service).restore(state)
+
+    async def run(self) -> None:
+        """Save until cancelled: all every 15 seconds, what fails every second."""
+        for service in [name for name in self._results.by_service if name not in self._registry]:
+            self._results.forget(service)  # a new service of that id begins anew
+        while True:
+            due = self._clock.tick() + INTERVAL
+            while self._clock.tick() < due:
+                await self._clock.sleep(URGENT)
+                if self._urgent:
+                    await self._save_urgent()
+            await self.save()
+
+    def soon(self, service: str) -> None:
+        """Save the state of *service* within a second."""
+        if not self._volatile:
+            self._urgent.add(service)
+
+    async def _save_urgent(self) -> None:
+        wanted, self._urgent = self._urgent, set()
+        states = {name: self._results.of(name).dump() for name in wanted if name in self._registry}
+        with contextlib.suppress(OSError):  # the next full save tries again, and tells
+            await asyncio.to_thread(self._write, states, [])
+            self._note(states)
+
+    async def save(self) -> None:
+        """Save what changed since the last time."""
+        states = await self._unsaved()
+        rows = self.history.drain()
+        known = frozenset(target.id for target in self._registry)
+        try:
+            await asyncio.to_thread(self._write, states, rows)
+            if known != self._known:
+                await asyncio.to_thread(self._states.keep_only, known)
+        except OSError as error:
+            self.history.restore(rows)
+            self._told(False)
+            event(_log, "results not saved", level=logging.ERROR, why=type(error).__name__)
+            return
+        self._told(True)
+        self._known = known
+        self._note(states)
+
+    async def _unsaved(self) -> dict[str, Mapping[str, Any]]:
+        states: dict[str, Mapping[str, Any]] = {}
+        async for target in in_slices(() if self._volatile else self._registry, SLICE):
+            tally = self._results.by_service.get(target.id)
+            if tally and tally.last is not None and self._saved.get(target.id) != tally.last.at:
+                states[target.id] = tally.dump()
+        return states
+
+    def _note(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        for service, state in states.items():
+            self._saved[service] = state["last"]["at"]
+
+    async def day(self, service: str) -> list[Bucket]:
+        """Return the buckets of the last 24 h of *service*, the oldest first."""
+        since = self._clock.now() - KEPT
+        kept = await asyncio.to_thread(self._states.history, service)
+        rows = {row.start: row for row in (*kept, *self.history.of(service))}
+        return [rows[start] for start in sorted(rows) if start > since]
+
+    def _write(self, states: Mapping[str, Mapping[str, Any]], rows: list[Bucket]) -> None:
+        if states:
+            self._states.save_states(states)
+        if rows:
+            self._states.record_history(rows)

@@ -1,0 +1,17 @@
+"""When something is asked: probes on their grid, canaries, slow side jobs."""
+
+from exporter.schedule.canaries import Canaries, CanaryPlan, plan_of
+from exporter.schedule.polling import Polling
+from exporter.schedule.scheduler import Network, Observer, Scheduler
+from exporter.schedule.side_checks import SideChecks
+
+__all__ = [
+    "Canaries",
+    "CanaryPlan",
+    "Network",
+    "Observer",
+    "Polling",
+    "Scheduler",
+    "SideChecks",
+    "plan_of",
+]

@@ -1,0 +1,129 @@
+"""The last day in quarters of an hour, gathered until written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
+from exporter.results.history import WIDTH, Bucket, History
+
+START = 1_800_000_000
+
+
+def result(reason: Reason = Reason.OK, at: float = START, **more: Any) -> Result:
+    outcome = Outcome(reason=reason, duration=more.get("duration", 0.25))
+    verdict = more.get("verdict", verdict_of(reason))
+    service = more.get("service", "a")
+    return Result(service=service, at=at, outcome=outcome, verdict=verdict)
+
+
+def history(*results: Result) -> History:
+    made = History()
+    for each in results:
+        made.add(each)
+    return made
+
+
+def test_results_of_a_quarter_are_one_row() -> None:
+    made = history(
+        result(at=START + 1.5),
+        result(Reason.TIMEOUT, START + 30, duration=9.0),
+        result(at=START + 899.9, duration=0.5),
+    )
+
+    assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.75, 0.5)]
+
+
+def test_there_is_a_row_for_each_service_and_quarter() -> None:
+    made = history(result(service="b"), result(at=START + WIDTH), result())
+
+    rows = made.drain()
+
+    assert sorted((row.service, row.start) for row in rows) == [
+        ("a", START),
+        ("a", START + WIDTH),
+        ("b", START),
+    ]
+
+
+def test_only_changed_rows_are_drained_and_with_their_totals() -> None:
+    made = history(result(), result(service="b"))
+    made.drain()
+
+    made.add(result())
+
+    assert made.drain() == [Bucket("a", START, 2, 0, Reason.OK, 0.5, 0.25)]
+    assert made.drain() == []
+
+
+@pytest.mark.parametrize(
+    ("reasons", "worst"),
+    [
+        ([Reason.OK, Reason.KEY_OK_LIMITED], Reason.KEY_OK_LIMITED),
+        ([Reason.AUTH_INVALID, Reason.OK], Reason.AUTH_INVALID),
+        ([Reason.SERVER_ERROR, Reason.RATE_LIMITED], Reason.SERVER_ERROR),
+        ([Reason.RATE_LIMITED, Reason.DNS, Reason.OK], Reason.DNS),
+        ([Reason.TIMEOUT, Reason.CONNECT], Reason.CONNECT),
+        ([Reason.INTERNAL, Reason.RATE_LIMITED], Reason.RATE_LIMITED),
+        ([Reason.OK, Reason.INTERNAL], Reason.INTERNAL),
+    ],
+)
+def test_the_worst_reason_stays_the_newer_of_equals(reasons: list[Reason], worst: Reason) -> None:
+    made = history(*map(result, reasons))
+
+    assert made.drain()[0].worst is worst
+
+
+def test_what_our_own_network_did_is_not_bad_and_gives_way_to_what_is() -> None:
+    made = history(result(Reason.DNS, verdict=Verdict.NETWORK))
+    alone = made.drain()
+
+    made.add(result(Reason.AUTH_INVALID))
+
+    assert alone == [Bucket("a", START, 0, 0, Reason.DNS, 0.0, 0.0)]
+    assert made.drain() == [Bucket("a", START, 0, 1, Reason.AUTH_INVALID, 0.0, 0.0)]
+
+
+def test_rows_that_could_not_be_written_are_drained_again() -> None:
+    made = history(result(), result(at=START + WIDTH))
+    lost = made.drain()
+    made.add(result(at=START + WIDTH))
+
+    made.restore(lost)
+
+    assert {(row.start, row.ok) for row in made.drain()} == {(START, 1), (START + WIDTH, 2)}
+
+
+def test_a_quarter_continues_after_a_restart() -> None:
+    made = History()
+    made.restore(history(result(), result(Reason.TIMEOUT)).drain())
+
+    made.add(result())
+
+    assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.5, 0.25)]
+
+
+def test_what_is_written_is_let_go() -> None:
+    made = History()
+
+    for quarter in range(500):
+        made.add(result(at=START + quarter * WIDTH))
+        made.drain()
+
+    assert len(made) == 2
+
+
+def test_what_is_never_written_is_bounded_by_a_day() -> None:
+    made = history(*(result(at=START + quarter * WIDTH) for quarter in range(500)))
+
+    assert len(made) == len(made.drain()) == 96
+
+
+def test_a_removed_service_leaves_no_row() -> None:
+    made = history(result(), result(service="b"))
+
+    made.forget("a")
+
+    assert [row.service for row in made.drain()] == ["b"]

@@ -1,0 +1,201 @@
+"""What is kept of results, and what is counted."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from exporter.config import Target
+from exporter.config.declarations import LatencyObjective, Objectives
+from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.results.tally import BUCKETS, KEPT_RESULTS, REASONS, Results, Tally
+from tests.fakes import service_target
+
+TARGET = service_target()
+SLOW_TARGET = service_target(
+    objectives=Objectives(latency=LatencyObjective(threshold=0.8, target=0.99))
+)
+
+
+def result(reason: Reason = Reason.OK, *, at: float = 1000.0, **more: Any) -> Result:
+    """Return a result whose verdict follows from its reason."""
+    verdict = more.pop("verdict", verdict_of(reason))
+    attempts = more.pop("attempts", 1)
+    outcome = Outcome(reason=reason, **more)
+    return Result(service="api", at=at, outcome=outcome, verdict=verdict, attempts=attempts)
+
+
+def tally(*results: Result, target: Target = TARGET, counted: bool = True) -> Tally:
+    made = Tally()
+    for each in results:
+        made.add(each, target, counted=counted)
+    return made
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_the_verdicts_ok_and_provider_are_events(reason: Reason) -> None:
+    made = tally(result(reason))
+
+    verdict = verdict_of(reason)
+    assert made.events[0] == (verdict in (Verdict.OK, Verdict.PROVIDER))
+    assert made.bad[0] == (verdict is Verdict.PROVIDER)
+
+
+def test_a_silent_probe_while_our_network_is_down_is_no_event() -> None:
+    made = tally(result(Reason.TIMEOUT, verdict=Verdict.NETWORK))
+
+    assert (made.events, made.bad) == ([0, 0], [0, 0])
+    assert made.reasons[REASONS.index(Reason.TIMEOUT)] == 1
+
+
+def test_a_probe_in_maintenance_is_no_event_but_is_kept() -> None:
+    made = tally(result(Reason.SERVER_ERROR), counted=False)
+
+    assert (made.events, made.bad) == ([0, 0], [0, 0])
+    assert (made.in_a_row, len(made.recent), len(made.failures)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("duration", "bad"), [(0.1, 0), (0.8, 0), (0.8001, 1), (9.0, 1)])
+def test_a_success_above_the_threshold_is_a_bad_latency_event(duration: float, bad: int) -> None:
+    made = tally(result(duration=duration), target=SLOW_TARGET)
+
+    assert (made.events[1], made.bad[1]) == (1, bad)
+
+
+def test_a_failure_or_a_target_without_objective_is_no_latency_event() -> None:
+    failed = tally(result(Reason.TIMEOUT, duration=9.0), target=SLOW_TARGET)
+    without = tally(result(duration=9.0))
+
+    assert (failed.events[1], without.events[1]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "changes", "in_a_row"),
+    [
+        ("ok", 0, 0),
+        ("timeout", 0, 1),
+        ("ok ok timeout", 1, 1),
+        ("timeout dns connect", 0, 3),
+        ("ok key_ok_limited", 0, 0),
+        ("ok timeout ok timeout timeout", 3, 2),
+    ],
+)
+def test_changes_of_state_and_failures_in_a_row_are_counted(
+    reasons: str, changes: int, in_a_row: int
+) -> None:
+    made = tally(*(result(Reason(reason)) for reason in reasons.split()))
+
+    assert (made.changes, made.in_a_row) == (changes, in_a_row)
+
+
+def test_attempts_and_reasons_add_up() -> None:
+    made = tally(result(attempts=3), result(Reason.DNS, attempts=2), result(Reason.DNS))
+
+    assert made.attempts == 6
+    counted = {r: made.reasons[i] for i, r in enumerate(REASONS) if made.reasons[i]}
+    assert counted == {Reason.OK: 1, Reason.DNS: 2}
+
+
+@pytest.mark.parametrize(("index", "bound"), list(enumerate(BUCKETS)))
+def test_a_duration_at_a_bound_belongs_to_that_bucket(index: int, bound: float) -> None:
+    made = tally(result(duration=bound), result(duration=bound * 1.0001))
+
+    assert [made.buckets[index], made.buckets[index + 1]] == [1, 1]
+    assert sum(made.buckets) == 2
+    assert made.latency_sum == pytest.approx(2 * bound, rel=1e-3)
+
+
+def test_failures_are_in_no_bucket() -> None:
+    made = tally(result(Reason.TIMEOUT, duration=10.0))
+
+    assert (sum(made.buckets), made.latency_sum) == (0, 0.0)
+
+
+def test_the_last_failures_and_results_are_kept_oldest_first() -> None:
+    made = tally(*(result(Reason.DNS, at=float(i), duration=i / 100) for i in range(50)))
+
+    assert [kept.at for kept in made.failures] == [45, 46, 47, 48, 49]
+    assert len(made.recent) == KEPT_RESULTS
+    assert list(made.recent) == [(float(i), i / 100, Reason.DNS) for i in range(30, 50)]
+
+
+def test_the_last_success_is_remembered() -> None:
+    made = tally(result(at=5.0), result(Reason.DNS, at=6.0))
+
+    assert made.last_success == 5.0
+    assert made.last is not None
+    assert made.last.at == 6.0
+
+
+def test_since_when_the_verdict_is_the_same_is_known_and_outlives_a_restart() -> None:
+    made = tally(
+        result(at=1.0), result(Reason.TIMEOUT, at=2.0), result(Reason.DNS, at=3.0),
+        result(Reason.SERVER_ERROR, at=4.0),
+    )  # fmt: skip
+    again = Tally()
+
+    again.restore(made.dump())
+    again.add(result(Reason.TIMEOUT, at=5.0), TARGET)
+
+    assert (made.since, again.since) == (2.0, 2.0)
+    again.add(result(Reason.AUTH_INVALID, at=6.0), TARGET)
+    assert again.since == 6.0
+
+
+def test_what_an_answer_told_is_kept_until_it_is_told_anew() -> None:
+    certificate = Certificate(expiry=9.0)
+    told = result(
+        certificate=certificate,
+        key_expiry=7.0,
+        limits={"requests": Limit(limit=10), "tokens": Limit(limit=20)},
+        quotas={("credits", "usd"): 3.0},
+    )
+
+    made = tally(told, result(limits={"requests": Limit(limit=11)}), result(Reason.DNS))
+
+    assert made.certificate is certificate
+    assert made.key_expiry == 7.0
+    assert made.limits == {"requests": Limit(limit=11), "tokens": Limit(limit=20)}
+    assert made.quotas == {("credits", "usd"): 3.0}
+
+
+def test_forgetting_a_key_leaves_the_certificate() -> None:
+    told = result(certificate=Certificate(expiry=9.0), key_expiry=7.0, limits={"r": Limit()})
+    made = tally(told)
+
+    made.forget_key()
+
+    assert (made.key_expiry, dict(made.limits), dict(made.quotas)) == (None, {}, {})
+    assert made.certificate == Certificate(expiry=9.0)
+
+
+def test_a_forgotten_service_begins_anew() -> None:
+    results = Results()
+    results.of("api").add(result(), TARGET)
+
+    results.forget("api")
+    results.forget("api")
+
+    assert results.of("api").last is None
+    assert results.of("api") is results.of("api")
+
+
+@pytest.mark.parametrize(
+    ("reason", "most"), [(Reason.OK, 3 * 1024), (Reason.TIMEOUT, 5 * 1024)], ids=str
+)
+def test_the_memory_of_a_full_tally_is_bounded(reason: Reason, most: int) -> None:
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+
+    tallies = []
+    for _ in range(1000):
+        tallies.append(Tally())
+        for i in range(25):
+            phases = (0.01, i / 1e3, i / 1e4, 0.2, 0.1 + i)
+            tallies[-1].add(result(reason, at=1e9 + i, duration=i / 7, phases=phases), TARGET)
+
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert used / len(tallies) < most
