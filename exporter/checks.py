@@ -16,9 +16,17 @@ from exporter.settings import Duration, Path, option
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Confidence = Literal["doc", "code", "belief"]
 OPERATORS = (
-    "equals", "not_equals", "in", "matches", "not_matches",
-    "exists", "min_items", "less_than", "greater_than", "type",
-)  # fmt: skip
+    "equals",
+    "not_equals",
+    "in",
+    "matches",
+    "not_matches",
+    "exists",
+    "min_items",
+    "less_than",
+    "greater_than",
+    "type",
+)
 JsonType = Literal["string", "number", "integer", "boolean", "array", "object"]
 
 
@@ -76,21 +84,28 @@ class HealthCheck:
     interval: Duration = option(60.0, "Time between probes.", min=1, max=86400, shown="60s")
     timeout: Duration = option(10.0, "Time for one attempt.", min=0.01, max=300, shown="10s")
     retries: int | None = option(
-        None, "Further attempts within one probe; default retry_policy.max_retries.",
-        minimum=0, maximum=10,
-    )  # fmt: skip
+        None,
+        "Further attempts within one probe; default retry_policy.max_retries.",
+        minimum=0,
+        maximum=10,
+    )
     expected_status_codes: tuple[int, ...] = option(
-        (200,), "Statuses that mean success.", shown="[200]", minItems=1,
-    )  # fmt: skip
+        (200,),
+        "Statuses that mean success.",
+        shown="[200]",
+        minItems=1,
+    )
     assertions: tuple[Assertion, ...] = option((), "What must hold for the answer.")
     follow_redirects: int = option(0, "Hops to follow, same origin only.", minimum=0, maximum=10)
     allow_cross_origin: bool = option(
         False, "Follow to other origins too; credentials are never sent there."
     )
     proxy: str | None = option(
-        None, "HTTP or SOCKS proxy URL.", pattern=r"^(https?|socks5h?)://[^\s]+$",
+        None,
+        "HTTP or SOCKS proxy URL.",
+        pattern=r"^(https?|socks5h?)://[^\s]+$",
         hint="must be a proxy URL such as http://proxy.example:3128 or socks5h://…",
-    )  # fmt: skip
+    )
     tls: TlsSettings = option(doc="TLS of the connection.", factory=TlsSettings)
     allow_private_addresses: bool = option(
         False, "Allow loopback, private, link-local and other non-public addresses."

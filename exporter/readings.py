@@ -19,9 +19,15 @@ from exporter.model import Limit
 from exporter.settings import option
 
 TimeFormat = Literal[
-    "go_duration", "rfc3339", "epoch_s", "delta_s", "delta_ms",
-    "proto_duration", "datetime_utc", "http_date",
-]  # fmt: skip
+    "go_duration",
+    "rfc3339",
+    "epoch_s",
+    "delta_s",
+    "delta_ms",
+    "proto_duration",
+    "datetime_utc",
+    "http_date",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +132,12 @@ class Readings:
                 yield (gauge.resource, gauge.unit), value - minus
 
     def _time(
-        self, field: TimedField | None, headers: Mapping[str, str], json: Callable[[], Any],
+        self,
+        field: TimedField | None,
+        headers: Mapping[str, str],
+        json: Callable[[], Any],
         now: float,
-    ) -> float | None:  # fmt: skip
+    ) -> float | None:
         if field is None:
             return None
         text = headers.get(field.header) if field.header else _first(field.json, json)

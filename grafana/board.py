@@ -64,10 +64,19 @@ def _fill(into: list[Json], panels: Sequence[Json], y: int) -> int:
 
 
 DATA_SOURCE: Json = {
-    "type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus",
-    "refresh": 1, "regex": "", "hide": 0, "multi": False, "includeAll": False,
-    "current": {"text": "Prometheus", "value": "prometheus"}, "options": [], "skipUrlSync": False,
-}  # fmt: skip
+    "type": "datasource",
+    "name": "datasource",
+    "label": "Data source",
+    "query": "prometheus",
+    "refresh": 1,
+    "regex": "",
+    "hide": 0,
+    "multi": False,
+    "includeAll": False,
+    "current": {"text": "Prometheus", "value": "prometheus"},
+    "options": [],
+    "skipUrlSync": False,
+}
 
 
 def variable(name: str, values: str, *, several: bool = True) -> Json:
@@ -130,8 +139,11 @@ def annotation(name: str, expr: str, colour: str, title: str, text: str, **more:
 RELOADS = annotation(
     "Configuration loaded",
     "1000 * max by (instance) (exporter_config_last_reload_success_timestamp_seconds)",
-    OK, "configuration loaded", "{{instance}}", useValueForTime=True,
-)  # fmt: skip
+    OK,
+    "configuration loaded",
+    "{{instance}}",
+    useValueForTime=True,
+)
 
 
 def alerts_of(about: str) -> Json:
@@ -140,9 +152,11 @@ def alerts_of(about: str) -> Json:
     return annotation(
         "Alerts",
         f'max by ({kept}) (ALERTS{{{about}, alertstate="firing", severity!="none"}})',
-        BAD, "{{alertname}} ({{severity}})", "{{service}} {{environment}}",
+        BAD,
+        "{{alertname}} ({{severity}})",
+        "{{service}} {{environment}}",
         tagKeys="severity,service,environment",
-    )  # fmt: skip
+    )
 
 
 def events(about: str, select: str) -> tuple[Json, ...]:
@@ -152,14 +166,21 @@ def events(about: str, select: str) -> tuple[Json, ...]:
         alerts_of(about),
         RELOADS,
         annotation(
-            "Key rotated", f"1000 * max by ({SERVICE}) ({rotated})",
-            NETWORK, "key rotated", "{{service}} {{environment}}", useValueForTime=True,
+            "Key rotated",
+            f"1000 * max by ({SERVICE}) ({rotated})",
+            NETWORK,
+            "key rotated",
+            "{{service}} {{environment}}",
+            useValueForTime=True,
         ),
         annotation(
-            "Maintenance", f"max by ({SERVICE}) (service_maintenance{{{select}}}) == 1",
-            MAINTENANCE, "declared maintenance", "{{service}} {{environment}}",
+            "Maintenance",
+            f"max by ({SERVICE}) (service_maintenance{{{select}}}) == 1",
+            MAINTENANCE,
+            "declared maintenance",
+            "{{service}} {{environment}}",
         ),
-    )  # fmt: skip
+    )
 
 
 # -- links: each carries what is chosen and the time ---------------------------------------------
@@ -230,10 +251,17 @@ def dashboard(
     """Return the dashboard `registry-<name>`."""
     marks = events(ABOUT, CHOSEN) if annotations is None else annotations
     links = {
-        "type": "dashboards", "title": "Service registry", "tags": [TAG], "asDropdown": True,
-        "includeVars": True, "keepTime": True, "targetBlank": False, "icon": "external link",
-        "tooltip": "The other dashboards, with the same choice and time", "url": "",
-    }  # fmt: skip
+        "type": "dashboards",
+        "title": "Service registry",
+        "tags": [TAG],
+        "asDropdown": True,
+        "includeVars": True,
+        "keepTime": True,
+        "targetBlank": False,
+        "icon": "external link",
+        "tooltip": "The other dashboards, with the same choice and time",
+        "url": "",
+    }
     return {
         "uid": f"registry-{name}",
         "title": title,

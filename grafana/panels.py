@@ -112,9 +112,15 @@ def stat(
     }
     queries = [query(expr, legend, instant=True)]
     return panel(
-        "stat", title, about, queries,
-        size=size, options=options, defaults=defaults, overrides=overrides,
-    )  # fmt: skip
+        "stat",
+        title,
+        about,
+        queries,
+        size=size,
+        options=options,
+        defaults=defaults,
+        overrides=overrides,
+    )
 
 
 def series(
@@ -147,9 +153,16 @@ def series(
         more["interval"] = step
     targets = [query(expr, name) for expr, name in queries]
     return panel(
-        "timeseries", title, about, targets,
-        size=size, options=options, defaults=settings, overrides=overrides, **more,
-    )  # fmt: skip
+        "timeseries",
+        title,
+        about,
+        targets,
+        size=size,
+        options=options,
+        defaults=settings,
+        overrides=overrides,
+        **more,
+    )
 
 
 def _drawn(bars: bool, *, lined: bool) -> Json:
@@ -207,9 +220,15 @@ def timeline(
     }
     queries = [query(expr, legend)]
     return panel(
-        "state-timeline", title, about, queries,
-        size=size, options=options, defaults=defaults, **more,
-    )  # fmt: skip
+        "state-timeline",
+        title,
+        about,
+        queries,
+        size=size,
+        options=options,
+        defaults=defaults,
+        **more,
+    )
 
 
 def history(
@@ -245,9 +264,16 @@ def history(
     }
     queries = [query(expr, legend)]
     return panel(
-        "status-history", title, about, queries,
-        size=size, options=options, defaults=defaults, overrides=overrides, **more,
-    )  # fmt: skip
+        "status-history",
+        title,
+        about,
+        queries,
+        size=size,
+        options=options,
+        defaults=defaults,
+        overrides=overrides,
+        **more,
+    )
 
 
 def heatmap(title: str, about: str, expr: str, *, size: tuple[int, int] = (12, 8)) -> Json:
@@ -257,8 +283,12 @@ def heatmap(title: str, about: str, expr: str, *, size: tuple[int, int] = (12, 8
         "cellGap": 1,
         "cellValues": {},
         "color": {
-            "exponent": 0.5, "fill": "dark-orange", "mode": "scheme", "reverse": False,
-            "scheme": "Viridis", "steps": 64,
+            "exponent": 0.5,
+            "fill": "dark-orange",
+            "mode": "scheme",
+            "reverse": False,
+            "scheme": "Viridis",
+            "steps": 64,
         },
         "exemplars": {"color": "rgba(255,0,255,0.7)"},
         "filterValues": {"le": 1e-9},
@@ -266,20 +296,33 @@ def heatmap(title: str, about: str, expr: str, *, size: tuple[int, int] = (12, 8
         "rowsFrame": {"layout": "auto"},
         "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": "s"},
-    }  # fmt: skip
+    }
     defaults = {"custom": {}, "noValue": "NO DATA", "unit": "short"}
     queries = [query(expr, "{{le}}", form="heatmap")]
     return panel(
-        "heatmap", title, about, queries,
-        size=size, options=options, defaults=defaults, interval="10m",
-    )  # fmt: skip
+        "heatmap",
+        title,
+        about,
+        queries,
+        size=size,
+        options=options,
+        defaults=defaults,
+        interval="10m",
+    )
 
 
 def bars(
-    title: str, about: str, expr: str, legend: str, *,
-    unit: str, thresholds: Json, size: tuple[int, int] = (12, 8), missing: str = "NO DATA",
+    title: str,
+    about: str,
+    expr: str,
+    legend: str,
+    *,
+    unit: str,
+    thresholds: Json,
+    size: tuple[int, int] = (12, 8),
+    missing: str = "NO DATA",
     **defaults: Any,
-) -> Json:  # fmt: skip
+) -> Json:
     """Return one horizontal bar for each series."""
     options = {
         "displayMode": "basic",
@@ -309,9 +352,13 @@ def bars(
 def alerts(title: str, about: str, source: str, select: str, *, size: tuple[int, int]) -> Json:
     """Return Grafana's own list of alerts, with silences; *source* is the data source's name."""
     shown = {
-        "error": True, "firing": True, "noData": False, "normal": False, "pending": True,
+        "error": True,
+        "firing": True,
+        "noData": False,
+        "normal": False,
+        "pending": True,
         "recovering": True,
-    }  # fmt: skip
+    }
     options = {
         "alertInstanceLabelFilter": select,
         "alertName": "",

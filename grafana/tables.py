@@ -92,12 +92,16 @@ def table(
         "unit": "short",
     }
     return panel(
-        "table", title, about,
+        "table",
+        title,
+        about,
         [query(c.expr, instant=True, form="table") for c in numbers],
-        size=size, options=options, defaults=defaults,
+        size=size,
+        options=options,
+        defaults=defaults,
         overrides=[override(c.name, **_cell(c)) for c in cols if not c.hidden],
         transformations=[
             {"id": "merge", "options": {}},
             {"id": "organize", "options": _organized(cols, numbers, hidden)},
         ],
-    )  # fmt: skip
+    )

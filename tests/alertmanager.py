@@ -198,9 +198,13 @@ def shipped(
     every interval by 100. *office_open* None keeps the shipped office hours.
     """
     path = write_alertmanager(
-        folder, exporter=exporter or sink, sink=sink, mail=mail, token=exporter_token,
+        folder,
+        exporter=exporter or sink,
+        sink=sink,
+        mail=mail,
+        token=exporter_token,
         speed=SPEED if fast else 1,
-    )  # fmt: skip
+    )
     if office_open is not None:
         config = json.loads(path.read_text())
         config["time_intervals"][0]["time_intervals"] = OPEN if office_open else CLOSED

@@ -93,9 +93,13 @@ class Program:
     """One process that can end and begin again."""
 
     def __init__(
-        self, folder: Path, name: str, url: str, command: list[str],
+        self,
+        folder: Path,
+        name: str,
+        url: str,
+        command: list[str],
         env: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.url, self._command, self._env = url, command, env
         self._log: IO[bytes] = (folder / f"{name}.log").open("a+b")
         self._process: subprocess.Popen[bytes] | None = None
@@ -124,9 +128,14 @@ class Chain:
     """Everything that runs, and how it is asked."""
 
     def __init__(
-        self, folder: Path, config: Callable[[str], str], web: Sink[Request], mail: Sink[Mail],
-        *, relay: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        config: Callable[[str], str],
+        web: Sink[Request],
+        mail: Sink[Mail],
+        *,
+        relay: str = "",
+    ) -> None:
         self.web, self.mail, self.provider = web, mail, Provider()
         ports = {name: free_port() for name in ("exporter", "prometheus", "alertmanager")}
         here = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
@@ -136,33 +145,74 @@ class Chain:
         for name, content in given.items():
             (folder / name).write_text(content)
         routes = write_alertmanager(
-            folder, exporter=relay or f"http://{here['exporter']}", sink=web.url,
-            mail=mail.address, token=RECEIVER, speed=SPEED,
-        )  # fmt: skip
+            folder,
+            exporter=relay or f"http://{here['exporter']}",
+            sink=web.url,
+            mail=mail.address,
+            token=RECEIVER,
+            speed=SPEED,
+        )
         rules = write_prometheus(
-            folder, exporter=here["exporter"], alertmanager=here["alertmanager"],
-            own=here["prometheus"], speed=SPEED,
-        )  # fmt: skip
-        self.exporter = Program(folder, "exporter", f"http://{here['exporter']}", [
-            sys.executable, "-m", "exporter", "serve", "--config", str(services),
-            "--listen", here["exporter"], "--data-dir", str(folder / "data"),
-            "--admin-token-file", str(folder / "admin"),
-            "--alertmanager.token-file", str(folder / "receiver"),
-            "--alertmanager.url", f"http://{here['alertmanager']}",
-            "--alertmanager.interval", "1", "--prometheus.url", f"http://{here['prometheus']}",
-        ], {SECRET_KEY_VARIABLE: str(folder / "secret-key")})  # fmt: skip
-        self.prometheus = Program(folder, "prometheus", f"http://{here['prometheus']}", [
-            program("prometheus"), f"--config.file={rules}",
-            f"--storage.tsdb.path={folder / 'tsdb'}",
-            f"--web.listen-address={here['prometheus']}", "--rules.alert.resend-delay=1s",
-        ])  # fmt: skip
-        self.alertmanager = Program(folder, "alertmanager", f"http://{here['alertmanager']}", [
-            program("prometheus-alertmanager", "alertmanager"), f"--config.file={routes}",
-            f"--storage.path={folder / 'alertmanager'}", "--cluster.listen-address=",
-            f"--web.listen-address={here['alertmanager']}",
-            # What was sent is on the disk so soon: a kill sends nothing twice.
-            "--data.maintenance-interval=1s",
-        ])  # fmt: skip
+            folder,
+            exporter=here["exporter"],
+            alertmanager=here["alertmanager"],
+            own=here["prometheus"],
+            speed=SPEED,
+        )
+        self.exporter = Program(
+            folder,
+            "exporter",
+            f"http://{here['exporter']}",
+            [
+                sys.executable,
+                "-m",
+                "exporter",
+                "serve",
+                "--config",
+                str(services),
+                "--listen",
+                here["exporter"],
+                "--data-dir",
+                str(folder / "data"),
+                "--admin-token-file",
+                str(folder / "admin"),
+                "--alertmanager.token-file",
+                str(folder / "receiver"),
+                "--alertmanager.url",
+                f"http://{here['alertmanager']}",
+                "--alertmanager.interval",
+                "1",
+                "--prometheus.url",
+                f"http://{here['prometheus']}",
+            ],
+            {SECRET_KEY_VARIABLE: str(folder / "secret-key")},
+        )
+        self.prometheus = Program(
+            folder,
+            "prometheus",
+            f"http://{here['prometheus']}",
+            [
+                program("prometheus"),
+                f"--config.file={rules}",
+                f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address={here['prometheus']}",
+                "--rules.alert.resend-delay=1s",
+            ],
+        )
+        self.alertmanager = Program(
+            folder,
+            "alertmanager",
+            f"http://{here['alertmanager']}",
+            [
+                program("prometheus-alertmanager", "alertmanager"),
+                f"--config.file={routes}",
+                f"--storage.path={folder / 'alertmanager'}",
+                "--cluster.listen-address=",
+                f"--web.listen-address={here['alertmanager']}",
+                # What was sent is on the disk so soon: a kill sends nothing twice.
+                "--data.maintenance-interval=1s",
+            ],
+        )
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -233,17 +283,20 @@ class Chain:
     def unresolved(self, alertname: str = "") -> list[dict[str, Any]]:
         """Return the open and the acknowledged incidents."""
         return [
-            one for one in self.incidents()
+            one
+            for one in self.incidents()
             if one["status"] != "resolved" and alertname in one["alertname"]
-        ]  # fmt: skip
+        ]
 
     def pages(self, text: str = "", action: str = "trigger") -> list[Request]:
         """Return what PagerDuty was sent with *text* in its summary."""
         return [
-            got for got in self.web.items
-            if got.path == "/pagerduty" and got.body["event_action"] == action
+            got
+            for got in self.web.items
+            if got.path == "/pagerduty"
+            and got.body["event_action"] == action
             and text in got.body["payload"]["summary"]
-        ]  # fmt: skip
+        ]
 
     def mails(self, text: str, state: str) -> list[Mail]:
         """Return the mails with *text* and *state* in the subject."""
@@ -252,10 +305,12 @@ class Chain:
     def hooks(self, text: str, status: str) -> list[Request]:
         """Return what the webhook was sent of *status* with *text* in a summary."""
         return [
-            got for got in self.web.items
-            if got.path == "/webhook" and got.body["status"] == status
+            got
+            for got in self.web.items
+            if got.path == "/webhook"
+            and got.body["status"] == status
             and any(text in alert["annotations"]["summary"] for alert in got.body["alerts"])
-        ]  # fmt: skip
+        ]
 
     def marked(self) -> None:
         """Return once a page sent after everything else has arrived: nothing is under way."""
@@ -268,9 +323,12 @@ class Chain:
 
 @contextlib.contextmanager
 def chain(
-    folder: Path, config: Callable[[str], str], *, relay: str = "",
+    folder: Path,
+    config: Callable[[str], str],
+    *,
+    relay: str = "",
     prepare: Callable[[Chain], None] = lambda made: None,
-) -> Iterator[Chain]:  # fmt: skip
+) -> Iterator[Chain]:
     """Run the chain; *config* makes the services from the provider's URL."""
     with http_sink() as web, mail_sink() as mail:
         made = Chain(folder, config, web, mail, relay=relay)

@@ -131,9 +131,18 @@ def exporter(
     port = free_port()
     base = f"{scheme}://127.0.0.1:{port}"
     command = [
-        sys.executable, "-m", "exporter", "serve", "--config", str(path),
-        "--listen", f"127.0.0.1:{port}", "--log.level", "error", *arguments,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "exporter",
+        "serve",
+        "--config",
+        str(path),
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--log.level",
+        "error",
+        *arguments,
+    ]
     with running(command, core, base + "/-/ready") as pid:
         yield pid, base
 

@@ -23,11 +23,14 @@ def services(url: str) -> str:
     for provider, key in (("openai", KEY), ("stripe", "rk_test_0123456789abcdefghij")):
         rows += [
             {
-                "id": f"{provider}-{letter}", "provider": provider, "api_key": key,
-                "base_url": f"{url}/{provider}/{letter}", "status_page": {"enabled": False},
+                "id": f"{provider}-{letter}",
+                "provider": provider,
+                "api_key": key,
+                "base_url": f"{url}/{provider}/{letter}",
+                "status_page": {"enabled": False},
             }
             for letter in "ab"
-        ]  # fmt: skip
+        ]
     alerts = {"key_invalid_after": "2s", "escalate_after": ["20s", "40s"]}
     canary = {"url": f"{url}/canary", "expected_status_codes": [200], **QUICK}
     defaults = {"team": "platform", "health_check": QUICK, "alerts": alerts}
@@ -74,10 +77,13 @@ def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: 
     assert times["resolved"] == ended["resolved_at"]
     assert "provider" in opened["description"]
     for told in (
-        calm.mails("api-7", "CRITICAL"), calm.mails("api-7", "RESOLVED"),
-        calm.hooks("api-7", "firing"), calm.hooks("api-7", "resolved"),
-        calm.pages("api-7"), calm.pages("api-7", "resolve"),
-    ):  # fmt: skip
+        calm.mails("api-7", "CRITICAL"),
+        calm.mails("api-7", "RESOLVED"),
+        calm.hooks("api-7", "firing"),
+        calm.hooks("api-7", "resolved"),
+        calm.pages("api-7"),
+        calm.pages("api-7", "resolve"),
+    ):
         assert len(told) == 1, [getattr(one, "body", one) for one in told]
     assert not [mail for mail in calm.mail.items if "Escalation" in mail.subject]
     stats = calm.ask("/api/incidents/stats")

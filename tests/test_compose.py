@@ -30,9 +30,13 @@ def composed(*files: Path, **variables: str) -> dict[str, Any]:
     for file in files or (BASE,):
         command += ["-f", str(file)]
     done = subprocess.run(
-        [*command, "config"], capture_output=True, check=False, text=True, cwd=ROOT,
+        [*command, "config"],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=ROOT,
         env={"PATH": os.environ["PATH"], **variables},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return dict(yaml.safe_load(done.stdout))
 
@@ -43,8 +47,14 @@ OURS = [name for name, one in STACK.items() if one["image"].startswith("tekup/")
 
 def test_the_stack_has_its_parts() -> None:
     assert set(STACK) == {
-        "secrets", "exporter", "prometheus", "alertmanager", "grafana", "demo", "mail",
-    }  # fmt: skip
+        "secrets",
+        "exporter",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+        "demo",
+        "mail",
+    }
     assert {name for name, one in STACK.items() if one.get("profiles")} == {"demo", "mail"}
 
 
@@ -125,9 +135,9 @@ def test_the_others_answer_where_the_stack_asks_them(
     base = f"http://127.0.0.1:{free_port()}"
     own = {"--config.file": config, "--storage.tsdb.path": tmp_path, "--storage.path": tmp_path}
     flags = [
-        f"{flag}={own.get(flag, value)}" for flag, _, value in
-        (argument.partition("=") for argument in one["command"])
-    ]  # fmt: skip
+        f"{flag}={own.get(flag, value)}"
+        for flag, _, value in (argument.partition("=") for argument in one["command"])
+    ]
     (checked,) = (word for word in one["healthcheck"]["test"] if word.startswith("http"))
 
     command = [program(*binary), *flags, f"--web.listen-address={base.partition('//')[2]}"]
@@ -171,10 +181,17 @@ def test_what_the_exporter_is_started_with_is_good(name: str) -> None:
 def test_the_secrets_that_are_asked_for_are_those_that_are_made(tmp_path: Path) -> None:
     assert main(["make-secrets", str(tmp_path / "s"), "--group-readable"]) == 0
     made = {path.name: path for path in (tmp_path / "s").iterdir()}
-    texts = [path.read_text() for path in (
-        BASE, PRODUCTION, ROOT / "alertmanager/alertmanager.yml", ROOT / "alertmanager/demo.yml",
-        ROOT / "grafana/provisioning/grafana.env", ROOT / "config/kubernetes/registry.yaml",
-    )]  # fmt: skip
+    texts = [
+        path.read_text()
+        for path in (
+            BASE,
+            PRODUCTION,
+            ROOT / "alertmanager/alertmanager.yml",
+            ROOT / "alertmanager/demo.yml",
+            ROOT / "grafana/provisioning/grafana.env",
+            ROOT / "config/kubernetes/registry.yaml",
+        )
+    ]
     asked = set(re.findall(r"(?:/run|/alertmanager|[ =])/?secrets/([a-z_]+)\b", "\n".join(texts)))
 
     assert asked == set(made)
@@ -225,9 +242,10 @@ def test_remote_write_is_good_once_its_comment_signs_are_taken_off(tmp_path: Pat
     (tmp_path / "prometheus.yml").write_text(opened.replace("rules/*.yml", f"{tmp_path}/*.rules"))
 
     subprocess.run(
-        [program("promtool"), "check", "config", tmp_path / "prometheus.yml"], check=True,
+        [program("promtool"), "check", "config", tmp_path / "prometheus.yml"],
+        check=True,
         capture_output=True,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,8 +266,9 @@ def test_the_shards_of_the_manifest_are_as_many_as_its_pods() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert stateful["template"]["spec"]["securityContext"]["runAsNonRoot"] is True
     assert {container[name]["httpGet"]["path"] for name in ("readinessProbe", "livenessProbe")} == {
-        "/-/ready", "/-/healthy",
-    }  # fmt: skip
+        "/-/ready",
+        "/-/healthy",
+    }
 
 
 def test_the_image_is_not_root_and_is_made_of_what_the_package_needs() -> None:

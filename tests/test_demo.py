@@ -19,9 +19,13 @@ pytestmark = pytest.mark.slow
 def demo(path: str, seconds: float) -> str:
     """Return what the demonstration says with *path* as PATH; it must end well in time."""
     done = subprocess.run(
-        [sys.executable, "-m", "exporter", "demo"], capture_output=True, timeout=seconds,
-        text=True, env={"PATH": path}, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "exporter", "demo"],
+        capture_output=True,
+        timeout=seconds,
+        text=True,
+        env={"PATH": path},
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     return done.stdout
@@ -37,21 +41,35 @@ def in_order(said: str, *wanted: str) -> None:
 
 
 def test_it_goes_from_healthy_to_notified_to_resolved_in_under_three_minutes() -> None:
-    paths = {str(Path(program(*names)).parent) for names in
-             (("prometheus",), ("alertmanager", "prometheus-alertmanager"))}  # fmt: skip
+    paths = {
+        str(Path(program(*names)).parent)
+        for names in (("prometheus",), ("alertmanager", "prometheus-alertmanager"))
+    }
 
     said = demo(":".join(sorted(paths)), 180)
 
     in_order(
-        said, "stripe is healthy", "Stripe begins to answer 503", "whose fault: provider",
-        "opened: stripe (production) fails its health check", "mailbox: CRITICAL: stripe",
-        "ann takes it after", "stripe is healthy", "mailbox: RESOLVED: stripe",
-        "OpenAI revokes our key", "whose fault: credential",
-        "opened: The API key of openai (production) is rejected by openai", "a new key is verified",
-        "openai is healthy", "Our own network dies", "whose fault: network",
-        "PagerDuty: CRITICAL: Our own network fails", "pages sent: 1", "the network is back",
+        said,
+        "stripe is healthy",
+        "Stripe begins to answer 503",
+        "whose fault: provider",
+        "opened: stripe (production) fails its health check",
+        "mailbox: CRITICAL: stripe",
+        "ann takes it after",
+        "stripe is healthy",
+        "mailbox: RESOLVED: stripe",
+        "OpenAI revokes our key",
+        "whose fault: credential",
+        "opened: The API key of openai (production) is rejected by openai",
+        "a new key is verified",
+        "openai is healthy",
+        "Our own network dies",
+        "whose fault: network",
+        "PagerDuty: CRITICAL: Our own network fails",
+        "pages sent: 1",
+        "the network is back",
         "mean time to acknowledge",
-    )  # fmt: skip
+    )
     assert not re.search(r"sk-proj-|rk_test_|sk-ant-|SG\.", said)
 
 
@@ -61,9 +79,13 @@ def test_without_the_programs_it_says_what_is_missing_and_shows_the_exporter(
     said = demo(str(tmp_path), 120)
 
     in_order(
-        said, "not installed: prometheus, alertmanager", "apt-get install",
-        "whose fault: provider", "whose fault: credential", "whose fault: network",
-    )  # fmt: skip
+        said,
+        "not installed: prometheus, alertmanager",
+        "apt-get install",
+        "whose fault: provider",
+        "whose fault: credential",
+        "whose fault: network",
+    )
     assert "incident" not in said.replace("no alerts, incidents or messages", "").replace(
         "the incident log", ""
     ).replace("there are no incidents", "").replace("What the incident log", "")
@@ -79,9 +101,13 @@ def test_a_program_is_looked_for_on_the_path_only(
 
 def test_only_addresses_secrets_and_clocks_of_the_shipped_files_change(tmp_path: Path) -> None:
     routes = write_alertmanager(
-        tmp_path, exporter="http://127.0.0.1:1", sink="http://127.0.0.1:2", mail="127.0.0.1:3",
-        token="t", speed=30,
-    )  # fmt: skip
+        tmp_path,
+        exporter="http://127.0.0.1:1",
+        sink="http://127.0.0.1:2",
+        mail="127.0.0.1:3",
+        token="t",
+        speed=30,
+    )
     rules = write_prometheus(
         tmp_path, exporter="127.0.0.1:1", alertmanager="127.0.0.1:4", own="127.0.0.1:5", speed=30
     )
@@ -93,8 +119,10 @@ def test_only_addresses_secrets_and_clocks_of_the_shipped_files_change(tmp_path:
         assert "example.org" not in re.sub(r"[\w.-]+@example\.org|\"cluster\"", "", text)
         assert "exporter:9642" not in text
     expressions = [
-        line.strip() for path in sorted(shipped("prometheus").glob("rules/*.yml"))
-        for line in path.read_text().splitlines() if "alert: " in line
-    ]  # fmt: skip
+        line.strip()
+        for path in sorted(shipped("prometheus").glob("rules/*.yml"))
+        for line in path.read_text().splitlines()
+        if "alert: " in line
+    ]
     written = "".join(path.read_text() for path in sorted((tmp_path / "rules").glob("*.yml")))
     assert written.count('"alert": ') == len(expressions)

@@ -205,10 +205,17 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
 OURS = set().union(*map(options, parsers().values())) | {"--version"}
 OTHERS = {
     # Prometheus, Alertmanager, amtool, promtool, the test runner, npm, systemctl and the like
-    "--storage.tsdb.retention.time", "--cluster.listen-address", "--cluster.peer", "--check",
-    "--storage.path", "--tail", "--now", "--dispatch.start-delay", "--query.max-samples",
+    "--storage.tsdb.retention.time",
+    "--cluster.listen-address",
+    "--cluster.peer",
+    "--check",
+    "--storage.path",
+    "--tail",
+    "--now",
+    "--dispatch.start-delay",
+    "--query.max-samples",
     "--profile",
-}  # fmt: skip
+}
 
 
 @EACH
@@ -360,14 +367,33 @@ WORDS = (
 )
 WORDS_OF_OTHERS = {
     # Prometheus and Alertmanager
-    "external_labels", "rule_files", "sample_limit", "scrape_configs", "scrape_interval",
-    "remote_write", "http_sd_configs", "group_wait", "credentials_file", "url_file",
-    "keep_firing_for", "http_headers", "basic_auth", "scrape_samples_scraped",
-    "process_resident_memory_bytes", "process_cpu_seconds_total", "prometheus_tsdb_head_series",
-    "file_sd_configs", "last_error", "tls_config", "https_proxy",
+    "external_labels",
+    "rule_files",
+    "sample_limit",
+    "scrape_configs",
+    "scrape_interval",
+    "remote_write",
+    "http_sd_configs",
+    "group_wait",
+    "credentials_file",
+    "url_file",
+    "keep_firing_for",
+    "http_headers",
+    "basic_auth",
+    "scrape_samples_scraped",
+    "process_resident_memory_bytes",
+    "process_cpu_seconds_total",
+    "prometheus_tsdb_head_series",
+    "file_sd_configs",
+    "last_error",
+    "tls_config",
+    "https_proxy",
     # providers' own words
-    "restricted_api_key", "rak_balance_read", "sending_access", "check_api_key",
-}  # fmt: skip
+    "restricted_api_key",
+    "rak_balance_read",
+    "sending_access",
+    "check_api_key",
+}
 
 
 @EACH_OF_OURS
@@ -497,10 +523,15 @@ class Shell:
 
     async def start(self, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "exporter", *arguments, cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            sys.executable,
+            "-m",
+            "exporter",
+            *arguments,
+            cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
             env={**self.environment, "PYTHONPATH": str(ROOT), **variables},
-        )  # fmt: skip
+        )
 
     async def run(self, *arguments: str) -> tuple[int, str]:
         """Return the exit code and all that is printed."""

@@ -51,17 +51,20 @@ def _prometheus(folder: Path, base: str) -> Any:
                 "metrics_path": "/probe",
                 "http_sd_configs": [{"url": f"{base}/sd", "refresh_interval": "1s"}],
                 "relabel_configs": [
-                    *RELABEL, {"target_label": "__address__", "replacement": address},
+                    *RELABEL,
+                    {"target_label": "__address__", "replacement": address},
                 ],
             }
         ],
-    }  # fmt: skip
+    }
     (folder / "prometheus.yml").write_text(json.dumps(config))
     port = free_port()
     command = [
-        program("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
+        program("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
     return _Found(running(command, None, f"http://127.0.0.1:{port}/-/ready"), port)
 
 

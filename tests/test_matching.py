@@ -25,12 +25,20 @@ from exporter.matching import (
 @pytest.mark.parametrize(
     ("pattern", "text", "wanted"),
     [
-        ("b", "abc", True), ("^b", "abc", False), ("(?i)B", "abc", True), ("", "", True),
-        ("^$", "", True), ("é", "café", True), ("a.c", "a\nc", False), ("(?s)a.c", "a\nc", True),
-        (r"\d{3}", "12", False), ("\x00", "a\x00b", True), ("ok", "\ud800 ok", True),
+        ("b", "abc", True),
+        ("^b", "abc", False),
+        ("(?i)B", "abc", True),
+        ("", "", True),
+        ("^$", "", True),
+        ("é", "café", True),
+        ("a.c", "a\nc", False),
+        ("(?s)a.c", "a\nc", True),
+        (r"\d{3}", "12", False),
+        ("\x00", "a\x00b", True),
+        ("ok", "\ud800 ok", True),
         ("ok", "\ud800", False),
     ],
-)  # fmt: skip
+)
 def test_a_pattern_is_searched_anywhere_in_the_text(pattern: str, text: str, wanted: bool) -> None:
     assert found(pattern, text) is wanted
 
@@ -77,11 +85,20 @@ DATA = {"a": {"b": [1, 2, {"c": None}]}, "list": [], "x y": 3, "n": 0}
 @pytest.mark.parametrize(
     ("path", "values"),
     [
-        ("$", [DATA]), ("$.a.b[0]", [1]), ("$.a.b[*]", [1, 2, {"c": None}]), ("$..c", [None]),
-        ("$.a.b[-1].c", [None]), ("$['x y']", [3]), ("$.none", []), ("$.n.deeper", []),
-        ("$.a.b[9]", []), ("$.list", [[]]), ("$.a.b[?@ > 1]", [2]), ("$.a.b[0:2]", [1, 2]),
+        ("$", [DATA]),
+        ("$.a.b[0]", [1]),
+        ("$.a.b[*]", [1, 2, {"c": None}]),
+        ("$..c", [None]),
+        ("$.a.b[-1].c", [None]),
+        ("$['x y']", [3]),
+        ("$.none", []),
+        ("$.n.deeper", []),
+        ("$.a.b[9]", []),
+        ("$.list", [[]]),
+        ("$.a.b[?@ > 1]", [2]),
+        ("$.a.b[0:2]", [1, 2]),
     ],
-)  # fmt: skip
+)
 def test_a_path_finds_every_value_at_its_place(path: str, values: list[Any]) -> None:
     assert json_values(path, DATA) == values
 
@@ -107,9 +124,19 @@ def test_a_path_into_a_bare_value_finds_nothing_and_the_root_is_the_value(data: 
 
 
 BAD_PATHS = [
-    "", "a", "$.", "$[", "$..", "$.a[", "$[?@.a ==]", "$[99999999999999999999]", "$.a b",
-    "$[?@.a == 1e999]", "$[?" + "(" * 2000 + "1" + ")" * 2000 + "]", "$.a[?nope(@)]",
-]  # fmt: skip
+    "",
+    "a",
+    "$.",
+    "$[",
+    "$..",
+    "$.a[",
+    "$[?@.a ==]",
+    "$[99999999999999999999]",
+    "$.a b",
+    "$[?@.a == 1e999]",
+    "$[?" + "(" * 2000 + "1" + ")" * 2000 + "]",
+    "$.a[?nope(@)]",
+]
 
 
 @pytest.mark.parametrize("path", BAD_PATHS, ids=[p[:12] for p in BAD_PATHS])
@@ -127,21 +154,36 @@ def test_a_good_path_has_no_mistake(path: str) -> None:
 @pytest.mark.parametrize(
     ("body", "data"),
     [
-        (b'{"a": 1}', {"a": 1}), (b'\xef\xbb\xbf{"a": 1}', {"a": 1}), (b" 21 ", 21),
-        ('{"a": 1}'.encode("utf-16"), {"a": 1}), (b'{"a": 1, "a": 2}', {"a": 2}), (b"null", None),
+        (b'{"a": 1}', {"a": 1}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b" 21 ", 21),
+        ('{"a": 1}'.encode("utf-16"), {"a": 1}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b"null", None),
         (b'"\\ud800"', "\ud800"),
     ],
-)  # fmt: skip
+)
 def test_a_json_body_is_read_in_any_encoding_of_json(body: bytes, data: Any) -> None:
     assert json_of(body) == data
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"{", b"{}x", b"\xff\xfe", b"\xff", b"[" * 100_000, b'{"a":' * 50_000,
-     b"1" * 100_000, b"\x00", b"'a'"],
+    [
+        b"",
+        b"<html>",
+        b"{",
+        b"{}x",
+        b"\xff\xfe",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"1" * 100_000,
+        b"\x00",
+        b"'a'",
+    ],
     ids=lambda body: repr(body[:6]),
-)  # fmt: skip
+)
 def test_any_other_body_is_no_json(body: bytes) -> None:
     assert json_of(body) is NO_JSON
 

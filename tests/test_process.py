@@ -78,11 +78,21 @@ async def serving(
 ) -> AsyncIterator[Process]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "exporter", "serve", "--config", str(config),
-        "--listen", f"127.0.0.1:{port}", "--log.level", "debug", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        sys.executable,
+        "-m",
+        "exporter",
+        "serve",
+        "--config",
+        str(config),
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--log.level",
+        "debug",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, **(env or {})},
-    )  # fmt: skip
+    )
     running = Process(process, f"http://127.0.0.1:{port}")
     try:
         await eventually(lambda: b"Service registry" in running.log or process.returncode)
@@ -297,15 +307,28 @@ async def test_no_key_leaves_except_to_its_own_origin(
         config,
         vendor,
         service(vendor, "echo", key + ", health_check: {endpoint: /echo}"),
-        service(vendor, "basic", key + ", auth: {kind: basic, username: me},"
-                " health_check: {endpoint: /echo}"),
-        service(vendor, "away", key + ", health_check: {endpoint: /away, follow_redirects: 3,"
-                " allow_cross_origin: true}"),
-        service(vendor, "asserted", key + ", health_check: {endpoint: /assert,"
-                " assertions: [{json: $.key, equals: x}]}"),
-        service(vendor, "query", key + ", auth: {kind: query, name: key},"
-                " health_check: {endpoint: /query}"),
-    )  # fmt: skip
+        service(
+            vendor,
+            "basic",
+            key + ", auth: {kind: basic, username: me}, health_check: {endpoint: /echo}",
+        ),
+        service(
+            vendor,
+            "away",
+            key + ", health_check: {endpoint: /away, follow_redirects: 3,"
+            " allow_cross_origin: true}",
+        ),
+        service(
+            vendor,
+            "asserted",
+            key + ", health_check: {endpoint: /assert, assertions: [{json: $.key, equals: x}]}",
+        ),
+        service(
+            vendor,
+            "query",
+            key + ", auth: {kind: query, name: key}, health_check: {endpoint: /query}",
+        ),
+    )
 
     pages = []
     async with serving(

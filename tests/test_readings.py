@@ -88,10 +88,30 @@ def test_no_way_to_write_a_time_is_left_out_of_the_table() -> None:
 
 
 UNREADABLE = [
-    "", " ", "soon", "-", "1x", "nan", "inf", "-inf", "1e400", "9" * 20, "9" * 65, "é", "\x00",
-    "0x10", "1,5", "{}", "2026-13-01T00:00:00Z", "9999-12-31T23:59:59Z", "-3000000000000",
-    "Thu, 99 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 1901 00:00:00 GMT", "99999999999h", "\ud800",
-]  # fmt: skip
+    "",
+    " ",
+    "soon",
+    "-",
+    "1x",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "9" * 20,
+    "9" * 65,
+    "é",
+    "\x00",
+    "0x10",
+    "1,5",
+    "{}",
+    "2026-13-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "-3000000000000",
+    "Thu, 99 Jan 2026 00:00:00 GMT",
+    "Thu, 01 Jan 1901 00:00:00 GMT",
+    "99999999999h",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("form", get_args(TimeFormat))
@@ -107,25 +127,44 @@ def headers_of(name: str) -> Readings:
 
 
 STYLES: list[tuple[str, dict[str, str], dict[str, Limit]]] = [
-    ("openai",
-     {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0",
-      "x-ratelimit-reset-requests": "1m30s", "x-ratelimit-remaining-tokens": "7"},
-     {"requests": Limit(limit=60, remaining=0, reset=NOW + 90), "tokens": Limit(remaining=7)}),
-    ("anthropic",
-     {"anthropic-ratelimit-requests-limit": "50",
-      "anthropic-ratelimit-requests-reset": "2026-01-01T00:00:00Z"},
-     {"requests": Limit(limit=50, reset=JAN_2026)}),
-    ("github",
-     {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "4999",
-      "x-ratelimit-reset": "1767225600"},
-     {"requests": Limit(limit=5000, remaining=4999, reset=JAN_2026)}),
-    ("cloudflare",
-     {"ratelimit": '"default";r=50;t=30', "ratelimit-policy": '"default";q=1200;w=300'},
-     {"requests": Limit(limit=1200, remaining=50, reset=NOW + 30)}),
-    ("hubspot",
-     {"x-hubspot-ratelimit-max": "100", "x-hubspot-ratelimit-daily-remaining": "9"},
-     {"burst": Limit(limit=100), "daily": Limit(remaining=9)}),
-]  # fmt: skip
+    (
+        "openai",
+        {
+            "x-ratelimit-limit-requests": "60",
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "1m30s",
+            "x-ratelimit-remaining-tokens": "7",
+        },
+        {"requests": Limit(limit=60, remaining=0, reset=NOW + 90), "tokens": Limit(remaining=7)},
+    ),
+    (
+        "anthropic",
+        {
+            "anthropic-ratelimit-requests-limit": "50",
+            "anthropic-ratelimit-requests-reset": "2026-01-01T00:00:00Z",
+        },
+        {"requests": Limit(limit=50, reset=JAN_2026)},
+    ),
+    (
+        "github",
+        {
+            "x-ratelimit-limit": "5000",
+            "x-ratelimit-remaining": "4999",
+            "x-ratelimit-reset": "1767225600",
+        },
+        {"requests": Limit(limit=5000, remaining=4999, reset=JAN_2026)},
+    ),
+    (
+        "cloudflare",
+        {"ratelimit": '"default";r=50;t=30', "ratelimit-policy": '"default";q=1200;w=300'},
+        {"requests": Limit(limit=1200, remaining=50, reset=NOW + 30)},
+    ),
+    (
+        "hubspot",
+        {"x-hubspot-ratelimit-max": "100", "x-hubspot-ratelimit-daily-remaining": "9"},
+        {"burst": Limit(limit=100), "daily": Limit(remaining=9)},
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "headers", "limits"), STYLES, ids=[s[0] for s in STYLES])
@@ -137,8 +176,10 @@ def test_limits_are_read_in_the_style_of_the_provider(
 
 GENERIC_LIMITS: list[tuple[dict[str, str], Limit | None]] = [
     ({"x-ratelimit-limit": "10"}, Limit(limit=10)),
-    ({"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset": "1"},
-     Limit(limit=5, remaining=4, reset=NOW + 1)),
+    (
+        {"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset": "1"},
+        Limit(limit=5, remaining=4, reset=NOW + 1),
+    ),
     ({"ratelimit-reset": "1767225600"}, Limit(reset=JAN_2026)),
     ({"x-ratelimit-remaining": " 3 "}, Limit(remaining=3)),
     ({"ratelimit": '"a";r=3;t=9'}, Limit(remaining=3, reset=NOW + 9)),
@@ -154,7 +195,7 @@ GENERIC_LIMITS: list[tuple[dict[str, str], Limit | None]] = [
     ({"x-ratelimit-limit": "nan"}, None),
     ({"x-ratelimit-limit": "1" * 65}, None),
     ({"x-ratelimit-reset": "never"}, None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("headers", "limit"), GENERIC_LIMITS)
@@ -211,9 +252,14 @@ def test_the_delay_before_the_next_request_is_read_wherever_it_stands(
 
 @pytest.mark.parametrize(
     ("status", "headers", "delay"),
-    [(429, {}, 60.0), (429, {"retry-after": "2"}, 2.0), (429, {"retry-after": "?"}, 60.0),
-     (503, {}, None), (503, {"retry-after": "2"}, 2.0)],
-)  # fmt: skip
+    [
+        (429, {}, 60.0),
+        (429, {"retry-after": "2"}, 2.0),
+        (429, {"retry-after": "?"}, 60.0),
+        (503, {}, None),
+        (503, {"retry-after": "2"}, 2.0),
+    ],
+)
 def test_a_fixed_delay_stands_in_only_after_a_429_without_one(
     status: int, headers: dict[str, str], delay: float | None
 ) -> None:
@@ -254,11 +300,15 @@ EXPIRIES: list[tuple[TimedField | None, dict[str, str], Any, float | None]] = [
     (EXPIRES, {}, {"expires_on": "never"}, None),
     (EXPIRES, {}, {"expires_on": {"at": 1}}, None),
     (EXPIRES, {}, {}, None),
-    (TimedField(header="x-ends", format="datetime_utc"), {"x-ends": "2026-01-01 00:00:00 UTC"},
-     {}, JAN_2026),
+    (
+        TimedField(header="x-ends", format="datetime_utc"),
+        {"x-ends": "2026-01-01 00:00:00 UTC"},
+        {},
+        JAN_2026,
+    ),
     (TimedField(header="x-ends", format="datetime_utc"), {}, {}, None),
     (None, {}, {"expires_on": "2026-01-01T00:00:00Z"}, None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("field", "headers", "body", "at"), EXPIRIES)
@@ -326,9 +376,11 @@ EVERYTHING = Readings(
     request_id=("h-left",),
 )
 NAMES = [header.header for header in EVERYTHING.headers] + ["retry-after", "retry-after-ms"]
-TEXT = st.text(max_size=80) | st.from_regex(r'("\w*"(;[rtq]=\d*){0,3},?){1,3}') | st.sampled_from(
-    [text for _, text, _ in TIMES] + UNREADABLE
-)  # fmt: skip
+TEXT = (
+    st.text(max_size=80)
+    | st.from_regex(r'("\w*"(;[rtq]=\d*){0,3},?){1,3}')
+    | st.sampled_from([text for _, text, _ in TIMES] + UNREADABLE)
+)
 DATA = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: (

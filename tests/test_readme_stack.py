@@ -70,9 +70,13 @@ def stack(tmp_path: Path) -> Iterator[dict[str, str]]:
     path = f"{commands}:{os.environ['PATH']}:/usr/sbin"
     environment = {"PATH": path, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     shell = subprocess.Popen(
-        ["bash", "-euc", listening_elsewhere(typed(), ports)], cwd=tmp_path, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+        ["bash", "-euc", listening_elsewhere(typed(), ports)],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
         yield {usual: f"http://localhost:{ours}" for usual, ours in ports.items()}
     finally:
@@ -106,9 +110,11 @@ def test_exporter_prometheus_and_alertmanager_find_each_other(stack: dict[str, s
 
     until(
         f"{prometheus}/api/v1/query?query=up",
-        lambda found: sorted((r["metric"]["job"], r["value"][1]) for r in found["data"]["result"])
-        == [("alertmanager", "1"), ("prometheus", "1"), ("service-registry", "1")],
-    )  # fmt: skip
+        lambda found: (
+            sorted((r["metric"]["job"], r["value"][1]) for r in found["data"]["result"])
+            == [("alertmanager", "1"), ("prometheus", "1"), ("service-registry", "1")]
+        ),
+    )
     until(
         f"{alertmanager}/api/v2/alerts",
         lambda found: "Watchdog" in {alert["labels"]["alertname"] for alert in found},

@@ -30,9 +30,12 @@ GOOD = 'probe_results_total{service="filed",environment="production",provider="c
 REGISTERED, ROTATED, REJECTED, HEADER = (
     f"sk-SENTINEL-{kind}-{end}"
     for kind, end in (
-        ("reg", "q7W9xZ2mK4"), ("rot", "vT8nB1cD5f"), ("rej", "gH3jL6pR0s"), ("hdr", "yU2wE4rT6y"),
+        ("reg", "q7W9xZ2mK4"),
+        ("rot", "vT8nB1cD5f"),
+        ("rej", "gH3jL6pR0s"),
+        ("hdr", "yU2wE4rT6y"),
     )
-)  # fmt: skip
+)
 
 
 class Starter:
@@ -101,9 +104,13 @@ class Stream:
             await self._ask(running, "DELETE", f"/api/services/{chosen}", (chosen, ""))
 
     async def _ask(
-        self, running: Process, method: str, path: str, change_of: tuple[str, str],
+        self,
+        running: Process,
+        method: str,
+        path: str,
+        change_of: tuple[str, str],
         body: Any = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.doubtful, self.doubtful_key = name, key = change_of
         status, said = await change(running, method, path, body)
         assert status < 300, said
@@ -241,9 +248,18 @@ def _echo(*accepted: str) -> Any:
 
 async def _pages(running: Process) -> list[str]:
     paths = (
-        "/", "/metrics", "/sd", "/openapi.json", "/-/ready", "/api/health", "/api/stats",
-        "/api/services", "/api/services/a", "/api/services/filed", "/nowhere",
-    )  # fmt: skip
+        "/",
+        "/metrics",
+        "/sd",
+        "/openapi.json",
+        "/-/ready",
+        "/api/health",
+        "/api/stats",
+        "/api/services",
+        "/api/services/a",
+        "/api/services/filed",
+        "/nowhere",
+    )
     return [await running.get(path) for path in paths]
 
 

@@ -63,9 +63,13 @@ def amtool(*arguments: str) -> str:
 def rendered(name: str, data: str | Path, templates: Path = ROOM / "templates") -> str:
     path = ROOM / "tests" / f"{data}.json" if isinstance(data, str) else data
     return amtool(
-        "template", "render", f"--template.glob={templates}/*.tmpl", f"--template.data={path}",
-        f"--template.type={TEXTS[name]}", f'--template.text={{{{ template "{name}" . }}}}',
-    )  # fmt: skip
+        "template",
+        "render",
+        f"--template.glob={templates}/*.tmpl",
+        f"--template.data={path}",
+        f"--template.type={TEXTS[name]}",
+        f'--template.text={{{{ template "{name}" . }}}}',
+    )
 
 
 def routes(route: dict[str, Any] = CONFIG["route"]) -> Iterator[dict[str, Any]]:
@@ -160,8 +164,10 @@ def test_no_alert_can_mute_itself() -> None:
             for severity in severities:
                 for place in places:
                     labels = {"alertname": name, "severity": severity, **place}
-                    both = [_matches(rule[side], labels) for side in
-                            ("source_matchers", "target_matchers")]  # fmt: skip
+                    both = [
+                        _matches(rule[side], labels)
+                        for side in ("source_matchers", "target_matchers")
+                    ]
                     assert both != [True, True], f"{labels}: {rule}"
 
 
@@ -212,9 +218,13 @@ def test_a_beat_is_never_skipped() -> None:
 @pytest.mark.parametrize(("labels", "receivers", "why"), CASES[1:], ids=lambda text: text[:40])
 def test_an_alert_goes_where_the_table_says(labels: str, receivers: str, why: str) -> None:
     amtool(
-        "config", "routes", "test", f"--config.file={SHIPPED}",
-        f"--verify.receivers={receivers}", *labels.split(),
-    )  # fmt: skip
+        "config",
+        "routes",
+        "test",
+        f"--config.file={SHIPPED}",
+        f"--verify.receivers={receivers}",
+        *labels.split(),
+    )
     assert why
 
 
@@ -354,8 +364,19 @@ def test_a_mail_has_no_tag_or_attribute_from_a_hostile_text() -> None:
     links = [attrs["href"] or "" for tag, attrs in tags.seen if tag == "a"]
 
     assert names <= {
-        "html", "head", "meta", "title", "body", "div", "h1", "p", "b", "br", "a", "span",
-    }  # fmt: skip
+        "html",
+        "head",
+        "meta",
+        "title",
+        "body",
+        "div",
+        "h1",
+        "p",
+        "b",
+        "br",
+        "a",
+        "span",
+    }
     assert attributes <= {"lang", "charset", "name", "content", "style", "href"}
     assert all(link.startswith("http://alertmanager.example.org:9093/#/") for link in links)
 
@@ -439,9 +460,15 @@ def about(
 ) -> dict[str, str]:
     """Return the labels of an alert about *service*, a provider's only one."""
     labels = {
-        "alertname": name, "severity": severity, "service": service, "environment": "production",
-        "provider": service, "team": "platform", "category": "availability", "cluster": "main",
-    }  # fmt: skip
+        "alertname": name,
+        "severity": severity,
+        "service": service,
+        "environment": "production",
+        "provider": service,
+        "team": "platform",
+        "category": "availability",
+        "cluster": "main",
+    }
     return {label: value for label, value in {**labels, **more}.items() if value}
 
 
@@ -508,13 +535,16 @@ def test_a_guess_about_the_network_of_staging_mutes_no_production(stage: Stage) 
 
 def test_a_provider_outage_is_one_page_and_escalates_once(stage: Stage) -> None:
     services = [f"model-{i}" for i in range(12)]
-    burns = (fire(name, "ServiceErrorBudgetBurn", provider="openai", slo="availability")
-             for name in services)  # fmt: skip
+    burns = (
+        fire(name, "ServiceErrorBudgetBurn", provider="openai", slo="availability")
+        for name in services
+    )
     stage.post(*(fire(name, provider="openai") for name in services), *burns, outage("openai"))
     stage.pages(1)
 
-    stage.post(*(fire(name, "ServiceUnresolved", provider="openai", escalation="1")
-                 for name in services))  # fmt: skip
+    stage.post(
+        *(fire(name, "ServiceUnresolved", provider="openai", escalation="1") for name in services)
+    )
     (escalation,) = stage.mail.wait(lambda m: m.subject.startswith("Escalation 1: "))
     stage.post(fire("stripe"), fire("claude", environment="prod", provider="openai"))
 

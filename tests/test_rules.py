@@ -28,35 +28,74 @@ DAYS_LONG = ("budget_test.yml", "slo_long_test.yml")
 RUNBOOK = "https://github.com/tekup/tekup-service-registry/blob/main/prometheus/README.md#"
 
 ALERTS = {
-    "ServiceDown", "ServiceUnresolved", "ServiceFlapping", "ServiceLatencyHigh",
-    "ServiceErrorBudgetBurn", "ServiceKeyRejected", "ServiceKeyExpiringSoon", "ServiceKeyMissing",
-    "ServiceQuotaExhausted", "ServiceRateLimited", "ServiceRateLimitHeadroomLow",
-    "ServiceCertificateExpiringSoon", "ServiceNotProbed", "ServiceVanished", "ServiceMaintenance",
-    "ProviderOutage", "ProviderReportsIncident", "MonitoringNetworkDown", "ExporterDown",
-    "ExporterAbsent", "ExporterConfigReloadFailed", "ExporterScheduleLag", "ExporterRestarting",
-    "ExporterSeriesBudget", "PrometheusRuleFailures", "PrometheusNotConnectedToAlertmanager",
-    "AlertmanagerNotificationsFailing", "AlertmanagerConfigReloadFailed", "Watchdog",
-}  # fmt: skip
+    "ServiceDown",
+    "ServiceUnresolved",
+    "ServiceFlapping",
+    "ServiceLatencyHigh",
+    "ServiceErrorBudgetBurn",
+    "ServiceKeyRejected",
+    "ServiceKeyExpiringSoon",
+    "ServiceKeyMissing",
+    "ServiceQuotaExhausted",
+    "ServiceRateLimited",
+    "ServiceRateLimitHeadroomLow",
+    "ServiceCertificateExpiringSoon",
+    "ServiceNotProbed",
+    "ServiceVanished",
+    "ServiceMaintenance",
+    "ProviderOutage",
+    "ProviderReportsIncident",
+    "MonitoringNetworkDown",
+    "ExporterDown",
+    "ExporterAbsent",
+    "ExporterConfigReloadFailed",
+    "ExporterScheduleLag",
+    "ExporterRestarting",
+    "ExporterSeriesBudget",
+    "PrometheusRuleFailures",
+    "PrometheusNotConnectedToAlertmanager",
+    "AlertmanagerNotificationsFailing",
+    "AlertmanagerConfigReloadFailed",
+    "Watchdog",
+}
 ALWAYS_FIRING = {"Watchdog"}
 SEVERITIES = {"critical", "high", "medium", "low", "none"}
 CATEGORIES = {
-    "availability", "latency", "slo", "credentials", "quota", "tls", "monitoring", "maintenance",
-    "provider", "watchdog",
-}  # fmt: skip
+    "availability",
+    "latency",
+    "slo",
+    "credentials",
+    "quota",
+    "tls",
+    "monitoring",
+    "maintenance",
+    "provider",
+    "watchdog",
+}
 DASHBOARDS = {
-    "registry-service", "registry-slo", "registry-limits", "registry-monitoring",
+    "registry-service",
+    "registry-slo",
+    "registry-limits",
+    "registry-monitoring",
     "registry-overview",
-}  # fmt: skip
+}
 OTHERS_METRICS = {
-    "up", "scrape_samples_scraped", "prometheus_rule_evaluation_failures_total",
-    "prometheus_notifications_alertmanagers_discovered", "alertmanager_notifications_total",
-    "alertmanager_notifications_failed_total", "alertmanager_config_last_reload_successful",
-}  # fmt: skip
+    "up",
+    "scrape_samples_scraped",
+    "prometheus_rule_evaluation_failures_total",
+    "prometheus_notifications_alertmanagers_discovered",
+    "alertmanager_notifications_total",
+    "alertmanager_notifications_failed_total",
+    "alertmanager_config_last_reload_successful",
+}
 INCIDENT_METRICS = {
-    "service_incidents_open", "service_incidents_total", "service_incident_resolve_seconds",
-    "service_incident_acknowledge_seconds", "service_incident_acknowledged",
+    "service_incidents_open",
+    "service_incidents_total",
+    "service_incident_resolve_seconds",
+    "service_incident_acknowledge_seconds",
+    "service_incident_acknowledged",
     "exporter_escalations_total",
-}  # fmt: skip
+}
 SERVICE_LABELS = {"service", "environment", "provider"}
 SLO_LABELS = {"service", "environment", "slo"}
 FURTHER_LABELS = {
@@ -369,9 +408,11 @@ def test_every_rule_evaluates_on_a_real_prometheus(tmp_path: Path, services: str
         config["scrape_configs"][0]["static_configs"] = [{"targets": [target.partition("://")[2]]}]
         (tmp_path / "prometheus.yml").write_text(json.dumps(config))
         command = [
-            program("prometheus"), f"--config.file={tmp_path / 'prometheus.yml'}",
-            f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}",
-        ]  # fmt: skip
+            program("prometheus"),
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
         with running(command, None, base + "/-/ready"):
             if "one" in services:
                 _until_down(base)

@@ -110,10 +110,14 @@ def test_a_secret_is_revealed_on_request() -> None:
 @pytest.mark.parametrize(
     ("value", "masked"),
     [
-        ("", "…"), ("a", "…"), ("abcdefghijk", "…"), ("abcdefghijkl", "abc…ijkl"),
-        ("abcdefghijklmnopqrstuvwxyz", "abc…wxyz"), ("ключключключ", "клю…ключ"),
+        ("", "…"),
+        ("a", "…"),
+        ("abcdefghijk", "…"),
+        ("abcdefghijkl", "abc…ijkl"),
+        ("abcdefghijklmnopqrstuvwxyz", "abc…wxyz"),
+        ("ключключключ", "клю…ключ"),
     ],
-)  # fmt: skip
+)
 def test_masked_shows_the_ends_of_long_values_only(value: str, masked: str) -> None:
     assert Secret(value).masked() == masked
 
@@ -146,11 +150,16 @@ def test_equal_secrets_have_one_place_in_a_set() -> None:
 @pytest.mark.parametrize(
     ("content", "key"),
     [
-        (b"abc", "abc"), (b"abc\n", "abc"), (b"abc\r\n", "abc"), (b"abc\n\n", "abc"),
-        (b"  abc \t\n", "abc"), ("schlüssel".encode(), "schlüssel"), (b"a b", "a b"),
+        (b"abc", "abc"),
+        (b"abc\n", "abc"),
+        (b"abc\r\n", "abc"),
+        (b"abc\n\n", "abc"),
+        (b"  abc \t\n", "abc"),
+        ("schlüssel".encode(), "schlüssel"),
+        (b"a b", "a b"),
         (b"x" * MAX_KEY_BYTES, "x" * MAX_KEY_BYTES),
     ],
-)  # fmt: skip
+)
 def test_a_key_file_holds_a_key_and_perhaps_a_line_end(
     tmp_path: Path, content: bytes, key: str
 ) -> None:

@@ -88,9 +88,11 @@ def _prometheus(folder: Path, target: str, **scrape: Any) -> Any:
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     command = [
-        program("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
+        program("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
     return _asked(running(command, None, base + "/-/ready"), base)
 
 
@@ -123,9 +125,13 @@ def test_no_sample_is_dropped_as_duplicate_or_out_of_order(prometheus: Prometheu
 
 def test_probe_success_tells_good_from_bad(prometheus: Prometheus) -> None:
     wanted = {
-        "good": 1.0, "good-tls": 1.0, "untrusted": 0.0, "wrong-body": 0.0, "refused": 0.0,
+        "good": 1.0,
+        "good-tls": 1.0,
+        "untrusted": 0.0,
+        "wrong-body": 0.0,
+        "refused": 0.0,
         "private": 0.0,
-    }  # fmt: skip
+    }
 
     prometheus.until("probe_success", wanted)
 
@@ -218,8 +224,10 @@ def test_a_scrape_over_tls_with_a_password_is_up(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))  # for the test's own requests
     login = {"username": "prometheus", "password": "a password"}
     scrape = {
-        "scheme": "https", "basic_auth": login, "tls_config": {"ca_file": f"{tmp_path}/ca.pem"},
-    }  # fmt: skip
+        "scheme": "https",
+        "basic_auth": login,
+        "tls_config": {"ca_file": f"{tmp_path}/ca.pem"},
+    }
     web = "--web.config.file", str(tmp_path / "web.yml")
 
     with (

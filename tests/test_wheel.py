@@ -42,9 +42,14 @@ def run(installed: Path, folder: Path, *arguments: str) -> str:
     found = [path for path in sys.path if path.endswith("site-packages")]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([str(installed), *found])}
     done = subprocess.run(
-        [sys.executable, "-m", "exporter", *arguments], cwd=folder, env=env, check=True,
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-m", "exporter", *arguments],
+        cwd=folder,
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     return done.stdout
 
 
@@ -74,10 +79,16 @@ def test_the_source_distribution_has_what_the_tests_and_the_stack_need(built: Pa
         inside = {name.partition("/")[2] for name in archive.getnames()}
 
     for name in (
-        "Makefile", "docker-compose.yml", "tests/conftest.py", "prometheus/prometheus.yml",
-        "alertmanager/alertmanager.yml", "grafana/dashboards/registry-overview.json", "LICENSE",
-        "config/services.yaml", "exporter/Dockerfile",
-    ):  # fmt: skip
+        "Makefile",
+        "docker-compose.yml",
+        "tests/conftest.py",
+        "prometheus/prometheus.yml",
+        "alertmanager/alertmanager.yml",
+        "grafana/dashboards/registry-overview.json",
+        "LICENSE",
+        "config/services.yaml",
+        "exporter/Dockerfile",
+    ):
         assert name in inside, name
 
 
@@ -101,9 +112,13 @@ def test_the_demonstration_of_an_installation_uses_the_shipped_files(
     found = [path for path in sys.path if path.endswith("site-packages")]
     env = {"PYTHONPATH": os.pathsep.join([str(installed), *found])}
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], cwd=tmp_path, env=env, check=True,
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=tmp_path,
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
 
     assert done.stdout.strip() == str(installed / "exporter" / "demo" / "files" / "prometheus")
     assert (tmp_path / "rules" / "20-services.yml").exists()

@@ -62,9 +62,11 @@ async def create(request: web.Request) -> web.Response:
     if "service" in body:
         target = _service(request, text_field(body, "service"))
         given = {
-            "service": target.id, "environment": target.environment, "provider": target.provider,
+            "service": target.id,
+            "environment": target.environment,
+            "provider": target.provider,
             "team": target.team,
-        }  # fmt: skip
+        }
     incident = await request.app[INCIDENTS].create(
         severity=severity,
         summary=_bounded(body, "summary", _LONGEST_NOTE),

@@ -77,14 +77,26 @@ _TEXTS: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties
 _SEVERITY: Schema = {"enum": list(SEVERITIES)}
 _LINE: Schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$"}
 _BY: Schema = {
-    "type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
-}  # fmt: skip
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 128,
+    "pattern": r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+}
 _PROSE: Schema = {**_BY, "minLength": 0, "maxLength": 4096}
 _INCIDENT: dict[str, Schema] = {
     **dict.fromkeys(("id", "alertname", "summary", "description"), TEXT),
     **dict.fromkeys(
-        ("service", "environment", "provider", "team", "category", "slo", "runbook_url",
-         "acknowledged_by", "resolved_by"),
+        (
+            "service",
+            "environment",
+            "provider",
+            "team",
+            "category",
+            "slo",
+            "runbook_url",
+            "acknowledged_by",
+            "resolved_by",
+        ),
         nullable(TEXT),
     ),
     "severity": _SEVERITY,
@@ -99,7 +111,7 @@ _INCIDENT: dict[str, Schema] = {
     "timeline": listing(
         record(at=NUMBER, kind={"enum": [str(kind) for kind in Kind]}, by=TEXT, note=TEXT)
     ),
-}  # fmt: skip
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Problem": {

@@ -65,97 +65,146 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
         "--port", type=int, default=0, metavar="N", help="of the exporter; default any"
     )
     demo.add_argument(
-        "--providers", metavar="HOST:PORT",
+        "--providers",
+        metavar="HOST:PORT",
         help="only the simulated providers; POST /faults/NAME/down, /key or /none makes them fail",
-    )  # fmt: skip
+    )
     demo.add_argument("--keep", action="store_true", help="let everything run on at the end")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--config", action="append", type=Path, metavar="FILE",
+        "--config",
+        action="append",
+        type=Path,
+        metavar="FILE",
         help="configuration file or directory; may be repeated",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--listen", default="127.0.0.1:9642", metavar="HOST:PORT", help="default 127.0.0.1:9642"
     )
     parser.add_argument(
-        "--data-dir", type=Path, metavar="DIR",
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
         help="where services and keys of the API, counters and a day of results are kept",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--from-env", action="store_true",
+        "--from-env",
+        action="store_true",
         help="every provider whose key variable is set; the default without --config",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--admin-token-file", type=Path, metavar="FILE",
+        "--admin-token-file",
+        type=Path,
+        metavar="FILE",
         help="token for changes; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
-    )  # fmt: skip
+    )
     _add_chain(parser)
+    _add_probe_route(parser)
     _add_serve_flags(parser)
 
 
 def _add_chain(parser: argparse.ArgumentParser) -> None:
     """Add where Alertmanager and Prometheus are, for the incident log."""
     parser.add_argument(
-        "--alertmanager.url", dest="alertmanagers", action="append", default=[], metavar="URL",
+        "--alertmanager.url",
+        dest="alertmanagers",
+        action="append",
+        default=[],
+        metavar="URL",
         help="asked what it lists, told of manual incidents; repeated for every peer",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--alertmanager.token-file", dest="receiver_token_file", type=Path, metavar="FILE",
+        "--alertmanager.token-file",
+        dest="receiver_token_file",
+        type=Path,
+        metavar="FILE",
         help="token of its webhook; or SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--alertmanager.interval", dest="poll_interval", type=float, default=30.0,
+        "--alertmanager.interval",
+        dest="poll_interval",
+        type=float,
+        default=30.0,
         metavar="SECONDS",
         help="between two looks; default 30",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--prometheus.url", dest="prometheus", default="", metavar="URL",
+        "--prometheus.url",
+        dest="prometheus",
+        default="",
+        metavar="URL",
         help="asked at the start for incidents that came and went meanwhile",
-    )  # fmt: skip
+    )
+
+
+def _add_probe_route(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--probe.enable",
+        dest="probe_enable",
+        action="store_true",
+        help="answer /probe?target=URL&module=NAME as blackbox_exporter does",
+    )
+    parser.add_argument(
+        "--probe.config.file",
+        dest="probe_modules",
+        type=Path,
+        metavar="FILE",
+        help="modules of /probe; default config/modules.yaml",
+    )
 
 
 def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--metrics.lean", dest="lean", action="store_true",
+        "--metrics.lean",
+        dest="lean",
+        action="store_true",
         help="no histogram and only the reasons seen, for very many services",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--probe.enable", dest="probe_enable", action="store_true",
-        help="answer /probe?target=URL&module=NAME as blackbox_exporter does",
-    )  # fmt: skip
-    parser.add_argument(
-        "--probe.config.file", dest="probe_modules", type=Path, metavar="FILE",
-        help="modules of /probe; default config/modules.yaml",
-    )  # fmt: skip
-    parser.add_argument(
-        "--web.config.file", dest="web_config", type=Path, metavar="FILE",
+        "--web.config.file",
+        dest="web_config",
+        type=Path,
+        metavar="FILE",
         help="TLS, passwords, headers and a rate limit, as exporter-toolkit has them",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--shard.index", dest="shard_index", type=int, default=0, metavar="I",
+        "--shard.index",
+        dest="shard_index",
+        type=int,
+        default=0,
+        metavar="I",
         help="probe only the services of this shard, from 0",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--shard.count", dest="shard_count", type=int, default=1, metavar="N",
+        "--shard.count",
+        dest="shard_count",
+        type=int,
+        default=1,
+        metavar="N",
         help="how many shards share the configuration",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt"
     )
     parser.add_argument(
-        "--log.level", dest="log_level", choices=("debug", "info", "warning", "error"),
+        "--log.level",
+        dest="log_level",
+        choices=("debug", "info", "warning", "error"),
         default="info",
-    )  # fmt: skip
+    )
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="SERVICE|URL")
     parser.add_argument(
-        "--config", action="append", type=Path, metavar="FILE",
+        "--config",
+        action="append",
+        type=Path,
+        metavar="FILE",
         help="default config/services.yaml",
-    )  # fmt: skip
+    )
     parser.add_argument("--ca-file", metavar="FILE", help="accepted authorities, for a URL")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds, for a URL")
     parser.add_argument("--json", action="store_true", help="for machines")
@@ -169,9 +218,11 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "--targets", type=Path, metavar="FILE", help="prometheus.yml: what blackbox_exporter probes"
     )
     parser.add_argument(
-        "--from", dest="format", choices=("blackbox", "gatus", "uptime-kuma"),
+        "--from",
+        dest="format",
+        choices=("blackbox", "gatus", "uptime-kuma"),
         help="default: from the content",
-    )  # fmt: skip
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default standard output")
     parser.add_argument("--force", action="store_true", help="overwrite --output")
     parser.add_argument("--json", action="store_true", help="for machines")
@@ -193,9 +244,10 @@ def _add_remote(commands: Any) -> None:
 def _add_rotate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument(
-        "--key-file", metavar="FILE|-",
+        "--key-file",
+        metavar="FILE|-",
         help="where the new key is; - is standard input; asked for on a terminal without it",
-    )  # fmt: skip
+    )
     parser.add_argument("--force", action="store_true", help="use it even if it is rejected")
     parser.add_argument("--rollback", action="store_true", help="return to the key before")
     _add_token(parser)
@@ -203,9 +255,11 @@ def _add_rotate(parser: argparse.ArgumentParser) -> None:
 
 def _add_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--admin-token-file", type=Path, metavar="FILE",
+        "--admin-token-file",
+        type=Path,
+        metavar="FILE",
         help="the admin token; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
-    )  # fmt: skip
+    )
 
 
 def _add_incidents(parser: argparse.ArgumentParser) -> None:

@@ -27,9 +27,13 @@ class RefusedError(Exception):
 
 
 def ask(
-    base: str, method: str, path: str, *, body: dict[str, Any] | None = None,
+    base: str,
+    method: str,
+    path: str,
+    *,
+    body: dict[str, Any] | None = None,
     token: Secret | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     if not base.startswith(("http://", "https://")):
         raise UsageError("--url must be the http:// or https:// URL of an exporter")
     request = urllib.request.Request(base.rstrip("/") + path, method=method)  # noqa: S310

@@ -71,10 +71,14 @@ def _print_rows(found: dict[str, Any]) -> None:
     table = Table("id", "severity", "state", "since", "lasted", "what", "taken by")
     for row in rows:
         table.add_row(
-            row["id"], Text(row["severity"], _STYLES.get(row["severity"], "")), _state(row),
-            shown_time(row["started_at"]), _lasted(row), Text(row["summary"]),
+            row["id"],
+            Text(row["severity"], _STYLES.get(row["severity"], "")),
+            _state(row),
+            shown_time(row["started_at"]),
+            _lasted(row),
+            Text(row["summary"]),
             Text(row["acknowledged_by"] or ""),
-        )  # fmt: skip
+        )
     print_table(table)
     if found["next"] is not None:
         print("there are older ones: --limit shows up to 1000, the API pages")
@@ -84,12 +88,16 @@ def _print_one(row: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(row["summary"], "bold"))
     facts = {
-        "id": row["id"], "severity": row["severity"], "state": _state(row),
+        "id": row["id"],
+        "severity": row["severity"],
+        "state": _state(row),
         "since": f"{shown_time(row['started_at'])} ({_lasted(row)})",
         "about": ", ".join(filter(None, (row["service"], row["environment"], row["provider"]))),
-        "taken by": row["acknowledged_by"], "told": ", ".join(row["receivers"]),
-        "says": row["description"], "runbook": row["runbook_url"],
-    }  # fmt: skip
+        "taken by": row["acknowledged_by"],
+        "told": ", ".join(row["receivers"]),
+        "says": row["description"],
+        "runbook": row["runbook_url"],
+    }
     for name, value in facts.items():
         if value:
             console.print(Text(f"  {name:<10}{value}"))

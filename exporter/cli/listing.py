@@ -45,10 +45,13 @@ def _print_all(known: dict[str, Preset]) -> None:
     table = Table("provider", "type", "key variable", "health call", "interval", "known by")
     for name, preset in known.items():
         table.add_row(
-            name, preset.type, (preset.key_variables or ("",))[0],
+            name,
+            preset.type,
+            (preset.key_variables or ("",))[0],
             f"{preset.health.method} {preset.health.endpoint}",
-            f"{preset.intervals.health:g}s", preset.health.confidence,
-        )  # fmt: skip
+            f"{preset.intervals.health:g}s",
+            preset.health.confidence,
+        )
     Console(width=None if Console().is_terminal else 140).print(table)
 
 

@@ -128,7 +128,8 @@ def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
             for phase, seconds in zip(PHASES, outcome.phases, strict=True)
         },
         "provider_ms": _milliseconds(outcome.provider_seconds),
-        "certificate": certificate and {
+        "certificate": certificate
+        and {
             "expiry": _time(certificate.expiry),
             "subject": certificate.subject,
             "issuer": certificate.issuer,
@@ -142,7 +143,7 @@ def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
         "request_id": outcome.request_id or None,
         "note": target.unprobed or None,
         "curl": curl_line(target.endpoint),
-    }  # fmt: skip
+    }
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -111,7 +111,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         state = Text(said, _STYLE_OF.get(said, ""))
         spent = "" if row["duration_ms"] is None else f"{row['duration_ms']:.1f}"
         table.add_row(
-            Text(row["id"]), Text(row["environment"]), state, row["verdict"] or "", spent,
-            shown_time(row["last_success"]), Text(row["advice"] if row["enabled"] else ""),
-        )  # fmt: skip
+            Text(row["id"]),
+            Text(row["environment"]),
+            state,
+            row["verdict"] or "",
+            spent,
+            shown_time(row["last_success"]),
+            Text(row["advice"] if row["enabled"] else ""),
+        )
     print_table(table)

@@ -16,9 +16,18 @@ LABEL = r"^[^\x00-\x1f\x7f]{1,128}$"
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
 Severity = Literal["critical", "high", "medium", "low"]
 AlertKind = Literal[
-    "down", "critical", "unresolved", "flapping", "latency", "key_invalid", "key_expiring",
-    "rate_limited", "headroom", "certificate", "stale",
-]  # fmt: skip
+    "down",
+    "critical",
+    "unresolved",
+    "flapping",
+    "latency",
+    "key_invalid",
+    "key_expiring",
+    "rate_limited",
+    "headroom",
+    "certificate",
+    "stale",
+]
 _LABEL_HINT = "must be 1 to 128 printable characters"
 
 
@@ -113,9 +122,10 @@ class Service:
     """One external API that the company depends on."""
 
     id: str = option(
-        doc="Unique name: the label `service`.", pattern=ID,
+        doc="Unique name: the label `service`.",
+        pattern=ID,
         hint="must be 1 to 63 of a-z, 0-9 and -, starting with a letter or digit",
-    )  # fmt: skip
+    )
     provider: str = option("custom", "A preset (see `service-registry providers`) or custom.")
     name: str | None = option(None, "For people; default id.", pattern=LABEL, hint=_LABEL_HINT)
     type: ServiceType | None = option(None, "Kind of service; default of the preset, or api.")
@@ -132,9 +142,11 @@ class Service:
     )
     api_key_next_file: str | None = option(None, "File with that key.")
     api_key_header: str | None = option(
-        None, "Header for the key; default Authorization.", pattern=HEADER_NAME,
+        None,
+        "Header for the key; default Authorization.",
+        pattern=HEADER_NAME,
         hint="must be a header name",
-    )  # fmt: skip
+    )
     api_key_prefix: str | None = option(None, 'Before the key; default "Bearer ".', maxLength=64)
     auth: Auth = option(doc="Where the key goes, if not in a header.", factory=Auth)
     enabled: bool = option(True, "A disabled service keeps its place and is not probed.")
@@ -162,9 +174,11 @@ class Monitoring:
     enabled: bool = option(True, "Whether anything is probed at all.")
     dashboard_enabled: bool = option(True, "Whether the status page is served.")
     metrics_retention_days: int = option(
-        100, "For Prometheus' retention; windows of objectives need more than 30.",
-        minimum=1, maximum=3650,
-    )  # fmt: skip
+        100,
+        "For Prometheus' retention; windows of objectives need more than 30.",
+        minimum=1,
+        maximum=3650,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,9 +188,14 @@ def _metadata_mistakes(raw: dict[str, Any]) -> Found:
 
 
 _SHOWN: tuple[tuple[str, ...], ...] = (
-    ("id",), ("name",), ("team",), ("environment",), ("api_key_header",), ("api_key_prefix",),
+    ("id",),
+    ("name",),
+    ("team",),
+    ("environment",),
+    ("api_key_header",),
+    ("api_key_prefix",),
     ("metadata", "owner"),
-)  # fmt: skip
+)
 """Texts that stand on /metrics, on the page and in the API."""
 _LONG_RUN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16,}")
 

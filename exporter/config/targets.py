@@ -65,9 +65,13 @@ class _Maker:
     """The pieces of one target; lives as long as `make_target`."""
 
     def __init__(
-        self, service: Service, declared: Declared, preset: Preset | None,
-        environment: Mapping[str, str], key: Secret | None,
-    ) -> None:  # fmt: skip
+        self,
+        service: Service,
+        declared: Declared,
+        preset: Preset | None,
+        environment: Mapping[str, str],
+        key: Secret | None,
+    ) -> None:
         self.service, self.raw, self.preset = service, declared.raw, preset
         self.environment = environment
         self.declared, self.missing = declared, declared.missing_variable
@@ -266,9 +270,12 @@ class _Maker:
             return None
         if own.url and own.adapter:
             return StatusPage(
-                url=own.url, adapter=own.adapter, endpoint=own.endpoint,
-                component_filter=own.component_filter, confidence="doc",
-            )  # fmt: skip
+                url=own.url,
+                adapter=own.adapter,
+                endpoint=own.endpoint,
+                component_filter=own.component_filter,
+                confidence="doc",
+            )
         if preset is None or preset.status_page is None:
             return None
         if preset.self_hosted and self.service.base_url and not own.url:

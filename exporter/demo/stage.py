@@ -75,24 +75,38 @@ async def built(folder: Path, port: int, *, chain: bool) -> AsyncIterator[Stage]
 
 
 async def _chained(
-    stage: Stage, folder: Path, addresses: dict[str, str], token: str,
+    stage: Stage,
+    folder: Path,
+    addresses: dict[str, str],
+    token: str,
     stack: contextlib.AsyncExitStack,
-) -> Stage:  # fmt: skip
+) -> Stage:
     here = f"127.0.0.1:{stage.app.port}"
     routes = write_alertmanager(
-        folder, exporter=f"http://{here}", sink=stage.sinks.url, mail=stage.sinks.mail,
-        token=token, speed=SPEED,
-    )  # fmt: skip
+        folder,
+        exporter=f"http://{here}",
+        sink=stage.sinks.url,
+        mail=stage.sinks.mail,
+        token=token,
+        speed=SPEED,
+    )
     rules = write_prometheus(
-        folder, exporter=here, alertmanager=addresses["alertmanager"],
-        own=addresses["prometheus"], speed=SPEED,
-    )  # fmt: skip
+        folder,
+        exporter=here,
+        alertmanager=addresses["alertmanager"],
+        own=addresses["prometheus"],
+        speed=SPEED,
+    )
     notifies = await stack.enter_async_context(alertmanager(routes, addresses["alertmanager"]))
     decides = await stack.enter_async_context(prometheus(rules, addresses["prometheus"]))
     return Stage(
-        app=stage.app, providers=stage.providers, sinks=stage.sinks, keys=stage.keys,
-        prometheus=decides, alertmanager=notifies,
-    )  # fmt: skip
+        app=stage.app,
+        providers=stage.providers,
+        sinks=stage.sinks,
+        keys=stage.keys,
+        prometheus=decides,
+        alertmanager=notifies,
+    )
 
 
 async def _run(app: App, stack: contextlib.AsyncExitStack) -> None:
@@ -117,10 +131,15 @@ def services(url: str, keys: dict[str, str]) -> str:
     alerts = {"key_invalid_after": "2s", "escalate_after": ["30s", "60s"]}
     page = {"enabled": False}
     rows = [
-        {"id": name, "provider": name, "base_url": f"{url}/{name}", "api_key": key,
-         "status_page": page}
+        {
+            "id": name,
+            "provider": name,
+            "base_url": f"{url}/{name}",
+            "api_key": key,
+            "status_page": page,
+        }
         for name, key in keys.items()
-    ]  # fmt: skip
+    ]
     rows.append({"id": "billing", "name": "Our own billing", "base_url": f"{url}/billing"})
     return json.dumps(
         {

@@ -205,9 +205,10 @@ class Teller:
             await self._told("network", ("mail", "slack", "pagerduty", "webhook"))
             await self._until("the services' alerts are held back", self._all_held)
             pages = [
-                one for one in stage.sinks.notices[self._first :]
+                one
+                for one in stage.sinks.notices[self._first :]
                 if one.medium == "pagerduty" and not one.resolved
-            ]  # fmt: skip
+            ]
             self.say(f"five ServiceDown alerts are held back; pages sent: {len(pages)}")
             if len(pages) != 1:
                 raise StoryError("one page was to be sent")

@@ -19,9 +19,17 @@ from exporter.secret import looks_like_key
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 _TELEGRAM = re.compile(r"bot([0-9]+:.+)")
 _LOCAL = (
-    ".local", ".localhost", ".internal", ".intern", ".lan", ".home", ".corp", ".svc", ".private",
+    ".local",
+    ".localhost",
+    ".internal",
+    ".intern",
+    ".lan",
+    ".home",
+    ".corp",
+    ".svc",
+    ".private",
     ".home.arpa",
-)  # fmt: skip
+)
 
 
 class AddressError(ValueError):
@@ -71,9 +79,14 @@ def split_url(url: str, hide: Hide) -> Address:
         endpoint = ""
     name, _, password = user.partition(":")
     return Address(
-        base=base, endpoint=_percented(endpoint), host=host, user=unquote(name),
-        password=unquote(password), query=key, private=is_private(host),
-    )  # fmt: skip
+        base=base,
+        endpoint=_percented(endpoint),
+        host=host,
+        user=unquote(name),
+        password=unquote(password),
+        query=key,
+        private=is_private(host),
+    )
 
 
 def is_private(host: str) -> bool:

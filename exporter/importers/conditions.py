@@ -123,9 +123,11 @@ class Conditions:
         else:
             limit = number(right)
             tests: dict[str, Callable[[int], bool]] = {
-                "<": lambda s: s < limit, "<=": lambda s: s <= limit,
-                ">": lambda s: s > limit, ">=": lambda s: s >= limit,
-            }  # fmt: skip
+                "<": lambda s: s < limit,
+                "<=": lambda s: s <= limit,
+                ">": lambda s: s > limit,
+                ">=": lambda s: s >= limit,
+            }
             self.status_tests.append(tests[operator])
 
     def _body(self, function: str, operator: str, right: str) -> None:

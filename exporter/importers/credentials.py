@@ -14,12 +14,42 @@ from typing import Any
 from exporter.importers.report import substituted, without_variables
 from exporter.secret import looks_like_key
 
-_WORDS = frozenset({
-    "key", "apikey", "appkey", "token", "secret", "password", "passwd", "pwd", "pass", "auth",
-    "authorization", "authentication", "cookie", "session", "sessionid", "sid", "signature", "sig",
-    "credential", "credentials", "jwt", "bearer", "appid", "hmac", "pin", "license", "licence",
-    "passphrase", "otp", "code", "webhook", "hash",
-})  # fmt: skip
+_WORDS = frozenset(
+    {
+        "key",
+        "apikey",
+        "appkey",
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "pwd",
+        "pass",
+        "auth",
+        "authorization",
+        "authentication",
+        "cookie",
+        "session",
+        "sessionid",
+        "sid",
+        "signature",
+        "sig",
+        "credential",
+        "credentials",
+        "jwt",
+        "bearer",
+        "appid",
+        "hmac",
+        "pin",
+        "license",
+        "licence",
+        "passphrase",
+        "otp",
+        "code",
+        "webhook",
+        "hash",
+    }
+)
 _ENDS = ("key", "token", "secret", "password", "passwd", "auth")
 _HARMLESS = frozenset({"monkey", "turkey", "hotkey", "donkey"})
 _SPLIT = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")

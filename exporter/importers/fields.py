@@ -13,9 +13,17 @@ from exporter.importers.report import Ledger, names_in
 from exporter.settings import Path
 
 _UNITS = {
-    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0,
-    "d": 86400.0, "w": 604800.0, "y": 31536000.0,
-}  # fmt: skip
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+    "y": 31536000.0,
+}
 _PART = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d|w|y)"
 _DURATION = re.compile(f"(?:{_PART})+")
 _FLAGS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}

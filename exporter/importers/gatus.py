@@ -30,9 +30,14 @@ _SECTIONS = {
     "announcements": "the page has no announcements",
 }
 _SILENT = (
-    "web", "ui", "metrics", "debug", "concurrency", "disable-monitoring-lock",
+    "web",
+    "ui",
+    "metrics",
+    "debug",
+    "concurrency",
+    "disable-monitoring-lock",
     "skip-invalid-config-update",
-)  # fmt: skip
+)
 _CLIENT = {
     "oauth2": "an OAuth2 token cannot be fetched here; give a token as api_key",
     "identity-aware-proxy": "a token of Google's Identity-Aware Proxy cannot be fetched here",
@@ -127,9 +132,11 @@ def _request(maker: Maker, fields: Fields) -> bool:
         maker.body(body, fields.at("body"))
     timeout = client.seconds("timeout")
     maker.times(
-        fields.seconds("interval") or 60.0, timeout or 10.0,
-        fields.at("interval"), client.at("timeout"),
-    )  # fmt: skip
+        fields.seconds("interval") or 60.0,
+        timeout or 10.0,
+        fields.at("interval"),
+        client.at("timeout"),
+    )
     maker.draft.check["retries"] = 0
     _client(maker, client)
     return True

@@ -90,9 +90,8 @@ def _replace(name: str, preset: Preset, draft: Draft) -> None:
         draft.comments.pop(("health_check", field), None)
     known = {n.lower(): v for n, v in preset.headers.items()} | {"accept": "", "user-agent": ""}
     headers = {
-        n: v for n, v in check.get("headers", {}).items()
-        if known.get(n.lower()) not in (v, "")
-    }  # fmt: skip
+        n: v for n, v in check.get("headers", {}).items() if known.get(n.lower()) not in (v, "")
+    }
     check.pop("headers", None)
     if headers:
         check["headers"] = headers

@@ -12,12 +12,30 @@ _NAMES = ("service", "name", "instance")
 _DISCOVERY = "targets that Prometheus discovers are not known here; POST them to /api/services"
 # how the examples of blackbox_exporter hand the target over
 _USUAL = frozenset({"__param_target", "instance", "__address__", "__param_module"})
-_SCRAPING = frozenset({
-    "scheme", "honor_labels", "honor_timestamps", "metric_relabel_configs", "scrape_protocols",
-    "sample_limit", "label_limit", "params", "metrics_path", "basic_auth", "tls_config",
-    "authorization", "bearer_token", "bearer_token_file", "follow_redirects", "enable_http2",
-    "scrape_classic_histograms", "body_size_limit", "track_timestamps_staleness", "proxy_url",
-})  # fmt: skip
+_SCRAPING = frozenset(
+    {
+        "scheme",
+        "honor_labels",
+        "honor_timestamps",
+        "metric_relabel_configs",
+        "scrape_protocols",
+        "sample_limit",
+        "label_limit",
+        "params",
+        "metrics_path",
+        "basic_auth",
+        "tls_config",
+        "authorization",
+        "bearer_token",
+        "bearer_token_file",
+        "follow_redirects",
+        "enable_http2",
+        "scrape_classic_histograms",
+        "body_size_limit",
+        "track_timestamps_staleness",
+        "proxy_url",
+    }
+)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -34,8 +34,11 @@ _SCHEME = re.compile(
     r"(Bearer|Token|Basic|ApiKey|Api-Key|Key|DeepL-Auth-Key|Bot|SSWS) +(?=\S)", re.I
 )
 _LABELS = {
-    "environment": "environment", "env": "environment", "stage": "environment", "team": "team",
-}  # fmt: skip
+    "environment": "environment",
+    "env": "environment",
+    "stage": "environment",
+    "team": "team",
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 

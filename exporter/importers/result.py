@@ -33,12 +33,22 @@ from exporter.settings import Path, Problem, SettingsError
 _LEAST = 8
 _MANY = 500
 _COMMON = (
-    ("environment",), ("team",), ("alerts", "down_after"),
-    *(("health_check", name) for name in (
-        "interval", "timeout", "retries", "expected_status_codes", "follow_redirects",
-        "allow_cross_origin", "allow_private_addresses",
-    )),
-)  # fmt: skip
+    ("environment",),
+    ("team",),
+    ("alerts", "down_after"),
+    *(
+        ("health_check", name)
+        for name in (
+            "interval",
+            "timeout",
+            "retries",
+            "expected_status_codes",
+            "follow_redirects",
+            "allow_cross_origin",
+            "allow_private_addresses",
+        )
+    ),
+)
 _SERVICE = [f.name for f in dataclasses.fields(Service)]
 _ALERTS = [f.name for f in dataclasses.fields(Alerts)]
 _CHECK = [f.name for f in dataclasses.fields(HealthCheck)]

@@ -37,9 +37,10 @@ _SECTIONS = {
     "dockerHostList": "containers are not probed here",
 }
 _CONTENT = {
-    "json": "application/json", "xml": "text/xml; charset=utf-8",
+    "json": "application/json",
+    "xml": "text/xml; charset=utf-8",
     "form": "application/x-www-form-urlencoded",
-}  # fmt: skip
+}
 _TLS = {"tlsCa": "ca_file", "tlsCert": "cert_file", "tlsKey": "key_file"}
 _LOGINS = {
     "ntlm": "there is no NTLM here",

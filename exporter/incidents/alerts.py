@@ -104,10 +104,13 @@ def made(labels: Any, annotations: Any, starts_at: float, ends_at: float | None 
     """
     labels = _texts(labels, "labels", _LONGEST_LABEL)
     return Alert(
-        fingerprint=fingerprint(labels), labels=labels, firing=ends_at is None,
+        fingerprint=fingerprint(labels),
+        labels=labels,
+        firing=ends_at is None,
         annotations=_texts(annotations, "annotations", _LONGEST_TEXT),
-        starts_at=starts_at, ends_at=ends_at,
-    )  # fmt: skip
+        starts_at=starts_at,
+        ends_at=ends_at,
+    )
 
 
 def _fingerprint(alert: Mapping[str, Any], labels: Mapping[str, str]) -> str:

@@ -35,9 +35,12 @@ class Escalations:
     """The rules, and the runs under way."""
 
     def __init__(
-        self, log: IncidentLog, storage: IncidentStorage, clock: Clock,
+        self,
+        log: IncidentLog,
+        storage: IncidentStorage,
+        clock: Clock,
         observe: Callable[[str, str], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._incidents, self._storage, self._clock, self._observe = log, storage, clock, observe
         self._rules: dict[str, _Rule] = {}
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}

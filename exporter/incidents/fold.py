@@ -38,9 +38,14 @@ class Change:
 
 
 def fold(
-    known: Sequence[Incident], alert: Alert, source: Source, *, now: float, id_: str,
+    known: Sequence[Incident],
+    alert: Alert,
+    source: Source,
+    *,
+    now: float,
+    id_: str,
     grace: float = GRACE,
-) -> Change | None:  # fmt: skip
+) -> Change | None:
     """Return what *alert* changes, None if nothing.
 
     *known* are the incidents of the alert's key, the newest first; a new one gets *id_*. *now* is
@@ -174,10 +179,11 @@ def _widened(incident: Incident, alert: Alert, source: Source) -> Change:
     """Return *incident* with what *alert* tells of its beginning and its severity."""
     severity = severity_of(alert.labels)
     after = replace(
-        incident, started_at=min(incident.started_at, alert.starts_at),
+        incident,
+        started_at=min(incident.started_at, alert.starts_at),
         reached=_reached(incident.reached, severity),
         severity=worst((incident.severity, severity)),
-    )  # fmt: skip
+    )
     level = alert.labels.get("escalation")
     if level and _find(incident, alert) is None:
         kind, note = Kind.ESCALATED, f"level {level}"
@@ -213,13 +219,19 @@ def _reopened(incident: Incident, alert: Alert, source: Source) -> Change:
     change = _widened(incident, alert, source)
     state = _find(incident, alert) or _state(alert)
     state = replace(
-        state, firing=True, missed_since=None, suppressed=alert.suppressed or "",
+        state,
+        firing=True,
+        missed_since=None,
+        suppressed=alert.suppressed or "",
         starts_at=max(state.starts_at, alert.starts_at),
-    )  # fmt: skip
+    )
     after = replace(
-        _with(change.incident, state), resolved_at=None, resolved_by="", by_person=False,
+        _with(change.incident, state),
+        resolved_at=None,
+        resolved_by="",
+        by_person=False,
         reopened=incident.reopened + 1,
-    )  # fmt: skip
+    )
     at = max(alert.starts_at, incident.resolved_at or 0.0)
     entry = Entry(at=at, kind=Kind.REOPENED, by=source)
     # Whose fault it is may be another's this time.
@@ -338,9 +350,12 @@ def resolved(incident: Incident, by: str, note: str, now: float) -> Change | Non
         for s in incident.alerts
     )
     after = replace(
-        incident, resolved_at=max(now, incident.started_at), resolved_by=by, by_person=True,
+        incident,
+        resolved_at=max(now, incident.started_at),
+        resolved_by=by,
+        by_person=True,
         alerts=states,
-    )  # fmt: skip
+    )
     return Change(incident=after, entries=(Entry(at=now, kind=Kind.RESOLVED, by=by, note=note),))
 
 

@@ -85,9 +85,14 @@ class IncidentLog:
     """Open, acknowledged and resolved incidents; see `fold` for what changes them."""
 
     def __init__(
-        self, storage: IncidentStorage, clock: Clock, *, grace: float = fold.GRACE,
-        show: Callable[[Counts], None] = lambda counts: None, notifies: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        storage: IncidentStorage,
+        clock: Clock,
+        *,
+        grace: float = fold.GRACE,
+        show: Callable[[Counts], None] = lambda counts: None,
+        notifies: bool = True,
+    ) -> None:
         """*show* is called with new counts, in a thread; *notifies*: an Alertmanager is known."""
         self._storage, self._clock, self._grace = storage, clock, grace
         self._show, self._notifies = show, notifies
@@ -166,16 +171,30 @@ class IncidentLog:
     # -- what people do ----------------------------------------------------------------------
 
     async def create(
-        self, *, severity: str, summary: str, by: str, service: str = "", environment: str = "",
-        provider: str = "", team: str = "", description: str = "",
-    ) -> Incident:  # fmt: skip
+        self,
+        *,
+        severity: str,
+        summary: str,
+        by: str,
+        service: str = "",
+        environment: str = "",
+        provider: str = "",
+        team: str = "",
+        description: str = "",
+    ) -> Incident:
         """Open a manual incident and return it; `reconcile` tells Alertmanager of it."""
         now, id_ = self._clock.now(), _new_id()
         given = {
-            "alertname": MANUAL, "category": "manual", "environment": environment, "incident": id_,
-            "provider": provider, "service": service, "severity": severity, "source": "manual",
+            "alertname": MANUAL,
+            "category": "manual",
+            "environment": environment,
+            "incident": id_,
+            "provider": provider,
+            "service": service,
+            "severity": severity,
+            "source": "manual",
             "team": team,
-        }  # fmt: skip
+        }
         labels = {name: value for name, value in given.items() if value}
         alert = made(labels, {"summary": summary, "description": description}, now)
 
@@ -300,9 +319,13 @@ def _announce(change: Change) -> None:
     incident = change.incident
     for entry in change.entries:
         event(
-            _log, f"incident {entry.kind}", incident=incident.id, alert=incident.alertname,
-            service=incident.service, severity=incident.severity,
-        )  # fmt: skip
+            _log,
+            f"incident {entry.kind}",
+            incident=incident.id,
+            alert=incident.alertname,
+            service=incident.service,
+            severity=incident.severity,
+        )
 
 
 def _new_id() -> str:

@@ -108,8 +108,13 @@ class Peers:
             async with self._opened().post(url + "/api/v2/alerts", json=body) as answer:
                 if answer.status == 200:
                     return True
-                event(_log, "Alertmanager refuses an alert", level=logging.ERROR,
-                      alertmanager=_shown(url), status=answer.status)  # fmt: skip
+                event(
+                    _log,
+                    "Alertmanager refuses an alert",
+                    level=logging.ERROR,
+                    alertmanager=_shown(url),
+                    status=answer.status,
+                )
         except _FAILURES as error:
             self._unheard(url, error)
         return False
@@ -122,8 +127,10 @@ class Peers:
         asked = {
             # The lookback of an instant selector would hide gaps of up to five minutes.
             "query": f'count_over_time(ALERTS{{alertstate="firing"}}[{int(step)}s])',
-            "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{int(step)}",
-        }  # fmt: skip
+            "start": f"{start:.3f}",
+            "end": f"{end:.3f}",
+            "step": f"{int(step)}",
+        }
         try:
             answer = await self._get(self._prometheus + "/api/v1/query_range", asked)
             found = answer["data"]["result"]

@@ -36,10 +36,16 @@ class Reconciliation:
     """Keeps the log true; run it beside the receiver."""
 
     def __init__(
-        self, log: IncidentLog, storage: IncidentStorage, peers: Peers, clock: Clock, *,
-        interval: float = INTERVAL, settle: float = SETTLE,
+        self,
+        log: IncidentLog,
+        storage: IncidentStorage,
+        peers: Peers,
+        clock: Clock,
+        *,
+        interval: float = INTERVAL,
+        settle: float = SETTLE,
         told: Callable[[float], None] = lambda at: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
         self._interval, self._settle, self._told = interval, settle, told
         self._wanted = asyncio.Event()
@@ -131,14 +137,21 @@ class Reconciliation:
 
 def _told(incident: Incident) -> tuple[Mapping[str, str], Mapping[str, str], float]:
     given = {
-        "alertname": MANUAL, "category": "manual", "environment": incident.environment,
-        "incident": incident.id, "provider": incident.provider, "service": incident.service,
-        "severity": incident.reached[-1], "source": "manual", "team": incident.team,
-    }  # fmt: skip
+        "alertname": MANUAL,
+        "category": "manual",
+        "environment": incident.environment,
+        "incident": incident.id,
+        "provider": incident.provider,
+        "service": incident.service,
+        "severity": incident.reached[-1],
+        "source": "manual",
+        "team": incident.team,
+    }
     notes = {
-        "summary": incident.summary, "description": incident.description,
+        "summary": incident.summary,
+        "description": incident.description,
         "runbook_url": incident.runbook_url,
-    }  # fmt: skip
+    }
     return {name: text for name, text in given.items() if text}, notes, incident.started_at
 
 

@@ -28,9 +28,14 @@ class Incidents:
         self._app, self._who = app, who
 
     async def create_incident(
-        self, summary: str, *, service: str = "", severity: str = "high", description: str = "",
+        self,
+        summary: str,
+        *,
+        service: str = "",
+        severity: str = "high",
+        description: str = "",
         by: str = "",
-    ) -> Json:  # fmt: skip
+    ) -> Json:
         """Report an incident; Alertmanager, if one is known, routes it like an alert.
 
         Raises:
@@ -43,9 +48,11 @@ class Incidents:
         if service:
             target = self._app.registry.get(service)
             about = {
-                "service": target.id, "environment": target.environment,
-                "provider": target.provider, "team": target.team,
-            }  # fmt: skip
+                "service": target.id,
+                "environment": target.environment,
+                "provider": target.provider,
+                "team": target.team,
+            }
         made = await self._app.incidents.create(
             severity=severity, summary=summary, description=description, by=by or self._who, **about
         )

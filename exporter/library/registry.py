@@ -74,9 +74,12 @@ class ServiceRegistry:
         directory = Path(data_dir) if data_dir is not None else None
         peers = (alertmanager,) if isinstance(alertmanager, str) else tuple(alertmanager)
         options = Options(
-            source=source, environment=known, data_dir=directory, alertmanagers=peers,
+            source=source,
+            environment=known,
+            data_dir=directory,
+            alertmanagers=peers,
             prometheus=prometheus,
-        )  # fmt: skip
+        )
         self._app = App(options, storage=None if directory else Volatile())
         self._stop = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
@@ -89,9 +92,11 @@ class ServiceRegistry:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         await self.stop()
 
     # -- services ----------------------------------------------------------------------------

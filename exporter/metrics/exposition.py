@@ -51,11 +51,15 @@ class Exposition:
     """The lines of every service, family by family."""
 
     def __init__(
-        self, results: Results, own: OwnMetrics, *, lean: bool = False,
+        self,
+        results: Results,
+        own: OwnMetrics,
+        *,
+        lean: bool = False,
         page: Callable[[Target], State | None] = lambda target: None,
         rotated: Callable[[Target], float | None] = lambda target: None,
         incidents: Callable[[bool], bytes] = lambda openmetrics: b"",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._results, self._own, self._lean, self._page = results, own, lean, page
         self._rotated, self._incidents = rotated, incidents
         self._rows: dict[str, _Row] = {}
@@ -125,9 +129,14 @@ class Exposition:
 
     def _view(self, row: _Row, target: Target) -> View:
         return View(
-            row.labels, target, self._results.of(target.id), self._page(target),
-            target.id in self._maintenance, self._lean, self._rotated(target),
-        )  # fmt: skip
+            row.labels,
+            target,
+            self._results.of(target.id),
+            self._page(target),
+            target.id in self._maintenance,
+            self._lean,
+            self._rotated(target),
+        )
 
     def _render(self, row: _Row, indexes: Iterable[int], view: View) -> None:
         self._count(row, view)

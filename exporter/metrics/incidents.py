@@ -50,29 +50,36 @@ _Lines = Callable[[str, Counts], Iterator[str]]
 
 INCIDENT_FAMILIES: tuple[IncidentFamily, ...] = (
     IncidentFamily(
-        "service_incidents_open", "gauge", "Incidents that are not resolved, by worst severity.",
+        "service_incidents_open",
+        "gauge",
+        "Incidents that are not resolved, by worst severity.",
         _by_severity(lambda counts: counts.open),
     ),
     IncidentFamily(
-        "service_incidents_total", "counter", "Incidents that reached the severity.",
+        "service_incidents_total",
+        "counter",
+        "Incidents that reached the severity.",
         _by_severity(lambda counts: counts.total),
     ),
     IncidentFamily(
-        "service_incident_resolve_seconds", "histogram",
+        "service_incident_resolve_seconds",
+        "histogram",
         "Time from start to end of incidents that cannot be reopened any more.",
         _histogram(RESOLVE_BUCKETS, lambda counts: counts.resolve),
     ),
     IncidentFamily(
-        "service_incident_acknowledge_seconds", "histogram",
+        "service_incident_acknowledge_seconds",
+        "histogram",
         "Time from the start of incidents until somebody took them.",
         _histogram(ACKNOWLEDGE_BUCKETS, lambda counts: counts.acknowledge),
     ),
     IncidentFamily(
-        "service_incident_acknowledged", "gauge",
+        "service_incident_acknowledged",
+        "gauge",
         "Of a service with an open incident: whether somebody took its outage.",
         _acknowledged,
     ),
-)  # fmt: skip
+)
 
 
 def incident_page(counts: Counts, known: Callable[[str], bool], *, openmetrics: bool) -> bytes:

@@ -39,13 +39,26 @@ def state_of(view: View) -> tuple[object, ...]:
     if last is not None:
         outcome = last.outcome
         seen = (
-            outcome.reason, last.verdict, outcome.status, outcome.http_version,
-            outcome.content_length, outcome.keyed,
-        )  # fmt: skip
+            outcome.reason,
+            last.verdict,
+            outcome.status,
+            outcome.http_version,
+            outcome.content_length,
+            outcome.keyed,
+        )
     return (
-        seen, tally.stale, tally.in_a_row, tally.changes, tally.certificate, tally.key_expiry,
-        tally.limits, tally.quotas, tally.next_key_valid, view.page, view.maintenance,
-    )  # fmt: skip
+        seen,
+        tally.stale,
+        tally.in_a_row,
+        tally.changes,
+        tally.certificate,
+        tally.key_expiry,
+        tally.limits,
+        tally.quotas,
+        tally.next_key_valid,
+        view.page,
+        view.maintenance,
+    )
 
 
 def escape(text: str) -> str:
@@ -200,10 +213,14 @@ def info(view: View) -> str:
     extra = ",".join(
         f'{name}="{escape(value)}"'
         for name, value in (
-            ("name", t.name), ("type", t.type), ("team", t.team), ("host", t.host),
-            ("owner", t.owner), ("runbook", t.runbook),
+            ("name", t.name),
+            ("type", t.type),
+            ("team", t.team),
+            ("host", t.host),
+            ("owner", t.owner),
+            ("runbook", t.runbook),
         )
-    )  # fmt: skip
+    )
     return f"service_info{{{view.labels},{extra}}} 1\n"
 
 

@@ -63,9 +63,11 @@ class OwnMetrics:
         self.live = _Live()
         self._registry.register(self.live)
         build = client.Gauge(
-            "exporter_build_info", "Version of the exporter and of Python.",
-            ["version", "pythonversion"], registry=self._registry,
-        )  # fmt: skip
+            "exporter_build_info",
+            "Version of the exporter and of Python.",
+            ["version", "pythonversion"],
+            registry=self._registry,
+        )
         build.labels(version, ".".join(map(str, sys.version_info[:3]))).set(1)
         self.reload_ok = self._gauge(
             "exporter_config_last_reload_successful", "Whether the last (re)load succeeded."
@@ -89,20 +91,24 @@ class OwnMetrics:
         self.storage_healthy.set(1)
         self._count_incidents()
         self.render_errors = client.Counter(
-            "exporter_render_errors_total", "Lines left out because of a bug.",
+            "exporter_render_errors_total",
+            "Lines left out because of a bug.",
             registry=self._registry,
-        )  # fmt: skip
+        )
 
     def _count_incidents(self) -> None:
         self.escalations = client.Counter(
-            "exporter_escalations_total", "Runs of escalation rules: ok, error or gave_up.",
-            ["rule", "result"], registry=self._registry,
-        )  # fmt: skip
+            "exporter_escalations_total",
+            "Runs of escalation rules: ok, error or gave_up.",
+            ["rule", "result"],
+            registry=self._registry,
+        )
         self.messages = client.Counter(
             "exporter_alertmanager_messages_total",
             "Webhook messages of Alertmanager: ok, invalid or failed.",
-            ["result"], registry=self._registry,
-        )  # fmt: skip
+            ["result"],
+            registry=self._registry,
+        )
         for result in ("ok", "invalid", "failed"):
             self.messages.labels(result)
         self.reconciled_at = self._gauge(

@@ -20,14 +20,18 @@ class UserTraffic:
         self.known: Callable[[str], bool] = lambda service: True
         """Whether a service exists: a session may be open for longer."""
         self._requests = client.Counter(
-            "service_requests_total", "Requests of the user's own calls, retries included.",
-            (*_LABELS, "code"), registry=registry,
-        )  # fmt: skip
+            "service_requests_total",
+            "Requests of the user's own calls, retries included.",
+            (*_LABELS, "code"),
+            registry=registry,
+        )
         self._seconds = client.Histogram(
             "service_request_duration_seconds",
             "Time until the head of the answer to a request of the user's own.",
-            _LABELS, buckets=(*BUCKETS, 60.0, 120.0, 300.0), registry=registry,
-        )  # fmt: skip
+            _LABELS,
+            buckets=(*BUCKETS, 60.0, 120.0, 300.0),
+            registry=registry,
+        )
         self._series: dict[str, tuple[tuple[str, str, str], set[str]]] = {}
 
     def observe(self, target: Target, code: str, seconds: float) -> None:

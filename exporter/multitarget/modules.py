@@ -73,9 +73,11 @@ class HttpSettings:
     no_follow_redirects: bool | None = option(None, "Old opposite of follow_redirects; it wins.")
     follow_redirects: bool = option(True, "Follow up to ten redirects.")
     proxy_url: Secret | None = option(
-        None, "HTTP or SOCKS proxy.", pattern=_PROXY,
+        None,
+        "HTTP or SOCKS proxy.",
+        pattern=_PROXY,
         hint="must be a proxy URL such as http://proxy.example:3128 or socks5h://…",
-    )  # fmt: skip
+    )
     tls_config: TlsSettings = option(doc="TLS of the connection.", factory=TlsSettings)
     basic_auth: BasicAuth | None = option(None, "User and password to send.")
     authorization: Authorization | None = option(None, "Authorization header to send.")
@@ -85,9 +87,12 @@ class HttpSettings:
         "", "How the body is compressed; it is decompressed and must be."
     )
     body_size_limit: int | str = option(
-        0, "Largest body, such as 10MB (of 1,048,576 bytes); 0 is 10MB and no failure beyond.",
-        minimum=0, pattern=r"^[0-9]{1,12}(?:[KMG]i?)?B?$", hint="must be a size such as 512KB",
-    )  # fmt: skip
+        0,
+        "Largest body, such as 10MB (of 1,048,576 bytes); 0 is 10MB and no failure beyond.",
+        minimum=0,
+        pattern=r"^[0-9]{1,12}(?:[KMG]i?)?B?$",
+        hint="must be a size such as 512KB",
+    )
     enable_http2: bool = option(True, "Offer HTTP/2 over TLS.")
     allow_private_addresses: bool = option(
         False, "Allow loopback, private, link-local and other non-public addresses."
@@ -106,21 +111,26 @@ class Module:
     def has_files(self) -> bool:
         """Whether a probe reads files of its own: a body or a secret."""
         http = self.http
-        return any((
-            http.body_file, http.bearer_token_file,
-            http.basic_auth and http.basic_auth.password_file,
-            http.authorization and http.authorization.credentials_file,
-        ))  # fmt: skip
+        return any(
+            (
+                http.body_file,
+                http.bearer_token_file,
+                http.basic_auth and http.basic_auth.password_file,
+                http.authorization and http.authorization.credentials_file,
+            )
+        )
 
     def secrets(self) -> Iterator[Secret]:
         """Yield what stands in the file itself and must not be shown."""
         http = self.http
         yield from http.headers.values()
         for value in (
-            http.body, http.proxy_url, http.bearer_token,
+            http.body,
+            http.proxy_url,
+            http.bearer_token,
             http.basic_auth.password if http.basic_auth else None,
             http.authorization.credentials if http.authorization else None,
-        ):  # fmt: skip
+        ):
             if value is not None:
                 yield value
 

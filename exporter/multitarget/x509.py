@@ -16,9 +16,16 @@ _UTC_TIME, _UTF16, _UTF32 = 0x17, 0x1E, 0x1C
 _ALTERNATIVE = bytes.fromhex("551d11")
 # The order in which Go's pkix.Name.String() writes the attributes it knows (2.5.4.x).
 _ATTRIBUTES = {
-    5: "SERIALNUMBER", 3: "CN", 17: "POSTALCODE", 9: "STREET",
-    8: "ST", 7: "L", 11: "OU", 10: "O", 6: "C",
-}  # fmt: skip
+    5: "SERIALNUMBER",
+    3: "CN",
+    17: "POSTALCODE",
+    9: "STREET",
+    8: "ST",
+    7: "L",
+    11: "OU",
+    10: "O",
+    6: "C",
+}
 _ESCAPED = frozenset(',+"\\<>;')
 MAX_TEXT = 1024
 

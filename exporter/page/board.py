@@ -25,8 +25,13 @@ SLICE = 0.001
 SHARE = 0.05
 """The part of the loop's time that looking may take."""
 _RANKS = (
-    State.DOWN, State.DEGRADED, State.UNKNOWN, State.MAINTENANCE, State.HEALTHY, State.OFF,
-)  # fmt: skip
+    State.DOWN,
+    State.DEGRADED,
+    State.UNKNOWN,
+    State.MAINTENANCE,
+    State.HEALTHY,
+    State.OFF,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,9 +201,12 @@ class Board:
         ]
         offline = self._offline_since if not self._sources.online() else None
         return Sight(
-            now=self._sources.clock.now(), counts=self._counts, failing=failing,
-            waiting=self._waiting, offline_since=offline,
-        )  # fmt: skip
+            now=self._sources.clock.now(),
+            counts=self._counts,
+            failing=failing,
+            waiting=self._waiting,
+            offline_since=offline,
+        )
 
     def _failing(self) -> Iterator[Brief]:
         for brief in self.order[:8]:
@@ -215,9 +223,16 @@ def brief_of(target: Target, tally: Tally, says: Says | None, now: float) -> Bri
         state, since = State.MAINTENANCE, window.start
         words = "planned maintenance" + (f"; now: {words}" if words != "works" else "")
     return Brief(
-        target=target, last=tally.last, stale=tally.stale, maintained=maintained, says=says,
-        state=state, fault=words, since=since, cautions=cautions(target, tally, says, now),
-    )  # fmt: skip
+        target=target,
+        last=tally.last,
+        stale=tally.stale,
+        maintained=maintained,
+        says=says,
+        state=state,
+        fault=words,
+        since=since,
+        cautions=cautions(target, tally, says, now),
+    )
 
 
 def _seen(target: Target, tally: Tally) -> tuple[State, str, float]:

@@ -43,9 +43,13 @@ def budgets(target: Target, tally: Tally) -> tuple[Budget, ...]:
             expected = objectives.window / target.interval
             found.append(
                 Budget(
-                    name=name, objective=objective, counted=counted, bad=bad,
+                    name=name,
+                    objective=objective,
+                    counted=counted,
+                    bad=bad,
                     allowed=(1 - objective) * max(expected, counted),
-                    window=span(objectives.window), whole=counted > expected,
+                    window=span(objectives.window),
+                    whole=counted > expected,
                 )
-            )  # fmt: skip
+            )
     return tuple(found)

@@ -23,9 +23,15 @@ class Desk:
         self.unresolved: list[Incident] = []
         """The oldest first, as of the last `look`."""
         self.stats = Stats(
-            total=0, open=0, acknowledged=0, resolved=0, mttr_seconds=None, mtta_seconds=None,
-            by_severity={}, by_service={},
-        )  # fmt: skip
+            total=0,
+            open=0,
+            acknowledged=0,
+            resolved=0,
+            mttr_seconds=None,
+            mtta_seconds=None,
+            by_severity={},
+            by_service={},
+        )
         log.subscribe(self._changed)
 
     def _changed(self, changes: Sequence[Change]) -> None:

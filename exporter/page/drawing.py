@@ -133,9 +133,13 @@ def waterfall(phases: Sequence[float]) -> tuple[Bar, ...]:
     for phase, seconds in zip(PHASES, phases, strict=True):
         width = seconds / whole * 1000
         bars.append(
-            Bar(phase=phase, start=round(at, 1), width=round(max(width, 2.0), 1) if seconds else 0,
+            Bar(
+                phase=phase,
+                start=round(at, 1),
+                width=round(max(width, 2.0), 1) if seconds else 0,
                 words=took(seconds) if seconds >= 0.0005 or not seconds else "< 1 ms",
-                seconds=seconds)
-        )  # fmt: skip
+                seconds=seconds,
+            )
+        )
         at += width
     return tuple(bars)

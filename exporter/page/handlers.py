@@ -92,9 +92,11 @@ def _is_gone(request: web.Request) -> bool:
 def _full() -> web.Response:
     told = {"type": "about:blank", "title": "too many open pages", "status": 503}
     return web.Response(
-        status=503, text=json.dumps(told), content_type="application/problem+json",
+        status=503,
+        text=json.dumps(told),
+        content_type="application/problem+json",
         headers={"Retry-After": "30"},
-    )  # fmt: skip
+    )
 
 
 async def asset(request: web.Request) -> web.Response:

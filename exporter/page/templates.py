@@ -34,13 +34,21 @@ def web_link(text: str) -> str:
 def environment() -> Environment:
     """Return the environment with every template compiled, so that no request waits for it."""
     made = Environment(
-        loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, auto_reload=False, finalize=_plain,
-    )  # fmt: skip
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        finalize=_plain,
+    )
     made.filters |= {
-        "iso": wording.iso, "took": wording.took, "span": wording.span, "short": wording.short,
+        "iso": wording.iso,
+        "took": wording.took,
+        "span": wording.span,
+        "short": wording.short,
         "web_link": web_link,
-    }  # fmt: skip
+    }
     made.globals |= {
         "asset": lambda name: f"/assets/{assets()[name].name}",
         "version": version(),

@@ -166,9 +166,13 @@ class Home:
     def link(self, **changes: Any) -> str:
         """Return the address of this view, with *changes*."""
         asked = {
-            "q": self.q, "state": self.state, "environment": self.environment,
-            "provider": self.provider, "type": self.type, "page": self.number,
-        } | changes  # fmt: skip
+            "q": self.q,
+            "state": self.state,
+            "environment": self.environment,
+            "provider": self.provider,
+            "type": self.type,
+            "page": self.number,
+        } | changes
         if asked["page"] == 1:
             asked["page"] = ""
         query = urlencode({name: value for name, value in asked.items() if value})
@@ -221,13 +225,16 @@ class Home:
         for brief in board.order:
             t = brief.target
             if (
-                (not self.state or brief.state == self.state
-                 or (self.state == WARNED and brief.cautions))
+                (
+                    not self.state
+                    or brief.state == self.state
+                    or (self.state == WARNED and brief.cautions)
+                )
                 and self.environment in ("", t.environment)
                 and self.provider in ("", t.provider)
                 and self.type in ("", t.type)
                 and brief.fits(words)
-            ):  # fmt: skip
+            ):
                 found.append(brief)
             await turn.give_way()
         return found
@@ -307,9 +314,12 @@ class Incidents:
 
     async def page(self, eye: Eye, turn: Turn) -> Page:
         query = Query(
-            status=self.status, severity=self.severity, service=self.service,
-            limit=INCIDENTS + 1, before=_cursor(self.before),
-        )  # fmt: skip
+            status=self.status,
+            severity=self.severity,
+            service=self.service,
+            limit=INCIDENTS + 1,
+            before=_cursor(self.before),
+        )
         turn.rest()
         await eye.desk.look()
         found = await eye.desk.find(query)
@@ -323,10 +333,14 @@ class Incidents:
             "headline": fragment("incident_parts.html", "headline", said=said, stats=desk.stats),
             "choices": fragment("incident_parts.html", "choices", view=self, stats=desk.stats),
             "listing": fragment(
-                "incident_parts.html", "listing", incidents=shown, now=now, view=self,
+                "incident_parts.html",
+                "listing",
+                incidents=shown,
+                now=now,
+                view=self,
                 following=following,
             ),
-        }  # fmt: skip
+        }
         return Page("Incidents: " + said, said, regions)
 
 

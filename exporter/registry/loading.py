@@ -68,9 +68,13 @@ class Loader:
     """Reads the source and keeps the registry in step with it."""
 
     def __init__(
-        self, source: Callable[[], Configuration], registry: Registry,
-        environment: Mapping[str, str], clock: Clock, listener: Listener,
-    ) -> None:  # fmt: skip
+        self,
+        source: Callable[[], Configuration],
+        registry: Registry,
+        environment: Mapping[str, str],
+        clock: Clock,
+        listener: Listener,
+    ) -> None:
         self.overlay: Overlay = NoOverlay()
         self._source, self._registry, self._environment = source, registry, environment
         self._clock, self._listener = clock, listener
@@ -166,9 +170,13 @@ class Loader:
         self._listener.loaded(configuration)
         change = self._registry.replace(self._switched(target) for target in targets)
         event(
-            _log, "configuration loaded", services=len(self._registry), added=len(change.added),
-            changed=len(change.changed), removed=len(change.removed),
-        )  # fmt: skip
+            _log,
+            "configuration loaded",
+            services=len(self._registry),
+            added=len(change.added),
+            changed=len(change.changed),
+            removed=len(change.removed),
+        )
         for target in (*change.added, *change.changed):
             if target.unprobed:
                 event(_log, "service limited", service=target.id, why=target.unprobed)

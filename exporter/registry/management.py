@@ -130,9 +130,13 @@ class Management:
     """Changes services and keys; also the overlay that the loader lays over the files."""
 
     def __init__(
-        self, registry: Registry, loader: Loader, prober: Prober, clock: Clock,
+        self,
+        registry: Registry,
+        loader: Loader,
+        prober: Prober,
+        clock: Clock,
         storage: Storage | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._registry, self._loader, self._prober = registry, loader, prober
         self._clock, self._storage = clock, storage
         self._services: dict[str, Declared] = {}

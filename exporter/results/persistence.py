@@ -53,9 +53,15 @@ class Persistence:
     """Carries results from one process to the next."""
 
     def __init__(
-        self, states: States, results: Results, registry: Registry, clock: Clock,
-        told: Callable[[bool], None], *, volatile: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        states: States,
+        results: Results,
+        registry: Registry,
+        clock: Clock,
+        told: Callable[[bool], None],
+        *,
+        volatile: bool = False,
+    ) -> None:
         self._states, self._results, self._registry = states, results, registry
         self._clock, self._told, self._volatile = clock, told, volatile
         self.history = History()

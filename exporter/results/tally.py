@@ -28,8 +28,20 @@ from exporter.model import (
 from exporter.secret import Secret
 
 BUCKETS = (
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0,
-)  # fmt: skip
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    15.0,
+    30.0,
+)
 REASONS = tuple(Reason)
 _INDEX = {reason: index for index, reason in enumerate(REASONS)}
 _VERDICTS = frozenset(Verdict)
@@ -75,10 +87,28 @@ class Tally:
     """Running totals of one service: 2 KiB, 5 with all kept failures; there may be 10,000."""
 
     __slots__ = (
-        "attempts", "bad", "buckets", "certificate", "changes", "events", "failures",
-        "in_a_row", "key", "key_expiry", "last", "last_success", "latency_sum", "limits",
-        "next_key_valid", "quotas", "reasons", "recent", "since", "stale", "watched_since",
-    )  # fmt: skip
+        "attempts",
+        "bad",
+        "buckets",
+        "certificate",
+        "changes",
+        "events",
+        "failures",
+        "in_a_row",
+        "key",
+        "key_expiry",
+        "last",
+        "last_success",
+        "latency_sum",
+        "limits",
+        "next_key_valid",
+        "quotas",
+        "reasons",
+        "recent",
+        "since",
+        "stale",
+        "watched_since",
+    )
 
     def __init__(self) -> None:
         self.reasons = array("Q", bytes(8 * len(REASONS)))

@@ -30,9 +30,10 @@ def plan_of(canary: Canary) -> CanaryPlan:
     """Return how a declared canary is asked."""
     parts = urlsplit(canary.url)
     return CanaryPlan(
-        name=parts.netloc + parts.path.rstrip("/"), endpoint=canary_endpoint(canary),
+        name=parts.netloc + parts.path.rstrip("/"),
+        endpoint=canary_endpoint(canary),
         interval=canary.interval,
-    )  # fmt: skip
+    )
 
 
 class Canaries:

@@ -81,10 +81,15 @@ class Scheduler:
     """Runs the probes of a set of targets until told to stop."""
 
     def __init__(
-        self, prober: Prober, clock: Clock, record: Callable[[Target, Result], None],
-        network: Network, observer: Observer | None = None,
-        *, jitter: Callable[[], float] = random.random,
-    ) -> None:  # fmt: skip
+        self,
+        prober: Prober,
+        clock: Clock,
+        record: Callable[[Target, Result], None],
+        network: Network,
+        observer: Observer | None = None,
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._prober, self._clock, self._record = prober, clock, record
         self._network, self._jitter = network, jitter
         self._observer = observer or Observer()

@@ -15,9 +15,13 @@ class SideChecks:
     """Makes one kind of side request for every target that has it and hands on the outcome."""
 
     def __init__(
-        self, kind: str, pick: Callable[[Target], SideRequest | None], prober: Prober,
-        polling: Polling, record: Callable[[Target, Outcome], None],
-    ) -> None:  # fmt: skip
+        self,
+        kind: str,
+        pick: Callable[[Target], SideRequest | None],
+        prober: Prober,
+        polling: Polling,
+        record: Callable[[Target, Outcome], None],
+    ) -> None:
         self._prefix, self._pick = f"{kind} of ", pick
         self._prober, self._polling, self._record = prober, polling, record
 

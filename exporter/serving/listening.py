@@ -34,9 +34,13 @@ async def listen(
 
     context, (host, port) = file.context(), address
     return await asyncio.get_running_loop().create_server(
-        accept, host or None, port, backlog=1024, ssl=context,
+        accept,
+        host or None,
+        port,
+        backlog=1024,
+        ssl=context,
         ssl_handshake_timeout=head if context else None,
-    )  # fmt: skip
+    )
 
 
 def set_process_limits() -> None:

@@ -52,9 +52,13 @@ class TlsServer:
     client_ca_file: str | None = option(None, "PEM file: who may issue client certificates.")
     client_ca: str | None = option(None, "The same in the file itself.")
     client_auth_type: Literal[
-        "NoClientCert", "RequestClientCert", "RequireAnyClientCert", "RequireClientCert",
-        "VerifyClientCertIfGiven", "RequireAndVerifyClientCert",
-    ] = option("NoClientCert", "Whether clients show a certificate.")  # fmt: skip
+        "NoClientCert",
+        "RequestClientCert",
+        "RequireAnyClientCert",
+        "RequireClientCert",
+        "VerifyClientCertIfGiven",
+        "RequireAndVerifyClientCert",
+    ] = option("NoClientCert", "Whether clients show a certificate.")
     client_allowed_sans: tuple[str, ...] | None = option(
         None, "The client's certificate names one of these exactly: DNS, IP, URI or e-mail."
     )
@@ -83,9 +87,11 @@ class RateLimit:
     """A bucket of `burst` requests that gets one more each `interval`."""
 
     interval: int | str = option(
-        0, "Time for one further request; 0 is no limit.",
-        pattern=rf"^(?:0|(?:{PART.pattern})+)$", hint="must be a duration such as 1s or 100ms",
-    )  # fmt: skip
+        0,
+        "Time for one further request; 0 is no limit.",
+        pattern=rf"^(?:0|(?:{PART.pattern})+)$",
+        hint="must be a duration such as 1s or 100ms",
+    )
     burst: int = option(0, "Requests at once.", minimum=0)
 
     @property
@@ -127,9 +133,11 @@ class _UnusableError(Exception):
 
 
 def read_web(
-    text: str, source: str, folder: Path,
+    text: str,
+    source: str,
+    folder: Path,
     about_to_read: Callable[[Iterable[Path]], None] = lambda files: None,
-) -> Web:  # fmt: skip
+) -> Web:
     """Return what *text* says; relative paths in it start at *folder*.
 
     Raises:
@@ -267,9 +275,11 @@ class WebFile:
             return
         if not all(ipaddress.ip_address(one).is_loopback for one in addresses):
             event(
-                _log, "whoever reaches this address can read everything", level=logging.WARNING,
+                _log,
+                "whoever reaches this address can read everything",
+                level=logging.WARNING,
                 instead="--web.config.file FILE for TLS and passwords, or --listen 127.0.0.1:PORT",
-            )  # fmt: skip
+            )
 
     def context(self) -> ssl.SSLContext | None:
         """Return the context to listen with, which always stands for the newest; None is HTTP."""

@@ -28,9 +28,11 @@ SUITES = {
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
 }
 CURVES = {
-    "CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1",
+    "CurveP256": "prime256v1",
+    "CurveP384": "secp384r1",
+    "CurveP521": "secp521r1",
     "X25519": "X25519",
-}  # fmt: skip
+}
 ANY = ("RequireAnyClientCert", "RequireClientCert")
 REQUIRE = (*ANY, "RequireAndVerifyClientCert")
 VERIFY = (*REQUIRE, "VerifyClientCertIfGiven")

@@ -17,10 +17,17 @@ from exporter.sessions.wire import Broken, Response
 
 MAX_REDIRECTS = 10
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
-_HARMLESS = frozenset({
-    "timeout", "read_until_eof", "read_bufsize", "auto_decompress",
-    "max_line_size", "max_field_size", "max_headers",
-})  # fmt: skip
+_HARMLESS = frozenset(
+    {
+        "timeout",
+        "read_until_eof",
+        "read_bufsize",
+        "auto_decompress",
+        "max_line_size",
+        "max_field_size",
+        "max_headers",
+    }
+)
 """Options of a call that may follow it to another origin."""
 _OF_BODIES = frozenset({"data", "json", "compress", "chunked", "expect100"})
 _BODY_HEADERS = ("Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding")

@@ -112,9 +112,11 @@ class Answering(Coroutine[Any, Any, aiohttp.ClientResponse]):
         return await self._response.__aenter__()
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if self._response is not None:
             await self._response.__aexit__(kind, error, trace)
 
@@ -127,10 +129,15 @@ class ServiceSession:
     """
 
     def __init__(
-        self, target: Target, clock: Clock, observe: Observe, *,
-        transport: aiohttp.BaseConnector | None = None, turns: Turns | None = None,
+        self,
+        target: Target,
+        clock: Clock,
+        observe: Observe,
+        *,
+        transport: aiohttp.BaseConnector | None = None,
+        turns: Turns | None = None,
         jitter: Callable[[], float] = random.random,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._target, self._clock, self._observe = target, clock, observe
         self._access = target.calls or Endpoint(url=target.base_url, shown="")
         self._transport, self._jitter = transport, jitter
@@ -150,15 +157,17 @@ class ServiceSession:
             raise self._failed("the TLS files cannot be read")
         self._tls = tls
         self._http = aiohttp.ClientSession(
-            connector=self._transport or aiohttp.TCPConnector(
-                socket_factory=any_socket if access.allow_private or access.proxy
+            connector=self._transport
+            or aiohttp.TCPConnector(
+                socket_factory=any_socket
+                if access.allow_private or access.proxy
                 else public_socket,
             ),
             connector_owner=self._transport is None,
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=Request,
             response_class=Response,
-        )  # fmt: skip
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -215,9 +224,11 @@ class ServiceSession:
         url, home = self._url(path_or_url)
         hop = Hop(method=method, url=url, home=home, headers=headers, options=options)
         safe = retry or method in _IDEMPOTENT or "Idempotency-Key" in headers
-        most = 0 if retry is False or not replayable(options) else (
-            self._target.retry_policy.max_retries
-        )  # fmt: skip
+        most = (
+            0
+            if retry is False or not replayable(options)
+            else (self._target.retry_policy.max_retries)
+        )
         for attempt in range(1, most + 2):
             answer = await self._attempt(hop, follow=follow)
             delay = self._delay(answer, attempt, safe=safe) if attempt <= most else None
@@ -283,10 +294,14 @@ class ServiceSession:
             options.setdefault("server_hostname", self._access.tls.server_name)
         try:
             answer = await self._http.request(
-                hop.method, hop.url, headers=headers, allow_redirects=False,
-                proxy=self._access.proxy, middlewares=(functools.partial(self._wire, hop),),
+                hop.method,
+                hop.url,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._access.proxy,
+                middlewares=(functools.partial(self._wire, hop),),
                 **options,
-            )  # fmt: skip
+            )
         except (aiohttp.ClientError, TimeoutError) as error:
             return broken(error)
         assert isinstance(answer, Response)

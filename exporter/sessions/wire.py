@@ -75,8 +75,11 @@ class Response(aiohttp.ClientResponse):
 
 
 _WORDS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
-    ((aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError),
-     "the TLS handshake failed", False),
+    (
+        (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError),
+        "the TLS handshake failed",
+        False,
+    ),
     ((aiohttp.ServerFingerprintMismatch,), "the certificate is another one", False),
     ((aiohttp.ClientConnectorDNSError,), "the name does not resolve", True),
     ((aiohttp.ClientConnectorError,), "no connection", True),
@@ -84,10 +87,13 @@ _WORDS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
     ((aiohttp.InvalidURL,), "not an http or https URL", False),
     ((aiohttp.ClientHttpProxyError,), "the proxy refuses", False),
     ((aiohttp.ClientResponseError,), "the answer is not HTTP", False),
-    ((aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError),
-     "the connection broke", True),
+    (
+        (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError),
+        "the connection broke",
+        True,
+    ),
     ((ValueError,), "the request cannot be written", False),
-)  # fmt: skip
+)
 
 
 def broken(error: Exception) -> Broken:

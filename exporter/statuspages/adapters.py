@@ -28,9 +28,13 @@ class State(StrEnum):
 
 
 _WORST = (
-    State.MAJOR_OUTAGE, State.PARTIAL_OUTAGE, State.DEGRADED, State.MAINTENANCE,
-    State.OPERATIONAL, State.UNKNOWN,
-)  # fmt: skip
+    State.MAJOR_OUTAGE,
+    State.PARTIAL_OUTAGE,
+    State.DEGRADED,
+    State.MAINTENANCE,
+    State.OPERATIONAL,
+    State.UNKNOWN,
+)
 _WORDS = {
     # Atlassian Statuspage: components, then the page's indicator
     "operational": State.OPERATIONAL,

@@ -9,9 +9,15 @@ from exporter.checks import Confidence
 from exporter.settings import Url, option
 
 Adapter = Literal[
-    "statuspage", "incident_io", "instatus", "better_stack", "google_cloud",
-    "slack", "stripe_legacy", "feed",
-]  # fmt: skip
+    "statuspage",
+    "incident_io",
+    "instatus",
+    "better_stack",
+    "google_cloud",
+    "slack",
+    "stripe_legacy",
+    "feed",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,9 +38,13 @@ class StatusPages:
     """The last word of every status page in use; UNKNOWN until it was read."""
 
     def __init__(
-        self, transport: Transport, polling: Jobs, agent: str,
-        changed: Callable[[StatusPage], None], allow_private: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        transport: Transport,
+        polling: Jobs,
+        agent: str,
+        changed: Callable[[StatusPage], None],
+        allow_private: bool = False,
+    ) -> None:
         self._transport, self._polling, self._changed = transport, polling, changed
         self._agent, self._allow_private = agent, allow_private
         self._states: dict[StatusPage, State] = {}
@@ -70,9 +74,13 @@ class StatusPages:
         if tag := self._tags.get(page):
             headers.append(("If-None-Match", tag))
         request = Request(
-            url=address, method="GET", headers=tuple(headers), timeout=10.0,
-            max_body=MAX_PAGE, allow_private=self._allow_private,
-        )  # fmt: skip
+            url=address,
+            method="GET",
+            headers=tuple(headers),
+            timeout=10.0,
+            max_body=MAX_PAGE,
+            allow_private=self._allow_private,
+        )
         answer = await self._transport.fetch(request)
         before = self._states.get(page)
         if before is None or (answer.failure is None and answer.status == 304 and tag):

@@ -12,8 +12,10 @@ SINCE: Json = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never"
 STATE: Json = {"mappings": words.states(), "custom__cellOptions": CELL, "custom__width": 150}
 NARROW: Json = {"custom__width": 120}
 SEVERITY: Json = {
-    "mappings": words.grades(), "custom__cellOptions": CELL, "custom__width": 100,
-}  # fmt: skip
+    "mappings": words.grades(),
+    "custom__cellOptions": CELL,
+    "custom__width": 100,
+}
 SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
 TOLD = words.mapping(
     {
@@ -40,15 +42,20 @@ def firing_alerts(select: str, *, size: tuple[int, int]) -> Json:
     )
     one = silence("alertname", optional=("service", "environment", "instance"))
     return table(
-        "Firing alerts", about,
+        "Firing alerts",
+        about,
         Column("alertname", "", {"links": [one], "custom__minWidth": 220}),
         Column("severity", queries.grade(select), SEVERITY),
         Column("service", "", {"links": [to_service()]}),
-        Column("environment", "", NARROW), Column("team", "", NARROW), Column("instance"),
+        Column("environment", "", NARROW),
+        Column("team", "", NARROW),
+        Column("instance"),
         Column("since", queries.firing(select), {**SINCE, **NARROW}),
-        size=size, sort=("-severity", "-since"), missing="No alert fires",
+        size=size,
+        sort=("-severity", "-since"),
+        missing="No alert fires",
         hidden=("provider", "slo"),
-    )  # fmt: skip
+    )
 
 
 def state_timeline(select: str, *, size: tuple[int, int] = (24, 8)) -> Json:
@@ -58,9 +65,14 @@ def state_timeline(select: str, *, size: tuple[int, int] = (24, 8)) -> Json:
         "that nobody looked, which is not the same as OK."
     )
     return timeline(
-        "State over time", about, queries.state(select), "{{service}} ({{environment}})",
-        words.states(), size=size, links=[of_series()],
-    )  # fmt: skip
+        "State over time",
+        about,
+        queries.state(select),
+        "{{service}} ({{environment}})",
+        words.states(),
+        size=size,
+        links=[of_series()],
+    )
 
 
 def runs_out_next(
@@ -78,13 +90,19 @@ def runs_out_next(
             "in",
             queries.running_out(select, count),
             {
-                "unit": "dtdurations", "decimals": 1, "thresholds": words.REMAINING,
+                "unit": "dtdurations",
+                "decimals": 1,
+                "thresholds": words.REMAINING,
                 "custom__cellOptions": CELL,
             },
         ),
-    )  # fmt: skip
+    )
     hidden = ["provider", "resource", "slo", *(() if named else ("service", "environment"))]
     return table(
-        "Runs out next", about, *cols,
-        size=size, missing="Nothing is known to run out", hidden=hidden,
-    )  # fmt: skip
+        "Runs out next",
+        about,
+        *cols,
+        size=size,
+        missing="Nothing is known to run out",
+        hidden=hidden,
+    )

@@ -30,30 +30,44 @@ def now() -> list[Json]:
     nothing = f'label_replace(0 * count(service_enabled{{{CHOSEN}}}), "severity", "none", "", "")'
     return [
         stat(
-            "Open incidents", "Incidents that are not resolved, by their worst severity.",
-            f"{opened} or {nothing} unless on () ({opened})", legend="{{severity}}", size=(8, 4),
+            "Open incidents",
+            "Incidents that are not resolved, by their worst severity.",
+            f"{opened} or {nothing} unless on () ({opened})",
+            legend="{{severity}}",
+            size=(8, 4),
             overrides=by_severity(),
         ),
         stat(
-            "Not taken", "Services with a critical or high incident that nobody has acknowledged.",
-            queries.taken(ABOUT, CHOSEN), thresholds=words.COUNT_OF_BAD,
+            "Not taken",
+            "Services with a critical or high incident that nobody has acknowledged.",
+            queries.taken(ABOUT, CHOSEN),
+            thresholds=words.COUNT_OF_BAD,
         ),
         stat(
-            "Mean time to acknowledge", "From the start until somebody took it, in this time.",
-            mean("service_incident_acknowledge_seconds"), unit="dtdurations", decimals=1,
-            missing="NONE TAKEN", background=False,
+            "Mean time to acknowledge",
+            "From the start until somebody took it, in this time.",
+            mean("service_incident_acknowledge_seconds"),
+            unit="dtdurations",
+            decimals=1,
+            missing="NONE TAKEN",
+            background=False,
         ),
         stat(
-            "Mean time to resolve", "From start to end, of incidents that ended in this time.",
-            mean("service_incident_resolve_seconds"), unit="dtdurations", decimals=1,
-            missing="NONE ENDED", background=False,
+            "Mean time to resolve",
+            "From start to end, of incidents that ended in this time.",
+            mean("service_incident_resolve_seconds"),
+            unit="dtdurations",
+            decimals=1,
+            missing="NONE ENDED",
+            background=False,
         ),
         stat(
-            "Silenced or inhibited", "Alerts that Alertmanager knows and tells nobody about.",
+            "Silenced or inhibited",
+            "Alerts that Alertmanager knows and tells nobody about.",
             'max(alertmanager_alerts{state="suppressed"})',
             thresholds=words.steps((None, words.CLEAR), (1, words.WARN)),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def open_ones() -> list[Json]:
@@ -67,19 +81,23 @@ def open_ones() -> list[Json]:
         *columns(("environment", "provider")),
         Column("severity", f"({opened}) ^ 0 {code}", SEVERITY),
         Column("open", opened, NARROW),
-        size=(10, 8), sort=("-severity", "service"), missing="No incident is open",
+        size=(10, 8),
+        sort=("-severity", "service"),
+        missing="No incident is open",
         hidden=("severity",),
-    )  # fmt: skip
+    )
     return [
         incidents,
         firing_alerts(ABOUT, size=(14, 8)),
         alerts(
-            "Grafana's view", "The alerts as Grafana lists them: pending ones and silences too.",
+            "Grafana's view",
+            "The alerts as Grafana lists them: pending ones and silences too.",
             # Prometheus is asked in patterns by itself; here several values would be a glob.
-            "Prometheus", '{service=~"${service:regex}|", environment=~"${environment:regex}|"}',
+            "Prometheus",
+            '{service=~"${service:regex}|", environment=~"${environment:regex}|"}',
             size=(24, 7),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def told() -> list[Json]:
@@ -96,18 +114,31 @@ def told() -> list[Json]:
             "Sent by the channels that were used; failed ones below their own name.",
             (f"{sent} and {used} > 0", "{{integration}}"),
             (f"{failed} > 0", "{{integration}} failed"),
-            bars=True, step=SLOW, size=(12, 7), missing="Nothing sent, or no data",
+            bars=True,
+            step=SLOW,
+            size=(12, 7),
+            missing="Nothing sent, or no data",
         ),
         series(
-            "Time to send", "95th percentile, by channel.", (slow, "{{integration}}"),
-            unit="s", step=SLOW, size=(6, 7), missing="Nothing sent, or no data",
+            "Time to send",
+            "95th percentile, by channel.",
+            (slow, "{{integration}}"),
+            unit="s",
+            step=SLOW,
+            size=(6, 7),
+            missing="Nothing sent, or no data",
         ),
         series(
-            "Incident log", "Messages from Alertmanager, and escalations by their own rules.",
-            (heard, "message {{result}}"), (escalated, "{{rule}} {{result}}"),
-            bars=True, step=SLOW, size=(6, 7), missing="No message in this time, or no data",
+            "Incident log",
+            "Messages from Alertmanager, and escalations by their own rules.",
+            (heard, "message {{result}}"),
+            (escalated, "{{rule}} {{result}}"),
+            bars=True,
+            step=SLOW,
+            size=(6, 7),
+            missing="No message in this time, or no data",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def past() -> list[Json]:
@@ -125,30 +156,46 @@ def past() -> list[Json]:
             "Incidents a day",
             "Those of the day before each bar, by the severities they reached: one that was raised "
             "counts under both.",
-            (f"sum by (severity) ({day})", "{{severity}}"), bars=True, step="1d", size=(12, 8),
-            timeFrom="30d", missing="Never an incident, or no data",
+            (f"sum by (severity) ({day})", "{{severity}}"),
+            bars=True,
+            step="1d",
+            size=(12, 8),
+            timeFrom="30d",
+            missing="Never an incident, or no data",
         ),
         series(
             "Down, hours a day",
             "Time that each service counted as down, in the day before each bar.",
-            (f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})",
-             "{{service}} ({{environment}})"),
-            unit="s", bars=True, step="1d", size=(12, 8), timeFrom="30d",
+            (
+                f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})",
+                "{{service}} ({{environment}})",
+            ),
+            unit="s",
+            bars=True,
+            step="1d",
+            size=(12, 8),
+            timeFrom="30d",
             defaults={"links": [of_series()]},
         ),
         table(
-            "Which services cost us sleep", "The chosen time, by service.",
+            "Which services cost us sleep",
+            "The chosen time, by service.",
             Column("service", "", {"links": [to_service()]}),
             *columns(("environment", "provider")),
             Column("critical incidents", pages, {"decimals": 0}),
-            Column("mean time to acknowledge",
-                   mean("service_incident_acknowledge_seconds", SERVICE), _LASTED),
-            Column("mean time to resolve", mean("service_incident_resolve_seconds", SERVICE),
-                   _LASTED),
+            Column(
+                "mean time to acknowledge",
+                mean("service_incident_acknowledge_seconds", SERVICE),
+                _LASTED,
+            ),
+            Column(
+                "mean time to resolve", mean("service_incident_resolve_seconds", SERVICE), _LASTED
+            ),
             Column("down", f"max by ({SERVICE}) ({lasted}) > 0", _LASTED),
-            sort=("-critical incidents", "-down"), missing="No incident in this time",
+            sort=("-critical incidents", "-down"),
+            missing="No incident in this time",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _paging() -> str:

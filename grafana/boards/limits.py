@@ -30,36 +30,67 @@ def limits() -> list[Json]:
     left = f"min by ({by}) (service_rate_limit_remaining{{{CHOSEN}}})"
     quota = f"min by ({by}, unit) (service_quota_remaining{{{CHOSEN}}})"
     refused = (
-        f'sum by (environment, service, reason) (increase(probe_results_total{{{CHOSEN}, '
+        f"sum by (environment, service, reason) (increase(probe_results_total{{{CHOSEN}, "
         f'reason=~"{_reasons(Verdict.QUOTA)}"}}[$__rate_interval])) > 0'
-    )  # fmt: skip
+    )
     calls = (
         f'sum by (environment, service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
         "[$__rate_interval])) > 0"
     )
     return [
-        bars("Rate limit left", "Share that the provider says is left; the tightest first.",
-             f"sort(bottomk(20, {least}))", _NAME, unit="percentunit", thresholds=_HEADROOM,
-             min=0, max=1, missing="No provider tells a rate limit, or no data"),
-        table("Rate limits", "The same in numbers, and when each is full again.",
-              Column("service", "", LINKS), *columns(("environment", "resource")),
-              Column("limit", fresh(limit, CHOSEN)), Column("left", fresh(left, CHOSEN)),
-              Column("full again in", fresh(f"clamp_min({reset}, 0)", CHOSEN),
-                     {"unit": "dtdurations", "decimals": 1}),
-              size=(12, 8), hidden=("provider",), sort=("service", "environment"),
-              missing="No provider tells a rate limit, or no data"),
-        series("Rate limit left over time", "Share that is left, by resource.", (least, _NAME),
-               unit="percentunit", missing="No provider tells a rate limit, or no data",
-               defaults={"links": [of_series()]}),
-        series("Quota left", "What is left of quotas and credits, in the provider's own units.",
-               (fresh(quota, CHOSEN), "{{service}} {{resource}} in {{unit}} ({{environment}})"),
-               missing="No provider tells a quota, or no data"),
-        series("Refused for a quota or a rate limit",
-               "Probes refused, and calls of our own answered with 429.",
-               (refused, "{{service}} {{reason}} ({{environment}})"),
-               (calls, "{{service}} own calls, 429 ({{environment}})"),
-               bars=True, step=SLOW, size=(24, 7), missing="Nothing refused, or no data"),
-    ]  # fmt: skip
+        bars(
+            "Rate limit left",
+            "Share that the provider says is left; the tightest first.",
+            f"sort(bottomk(20, {least}))",
+            _NAME,
+            unit="percentunit",
+            thresholds=_HEADROOM,
+            min=0,
+            max=1,
+            missing="No provider tells a rate limit, or no data",
+        ),
+        table(
+            "Rate limits",
+            "The same in numbers, and when each is full again.",
+            Column("service", "", LINKS),
+            *columns(("environment", "resource")),
+            Column("limit", fresh(limit, CHOSEN)),
+            Column("left", fresh(left, CHOSEN)),
+            Column(
+                "full again in",
+                fresh(f"clamp_min({reset}, 0)", CHOSEN),
+                {"unit": "dtdurations", "decimals": 1},
+            ),
+            size=(12, 8),
+            hidden=("provider",),
+            sort=("service", "environment"),
+            missing="No provider tells a rate limit, or no data",
+        ),
+        series(
+            "Rate limit left over time",
+            "Share that is left, by resource.",
+            (least, _NAME),
+            unit="percentunit",
+            missing="No provider tells a rate limit, or no data",
+            defaults={"links": [of_series()]},
+        ),
+        series(
+            "Quota left",
+            "What is left of quotas and credits, in the provider's own units.",
+            (fresh(quota, CHOSEN), "{{service}} {{resource}} in {{unit}} ({{environment}})"),
+            missing="No provider tells a quota, or no data",
+        ),
+        series(
+            "Refused for a quota or a rate limit",
+            "Probes refused, and calls of our own answered with 429.",
+            (refused, "{{service}} {{reason}} ({{environment}})"),
+            (calls, "{{service}} own calls, 429 ({{environment}})"),
+            bars=True,
+            step=SLOW,
+            size=(24, 7),
+            missing="Nothing refused, or no data",
+        ),
+    ]
 
 
 def keys() -> list[Json]:
@@ -74,26 +105,55 @@ def keys() -> list[Json]:
     accepted = f"{of('service_key_valid', 'min')} or 2 * {of('service_key_configured')} ^ 0"
 
     return [
-        table("Keys", "Of every service that needs a key: is there one, is it accepted, for how "
-              "long, and the next one.",
-              Column("service", "", LINKS), *columns(("environment", "provider")),
-              Column("configured", of("service_key_configured", "min"),
-                     {**shown, "mappings": words.yes_no("YES", "NO", good=True)[:1]}),
-              Column("accepted", accepted,
-                     {**shown, "mappings": words.mapping({
-                         0: ("REJECTED", words.BAD), 1: ("ACCEPTED", words.OK),
-                         2: ("not known", words.NO_DATA)})}),
-              Column("next accepted", of("service_next_key_valid", "min"),
-                     {**shown, "mappings": [*valid, *words.nothing(2, "none waits")]}),
-              Column("ends", f"1000 * {of('service_key_expiry_timestamp_seconds', 'min')}",
-                     {"unit": "dateTimeFromNow", "mappings": words.nothing(text="not told")}),
-              Column("rotated", f"1000 * {of('service_key_rotated_timestamp_seconds')}", SINCE),
-              sort=("configured", "accepted", "service"), size=(24, 8)),
-        timeline("Key accepted over time", "Rejected: replace the key. A gap did not tell.",
-                 of("service_key_valid", "min"), "{{service}} ({{environment}})",
-                 words.yes_no("ACCEPTED", "REJECTED", good=True), size=(24, 7),
-                 links=[of_series()]),
-    ]  # fmt: skip
+        table(
+            "Keys",
+            "Of every service that needs a key: is there one, is it accepted, for how "
+            "long, and the next one.",
+            Column("service", "", LINKS),
+            *columns(("environment", "provider")),
+            Column(
+                "configured",
+                of("service_key_configured", "min"),
+                {**shown, "mappings": words.yes_no("YES", "NO", good=True)[:1]},
+            ),
+            Column(
+                "accepted",
+                accepted,
+                {
+                    **shown,
+                    "mappings": words.mapping(
+                        {
+                            0: ("REJECTED", words.BAD),
+                            1: ("ACCEPTED", words.OK),
+                            2: ("not known", words.NO_DATA),
+                        }
+                    ),
+                },
+            ),
+            Column(
+                "next accepted",
+                of("service_next_key_valid", "min"),
+                {**shown, "mappings": [*valid, *words.nothing(2, "none waits")]},
+            ),
+            Column(
+                "ends",
+                f"1000 * {of('service_key_expiry_timestamp_seconds', 'min')}",
+                {"unit": "dateTimeFromNow", "mappings": words.nothing(text="not told")},
+            ),
+            Column("rotated", f"1000 * {of('service_key_rotated_timestamp_seconds')}", SINCE),
+            sort=("configured", "accepted", "service"),
+            size=(24, 8),
+        ),
+        timeline(
+            "Key accepted over time",
+            "Rejected: replace the key. A gap did not tell.",
+            of("service_key_valid", "min"),
+            "{{service}} ({{environment}})",
+            words.yes_no("ACCEPTED", "REJECTED", good=True),
+            size=(24, 7),
+            links=[of_series()],
+        ),
+    ]
 
 
 def certificates() -> list[Json]:
@@ -101,14 +161,26 @@ def certificates() -> list[Json]:
     left = f"min by ({SERVICE}) (probe_ssl_earliest_cert_expiry{{{CHOSEN}}}) - time()"
     cost = f"sum by ({SERVICE}) (rate(probe_attempts_total{{{CHOSEN}}}[$__rate_interval]))"
     return [
-        bars("Certificates end in", "The earliest expiry of each chain, the soonest first.",
-             f"sort(bottomk(20, {fresh(left, CHOSEN)}))", "{{service}} ({{environment}})",
-             unit="dtdurations", thresholds=words.REMAINING, min=0, max=90 * words.DAY, decimals=1,
-             missing="No service over TLS, or no data"),
-        series("Probe requests a day", "What watching costs, retries included, at the pace of now.",
-               (f"{words.DAY} * {cost}", "{{service}} ({{environment}})"), step=SLOW,
-               defaults={"links": [of_series()]}),
-    ]  # fmt: skip
+        bars(
+            "Certificates end in",
+            "The earliest expiry of each chain, the soonest first.",
+            f"sort(bottomk(20, {fresh(left, CHOSEN)}))",
+            "{{service}} ({{environment}})",
+            unit="dtdurations",
+            thresholds=words.REMAINING,
+            min=0,
+            max=90 * words.DAY,
+            decimals=1,
+            missing="No service over TLS, or no data",
+        ),
+        series(
+            "Probe requests a day",
+            "What watching costs, retries included, at the pace of now.",
+            (f"{words.DAY} * {cost}", "{{service}} ({{environment}})"),
+            step=SLOW,
+            defaults={"links": [of_series()]},
+        ),
+    ]
 
 
 def board() -> Json:

@@ -22,22 +22,48 @@ def now() -> list[Json]:
     """Return what has to be green for anything else to be believed."""
     age = "time() - (max(exporter_watchdog_last_received_timestamp_seconds) > 0)"
     return [
-        _well("Exporters", "Whether Prometheus reaches every exporter.",
-              f"min(up{{{_JOB}}})", ("UP", "DOWN")),
-        _well("Configuration", "Whether the last load of every exporter succeeded.",
-              "min(exporter_config_last_reload_successful)", ("LOADED", "FAILED")),
-        _well("Storage", "Whether results could be saved the last time.",
-              "min(exporter_storage_healthy)", ("SAVED", "FAILING")),
-        _well("Our network", "Whether any canary answers.", "max(exporter_network_up)",
-              ("UP", "DOWN"), missing="NO CANARY, or no data"),
-        _well("Alertmanager", "Whether Prometheus knows one to send alerts to.",
-              "clamp_max(min(prometheus_notifications_alertmanagers_discovered), 1)",
-              ("CONNECTED", "UNKNOWN")),
-        stat("Watchdog", "How long ago the alert that always fires came back to the exporter: the "
-             "whole way of an alert in one number.", age, unit="s", decimals=0,
-             missing="NEVER HEARD",
-             thresholds=words.steps((None, words.OK), (300, words.WARN), (900, words.BAD))),
-    ]  # fmt: skip
+        _well(
+            "Exporters",
+            "Whether Prometheus reaches every exporter.",
+            f"min(up{{{_JOB}}})",
+            ("UP", "DOWN"),
+        ),
+        _well(
+            "Configuration",
+            "Whether the last load of every exporter succeeded.",
+            "min(exporter_config_last_reload_successful)",
+            ("LOADED", "FAILED"),
+        ),
+        _well(
+            "Storage",
+            "Whether results could be saved the last time.",
+            "min(exporter_storage_healthy)",
+            ("SAVED", "FAILING"),
+        ),
+        _well(
+            "Our network",
+            "Whether any canary answers.",
+            "max(exporter_network_up)",
+            ("UP", "DOWN"),
+            missing="NO CANARY, or no data",
+        ),
+        _well(
+            "Alertmanager",
+            "Whether Prometheus knows one to send alerts to.",
+            "clamp_max(min(prometheus_notifications_alertmanagers_discovered), 1)",
+            ("CONNECTED", "UNKNOWN"),
+        ),
+        stat(
+            "Watchdog",
+            "How long ago the alert that always fires came back to the exporter: the "
+            "whole way of an alert in one number.",
+            age,
+            unit="s",
+            decimals=0,
+            missing="NEVER HEARD",
+            thresholds=words.steps((None, words.OK), (300, words.WARN), (900, words.BAD)),
+        ),
+    ]
 
 
 def exporters() -> list[Json]:
@@ -51,26 +77,56 @@ def exporters() -> list[Json]:
     silent = f"time() - max by ({queries.SERVICE}) ({last}) and {queries.ON} ({enabled})"
     date = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
     return [
-        table("Exporters and their versions", "One row for each exporter.",
-              Column("instance"), Column("version"), Column("pythonversion"),
-              Column("started", f"1000 * {restart}", date),
-              Column("exporters", "count by (instance, version, pythonversion) "
-                     "(exporter_build_info)", hidden=True),
-              Column("configuration loaded", f"1000 * {loaded}", date), size=(12, 6)),
-        series("Services by state", "As the exporters see them at a glance.",
-               ("max by (state) (sum by (instance, state) (exporter_services))", "{{state}}"),
-               size=(12, 6)),
-        timeline("Canaries", "Whether each place that tells if our network is up answers.",
-                 "max by (canary) (exporter_network_up)", "{{canary}}",
-                 words.yes_no("UP", "DOWN", good=True), size=(12, 6)),
-        series("Probes start late", "99th percentile of how late; above a second something is "
-               "wrong.", (lag, "schedule {{instance}}"), (loop, "event loop {{instance}}"),
-               unit="s", step="2m", size=(12, 6)),
-        bars("Longest without a probe", "Time since the last probe, the longest first.",
-             f"sort_desc(topk(10, {silent}))", "{{service}} ({{environment}})",
-             unit="dtdurations", size=(24, 7), decimals=1, min=0,
-             thresholds=words.steps((None, words.OK), (600, words.WARN), (3600, words.BAD))),
-    ]  # fmt: skip
+        table(
+            "Exporters and their versions",
+            "One row for each exporter.",
+            Column("instance"),
+            Column("version"),
+            Column("pythonversion"),
+            Column("started", f"1000 * {restart}", date),
+            Column(
+                "exporters",
+                "count by (instance, version, pythonversion) (exporter_build_info)",
+                hidden=True,
+            ),
+            Column("configuration loaded", f"1000 * {loaded}", date),
+            size=(12, 6),
+        ),
+        series(
+            "Services by state",
+            "As the exporters see them at a glance.",
+            ("max by (state) (sum by (instance, state) (exporter_services))", "{{state}}"),
+            size=(12, 6),
+        ),
+        timeline(
+            "Canaries",
+            "Whether each place that tells if our network is up answers.",
+            "max by (canary) (exporter_network_up)",
+            "{{canary}}",
+            words.yes_no("UP", "DOWN", good=True),
+            size=(12, 6),
+        ),
+        series(
+            "Probes start late",
+            "99th percentile of how late; above a second something is wrong.",
+            (lag, "schedule {{instance}}"),
+            (loop, "event loop {{instance}}"),
+            unit="s",
+            step="2m",
+            size=(12, 6),
+        ),
+        bars(
+            "Longest without a probe",
+            "Time since the last probe, the longest first.",
+            f"sort_desc(topk(10, {silent}))",
+            "{{service}} ({{environment}})",
+            unit="dtdurations",
+            size=(24, 7),
+            decimals=1,
+            min=0,
+            thresholds=words.steps((None, words.OK), (600, words.WARN), (3600, words.BAD)),
+        ),
+    ]
 
 
 def cost() -> list[Json]:
@@ -81,15 +137,28 @@ def cost() -> list[Json]:
     return [
         series("CPU", "Cores in use.", (cpu, "{{instance}}"), size=(8, 6)),
         series("Memory", "Resident.", (memory, "{{instance}}"), unit="bytes", size=(8, 6)),
-        series("Scrape", "How long Prometheus waits for the page.",
-               (f"max by (instance) (scrape_duration_seconds{{{_JOB}}})", "scrape {{instance}}"),
-               unit="s", size=(8, 6)),
-        series("Samples of a scrape", "Above the sample_limit of prometheus.yml a scrape fails.",
-               (f"max by (instance) (scrape_samples_scraped{{{_JOB}}})", "{{instance}}"),
-               size=(12, 6)),
-        series("Lines left out", "Because of a bug in the exporter; any is worth a report.",
-               (errors, "{{instance}}"), bars=True, step=SLOW, size=(12, 6)),
-    ]  # fmt: skip
+        series(
+            "Scrape",
+            "How long Prometheus waits for the page.",
+            (f"max by (instance) (scrape_duration_seconds{{{_JOB}}})", "scrape {{instance}}"),
+            unit="s",
+            size=(8, 6),
+        ),
+        series(
+            "Samples of a scrape",
+            "Above the sample_limit of prometheus.yml a scrape fails.",
+            (f"max by (instance) (scrape_samples_scraped{{{_JOB}}})", "{{instance}}"),
+            size=(12, 6),
+        ),
+        series(
+            "Lines left out",
+            "Because of a bug in the exporter; any is worth a report.",
+            (errors, "{{instance}}"),
+            bars=True,
+            step=SLOW,
+            size=(12, 6),
+        ),
+    ]
 
 
 def pipeline() -> list[Json]:
@@ -106,18 +175,42 @@ def pipeline() -> list[Json]:
     unsent = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
     age = "time() - (max(exporter_incidents_reconcile_last_success_timestamp_seconds) > 0)"
     return [
-        series("Rule failures", "A failing group is blind to everything it should alert about.",
-               (f"{failing} > 0 or 0 * {failing}", "{{rule_group}}"), bars=True, step=SLOW,
-               size=(12, 7)),
-        series("Rule evaluation", "Share of its interval that a group takes; at 100 % it is late.",
-               (used, "{{rule_group}}"), unit="percentunit", size=(12, 7)),
-        stat("Notifications that failed", "In the chosen time, by channel that was used.",
-             f"round({unsent}) and {sent} > 0", missing="NONE SENT, or no data",
-             legend="{{integration}}", thresholds=words.COUNT_OF_BAD, size=(16, 5), decimals=0),
-        stat("Incident log compared", "How long ago the incident log last compared itself with "
-             "Alertmanager.", age, unit="s", decimals=0, size=(8, 5), missing="NEVER",
-             thresholds=words.steps((None, words.OK), (300, words.WARN), (900, words.BAD))),
-    ]  # fmt: skip
+        series(
+            "Rule failures",
+            "A failing group is blind to everything it should alert about.",
+            (f"{failing} > 0 or 0 * {failing}", "{{rule_group}}"),
+            bars=True,
+            step=SLOW,
+            size=(12, 7),
+        ),
+        series(
+            "Rule evaluation",
+            "Share of its interval that a group takes; at 100 % it is late.",
+            (used, "{{rule_group}}"),
+            unit="percentunit",
+            size=(12, 7),
+        ),
+        stat(
+            "Notifications that failed",
+            "In the chosen time, by channel that was used.",
+            f"round({unsent}) and {sent} > 0",
+            missing="NONE SENT, or no data",
+            legend="{{integration}}",
+            thresholds=words.COUNT_OF_BAD,
+            size=(16, 5),
+            decimals=0,
+        ),
+        stat(
+            "Incident log compared",
+            "How long ago the incident log last compared itself with Alertmanager.",
+            age,
+            unit="s",
+            decimals=0,
+            size=(8, 5),
+            missing="NEVER",
+            thresholds=words.steps((None, words.OK), (300, words.WARN), (900, words.BAD)),
+        ),
+    ]
 
 
 def board() -> Json:

@@ -29,9 +29,12 @@ def verdict() -> Json:
         "at one of them, and none of the others is broken."
     )
     return stat(
-        "Verdict", about, queries.worst(CHOSEN), mappings=words.states(),
+        "Verdict",
+        about,
+        queries.worst(CHOSEN),
+        mappings=words.states(),
         links=[to_board("monitoring", "Is the monitor itself well?")],
-    )  # fmt: skip
+    )
 
 
 def by_state() -> Json:
@@ -46,10 +49,13 @@ def by_state() -> Json:
         for code, (text, colour) in words.STATES.items()
     ]
     return stat(
-        "Services by state", about,
+        "Services by state",
+        about,
         queries.counted(queries.state(CHOSEN), "state", sorted(words.STATES, reverse=True)),
-        legend="{{state}}", size=(12, 4), overrides=tiles,
-    )  # fmt: skip
+        legend="{{state}}",
+        size=(12, 4),
+        overrides=tiles,
+    )
 
 
 def counts() -> list[Json]:
@@ -66,16 +72,20 @@ def counts() -> list[Json]:
         "Firing by severity",
         "How many alerts fire, each by its worst severity.",
         queries.counted(queries.grade(ABOUT), "grade", words.GRADES.values()),
-        legend="{{grade}}", size=(5, 4), missing="NONE", overrides=tiles,
+        legend="{{grade}}",
+        size=(5, 4),
+        missing="NONE",
+        overrides=tiles,
         links=[to_board("incidents", "Incidents")],
-    )  # fmt: skip
+    )
     taken = stat(
         "Not taken",
         "Services with an open incident of high or critical severity that nobody has acknowledged.",
         queries.taken(ABOUT, CHOSEN),
-        thresholds=words.COUNT_OF_BAD, size=(3, 4),
+        thresholds=words.COUNT_OF_BAD,
+        size=(3, 4),
         links=[to_board("incidents", "Incidents")],
-    )  # fmt: skip
+    )
     return [alerts, taken]
 
 
@@ -88,30 +98,37 @@ def broken() -> Json:
         "told) and taken."
     )
     return table(
-        "What is broken", about,
+        "What is broken",
+        about,
         Column("service", "", {**SERVICE, "custom__width": 220}),
         Column("environment", "", NARROW),
         Column("fault", queries.broken(CHOSEN), STATE),
         Column(
-            "last success", queries.of_broken(queries.last_success(CHOSEN), CHOSEN),
+            "last success",
+            queries.of_broken(queries.last_success(CHOSEN), CHOSEN),
             {**SINCE, "custom__width": 150},
         ),
         Column(
-            "reason", "",
+            "reason",
+            "",
             {
-                "mappings": words.reasons(), "displayName": "why, what to do",
+                "mappings": words.reasons(),
+                "displayName": "why, what to do",
                 "custom__minWidth": 300,
             },
         ),
         Column("probes", queries.of_broken(queries.why(CHOSEN), CHOSEN), hidden=True),
         Column("failed in a row", queries.of_broken(failures, CHOSEN), NARROW),
         Column(
-            "told", queries.of_broken(queries.told(CHOSEN), CHOSEN),
+            "told",
+            queries.of_broken(queries.told(CHOSEN), CHOSEN),
             {"mappings": TOLD, "custom__cellOptions": CELL, "custom__width": 200},
         ),
-        size=(24, 8), sort=("-fault", "environment", "service"), hidden=("provider",),
+        size=(24, 8),
+        sort=("-fault", "environment", "service"),
+        hidden=("provider",),
         missing="Nothing is broken, or no data",
-    )  # fmt: skip
+    )
 
 
 def told() -> Json:
@@ -124,11 +141,14 @@ def told() -> Json:
         Column("integration", "", {"displayName": "channel"}),
         Column("sent", f"round({sent}) > 0", {"decimals": 0}),
         Column(
-            "failed", f"round({failed}) and ({sent} > 0)",
+            "failed",
+            f"round({failed}) and ({sent} > 0)",
             {"decimals": 0, "thresholds": words.COUNT_OF_BAD, "custom__cellOptions": CELL},
         ),
-        size=(8, 8), sort=("-failed", "-sent"), missing="Nobody was told in this time",
-    )  # fmt: skip
+        size=(8, 8),
+        sort=("-failed", "-sent"),
+        missing="Nobody was told in this time",
+    )
 
 
 def everything() -> Json:
@@ -138,7 +158,8 @@ def everything() -> Json:
     budget = f"slo:service_error_budget_remaining:ratio30d{{{slo}}}"
     coloured: Json = {"unit": "percentunit", "custom__cellOptions": CELL}
     return table(
-        "All services", "Every enabled service; click one for its dashboard.",
+        "All services",
+        "Every enabled service; click one for its dashboard.",
         Column("service", "", {"links": [*SERVICE["links"], of_row("limits", "What runs out")]}),
         *columns(("environment", "provider")),
         Column("state", queries.state(CHOSEN), STATE),
@@ -157,8 +178,9 @@ def everything() -> Json:
             f"max by ({queries.SERVICE}) (service:probe_latency_seconds:p95_10m{{{CHOSEN}}} >= 0)",
             {"unit": "s"},
         ),
-        size=(24, 10), sort=("-state", "environment", "service"),
-    )  # fmt: skip
+        size=(24, 10),
+        sort=("-state", "environment", "service"),
+    )
 
 
 def failures() -> Json:
@@ -167,8 +189,10 @@ def failures() -> Json:
         "Failed probes by reason",
         "Which kind of failure, and when it began. The flat `ok` shows that probes run.",
         (queries.results(CHOSEN), "{{reason}}"),
-        bars=True, step=SLOW, size=(24, 8),
-    )  # fmt: skip
+        bars=True,
+        step=SLOW,
+        size=(24, 8),
+    )
 
 
 def board() -> Json:
@@ -178,12 +202,21 @@ def board() -> Json:
         "Service registry / Overview",
         "Which external API is broken right now, since when, and is it them or us?",
         [
-            Row("", [verdict(), by_state(), *counts(), broken(),
-                     firing_alerts(ABOUT, size=(14, 8)), runs_out_next(CHOSEN, size=(10, 8))]),
+            Row(
+                "",
+                [
+                    verdict(),
+                    by_state(),
+                    *counts(),
+                    broken(),
+                    firing_alerts(ABOUT, size=(14, 8)),
+                    runs_out_next(CHOSEN, size=(10, 8)),
+                ],
+            ),
             Row("History", [state_timeline(CHOSEN, size=(16, 8)), told(), failures()]),
             Row("All services", [everything()]),
         ],
-    )  # fmt: skip
+    )
 
 
 assert set(words.VERDICTS) == set(Verdict)

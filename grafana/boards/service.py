@@ -21,37 +21,53 @@ def now() -> list[Json]:
     month = f"slo:service_sli_bad_events_per_sli_events:ratio_rate30d{{{_SLO}}}"
     return [
         stat(
-            "State", "Whose fault it is, now; NO DATA if nobody has looked for three intervals.",
-            queries.worst(ONE), mappings=words.states(),
+            "State",
+            "Whose fault it is, now; NO DATA if nobody has looked for three intervals.",
+            queries.worst(ONE),
+            mappings=words.states(),
         ),
         stat(
-            "Last success", "When a probe last succeeded; known for 12 h after an exporter died.",
-            f"max({queries.last_success(ONE)})", unit="dateTimeFromNow", missing="NEVER",
+            "Last success",
+            "When a probe last succeeded; known for 12 h after an exporter died.",
+            f"max({queries.last_success(ONE)})",
+            unit="dateTimeFromNow",
+            missing="NEVER",
             background=False,
         ),
         stat(
-            "Incident", "Whether an incident is open and somebody has taken it.",
+            "Incident",
+            "Whether an incident is open and somebody has taken it.",
             f"max(service_incident_acknowledged{{{ONE}}})"
             f" or -1 * max(service_enabled{{{ONE}}}) ^ 0",
-            mappings=words.mapping({
-                -1: ("NONE OPEN", words.CLEAR), 0: ("NOT TAKEN", words.BAD),
-                1: ("TAKEN", words.MAINTENANCE),
-            }),
+            mappings=words.mapping(
+                {
+                    -1: ("NONE OPEN", words.CLEAR),
+                    0: ("NOT TAKEN", words.BAD),
+                    1: ("TAKEN", words.MAINTENANCE),
+                }
+            ),
         ),
         stat(
-            "Available, 30 days", "Share of good probes among those that count for the objective.",
+            "Available, 30 days",
+            "Share of good probes among those that count for the objective.",
             f"1 - max({queries.of_chosen(month, ONE)})",
-            unit="percentunit", decimals=3, thresholds=words.AVAILABILITY, size=(6, 4),
+            unit="percentunit",
+            decimals=3,
+            thresholds=words.AVAILABILITY,
+            size=(6, 4),
         ),
         stat(
             "Budget left",
             "Outage that the availability objective still allows in these 30 days; below zero it "
             "is missed.",
-            f"min(slo:service_error_budget_remaining:seconds30d{{{_SLO}}})", unit="s",
-            decimals=1, missing="NO OBJECTIVE, or no data", size=(6, 4),
+            f"min(slo:service_error_budget_remaining:seconds30d{{{_SLO}}})",
+            unit="s",
+            decimals=1,
+            missing="NO OBJECTIVE, or no data",
+            size=(6, 4),
             thresholds=words.steps((None, words.BAD), (0, words.OK)),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def facts() -> Json:
@@ -59,12 +75,15 @@ def facts() -> Json:
     kept = f"{SERVICE}, name, type, team, host, owner, runbook"
     runbook = {"links": [link("Runbook", "${__value.raw}", new=True)]}
     return table(
-        "Registered as", "What the configuration says of it; click the runbook to open it.",
+        "Registered as",
+        "What the configuration says of it; click the runbook to open it.",
         *(Column(name) for name in ("name", "environment", "provider", "type", "team", "host")),
-        Column("owner"), Column("runbook", "", runbook),
+        Column("owner"),
+        Column("runbook", "", runbook),
         Column("exporters", f"count by ({kept}) (service_info{{{ONE}}})"),
-        size=(24, 4), hidden=("service",),
-    )  # fmt: skip
+        size=(24, 4),
+        hidden=("service",),
+    )
 
 
 def reasons() -> Json:
@@ -80,10 +99,16 @@ def reasons() -> Json:
         "Which results there were, and when; a row for each reason that occurred, in the colour "
         "of its verdict.",
         f"sum by (reason) (increase(probe_results_total{{{ONE}}}[$__rate_interval])) > 0",
-        "{{reason}}", unit="none", overrides=colours, show="never", interval=SLOW,
-        mappings=(), thresholds=words.NEUTRAL,  # a gap: not this one, then
-        maxDataPoints=100, size=(24, 7),
-    )  # fmt: skip
+        "{{reason}}",
+        unit="none",
+        overrides=colours,
+        show="never",
+        interval=SLOW,
+        mappings=(),
+        thresholds=words.NEUTRAL,  # a gap: not this one, then
+        maxDataPoints=100,
+        size=(24, 7),
+    )
 
 
 def latency() -> list[Json]:
@@ -104,20 +129,26 @@ def latency() -> list[Json]:
         series(
             "Latency, beside last week",
             "The 95th percentile of ten minutes of successful probes, and the same a week before.",
-            (p95, "p95"), (before, "p95 a week before"), unit="s", overrides=[dashed],
+            (p95, "p95"),
+            (before, "p95 a week before"),
+            unit="s",
+            overrides=[dashed],
         ),
         series(
             "Where the time goes",
             "The phases of the last probe: resolve, connect and TLS are the way to it, processing "
             "is the provider.",
-            (phases, "{{phase}}"), unit="s", overrides=order,
+            (phases, "{{phase}}"),
+            unit="s",
+            overrides=order,
         ),
         heatmap(
             "Latency distribution",
-            "Successful probes by duration; empty in lean mode, which has no histogram.", buckets,
+            "Successful probes by duration; empty in lean mode, which has no histogram.",
+            buckets,
             size=(24, 8),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def limits() -> list[Json]:
@@ -126,22 +157,30 @@ def limits() -> list[Json]:
     return [
         runs_out_next(ONE, size=(12, 7), named=False),
         series(
-            "Rate limit left", "Share of each rate limit that the provider says is left.",
+            "Rate limit left",
+            "Share of each rate limit that the provider says is left.",
             (f"min by (resource) ({queries.fresh(share, ONE)})", "{{resource}}"),
-            unit="percentunit", size=(12, 7),
+            unit="percentunit",
+            size=(12, 7),
             missing="The provider tells no rate limit, or no data",
         ),
         timeline(
-            "Key", "Whether the provider accepts our key; a gap is an answer that did not tell.",
-            f"min by ({SERVICE}) (service_key_valid{{{ONE}}})", "{{service}}",
-            words.yes_no("ACCEPTED", "REJECTED", good=True), size=(12, 4),
+            "Key",
+            "Whether the provider accepts our key; a gap is an answer that did not tell.",
+            f"min by ({SERVICE}) (service_key_valid{{{ONE}}})",
+            "{{service}}",
+            words.yes_no("ACCEPTED", "REJECTED", good=True),
+            size=(12, 4),
         ),
         timeline(
             "Provider's own status page",
             "What the provider says of itself; UNKNOWN where the page cannot be read.",
-            queries.page_state(ONE), "{{provider}}", words.pages(), size=(12, 4),
+            queries.page_state(ONE),
+            "{{provider}}",
+            words.pages(),
+            size=(12, 4),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def objectives() -> list[Json]:
@@ -149,25 +188,33 @@ def objectives() -> list[Json]:
     calls = f"sum by (code) (increase(service_requests_total{{{ONE}}}[$__rate_interval]))"
     return [
         series(
-            "Burn rate", "1 spends the error budget exactly in 30 days; 14.4 for an hour pages.",
+            "Burn rate",
+            "1 spends the error budget exactly in 30 days; 14.4 for an hour pages.",
             (f"max by (slo) (slo:service_burn_rate:ratio_rate1h{{{ONE}}})", "{{slo}}, 1 h"),
             missing="NO OBJECTIVE, or no data",
             lines=words.steps((None, words.OK), (1, words.QUOTA), (14.4, words.BAD)),
         ),
         series(
-            "Our own calls", "What the application itself got, through the registry's sessions.",
-            (calls, "{{code}}"), bars=True, step=SLOW,
+            "Our own calls",
+            "What the application itself got, through the registry's sessions.",
+            (calls, "{{code}}"),
+            bars=True,
+            step=SLOW,
             missing="No calls through the registry, or no data",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def elsewhere() -> Json:
     """Return the same service in every environment."""
     return timeline(
-        "In every environment", "The same service id elsewhere: is it only here?",
-        queries.state(_EVERYWHERE), "{{environment}}", words.states(), size=(24, 5),
-    )  # fmt: skip
+        "In every environment",
+        "The same service id elsewhere: is it only here?",
+        queries.state(_EVERYWHERE),
+        "{{environment}}",
+        words.states(),
+        size=(24, 5),
+    )
 
 
 def board() -> Json:

@@ -25,20 +25,42 @@ def now() -> list[Json]:
     left = recorded("service_error_budget_remaining:ratio30d")
     burning = recorded("service_burn_rate:ratio_rate1h")
     return [
-        stat("Objectives", "How many objectives there are.",
-             f"count({recorded('service_slo_objective:ratio')})", missing="NONE"),
-        stat("Missed", "Objectives whose budget of 30 days is spent.",
-             f"count({left} <= 0) or 0 * count({left})", thresholds=words.COUNT_OF_BAD),
-        stat("In danger", "Objectives with less than a quarter of their budget left.",
-             f"count({left} < 0.25) or 0 * count({left})",
-             thresholds=words.steps((None, words.CLEAR), (1, words.WARN))),
-        stat("Burning now", "Objectives that spend their budget 14.4 times too fast or more.",
-             f"count({burning} >= 14.4) or 0 * count({burning})", thresholds=words.COUNT_OF_BAD),
-        stat("Least budget left", "The objective with the least budget left.",
-             f"bottomk(1, {left})", unit="percentunit", decimals=1,
-             legend="{{service}} {{slo}} ({{environment}})", thresholds=words.BUDGET,
-             links=[of_series()], size=(8, 4)),
-    ]  # fmt: skip
+        stat(
+            "Objectives",
+            "How many objectives there are.",
+            f"count({recorded('service_slo_objective:ratio')})",
+            missing="NONE",
+        ),
+        stat(
+            "Missed",
+            "Objectives whose budget of 30 days is spent.",
+            f"count({left} <= 0) or 0 * count({left})",
+            thresholds=words.COUNT_OF_BAD,
+        ),
+        stat(
+            "In danger",
+            "Objectives with less than a quarter of their budget left.",
+            f"count({left} < 0.25) or 0 * count({left})",
+            thresholds=words.steps((None, words.CLEAR), (1, words.WARN)),
+        ),
+        stat(
+            "Burning now",
+            "Objectives that spend their budget 14.4 times too fast or more.",
+            f"count({burning} >= 14.4) or 0 * count({burning})",
+            thresholds=words.COUNT_OF_BAD,
+        ),
+        stat(
+            "Least budget left",
+            "The objective with the least budget left.",
+            f"bottomk(1, {left})",
+            unit="percentunit",
+            decimals=1,
+            legend="{{service}} {{slo}} ({{environment}})",
+            thresholds=words.BUDGET,
+            links=[of_series()],
+            size=(8, 4),
+        ),
+    ]
 
 
 def objectives() -> Json:
@@ -46,9 +68,11 @@ def objectives() -> Json:
     ratio: Json = {"unit": "percentunit", "decimals": 3}
     burn: Json = {"decimals": 1, "thresholds": _LINES, "custom__cellOptions": CELL}
     left: Json = {
-        "unit": "percentunit", "decimals": 1, "thresholds": words.BUDGET,
+        "unit": "percentunit",
+        "decimals": 1,
+        "thresholds": words.BUDGET,
         "custom__cellOptions": CELL,
-    }  # fmt: skip
+    }
     good = recorded("service_sli_bad_events_per_sli_events:ratio_rate30d")
     budget = recorded("service_error_budget_remaining:ratio30d")
     fast = recorded("service_burn_rate:ratio_rate6h")
@@ -58,18 +82,24 @@ def objectives() -> Json:
         "30 days. What is left is also said in time of full outage, and how long it lasts at the "
         "pace of the last six hours.",
         Column("service", "", {"links": [to_service()]}),
-        Column("environment"), Column("slo"),
+        Column("environment"),
+        Column("slo"),
         Column("objective", recorded("service_slo_objective:ratio"), ratio),
         Column("achieved", f"1 - ({good})", ratio),
         Column("budget left", budget, left),
-        Column("left, as outage", recorded("service_error_budget_remaining:seconds30d"),
-               {"unit": "s", "decimals": 1}),
+        Column(
+            "left, as outage",
+            recorded("service_error_budget_remaining:seconds30d"),
+            {"unit": "s", "decimals": 1},
+        ),
         Column("gone in", until, {"unit": "dtdurations", "decimals": 1}),
         Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), burn),
         Column("burn, 6 h", fast, burn),
         Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), burn),
-        sort=("budget left",), missing="No objective, or no data", size=(24, 9),
-    )  # fmt: skip
+        sort=("budget left",),
+        missing="No objective, or no data",
+        size=(24, 9),
+    )
 
 
 def over_time() -> list[Json]:
@@ -80,22 +110,54 @@ def over_time() -> list[Json]:
     eaten = f"sum by ({_BY}) (increase({bad}[$__rate_interval]))"
     day = recorded("service_sli_bad_events_per_sli_events:ratio_rate1d")
     return [
-        series("Budget left over 30 days", "Falls with every bad event, rises as old ones age out.",
-               (recorded("service_error_budget_remaining:ratio30d"), name), unit="percentunit",
-               timeFrom="30d", step="1h", lines=words.BUDGET, size=(24, 9),
-               defaults=links, from_zero=False),
-        series("Burn rate, 1 h", "Above 14.4 somebody is paged, if bad events are not too few.",
-               (recorded("service_burn_rate:ratio_rate1h"), name), lines=_LINES, defaults=links),
-        series("Burn rate, 6 h", "Above 6 a ticket of high severity.",
-               (recorded("service_burn_rate:ratio_rate6h"), name), lines=_LINES, defaults=links),
-        series("What ate the budget", "Bad events; put the alerts over them to see which outage.",
-               (f"{eaten} > 0 or 0 * {eaten}", name), bars=True, step="5m", size=(24, 8),
-               defaults=links),
-        history("Good events by day", "Share of good events of the day before each date.",
-                f"1 - ({day})", name, unit="percentunit",
-                thresholds=words.AVAILABILITY, timeFrom="30d", interval="1d",
-                maxDataPoints=31, size=(24, 9)),
-    ]  # fmt: skip
+        series(
+            "Budget left over 30 days",
+            "Falls with every bad event, rises as old ones age out.",
+            (recorded("service_error_budget_remaining:ratio30d"), name),
+            unit="percentunit",
+            timeFrom="30d",
+            step="1h",
+            lines=words.BUDGET,
+            size=(24, 9),
+            defaults=links,
+            from_zero=False,
+        ),
+        series(
+            "Burn rate, 1 h",
+            "Above 14.4 somebody is paged, if bad events are not too few.",
+            (recorded("service_burn_rate:ratio_rate1h"), name),
+            lines=_LINES,
+            defaults=links,
+        ),
+        series(
+            "Burn rate, 6 h",
+            "Above 6 a ticket of high severity.",
+            (recorded("service_burn_rate:ratio_rate6h"), name),
+            lines=_LINES,
+            defaults=links,
+        ),
+        series(
+            "What ate the budget",
+            "Bad events; put the alerts over them to see which outage.",
+            (f"{eaten} > 0 or 0 * {eaten}", name),
+            bars=True,
+            step="5m",
+            size=(24, 8),
+            defaults=links,
+        ),
+        history(
+            "Good events by day",
+            "Share of good events of the day before each date.",
+            f"1 - ({day})",
+            name,
+            unit="percentunit",
+            thresholds=words.AVAILABILITY,
+            timeFrom="30d",
+            interval="1d",
+            maxDataPoints=31,
+            size=(24, 9),
+        ),
+    ]
 
 
 def board() -> Json:

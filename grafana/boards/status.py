@@ -26,13 +26,20 @@ def now() -> list[Json]:
     """Return the banner and a tile for each service."""
     words_ = words.mapping(words.PUBLIC)
     banner = stat(
-        "All services", "The worst state of all services.", f"max({public()})", mappings=words_,
+        "All services",
+        "The worst state of all services.",
+        f"max({public()})",
+        mappings=words_,
         size=(24, 4),
-    )  # fmt: skip
+    )
     tiles = stat(
-        "Services", "Whether each works for us now.", f"sort_desc({public()})",
-        mappings=words_, legend="{{service}}", size=(24, 8),
-    )  # fmt: skip
+        "Services",
+        "Whether each works for us now.",
+        f"sort_desc({public()})",
+        mappings=words_,
+        legend="{{service}}",
+        size=(24, 8),
+    )
     return [banner, tiles]
 
 
@@ -48,19 +55,36 @@ def past() -> list[Json]:
         history(
             "90 days",
             "How available each was in the day before each date; grey before it was watched.",
-            good("1d"), "{{service}}", unit="percentunit", thresholds=words.AVAILABILITY,
-            show="never", timeFrom="90d", interval="1d", maxDataPoints=91, size=(24, 9),
+            good("1d"),
+            "{{service}}",
+            unit="percentunit",
+            thresholds=words.AVAILABILITY,
+            show="never",
+            timeFrom="90d",
+            interval="1d",
+            maxDataPoints=91,
+            size=(24, 9),
         ),
         stat(
-            "Available, 30 days", "Share of good checks in the last 30 days.", good("30d"),
-            unit="percentunit", decimals=2, legend="{{service}}", thresholds=words.AVAILABILITY,
+            "Available, 30 days",
+            "Share of good checks in the last 30 days.",
+            good("30d"),
+            unit="percentunit",
+            decimals=2,
+            legend="{{service}}",
+            thresholds=words.AVAILABILITY,
             size=(24, 6),
         ),
         timeline(
-            "Today", "The last 24 hours.", public(), "{{service}}", words.mapping(words.PUBLIC),
-            timeFrom="24h", size=(24, 8),
+            "Today",
+            "The last 24 hours.",
+            public(),
+            "{{service}}",
+            words.mapping(words.PUBLIC),
+            timeFrom="24h",
+            size=(24, 8),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def board() -> Json:

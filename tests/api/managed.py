@@ -82,9 +82,12 @@ def secret_key(folder: Path) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def running(
-    config: str | Callable[[], str] = "services: []", *, data: Path | None = None,
-    environment: dict[str, str] | None = None, token: str | None = TOKEN,
-) -> AsyncIterator[Client]:  # fmt: skip
+    config: str | Callable[[], str] = "services: []",
+    *,
+    data: Path | None = None,
+    environment: dict[str, str] | None = None,
+    token: str | None = TOKEN,
+) -> AsyncIterator[Client]:
     """Run an application with *config* until the block ends."""
     environment = environment or {}
 
@@ -93,9 +96,12 @@ async def running(
         return read_text(text, "services.yaml", environment)
 
     options = Options(
-        source=source, environment=environment, port=0, data_dir=data,
+        source=source,
+        environment=environment,
+        port=0,
+        data_dir=data,
         admin_token=None if token is None else Secret(token),
-    )  # fmt: skip
+    )
     app, stop, started = App(options), asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))
     waiting = asyncio.create_task(started.wait())

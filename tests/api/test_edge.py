@@ -129,8 +129,12 @@ async def test_health_sums_up_the_services(client: Client) -> None:
 
     assert found["status"] == "healthy"
     assert found["summary"] == {
-        "total": 1, "healthy": 1, "degraded": 0, "unhealthy": 0, "unknown": 0,
-    }  # fmt: skip
+        "total": 1,
+        "healthy": 1,
+        "degraded": 0,
+        "unhealthy": 0,
+        "unknown": 0,
+    }
     assert found["services"][0]["verdict"] == "ok"
 
 

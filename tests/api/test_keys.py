@@ -149,12 +149,21 @@ async def test_a_rotated_key_outlives_the_process_and_a_reload(
 @pytest.mark.parametrize(
     "body",
     [
-        {}, {"api_key": ""}, {"api_key": 7}, {"api_key": None}, {"api_key": "a\nb"},
-        {"api_key": ["x"]}, {"rollback": "yes"}, {"rollback": False}, {"rollback": 1},
-        {"api_key": NEW, "force": "yes"}, {"api_key": NEW, "rollback": True},
-        {"api_key": NEW, "forse": True}, {NEW: NEW},
+        {},
+        {"api_key": ""},
+        {"api_key": 7},
+        {"api_key": None},
+        {"api_key": "a\nb"},
+        {"api_key": ["x"]},
+        {"rollback": "yes"},
+        {"rollback": False},
+        {"rollback": 1},
+        {"api_key": NEW, "force": "yes"},
+        {"api_key": NEW, "rollback": True},
+        {"api_key": NEW, "forse": True},
+        {NEW: NEW},
     ],
-)  # fmt: skip
+)
 async def test_a_wrong_rotation_changes_nothing(client: Client, vendor: Vendor, body: Any) -> None:
     found = await client.ask("PUT", KEY, body)
 

@@ -34,9 +34,12 @@ OPERATIONS = {
     for method, operation in item.items()
 }
 NEVER_HERE = {
-    ("GET", "/", 404), ("GET", "/incidents", 404), ("GET", "/api/events", 503),
-    ("GET", "/probe", 200), ("GET", "/probe", 400),
-}  # fmt: skip
+    ("GET", "/", 404),
+    ("GET", "/incidents", 404),
+    ("GET", "/api/events", 503),
+    ("GET", "/probe", 200),
+    ("GET", "/probe", 400),
+}
 EVERYWHERE = {404, 405}
 
 
@@ -145,18 +148,43 @@ def _asset(name: str) -> str:
 
 async def _reads(client: Client) -> None:
     for path in (
-        "/", "/metrics", "/probe?target=x", "/sd", "/openapi.json", "/-/healthy", "/-/ready",
-        "/api/health", "/api/stats", "/api/services", "/api/services?limit=1",
-        "/api/services?limit=x", "/api/services/good", "/api/services/bad",
-        "/api/services/keyless", "/api/services/nobody", "/nowhere",
-        "/api/services/good/history", "/api/services/nobody/history",
-        "/api/audit", "/api/audit?service=good&limit=1", "/api/audit?limit=0",
-        "/api/incidents/stats", "/api/incidents/nobody",
+        "/",
+        "/metrics",
+        "/probe?target=x",
+        "/sd",
+        "/openapi.json",
+        "/-/healthy",
+        "/-/ready",
+        "/api/health",
+        "/api/stats",
+        "/api/services",
+        "/api/services?limit=1",
+        "/api/services?limit=x",
+        "/api/services/good",
+        "/api/services/bad",
+        "/api/services/keyless",
+        "/api/services/nobody",
+        "/nowhere",
+        "/api/services/good/history",
+        "/api/services/nobody/history",
+        "/api/audit",
+        "/api/audit?service=good&limit=1",
+        "/api/audit?limit=0",
+        "/api/incidents/stats",
+        "/api/incidents/nobody",
         "/api/incidents?severity=high&status=open&service=good&environment=production&limit=1",
-        "/api/incidents", "/api/incidents?status=closed", "/api/incidents?cursor=x",
-        "/services/good", "/services/nobody", "/incidents", "/incidents/nobody",
-        "/assets/nobody", "/api/events", "/api/events?of=/nowhere", *map(_asset, assets()),
-    ):  # fmt: skip
+        "/api/incidents",
+        "/api/incidents?status=closed",
+        "/api/incidents?cursor=x",
+        "/services/good",
+        "/services/nobody",
+        "/incidents",
+        "/incidents/nobody",
+        "/assets/nobody",
+        "/api/events",
+        "/api/events?of=/nowhere",
+        *map(_asset, assets()),
+    ):
         await client.ask("GET", path)
     async with client.session.get(f"{client.base}/api/events?of=/") as stream:  # it has no end
         client.answered("GET", "/api/events", Answer(stream.status, stream.headers, ""))
@@ -171,16 +199,29 @@ async def _changes(client: Client, vendor: Vendor) -> None:
     large = {"api_key": "x" * 1024 * 1024, "id": "a"}
     rejecting = declared("b", vendor.url("/rejects"), api_key=OLD)
     for method, path, bodies in (
-        ("POST", "/api/services", [declared("a", vendor.url(), api_key=OLD), {"id": "A"}, [],
-                                   declared("a", vendor.url()), rejecting, large]),
+        (
+            "POST",
+            "/api/services",
+            [
+                declared("a", vendor.url(), api_key=OLD),
+                {"id": "A"},
+                [],
+                declared("a", vendor.url()),
+                rejecting,
+                large,
+            ],
+        ),
         ("PATCH", "/api/services/a", [{"team": "x"}, {"team": 7}, [], large]),
         ("PATCH", "/api/services/good", [{}]),
         ("PATCH", "/api/services/nobody", [{}]),
         ("POST", "/api/services/good/test", [None]),
         ("POST", "/api/services/keyless/test", [None]),
         ("POST", "/api/services/nobody/test", [None]),
-        ("PUT", "/api/services/a/key", [{"api_key": NEW}, {"rollback": True}, {"rollback": True},
-                                        {}, large]),
+        (
+            "PUT",
+            "/api/services/a/key",
+            [{"api_key": NEW}, {"rollback": True}, {"rollback": True}, {}, large],
+        ),
         ("PUT", "/api/services/b/key", [{"api_key": NEW}, {"api_key": NEW, "force": True}]),
         ("PUT", "/api/services/nobody/key", [{"api_key": NEW}]),
         ("DELETE", "/api/services/a/key", [None]),
@@ -189,7 +230,7 @@ async def _changes(client: Client, vendor: Vendor) -> None:
         ("DELETE", "/api/services/a", [None, None]),
         ("DELETE", "/api/services/good", [None]),
         ("POST", "/-/reload", [None]),
-    ):  # fmt: skip
+    ):
         for body in bodies:
             await client.ask(method, path, body)
 
@@ -198,10 +239,13 @@ async def _incidents(client: Client) -> None:
     """Let Alertmanager tell of an incident, have it taken, ended and found again."""
     large = {"by": "x" * 1024 * 1024, "note": "x"}
     firing = {
-        "status": "firing", "startsAt": "2026-12-01T22:00:00.5Z", "endsAt": "0001-01-01T00:00:00Z",
+        "status": "firing",
+        "startsAt": "2026-12-01T22:00:00.5Z",
+        "endsAt": "0001-01-01T00:00:00Z",
         "labels": {"alertname": "ServiceDown", "service": "good", "severity": "critical"},
-        "annotations": {"summary": "good is down"}, "fingerprint": "f",
-    }  # fmt: skip
+        "annotations": {"summary": "good is down"},
+        "fingerprint": "f",
+    }
     message = {"version": "4", "alerts": [firing], "truncatedAlerts": 1}
     huge = {**message, "x": "x" * 16 * 1024 * 1024}
     for body in (message, message, {"version": "3"}, [], huge):
@@ -316,12 +360,21 @@ def test_schemathesis_finds_no_difference_to_the_document(
         toml.write_text(SCHEMATHESIS.replace("INCIDENT", _opened(base)))
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
-            "--config-file", f"{tmp_path}/schemathesis.toml", "run", f"{base}/openapi.json",
-            "--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "15",
-            "--max-time", "60", "--no-color",
+            "--config-file",
+            f"{tmp_path}/schemathesis.toml",
+            "run",
+            f"{base}/openapi.json",
+            "--header",
+            f"Authorization: Bearer {TOKEN}",
+            "--max-examples",
+            "15",
+            "--max-time",
+            "60",
+            "--no-color",
             # The same cases every time; another seed looks elsewhere.
-            "--seed", os.environ.get("SCHEMATHESIS_SEED", "1"),
-        ]  # fmt: skip
+            "--seed",
+            os.environ.get("SCHEMATHESIS_SEED", "1"),
+        ]
         done = subprocess.run(
             command, check=False, cwd=tmp_path, capture_output=True, timeout=100, text=True
         )

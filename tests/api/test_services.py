@@ -82,16 +82,22 @@ async def test_an_id_that_is_taken_is_a_conflict(client: Client, vendor: Vendor,
 
 async def test_every_mistake_is_told_at_once_and_no_value(client: Client) -> None:
     wrong = {
-        "id": "Not An Id", "base_url": 7, "health_check": {"interval": "0s", "timeout": "soon"},
+        "id": "Not An Id",
+        "base_url": 7,
+        "health_check": {"interval": "0s", "timeout": "soon"},
         "envirnoment": "secret-looking-value",
-    }  # fmt: skip
+    }
 
     found = await client.ask("POST", "/api/services", wrong)
 
     assert (found.status, found.type) == (422, "application/problem+json")
     assert {mistake["where"] for mistake in found.json["errors"]} >= {
-        "id", "base_url", "health_check.interval", "health_check.timeout", "envirnoment",
-    }  # fmt: skip
+        "id",
+        "base_url",
+        "health_check.interval",
+        "health_check.timeout",
+        "envirnoment",
+    }
     assert "did you mean environment?" in found.text
     assert "secret-looking-value" not in found.text
     assert len((await client.ask("GET", "/api/services")).json["services"]) == 1
@@ -143,7 +149,7 @@ async def test_a_key_given_at_registration_is_not_thrown_away(
         ({"health_check": {"tls": {"ca_file": "/etc/hosts"}}}, "health_check.tls.ca_file"),
         ({"health_check": {"tls": {"cert_file": "a"}}}, "health_check.tls.cert_file"),
     ],
-)  # fmt: skip
+)
 async def test_a_file_of_the_machine_cannot_be_named(
     client: Client, vendor: Vendor, field: dict[str, Any], where: str
 ) -> None:
@@ -259,10 +265,12 @@ async def test_a_patch_merges_and_null_takes_out_at_every_depth(
     )
     vendor.on("/y", answer())
     patch = {
-        "team": None, "environment": "staging", "metadata": {"owner": None, "tier": "1"},
+        "team": None,
+        "environment": "staging",
+        "metadata": {"owner": None, "tier": "1"},
         "health_check": {"interval": None, "endpoint": "/y"},
         "additional_headers": {"X-One": None, "X-Three": "3"},
-    }  # fmt: skip
+    }
 
     found = await client.ask("PATCH", "/api/services/a", patch)
     await client.ask("POST", "/api/services/a/test")

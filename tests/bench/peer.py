@@ -32,8 +32,9 @@ def blackbox(folder: Path, ca: Path, core: int = 1) -> Iterator[tuple[int, str]]
     base = f"http://127.0.0.1:{port}"
     command = [
         program("prometheus-blackbox-exporter"),
-        f"--config.file={folder / 'blackbox.yml'}", f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
+        f"--config.file={folder / 'blackbox.yml'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
     with running(command, core, base + "/-/healthy", env={"GOMAXPROCS": "1"}) as pid:
         yield pid, base
 

@@ -47,8 +47,9 @@ def test_check_config_sums_up_a_good_file(good: str, capsys: pytest.CaptureFixtu
     code = run("check-config", good)
 
     assert (code, capsys.readouterr().out) == (
-        0, "ok: 1 services (1 enabled), 0 canaries, 0 warnings\n",
-    )  # fmt: skip
+        0,
+        "ok: 1 services (1 enabled), 0 canaries, 0 warnings\n",
+    )
 
 
 def test_check_config_prints_one_mistake_a_line(

@@ -78,8 +78,10 @@ async def test_an_incident_is_taken_noted_and_ended_by_name(terminal: Terminal) 
 
     assert code == 0
     for line in (
-        "acknowledged by ann: on it", "note by bob: the bank says 10 minutes", "resolved by bob",
-    ):  # fmt: skip
+        "acknowledged by ann: on it",
+        "note by bob: the bank says 10 minutes",
+        "resolved by bob",
+    ):
         assert line in said
     found = json.loads((await terminal.type("show", id_, "--json", *terminal.where))[1])
     assert (found["status"], found["acknowledged_by"]) == ("resolved", "ann")

@@ -101,9 +101,15 @@ async def test_without_storage_a_rotation_is_refused_with_the_way_out(
     token, key = files
     async with running(config(vendor)) as client:
         code = await run(
-            "rotate-key", "good", "--url", client.base, "--key-file", key,
-            "--admin-token-file", token,
-        )  # fmt: skip
+            "rotate-key",
+            "good",
+            "--url",
+            client.base,
+            "--key-file",
+            key,
+            "--admin-token-file",
+            token,
+        )
 
     said = capsys.readouterr().out
     assert code == 1

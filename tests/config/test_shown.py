@@ -43,8 +43,9 @@ def test_what_is_no_secret_stays_readable() -> None:
     assert shown["additional_headers"] == {"X-Own": "…"}
     assert shown["health_check"]["method"] == "POST"
     assert shown["health_check"]["assertions"] == [
-        {"json": "$.token", "equals": "…"}, {"header": "x-name", "matches": "…"},
-    ]  # fmt: skip
+        {"json": "$.token", "equals": "…"},
+        {"header": "x-name", "matches": "…"},
+    ]
 
 
 def test_of_an_address_without_variables_only_the_query_goes() -> None:

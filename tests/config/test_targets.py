@@ -171,9 +171,11 @@ def test_a_region_chooses_another_base_url(region: str | None, host: str) -> Non
 
 def test_an_own_base_url_wins_over_a_region_of_the_defaults() -> None:
     target = target_of(
-        {"OPENAI_API_KEY": OPENAI_KEY}, {"region": "eu"},
-        provider="openai", base_url="https://proxy.example.com/v1/",
-    )  # fmt: skip
+        {"OPENAI_API_KEY": OPENAI_KEY},
+        {"region": "eu"},
+        provider="openai",
+        base_url="https://proxy.example.com/v1/",
+    )
 
     assert endpoint_of(target).url == "https://proxy.example.com/v1/models"
 
@@ -424,9 +426,11 @@ def test_a_mapping_is_sent_as_json_and_a_text_as_it_is(
 def test_an_own_content_type_wins_over_the_one_of_json() -> None:
     target = custom(
         health_check={
-            "method": "POST", "body": {"a": 1}, "headers": {"content-type": "application/ld+json"},
+            "method": "POST",
+            "body": {"a": 1},
+            "headers": {"content-type": "application/ld+json"},
         }
-    )  # fmt: skip
+    )
 
     assert "Content-Type" not in dict(endpoint_of(target).headers)
     assert sent(target) == {"content-type": "application/ld+json"}
@@ -500,8 +504,11 @@ def test_the_service_wins_over_the_defaults_and_these_over_the_preset() -> None:
     )
 
     assert (one.type, one.team, one.owner, one.runbook) == (
-        "business", "shop", "shop", "https://r.example",
-    )  # fmt: skip
+        "business",
+        "shop",
+        "shop",
+        "https://r.example",
+    )
     assert (other.type, other.team, other.owner) == ("analytics", "core", "core")
 
 
@@ -518,9 +525,11 @@ def test_an_explicit_interval_wins_and_else_the_presets_is_taken(
     service: dict[str, str], defaults: dict[str, str], interval: float
 ) -> None:
     target = target_of(
-        {"OPENAI_API_KEY": OPENAI_KEY}, {"health_check": defaults},
-        provider="openai", health_check=service,
-    )  # fmt: skip
+        {"OPENAI_API_KEY": OPENAI_KEY},
+        {"health_check": defaults},
+        provider="openai",
+        health_check=service,
+    )
 
     assert target.interval == interval
 
@@ -592,8 +601,9 @@ def test_a_custom_service_may_have_a_status_page() -> None:
 
     assert target.status_page is not None
     assert (target.status_page.url, target.status_page.adapter) == (
-        "https://status.example.com", "statuspage",
-    )  # fmt: skip
+        "https://status.example.com",
+        "statuspage",
+    )
 
 
 # -- thresholds and windows -------------------------------------------------------------------
@@ -603,10 +613,14 @@ def test_thresholds_are_rows_that_make_a_ladder() -> None:
     target = custom(
         health_check={"interval": "20s"},
         alerts={
-            "down_after": 2, "critical_after": 4, "latency_p95": "2s", "key_days": 7,
-            "escalate_after": ["5m", "15m", "1h"], "severity": {"latency": "high"},
+            "down_after": 2,
+            "critical_after": 4,
+            "latency_p95": "2s",
+            "key_days": 7,
+            "escalate_after": ["5m", "15m", "1h"],
+            "severity": {"latency": "high"},
         },
-    )  # fmt: skip
+    )
 
     assert target.thresholds == (
         Threshold("consecutive_failures", "high", 2),
@@ -680,11 +694,16 @@ def test_the_same_declaration_makes_equal_targets(service: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     "changed",
     [
-        {"team": "other"}, {"health_check": {"interval": "61s"}}, {"base_url": "https://b.example"},
-        {"additional_headers": {"X-A": "2"}}, {"alerts": {"flapping": 7}}, {"name": "Other"},
-        {"health_check": {"tls": {"server_name": "x"}}}, {"api_key": "${CUSTOM_KEY}-new"},
+        {"team": "other"},
+        {"health_check": {"interval": "61s"}},
+        {"base_url": "https://b.example"},
+        {"additional_headers": {"X-A": "2"}},
+        {"alerts": {"flapping": 7}},
+        {"name": "Other"},
+        {"health_check": {"tls": {"server_name": "x"}}},
+        {"api_key": "${CUSTOM_KEY}-new"},
     ],
-)  # fmt: skip
+)
 def test_any_change_makes_another_target(changed: dict[str, Any]) -> None:
     service = {"api_key": "${CUSTOM_KEY}", "additional_headers": {"X-A": "1"}}
     environment = {"CUSTOM_KEY": KEY}

@@ -107,9 +107,11 @@ class Desk:
     def _globals(self, board: Json, covers: int, step: int) -> dict[str, str]:
         rate = max(step + SCRAPE, 4 * SCRAPE)
         return {
-            "__rate_interval": f"{rate}s", "__interval": f"{step}s", "__range": f"{covers}s",
+            "__rate_interval": f"{rate}s",
+            "__interval": f"{step}s",
+            "__range": f"{covers}s",
             **self.variables(board),
-        }  # fmt: skip
+        }
 
     # -- as Grafana shows it -----------------------------------------------------------------
 

@@ -17,12 +17,26 @@ from tests.grafana.reading import Json, panels
 Finding = tuple[str, str]
 """The panel, or an empty text for the whole dashboard, and what is wrong."""
 UNITS = {
-    "short", "none", "s", "ms", "bytes", "percentunit", "dtdurations", "dateTimeFromNow", "reqps",
-}  # fmt: skip
+    "short",
+    "none",
+    "s",
+    "ms",
+    "bytes",
+    "percentunit",
+    "dtdurations",
+    "dateTimeFromNow",
+    "reqps",
+}
 """Those in use, as packages/grafana-data/src/valueFormats/categories.ts spells them."""
 _SHOWS_DATA = {
-    "stat", "timeseries", "table", "heatmap", "bargauge", "state-timeline", "status-history",
-}  # fmt: skip
+    "stat",
+    "timeseries",
+    "table",
+    "heatmap",
+    "bargauge",
+    "state-timeline",
+    "status-history",
+}
 
 
 def _sources(board: Json) -> list[Json]:

@@ -86,9 +86,11 @@ def _failing_after(good: int) -> Behaviour:
 
 def _script(vendor: Vendor) -> None:
     limits = {
-        "x-ratelimit-limit-requests": "1000", "x-ratelimit-remaining-requests": "40",
-        "x-ratelimit-reset-requests": "6m0s", "openai-processing-ms": "12",
-    }  # fmt: skip
+        "x-ratelimit-limit-requests": "1000",
+        "x-ratelimit-remaining-requests": "40",
+        "x-ratelimit-reset-requests": "6m0s",
+        "openai-processing-ms": "12",
+    }
     vendor.on("/fine", answer(200, {"status": "ok"}))
     vendor.on("/down", _failing_after(4))
     vendor.on("/broken", answer(500))
@@ -157,18 +159,21 @@ def _prometheus_config(folder: Path, own: int, manager: int, exporters: list[str
     addresses = [url.partition("://")[2] for url in exporters]
     config = {
         "global": {
-            "scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s",
+            "scrape_interval": "1s",
+            "scrape_timeout": "1s",
+            "evaluation_interval": "1s",
             "external_labels": {"cluster": "test"},
         },
         "rule_files": [_rules(folder)],
-        "alerting": {"alertmanagers": [
-            {"static_configs": [{"targets": [f"127.0.0.1:{manager}"]}]}
-        ]},
+        "alerting": {
+            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{manager}"]}]}]
+        },
         "scrape_configs": [
-            job("service-registry", *addresses), job("prometheus", f"127.0.0.1:{own}"),
+            job("service-registry", *addresses),
+            job("prometheus", f"127.0.0.1:{own}"),
             job("alertmanager", f"127.0.0.1:{manager}"),
         ],
-    }  # fmt: skip
+    }
     path = folder / "prometheus.yml"
     path.write_text(json.dumps(config))
     return path
@@ -190,19 +195,24 @@ class Moments:
 def prometheus(folder: Path, config: Path, port: int, *flags: str) -> Any:
     """Run Prometheus until the block ends."""
     command = [
-        program("prometheus"), f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}", *flags,
-    ]  # fmt: skip
+        program("prometheus"),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        *flags,
+    ]
     return running(command, None, f"http://127.0.0.1:{port}/-/ready")
 
 
 def _alertmanager(folder: Path, port: int) -> Any:
     path = _hooks(folder, [])
     command = [
-        program("prometheus-alertmanager", "alertmanager"), f"--config.file={path}",
-        f"--storage.path={folder / 'alertmanager'}", f"--web.listen-address=127.0.0.1:{port}",
+        program("prometheus-alertmanager", "alertmanager"),
+        f"--config.file={path}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
-    ]  # fmt: skip
+    ]
     return running(command, None, f"http://127.0.0.1:{port}/-/ready")
 
 
@@ -212,7 +222,7 @@ def _hooks(folder: Path, exporters: list[str]) -> Path:
         f'{{url: "{url}/api/alertmanager", send_resolved: true, http_config: {{authorization: '
         f'{{credentials: "{TOKEN}"}}}}}}'
         for url in exporters
-    )  # fmt: skip
+    )
     path = folder / "alertmanager.yml"
     path.write_text(ALERTMANAGER.format(hooks=hooks))
     return path
@@ -265,9 +275,10 @@ def _take(exporters: list[str]) -> None:
             incidents = json.load(found)["incidents"]
         for incident in incidents:
             request = urllib.request.Request(
-                f"{url}/api/incidents/{incident['id']}/acknowledge", b'{"by": "ada"}',
+                f"{url}/api/incidents/{incident['id']}/acknowledge",
+                b'{"by": "ada"}',
                 {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
-            )  # fmt: skip
+            )
             urllib.request.urlopen(request).close()
 
 
@@ -282,9 +293,12 @@ def chain(folder: Path) -> Iterator[Moments]:
     with contextlib.ExitStack() as stack:
         plain, tls, soon = stack.enter_context(vendors(None, long, short))
         services = SERVICES.format(
-            plain=plain.url("").rstrip("/"), tls=tls.url("").rstrip("/"),
-            short=soon.url("").rstrip("/"), ca=ca, closed=free_port(),
-        )  # fmt: skip
+            plain=plain.url("").rstrip("/"),
+            tls=tls.url("").rstrip("/"),
+            short=soon.url("").rstrip("/"),
+            ca=ca,
+            closed=free_port(),
+        )
         others = stack.enter_context(contextlib.ExitStack())
         others.enter_context(_alertmanager(folder, manager))
         lives = [contextlib.ExitStack() for _ in range(2)]
@@ -293,13 +307,20 @@ def chain(folder: Path) -> Iterator[Moments]:
         urls = [
             life.enter_context(
                 exporter(
-                    folder, services, "--data-dir", str(folder / f"data-{i}"),
-                    "--admin-token-file", str(token), "--alertmanager.token-file", str(token),
-                    "--alertmanager.url", f"http://127.0.0.1:{manager}",
+                    folder,
+                    services,
+                    "--data-dir",
+                    str(folder / f"data-{i}"),
+                    "--admin-token-file",
+                    str(token),
+                    "--alertmanager.token-file",
+                    str(token),
+                    "--alertmanager.url",
+                    f"http://127.0.0.1:{manager}",
                 )
             )[1]
             for i, life in enumerate(lives)
-        ]  # fmt: skip
+        ]
         _hooks(folder, urls)
         urllib.request.urlopen(f"http://127.0.0.1:{manager}/-/reload", b"").close()
         config = _prometheus_config(folder, own, manager, urls)

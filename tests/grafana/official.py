@@ -27,18 +27,48 @@ KINDS = {
 }
 # Of the panel's source (public/app/plugins/panel/alertlist/types.ts): it has no published types.
 _ALERT_LIST = {
-    "viewMode", "groupMode", "groupBy", "maxItems", "sortOrder", "dashboardAlerts", "alertName",
-    "alertInstanceLabelFilter", "datasource", "showInstances", "folder", "stateFilter",
-    "showInactiveAlerts", "statColorMode",
-}  # fmt: skip
+    "viewMode",
+    "groupMode",
+    "groupBy",
+    "maxItems",
+    "sortOrder",
+    "dashboardAlerts",
+    "alertName",
+    "alertInstanceLabelFilter",
+    "datasource",
+    "showInstances",
+    "folder",
+    "stateFilter",
+    "showInactiveAlerts",
+    "statColorMode",
+}
 _TARGET = {
-    "datasource", "editorMode", "exemplar", "expr", "format", "instant", "legendFormat", "range",
-    "refId", "interval", "hide", "intervalFactor",
-}  # fmt: skip
+    "datasource",
+    "editorMode",
+    "exemplar",
+    "expr",
+    "format",
+    "instant",
+    "legendFormat",
+    "range",
+    "refId",
+    "interval",
+    "hide",
+    "intervalFactor",
+}
 _OVERRIDES = {
-    "color", "unit", "min", "max", "decimals", "displayName", "mappings", "thresholds", "links",
-    "noValue", "description",
-}  # fmt: skip
+    "color",
+    "unit",
+    "min",
+    "max",
+    "decimals",
+    "displayName",
+    "mappings",
+    "thresholds",
+    "links",
+    "noValue",
+    "description",
+}
 # Free texts in the types, but these are all there are.
 _TRANSFORMATIONS = {"merge", "organize"}
 _SCHEMES = {"Oranges", "Viridis", "Spectral", "Turbo", "Blues", "Greens", "Reds"}

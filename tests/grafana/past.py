@@ -68,9 +68,15 @@ def _fill(folder: Path, texts: Iterator[str]) -> None:
     with file.open("w") as out:
         out.writelines(texts)
     command = [
-        program("promtool"), "tsdb", "create-blocks-from", "--quiet",
-        "--max-block-duration=1024h", "openmetrics", str(file), str(folder / "tsdb"),
-    ]  # fmt: skip
+        program("promtool"),
+        "tsdb",
+        "create-blocks-from",
+        "--quiet",
+        "--max-block-duration=1024h",
+        "openmetrics",
+        str(file),
+        str(folder / "tsdb"),
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     file.unlink()

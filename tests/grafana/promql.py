@@ -8,9 +8,14 @@ from collections.abc import Iterator, Mapping
 import promql_parser
 
 GLOBALS = {
-    "__rate_interval": "5m", "__interval": "1m", "__interval_ms": "60000", "__range": "6h",
-    "__range_s": "21600", "__from": "0", "__to": "1",
-}  # fmt: skip
+    "__rate_interval": "5m",
+    "__interval": "1m",
+    "__interval_ms": "60000",
+    "__range": "6h",
+    "__range_s": "21600",
+    "__from": "0",
+    "__to": "1",
+}
 EVERYTHING = ".+"
 """What All stands for; Grafana formats no such text."""
 _VARIABLE = re.compile(r"\$(?:([a-zA-Z_]\w*)|\{(\w+)(?::(\w+))?\})")

@@ -33,9 +33,14 @@ PAIRED, FINE = END - HOUR, END - 20 * MINUTE
 WEEKS = END - 31 * DAY
 
 SERVICES = {
-    "openai": "openai", "stripe": "stripe", "sendgrid": "sendgrid", "credits": "openrouter",
-    "legacy": "custom", "mail": "custom", "split": "custom",
-}  # fmt: skip
+    "openai": "openai",
+    "stripe": "stripe",
+    "sendgrid": "sendgrid",
+    "credits": "openrouter",
+    "legacy": "custom",
+    "mail": "custom",
+    "split": "custom",
+}
 STAGING = {"openai": "openai", "forgotten": "custom", "removed": "custom"}
 PROVIDERS = SERVICES | STAGING
 FORGOTTEN_SINCE = END - 20 * MINUTE
@@ -118,10 +123,16 @@ class Exporter:
                 continue
             if name == "split" and self.since == PAIRED and int(at + 5) != SPLIT_AT:
                 continue
-            seen = outcome_of(name, at) if self.environment == "production" else Outcome(
-                reason=Reason.OK, duration=0.2, status=200,
-                **(LEFT_BEHIND if name == "forgotten" else {}),
-            )  # fmt: skip
+            seen = (
+                outcome_of(name, at)
+                if self.environment == "production"
+                else Outcome(
+                    reason=Reason.OK,
+                    duration=0.2,
+                    status=200,
+                    **(LEFT_BEHIND if name == "forgotten" else {}),
+                )
+            )
             if name == "split" and self.since == PAIRED:
                 seen = Outcome(reason=Reason.DNS)
             target = self.target(name)
@@ -142,15 +153,22 @@ class Exporter:
     def target(self, name: str) -> Target:
         latency = LatencyObjective(threshold=0.8, target=0.99) if name in QUICK else None
         target = service_target(
-            name, provider=PROVIDERS[name], environment=self.environment, team="platform",
-            host=f"api.{name}.example", owner="ada", runbook="https://example.org/runbook",
-        )  # fmt: skip
+            name,
+            provider=PROVIDERS[name],
+            environment=self.environment,
+            team="platform",
+            host=f"api.{name}.example",
+            owner="ada",
+            runbook="https://example.org/runbook",
+        )
         return replace(
-            target, key_configured=True, interval=60.0,
+            target,
+            key_configured=True,
+            interval=60.0,
             next_key=Secret("the-next-one") if name == "credits" else None,
             objectives=Objectives(availability=0.999, latency=latency),
             thresholds=thresholds_of(Alerts(latency_p95=0.5), 60.0),
-        )  # fmt: skip
+        )
 
     def page(self, at: float) -> str:
         """Return everything that a scrape shows."""
@@ -162,11 +180,14 @@ class Exporter:
                 f'service="{name}",environment="{self.environment}",provider="{PROVIDERS[name]}"'
             )
             view = View(
-                labels, self.target(name), self.results.of(name),
+                labels,
+                self.target(name),
+                self.results.of(name),
                 State.MAJOR_OUTAGE if name == "stripe" else State.OPERATIONAL,
-                self.painting(name, at), False,
+                self.painting(name, at),
+                False,
                 ROTATED_AT if name == "credits" and at >= ROTATED_AT else None,
-            )  # fmt: skip
+            )
             out += [family.render(view) for family in FAMILIES]
         page = self.own.page(openmetrics=False).decode()
         if self.environment == "production":
@@ -194,10 +215,12 @@ def counts_at(at: float) -> Counts:
             opened[row, severity] = opened.get((row, severity), 0) + 1
             taken[row] = until_taken is not None and at >= start + until_taken
     return Counts(
-        open=opened, total=total, acknowledged=taken,
+        open=opened,
+        total=total,
+        acknowledged=taken,
         resolve={row: _times(RESOLVE_BUCKETS, v) for row, v in resolved.items()},
         acknowledge={row: _times(ACKNOWLEDGE_BUCKETS, v) for row, v in acknowledged.items()},
-    )  # fmt: skip
+    )
 
 
 def _times(bounds: tuple[float, ...], values: list[float]) -> Times:
@@ -280,7 +303,7 @@ def _alerts(at: int) -> str:
     for service, alert, since in (
         ("stripe", "ServiceDown", END - 38 * MINUTE),
         ("sendgrid", "ServiceKeyRejected", END - 28 * MINUTE),
-    ):  # fmt: skip
+    ):
         labels = (
             f'alertname="{alert}",severity="high",service="{service}",environment="production",'
             f'provider="{SERVICES[service]}",team="platform",category="availability"'

@@ -86,8 +86,9 @@ def test_no_two_dashboards_share_a_uid_or_a_title_and_all_have_the_tag() -> None
     assert len({b["title"] for b in BOARDS.values()}) == len(BOARDS)
     assert all(b["tags"] == ["service-registry"] for b in BOARDS.values())
     assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", b["uid"]) for b in BOARDS.values())
-    assert not any({"apiVersion", "kind", "elements", "id", "__inputs"} & set(b) for b in
-                   BOARDS.values())  # fmt: skip
+    assert not any(
+        {"apiVersion", "kind", "elements", "id", "__inputs"} & set(b) for b in BOARDS.values()
+    )
 
 
 def test_what_is_shared_outside_has_no_variable_no_link_and_no_mark() -> None:
@@ -169,8 +170,11 @@ def test_a_table_is_sorted_by_columns_that_it_shows(name: str) -> None:
         if panel["type"] == "table":
             organize = panel["transformations"][1]["options"]
             hidden = organize["excludeByName"]
-            shown = {organize["renameByName"].get(n, n) for n in organize["indexByName"]
-                     if n not in hidden}  # fmt: skip
+            shown = {
+                organize["renameByName"].get(n, n)
+                for n in organize["indexByName"]
+                if n not in hidden
+            }
             by = [column["displayName"] for column in panel["options"].get("sortBy", ())]
             assert set(by) <= shown, panel["title"]
 
@@ -229,10 +233,11 @@ def test_an_override_is_of_a_column_or_series_that_exists(name: str) -> None:
         assert places == set(range(len(places)))
         linked = {
             field
-            for key, value in properties(panel) if key == "links"
+            for key, value in properties(panel)
+            if key == "links"
             for link in value
             for field in re.findall(r"__data\.fields\.(\w+)", link["url"])
-        }  # fmt: skip
+        }
         columns = set(organize["indexByName"]) - set(organize["excludeByName"])
         assert linked <= columns, (panel["title"], linked - columns)
 
@@ -254,8 +259,9 @@ def test_a_unit_fits_the_metric(name: str) -> None:
     for panel in panels(BOARDS[name]):
         unit = panel["fieldConfig"]["defaults"].get("unit")
         for target in panel["targets"]:
-            plain = re.fullmatch(r"(?:max|min|sum)(?: by \([^)]*\))? \((\w+)(?:\{[^}]*\})?\)",
-                                 target["expr"])  # fmt: skip
+            plain = re.fullmatch(
+                r"(?:max|min|sum)(?: by \([^)]*\))? \((\w+)(?:\{[^}]*\})?\)", target["expr"]
+            )
             for suffix, units in fitting.items():
                 if plain and plain[1].endswith(suffix):
                     assert unit in units, (panel["title"], plain[1])
@@ -288,10 +294,16 @@ def test_a_rule_finds_what_it_is_for(rule: str) -> None:
 @pytest.mark.parametrize(
     "expr",
     [
-        "sum(probe_success", "rate(probe_success[5m)", "nosuchfunction(up)", "up{job=~'('}",
-        "histogram_quantile(up)", "sum by (a) (up[5m])", "up and", "{}",
+        "sum(probe_success",
+        "rate(probe_success[5m)",
+        "nosuchfunction(up)",
+        "up{job=~'('}",
+        "histogram_quantile(up)",
+        "sum by (a) (up[5m])",
+        "up and",
+        "{}",
     ],
-)  # fmt: skip
+)
 def test_wrong_promql_is_found(expr: str) -> None:
     board = {"panels": [{"type": "stat", "title": "a", "targets": [{"expr": expr}]}]}
 

@@ -52,8 +52,10 @@ ALIVE = {
     ("registry-monitoring", "Alertmanager"),
     ("registry-monitoring", "Longest without a probe"),
 }
-ROTATED = {("registry-" + b, "Key rotated", "@") for b in
-           ("overview", "service", "incidents", "limits", "slo")}  # fmt: skip
+ROTATED = {
+    ("registry-" + b, "Key rotated", "@")
+    for b in ("overview", "service", "incidents", "limits", "slo")
+}
 
 
 @pytest.fixture(scope="module")

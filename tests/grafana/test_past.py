@@ -108,8 +108,10 @@ def test_an_outage_is_the_providers_since_its_last_success(base: str) -> None:
     }
 
     assert {s: r["fault"] for s, r in rows.items()} == {
-        "stripe": "THE PROVIDER", "sendgrid": "OUR KEY", "split": "THE PROVIDER",
-    }  # fmt: skip
+        "stripe": "THE PROVIDER",
+        "sendgrid": "OUR KEY",
+        "split": "THE PROVIDER",
+    }
     assert since["stripe"] == pytest.approx(scene.END - 40 * 60 - 65, abs=61)
     assert rows["stripe"]["failed in a row"] == "40"
     assert rows["stripe"]["told"] == "told, nobody has taken it"

@@ -24,41 +24,69 @@ _TEXT, _BOOL, _WHOLE = {"type": "string", "minLength": 1}, {"type": "boolean"}, 
 
 def _closed(required: list[str], **properties: Any) -> dict[str, Any]:
     return {
-        "type": "object", "additionalProperties": False, "required": required,
+        "type": "object",
+        "additionalProperties": False,
+        "required": required,
         "properties": properties,
-    }  # fmt: skip
+    }
 
 
 # The structs of pkg/services/provisioning/datasources/types.go and .../dashboards/types.go.
 SOURCE = _closed(
     ["name", "uid", "type", "access", "url", "editable", "jsonData"],
-    name=_TEXT, uid={"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,40}$"}, orgId=_WHOLE,
-    type={"enum": ["prometheus", "alertmanager"]}, access={"enum": ["proxy"]}, url=_TEXT,
-    user=_TEXT, database=_TEXT, basicAuth=_BOOL, basicAuthUser=_TEXT, withCredentials=_BOOL,
-    isDefault=_BOOL, editable=_BOOL, version=_WHOLE,
+    name=_TEXT,
+    uid={"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,40}$"},
+    orgId=_WHOLE,
+    type={"enum": ["prometheus", "alertmanager"]},
+    access={"enum": ["proxy"]},
+    url=_TEXT,
+    user=_TEXT,
+    database=_TEXT,
+    basicAuth=_BOOL,
+    basicAuthUser=_TEXT,
+    withCredentials=_BOOL,
+    isDefault=_BOOL,
+    editable=_BOOL,
+    version=_WHOLE,
     jsonData=_closed(
         [],
-        httpMethod={"enum": ["POST", "GET"]}, timeInterval={"type": "string", "pattern": "s$"},
-        prometheusType={"enum": ["Prometheus", "Mimir", "Thanos", "Cortex"]}, manageAlerts=_BOOL,
-        alertmanagerUid=_TEXT, implementation={"enum": ["prometheus", "mimir", "cortex"]},
+        httpMethod={"enum": ["POST", "GET"]},
+        timeInterval={"type": "string", "pattern": "s$"},
+        prometheusType={"enum": ["Prometheus", "Mimir", "Thanos", "Cortex"]},
+        manageAlerts=_BOOL,
+        alertmanagerUid=_TEXT,
+        implementation={"enum": ["prometheus", "mimir", "cortex"]},
         handleGrafanaManagedAlerts=_BOOL,
     ),
-)  # fmt: skip
+)
 SOURCES_FILE = _closed(
     ["apiVersion", "datasources"],
-    apiVersion={"const": 1}, prune=_BOOL, deleteDatasources={"type": "array"},
+    apiVersion={"const": 1},
+    prune=_BOOL,
+    deleteDatasources={"type": "array"},
     datasources={"type": "array", "items": SOURCE, "minItems": 2},
-)  # fmt: skip
+)
 PROVIDERS_FILE = _closed(
     ["apiVersion", "providers"],
     apiVersion={"const": 1},
-    providers={"type": "array", "minItems": 1, "items": _closed(
-        ["name", "type", "options"],
-        name=_TEXT, orgId=_WHOLE, folder=_TEXT, folderUid=_TEXT, type={"const": "file"},
-        disableDeletion=_BOOL, allowUiUpdates=_BOOL, editable=_BOOL, updateIntervalSeconds=_WHOLE,
-        options=_closed(["path"], path=_TEXT, foldersFromFilesStructure=_BOOL),
-    )},
-)  # fmt: skip
+    providers={
+        "type": "array",
+        "minItems": 1,
+        "items": _closed(
+            ["name", "type", "options"],
+            name=_TEXT,
+            orgId=_WHOLE,
+            folder=_TEXT,
+            folderUid=_TEXT,
+            type={"const": "file"},
+            disableDeletion=_BOOL,
+            allowUiUpdates=_BOOL,
+            editable=_BOOL,
+            updateIntervalSeconds=_WHOLE,
+            options=_closed(["path"], path=_TEXT, foldersFromFilesStructure=_BOOL),
+        ),
+    },
+)
 
 
 @pytest.mark.parametrize(("file", "schema"), [(SOURCES, SOURCES_FILE), (PROVIDERS, PROVIDERS_FILE)])

@@ -52,15 +52,23 @@ def test_fields_of_the_http_section(http: str, expected: dict[str, object]) -> N
 @pytest.mark.parametrize(
     "line",
     [
-        "valid_http_versions: [HTTP/1.1]", "preferred_ip_protocol: ip4",
+        "valid_http_versions: [HTTP/1.1]",
+        "preferred_ip_protocol: ip4",
         "ip_protocol_fallback: false",
-        "fail_if_ssl: true", "compression: gzip", "body_size_limit: 1KB", "enable_http2: false",
-        "enable_http3: true", "skip_resolve_phase_with_proxy: true", "http_headers: {a: b}",
-        "fail_if_body_json_matches_cel: x", "body_file: /etc/hostname", "something_new: 1",
+        "fail_if_ssl: true",
+        "compression: gzip",
+        "body_size_limit: 1KB",
+        "enable_http2: false",
+        "enable_http3: true",
+        "skip_resolve_phase_with_proxy: true",
+        "http_headers: {a: b}",
+        "fail_if_body_json_matches_cel: x",
+        "body_file: /etc/hostname",
+        "something_new: 1",
         "tls_config: {min_version: TLS13}",
         "fail_if_header_not_matches: [{header: A, regexp: b, allow_missing: true}]",
     ],
-)  # fmt: skip
+)
 def test_a_field_without_equivalent_is_listed(line: str) -> None:
     found = blackbox(f"      {line}\n")
 
@@ -181,12 +189,18 @@ def test_the_target_of_a_parameter_is_probed_too() -> None:
 @pytest.mark.parametrize(
     ("target", "private"),
     [
-        ("http://127.0.0.1:80", True), ("http://[::1]/", True), ("http://localhost", True),
-        ("http://grafana:3000", True), ("http://10.1.2.3", True), ("https://db.internal", True),
-        ("http://169.254.169.254", True), ("https://nas.local", True),
-        ("https://example.com", False), ("https://8.8.8.8", False),
+        ("http://127.0.0.1:80", True),
+        ("http://[::1]/", True),
+        ("http://localhost", True),
+        ("http://grafana:3000", True),
+        ("http://10.1.2.3", True),
+        ("https://db.internal", True),
+        ("http://169.254.169.254", True),
+        ("https://nas.local", True),
+        ("https://example.com", False),
+        ("https://8.8.8.8", False),
     ],
-)  # fmt: skip
+)
 def test_private_hosts_are_allowed_and_told(target: str, private: bool) -> None:
     found = blackbox("      method: GET\n", target)
 

@@ -13,18 +13,79 @@ from exporter.importers.emitter import emit, scalar
 from exporter.settings.document import read
 
 TRICKY = [
-    "yes", "NO", "On", "y", "1e3", "0x1F", "0o17", "0b1", "12:30", "12:30:00", "2020-01-01", "a: b",
-    "a #b", "- x", "!t", "&a", "*a", "<<", "=", "~", "null", "1_000", ".5", ".inf", ".nan", "+1",
-    "x\ny", "x\n  y\n", "x\n\n", "\nx", "x\n y", "${A}", "$${A}", "$.a.b", "500ms", "|", ">", "%a",
-    "@a", "`a", "?", "? a", ":", ": a", "a:", "--- a", "...", "'", '"', "a'b\\", "#x", " a", "a ",
-    "\tA", "é", "😀", "\ufeff", "\x85", "\u2028", "\x00", "{a}", "[a]", "a,b",
+    "yes",
+    "NO",
+    "On",
+    "y",
+    "1e3",
+    "0x1F",
+    "0o17",
+    "0b1",
+    "12:30",
+    "12:30:00",
+    "2020-01-01",
+    "a: b",
+    "a #b",
+    "- x",
+    "!t",
+    "&a",
+    "*a",
+    "<<",
+    "=",
+    "~",
+    "null",
+    "1_000",
+    ".5",
+    ".inf",
+    ".nan",
+    "+1",
+    "x\ny",
+    "x\n  y\n",
+    "x\n\n",
+    "\nx",
+    "x\n y",
+    "${A}",
+    "$${A}",
+    "$.a.b",
+    "500ms",
+    "|",
+    ">",
+    "%a",
+    "@a",
+    "`a",
+    "?",
+    "? a",
+    ":",
+    ": a",
+    "a:",
+    "--- a",
+    "...",
+    "'",
+    '"',
+    "a'b\\",
+    "#x",
+    " a",
+    "a ",
+    "\tA",
+    "é",
+    "😀",
+    "\ufeff",
+    "\x85",
+    "\u2028",
+    "\x00",
+    "{a}",
+    "[a]",
+    "a,b",
     "https://x.example/?a=1",
-]  # fmt: skip
+]
 TEXTS = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(TRICKY))
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-(10**15), 10**15),
-    st.floats(allow_nan=False, allow_infinity=False), TEXTS,
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**15), 10**15),
+    st.floats(allow_nan=False, allow_infinity=False),
+    TEXTS,
+)
 KEYS = st.one_of(TEXTS.filter(lambda t: len(t) < 80), st.just("x" * 200))
 DATA = st.recursive(
     SCALARS,
@@ -48,9 +109,11 @@ def test_what_is_written_is_read_back_equal(data: dict[str, Any], commented: boo
     if commented:
         comments = {(key,): "a comment" for key in data}
         comments |= {
-            (key, i): "above\nit" for key, v in data.items() if isinstance(v, list)
+            (key, i): "above\nit"
+            for key, v in data.items()
+            if isinstance(v, list)
             for i in range(len(v))
-        }  # fmt: skip
+        }
 
     text = emit(data, comments)
 
@@ -71,8 +134,10 @@ def test_a_text_that_could_be_misread_is_quoted_or_safe(text: str) -> None:
 def test_comments_stand_at_the_end_or_above() -> None:
     data = {"services": [{"id": "a", "enabled": False}, {"id": "b"}]}
     comments: dict[Any, str] = {
-        ("services", 0, "enabled"): "off", ("services", 1): "two\nlines", ("services",): "all",
-    }  # fmt: skip
+        ("services", 0, "enabled"): "off",
+        ("services", 1): "two\nlines",
+        ("services",): "all",
+    }
 
     assert emit(data, comments) == (
         "services:  # all\n  - id: a\n    enabled: false  # off\n\n  # two\n  # lines\n  - id: b\n"

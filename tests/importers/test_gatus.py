@@ -90,14 +90,30 @@ def test_no_condition_on_the_status_means_any_and_is_told() -> None:
 @pytest.mark.parametrize(
     "condition",
     [
-        "[IP] == 127.0.0.1", "[DOMAIN_EXPIRATION] > 720h", "[DNS_RCODE] == NOERROR",
-        "[CONTEXT].a == 1", "age([HEADER].Last-Modified) < 10m", "[BODY].x[*].y == 1",
-        "len([BODY]) > 5", "[BODY].a == [BODY].b", "[BODY].x == map[a:1]", "[RESPONSE_TIME] > 5",
-        "[CERTIFICATE_EXPIRATION] < 48h", "[STATUS] == abc", "nonsense", "[STATUS]==200",
-        "[BODY].x == pat([ab]*)", "len([BODY].x) != 3", "[BODY].x < abc", "[NEW] == 1", "1 == 1",
-        "len([HEADER].x) == 1", "len([STATUS]) == 3", "has([BODY].a) == maybe",
+        "[IP] == 127.0.0.1",
+        "[DOMAIN_EXPIRATION] > 720h",
+        "[DNS_RCODE] == NOERROR",
+        "[CONTEXT].a == 1",
+        "age([HEADER].Last-Modified) < 10m",
+        "[BODY].x[*].y == 1",
+        "len([BODY]) > 5",
+        "[BODY].a == [BODY].b",
+        "[BODY].x == map[a:1]",
+        "[RESPONSE_TIME] > 5",
+        "[CERTIFICATE_EXPIRATION] < 48h",
+        "[STATUS] == abc",
+        "nonsense",
+        "[STATUS]==200",
+        "[BODY].x == pat([ab]*)",
+        "len([BODY].x) != 3",
+        "[BODY].x < abc",
+        "[NEW] == 1",
+        "1 == 1",
+        "len([HEADER].x) == 1",
+        "len([STATUS]) == 3",
+        "has([BODY].a) == maybe",
     ],
-)  # fmt: skip
+)
 def test_a_condition_without_equivalent_is_listed(condition: str) -> None:
     found = conditions("[STATUS] == 200", condition)
 
@@ -118,9 +134,12 @@ def test_an_endpoint_that_makes_no_sense_is_not_taken(lines: list[str]) -> None:
 
 def test_times_and_certificates_become_alerts() -> None:
     found = conditions(
-        "[STATUS] == 200", "[RESPONSE_TIME] < 1s", "[RESPONSE_TIME] <= 800",
-        "[CERTIFICATE_EXPIRATION] > 49h", "[CONNECTED] == true",
-    )  # fmt: skip
+        "[STATUS] == 200",
+        "[RESPONSE_TIME] < 1s",
+        "[RESPONSE_TIME] <= 800",
+        "[CERTIFICATE_EXPIRATION] > 49h",
+        "[CONNECTED] == true",
+    )
 
     assert only(found)["alerts"] == {"latency_p95": "800ms", "certificate_days": 3}
     assert not found.warnings
@@ -139,11 +158,18 @@ def test_the_smallest_threshold_of_an_enabled_alert_counts() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "tcp://a.example:1", "udp://a.example:1", "icmp://a.example", "tls://a.example:443",
-        "starttls://a.example:25", "ssh://a.example:22", "ws://a.example", "wss://a.example",
-        "sctp://a.example:1", "grpc://a.example:1",
+        "tcp://a.example:1",
+        "udp://a.example:1",
+        "icmp://a.example",
+        "tls://a.example:443",
+        "starttls://a.example:25",
+        "ssh://a.example:22",
+        "ws://a.example",
+        "wss://a.example",
+        "sctp://a.example:1",
+        "grpc://a.example:1",
     ],
-)  # fmt: skip
+)
 def test_other_kinds_are_listed(url: str) -> None:
     with pytest.raises(NoImportError) as caught:
         gatus(OK, url=url)
@@ -171,8 +197,10 @@ def test_variables_stay_variables_and_dollars_stay_dollars() -> None:
     assert service["api_key"] == "${TOKEN}"
     assert service["health_check"]["endpoint"] == "/a/${PATH_}"
     assert service["health_check"]["headers"] == {
-        "X-A": "${HOST}/x", "X-B": "$5", "X-C": "$${NO}",
-    }  # fmt: skip
+        "X-A": "${HOST}/x",
+        "X-B": "$5",
+        "X-C": "$${NO}",
+    }
     assert not found.settings
 
 

@@ -52,11 +52,37 @@ def outcome(text: str) -> str:
 @pytest.mark.parametrize("value", [None, 5, "x", [], {}, [5], {"a": 5}, True, [[]], [{}], 1.5])
 def test_any_type_anywhere_is_a_mistake_or_taken_but_never_a_crash(value: object) -> None:
     names = (
-        "name", "group", "url", "method", "headers", "body", "interval", "enabled", "conditions",
-        "client", "alerts", "ui", "maintenance-windows", "extra-labels", "dns", "graphql", "type",
-        "tags", "proxyId", "parent", "accepted_statuscodes", "timeout", "keyword", "jsonPath",
-        "maxredirects", "authMethod", "basic_auth_user", "active", "upsideDown", "ignoreTls",
-    )  # fmt: skip
+        "name",
+        "group",
+        "url",
+        "method",
+        "headers",
+        "body",
+        "interval",
+        "enabled",
+        "conditions",
+        "client",
+        "alerts",
+        "ui",
+        "maintenance-windows",
+        "extra-labels",
+        "dns",
+        "graphql",
+        "type",
+        "tags",
+        "proxyId",
+        "parent",
+        "accepted_statuscodes",
+        "timeout",
+        "keyword",
+        "jsonPath",
+        "maxredirects",
+        "authMethod",
+        "basic_auth_user",
+        "active",
+        "upsideDown",
+        "ignoreTls",
+    )
     base = {"name": "a", "url": "https://a.example", "type": "keyword", "keyword": "x"}
     for name in names:
         one = base | {name: value}
@@ -67,11 +93,17 @@ def test_any_type_anywhere_is_a_mistake_or_taken_but_never_a_crash(value: object
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("💥💥💥", "api-example-com"), ("Zürich Straße", "zurich-strasse"), ("--a--", "a"),
-        ("A" * 200, "a" * 63), ("日本", "api-example-com"), ("a/b:c", "a-b-c"), ("1st", "1st"),
-        ("https://x.example/a?api_key=1#f", "x-example-a"), ("${X}", "x"),
+        ("💥💥💥", "api-example-com"),
+        ("Zürich Straße", "zurich-strasse"),
+        ("--a--", "a"),
+        ("A" * 200, "a" * 63),
+        ("日本", "api-example-com"),
+        ("a/b:c", "a-b-c"),
+        ("1st", "1st"),
+        ("https://x.example/a?api_key=1#f", "x-example-a"),
+        ("${X}", "x"),
     ],
-)  # fmt: skip
+)
 def test_ids_come_from_names(name: str, expected: str) -> None:
     service = only(kuma(name=name))
 
@@ -122,14 +154,18 @@ def test_control_characters_and_long_names_are_listed() -> None:
     ("text", "line", "what"),
     [
         ('{"a": 1,\n "a": 2}', 2, "given twice"),
-        ('{"a": 1,}', 1, "name in quotes"), ('{"a" 1}', 1, "a : is missing"), 
+        ('{"a": 1,}', 1, "name in quotes"),
+        ('{"a" 1}', 1, "a : is missing"),
         ('{\n"a": [1 2]}', 2, ", or ]"),
-        ('{"a": tru}', 1, "misspelt"), ('{"a": "x', 1, "not closed"), ('{"a": 1} x', 1, "follows"),
-        ('{"a": NaN}', 1, "misspelt"), ("[" * 100, 1, "nested"),
+        ('{"a": tru}', 1, "misspelt"),
+        ('{"a": "x', 1, "not closed"),
+        ('{"a": 1} x', 1, "follows"),
+        ('{"a": NaN}', 1, "misspelt"),
+        ("[" * 100, 1, "nested"),
         ('{"a": "\\x"}', 1, "unknown escape"),
         ('{"a": ' + "9" * 50 + "}", 1, "misspelt"),
     ],
-)  # fmt: skip
+)
 def test_wrong_json_is_told_with_its_line(text: str, line: int, what: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_json(text, "x.json")

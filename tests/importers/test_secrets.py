@@ -50,11 +50,16 @@ def _gatus(text: str, **fields: str) -> Imported:
 
 
 HEADERS = {
-    "Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET, "Cookie": f"session={SECRET}",
-    "authorization": f"Basic {BASIC}", "X-Custom": PLAIN, "X-Note": f"see {PLAIN} there",
-    "User-Agent": f"probe/{PLAIN}", "Proxy-Authorization": f"Basic {BASIC}",
+    "Authorization": f"Bearer {SECRET}",
+    "X-Api-Key": SECRET,
+    "Cookie": f"session={SECRET}",
+    "authorization": f"Basic {BASIC}",
+    "X-Custom": PLAIN,
+    "X-Note": f"see {PLAIN} there",
+    "User-Agent": f"probe/{PLAIN}",
+    "Proxy-Authorization": f"Basic {BASIC}",
     "Authorization-2": f"Weird {SECRET}",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HEADERS)
@@ -69,13 +74,18 @@ def test_headers_give_nothing_away(name: str) -> None:
 
 
 URLS = [
-    f"https://api.example.com/v1?api_key={Q}", f"https://api.example.com/v1?a=1&token={PLAIN}&b=2",
-    f"https://api.example.com/v1?key={Q}&secret={Q}x", f"https://api.example.com/x?q={PLAIN}",
-    f"https://user:{Q}@api.example.com/v1", f"https://{PLAIN}:@api.example.com/v1",
-    f"https://{PLAIN}@api.example.com/", f"https://api.example.com/hook/{PLAIN}/x",
-    f"https://api.example.com/token/{PLAIN}", f"https://api.example.com/v1#{SECRET}",
+    f"https://api.example.com/v1?api_key={Q}",
+    f"https://api.example.com/v1?a=1&token={PLAIN}&b=2",
+    f"https://api.example.com/v1?key={Q}&secret={Q}x",
+    f"https://api.example.com/x?q={PLAIN}",
+    f"https://user:{Q}@api.example.com/v1",
+    f"https://{PLAIN}:@api.example.com/v1",
+    f"https://{PLAIN}@api.example.com/",
+    f"https://api.example.com/hook/{PLAIN}/x",
+    f"https://api.example.com/token/{PLAIN}",
+    f"https://api.example.com/v1#{SECRET}",
     f"https://api.telegram.org/bot123456:{PLAIN}/getMe",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("url", URLS)
@@ -89,11 +99,15 @@ def test_urls_give_nothing_away(url: str) -> None:
 
 
 BODIES = [
-    json.dumps({"user": "me", "password": SECRET}), json.dumps({"a": [{"client_secret": SECRET}]}),
-    json.dumps({"note": PLAIN}), f"user=me&password={Q}&x=1",
+    json.dumps({"user": "me", "password": SECRET}),
+    json.dumps({"a": [{"client_secret": SECRET}]}),
+    json.dumps({"note": PLAIN}),
+    f"user=me&password={Q}&x=1",
     f"<login><password>{PLAIN}</password></login>",
-    f"token: {PLAIN}", f'{{"broken": "password": "{PLAIN}"', f"free text with {PLAIN} inside",
-]  # fmt: skip
+    f"token: {PLAIN}",
+    f'{{"broken": "password": "{PLAIN}"',
+    f"free text with {PLAIN} inside",
+]
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -106,12 +120,21 @@ def test_bodies_give_nothing_away(body: str, encoding: str) -> None:
 
 def test_kumas_other_places_give_nothing_away() -> None:
     found = kuma(
-        name=f"API {SECRET} of {PLAIN}", description=f"key is {PLAIN}", basic_auth_user="u",
-        basic_auth_pass=SECRET, tags=[{"name": "token", "value": SECRET},
-                                      {"name": "x", "value": PLAIN}, {"name": PLAIN, "value": "y"}],
-        pushToken=SECRET, databaseConnectionString=f"postgres://u:{SECRET}@h/d",
-        oauth_client_secret=SECRET, mqttPassword=SECRET, unknownThing=SECRET,
-    )  # fmt: skip
+        name=f"API {SECRET} of {PLAIN}",
+        description=f"key is {PLAIN}",
+        basic_auth_user="u",
+        basic_auth_pass=SECRET,
+        tags=[
+            {"name": "token", "value": SECRET},
+            {"name": "x", "value": PLAIN},
+            {"name": PLAIN, "value": "y"},
+        ],
+        pushToken=SECRET,
+        databaseConnectionString=f"postgres://u:{SECRET}@h/d",
+        oauth_client_secret=SECRET,
+        mqttPassword=SECRET,
+        unknownThing=SECRET,
+    )
 
     assert_clean(everything(found), SECRET, PLAIN)
 
@@ -149,7 +172,7 @@ def test_conditions_and_labels_give_nothing_away() -> None:
         "    conditions:\n"
         f'      - "[STATUS] == 200"\n      - "[BODY].token == {PLAIN}"\n'
         f'      - "[BODY].a == pat(*{PLAIN}*)"\n      - "[BODY].{PLAIN} == 1"\n      - "{PLAIN}"\n'
-    )  # fmt: skip
+    )
 
     assert_clean(everything(found), PLAIN)
 
@@ -187,10 +210,13 @@ def test_the_command_gives_nothing_away(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_one_secret_is_one_variable_and_two_are_two() -> None:
     shared = gatus(
-        f"    headers: {{X-Api-Key: {PLAIN}}}\n" + OK
-        + f"  - name: b\n    url: https://b.example\n    headers: {{X-Api-Key: {PLAIN}}}\n" + OK
-        + f"  - name: c\n    url: https://c.example\n    headers: {{X-Api-Key: {PLAIN}2}}\n" + OK
-    )  # fmt: skip
+        f"    headers: {{X-Api-Key: {PLAIN}}}\n"
+        + OK
+        + f"  - name: b\n    url: https://b.example\n    headers: {{X-Api-Key: {PLAIN}}}\n"
+        + OK
+        + f"  - name: c\n    url: https://c.example\n    headers: {{X-Api-Key: {PLAIN}2}}\n"
+        + OK
+    )
 
     assert [s["api_key"] for s in shared.services] == ["${API_KEY}", "${API_KEY}", "${C_KEY}"]
 
@@ -215,18 +241,32 @@ def test_names_of_no_secrets(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [PLAIN, "sk-live-51H8xkq", "ghp_0123456789abcdef", "AKIAIOSFODNN7EXAMPLE",
-             "a8f3k2l9d0s7f6g5h4j3", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc"],
-)  # fmt: skip
+    "text",
+    [
+        PLAIN,
+        "sk-live-51H8xkq",
+        "ghp_0123456789abcdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "a8f3k2l9d0s7f6g5h4j3",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+    ],
+)
 def test_looks_of_keys(text: str) -> None:
     assert looks_like_key(text)
     assert holds_key(f"see {text} there")
 
 
 @pytest.mark.parametrize(
-    "text", ["my-service-health-check-v2", "GetUserAccountDetailsV2", "application/json",
-             "2023-06-01",
-             "550e8400-e29b-41d4-a716-446655440000", "status.example.com", "internationalization"],
-)  # fmt: skip
+    "text",
+    [
+        "my-service-health-check-v2",
+        "GetUserAccountDetailsV2",
+        "application/json",
+        "2023-06-01",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "status.example.com",
+        "internationalization",
+    ],
+)
 def test_looks_of_no_keys(text: str) -> None:
     assert not holds_key(text)

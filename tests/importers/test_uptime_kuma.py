@@ -18,8 +18,10 @@ from tests.importers.foreign import kuma, only, said
         ({"interval": 300, "timeout": 20}, {"interval": "5m", "timeout": "20s"}),
         ({"interval": 60, "timeout": 0}, {"timeout": "48s"}),
         ({"accepted_statuscodes": ["200", "404"]}, {"expected_status_codes": [200, 404]}),
-        ({"accepted_statuscodes": ["299-310"]}, {"expected_status_codes": [300, 301, 302, 303, 304,
-                                                                          305, 307, 308]}),
+        (
+            {"accepted_statuscodes": ["299-310"]},
+            {"expected_status_codes": [300, 301, 302, 303, 304, 305, 307, 308]},
+        ),
         ({"maxredirects": 3}, {"follow_redirects": 3, "allow_cross_origin": True}),
         ({"ignoreTls": 1}, {"tls": {"insecure_skip_verify": True}}),
         ({"method": "PUT", "body": '{"a": [1]}'}, {"method": "PUT", "body": {"a": [1]}}),
@@ -49,12 +51,16 @@ from tests.importers.foreign import kuma, only, said
             {"assertions": [{"json": "$.n", "greater_than": 3}]},
         ),
         (
-            {"type": "json-query", "jsonPath": "n", "expectedValue": "a+", "jsonPathOperator":
-             "contains"},
+            {
+                "type": "json-query",
+                "jsonPath": "n",
+                "expectedValue": "a+",
+                "jsonPathOperator": "contains",
+            },
             {"assertions": [{"json": "$.n", "matches": r"a\+"}]},
         ),
     ],
-)  # fmt: skip
+)
 def test_fields_of_a_monitor(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     found = kuma(**fields)
 
@@ -65,9 +71,26 @@ def test_fields_of_a_monitor(fields: dict[str, Any], expected: dict[str, Any]) -
 
 @pytest.mark.parametrize(
     "kind",
-    ["ping", "port", "dns", "push", "docker", "steam", "mqtt", "postgres", "grpc-keyword", "radius",
-     "redis", "mongodb", "kafka-producer", "real-browser", "gamedig", "group", "tailscale-ping"],
-)  # fmt: skip
+    [
+        "ping",
+        "port",
+        "dns",
+        "push",
+        "docker",
+        "steam",
+        "mqtt",
+        "postgres",
+        "grpc-keyword",
+        "radius",
+        "redis",
+        "mongodb",
+        "kafka-producer",
+        "real-browser",
+        "gamedig",
+        "group",
+        "tailscale-ping",
+    ],
+)
 def test_other_types_are_listed(kind: str) -> None:
     with pytest.raises(NoImportError) as caught:
         kuma(type=kind, url="https://")
@@ -138,11 +161,20 @@ def test_monitors_by_number_are_read_too() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"name": ""}, {"type": None}, {"url": ""}, {"headers": "{"}, {"headers": '{"a": [1]}'},
-        {"interval": "soon"}, {"accepted_statuscodes": ["2xx"]}, {"tags": 5}, {"active": "perhaps"},
-        {"accepted_statuscodes": ["700"]}, {"type": "keyword", "keyword": ""}, {"url": {"a": 1}},
+        {"name": ""},
+        {"type": None},
+        {"url": ""},
+        {"headers": "{"},
+        {"headers": '{"a": [1]}'},
+        {"interval": "soon"},
+        {"accepted_statuscodes": ["2xx"]},
+        {"tags": 5},
+        {"active": "perhaps"},
+        {"accepted_statuscodes": ["700"]},
+        {"type": "keyword", "keyword": ""},
+        {"url": {"a": 1}},
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_said_with_its_place(fields: dict[str, Any]) -> None:
     with pytest.raises(SettingsError) as caught:
         kuma(**fields)

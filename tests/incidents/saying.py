@@ -25,9 +25,14 @@ def iso(at: float) -> str:
 def labels(service: str = "stripe", severity: str = "critical", **more: str) -> dict[str, str]:
     """Return the labels of an outage; empty ones are left out."""
     usual = {
-        "alertname": "ServiceDown", "environment": "prod", "provider": "stripe",
-        "service": service, "severity": severity, "team": "pay", "category": "availability",
-    }  # fmt: skip
+        "alertname": "ServiceDown",
+        "environment": "prod",
+        "provider": "stripe",
+        "service": service,
+        "severity": severity,
+        "team": "pay",
+        "category": "availability",
+    }
     return {name: text for name, text in (usual | more).items() if text}
 
 
@@ -48,10 +53,17 @@ def alert(start: float, end: float | None = None, **about: str) -> Json:
 def message(*alerts: Json) -> Json:
     """Return a webhook message as Alertmanager 0.25 sends it."""
     return {
-        "version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "status": "firing",
-        "receiver": "incident-log", "groupLabels": {}, "commonLabels": {},
-        "commonAnnotations": {}, "externalURL": "http://alertmanager", "alerts": list(alerts),
-    }  # fmt: skip
+        "version": "4",
+        "groupKey": "{}:{}",
+        "truncatedAlerts": 0,
+        "status": "firing",
+        "receiver": "incident-log",
+        "groupLabels": {},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "http://alertmanager",
+        "alerts": list(alerts),
+    }
 
 
 def listed(start: float, *, by: str = "", **about: str) -> Json:

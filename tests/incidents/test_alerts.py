@@ -254,10 +254,20 @@ def test_what_we_make_has_the_same_bounds() -> None:
 
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [("critical", "critical"), ("high", "high"), ("medium", "medium"), ("low", "low"),
-     ("none", "none"), ("page", "critical"), ("error", "high"), ("warning", "medium"),
-     ("info", "low"), ("", "medium"), ("URGENT", "medium")],
-)  # fmt: skip
+    [
+        ("critical", "critical"),
+        ("high", "high"),
+        ("medium", "medium"),
+        ("low", "low"),
+        ("none", "none"),
+        ("page", "critical"),
+        ("error", "high"),
+        ("warning", "medium"),
+        ("info", "low"),
+        ("", "medium"),
+        ("URGENT", "medium"),
+    ],
+)
 def test_severities_are_in_our_words(word: str, expected: str) -> None:
     assert severity_of({"severity": word}) == expected
 
@@ -272,19 +282,30 @@ def test_the_worst_of_severities() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"severity": "high"}, {"team": "web"}, {"category": "x"}, {"cluster": "main"},
-     {"burn": "fast"}, {"escalation": "2", "alertname": "ServiceUnresolved"},
-     {"provider": "other"}, {"instance": "a"}],
-)  # fmt: skip
+    [
+        {"severity": "high"},
+        {"team": "web"},
+        {"category": "x"},
+        {"cluster": "main"},
+        {"burn": "fast"},
+        {"escalation": "2", "alertname": "ServiceUnresolved"},
+        {"provider": "other"},
+        {"instance": "a"},
+    ],
+)
 def test_a_trouble_stays_the_same_under(more: dict[str, str]) -> None:
     assert key_of(labels(**more)) == key_of(labels())
 
 
 @pytest.mark.parametrize(
     "more",
-    [{"service": "other"}, {"environment": "dev"}, {"slo": "latency"},
-     {"alertname": "ServiceFlapping"}],
-)  # fmt: skip
+    [
+        {"service": "other"},
+        {"environment": "dev"},
+        {"slo": "latency"},
+        {"alertname": "ServiceFlapping"},
+    ],
+)
 def test_another_trouble_differs_by(more: dict[str, str]) -> None:
     assert key_of(labels(**more)) != key_of(labels())
 

@@ -31,16 +31,22 @@ services:
 
 @contextlib.asynccontextmanager
 async def running(
-    *, data: Path | None = None, token: str | None = TOKEN, receiver: str | None = RECEIVER,
+    *,
+    data: Path | None = None,
+    token: str | None = TOKEN,
+    receiver: str | None = RECEIVER,
     alertmanagers: tuple[str, ...] = (),
-) -> AsyncIterator[Client]:  # fmt: skip
+) -> AsyncIterator[Client]:
     """Run an application that knows a receiver until the block ends."""
     options = Options(
-        source=lambda: read_text(CONFIG, "services.yaml", {}), environment={}, port=0,
-        data_dir=data, admin_token=None if token is None else Secret(token),
+        source=lambda: read_text(CONFIG, "services.yaml", {}),
+        environment={},
+        port=0,
+        data_dir=data,
+        admin_token=None if token is None else Secret(token),
         receiver_token=None if receiver is None else Secret(receiver),
         alertmanagers=alertmanagers,
-    )  # fmt: skip
+    )
     app, stop, started = App(options), asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))
     waiting = asyncio.create_task(started.wait())
@@ -128,10 +134,12 @@ async def test_the_receivers_token_opens_nothing_else() -> None:
         (b"[]", "the body must be a JSON object"),
         (b"[" * 100_000, "the body is not JSON"),
         (b"{}", 'the message must be an object with version "4"'),
-        (b'{"version": "4", "alerts": [{"status": "hush-hush"}]}',
-         "alerts[0].status must be firing or resolved"),
+        (
+            b'{"version": "4", "alerts": [{"status": "hush-hush"}]}',
+            "alerts[0].status must be firing or resolved",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_garbage_is_refused_and_counted(client: Client, body: bytes, title: str) -> None:
     answer = await client.ask(
         "POST", "/api/alertmanager", data=body, headers={"Content-Type": "application/json"}
@@ -234,10 +242,15 @@ async def test_a_cut_message_is_asked_for_at_once(alertmanager: Alertmanager) ->
 
 async def test_filters_and_pages(client: Client) -> None:
     alerts = [
-        alert(NOW + n // 3, service=f"s{n % 4}", severity=("high", "critical")[n % 2],
-              alertname=f"A{n}", environment=("prod", "dev")[n % 5 == 0])
+        alert(
+            NOW + n // 3,
+            service=f"s{n % 4}",
+            severity=("high", "critical")[n % 2],
+            alertname=f"A{n}",
+            environment=("prod", "dev")[n % 5 == 0],
+        )
         for n in range(20)
-    ]  # fmt: skip
+    ]
     await hear(client, *alerts)
     await hear(client, alert(NOW, NOW + 50, service="over", environment="prod"))
     first = (await listing(client, "?severity=high"))[0]["id"]
@@ -261,9 +274,19 @@ async def test_filters_and_pages(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["severity=bad", "status=closed", "limit=0", "limit=1001", "limit=x", "cursor=x",
-     "cursor=nan.x", "cursor=1.", "severity=", "cursor=-1.0.x"],
-)  # fmt: skip
+    [
+        "severity=bad",
+        "status=closed",
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "cursor=x",
+        "cursor=nan.x",
+        "cursor=1.",
+        "severity=",
+        "cursor=-1.0.x",
+    ],
+)
 async def test_a_query_that_makes_no_sense_is_refused(client: Client, query: str) -> None:
     answer = await client.ask("GET", f"/api/incidents?{query}")
 
@@ -281,23 +304,42 @@ async def test_one_incident_is_told_with_its_timeline(client: Client) -> None:
     assert answer.status == 200
     assert answer.json == listed_
     assert listed_ | {"id": ""} == {
-        "id": "", "alertname": "ServiceDown", "service": "stripe", "environment": "prod",
-        "provider": "stripe", "team": "pay", "category": "availability", "slo": None,
-        "severity": "critical", "status": "resolved", "suppressed": None, "manual": False,
-        "summary": "ServiceDown is critical", "description": "", "runbook_url": None,
-        "receivers": [], "started_at": NOW, "acknowledged_at": None, "acknowledged_by": None,
-        "resolved_at": NOW + 60, "resolved_by": "alertmanager", "reopened": 0,
+        "id": "",
+        "alertname": "ServiceDown",
+        "service": "stripe",
+        "environment": "prod",
+        "provider": "stripe",
+        "team": "pay",
+        "category": "availability",
+        "slo": None,
+        "severity": "critical",
+        "status": "resolved",
+        "suppressed": None,
+        "manual": False,
+        "summary": "ServiceDown is critical",
+        "description": "",
+        "runbook_url": None,
+        "receivers": [],
+        "started_at": NOW,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "resolved_at": NOW + 60,
+        "resolved_by": "alertmanager",
+        "reopened": 0,
         "timeline": [
             {"at": NOW, "kind": "opened", "by": "alertmanager", "note": "critical"},
             {"at": NOW + 60, "kind": "resolved", "by": "alertmanager", "note": ""},
         ],
-    }  # fmt: skip
+    }
 
 
 async def test_an_unknown_incident_is_not_found(client: Client) -> None:
     for method, path in (
-        ("GET", ""), ("POST", "/acknowledge"), ("POST", "/resolve"), ("POST", "/note"),
-    ):  # fmt: skip
+        ("GET", ""),
+        ("POST", "/acknowledge"),
+        ("POST", "/resolve"),
+        ("POST", "/note"),
+    ):
         body = {"by": "anna", "note": "x"} if method == "POST" else None
         answer = await client.ask(method, f"/api/incidents/nobody{path}", body)
         assert answer.status == 404, path
@@ -309,10 +351,15 @@ async def test_stats_are_told(client: Client) -> None:
     answer = await client.ask("GET", "/api/incidents/stats")
 
     assert answer.json == {
-        "total": 2, "open": 1, "acknowledged": 0, "resolved": 1, "mttr_seconds": 60.0,
-        "mtta_seconds": None, "by_severity": {"critical": 1, "low": 1},
+        "total": 2,
+        "open": 1,
+        "acknowledged": 0,
+        "resolved": 1,
+        "mttr_seconds": 60.0,
+        "mtta_seconds": None,
+        "by_severity": {"critical": 1, "low": 1},
         "by_service": {"b": 1, "stripe": 1},
-    }  # fmt: skip
+    }
 
 
 # -- people ----------------------------------------------------------------------------------
@@ -338,9 +385,17 @@ async def test_an_incident_is_taken_noted_and_ended(client: Client) -> None:
 @pytest.mark.parametrize("action", ["acknowledge", "resolve", "note"])
 @pytest.mark.parametrize(
     "body",
-    [{}, {"by": ""}, {"by": 5}, {"by": "a" * 129}, {"by": "a\x00"}, {"by": "a", "more": 1},
-     {"by": "a", "note": 5}, {"by": "a", "note": "n" * 4097}],
-)  # fmt: skip
+    [
+        {},
+        {"by": ""},
+        {"by": 5},
+        {"by": "a" * 129},
+        {"by": "a\x00"},
+        {"by": "a", "more": 1},
+        {"by": "a", "note": 5},
+        {"by": "a", "note": "n" * 4097},
+    ],
+)
 async def test_a_word_that_cannot_be_used_is_refused(
     client: Client, action: str, body: Json
 ) -> None:
@@ -386,10 +441,17 @@ async def test_an_incident_is_made_by_hand_and_told(alertmanager: Alertmanager) 
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"summary": "x"}, {"by": "a"}, {"summary": "", "by": "a"},
-     {"summary": "x", "by": "a", "severity": "none"}, {"summary": "x", "by": "a", "service": "no"},
-     {"summary": "x", "by": "a", "environment": ""}, {"summary": "x", "by": "a", "team": "t"}],
-)  # fmt: skip
+    [
+        {},
+        {"summary": "x"},
+        {"by": "a"},
+        {"summary": "", "by": "a"},
+        {"summary": "x", "by": "a", "severity": "none"},
+        {"summary": "x", "by": "a", "service": "no"},
+        {"summary": "x", "by": "a", "environment": ""},
+        {"summary": "x", "by": "a", "team": "t"},
+    ],
+)
 async def test_an_incident_that_makes_no_sense_is_not_made(client: Client, body: Json) -> None:
     answer = await client.ask("POST", "/api/incidents", body)
 
@@ -414,10 +476,13 @@ async def test_the_audit_is_for_the_admin(client: Client) -> None:
     answers = [
         (await client.ask("GET", f"/api/audit{query}", headers={"Authorization": word})).status
         for query, word in (
-            ("", ADMIN["Authorization"]), ("?limit=1", ADMIN["Authorization"]),
-            ("?limit=0", ADMIN["Authorization"]), ("", ""), ("", f"Bearer {RECEIVER}"),
+            ("", ADMIN["Authorization"]),
+            ("?limit=1", ADMIN["Authorization"]),
+            ("?limit=0", ADMIN["Authorization"]),
+            ("", ""),
+            ("", f"Bearer {RECEIVER}"),
         )
-    ]  # fmt: skip
+    ]
 
     assert answers == [200, 200, 400, 401, 401]
 

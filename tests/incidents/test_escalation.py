@@ -31,9 +31,11 @@ class Stage(Listener):
         self.observed[rule, result] += 1
 
     def rule(
-        self, name: str = "call", condition: Callable[[Incident], Any] = lambda one: True,
+        self,
+        name: str = "call",
+        condition: Callable[[Incident], Any] = lambda one: True,
         failing: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         left = [failing]
 
         async def action(incident: Incident) -> None:
@@ -64,9 +66,14 @@ def stage(clock: FakeClock) -> Stage:
 async def test_a_rule_runs_once_for_each_incident(stage: Stage) -> None:
     stage.rule()
     for message in (
-        alert(NOW, severity="high"), alert(NOW + 9), alert(NOW + 9), alert(NOW, service="b"),
-        alert(NOW, NOW + 50, severity="high"), alert(NOW + 9, NOW + 50), alert(NOW + 99),
-    ):  # fmt: skip
+        alert(NOW, severity="high"),
+        alert(NOW + 9),
+        alert(NOW + 9),
+        alert(NOW, service="b"),
+        alert(NOW, NOW + 50, severity="high"),
+        alert(NOW + 9, NOW + 50),
+        alert(NOW + 99),
+    ):
         await stage.hears(message)
         await stage.quiet()
 

@@ -199,8 +199,12 @@ async def test_a_late_end_of_the_time_before_does_not_end_the_time_after(log: Li
 
 async def test_an_alert_that_returns_while_another_fires_is_heard(log: Listener) -> None:
     for message in (
-        at(0, severity="high"), at(60), at(60, 100), at(200), at(0, 250, severity="high"),
-    ):  # fmt: skip
+        at(0, severity="high"),
+        at(60),
+        at(60, 100),
+        at(200),
+        at(0, 250, severity="high"),
+    ):
         await log.hears(message)
     open_ = spans(await log.all())
     await log.hears(at(200, 300))
@@ -351,8 +355,11 @@ async def test_a_message_of_a_further_alert_reaches_people(log: Listener) -> Non
     await log.hears(at(60))
 
     assert kinds(await log.one()) == [
-        Kind.OPENED, Kind.SUPPRESSED, Kind.UNSUPPRESSED, Kind.RAISED,
-    ]  # fmt: skip
+        Kind.OPENED,
+        Kind.SUPPRESSED,
+        Kind.UNSUPPRESSED,
+        Kind.RAISED,
+    ]
     assert (await log.one()).suppressed == ""
 
 
@@ -370,9 +377,12 @@ async def test_a_silenced_alert_is_ended_by_polls_and_not_unsuppressed(log: List
 
 @pytest.mark.parametrize(
     "about",
-    [{"severity": "none"}, {"alertname": "Watchdog", "severity": "none"},
-     {"alertname": "Watchdog", "severity": "critical"}],
-)  # fmt: skip
+    [
+        {"severity": "none"},
+        {"alertname": "Watchdog", "severity": "none"},
+        {"alertname": "Watchdog", "severity": "critical"},
+    ],
+)
 async def test_what_is_no_trouble_makes_no_incident(log: Listener, about: dict[str, str]) -> None:
     await log.hears(at(0, **about), at(0, 10, **about))
     await log.polls(seen(0, **about))
@@ -391,8 +401,9 @@ async def test_prometheus_fills_gaps_and_changes_nothing_that_is_known(log: List
 
     changes = await log.log.fold(
         [made(labels(service=name), {}, NOW + 10, NOW + 90) for name in ("stripe", "open")],
-        Source.PROMETHEUS, NOW + 500,
-    )  # fmt: skip
+        Source.PROMETHEUS,
+        NOW + 500,
+    )
 
     assert changes == []
     assert await log.all() == before

@@ -186,8 +186,9 @@ class Watch:
                 if kind in (Kind.SUPPRESSED, Kind.UNSUPPRESSED):
                     assert suppressed is (kind is Kind.UNSUPPRESSED)
                 suppressed = (suppressed or kind is Kind.SUPPRESSED) and kind not in (
-                    Kind.UNSUPPRESSED, Kind.RESOLVED,
-                )  # fmt: skip
+                    Kind.UNSUPPRESSED,
+                    Kind.RESOLVED,
+                )
             assert self.levels.get(id_, []) in ([], ["level 1"])
 
 
@@ -217,9 +218,10 @@ TRIALS = {
     "false ends": (Trial(false_ends=True), 4),
     "restarts": (Trial(drop=0.2, delay=30.0, restarts=True), 4),
     "everything": (
-        Trial(drop=0.3, delay=60.0, silences=True, false_ends=True, restarts=True), 10,
+        Trial(drop=0.3, delay=60.0, silences=True, false_ends=True, restarts=True),
+        10,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TRIALS)

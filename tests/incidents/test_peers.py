@@ -74,9 +74,11 @@ async def test_one_that_is_dead_takes_nothing_from_the_other(
 
 
 async def test_both_dead_is_no_answer_and_told_once(
-    peers: Peers, alertmanager: Alertmanager, second: Alertmanager,
+    peers: Peers,
+    alertmanager: Alertmanager,
+    second: Alertmanager,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     alertmanager.dead = second.dead = True
 
     with caplog.at_level(logging.INFO):
@@ -125,19 +127,32 @@ def _status(status: Any) -> Callable[[Alertmanager], None]:
 @pytest.mark.parametrize(
     "harm",
     [
-        _raw(b""), _raw(b"<html>"), _raw(b"{}"), _raw(b"null"), _raw(b'["x"]'), _raw(b"\xff\xfe"),
-        _raw(b"[" * 200_000), _raw(b'[{"status": {}, "labels": {}}]'), _raw(b"[NaN]"),
-        _raw(b'[{"status": {}, "labels": {}, "startsAt": "2027-01-15T08:00:00Z",'
-             b' "receivers": null}]'),
-        _status([1]), _status({"uptime": 5}), _status({"uptime": "0001-01-01T00:00:00"}),
-        _status({"up": 1}), _status("x"),
+        _raw(b""),
+        _raw(b"<html>"),
+        _raw(b"{}"),
+        _raw(b"null"),
+        _raw(b'["x"]'),
+        _raw(b"\xff\xfe"),
+        _raw(b"[" * 200_000),
+        _raw(b'[{"status": {}, "labels": {}}]'),
+        _raw(b"[NaN]"),
+        _raw(
+            b'[{"status": {}, "labels": {}, "startsAt": "2027-01-15T08:00:00Z", "receivers": null}]'
+        ),
+        _status([1]),
+        _status({"uptime": 5}),
+        _status({"uptime": "0001-01-01T00:00:00"}),
+        _status({"up": 1}),
+        _status("x"),
         lambda server: setattr(server, "huge", True),
     ],
-)  # fmt: skip
+)
 async def test_garbage_is_no_answer_of_one_and_harms_no_other(
-    peers: Peers, alertmanager: Alertmanager, second: Alertmanager,
+    peers: Peers,
+    alertmanager: Alertmanager,
+    second: Alertmanager,
     harm: Callable[[Alertmanager], None],
-) -> None:  # fmt: skip
+) -> None:
     harm(alertmanager)
     second.alerts = [listed(NOW, service="b")]
 
@@ -150,18 +165,30 @@ async def test_every_peer_is_told(
     taken = await peers.report([({"a": "b"}, {"summary": "x", "empty": ""}, NOW)], NOW + 300.25)
 
     assert taken
-    assert alertmanager.posted == second.posted == [[{
-        "labels": {"a": "b"}, "annotations": {"summary": "x"},
-        "startsAt": "2027-01-15T08:00:00.000000+00:00",
-        "endsAt": "2027-01-15T08:05:00.250000+00:00",
-    }]]  # fmt: skip
+    assert (
+        alertmanager.posted
+        == second.posted
+        == [
+            [
+                {
+                    "labels": {"a": "b"},
+                    "annotations": {"summary": "x"},
+                    "startsAt": "2027-01-15T08:00:00.000000+00:00",
+                    "endsAt": "2027-01-15T08:05:00.250000+00:00",
+                }
+            ]
+        ]
+    )
 
 
 @pytest.mark.parametrize("refusing", [(True, True), (True, False), (False, True)])
 async def test_one_that_takes_it_is_enough(
-    peers: Peers, alertmanager: Alertmanager, second: Alertmanager,
-    caplog: pytest.LogCaptureFixture, refusing: tuple[bool, bool],
-) -> None:  # fmt: skip
+    peers: Peers,
+    alertmanager: Alertmanager,
+    second: Alertmanager,
+    caplog: pytest.LogCaptureFixture,
+    refusing: tuple[bool, bool],
+) -> None:
     alertmanager.refuses, second.refuses = refusing
 
     assert await peers.report([({"a": "b"}, {}, NOW)], NOW) is not all(refusing)
@@ -197,10 +224,14 @@ async def test_prometheus_is_asked_in_windows_of_a_step(prometheus: Prometheus) 
     prometheus.series = [{"metric": {}, "values": []}]
 
     assert await peers.fired(NOW, NOW + 60, 15.0) == prometheus.series
-    assert prometheus.asked == [{
-        "query": 'count_over_time(ALERTS{alertstate="firing"}[15s])',
-        "start": "1800000000.000", "end": "1800000060.000", "step": "15",
-    }]  # fmt: skip
+    assert prometheus.asked == [
+        {
+            "query": 'count_over_time(ALERTS{alertstate="firing"}[15s])',
+            "start": "1800000000.000",
+            "end": "1800000060.000",
+            "step": "15",
+        }
+    ]
     await peers.close()
 
 

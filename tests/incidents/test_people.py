@@ -30,8 +30,9 @@ async def test_the_first_to_take_an_incident_stays(log: Listener) -> None:
     assert (again.status, again.acknowledged_by) == ("acknowledged", "anna")
     assert again.acknowledged_at == NOW + 50
     assert [(e.kind, e.by, e.note) for e in again.timeline[1:]] == [
-        (Kind.ACKNOWLEDGED, "anna", "mine"), (Kind.NOTE, "bob", "me too"),
-    ]  # fmt: skip
+        (Kind.ACKNOWLEDGED, "anna", "mine"),
+        (Kind.NOTE, "bob", "me too"),
+    ]
 
 
 async def test_an_acknowledgement_survives_reopening(log: Listener) -> None:
@@ -133,9 +134,12 @@ async def test_notes_are_kept_in_their_order(log: Listener) -> None:
 
 async def test_an_unknown_incident_is_told(log: Listener) -> None:
     for asked in (
-        log.log.get("x"), log.log.acknowledge("x", "a"), log.log.resolve("x", "a"),
-        log.log.note("x", "a", "b"), log.log.tell("x", Kind.ACTION, "a", "b"),
-    ):  # fmt: skip
+        log.log.get("x"),
+        log.log.acknowledge("x", "a"),
+        log.log.resolve("x", "a"),
+        log.log.note("x", "a", "b"),
+        log.log.tell("x", Kind.ACTION, "a", "b"),
+    ):
         with pytest.raises(UnknownIncidentError, match="there is no such incident"):
             await asked
 
@@ -145,11 +149,22 @@ async def test_an_unknown_incident_is_told(log: Listener) -> None:
 
 async def test_a_manual_incident_is_ended_by_a_person_alone(log: Listener) -> None:
     made = await log.log.create(
-        severity="high", summary="Slow", by="anna", service="stripe", environment="prod",
-        provider="stripe", team="pay", description="since noon",
-    )  # fmt: skip
-    about = {"alertname": "ManualIncident", "category": "manual", "source": "manual",
-             "incident": made.id, "severity": "high"}  # fmt: skip
+        severity="high",
+        summary="Slow",
+        by="anna",
+        service="stripe",
+        environment="prod",
+        provider="stripe",
+        team="pay",
+        description="since noon",
+    )
+    about = {
+        "alertname": "ManualIncident",
+        "category": "manual",
+        "source": "manual",
+        "incident": made.id,
+        "severity": "high",
+    }
 
     await log.hears(alert(NOW, **about))
     echoed = await log.one()
@@ -183,9 +198,17 @@ async def test_texts_of_a_manual_incident_have_the_bounds_of_alertmanagers(log: 
         severity="low", summary="s" * 9999, by="anna", environment="e" * 9999
     )
 
-    about = {"alertname": "ManualIncident", "category": "manual", "source": "manual",
-             "incident": made.id, "severity": "low", "environment": "e" * 9999,
-             "provider": "", "service": "", "team": ""}  # fmt: skip
+    about = {
+        "alertname": "ManualIncident",
+        "category": "manual",
+        "source": "manual",
+        "incident": made.id,
+        "severity": "low",
+        "environment": "e" * 9999,
+        "provider": "",
+        "service": "",
+        "team": "",
+    }
     await log.hears(alert(NOW, **about))
 
     assert (len(made.summary), len(made.environment)) == (4096, 256)

@@ -140,23 +140,37 @@ async def test_a_manual_incident_is_told_every_round_and_noted_once(
     stage: Stage, alertmanager: Alertmanager
 ) -> None:
     made = await stage.log.create(
-        severity="high", summary="Slow", by="anna", service="stripe", environment="prod",
-        provider="stripe", team="pay",
-    )  # fmt: skip
+        severity="high",
+        summary="Slow",
+        by="anna",
+        service="stripe",
+        environment="prod",
+        provider="stripe",
+        team="pay",
+    )
 
     await stage.rounds(0, 30)
 
     about = {
-        "alertname": "ManualIncident", "category": "manual", "source": "manual",
-        "incident": made.id, "severity": "high", "service": "stripe", "environment": "prod",
-        "provider": "stripe", "team": "pay",
-    }  # fmt: skip
+        "alertname": "ManualIncident",
+        "category": "manual",
+        "source": "manual",
+        "incident": made.id,
+        "severity": "high",
+        "service": "stripe",
+        "environment": "prod",
+        "provider": "stripe",
+        "team": "pay",
+    }
     first, again = alertmanager.posted
-    assert first == [{
-        "labels": about, "annotations": {"summary": "Slow"},
-        "startsAt": "2027-01-15T08:00:00.000000+00:00",
-        "endsAt": "2027-01-15T08:05:00.000000+00:00",
-    }]  # fmt: skip
+    assert first == [
+        {
+            "labels": about,
+            "annotations": {"summary": "Slow"},
+            "startsAt": "2027-01-15T08:00:00.000000+00:00",
+            "endsAt": "2027-01-15T08:05:00.000000+00:00",
+        }
+    ]
     assert again[0]["endsAt"] == "2027-01-15T08:05:30.000000+00:00"
     assert made.alerts[0].fingerprint == fingerprint(about)
     assert kinds(await stage.one()) == [Kind.OPENED, Kind.NOTIFIED]
@@ -250,9 +264,11 @@ async def test_what_came_and_went_while_nobody_listened_is_written_once(
 ) -> None:
     await stage.round(0)
     prometheus.series = [
-        series((600, 900), severity="high"), series((660, 900)), series((300, 315), service="b"),
+        series((600, 900), severity="high"),
+        series((660, 900)),
+        series((300, 315), service="b"),
         series((3000, 3660), service="fires"),
-    ]  # fmt: skip
+    ]
 
     again = Stage(stage.clock, stage.peers, stage.store)
     await again.rounds(3600, 3630, 3660)
@@ -359,7 +375,11 @@ async def test_a_prometheus_that_starts_later_than_we_is_asked_until_it_answers(
 @pytest.mark.parametrize(
     "junk",
     [
-        None, 5, {}, {"metric": {}}, {"metric": [], "values": []},
+        None,
+        5,
+        {},
+        {"metric": {}},
+        {"metric": [], "values": []},
         {"metric": {"a": 1}, "values": [[1, 1]]},
         {"metric": {"alertname": "X"}, "values": [["x", "1"]]},
         {"metric": {"alertname": "X"}, "values": [[1]]},
@@ -367,7 +387,7 @@ async def test_a_prometheus_that_starts_later_than_we_is_asked_until_it_answers(
         {"metric": {"alertname": "X"}, "values": [[math.inf, "1"]]},
         {"metric": {"alertname": "X"}, "values": [[-math.inf, "1"]]},
     ],
-)  # fmt: skip
+)
 def test_a_series_that_is_none_takes_no_other_with_it(junk: Any) -> None:
     good = {"metric": {"alertname": "Y", "x": "\ud800"}, "values": [[NOW, "1"]]}
 
@@ -419,9 +439,12 @@ class _Failing:
 @pytest.mark.parametrize("where", ["counts", "manual", "note_heard", "heard", "by_key"])
 @pytest.mark.parametrize("error", [StoreError("disk"), RuntimeError("bug")])
 async def test_an_error_does_not_end_the_loop(
-    alertmanager: Alertmanager, prometheus: Prometheus, caplog: pytest.LogCaptureFixture,
-    where: str, error: Exception,
-) -> None:  # fmt: skip
+    alertmanager: Alertmanager,
+    prometheus: Prometheus,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
+    error: Exception,
+) -> None:
     clock, succeeded = FakeClock(NOW), list[float]()
     storage = _Failing(Store.in_memory(clock))
     peers = Peers([alertmanager.url], prometheus.url)

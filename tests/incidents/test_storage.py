@@ -41,19 +41,42 @@ from tests.incidents.saying import NOW, Listener, alert, spans
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _time = st.floats(0, 4e9)
 _states = st.builds(
-    AlertState, fingerprint=_text, severity=st.sampled_from(SEVERITIES), firing=st.booleans(),
-    starts_at=_time, ended_at=st.none() | _time, missed_since=st.none() | _time, suppressed=_text,
-)  # fmt: skip
+    AlertState,
+    fingerprint=_text,
+    severity=st.sampled_from(SEVERITIES),
+    firing=st.booleans(),
+    starts_at=_time,
+    ended_at=st.none() | _time,
+    missed_since=st.none() | _time,
+    suppressed=_text,
+)
 _incidents = st.builds(
-    Incident, id=st.just("x"), key=_text, alertname=_text, service=_text, environment=_text,
-    provider=_text, team=_text, category=_text, slo=_text, severity=st.sampled_from(SEVERITIES),
-    reached=st.lists(st.sampled_from(SEVERITIES)).map(tuple), summary=_text, description=_text,
-    runbook_url=_text, started_at=_time, acknowledged_at=st.none() | _time, acknowledged_by=_text,
-    resolved_at=st.none() | _time, resolved_by=_text, by_person=st.booleans(),
-    reopened=st.integers(0, 99), manual=st.booleans(),
+    Incident,
+    id=st.just("x"),
+    key=_text,
+    alertname=_text,
+    service=_text,
+    environment=_text,
+    provider=_text,
+    team=_text,
+    category=_text,
+    slo=_text,
+    severity=st.sampled_from(SEVERITIES),
+    reached=st.lists(st.sampled_from(SEVERITIES)).map(tuple),
+    summary=_text,
+    description=_text,
+    runbook_url=_text,
+    started_at=_time,
+    acknowledged_at=st.none() | _time,
+    acknowledged_by=_text,
+    resolved_at=st.none() | _time,
+    resolved_by=_text,
+    by_person=st.booleans(),
+    reopened=st.integers(0, 99),
+    manual=st.booleans(),
     receivers=st.lists(_text, max_size=3).map(tuple),
     alerts=st.lists(_states, max_size=3).map(tuple),
-)  # fmt: skip
+)
 _entries = st.lists(
     st.builds(Entry, at=_time, kind=st.sampled_from(Kind), by=_text, note=_text), max_size=4
 )
@@ -61,9 +84,15 @@ _entries = st.lists(
 
 def incident(id_: str = "x", **more: Any) -> Incident:
     usual: dict[str, Any] = {
-        "key": id_, "alertname": "ServiceDown", "service": "stripe", "environment": "prod",
-        "provider": "stripe", "severity": "high", "reached": ("high",), "started_at": NOW,
-    }  # fmt: skip
+        "key": id_,
+        "alertname": "ServiceDown",
+        "service": "stripe",
+        "environment": "prod",
+        "provider": "stripe",
+        "severity": "high",
+        "reached": ("high",),
+        "started_at": NOW,
+    }
     return Incident(id=id_, **(usual | more))
 
 
@@ -130,16 +159,20 @@ def test_filters_are_joined(store: Store) -> None:
         for status in ("", *IncidentStatus):
             for service in ("", "a", "b", "nobody"):
                 query = Query(
-                    severity=severity, status=str(status), service=service, environment="prod",
+                    severity=severity,
+                    status=str(status),
+                    service=service,
+                    environment="prod",
                     limit=1000,
-                )  # fmt: skip
+                )
                 expected = {
-                    one.id for one in all_
+                    one.id
+                    for one in all_
                     if one.environment == "prod"
                     and severity in ("", one.severity)
                     and status in ("", one.status)
                     and service in ("", one.service)
-                }  # fmt: skip
+                }
                 assert {one.id for one in store.incidents.find(query)} == expected
 
 
@@ -147,13 +180,17 @@ def _random(rnd: random.Random, number: int) -> Incident:
     start = NOW + rnd.uniform(0, 1e6)
     severity = rnd.choice(SEVERITIES)
     return incident(
-        f"i{number}", started_at=start, severity=severity,
+        f"i{number}",
+        started_at=start,
+        severity=severity,
         reached=tuple({severity, *rnd.sample(SEVERITIES, 2)}),
-        service=rnd.choice(("", "a", "b")), environment=rnd.choice(("prod", "dev")),
-        provider=rnd.choice(("p", "q")), manual=rnd.random() < 0.3,
+        service=rnd.choice(("", "a", "b")),
+        environment=rnd.choice(("prod", "dev")),
+        provider=rnd.choice(("p", "q")),
+        manual=rnd.random() < 0.3,
         acknowledged_at=rnd.choice((None, start + rnd.expovariate(1 / 500))),
         resolved_at=rnd.choice((None, start + rnd.expovariate(1 / 5000))),
-    )  # fmt: skip
+    )
 
 
 def _mean(values: list[float]) -> Any:
@@ -171,9 +208,11 @@ def test_sums_are_those_of_a_naive_count(store: Store, number: int) -> None:
 
     of = [one.status for one in all_]
     assert (stats.total, stats.open, stats.acknowledged, stats.resolved) == (
-        number, of.count(IncidentStatus.OPEN), of.count(IncidentStatus.ACKNOWLEDGED),
+        number,
+        of.count(IncidentStatus.OPEN),
+        of.count(IncidentStatus.ACKNOWLEDGED),
         of.count(IncidentStatus.RESOLVED),
-    )  # fmt: skip
+    )
     assert stats.mttr_seconds == _mean(
         [one.resolved_at - one.started_at for one in all_ if one.resolved_at is not None]
     )
@@ -216,10 +255,11 @@ def _histograms(rows: dict[Any, list[float]], bounds: tuple[float, ...]) -> dict
     return {
         row: Times(
             buckets=tuple(sum(value <= bound for value in values) for bound in bounds),
-            count=len(values), sum=pytest.approx(sum(values)),  # type: ignore[arg-type]
+            count=len(values),
+            sum=pytest.approx(sum(values)),  # type: ignore[arg-type]
         )
         for row, values in rows.items()
-    }  # fmt: skip
+    }
 
 
 def test_a_counter_is_never_below_its_former_self() -> None:
@@ -276,10 +316,12 @@ def test_an_outage_is_taken_by_itself_or_by_what_covers_it(
 
 @pytest.mark.parametrize(
     "elsewhere",
-    [{"alertname": "ProviderOutage", "service": "", "provider": "other"},
-     {"alertname": "ProviderOutage", "service": "", "environment": "dev"},
-     {"alertname": "MonitoringNetworkDown", "service": "", "environment": "dev"}],
-)  # fmt: skip
+    [
+        {"alertname": "ProviderOutage", "service": "", "provider": "other"},
+        {"alertname": "ProviderOutage", "service": "", "environment": "dev"},
+        {"alertname": "MonitoringNetworkDown", "service": "", "environment": "dev"},
+    ],
+)
 def test_what_is_taken_elsewhere_covers_nothing_here(
     store: Store, elsewhere: dict[str, str]
 ) -> None:
@@ -317,8 +359,11 @@ def test_a_key_has_one_incident_that_is_not_resolved(store: Store) -> None:
 
 def test_manual_ones_are_found_until_a_while_after_their_end(store: Store) -> None:
     for id_, manual, end in (
-        ("open", True, None), ("just", True, 100.0), ("long", True, 50.0), ("alert", False, None),
-    ):  # fmt: skip
+        ("open", True, None),
+        ("just", True, 100.0),
+        ("long", True, 50.0),
+        ("alert", False, None),
+    ):
         store.incidents.put(incident(id_, manual=manual, resolved_at=end), [])
 
     assert [one.id for one in store.incidents.manual(50.0)] == ["just", "open"]

@@ -29,8 +29,11 @@ NEW_KEY = "sk-another-9876543210-key"
 def service(vendor: Vendor, **more: Any) -> dict[str, Any]:
     check = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
     return {
-        "id": "api", "base_url": vendor.url("").rstrip("/"), "api_key": KEY, "health_check": check,
-    } | more  # fmt: skip
+        "id": "api",
+        "base_url": vendor.url("").rstrip("/"),
+        "api_key": KEY,
+        "health_check": check,
+    } | more
 
 
 @pytest.fixture

@@ -374,8 +374,9 @@ async def test_objectives_and_their_events_go_together(stage: Stage) -> None:
     assert events == {("availability",): 2, ("latency",): 1}
     assert bad == {("availability",): 1, ("latency",): 1}
     assert await stage.samples("service_slo_objective_ratio", "slo") == {
-        ("availability",): 0.999, ("latency",): 0.99,
-    }  # fmt: skip
+        ("availability",): 0.999,
+        ("latency",): 0.99,
+    }
 
 
 def test_every_family_has_help_and_a_name_of_its_kind() -> None:

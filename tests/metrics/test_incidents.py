@@ -24,8 +24,9 @@ A, B, NONE = ("a", "prod", "stripe"), ("b", "dev", "custom"), ("", "prod", "stri
 def times(bounds: tuple[float, ...], *seconds: float) -> Times:
     return Times(
         buckets=tuple(sum(value <= bound for value in seconds) for bound in bounds),
-        count=len(seconds), sum=sum(seconds),
-    )  # fmt: skip
+        count=len(seconds),
+        sum=sum(seconds),
+    )
 
 
 def counts(*rows: Row) -> Counts:
@@ -66,8 +67,9 @@ def test_every_family_is_shown_with_its_values() -> None:
         float(key[2]): value for key, value in found.items() if key[0] == f"{resolve}_bucket"
     }
     assert buckets == {
-        **{bound: 1.0 if bound < 4000 else 2.0 for bound in RESOLVE_BUCKETS}, math.inf: 3.0,
-    }  # fmt: skip
+        **{bound: 1.0 if bound < 4000 else 2.0 for bound in RESOLVE_BUCKETS},
+        math.inf: 3.0,
+    }
     assert found["service_incident_acknowledge_seconds_sum", *where] == 31.25
 
 
@@ -138,7 +140,11 @@ def test_promtool_finds_nothing_to_complain_about() -> None:
 
     ran = subprocess.run(
         [program("promtool"), "check", "metrics"],
-        input=text, capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")

@@ -180,9 +180,20 @@ def test_a_target_becomes_a_url(target: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["", "http://", "ftp://api.example/", "file:///etc/passwd", "http://a b/", "http://a\\@b/",
-     "http://a:99999/", "http://a:x/", "http://a\r\nX: 1/", "http://[::1/", "http://a:/"],
-)  # fmt: skip
+    [
+        "",
+        "http://",
+        "ftp://api.example/",
+        "file:///etc/passwd",
+        "http://a b/",
+        "http://a\\@b/",
+        "http://a:99999/",
+        "http://a:x/",
+        "http://a\r\nX: 1/",
+        "http://[::1/",
+        "http://a:/",
+    ],
+)
 def test_what_is_no_http_url_is_refused_without_repeating_it(target: str) -> None:
     with pytest.raises(CheckError, match=r"^the target is no http or https URL$"):
         check_of(target=target)

@@ -50,10 +50,13 @@ GOLDEN = {
 LABELS = {
     "probe_http_duration_seconds": {"phase"},
     "probe_ssl_last_chain_info": {
-        "fingerprint_sha256", "issuer", "subject", "subjectalternative",
+        "fingerprint_sha256",
+        "issuer",
+        "subject",
+        "subjectalternative",
     },
     "probe_tls_version_info": {"version"},
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -77,26 +80,56 @@ def blackbox(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> 
     path.write_text(their_modules(authority))
     base = f"http://127.0.0.1:{free_port()}"
     command = [
-        program("prometheus-blackbox-exporter"), "--config.file", str(path),
-        "--web.listen-address", base.removeprefix("http://"),
-    ]  # fmt: skip
+        program("prometheus-blackbox-exporter"),
+        "--config.file",
+        str(path),
+        "--web.listen-address",
+        base.removeprefix("http://"),
+    ]
     with running(command, None, base + "/-/healthy"):
         yield base
 
 
 CASES = [
-    ("http_2xx", "/ok"), ("post", "/ok"), ("http_2xx", "/hop"), ("post", "/307"),
-    ("http_2xx", "/loop"), ("http_2xx", "/nowhere"), ("http_2xx", "/empty"),
-    ("only_302", "/hop"), ("http_2xx", "/500"), ("http_2xx", "/missing"), ("http_2xx", "/gzip"),
-    ("gzip", "/gzip"), ("gzip", "/ok"), ("http_2xx", "/chunked"), ("short", "/hang"),
-    ("http_2xx", "/close"), ("http_2xx", "/short"), ("only_ip6", "/ok"), ("small", "/ok"),
-    ("body", "/json"), ("body", "/ok"), ("body", "/500"), ("no_body", "/ok"), ("header", "/header"),
-    ("header", "/ok"), ("lax", "/ok"), ("http2", "/ok"), ("tls", "/ok"), ("no_tls", "/ok"),
-]  # fmt: skip
+    ("http_2xx", "/ok"),
+    ("post", "/ok"),
+    ("http_2xx", "/hop"),
+    ("post", "/307"),
+    ("http_2xx", "/loop"),
+    ("http_2xx", "/nowhere"),
+    ("http_2xx", "/empty"),
+    ("only_302", "/hop"),
+    ("http_2xx", "/500"),
+    ("http_2xx", "/missing"),
+    ("http_2xx", "/gzip"),
+    ("gzip", "/gzip"),
+    ("gzip", "/ok"),
+    ("http_2xx", "/chunked"),
+    ("short", "/hang"),
+    ("http_2xx", "/close"),
+    ("http_2xx", "/short"),
+    ("only_ip6", "/ok"),
+    ("small", "/ok"),
+    ("body", "/json"),
+    ("body", "/ok"),
+    ("body", "/500"),
+    ("no_body", "/ok"),
+    ("header", "/header"),
+    ("header", "/ok"),
+    ("lax", "/ok"),
+    ("http2", "/ok"),
+    ("tls", "/ok"),
+    ("no_tls", "/ok"),
+]
 TLS_CASES = [
-    ("tls", "/ok"), ("tls", "/hop"), ("no_tls", "/ok"), ("blind", "/ok"), ("http_2xx", "/ok"),
-    ("name", "/ok"), ("body", "/json"),
-]  # fmt: skip
+    ("tls", "/ok"),
+    ("tls", "/hop"),
+    ("no_tls", "/ok"),
+    ("blind", "/ok"),
+    ("http_2xx", "/ok"),
+    ("name", "/ok"),
+    ("body", "/json"),
+]
 TIMES = {"probe_dns_lookup_time_seconds", "probe_duration_seconds", "probe_http_duration_seconds"}
 
 

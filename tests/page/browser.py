@@ -53,9 +53,11 @@ class Visit:
 
     async def wide(self) -> int:
         """Return by how many pixels the page is wider than the screen."""
-        return int(await self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        ))  # fmt: skip
+        return int(
+            await self.page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+        )
 
     async def shifts(self) -> list[Any]:
         """Return every jump of the layout since the page was opened."""
@@ -78,10 +80,16 @@ def chromium() -> Iterator[str]:
     """Run Chromium until the block ends; yield where it is driven."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
-            program("chromium"), "--headless=new", "--no-sandbox", "--disable-gpu",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--remote-debugging-port=0", f"--user-data-dir={profile}",
-        ]  # fmt: skip
+            program("chromium"),
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+        ]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stderr is not None
@@ -94,14 +102,19 @@ def chromium() -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def visiting(
-    browser: Browser, base: str, *, size: tuple[int, int] = DESKTOP, scheme: Any = "light",
+    browser: Browser,
+    base: str,
+    *,
+    size: tuple[int, int] = DESKTOP,
+    scheme: Any = "light",
     script: bool = True,
-) -> AsyncIterator[Visit]:  # fmt: skip
+) -> AsyncIterator[Visit]:
     """Have a page of its own; at the end the browser must not have complained."""
     context: BrowserContext = await browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme,
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
         java_script_enabled=script,
-    )  # fmt: skip
+    )
     if script:
         await context.add_init_script(SHIFTS)
     page = await context.new_page()

@@ -15,33 +15,65 @@ async def mixed(stage: Stage) -> None:
     """Twelve services in every state there is, and incidents in each of theirs."""
     objectives = {"availability": "99.9%", "latency": {"threshold": "400ms", "target": "99%"}}
     stage.add(
-        service("stripe", provider="stripe", base_url="https://api.stripe.com", team="payments",
-                api_key="sk_test_x" * 4, name="Stripe payments", objectives=objectives,
-                metadata={"owner": "pay@example.com", "runbook": "https://runbooks.example.com"}),
+        service(
+            "stripe",
+            provider="stripe",
+            base_url="https://api.stripe.com",
+            team="payments",
+            api_key="sk_test_x" * 4,
+            name="Stripe payments",
+            objectives=objectives,
+            metadata={"owner": "pay@example.com", "runbook": "https://runbooks.example.com"},
+        ),
         service("openai", provider="openai", api_key="sk-" + "a" * 40, name="OpenAI"),
-        service("sendgrid", provider="sendgrid", api_key="SG." + "b" * 40, name="SendGrid",
-                objectives=objectives),
+        service(
+            "sendgrid",
+            provider="sendgrid",
+            api_key="SG." + "b" * 40,
+            name="SendGrid",
+            objectives=objectives,
+        ),
         service("twilio", name="Twilio", type="communication", environment="staging"),
         service("hubspot", provider="hubspot", api_key="c" * 40, name="HubSpot"),
         service("ledger", name="Ledger (internal)", base_url="https://ledger.example.com"),
         service("plausible", name="Plausible", type="analytics"),
         service("anthropic", provider="anthropic", name="Anthropic"),
-        service("search", name="Search", maintenance=[
-            {"start": "2027-01-15T07:00:00Z", "end": "2027-01-15T10:00:00Z", "reason": "disks"}]),
+        service(
+            "search",
+            name="Search",
+            maintenance=[
+                {"start": "2027-01-15T07:00:00Z", "end": "2027-01-15T10:00:00Z", "reason": "disks"}
+            ],
+        ),
         service("maps", name="Maps", enabled=False),
         service("convertkit", name="Kit"),
         service("weather", name="Weather for the very long named department of logistics"),
-    )  # fmt: skip
-    for id_ in ("openai", "sendgrid", "twilio", "hubspot", "ledger", "convertkit", "weather",
-                "stripe", "search"):  # fmt: skip
+    )
+    for id_ in (
+        "openai",
+        "sendgrid",
+        "twilio",
+        "hubspot",
+        "ledger",
+        "convertkit",
+        "weather",
+        "stripe",
+        "search",
+    ):
         stage.had(id_, [(quarter / 4, Reason.OK) for quarter in range(1, 96)])
         for place in range(20):
             stage.saw(id_, ago=(25 - place) * 60, took=0.18 + 0.05 * ((place * 7) % 5))
     stage.had("stripe", [(3.25, Reason.SERVER_ERROR), (3.0, Reason.TIMEOUT)])
     stage.had("twilio", [(quarter / 4, Reason.RATE_LIMITED) for quarter in range(30, 36)])
     for place in range(4):
-        stage.saw("stripe", Reason.SERVER_ERROR, ago=(4 - place) * 60, took=1.1, status=503,
-                  detail="not one of the expected statuses")  # fmt: skip
+        stage.saw(
+            "stripe",
+            Reason.SERVER_ERROR,
+            ago=(4 - place) * 60,
+            took=1.1,
+            status=503,
+            detail="not one of the expected statuses",
+        )
     stage.saw("openai", Reason.AUTH_INVALID, ago=720, status=401, detail="invalid_api_key")
     stage.saw("plausible", Reason.OK, ago=3 * HOUR)
     stage.results.of("plausible").stale = True
@@ -60,11 +92,22 @@ async def mixed(stage: Stage) -> None:
 async def incidents(stage: Stage) -> None:
     """One open, one taken, one resolved."""
     log = stage.incidents
-    await log.create(severity="critical", summary="Stripe payments: provider outage",
-                     by="ann", service="stripe", environment="production", provider="stripe",
-                     description="Five probes in a row failed.\nCustomers cannot pay.")  # fmt: skip
-    taken = await log.create(severity="high", summary="OpenAI: the key is rejected", by="ann",
-                             service="openai", environment="production")  # fmt: skip
+    await log.create(
+        severity="critical",
+        summary="Stripe payments: provider outage",
+        by="ann",
+        service="stripe",
+        environment="production",
+        provider="stripe",
+        description="Five probes in a row failed.\nCustomers cannot pay.",
+    )
+    taken = await log.create(
+        severity="high",
+        summary="OpenAI: the key is rejected",
+        by="ann",
+        service="openai",
+        environment="production",
+    )
     await log.acknowledge(taken.id, "ben", "asking for a new key")
     done = await log.create(severity="low", summary="HubSpot was slow", by="ann")
     await log.note(done.id, "cat", "gone after their deployment")
@@ -73,10 +116,14 @@ async def incidents(stage: Stage) -> None:
 
 def many(stage: Stage, number: int = 1000) -> None:
     """A large fleet, some of it in trouble."""
-    stage.add(*(
-        service(f"svc-{n:04}", name=f"Service {n:04}", environment=("production", "staging")[n % 2])
-        for n in range(number)
-    ))  # fmt: skip
+    stage.add(
+        *(
+            service(
+                f"svc-{n:04}", name=f"Service {n:04}", environment=("production", "staging")[n % 2]
+            )
+            for n in range(number)
+        )
+    )
     for n in range(number):
         for place in range(3):
             stage.saw(f"svc-{n:04}", ago=180 - 60 * place, took=0.05 + n % 7 / 50)

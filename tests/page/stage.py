@@ -57,14 +57,20 @@ class Stage:
         self.says: dict[str, State] = {}
         self.live = Live(
             Sources(
-                registry=self.registry, results=self.results, persistence=self.persistence,
-                incidents=self.incidents, clock=self.clock, viewers=viewers, changes=True,
+                registry=self.registry,
+                results=self.results,
+                persistence=self.persistence,
+                incidents=self.incidents,
+                clock=self.clock,
+                viewers=viewers,
+                changes=True,
                 says=lambda target: self.says.get(target.id),
-                online=lambda: self.online, refused=lambda: self.refused,
+                online=lambda: self.online,
+                refused=lambda: self.refused,
                 rotated=lambda target: self.rotated.get(target.id),
                 enabled=lambda: self.enabled,
             )
-        )  # fmt: skip
+        )
         self.base = ""
         self.session: aiohttp.ClientSession
         self.loop: asyncio.Task[None]
@@ -79,19 +85,30 @@ class Stage:
         self.registry.replace(known.values())
 
     def saw(
-        self, id_: str, reason: Reason = Reason.OK, *, ago: float = 0.0, took: float = 0.2,
-        verdict: Verdict | None = None, **more: Any,
-    ) -> None:  # fmt: skip
+        self,
+        id_: str,
+        reason: Reason = Reason.OK,
+        *,
+        ago: float = 0.0,
+        took: float = 0.2,
+        verdict: Verdict | None = None,
+        **more: Any,
+    ) -> None:
         """Take in a result."""
         share = (0.05, 0.1, 0.2, 0.6, 0.05)
         usual = {
-            "reason": reason, "duration": took, "phases": tuple(took * part for part in share),
-            "status": 200 if reason is Reason.OK else 0, "keyed": True,
-        }  # fmt: skip
+            "reason": reason,
+            "duration": took,
+            "phases": tuple(took * part for part in share),
+            "status": 200 if reason is Reason.OK else 0,
+            "keyed": True,
+        }
         result = Result(
-            service=id_, at=self.clock.now() - ago, outcome=Outcome(**{**usual, **more}),
+            service=id_,
+            at=self.clock.now() - ago,
+            outcome=Outcome(**{**usual, **more}),
             verdict=verdict or verdict_of(reason),
-        )  # fmt: skip
+        )
         self.results.of(id_).add(result, self.registry.get(id_))
         self.persistence.history.add(result)
 

@@ -46,14 +46,20 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
 ) -> None:
     vendor.on("/", answer())
     check = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
-    config = {"services": [{
-        "id": "pay", "name": "Payments", "base_url": vendor.url(), "health_check": check,
-    }]}  # fmt: skip
+    config = {
+        "services": [
+            {
+                "id": "pay",
+                "name": "Payments",
+                "base_url": vendor.url(),
+                "health_check": check,
+            }
+        ]
+    }
 
     async with running(json.dumps(config)) as client:
         await client.probed("pay")
-        async with visiting(browser, client.base) as home, \
-                visiting(browser, client.base) as one:  # fmt: skip
+        async with visiting(browser, client.base) as home, visiting(browser, client.base) as one:
             await home.go()
             await one.go("/services/pay")
             await home.until("h1", "The one service is healthy.")
@@ -273,9 +279,12 @@ async def test_an_incident_is_acknowledged_with_the_keyboard_alone(
         await stage.step()
         await visit.until("#head", "dora")
         await visit.until("#timeline", "on it")
-        html, kept = await visit.page.content(), await visit.page.evaluate(
-            "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
-        )  # fmt: skip
+        html, kept = (
+            await visit.page.content(),
+            await visit.page.evaluate(
+                "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+            ),
+        )
 
     taken = await stage.incidents.get(waiting.id)
     assert taken.acknowledged_by == "dora"
@@ -358,13 +367,24 @@ async def test_hostile_names_and_answers_run_nothing_and_stay_text(
 ) -> None:
     vendor.on("/", answer(200, f"<script>alert(3)</script>{scenes.TROUBLE}"))
     check = {
-        "interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True,
+        "interval": "1s",
+        "timeout": "1s",
+        "retries": 0,
+        "allow_private_addresses": True,
         "assertions": [{"body": True, "matches": "<b onclick=alert.5.>"}],
-    }  # fmt: skip
-    config = {"services": [{
-        "id": "evil", "name": scenes.TROUBLE, "environment": '" onfocus=alert(4) autofocus x="',
-        "team": "\u202eevil", "base_url": vendor.url(), "health_check": check,
-    }]}  # fmt: skip
+    }
+    config = {
+        "services": [
+            {
+                "id": "evil",
+                "name": scenes.TROUBLE,
+                "environment": '" onfocus=alert(4) autofocus x="',
+                "team": "\u202eevil",
+                "base_url": vendor.url(),
+                "health_check": check,
+            }
+        ]
+    }
 
     async with running(json.dumps(config)) as client:
         await client.probed("evil")

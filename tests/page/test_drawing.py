@@ -86,8 +86,12 @@ def test_phases_follow_each_other() -> None:
     bars = waterfall((0.01, 0.02, 0.03, 0.04, 0.0))
 
     assert [(bar.start, bar.width) for bar in bars] == [
-        (0.0, 100.0), (100.0, 200.0), (300.0, 300.0), (600.0, 400.0), (1000.0, 0),
-    ]  # fmt: skip
+        (0.0, 100.0),
+        (100.0, 200.0),
+        (300.0, 300.0),
+        (600.0, 400.0),
+        (1000.0, 0),
+    ]
     assert [bar.words for bar in bars] == ["10 ms", "20 ms", "30 ms", "40 ms", "0 ms"]
 
 

@@ -185,8 +185,11 @@ async def test_a_service_that_is_added_appears_and_one_removed_goes(stage: Stage
 async def test_an_incident_appears_on_every_page_that_shows_it(stage: Stage) -> None:
     stage.add(service("a"))
 
-    async with opened(stage) as home, opened(stage, "/incidents") as incidents, \
-            opened(stage, "/services/a") as one:  # fmt: skip
+    async with (
+        opened(stage) as home,
+        opened(stage, "/incidents") as incidents,
+        opened(stage, "/services/a") as one,
+    ):
         streams = (home, incidents, one)
         for stream in streams:
             await stream.next("page")

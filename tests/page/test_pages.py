@@ -53,9 +53,19 @@ async def test_home_says_it_in_one_sentence_and_shows_the_worst_first(stage: Sta
     )
     assert found.one("title").text == "(2) Service registry"
     assert rows_of(found) == [
-        "stripe", "openai", "anthropic", "plausible", "search", "hubspot", "convertkit",
-        "ledger", "sendgrid", "twilio", "weather", "maps",
-    ]  # fmt: skip
+        "stripe",
+        "openai",
+        "anthropic",
+        "plausible",
+        "search",
+        "hubspot",
+        "convertkit",
+        "ledger",
+        "sendgrid",
+        "twilio",
+        "weather",
+        "maps",
+    ]
 
 
 async def test_a_row_tells_state_latency_day_and_warning_in_words(stage: Stage) -> None:
@@ -220,8 +230,12 @@ async def test_a_service_shows_phases_failures_probes_and_budget(stage: Stage) -
 
     phases = [row.text for row in found.one(id="phases").all("tr")]
     assert phases[:5] == [
-        "resolve 55 ms", "connect 110 ms", "tls 220 ms", "processing 660 ms", "transfer 55 ms",
-    ]  # fmt: skip
+        "resolve 55 ms",
+        "connect 110 ms",
+        "tls 220 ms",
+        "processing 660 ms",
+        "transfer 55 ms",
+    ]
     failures = found.one(id="failures").one("tbody").all("tr")
     assert len(failures) == 4
     assert "server_error HTTP 503: not one of the expected statuses" in failures[0].text
@@ -255,9 +269,12 @@ async def test_the_curl_line_is_masked(stage: Stage) -> None:
 
 
 async def test_a_service_that_was_never_probed_has_a_page(stage: Stage) -> None:
-    stage.add(service("new"), service("off", enabled=False),
-              service("keyless", provider="openai"),
-              service("dry", api_key="${NO_KEY}"))  # fmt: skip
+    stage.add(
+        service("new"),
+        service("off", enabled=False),
+        service("keyless", provider="openai"),
+        service("dry", api_key="${NO_KEY}"),
+    )
 
     names = ("new", "off", "keyless", "dry")
     texts = [(await page(stage, f"/services/{id_}")).text for id_ in names]
@@ -339,9 +356,16 @@ async def test_before_any_incident_the_page_tells_where_they_come_from(stage: St
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_a_hostile_text_stays_text_on_every_page(stage: Stage, text: str) -> None:
-    stage.add(service(
-        "a", name=text, environment=text, team=text, api_key="k" * 20, metadata={"owner": text},
-    ))  # fmt: skip
+    stage.add(
+        service(
+            "a",
+            name=text,
+            environment=text,
+            team=text,
+            api_key="k" * 20,
+            metadata={"owner": text},
+        )
+    )
     stage.saw("a", Reason.BAD_BODY, detail=text)
     made = await stage.incidents.create(
         severity="high", summary=text, by=text, service="a", description=text
@@ -386,8 +410,10 @@ async def test_no_page_needs_anything_from_elsewhere_or_inline(stage: Stage) -> 
         found = await page(stage, path)
         assert not found.all("style")
         assert all(script.text == "" for script in found.all("script"))
-        loaded = [e.attributes.get("src") or e.attributes.get("href")
-                  for e in (*found.all("script"), *found.all("link"))]  # fmt: skip
+        loaded = [
+            e.attributes.get("src") or e.attributes.get("href")
+            for e in (*found.all("script"), *found.all("link"))
+        ]
         assert len(loaded) == 3
         for name in loaded:
             asset = await stage.ask(str(name))
@@ -441,8 +467,14 @@ async def test_no_key_stands_on_any_page(vendor: Vendor) -> None:
 
 async def test_all_of_it_can_be_switched_off() -> None:
     async with running("monitoring: {dashboard_enabled: false}") as client:
-        for path in ("/", "/services/a", "/incidents", "/incidents/a", "/assets/page.js",
-                     "/api/events?of=/"):  # fmt: skip
+        for path in (
+            "/",
+            "/services/a",
+            "/incidents",
+            "/incidents/a",
+            "/assets/page.js",
+            "/api/events?of=/",
+        ):
             found = await client.ask("GET", path)
             assert (found.status, found.type) == (404, "application/problem+json"), path
             assert "dashboard_enabled" in found.text

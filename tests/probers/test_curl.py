@@ -85,10 +85,19 @@ async def test_a_fresh_probe_is_never_sent_on_a_kept_connection(
 
 
 METHODS = [
-    ("GET", None, None), ("HEAD", None, None), ("DELETE", None, None), ("OPTIONS", None, None),
-    ("POST", None, "0"), ("POST", b"a=1", "3"), ("PUT", b"{}", "2"), ("PATCH", b"\0\xff", "2"),
-    ("POST", b"", "0"), ("GET", b"odd", "3"), ("DELETE", b"x", "1"), ("PUT", b"", "0"),
-]  # fmt: skip
+    ("GET", None, None),
+    ("HEAD", None, None),
+    ("DELETE", None, None),
+    ("OPTIONS", None, None),
+    ("POST", None, "0"),
+    ("POST", b"a=1", "3"),
+    ("PUT", b"{}", "2"),
+    ("PATCH", b"\0\xff", "2"),
+    ("POST", b"", "0"),
+    ("GET", b"odd", "3"),
+    ("DELETE", b"x", "1"),
+    ("PUT", b"", "0"),
+]
 
 
 @pytest.mark.parametrize(("method", "body", "length"), METHODS)
@@ -224,10 +233,14 @@ async def test_closing_twice_and_closing_unused_are_harmless() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://[::1", "http://",
-        "http://127.0.0.1:1/\0", "http://127.0.0.1:1/a b",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:x/",
+        "http://[::1",
+        "http://",
+        "http://127.0.0.1:1/\0",
+        "http://127.0.0.1:1/a b",
     ],
-)  # fmt: skip
+)
 async def test_a_url_that_cannot_be_asked_is_our_mistake(
     transport: CurlTransport, url: str
 ) -> None:

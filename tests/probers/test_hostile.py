@@ -109,7 +109,8 @@ TABLE: dict[str, tuple[Behaviour, set[Reason]]] = {
     "endless chunk extension": (endless(b"x" * 4096, CHUNKED + b"1;"), {R.TIMEOUT, R.PROTOCOL}),
     "trailers for ever": (endless(b"x-a: b\r\n", CHUNKED + b"0\r\n"), {R.PROTOCOL}),
     "unknown transfer coding": (
-        raw(head_of(200, [("Transfer-Encoding", "odd")]) + b"x"), {R.PROTOCOL, R.OK},
+        raw(head_of(200, [("Transfer-Encoding", "odd")]) + b"x"),
+        {R.PROTOCOL, R.OK},
     ),
     "endless body": (endless(b"x" * 65536, head_of(200)), {R.OK}),
     "endless announced body": (endless(b"x" * 65536, sized(10**12)), {R.OK}),
@@ -146,7 +147,7 @@ TABLE: dict[str, tuple[Behaviour, set[Reason]]] = {
     "redirect with a space": (redirect("/a b"), {R.CLIENT_ERROR, R.REDIRECT_REFUSED}),
     "nested JSON": (answer(body="[" * 60_000), {R.OK}),
     "body of NULs": (answer(body=b"\0" * 60_000), {R.OK}),
-}  # fmt: skip
+}
 
 
 @dataclass(slots=True)
@@ -224,10 +225,20 @@ async def test_a_misdeed_has_its_reason_in_time_and_stalls_nobody(
 
 @pytest.mark.parametrize(
     "misdeed",
-    ["endless body", "endless announced body", "gzip bomb", "gzip in gzip bomb",
-     "endless headers", "endless header", "trailers for ever", "endless chunk extension",
-     "1xx for ever", "bare 1xx for ever", "endless status line"],
-)  # fmt: skip
+    [
+        "endless body",
+        "endless announced body",
+        "gzip bomb",
+        "gzip in gzip bomb",
+        "endless headers",
+        "endless header",
+        "trailers for ever",
+        "endless chunk extension",
+        "1xx for ever",
+        "bare 1xx for ever",
+        "endless status line",
+    ],
+)
 async def test_what_does_not_end_is_not_kept_in_memory(
     misdeed: str, vendor: Vendor, prober: HttpProber
 ) -> None:
@@ -263,7 +274,7 @@ BODIES: dict[str, tuple[bytes | str, Assertion, bool]] = {
     "lone surrogate alone": ('{"a": "\\udfff"}', A(json="$.a", matches="^ok"), False),
     "surrogate that must not match": ('["\\ud800"]', A(json="$[0]", not_matches="ok"), True),
     "surrogate as a name": ('{"\\ud800": 1}', A(json="$.*", equals=1), True),
-    "surrogates of UTF-16": (b"\xff\xfe\"\x00\x00\xd8\"\x00", A(json="$", matches="ok"), False),
+    "surrogates of UTF-16": (b'\xff\xfe"\x00\x00\xd8"\x00', A(json="$", matches="ok"), False),
     "nested to the end": ("[" * 60_000, A(json="$..a", exists=True), False),
     "nested and closed": ("[" * 30_000 + "]" * 30_000, A(json="$..a", exists=True), False),
     "nested as far as can be read": (DEEP, A(json="$..a", exists=True), True),
@@ -285,13 +296,17 @@ BODIES: dict[str, tuple[bytes | str, Assertion, bool]] = {
     "NUL in JSON": ('{"a": "\\u0000ok"}', A(json="$.a", matches="ok$"), True),
     "NULs only": (b"\0" * 60_000, A(body=True, matches="ok"), False),
     "a pattern that explodes elsewhere": (
-        "a" * 65_000 + "!", A(body=True, matches="^(a+)+$"), False,
+        "a" * 65_000 + "!",
+        A(body=True, matches="^(a+)+$"),
+        False,
     ),
     "alternatives that explode elsewhere": (
-        "a" * 65_000 + "!", A(body=True, matches="^(a|aa|a?)+$"), False,
+        "a" * 65_000 + "!",
+        A(body=True, matches="^(a|aa|a?)+$"),
+        False,
     ),
     "nothing": (b"", A(json="$", exists=True), False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -364,7 +379,8 @@ FRAMES: dict[str, tuple[Greeting, set[Reason]]] = {
     "a reset stream": (http2(frame(3, 0, 1, b"\0\0\0\7")), {R.CONNECT, R.PROTOCOL}),
     "a status in words": (http2(frame(1, 4, 1, b"\x08\x03abc")), {R.PROTOCOL}),
     "a window beyond its bound": (
-        http2(frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2), {R.PROTOCOL},
+        http2(frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2),
+        {R.PROTOCOL},
     ),
     "an unasked push": (http2(frame(5, 4, 1, b"\0\0\0\2" + OK_HEAD)), {R.TIMEOUT, R.PROTOCOL}),
     "a head that does not end": (http2(frame(1, 0, 1, OK_HEAD)), {R.TIMEOUT}),
@@ -375,17 +391,20 @@ FRAMES: dict[str, tuple[Greeting, set[Reason]]] = {
     ),
     "settings for ever": (http2(b"", frame(4) * 100), {R.CONNECT, R.PROTOCOL, R.TIMEOUT}),
     "pings for ever": (
-        http2(b"", frame(6, 0, 0, bytes(8)) * 100), {R.CONNECT, R.PROTOCOL, R.TIMEOUT},
+        http2(b"", frame(6, 0, 0, bytes(8)) * 100),
+        {R.CONNECT, R.PROTOCOL, R.TIMEOUT},
     ),
     "continuation for ever": (
-        http2(frame(1, 0, 1, OK_HEAD), frame(9, 0, 1, LINE * 500)), {R.PROTOCOL},
+        http2(frame(1, 0, 1, OK_HEAD), frame(9, 0, 1, LINE * 500)),
+        {R.PROTOCOL},
     ),
     "1xx for ever 2": (http2(b"", frame(1, 4, 1, b"\x08\x03103" + LINE) * 50), {R.PROTOCOL}),
     "empty data for ever": (
-        http2(frame(1, 4, 1, OK_HEAD), frame(0, 0, 1) * 200), {R.PROTOCOL, R.TIMEOUT},
+        http2(frame(1, 4, 1, OK_HEAD), frame(0, 0, 1) * 200),
+        {R.PROTOCOL, R.TIMEOUT},
     ),
     "body for ever": (http2(frame(1, 4, 1, OK_HEAD), frame(0, 0, 1, b"x" * 16_000)), {R.OK}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

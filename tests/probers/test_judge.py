@@ -214,23 +214,49 @@ RULES: list[tuple[str, tuple[AnswerRule, ...], dict[str, Any], Reason, str]] = [
     ("the first of two", (BLOCKED, EXPIRED), {}, Reason.IP_BLOCKED, DOCUMENTED),
     ("one that does not hold", (NOT_HERE, PLAIN), {}, Reason.AUTH_INVALID, "status 401"),
     ("a header that is absent", (WITHOUT, PLAIN), {}, Reason.REGION_BLOCKED, DOCUMENTED),
-    ("a condition over the expected", (EXPIRED,), {"statuses": {401}}, Reason.AUTH_EXPIRED,
-     DOCUMENTED),
+    (
+        "a condition over the expected",
+        (EXPIRED,),
+        {"statuses": {401}},
+        Reason.AUTH_EXPIRED,
+        DOCUMENTED,
+    ),
     ("the expected over a plain rule", (PLAIN,), {"statuses": {401}}, Reason.OK, "status 401"),
-    ("lenient over a plain rule", (PLAIN,), {"lenient": True}, Reason.OK,
-     "status 401: it answers and asks for a key"),
+    (
+        "lenient over a plain rule",
+        (PLAIN,),
+        {"lenient": True},
+        Reason.OK,
+        "status 401: it answers and asks for a key",
+    ),
     ("a condition over lenient", (EXPIRED,), {"lenient": True}, Reason.AUTH_EXPIRED, DOCUMENTED),
-    ("the first plain rule", (PLAIN, rule(Reason.PERMISSION)), {}, Reason.AUTH_INVALID,
-     "status 401"),
-    ("rules of other statuses", (rule(Reason.MAINTENANCE, 503),), {}, Reason.AUTH_INVALID,
-     "status 401 instead of 200"),
-    ("no rule", (), {"statuses": {204, 200}}, Reason.AUTH_INVALID,
-     "status 401 instead of 200 or 204"),
-]  # fmt: skip
+    (
+        "the first plain rule",
+        (PLAIN, rule(Reason.PERMISSION)),
+        {},
+        Reason.AUTH_INVALID,
+        "status 401",
+    ),
+    (
+        "rules of other statuses",
+        (rule(Reason.MAINTENANCE, 503),),
+        {},
+        Reason.AUTH_INVALID,
+        "status 401 instead of 200",
+    ),
+    (
+        "no rule",
+        (),
+        {"statuses": {204, 200}},
+        Reason.AUTH_INVALID,
+        "status 401 instead of 200 or 204",
+    ),
+]
 
 
-@pytest.mark.parametrize(("rules", "expect", "reason", "detail"), [r[1:] for r in RULES],
-                         ids=[r[0] for r in RULES])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rules", "expect", "reason", "detail"), [r[1:] for r in RULES], ids=[r[0] for r in RULES]
+)
 def test_rules_apply_in_their_order(
     rules: tuple[AnswerRule, ...], expect: dict[str, Any], reason: Reason, detail: str
 ) -> None:
@@ -279,13 +305,26 @@ def test_an_expected_answer_without_a_key_is_still_held_to_its_assertions() -> N
 
 
 GENERIC = [
-    (100, Reason.PROTOCOL), (199, Reason.PROTOCOL), (204, Reason.BAD_BODY), (299, Reason.BAD_BODY),
-    (301, Reason.REDIRECT_REFUSED), (304, Reason.REDIRECT_REFUSED), (400, Reason.CLIENT_ERROR),
-    (401, Reason.AUTH_INVALID), (402, Reason.QUOTA_EXHAUSTED), (403, Reason.PERMISSION),
-    (404, Reason.CLIENT_ERROR), (429, Reason.RATE_LIMITED), (451, Reason.REGION_BLOCKED),
-    (499, Reason.CLIENT_ERROR), (500, Reason.SERVER_ERROR), (502, Reason.SERVER_ERROR),
-    (503, Reason.OVERLOADED), (529, Reason.OVERLOADED), (599, Reason.SERVER_ERROR),
-]  # fmt: skip
+    (100, Reason.PROTOCOL),
+    (199, Reason.PROTOCOL),
+    (204, Reason.BAD_BODY),
+    (299, Reason.BAD_BODY),
+    (301, Reason.REDIRECT_REFUSED),
+    (304, Reason.REDIRECT_REFUSED),
+    (400, Reason.CLIENT_ERROR),
+    (401, Reason.AUTH_INVALID),
+    (402, Reason.QUOTA_EXHAUSTED),
+    (403, Reason.PERMISSION),
+    (404, Reason.CLIENT_ERROR),
+    (429, Reason.RATE_LIMITED),
+    (451, Reason.REGION_BLOCKED),
+    (499, Reason.CLIENT_ERROR),
+    (500, Reason.SERVER_ERROR),
+    (502, Reason.SERVER_ERROR),
+    (503, Reason.OVERLOADED),
+    (529, Reason.OVERLOADED),
+    (599, Reason.SERVER_ERROR),
+]
 
 
 @pytest.mark.parametrize(("status", "reason"), GENERIC)
@@ -325,11 +364,19 @@ SOURCES = st.sampled_from(
 )
 OPERATORS = st.sampled_from(
     [
-        {"equals": "other"}, {"not_equals": SENTINEL}, {"in_": (1, "other")}, {"matches": "z$"},
-        {"not_matches": SENTINEL[:6]}, {"exists": True}, {"exists": False}, {"min_items": 3},
-        {"less_than": 0}, {"greater_than": 1e9}, {"type": "array"},
+        {"equals": "other"},
+        {"not_equals": SENTINEL},
+        {"in_": (1, "other")},
+        {"matches": "z$"},
+        {"not_matches": SENTINEL[:6]},
+        {"exists": True},
+        {"exists": False},
+        {"min_items": 3},
+        {"less_than": 0},
+        {"greater_than": 1e9},
+        {"type": "array"},
     ]
-)  # fmt: skip
+)
 
 
 @given(data=DATA, source=SOURCES, operator=OPERATORS, status=st.sampled_from([200, 401, 429, 500]))

@@ -34,10 +34,12 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ({"query": (("key", Secret(KEY)),)}, f"{START} {HEADERS} '{SHOWN}?key=sk-…leak'"),
     ({"query": (("a", Secret("b")), ("c", Secret("d")))}, f"{START} {HEADERS} '{SHOWN}?a=…&c=…'"),
     ({"proxy": f"http://me:{KEY}@p.example:1"}, f"{START} {HEADERS} --proxy '…' {SHOWN}"),
-    ({"tls": TlsSettings(ca_file="/c a", cert_file="/c", key_file="/k")},
-     f"{START} {HEADERS} --cacert '/c a' --cert /c --key /k {SHOWN}"),
+    (
+        {"tls": TlsSettings(ca_file="/c a", cert_file="/c", key_file="/k")},
+        f"{START} {HEADERS} --cacert '/c a' --cert /c --key /k {SHOWN}",
+    ),
     ({"tls": TlsSettings(insecure_skip_verify=True)}, f"{START} {HEADERS} --insecure {SHOWN}"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("changes", "line"), LINES)

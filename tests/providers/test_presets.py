@@ -274,9 +274,12 @@ def test_a_preset_names_its_key_and_every_variable_it_uses(name: str) -> None:
     preset = presets()[name]
     check = preset.reachability
     texts = [
-        preset.base_url, preset.health.endpoint, preset.auth.username or "",
-        check.endpoint if check else "", *preset.optional_headers.values(),
-    ]  # fmt: skip
+        preset.base_url,
+        preset.health.endpoint,
+        preset.auth.username or "",
+        check.endpoint if check else "",
+        *preset.optional_headers.values(),
+    ]
 
     used = {found for text in texts for found in re.findall(r"\$\{([A-Z0-9_]+)", text)}
 

@@ -95,8 +95,12 @@ def test_three_intervals_without_a_result_are_told_once() -> None:
     watch.add(Reason.OK, 1010)
 
     assert [watch.look(at) for at in (1010, 1100, 1100.1, 1101, 2000)] == [
-        False, False, True, False, False,
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
     assert watch.results.of("api").stale
 
 

@@ -131,9 +131,11 @@ def test_the_last_success_is_remembered() -> None:
 
 def test_since_when_the_verdict_is_the_same_is_known_and_outlives_a_restart() -> None:
     made = tally(
-        result(at=1.0), result(Reason.TIMEOUT, at=2.0), result(Reason.DNS, at=3.0),
+        result(at=1.0),
+        result(Reason.TIMEOUT, at=2.0),
+        result(Reason.DNS, at=3.0),
         result(Reason.SERVER_ERROR, at=4.0),
-    )  # fmt: skip
+    )
     again = Tally()
 
     again.restore(made.dump())

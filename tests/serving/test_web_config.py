@@ -114,7 +114,8 @@ BAD = {
     "two certificates": (tls(f"{OWN}, cert: x"), "tls_server_config.cert: give cert or cert_file"),
     "two keys": (tls(f"{OWN}, key: x"), "tls_server_config.key: give key or key_file, not both"),
     "missing certificate": (
-        tls("cert_file: no.pem, key_file: key.pem"), "cert_file: there is no such file",
+        tls("cert_file: no.pem, key_file: key.pem"),
+        "cert_file: there is no such file",
     ),
     "missing key": (tls("cert_file: cert.pem, key_file: no.pem"), "key_file: there is no such"),
     "a folder as key": (tls("cert_file: cert.pem, key_file: ."), "key_file: there is no such"),
@@ -125,7 +126,8 @@ BAD = {
     "old version": (tls(f"{OWN}, min_version: TLS11"), "must be TLS12 or TLS13; older"),
     "wrong version": (tls(f"{OWN}, max_version: TLS111"), "max_version: must be TLS12 or TLS13"),
     "versions crossed": (
-        tls(f"{OWN}, min_version: TLS13, max_version: TLS12"), "is older than min_version",
+        tls(f"{OWN}, min_version: TLS13, max_version: TLS12"),
+        "is older than min_version",
     ),
     "invented suite": (tls(f"{OWN}, cipher_suites: [TLS_A, x]"), "cipher_suites[1]: must be one"),
     "only new suites": (tls(f"{OWN}, cipher_suites: [TLS_AES_128_GCM_SHA256]"), "none of TLS 1.2"),
@@ -138,37 +140,46 @@ BAD = {
         "use RequireAndVerifyClientCert",
     ),
     "verify without ca": (
-        tls(f"{OWN}, client_auth_type: RequireAndVerifyClientCert"), "needs client_ca_file or",
+        tls(f"{OWN}, client_auth_type: RequireAndVerifyClientCert"),
+        "needs client_ca_file or",
     ),
     "any without ca": (
-        tls(f"{OWN}, client_auth_type: RequireAnyClientCert"), "a certificate is always verified",
+        tls(f"{OWN}, client_auth_type: RequireAnyClientCert"),
+        "a certificate is always verified",
     ),
     "missing ca": (tls(CLIENTS.replace("ca.pem", "no.pem")), "client_ca_file: there is no such"),
     "junk ca": (tls(CLIENTS.replace("ca.pem", "junk.pem")), "client_ca_file: holds no certificate"),
     "empty ca": (tls(CLIENTS.replace("ca.pem", "empty.pem")), "holds no certificate in PEM form"),
     "two cas": (tls(f"{CLIENTS}, client_ca: x"), "client_ca: give client_ca or client_ca_file"),
     "names without a type": (
-        tls(f"{OWN}, client_allowed_sans: [a]"), "otherwise a client without a certificate would",
+        tls(f"{OWN}, client_allowed_sans: [a]"),
+        "otherwise a client without a certificate would",
     ),
     "names if given": (
-        tls(CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
-            + ", client_allowed_sans: [a]"),
+        tls(
+            CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
+            + ", client_allowed_sans: [a]"
+        ),
         "client_allowed_sans: needs client_auth_type RequireAndVerifyClientCert",
     ),
     "other header": ("http_server_config: {headers: {Server: x}}", "this header cannot be set"),
     "frame options": (
-        "http_server_config: {headers: {X-Frame-Options: allow}}", "must be deny or sameorigin",
+        "http_server_config: {headers: {X-Frame-Options: allow}}",
+        "must be deny or sameorigin",
     ),
     "content type options": (
-        "http_server_config: {headers: {X-Content-Type-Options: sniff}}", "must be nosniff",
+        "http_server_config: {headers: {X-Content-Type-Options: sniff}}",
+        "must be nosniff",
     ),
     "header of two lines": (
-        'http_server_config: {headers: {X-XSS-Protection: "1\\nX: y"}}', "must be one line of",
+        'http_server_config: {headers: {X-XSS-Protection: "1\\nX: y"}}',
+        "must be one line of",
     ),
     "password in the clear": (f"basic_auth_users: {{alice: {SECRET}}}", "alice: must be a bcrypt"),
     "hash cut short": (f"basic_auth_users: {{alice: {HASH[:-1]}}}", "must be a bcrypt hash"),
     "cost beyond reason": (
-        f"basic_auth_users: {{alice: {HASH.replace('$10$', '$31$')}}}", "cost from 4 to 18",
+        f"basic_auth_users: {{alice: {HASH.replace('$10$', '$31$')}}}",
+        "cost from 4 to 18",
     ),
     "no password": ("basic_auth_users: {alice: ''}", "alice: must not be empty"),
     "user with a colon": (f"basic_auth_users: {{'a:b': {HASH}}}", "nobody could log in"),
@@ -178,7 +189,7 @@ BAD = {
     "negative interval": ("rate_limit: {interval: -1s, burst: 1}", "must be a duration such as 1s"),
     "no burst": ("rate_limit: {interval: 1s}", "burst: must be at least 1, or nothing"),
     "negative burst": ("rate_limit: {interval: 1s, burst: -1}", "burst: must be at least 0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "said"), BAD.values(), ids=BAD)
@@ -199,8 +210,14 @@ def test_all_mistakes_are_said_at_once(folder: Path) -> None:
 
     found = [one.partition(" ")[0] for one in mistakes(text, folder)]
 
-    assert found == ["web.yml:1:", "web.yml:2:", "web.yml:3:", "web.yml:5:", "web.yml:7:",
-                     "web.yml:9:"]  # fmt: skip
+    assert found == [
+        "web.yml:1:",
+        "web.yml:2:",
+        "web.yml:3:",
+        "web.yml:5:",
+        "web.yml:7:",
+        "web.yml:9:",
+    ]
 
 
 def test_tls_1_2_and_newer_is_what_is_offered_unless_said_otherwise(folder: Path) -> None:
@@ -294,8 +311,11 @@ def test_secrets_do_not_show_themselves(folder: Path) -> None:
 def test_the_documented_example_is_good(folder: Path) -> None:
     text = (Path(__file__).parents[2] / "config" / "README.md").read_text()
     example = text.partition("## Serving over TLS")[2].split("```yaml\n")[1].partition("```")[0]
-    for ours, theirs in (("server.crt", "cert.pem"), ("server.key", "key.pem"),
-                         ("clients-ca.crt", "ca.pem")):  # fmt: skip
+    for ours, theirs in (
+        ("server.crt", "cert.pem"),
+        ("server.key", "key.pem"),
+        ("clients-ca.crt", "ca.pem"),
+    ):
         example = example.replace(ours, theirs)
 
     web = read(example, folder)

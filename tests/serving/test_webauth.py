@@ -48,9 +48,12 @@ class Client:
         self.scheme = "https" if app.web.tls else "http"
 
     async def ask(
-        self, method: str = "GET", path: str = "/-/healthy",
-        auth: tuple[str, str] | None = None, **more: Any,
-    ) -> tuple[int, Any, str]:  # fmt: skip
+        self,
+        method: str = "GET",
+        path: str = "/-/healthy",
+        auth: tuple[str, str] | None = None,
+        **more: Any,
+    ) -> tuple[int, Any, str]:
         """Ask over a connection of its own, as user and password if there are any."""
         if auth is not None:
             coded = base64.b64encode(":".join(auth).encode()).decode()
@@ -399,9 +402,17 @@ async def test_the_right_password_is_served_and_the_same_over_and_over(folder: P
 
 @pytest.mark.parametrize(
     ("user", "password"),
-    [("alice", "Wonderland"), ("alice", ""), ("bob", "wonderland"), ("", ""), ("Alice", "x"),
-     ("alice", HASH), ("alice\0", "wonderland"), ("al", "ice:wonderland")],
-)  # fmt: skip
+    [
+        ("alice", "Wonderland"),
+        ("alice", ""),
+        ("bob", "wonderland"),
+        ("", ""),
+        ("Alice", "x"),
+        ("alice", HASH),
+        ("alice\0", "wonderland"),
+        ("al", "ice:wonderland"),
+    ],
+)
 async def test_anything_else_is_refused_and_asked_for_a_password(
     folder: Path, user: str, password: str
 ) -> None:
@@ -418,9 +429,17 @@ async def test_anything_else_is_refused_and_asked_for_a_password(
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Basic", "Basic !!!", "Basic YWxpY2U=", "Bearer YWxpY2U6d29uZGVybGFuZA==", "Basic é",
-     "Digest YWxpY2U6d29uZGVybGFuZA==", "Basic YWxpY2U6d29uZGVybGFuZA== x"],
-)  # fmt: skip
+    [
+        "",
+        "Basic",
+        "Basic !!!",
+        "Basic YWxpY2U=",
+        "Bearer YWxpY2U6d29uZGVybGFuZA==",
+        "Basic é",
+        "Digest YWxpY2U6d29uZGVybGFuZA==",
+        "Basic YWxpY2U6d29uZGVybGFuZA== x",
+    ],
+)
 async def test_a_header_that_is_no_password_is_refused(folder: Path, header: str) -> None:
     async with running(folder, USERS) as client:
         status = await client.status(headers={"Authorization": header})
@@ -432,9 +451,16 @@ async def test_every_route_is_behind_the_password_and_so_is_what_is_no_route(
     folder: Path,
 ) -> None:
     asked = [(route[0], route[1].replace("{id}", "x")) for route in ROUTES]
-    others = [("HEAD", "/metrics"), ("OPTIONS", "/"), ("GET", "/nowhere"), ("DELETE", "/metrics"),
-              ("GET", "//metrics"), ("GET", "/%2e%2e/metrics"), ("GET", "/metrics?a=/-/ready"),
-              ("PROPFIND", "/")]  # fmt: skip
+    others = [
+        ("HEAD", "/metrics"),
+        ("OPTIONS", "/"),
+        ("GET", "/nowhere"),
+        ("DELETE", "/metrics"),
+        ("GET", "//metrics"),
+        ("GET", "/%2e%2e/metrics"),
+        ("GET", "/metrics?a=/-/ready"),
+        ("PROPFIND", "/"),
+    ]
 
     async with running(folder, USERS) as client:
         for method, path in [*asked, *others]:
@@ -585,10 +611,14 @@ async def test_no_other_split_of_user_and_password_meets_what_is_remembered(
     assert passwords._digest(b"ab", b"c") != passwords._digest(b"a", b"bc")
 
     for user, password in (
-        (b"alic", b"eright"), (b"alicer", b"ight"), (b"alice\0" + hashed + b"\0right", b""),
-        (b"alice\0" + hashed, b"right"), (b"alice\0", b"right"), (b"", b"aliceright"),
+        (b"alic", b"eright"),
+        (b"alicer", b"ight"),
+        (b"alice\0" + hashed + b"\0right", b""),
+        (b"alice\0" + hashed, b"right"),
+        (b"alice\0", b"right"),
+        (b"", b"aliceright"),
         (b"alice", hashed + b"\0right"),
-    ):  # fmt: skip
+    ):
         assert not await passwords.fit(KNOWN, user, password), user
 
 
@@ -656,10 +686,13 @@ async def test_the_headers_of_the_file_are_sent_with_every_answer(folder: Path, 
 @pytest.mark.parametrize(
     ("host", "text", "warned"),
     [
-        ("127.0.0.1", "", 0), ("0.0.0.0", "", 1), ("0.0.0.0", USERS, 0), ("0.0.0.0", TLS, 0),
+        ("127.0.0.1", "", 0),
+        ("0.0.0.0", "", 1),
+        ("0.0.0.0", USERS, 0),
+        ("0.0.0.0", TLS, 0),
         ("localhost", "", 0),
     ],
-)  # fmt: skip
+)
 async def test_an_open_address_without_tls_and_passwords_is_warned_of_once(
     folder: Path, caplog: pytest.LogCaptureFixture, host: str, text: str, warned: int
 ) -> None:

@@ -34,11 +34,15 @@ async def test_a_redirect_to_another_origin_takes_nothing_along(
 @pytest.mark.parametrize(
     ("status", "method", "expected"),
     [
-        (301, "POST", ("GET", b"")), (302, "POST", ("GET", b"")), (303, "POST", ("GET", b"")),
-        (303, "PUT", ("GET", b"")), (302, "PUT", ("PUT", b"body")),
-        (307, "POST", ("POST", b"body")), (308, "PATCH", ("PATCH", b"body")),
+        (301, "POST", ("GET", b"")),
+        (302, "POST", ("GET", b"")),
+        (303, "POST", ("GET", b"")),
+        (303, "PUT", ("GET", b"")),
+        (302, "PUT", ("PUT", b"body")),
+        (307, "POST", ("POST", b"body")),
+        (308, "PATCH", ("PATCH", b"body")),
     ],
-)  # fmt: skip
+)
 async def test_a_redirect_within_the_origin_keeps_credentials(
     vendor: Vendor, status: int, method: str, expected: tuple[str, bytes]
 ) -> None:

@@ -83,10 +83,17 @@ def told(data: Any, cls: Any = Sample) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("500ms", 0.5), ("10s", 10), ("5m", 300), ("1h30m", 5400), ("30d", 2592000), ("1w", 604800),
-        ("0s", 0), ("1d12h", 129600), ("007s", 7),
+        ("500ms", 0.5),
+        ("10s", 10),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("30d", 2592000),
+        ("1w", 604800),
+        ("0s", 0),
+        ("1d12h", 129600),
+        ("007s", 7),
     ],
-)  # fmt: skip
+)
 def test_a_duration_is_a_sum_of_numbers_with_units(text: str, seconds: float) -> None:
     assert duration(text) == pytest.approx(seconds)
 
@@ -94,10 +101,29 @@ def test_a_duration_is_a_sum_of_numbers_with_units(text: str, seconds: float) ->
 @pytest.mark.parametrize(
     "text",
     [
-        "", "10", 10, 1.5, None, True, [], "s", "1.5s", "-5s", "5 s", " 5s", "5s ", "5s\n", "5S",
-        "1h30", "5sec", "٥s", "9" * 16 + "s", "9" * 5000 + "s", "1e3s",
+        "",
+        "10",
+        10,
+        1.5,
+        None,
+        True,
+        [],
+        "s",
+        "1.5s",
+        "-5s",
+        "5 s",
+        " 5s",
+        "5s ",
+        "5s\n",
+        "5S",
+        "1h30",
+        "5sec",
+        "٥s",
+        "9" * 16 + "s",
+        "9" * 5000 + "s",
+        "1e3s",
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_no_duration(text: Any) -> None:
     with pytest.raises(ValueError, match=r"^$"):
         duration(text)
@@ -106,10 +132,20 @@ def test_anything_else_is_no_duration(text: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("99.9%", 0.999), ("100%", 1.0), ("0%", 0.0), ("5 %", 0.05), (0.999, 0.999), (1, 1.0),
-        (0, 0.0), ("0.25", 0.25), (".5", 0.5), ("1", 1.0), ("1.0", 1.0), ("99.999%", 0.99999),
+        ("99.9%", 0.999),
+        ("100%", 1.0),
+        ("0%", 0.0),
+        ("5 %", 0.05),
+        (0.999, 0.999),
+        (1, 1.0),
+        (0, 0.0),
+        ("0.25", 0.25),
+        (".5", 0.5),
+        ("1", 1.0),
+        ("1.0", 1.0),
+        ("99.999%", 0.99999),
     ],
-)  # fmt: skip
+)
 def test_a_ratio_is_a_percentage_or_a_share(text: Any, value: float) -> None:
     assert ratio(text) == value
 
@@ -117,10 +153,33 @@ def test_a_ratio_is_a_percentage_or_a_share(text: Any, value: float) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "%", "101%", "-1%", "99,9%", "nan", "inf", "1_0%", "2", 1.01, -0.1, 99.9, True, False,
-        None, [], {}, math.nan, math.inf, 10**400, "50%\n", " 50%", "٥%", "1e-1", "0x1",
+        "",
+        "%",
+        "101%",
+        "-1%",
+        "99,9%",
+        "nan",
+        "inf",
+        "1_0%",
+        "2",
+        1.01,
+        -0.1,
+        99.9,
+        True,
+        False,
+        None,
+        [],
+        {},
+        math.nan,
+        math.inf,
+        10**400,
+        "50%\n",
+        " 50%",
+        "٥%",
+        "1e-1",
+        "0x1",
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_no_ratio(text: Any) -> None:
     with pytest.raises(ValueError, match=r"^$"):
         ratio(text)
@@ -129,11 +188,16 @@ def test_anything_else_is_no_ratio(text: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "https://example.com", "http://example.com:8080/a/b?c=d", "https://[2001:db8::1]:443/",
-        "https://example.com/@user", "https://example.com/a%20b", "HTTPS://EXAMPLE.COM",
-        "https://bücher.example/", "http://localhost",
+        "https://example.com",
+        "http://example.com:8080/a/b?c=d",
+        "https://[2001:db8::1]:443/",
+        "https://example.com/@user",
+        "https://example.com/a%20b",
+        "HTTPS://EXAMPLE.COM",
+        "https://bücher.example/",
+        "http://localhost",
     ],
-)  # fmt: skip
+)
 def test_a_url_is_taken_as_it_is(text: str) -> None:
     assert url(text) == text
 
@@ -141,14 +205,31 @@ def test_a_url_is_taken_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "example.com", "//example.com", "/path", "ftp://example.com", "javascript:alert(1)",
-        "https://", "https:///path", "https://user@example.com", "https://user:pw@example.com",
-        "https://example.com#x", "https://example.com/#", "https://example.com:0/",
-        "https://example.com:99999/", "https://example.com:x/", "https://exam ple.com",
-        "https://example.com\n", "https://exa\tmple.com", "https://[::1", "https://a\\@b.example",
-        None, 5, ["https://example.com"],
+        "",
+        "example.com",
+        "//example.com",
+        "/path",
+        "ftp://example.com",
+        "javascript:alert(1)",
+        "https://",
+        "https:///path",
+        "https://user@example.com",
+        "https://user:pw@example.com",
+        "https://example.com#x",
+        "https://example.com/#",
+        "https://example.com:0/",
+        "https://example.com:99999/",
+        "https://example.com:x/",
+        "https://exam ple.com",
+        "https://example.com\n",
+        "https://exa\tmple.com",
+        "https://[::1",
+        "https://a\\@b.example",
+        None,
+        5,
+        ["https://example.com"],
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_no_url(text: Any) -> None:
     with pytest.raises(ValueError):
         url(text)
@@ -157,12 +238,14 @@ def test_anything_else_is_no_url(text: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "at"),
     [
-        ("1970-01-01T00:00:00Z", 0.0), ("1970-01-01T01:00:00+01:00", 0.0),
-        ("1970-01-01 00:00:01.5Z", 1.5), ("2026-12-01T22:00:00Z", 1796162400.0),
+        ("1970-01-01T00:00:00Z", 0.0),
+        ("1970-01-01T01:00:00+01:00", 0.0),
+        ("1970-01-01 00:00:01.5Z", 1.5),
+        ("2026-12-01T22:00:00Z", 1796162400.0),
         ("0001-01-01T00:00:00+14:00", -62135647200.0),
         ("9999-12-31T23:59:59-14:00", 253402351199.0),
     ],
-)  # fmt: skip
+)
 def test_a_timestamp_is_a_time_with_its_zone(text: str, at: float) -> None:
     assert timestamp(text) == at
 
@@ -222,13 +305,25 @@ def test_a_type_without_a_schema_is_refused() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("name", "${NAME}"), ("every", "${EVERY}"), ("share", "${SHARE:-99%}"), ("where", "${URL}"),
-        ("at", "${AT}"), ("colour", "${COLOUR}"), ("mode", "${MODE}"), ("key", "${KEY}"),
-        ("inner", {"size": "${SIZE}", "factor": "${FACTOR}"}), ("codes", [200, "${CODE}"]),
-        ("flag", "${FLAG}"), ("facts", {"a": "${FACT}"}), ("where", "https://${HOST}/v1"),
-        ("every", "5m"), ("share", 0.9), ("share", None), ("where", "https://example.com"),
+        ("name", "${NAME}"),
+        ("every", "${EVERY}"),
+        ("share", "${SHARE:-99%}"),
+        ("where", "${URL}"),
+        ("at", "${AT}"),
+        ("colour", "${COLOUR}"),
+        ("mode", "${MODE}"),
+        ("key", "${KEY}"),
+        ("inner", {"size": "${SIZE}", "factor": "${FACTOR}"}),
+        ("codes", [200, "${CODE}"]),
+        ("flag", "${FLAG}"),
+        ("facts", {"a": "${FACT}"}),
+        ("where", "https://${HOST}/v1"),
+        ("every", "5m"),
+        ("share", 0.9),
+        ("share", None),
+        ("where", "https://example.com"),
     ],
-)  # fmt: skip
+)
 def test_an_editor_accepts_a_reference_wherever_the_file_may_hold_one(
     field: str, value: Any
 ) -> None:
@@ -240,11 +335,19 @@ def test_an_editor_accepts_a_reference_wherever_the_file_may_hold_one(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("every", "soon"), ("share", "much"), ("where", "there"), ("colour", "green"),
-        ("inner", {"size": "large"}), ("codes", ["ok"]), ("flag", "yes"), ("name", "UPPER"),
-        ("share", 1.5), ("inner", {"size": 10}), ("unknown", 1),
+        ("every", "soon"),
+        ("share", "much"),
+        ("where", "there"),
+        ("colour", "green"),
+        ("inner", {"size": "large"}),
+        ("codes", ["ok"]),
+        ("flag", "yes"),
+        ("name", "UPPER"),
+        ("share", 1.5),
+        ("inner", {"size": 10}),
+        ("unknown", 1),
     ],
-)  # fmt: skip
+)
 def test_an_editor_still_refuses_what_is_no_reference(field: str, value: Any) -> None:
     validator = jsonschema.Draft202012Validator(object_schema(Sample, references=True))
 
@@ -292,10 +395,19 @@ def test_the_name_of_an_unknown_field_is_shown_when_it_is_made_of_words(name: st
 @pytest.mark.parametrize(
     "name",
     [
-        SENTINEL, "sk_live_51H8xkqABCDEFG", "AKIAIOSFODNN7EXAMPLE", "ghp_16C7e42F292c6912E7710c8",
-        "a" * 33, "5up3r", "eyJhbGciOiJIUzI1NiJ9.x", "user:password", "", "pass word", "name\n",
+        SENTINEL,
+        "sk_live_51H8xkqABCDEFG",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_16C7e42F292c6912E7710c8",
+        "a" * 33,
+        "5up3r",
+        "eyJhbGciOiJIUzI1NiJ9.x",
+        "user:password",
+        "",
+        "pass word",
+        "name\n",
     ],
-)  # fmt: skip
+)
 def test_the_name_of_an_unknown_field_is_hidden_when_it_may_be_a_key(name: str) -> None:
     (what,) = told({"name": "x", name: 1})
 
@@ -308,8 +420,13 @@ def test_every_mistake_is_found_in_one_go() -> None:
     paths = {path for path, _ in check(data, object_schema(Sample))}
 
     assert paths == {
-        (), ("nmae",), ("every",), ("inner", "size"), ("parts", 1, "size"), ("parts", 2),
-    }  # fmt: skip
+        (),
+        ("nmae",),
+        ("every",),
+        ("inner", "size"),
+        ("parts", 1, "size"),
+        ("parts", 2),
+    }
 
 
 # -- values -----------------------------------------------------------------------------------
@@ -319,18 +436,39 @@ def test_build_makes_each_type_of_value() -> None:
     found: Sample = build(
         Sample,
         {
-            "name": "x", "every": "5m", "share": "99%", "where": "https://example.com",
-            "at": "1970-01-01T00:00:10Z", "colour": "blue", "mode": "slow", "key": SENTINEL,
-            "inner": {"size": 2, "factor": 3}, "parts": [{"size": 4}], "codes": [200, 204],
-            "facts": {"a": "b"}, "flag": False, "in": {"x": [1]},
+            "name": "x",
+            "every": "5m",
+            "share": "99%",
+            "where": "https://example.com",
+            "at": "1970-01-01T00:00:10Z",
+            "colour": "blue",
+            "mode": "slow",
+            "key": SENTINEL,
+            "inner": {"size": 2, "factor": 3},
+            "parts": [{"size": 4}],
+            "codes": [200, 204],
+            "facts": {"a": "b"},
+            "flag": False,
+            "in": {"x": [1]},
         },
-    )  # fmt: skip
+    )
 
     assert found == Sample(
-        name="x", every=300.0, share=0.99, where="https://example.com", at=10.0,
-        colour=Colour.BLUE, mode="slow", key=Secret(SENTINEL), inner=Inner(size=2, factor=3.0),
-        parts=(Inner(size=4),), codes=(200, 204), facts={"a": "b"}, flag=False, in_={"x": [1]},
-    )  # fmt: skip
+        name="x",
+        every=300.0,
+        share=0.99,
+        where="https://example.com",
+        at=10.0,
+        colour=Colour.BLUE,
+        mode="slow",
+        key=Secret(SENTINEL),
+        inner=Inner(size=2, factor=3.0),
+        parts=(Inner(size=4),),
+        codes=(200, 204),
+        facts={"a": "b"},
+        flag=False,
+        in_={"x": [1]},
+    )
 
 
 def test_build_leaves_out_what_is_left_out() -> None:
@@ -369,8 +507,10 @@ def test_parse_raises_every_problem_with_its_line() -> None:
         parse("every: x\nflag: maybe\n", Sample, "f.yaml")
 
     assert [(p.line, p.where) for p in caught.value.problems] == [
-        (1, "(top)"), (1, "every"), (2, "flag"),
-    ]  # fmt: skip
+        (1, "(top)"),
+        (1, "every"),
+        (2, "flag"),
+    ]
     assert str(caught.value).splitlines()[2] == "f.yaml:2: flag: must be true or false"
 
 
@@ -382,14 +522,32 @@ VARIABLES = {"A": "one", "B": "two", "EMPTY": "", "EVIL": "${A} $${A} }"}
 @pytest.mark.parametrize(
     ("text", "result"),
     [
-        ("plain", "plain"), ("", ""), ("$A", "$A"), ("$", "$"), ("}", "}"), ("{}", "{}"),
-        ("${A}", "one"), ("<${A}${B}>", "<onetwo>"), ("${A:-x}", "one"), ("${U:-x}", "x"),
-        ("${U:-}", ""), ("${EMPTY:-x}", "x"), ("${U:-${A}}", "one"), ("${U:-${V:-${B}}}", "two"),
-        ("${A:-${U}}", "one"), ("${U:-a:-b}", "a:-b"), ("${EVIL}", "${A} $${A} }"),
-        ("${U:-${EVIL}}", "${A} $${A} }"), ("$${A}", "${A}"), ("$$${A}", "$${A}"),
-        ("$${A}${A}", "${A}one"), ("${A}$${A}", "one${A}"), ("$${", "${"), ("a$${b", "a${b"),
+        ("plain", "plain"),
+        ("", ""),
+        ("$A", "$A"),
+        ("$", "$"),
+        ("}", "}"),
+        ("{}", "{}"),
+        ("${A}", "one"),
+        ("<${A}${B}>", "<onetwo>"),
+        ("${A:-x}", "one"),
+        ("${U:-x}", "x"),
+        ("${U:-}", ""),
+        ("${EMPTY:-x}", "x"),
+        ("${U:-${A}}", "one"),
+        ("${U:-${V:-${B}}}", "two"),
+        ("${A:-${U}}", "one"),
+        ("${U:-a:-b}", "a:-b"),
+        ("${EVIL}", "${A} $${A} }"),
+        ("${U:-${EVIL}}", "${A} $${A} }"),
+        ("$${A}", "${A}"),
+        ("$$${A}", "$${A}"),
+        ("$${A}${A}", "${A}one"),
+        ("${A}$${A}", "one${A}"),
+        ("$${", "${"),
+        ("a$${b", "a${b"),
     ],
-)  # fmt: skip
+)
 def test_references_are_replaced_once(text: str, result: str) -> None:
     assert expand(text, VARIABLES) == result
 
@@ -439,14 +597,38 @@ def test_defaults_nested_beyond_reason_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("true", True), ("False", False), ("null", None), ("~", None), ("", None), ("1", 1),
-        ("-7", -7), ("+7", 7), ("0", 0), ("1.5", 1.5), (".5", 0.5), ("1e3", 1000.0), ("5.", 5.0),
-        ("yes", "yes"), ("no", "no"), ("on", "on"), ("y", "y"), ("012", "012"), ("0x1f", "0x1f"),
-        ("0o7", "0o7"), ("12:30:00", "12:30:00"), ("1_000", "1_000"), (".inf", ".inf"),
-        (".nan", ".nan"), ("1e999", "1e999"), ("2026-12-01", "2026-12-01"), ("1.2.3", "1.2.3"),
-        ("9" * 30, "9" * 30), ("<<", "<<"), ("=", "="),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("1", 1),
+        ("-7", -7),
+        ("+7", 7),
+        ("0", 0),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("5.", 5.0),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("y", "y"),
+        ("012", "012"),
+        ("0x1f", "0x1f"),
+        ("0o7", "0o7"),
+        ("12:30:00", "12:30:00"),
+        ("1_000", "1_000"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("1e999", "1e999"),
+        ("2026-12-01", "2026-12-01"),
+        ("1.2.3", "1.2.3"),
+        ("9" * 30, "9" * 30),
+        ("<<", "<<"),
+        ("=", "="),
     ],
-)  # fmt: skip
+)
 def test_a_plain_scalar_is_what_it_looks_like(text: str, value: Any) -> None:
     found = resolve(text)
 
@@ -559,11 +741,20 @@ def test_a_text_beyond_all_measure_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("a: 1\nb: 'x\n", 2), ("a: 1\n\tb: 2", 2), ("a: [1\nb: 2\n", 2), ("a\x00b", 1),
-        ("a: 1\nb: \x1b[0m\n", 2), ("a: 1\n---\nb: 2", 2), ("a: *x", 1), ("a: 1\n? [b]\n: c", 2),
-        ("a: \ud800", 1), ("a: 1\nb: !!binary aGk=", 2), ("a: !!int 5", 1), ("a: 1\n<<: [1]", 2),
+        ("a: 1\nb: 'x\n", 2),
+        ("a: 1\n\tb: 2", 2),
+        ("a: [1\nb: 2\n", 2),
+        ("a\x00b", 1),
+        ("a: 1\nb: \x1b[0m\n", 2),
+        ("a: 1\n---\nb: 2", 2),
+        ("a: *x", 1),
+        ("a: 1\n? [b]\n: c", 2),
+        ("a: \ud800", 1),
+        ("a: 1\nb: !!binary aGk=", 2),
+        ("a: !!int 5", 1),
+        ("a: 1\n<<: [1]", 2),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_acceptable_yaml_is_refused_with_its_line(text: str, line: int) -> None:
     with pytest.raises(DocumentError) as caught:
         read(text)
@@ -634,22 +825,67 @@ def test_no_setting_goes_without_an_explanation() -> None:
 # -- silence ----------------------------------------------------------------------------------
 
 FIELDS = [
-    "services", "defaults", "canaries", "monitoring", "id", "provider", "base_url", "api_key",
-    "health_check", "headers", "tls", "assertions", "json", "matches", "equals", "body", "timeout",
-    "interval", "alerts", "escalate_after", "severity", "down_after", "maintenance", "start", "end",
-    "metadata", "runbook", "status_page", "component_filter", "url", "auth", "kind", "username",
-    "objectives", "availability", "latency", "additional_headers", "expected_status_codes",
-    "rate_limit", "requests_per_minute", "retry_policy", "region", "enabled", "method", "endpoint",
-]  # fmt: skip
+    "services",
+    "defaults",
+    "canaries",
+    "monitoring",
+    "id",
+    "provider",
+    "base_url",
+    "api_key",
+    "health_check",
+    "headers",
+    "tls",
+    "assertions",
+    "json",
+    "matches",
+    "equals",
+    "body",
+    "timeout",
+    "interval",
+    "alerts",
+    "escalate_after",
+    "severity",
+    "down_after",
+    "maintenance",
+    "start",
+    "end",
+    "metadata",
+    "runbook",
+    "status_page",
+    "component_filter",
+    "url",
+    "auth",
+    "kind",
+    "username",
+    "objectives",
+    "availability",
+    "latency",
+    "additional_headers",
+    "expected_status_codes",
+    "rate_limit",
+    "requests_per_minute",
+    "retry_policy",
+    "region",
+    "enabled",
+    "method",
+    "endpoint",
+]
 secrets = st.builds(
     lambda before, after: before + SENTINEL + after,
     st.sampled_from(["", "/", "https://", "$.", "(", "${", "Bearer ", "5"]),
     st.sampled_from(["", "}", "%", "s", ")", "\n", ":x", "\x00", "'"]),
 )
 scalars = st.one_of(
-    secrets, st.none(), st.booleans(), st.integers(-5, 600), st.floats(allow_nan=False),
-    st.sampled_from(["shop", "openai", "custom", "5s", "1m", "99%", "GET", "HEAD", "https://x.example"]),
-)  # fmt: skip
+    secrets,
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 600),
+    st.floats(allow_nan=False),
+    st.sampled_from(
+        ["shop", "openai", "custom", "5s", "1m", "99%", "GET", "HEAD", "https://x.example"]
+    ),
+)
 long_names = st.builds(
     lambda text: f"{SENTINEL}{text}", st.text("abcdefgh0123456789ABCDEF_-", max_size=40)
 )

@@ -12,9 +12,13 @@ from exporter.statuspages.adapters import State, path_of, read
 
 ADAPTERS = get_args(Adapter)
 UP, DEGRADED, PARTIAL, MAJOR, MAINTENANCE, UNKNOWN = (
-    State.OPERATIONAL, State.DEGRADED, State.PARTIAL_OUTAGE, State.MAJOR_OUTAGE,
-    State.MAINTENANCE, State.UNKNOWN,
-)  # fmt: skip
+    State.OPERATIONAL,
+    State.DEGRADED,
+    State.PARTIAL_OUTAGE,
+    State.MAJOR_OUTAGE,
+    State.MAINTENANCE,
+    State.UNKNOWN,
+)
 
 
 def told(adapter: str, data: Any, component_filter: str | None = None) -> State:
@@ -41,10 +45,14 @@ def statuspage(indicator: str, **components: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("indicator", "state"),
     [
-        ("none", UP), ("minor", DEGRADED), ("major", PARTIAL), ("critical", MAJOR),
-        ("maintenance", MAINTENANCE), ("catastrophic", DEGRADED),
+        ("none", UP),
+        ("minor", DEGRADED),
+        ("major", PARTIAL),
+        ("critical", MAJOR),
+        ("maintenance", MAINTENANCE),
+        ("catastrophic", DEGRADED),
     ],
-)  # fmt: skip
+)
 def test_statuspage_is_read_by_its_indicator(indicator: str, state: State) -> None:
     assert told("statuspage", statuspage(indicator)) is state
 
@@ -52,10 +60,14 @@ def test_statuspage_is_read_by_its_indicator(indicator: str, state: State) -> No
 @pytest.mark.parametrize(
     ("status", "state"),
     [
-        ("operational", UP), ("degraded_performance", DEGRADED), ("partial_outage", PARTIAL),
-        ("major_outage", MAJOR), ("under_maintenance", MAINTENANCE), ("on_fire", DEGRADED),
+        ("operational", UP),
+        ("degraded_performance", DEGRADED),
+        ("partial_outage", PARTIAL),
+        ("major_outage", MAJOR),
+        ("under_maintenance", MAINTENANCE),
+        ("on_fire", DEGRADED),
     ],
-)  # fmt: skip
+)
 def test_a_component_filter_counts_only_the_components_that_match(
     status: str, state: State
 ) -> None:
@@ -139,10 +151,13 @@ def test_instatus_is_read_by_page_and_incidents(data: dict[str, Any], state: Sta
 @pytest.mark.parametrize(
     ("word", "state"),
     [
-        ("operational", UP), ("degraded", DEGRADED), ("downtime", MAJOR),
-        ("maintenance", MAINTENANCE), ("new", DEGRADED),
+        ("operational", UP),
+        ("degraded", DEGRADED),
+        ("downtime", MAJOR),
+        ("maintenance", MAINTENANCE),
+        ("new", DEGRADED),
     ],
-)  # fmt: skip
+)
 def test_better_stack_is_read_by_its_aggregate_state(word: str, state: State) -> None:
     attributes = {"company_name": "Plausible", "aggregate_state": word}
     data = {"data": {"id": "1", "type": "status_page", "attributes": attributes}, "included": []}
@@ -153,9 +168,14 @@ def test_better_stack_is_read_by_its_aggregate_state(word: str, state: State) ->
 def google(impact: str, product: str = "Vertex Gemini API", **more: Any) -> dict[str, Any]:
     """Return an incident as in incidents.json of Google Cloud."""
     return {
-        "id": "Yr6", "number": "7", "begin": "2026-01-01T00:00:00+00:00", "severity": "medium",
-        "status_impact": impact, "affected_products": [{"title": product, "id": "Z0F"}], **more,
-    }  # fmt: skip
+        "id": "Yr6",
+        "number": "7",
+        "begin": "2026-01-01T00:00:00+00:00",
+        "severity": "medium",
+        "status_impact": impact,
+        "affected_products": [{"title": product, "id": "Z0F"}],
+        **more,
+    }
 
 
 @pytest.mark.parametrize(

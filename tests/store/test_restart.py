@@ -27,9 +27,16 @@ TARGET = service_target(
     objectives=Objectives(latency=LatencyObjective(threshold=0.8, target=0.99)),
 )
 COUNTED = (
-    "attempts", "bad", "buckets", "changes", "events", "in_a_row", "last_success",
-    "latency_sum", "reasons",
-)  # fmt: skip
+    "attempts",
+    "bad",
+    "buckets",
+    "changes",
+    "events",
+    "in_a_row",
+    "last_success",
+    "latency_sum",
+    "reasons",
+)
 
 
 def result(reason: Reason, at: float = 1000.0, **more: Any) -> Result:

@@ -190,10 +190,15 @@ class CurlTransport:
     ) -> Certificate | None:
         """Return the certificate of a chain that does not verify; nothing of ours is sent."""
         bare = Request(
-            url=request.url, method="GET", headers=(), timeout=left, proxy=request.proxy,
-            allow_private=request.allow_private, ip_version=request.ip_version,
+            url=request.url,
+            method="GET",
+            headers=(),
+            timeout=left,
+            proxy=request.proxy,
+            allow_private=request.allow_private,
+            ip_version=request.ip_version,
             tls=TlsSettings(server_name=request.tls.server_name),
-        )  # fmt: skip
+        )
         curl, transfer = self._prepare(bare, addresses, left)
         curl.setopt(pycurl.CONNECT_ONLY, 1)
         curl.setopt(pycurl.SSL_VERIFYPEER, 0)
