@@ -1,10 +1,9 @@
-"""The composition root: builds every object, owns every lifetime, knows no rule of the domain."""
+"""The composition root: builds every object, connects them, owns every lifetime."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -21,36 +20,36 @@ from exporter.api.app_keys import (
     MANAGEMENT,
     OWN,
     PERSISTENCE,
-    READY,
     RECEIVED,
+    RECONCILE,
     REGISTRY,
     RESULTS,
     SOFTWARE_VERSION,
-    SOON,
 )
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.api.multitarget import PROBING, Probing
+from exporter.api.status import READINESS, Readiness
 from exporter.clock import Clock, SystemClock
-from exporter.config import USER_AGENT, Configuration, Target
-from exporter.incidents import Counts, Escalations, IncidentLog, Peers, Reconciliation
-from exporter.log import Redaction, event
-from exporter.metrics import Exposition, OwnMetrics, incident_page
-from exporter.model import FACTS, Outcome, Result
+from exporter.config import USER_AGENT, Configuration
+from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
+from exporter.log import Redaction
+from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.multitarget import Modules, MultiTargetProber
 from exporter.page import PAGE, Live, Sources
 from exporter.probers.curl import CurlTransport
 from exporter.probers.http import HttpProber
-from exporter.registry import Change, Loader, Management, Registry, Storage
-from exporter.results import Aging, Persistence, Results
-from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks, plan_of
+from exporter.registry import Loader, Management, Overlay, Registry, Storage
+from exporter.results import Aging, History, Persistence, Recording, Results
+from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks
 from exporter.secret import Secret
-from exporter.serving import Door, WebFile, listen, set_process_limits
+from exporter.serving import WebAuth, WebFile, listen, set_process_limits
 from exporter.sessions import Sessions
-from exporter.statuspages import StatusPage, StatusPages
-from exporter.store import Store, Vault
+from exporter.statuspages import StatusPages
+from exporter.store import open_store
 
-_log = logging.getLogger(__name__)
 VERSION = metadata.version("tekup-service-registry")
+_SPARE_CONNECTIONS = 12
+"""Connections that open pages may not take: a scrape and a person's request get through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +71,9 @@ class Options:
     modules: Path | None = None
     """The modules of /probe, which is off without them."""
     alertmanagers: tuple[str, ...] = ()
-    """URLs of every peer: asked what they list, told of manual incidents."""
+    """URLs of every peer: asked what they list, sent manual incidents."""
     poll_interval: float = 30.0
-    """Seconds between two looks at what they list."""
+    """Seconds between two polls of what they list."""
     prometheus: str = ""
     """Asked once, at the start, for incidents that came and went meanwhile."""
     receiver_token: Secret | None = None
@@ -87,180 +86,154 @@ class App:
     """One running exporter."""
 
     def __init__(
-        self, options: Options, *, clock: Clock | None = None, redaction: Redaction | None = None,
+        self,
+        options: Options,
+        *,
+        clock: Clock | None = None,
+        redaction: Redaction | None = None,
         storage: Storage | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
+        """*storage* keeps services and keys where there is no directory for them."""
         self.options = options
         self.clock = clock or SystemClock()
         self.redaction = redaction or Redaction()
+        self.readiness = Readiness()
+        self.port = options.port
         self.transport = CurlTransport()
         self.prober = HttpProber(self.transport, self.clock)
-        self.modules = Modules(options.modules)
-        self.web = WebFile(options.web_config, self.clock)
-        self.results, self.registry = Results(), Registry()
         self.own = OwnMetrics(VERSION)
-        self.sessions = Sessions(self.clock, self.own.traffic.observe)
-        self.polling = Polling(self.clock)
-        self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self._page_changed)
-        self.exposition = Exposition(
-            self.results, self.own, lean=options.lean,
-            page=lambda target: self.pages.state(target.status_page),
-            rotated=lambda target: self.management.rotated.get(target.id),
-            incidents=lambda openmetrics: self._incident_pages[openmetrics],
-        )  # fmt: skip
-        self._incident_pages = (b"", b"")
-        self.canaries = Canaries((), self.prober, self.clock)
-        self.scheduler = Scheduler(
-            self.prober, self.clock, self._record, self.canaries,
-            Observer(lag=self.own.schedule_lag.observe),
-        )  # fmt: skip
-        self.store = _open_store(options, self.clock)
-        source = self.modules.beside(options.source)
-        self.loader = Loader(source, self.registry, options.environment, self.clock, self)
-        self.management = Management(
-            self.registry, self.loader, self.prober, self.clock,
-            self.store if options.data_dir else storage,
-        )  # fmt: skip
-        self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
-        self._not_ready, self._dashboard = "starting", True
-        self.port = options.port
-        self._remember()
+        self.store = open_store(options.data_dir, self.clock, options.environment)
+        self._build_registry(storage)
+        self._build_incidents()
+        self._build_results()
+        self._build_schedule()
+        self._build_page()
         self._connect()
 
-    def _remember(self) -> None:
-        """Build what outlives the process, the incident log, and what keeps it true."""
-        self.persistence = Persistence(
-            self.store, self.results, self.registry, self.clock, self._stored,
-            volatile=self.options.data_dir is None,
-        )  # fmt: skip
-        self.peers = Peers(self.options.alertmanagers, self.options.prometheus)
-        kept = self.store.incidents
+    # -- what there is -----------------------------------------------------------------------
+
+    def _build_registry(self, storage: Storage | None) -> None:
+        options = self.options
+        self.registry, self.overlay = Registry(), Overlay()
+        self.modules = Modules(options.modules)
+        self.web = WebFile(options.web_config, self.clock)
+        source = self.modules.loading_with(options.source)
+        self.loader = Loader(source, self.registry, options.environment, self.clock, self.overlay)
+        self.storage = self.store if options.data_dir else storage
+        self.management = Management(
+            self.registry, self.loader, self.prober, self.clock, self.storage
+        )
+        self.sessions = Sessions(self.clock, self.own.traffic.observe)
+
+    def _build_incidents(self) -> None:
+        options, kept = self.options, self.store.incidents
+        self.peers = Peers(options.alertmanagers, options.prometheus)
+        self.incident_metrics = IncidentMetrics(self.registry)
         self.incidents = IncidentLog(
-            kept, self.clock, show=self._show_incidents, notifies=bool(self.peers)
+            kept, self.clock, show=self.incident_metrics.show, notifies=bool(self.peers)
         )
         self.reconciliation = Reconciliation(
             self.incidents,
             kept,
             self.peers,
             self.clock,
-            told=self.own.reconciled_at.set,
-            interval=self.options.poll_interval,
-            settle=10 * self.options.poll_interval,
+            on_success=self.own.reconciled_at.set,
+            interval=options.poll_interval,
+            settle=10 * options.poll_interval,
         )
-        self.escalations = Escalations(
-            self.incidents, kept, self.clock,
-            lambda rule, result: self.own.escalations.labels(rule, result).inc(),
-        )  # fmt: skip
+        self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
 
-    def _connect(self) -> None:
-        """Let the rooms hear from each other."""
-        self.loader.overlay = self.management
+    def _build_results(self) -> None:
+        self.results, self.history = Results(), History()
+        self.polling = Polling(self.clock)
+        self.pages = StatusPages(self.transport, self.polling, USER_AGENT)
+        self.exposition = Exposition(
+            self.results,
+            self.own,
+            self.incident_metrics,
+            lean=self.options.lean,
+            page=lambda target: self.pages.state(target.status_page),
+            rotated_at=self.overlay.rotated_at,
+        )
+        self.persistence = Persistence(
+            self.store,
+            self.results,
+            self.history,
+            self.registry,
+            self.clock,
+            on_saved=self.own.storage_healthy.set,
+            volatile=self.options.data_dir is None,
+        )
+        self.recording = Recording(
+            self.registry, self.results, self.history, self.persistence, self.exposition
+        )
+        self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
+
+    def _build_schedule(self) -> None:
+        self.canaries = Canaries((), self.prober, self.clock)
+        self.scheduler = Scheduler(
+            self.prober,
+            self.clock,
+            self.recording.probe,
+            self.canaries,
+            Observer(lag=self.own.schedule_lag.observe),
+        )
         self.quotas = SideChecks(
-            "quota", lambda t: t.quota, self.prober, self.polling, self._quota_read
+            "quota", lambda t: t.quota, self.prober, self.polling, self.recording.quota
         )
         self.next_keys = SideChecks(
-            "next key", lambda t: t.next_key, self.prober, self.polling, self._next_key_read
+            "next key", lambda t: t.next_key, self.prober, self.polling, self.recording.next_key
         )
-        self.own.live.watchdog = lambda: self.incidents.watchdog_at
-        self.registry.subscribe(self._changed)
-        self.own.live.in_flight = lambda: self.scheduler.in_flight
+
+    def _build_page(self) -> None:
+        self.live = Live(
+            Sources(
+                registry=self.registry,
+                results=self.results,
+                persistence=self.persistence,
+                incidents=self.incidents,
+                clock=self.clock,
+                online=lambda: self.canaries.online,
+                refused_at=lambda: self.loader.refused_at,
+                rotated_at=self.overlay.rotated_at,
+                status_page=lambda target: self.pages.state(target.status_page),
+                enabled=lambda: self.loader.monitoring.dashboard_enabled,
+                accepts_changes=self.options.admin_token is not None,
+                viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
+            )
+        )
+
+    # -- who follows whom --------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        """Subscribe: what was loaded goes to those it configures, a change to all who keep one."""
+        self.redaction.watch(self.registry.secrets, self.modules.secrets, self.web.secrets)
+        self.loader.subscribe(lambda configuration: self.modules.activate())
+        self.loader.subscribe(lambda configuration: self.redaction.refresh())
+        self.loader.subscribe(self.canaries.follow)
+        self.pages.subscribe(self.recording.status_page)
+        for follower in (
+            self.results.follow,
+            self.history.follow,
+            self.own.traffic.follow,
+            self.sessions.follow,
+            self.incident_metrics.follow,
+            lambda change: self.redaction.refresh(),
+            lambda change: self.pages.set_pages(self.registry.status_pages()),
+            lambda change: self.quotas.set_targets(self.registry),
+            lambda change: self.next_keys.set_targets(self.registry),
+            self.exposition.follow,
+            self.scheduler.follow,
+        ):
+            self.registry.subscribe(follower)
         self.own.traffic.known = self.registry.__contains__
-        self.own.live.network = lambda: self.canaries.states
-        self.own.live.services = lambda: self.exposition.statuses
-        self.live = Live(Sources(
-            registry=self.registry, results=self.results, persistence=self.persistence,
-            incidents=self.incidents, clock=self.clock, online=lambda: self.canaries.online,
-            refused=lambda: self.loader.refused_at,
-            rotated=lambda target: self.management.rotated.get(target.id),
-            says=lambda target: self.pages.state(target.status_page),
-            enabled=lambda: self._dashboard, changes=self.options.admin_token is not None,
-            viewers=max(1, self.options.connections - 12),  # a scrape gets through
-        ))  # fmt: skip
-
-    # -- what happened -----------------------------------------------------------------------
-
-    def loaded(self, configuration: Configuration) -> None:
-        """Take over what a configuration says beside its services."""
-        self.modules.place()
-        self._redact()
-        self.canaries.replace(tuple(map(plan_of, configuration.canaries)))
-        self._dashboard = configuration.monitoring.dashboard_enabled
-        self.own.reload_ok.set(1)
-        self.own.reload_at.set(self.clock.now())
-
-    def _stored(self, well: bool) -> None:
-        self.own.storage_healthy.set(well)
-
-    def failed(self) -> None:
-        """Note that the last load failed."""
-        self.own.reload_ok.set(0)
-
-    def _changed(self, change: Change) -> None:
-        for target in change.removed:
-            self.scheduler.drop(target.id)
-            self.results.forget(target.id)
-            self.persistence.history.forget(target.id)
-            self.exposition.drop(target.id)
-            self.own.traffic.drop(target.id)
-            self.sessions.drop(target.id)
-        if change.removed:
-            self._show_incidents(self.incidents.counts)
-        self._redact()
-        self.pages.use({t.status_page for t in self.registry if t.status_page and t.enabled})
-        self.quotas.use(self.registry)
-        self.next_keys.use(self.registry)
-        for target in (*change.added, *change.changed):
-            self.exposition.put(target)
-        self.scheduler.put((*change.added, *change.changed))
-
-    def _redact(self) -> None:
-        known = [secret for target in self.registry for secret in target.secrets()]
-        self.redaction.replace([*known, *self.modules.secrets(), *self.web.secrets()])
-
-    def _record(self, target: Target, result: Result) -> None:
-        tally = self.results.of(target.id)
-        before = tally.last
-        tally.add(result, target, counted=not target.in_maintenance(result.at))
-        self.exposition.refresh(target)
-        self.persistence.history.add(result)
-        changed = before is None or before.reason is not result.reason
-        if changed or not result.success:
-            self.persistence.soon(target.id)
-        if changed or _log.isEnabledFor(logging.DEBUG):
-            event(
-                _log, "state changed" if changed else "probed",
-                level=logging.INFO if changed else logging.DEBUG,
-                service=target.id, provider=target.provider, reason=result.reason,
-                verdict=result.verdict, detail=result.outcome.detail,
-            )  # fmt: skip
-
-    def _show_incidents(self, counts: Counts) -> None:
-        known = self.registry.__contains__
-        self._incident_pages = (
-            incident_page(counts, known, openmetrics=False),
-            incident_page(counts, known, openmetrics=True),
+        self.own.watch(
+            scheduler=self.scheduler,
+            canaries=self.canaries,
+            loader=self.loader,
+            incidents=self.incidents,
+            statuses=self.exposition.statuses,
         )
-
-    def _page_changed(self, page: StatusPage) -> None:
-        for target in self.registry:
-            if target.status_page == page:
-                self.exposition.refresh(target)
-
-    def _quota_read(self, target: Target, outcome: Outcome) -> None:
-        if outcome.quotas and target.id in self.registry:
-            tally = self.results.of(target.id)
-            tally.quotas = {**tally.quotas, **outcome.quotas}
-            self.exposition.refresh(target)
-
-    def _next_key_read(self, target: Target, outcome: Outcome) -> None:
-        if target.id not in self.registry:
-            return
-        tally, valid = self.results.of(target.id), FACTS[outcome.reason].key_valid
-        if valid != tally.next_key_valid:
-            level = logging.WARNING if valid is False else logging.INFO
-            event(_log, "next key checked", level=level, service=target.id, valid=valid)
-        tally.next_key_valid = valid
-        self.exposition.refresh(target)
 
     # -- lifetimes ---------------------------------------------------------------------------
 
@@ -274,20 +247,25 @@ class App:
         self.web.load()
         self.prepare()
         runner = web.AppRunner(
-            self._application(), access_log=None, keepalive_timeout=self.options.head_seconds,
+            self._application(),
+            access_log=None,
+            keepalive_timeout=self.options.head_seconds,
             shutdown_timeout=2.0,
-        )  # fmt: skip
+        )
         await runner.setup()
         try:
             async with contextlib.AsyncExitStack() as stack:
                 server = await listen(
-                    runner, self.web, (self.options.host, self.options.port),
-                    connections=self.options.connections, head=self.options.head_seconds,
-                )  # fmt: skip
+                    runner,
+                    self.web,
+                    (self.options.host, self.options.port),
+                    connections=self.options.connections,
+                    head=self.options.head_seconds,
+                )
                 stack.callback(server.close)
                 self.port = server.sockets[0].getsockname()[1]
                 self.web.warn_if_open([one.getsockname()[0] for one in server.sockets])
-                self._not_ready = ""
+                self.readiness.set_ready()
                 started(self)
                 await self.work(stop)
         finally:
@@ -301,7 +279,8 @@ class App:
             SettingsError: the configuration is wrong.
         """
         set_process_limits()
-        self.management.restore()
+        if self.storage is not None:
+            self.overlay.restore(self.storage)
         self.persistence.restore()
         self.loader.load()
 
@@ -319,11 +298,17 @@ class App:
         others = [
             asyncio.create_task(loop)
             for loop in (
-                self.persistence.run(), self.reconciliation.run(), self.canaries.run(),
-                self.polling.run(), self.loader.watch_keys(), self.aging.run(), self._measure_lag(),
-                self.live.run(), self.exposition.run(self.clock),
+                self.persistence.run(),
+                self.reconciliation.run(),
+                self.canaries.run(),
+                self.polling.run(),
+                self.loader.watch_keys(),
+                self.aging.run(),
+                self.own.measure_loop_lag(self.clock),
+                self.live.run(),
+                self.exposition.run(self.clock),
             )
-        ]  # fmt: skip
+        ]
         stopped = asyncio.create_task(stop.wait())
         try:
             done, _ = await asyncio.wait(
@@ -332,18 +317,12 @@ class App:
             for task in done:
                 task.result()
         finally:
-            self._not_ready = "stopping"
+            self.readiness.set_not_ready("stopping")
             self.scheduler.stop()
             for task in (stopped, *others):
                 task.cancel()
             await asyncio.gather(probing, stopped, *others, return_exceptions=True)
             await self.persistence.save()
-
-    async def _measure_lag(self) -> None:
-        while True:
-            before = self.clock.tick()
-            await self.clock.sleep(0.1)
-            self.own.loop_lag.observe(max(0.0, self.clock.tick() - before - 0.1))
 
     def _application(self) -> web.Application:
         application = make_application()
@@ -351,24 +330,15 @@ class App:
         application[REGISTRY], application[RESULTS] = self.registry, self.results
         application[LOADER], application[MANAGEMENT] = self.loader, self.management
         application[SOFTWARE_VERSION] = VERSION
-        application[INCIDENTS], application[SOON] = self.incidents, self.reconciliation.soon
-        application[RECEIVED] = lambda result: self.own.messages.labels(result).inc()
+        application[INCIDENTS] = self.incidents
+        application[RECONCILE] = self.reconciliation.schedule_round
+        application[RECEIVED] = self.own.count_message
         application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries
         prober = MultiTargetProber(self.transport, self.clock)
         application[PROBING] = Probing(self.modules, prober, USER_AGENT)
-        application[PAGE] = self.live
-        application[READY] = lambda: self._not_ready
+        application[PAGE], application[READINESS] = self.live, self.readiness
         application[ADMIN_TOKEN] = self.options.admin_token
         application[RECEIVER_TOKEN] = self.options.receiver_token
         if self.options.web_config is not None:
-            Door(self.web, self.clock).install(application)
+            WebAuth(self.web, self.clock).install(application)
         return application
-
-
-def _open_store(options: Options, clock: Clock) -> Store:
-    if options.data_dir is None:
-        return Store.in_memory(clock)
-    store = Store.open(options.data_dir, clock, Vault.from_environment(options.environment))
-    if store.moved_aside is not None:
-        event(_log, "damaged database moved aside", level=logging.ERROR, to=store.moved_aside)
-    return store

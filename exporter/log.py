@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -25,6 +26,15 @@ class Redaction:
 
     def __init__(self) -> None:
         self._values: list[str] = []
+        self._sources: list[Callable[[], Iterable[Secret]]] = []
+
+    def watch(self, *sources: Callable[[], Iterable[Secret]]) -> None:
+        """Take the secrets from *sources* at every `refresh`."""
+        self._sources += sources
+
+    def refresh(self) -> None:
+        """Know exactly the secrets that there are now."""
+        self.replace([secret for source in self._sources for secret in source()])
 
     def replace(self, secrets: list[Secret]) -> None:
         """Know exactly *secrets* from now on; values under 8 characters would hit common words."""

@@ -92,7 +92,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/cli/asking.py",  # sends the admin token to the exporter
         "exporter/cli/remote.py",  # sends key and admin token to the exporter
         "exporter/library/registry.py",  # get_service_config(mask=False), for the caller itself
-        "exporter/registry/management.py",  # what is kept like a key
+        "exporter/registry/overlay.py",  # what is kept like a key
         "exporter/config/targets.py",  # builds the credentials
         "exporter/log.py",  # knows what to strike out
         "exporter/multitarget/modules.py",  # the same for /probe

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from exporter.api.app_keys import EXPOSITION, OWN
-from exporter.metrics import OPENMETRICS, TEXT
+from exporter.textformat import OPENMETRICS, TEXT
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from exporter.api.app_keys import AUDIT, PERSISTENCE, REGISTRY
 from exporter.api.bodies import page_size
-from exporter.results.history import WIDTH, Bucket
+from exporter.results.history import WIDTH_SECONDS, Bucket
 
 
 async def day(request: web.Request) -> web.Response:
@@ -17,7 +17,11 @@ async def day(request: web.Request) -> web.Response:
     target = request.app[REGISTRY].get(request.match_info["id"])
     rows = await request.app[PERSISTENCE].day(target.id)
     return web.json_response(
-        {"service": target.id, "width_seconds": WIDTH, "buckets": [_told(row) for row in rows]}
+        {
+            "service": target.id,
+            "width_seconds": WIDTH_SECONDS,
+            "buckets": [_told(row) for row in rows],
+        }
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from exporter.api.app_keys import INCIDENTS, RECEIVED, REGISTRY, SOON, Json
+from exporter.api.app_keys import INCIDENTS, RECEIVED, RECONCILE, REGISTRY, Json
 from exporter.api.bodies import BodyError, json_object, only, page_size, text_field
 from exporter.api.guard import problem
 from exporter.incidents import SEVERITIES, Incident, IncidentStatus, Query
@@ -74,7 +74,7 @@ async def create(request: web.Request) -> web.Response:
         by=_bounded(body, "by", _LONGEST_NAME),
         **given,
     )
-    request.app[SOON]()
+    request.app[RECONCILE]()
     headers = {"Location": f"/api/incidents/{incident.id}"}
     kept = await request.app[INCIDENTS].get(incident.id)
     return web.json_response(incident_of(kept), status=201, headers=headers)
@@ -98,7 +98,7 @@ async def resolve(request: web.Request) -> web.Response:
     """End an incident; only an alert that begins later opens it again."""
     by, note = await _word(request)
     ended = await request.app[INCIDENTS].resolve(_id(request), by, note)
-    request.app[SOON]()
+    request.app[RECONCILE]()
     return web.json_response(incident_of(ended))
 
 
@@ -125,7 +125,7 @@ async def receive(request: web.Request) -> web.Response:
         raise
     count("ok")
     if message.get("truncatedAlerts"):
-        request.app[SOON]()
+        request.app[RECONCILE]()
     return web.json_response({"changed": changed})
 
 

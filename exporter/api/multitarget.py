@@ -27,9 +27,10 @@ from exporter.multitarget import (
     hostname_mistake,
     make_check,
 )
-from exporter.multitarget.families import TEXT, exposition
+from exporter.multitarget.families import exposition
 from exporter.probers import Answer
 from exporter.secret import Secret
+from exporter.textformat import TEXT
 
 OFFSET = 0.5
 DEFAULT_MODULE = "http_2xx"

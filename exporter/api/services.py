@@ -143,7 +143,7 @@ def _described(request: web.Request, target: Target) -> Json:
         "key": {
             "configured": target.key_configured,
             "masked": target.key.masked() if target.key else None,
-            "rotated_at": management.rotated.get(target.id),
+            "rotated_at": request.app[LOADER].overlay.rotated_at(target.id),
             "next_valid": request.app[RESULTS].of(target.id).next_key_valid,
         },
         "curl": curl_line(target.endpoint) if target.endpoint else None,

@@ -6,7 +6,7 @@ import json
 
 from aiohttp import web
 
-from exporter.api.app_keys import LOADER, READY, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import LOADER, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
 from exporter.clock import in_slices
 from exporter.config import Target
@@ -16,6 +16,24 @@ from exporter.results import Status, Tally, status_of
 _WORST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
 
 
+class Readiness:
+    """Whether requests may be sent to us, and why not."""
+
+    def __init__(self) -> None:
+        self.why_not = "starting"
+
+    def set_ready(self) -> None:
+        """Note that the configuration is loaded and the port is open."""
+        self.why_not = ""
+
+    def set_not_ready(self, why: str) -> None:
+        """Note that no more requests should come."""
+        self.why_not = why
+
+
+READINESS: web.AppKey[Readiness] = web.AppKey("READINESS", Readiness)
+
+
 async def healthy(request: web.Request) -> web.Response:
     """Answer while the process lives; no provider's fault is ours."""
     return web.Response(text="Service registry is healthy.\n")
@@ -23,8 +41,7 @@ async def healthy(request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 once the configuration is loaded and until shutdown begins."""
-    why = request.app[READY]()
-    if why:
+    if why := request.app[READINESS].why_not:
         return web.Response(status=503, text=f"Service registry is not ready: {why}.\n")
     return web.Response(text="Service registry is ready.\n")
 

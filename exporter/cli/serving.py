@@ -16,11 +16,11 @@ from exporter.app import VERSION, App, Options
 from exporter.cli.sources import sharded, source_of
 from exporter.cli.usage import UsageError
 from exporter.log import configure
-from exporter.registry import Change
+from exporter.registry import RegistryChange
 from exporter.secret import Secret, SecretError, environment, read_key_file
 from exporter.store import StoreError
 
-MANY = 500
+MANY_SERVICES = 500
 """Services loaded at once whose walk by the cycle collector would be felt (12 ms)."""
 
 
@@ -75,13 +75,13 @@ async def serve(app: App, started: Callable[[App], None]) -> None:
     await app.run(stop, started)
 
 
-def _settle(change: Change) -> None:
+def _settle(change: RegistryChange) -> None:
     """Take what was just loaded out of the cycle collector's sight: it stays.
 
     Walking 10,000 services holds the loop, and so every running probe, for a quarter of a second,
     about once a minute. What is dropped later is still freed by its reference count.
     """
-    if len(change.added) + len(change.changed) >= MANY:
+    if len(change.current) >= MANY_SERVICES:
         gc.collect(1)
         gc.freeze()
 

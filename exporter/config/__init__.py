@@ -14,7 +14,7 @@ from exporter.config.merge import merged
 from exporter.config.requests import USER_AGENT, canary_endpoint
 from exporter.config.shown import shown_declaration
 from exporter.config.targets import make_target
-from exporter.config.thresholds import Threshold
+from exporter.config.thresholds import Threshold, ThresholdKind
 from exporter.config.values import SideRequest, Target
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "SideRequest",
     "Target",
     "Threshold",
+    "ThresholdKind",
     "canary_endpoint",
     "check_patch",
     "file_schema",

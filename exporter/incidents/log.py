@@ -68,11 +68,11 @@ class IncidentStorage(Protocol):
     def counts(self, settled: float) -> Counts:
         """Return what metrics tell; times to resolve of those that ended before *settled*."""
 
-    def note_heard(self, what: str, at: float) -> None:
-        """Remember when *what* was heard last."""
+    def note_contact(self, what: str, at: float) -> None:
+        """Remember that *what* came, or was asked, at the Unix time *at*."""
 
-    def heard(self, what: str) -> float | None:
-        """Return when that was."""
+    def last_contact(self, what: str) -> float | None:
+        """Return when that was last; None if never."""
 
     def actions_done(self, id_: str) -> Collection[str]:
         """Return the names of the escalation rules that ran for an incident."""
@@ -100,7 +100,7 @@ class IncidentLog:
         self._listeners: list[Listener] = []
         self.counts = Counts()
         """What metrics tell, as of the last change or `refresh`."""
-        self.watchdog_at: float | None = storage.heard(WATCHDOG)
+        self.watchdog_at: float | None = storage.last_contact(WATCHDOG)
         """When Alertmanager last said that the whole chain is alive."""
 
     def subscribe(self, listener: Listener) -> None:
@@ -119,7 +119,7 @@ class IncidentLog:
         alerts = from_webhook(message)
         if any(alert.labels.get("alertname") == WATCHDOG and alert.firing for alert in alerts):
             self.watchdog_at = self._clock.now()
-            await asyncio.to_thread(self._storage.note_heard, WATCHDOG, self.watchdog_at)
+            await asyncio.to_thread(self._storage.note_contact, WATCHDOG, self.watchdog_at)
         changes = await self.fold(alerts, Source.WEBHOOK, self._clock.now())
         return len({change.incident.id for change in changes})
 

@@ -21,10 +21,10 @@ from exporter.incidents.peers import Peers
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
-INTERVAL = 30.0
-SETTLE = 300.0
+INTERVAL_SECONDS = 30.0
+SETTLE_SECONDS = 300.0
 """Seconds after its start in which what Alertmanager does not list means nothing."""
-VALID = 300.0
+VALID_SECONDS = 300.0
 """Seconds for which a manual incident holds without being told again."""
 _STEP = 15.0
 _LONGEST = 86_400.0
@@ -42,18 +42,19 @@ class Reconciliation:
         peers: Peers,
         clock: Clock,
         *,
-        interval: float = INTERVAL,
-        settle: float = SETTLE,
-        told: Callable[[float], None] = lambda at: None,
+        interval: float = INTERVAL_SECONDS,
+        settle: float = SETTLE_SECONDS,
+        on_success: Callable[[float], None] = lambda at: None,
     ) -> None:
+        """*on_success* is called with the Unix time of every poll that Alertmanager answered."""
         self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
-        self._interval, self._settle, self._told = interval, settle, told
+        self._interval, self._settle, self._on_success = interval, settle, on_success
         self._wanted = asyncio.Event()
         self._due: float | None = None
         """When a gap is to be filled; None without one."""
 
-    def soon(self) -> None:
-        """Have the next round begin now: something is to be told, or a message was cut."""
+    def schedule_round(self) -> None:
+        """Begin the next round now: something is to be reported, or a message was cut short."""
         self._wanted.set()
 
     async def run(self) -> None:
@@ -87,15 +88,15 @@ class Reconciliation:
         complete = found.uptime > self._settle
         await self._incidents.fold(found.alerts, Source.POLL, now, complete=complete)
         if not await self._gap_is_open(now):
-            await asyncio.to_thread(self._storage.note_heard, _POLLED, now)
-        self._told(now)
+            await asyncio.to_thread(self._storage.note_contact, _POLLED, now)
+        self._on_success(now)
 
     async def _gap_is_open(self, now: float) -> bool:
         """Return whether time in which nobody could be asked is still to be filled."""
         if not self._peers.knows_prometheus:
             return False
         if self._due is None:
-            last = await asyncio.to_thread(self._storage.heard, _POLLED)
+            last = await asyncio.to_thread(self._storage.last_contact, _POLLED)
             if last is None or now - last < max(2 * self._interval, _SHORTEST_GAP):
                 return False
             self._due = now + 3 * _STEP  # by then Prometheus shows what ended until now as ended
@@ -107,12 +108,12 @@ class Reconciliation:
     async def _report(self) -> None:
         """Tell Alertmanager of every manual incident, and for a while of those just resolved."""
         now = self._clock.now()
-        manual = await self._incidents.manual(now - VALID)
+        manual = await self._incidents.manual(now - VALID_SECONDS)
         for one in manual:
             if one.resolved_at is not None:
-                await self._peers.report([_told(one)], max(one.resolved_at, one.started_at))
+                await self._peers.report([_as_alert(one)], max(one.resolved_at, one.started_at))
         lasting = [one for one in manual if one.resolved_at is None]
-        taken = await self._peers.report([_told(one) for one in lasting], now + VALID)
+        taken = await self._peers.report([_as_alert(one) for one in lasting], now + VALID_SECONDS)
         for one in lasting if taken else ():
             if not any(entry.kind is Kind.NOTIFIED for entry in one.timeline):
                 await self._incidents.tell(one.id, Kind.NOTIFIED, "", "Alertmanager has it")
@@ -123,7 +124,7 @@ class Reconciliation:
         Return whether that is done; it is not while Prometheus does not answer.
         """
         now = self._clock.now()
-        last = await asyncio.to_thread(self._storage.heard, _POLLED)
+        last = await asyncio.to_thread(self._storage.last_contact, _POLLED)
         if last is None:
             return True
         series = await self._peers.fired(max(last, now - _LONGEST), now, _STEP)
@@ -135,7 +136,7 @@ class Reconciliation:
         return True
 
 
-def _told(incident: Incident) -> tuple[Mapping[str, str], Mapping[str, str], float]:
+def _as_alert(incident: Incident) -> tuple[Mapping[str, str], Mapping[str, str], float]:
     given = {
         "alertname": MANUAL,
         "category": "manual",

@@ -56,7 +56,7 @@ class Incidents:
         made = await self._app.incidents.create(
             severity=severity, summary=summary, description=description, by=by or self._who, **about
         )
-        self._app.reconciliation.soon()
+        self._app.reconciliation.schedule_round()
         return incident_of(await self._app.incidents.get(made.id))
 
     def add_escalation_rule(self, name: str, condition: Condition, action: Action) -> None:
@@ -102,7 +102,7 @@ class Incidents:
             UnknownIncidentError: there is none of that id.
         """
         ended = await self._app.incidents.resolve(incident, by, note)
-        self._app.reconciliation.soon()
+        self._app.reconciliation.schedule_round()
         return incident_of(ended)
 
     async def add_note(self, incident: str, by: str, note: str) -> Json:

@@ -1,16 +1,15 @@
-"""Results as Prometheus metrics: the only room that spells a metric's name. Keeps no state."""
+"""Results as Prometheus metrics: a name is in its `Family`, and the lines are kept rendered."""
 
-from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.families import FAMILIES
-from exporter.metrics.incidents import INCIDENT_FAMILIES, incident_page
+from exporter.metrics.incidents import INCIDENT_FAMILIES, IncidentMetrics, incident_page
 from exporter.metrics.own import OwnMetrics
 
 __all__ = [
     "FAMILIES",
     "INCIDENT_FAMILIES",
-    "OPENMETRICS",
-    "TEXT",
     "Exposition",
+    "IncidentMetrics",
     "OwnMetrics",
     "incident_page",
 ]

@@ -16,23 +16,24 @@ from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.config import Target
-from exporter.metrics.families import FAMILIES, Family, When
-from exporter.metrics.lines import View, escape, state_of
+from exporter.metrics.families import FAMILIES, When
+from exporter.metrics.incidents import IncidentMetrics
+from exporter.metrics.lines import Registered, ServiceState, Snapshot, state_of
 from exporter.metrics.own import OwnMetrics
+from exporter.registry import RegistryChange
 from exporter.results import Results, status_of
 from exporter.statuspages import State
+from exporter.textformat import head, labelled
 
 _log = logging.getLogger(__name__)
-SLICE = 96 * 1024
-"""Bytes that are joined before the loop runs again: a tenth of a millisecond."""
-CHUNK = 512 * 1024
-RENDERED = 16
+SLICE_BYTES = 96 * 1024
+"""Joined before the loop runs again: a tenth of a millisecond."""
+CHUNK_BYTES = 512 * 1024
+SLICE_RENDERED = 16
 """Services that are rendered before the loop runs again: a third of a millisecond."""
-EVERY = 2.0
-"""Seconds from a result to its lines at most, so that a scrape finds little left to render. Many
-at once cost half of what each costs by itself between two probes."""
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+RENDER_SECONDS = 2.0
+"""From a result to its lines at most, so that a scrape finds little left to render. Many at once
+cost half of what each costs by itself between two probes."""
 _OFTEN = tuple(i for i, family in enumerate(FAMILIES) if family.when is When.RESULT)
 _CHANGING = tuple(i for i, family in enumerate(FAMILIES) if family.when is not When.TARGET)
 
@@ -43,7 +44,7 @@ class _Row:
 
     labels: str
     lines: list[bytes]
-    state: tuple[object, ...] = ()
+    state: ServiceState | None = None
     status: str = ""
 
 
@@ -54,14 +55,15 @@ class Exposition:
         self,
         results: Results,
         own: OwnMetrics,
+        incidents: IncidentMetrics,
         *,
         lean: bool = False,
         page: Callable[[Target], State | None] = lambda target: None,
-        rotated: Callable[[Target], float | None] = lambda target: None,
-        incidents: Callable[[bool], bytes] = lambda openmetrics: b"",
+        rotated_at: Callable[[str], float | None] = lambda service: None,
     ) -> None:
-        self._results, self._own, self._lean, self._page = results, own, lean, page
-        self._rotated, self._incidents = rotated, incidents
+        """*page* is what a provider's status page says, *rotated_at* when a key was rotated."""
+        self._results, self._own, self._incidents = results, own, incidents
+        self._lean, self._page, self._rotated_at = lean, page, rotated_at
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
         self._changed: dict[str, Target] = {}
@@ -72,15 +74,12 @@ class Exposition:
 
     def put(self, target: Target) -> None:
         """Render every line of *target*, for a new or changed one."""
-        labels = (
-            f'service="{target.id}",environment="{escape(target.environment)}",'
-            f'provider="{target.provider}"'
+        labels = labelled(
+            service=target.id, environment=target.environment, provider=target.provider
         )
         row = self._rows.setdefault(target.id, _Row(labels, [b""] * len(FAMILIES)))
         row.labels = labels
-        view = self._view(row, target)
-        row.state = state_of(view)
-        self._render(row, range(len(FAMILIES)), view)
+        self._render(row, range(len(FAMILIES)), self._snapshot(row, target))
         self._changed.pop(target.id, None)
 
     def refresh(self, target: Target) -> None:
@@ -91,13 +90,13 @@ class Exposition:
     async def run(self, clock: Clock) -> None:
         """Render what has changed, now and then, until cancelled."""
         while True:
-            await clock.sleep(EVERY)
+            await clock.sleep(RENDER_SECONDS)
             await self.settle()
 
     async def settle(self) -> None:
         """Render what has changed; the loop runs in between."""
         while self._changed:
-            for _ in range(min(RENDERED, len(self._changed))):
+            for _ in range(min(SLICE_RENDERED, len(self._changed))):
                 service, target = self._changed.popitem()
                 try:
                     self._refresh(target)
@@ -108,10 +107,15 @@ class Exposition:
 
     def _refresh(self, target: Target) -> None:
         row = self._rows[target.id]
-        view = self._view(row, target)
-        state = state_of(view)
-        self._render(row, _OFTEN if state == row.state else _CHANGING, view)
-        row.state = state
+        snapshot = self._snapshot(row, target)
+        self._render(row, _OFTEN if snapshot.state == row.state else _CHANGING, snapshot)
+
+    def follow(self, change: RegistryChange) -> None:
+        """Render what was added or changed; forget the lines of what was removed."""
+        for target in change.removed:
+            self.drop(target.id)
+        for target in change.current:
+            self.put(target)
 
     def drop(self, service: str) -> None:
         """Forget every line of *service*."""
@@ -127,30 +131,30 @@ class Exposition:
             (self._maintenance.add if active else self._maintenance.discard)(target.id)
             self.refresh(target)
 
-    def _view(self, row: _Row, target: Target) -> View:
-        return View(
+    def _snapshot(self, row: _Row, target: Target) -> Snapshot:
+        tally, maintenance = self._results.of(target.id), target.id in self._maintenance
+        return Snapshot(
             row.labels,
-            target,
-            self._results.of(target.id),
-            self._page(target),
-            target.id in self._maintenance,
+            Registered(target, self._rotated_at(target.id)),
+            state_of(target, tally, self._page(target), maintenance=maintenance),
+            tally,
             self._lean,
-            self._rotated(target),
         )
 
-    def _render(self, row: _Row, indexes: Iterable[int], view: View) -> None:
-        self._count(row, view)
+    def _render(self, row: _Row, indexes: Iterable[int], snapshot: Snapshot) -> None:
+        self._count(row, snapshot)
+        row.state = snapshot.state
         for i in indexes:
             try:
-                row.lines[i] = FAMILIES[i].render(view).encode()
+                row.lines[i] = FAMILIES[i].render(snapshot).encode()
             except Exception:
                 row.lines[i] = b""
                 self._own.render_errors.inc()
                 _log.exception("bug in the renderer of %s", FAMILIES[i].name)
 
-    def _count(self, row: _Row, view: View) -> None:
-        target = view.target
-        status = str(status_of(target, view.tally)) if target.enabled else "disabled"
+    def _count(self, row: _Row, snapshot: Snapshot) -> None:
+        target = snapshot.registered.target
+        status = str(status_of(target, snapshot.tally)) if target.enabled else "disabled"
         if status != row.status:
             if row.status:
                 self.statuses[row.status] -= 1
@@ -167,11 +171,11 @@ class Exposition:
         for piece in self._pieces(openmetrics):
             pending.append(piece)
             size += len(piece)
-            if size >= CHUNK:
+            if size >= CHUNK_BYTES:
                 yield b"".join(pending)
                 pending, size = [], 0
             await asyncio.sleep(0)
-        pending.append(self._incidents(openmetrics))
+        pending.append(self._incidents.page(openmetrics=openmetrics))
         pending.append(self._own.page(openmetrics=openmetrics))
         yield b"".join(pending)
 
@@ -179,7 +183,7 @@ class Exposition:
         """Yield the page as gzip; large chunks are compressed in a thread, outside the GIL."""
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
         async for chunk in self.chunks(openmetrics=openmetrics):
-            if len(chunk) < CHUNK // 8:
+            if len(chunk) < CHUNK_BYTES // 8:
                 packed = packer.compress(chunk)
             else:
                 packed = await asyncio.to_thread(packer.compress, chunk)
@@ -190,23 +194,16 @@ class Exposition:
     def _pieces(self, openmetrics: bool) -> Iterator[bytes]:
         rows = [row.lines for row in self._rows.values()]
         for i, family in enumerate(FAMILIES):
-            head = _head(family, openmetrics)
+            first = head(family.name, family.kind, family.help, openmetrics=openmetrics).encode()
             step = _step(rows, i)
             for at in range(0, len(rows), step):
                 lines = b"".join([row[i] for row in rows[at : at + step]])
                 if lines:
-                    yield head + lines if head else lines
-                    head = b""
+                    yield first + lines if first else lines
+                    first = b""
 
 
 def _step(rows: list[list[bytes]], family: int) -> int:
     """Return of how many services the lines of *family* make one slice."""
     length = max((len(row[family]) for row in rows[:16]), default=0)
-    return max(16, min(1024, SLICE // (length + 1)))
-
-
-def _head(family: Family, openmetrics: bool) -> bytes:
-    name = family.name
-    if openmetrics and family.kind == "counter":
-        name = name.removesuffix("_total")
-    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
+    return max(16, min(1024, SLICE_BYTES // (length + 1)))

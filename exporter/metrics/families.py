@@ -1,243 +1,346 @@
-"""Every metric of a service: name, type, help, when it changes, and who writes its lines.
+"""Every metric of a service: name, type, help, and what its lines are made from.
 
-Together with `lines` the only place where these names are spelled.
+A name is here and nowhere else in `exporter/`. What a family may read decides when it is rendered
+again: TARGET families see the registered service, STATE families what rarely changes, RESULT
+families everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from exporter.metrics import lines
-from exporter.metrics.lines import View
+from exporter.config import Threshold, ThresholdKind
+from exporter.metrics.lines import (
+    Registered,
+    ServiceState,
+    Snapshot,
+    Writer,
+    gauge,
+    histogram,
+    labelled_gauge,
+    phase_durations,
+    reason_counts,
+    state_set,
+)
+from exporter.model import FACTS, PHASES, Verdict
+from exporter.results import SLOS
+from exporter.statuspages import State
 
-Kind = Literal["gauge", "counter", "histogram"]
+MetricType = Literal["gauge", "counter", "histogram"]
 
 
 class When(Enum):
     """What makes the lines of a family change."""
 
     TARGET = "a changed target"
-    STATE = "a result unlike the one before; see `state_of`"
+    STATE = "a result unlike the one before"
     RESULT = "every result"
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric family."""
+    """One metric family of every service."""
 
     name: str
-    kind: Kind
+    kind: MetricType
     help: str
-    render: Callable[[View], str]
-    when: When = When.STATE
+    when: When
+    render: Callable[[Snapshot], str]
 
 
-_THRESHOLDS = {
-    "consecutive_failures": "Failed probes in a row from which a service counts as down.",
-    "escalate_after_seconds": "Time unresolved after which an escalation level is reached.",
-    "state_changes_30m": "State changes in 30 minutes from which a service flaps.",
-    "latency_p95_seconds": "Highest accepted 95th percentile of the latency.",
-    "key_invalid_seconds": "Time a key may be rejected before somebody is told.",
-    "key_remaining_seconds": "Time before a key's expiry from which it expires soon.",
-    "rate_limited_15m": "Probes answered with a rate limit in 15 minutes that are too many.",
-    "rate_limit_remaining_ratio": "Share of a rate limit below which headroom is low.",
-    "certificate_remaining_seconds": "Time before a certificate's expiry that is soon.",
-    "probe_stale_seconds": "Time without a result after which a service is not probed.",
-}
+def _of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
+    render = writer(name)
+    return Family(name, kind, text, When.TARGET, lambda s: render(s.labels, s.registered))
+
+
+def _of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState]) -> Family:
+    render = writer(name)
+    return Family(name, kind, text, When.STATE, lambda s: render(s.labels, s.state))
+
+
+def _of_result(name: str, kind: MetricType, text: str, writer: Writer[Snapshot]) -> Family:
+    render = writer(name)
+    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s))
+
+
+# -- what is read ----------------------------------------------------------------------------------
+
+
+def _success(state: ServiceState) -> bool | None:
+    return None if state.reason is None else FACTS[state.reason].verdict is Verdict.OK
+
+
+def _up(state: ServiceState) -> bool | None:
+    return None if state.reason is None else FACTS[state.reason].up
+
+
+def _key_valid(state: ServiceState) -> bool | None:
+    if state.reason is None or not state.keyed:
+        return None
+    return FACTS[state.reason].key_valid
+
+
+def _duration(source: Snapshot) -> float | None:
+    last = source.tally.last
+    return last.outcome.duration if last is not None and source.is_current else None
+
+
+def _provider_time(source: Snapshot) -> float | None:
+    last = source.tally.last
+    return last.outcome.provider_seconds if last is not None and source.is_current else None
+
+
+def _last_run(source: Snapshot) -> float | None:
+    last = source.tally.last
+    return None if last is None else last.at
+
+
+def _info(registered: Registered) -> Iterable[tuple[tuple[str, ...], float]]:
+    t = registered.target
+    return (((t.name, t.type, t.team, t.host, t.owner, t.runbook), 1),)
+
+
+def _limits(field: str) -> Writer[ServiceState]:
+    def read(state: ServiceState) -> Iterator[tuple[tuple[str], float]]:
+        for resource, limit in state.limits:
+            value = getattr(limit, field)
+            if value is not None:
+                yield (resource,), value
+
+    return labelled_gauge(("resource",), read)
+
+
+def _objectives(registered: Registered) -> Iterator[tuple[tuple[str], float]]:
+    objectives = registered.target.objectives
+    latency = objectives.latency.target if objectives.latency else None
+    for slo, value in zip(SLOS, (objectives.availability, latency), strict=True):
+        if value is not None:
+            yield (slo,), value
+
+
+def _sli(*, bad: bool) -> Writer[Snapshot]:
+    def read(source: Snapshot) -> Iterator[tuple[tuple[str], float]]:
+        counts = source.tally.bad if bad else source.tally.events
+        shown = (True, source.registered.target.objectives.latency is not None)
+        for slo, count, is_shown in zip(SLOS, counts, shown, strict=True):
+            if is_shown:
+                yield (slo,), count
+
+    return labelled_gauge(("slo",), read)
+
+
+# -- thresholds ------------------------------------------------------------------------------------
+
+_THRESHOLD_LABELS = ("team", "severity", "escalation")
+
+
+def _row(row: Threshold, team: str, value: float) -> tuple[tuple[str | None, ...], float]:
+    return (team, row.severity, row.escalation or None), value
+
+
+def _threshold(kind: ThresholdKind) -> Family:
+    """Return the family of *kind*."""
+    name = f"service_threshold_{kind}"
+
+    def read(registered: Registered) -> Iterator[tuple[tuple[str | None, ...], float]]:
+        target = registered.target
+        return (_row(r, target.team, r.value) for r in target.thresholds if r.kind is kind)
+
+    def read_stale(state: ServiceState) -> Iterator[tuple[tuple[str | None, ...], float]]:
+        target = state.target
+        # A service that is probed less often than asked for may be silent for longer.
+        least = 3 * state.pace if state.pace > target.interval else 0.0
+        rows = (row for row in target.thresholds if row.kind is kind)
+        return (_row(row, target.team, max(row.value, least)) for row in rows)
+
+    if kind is ThresholdKind.PROBE_STALE:
+        return _of_state(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read_stale))
+    return _of_target(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read))
+
+
+# -- the list --------------------------------------------------------------------------------------
 
 FAMILIES: tuple[Family, ...] = (
-    Family("probe_success", "gauge", "Whether the last probe succeeded.", lines.success),
-    Family(
-        "probe_duration_seconds",
-        "gauge",
-        "Duration of the last probe.",
-        lines.duration,
-        when=When.RESULT,
-    ),
-    Family(
+    _of_state("probe_success", "gauge", "Whether the last probe succeeded.", gauge(_success)),
+    _of_result("probe_duration_seconds", "gauge", "Duration of the last probe.", gauge(_duration)),
+    _of_result(
         "probe_latency_seconds",
         "histogram",
         "Duration of successful probes.",
-        lines.latency,
-        when=When.RESULT,
+        histogram,
     ),
-    Family(
+    _of_result(
         "probe_http_duration_seconds",
         "gauge",
         "Duration of the last probe by phase, summed over all redirects.",
-        lines.phases,
-        when=When.RESULT,
+        lambda name: phase_durations(name, PHASES),
     ),
-    Family(
+    _of_state(
         "probe_http_status_code",
         "gauge",
         "Status of the last answer, 0 without an answer.",
-        lines.status_code,
+        gauge(lambda state: None if state.reason is None else state.status),
     ),
-    Family("probe_http_version", "gauge", "HTTP version of the last answer.", lines.version),
-    Family(
+    _of_state(
+        "probe_http_version",
+        "gauge",
+        "HTTP version of the last answer.",
+        gauge(lambda state: state.http_version or None),
+    ),
+    _of_state(
         "probe_http_content_length",
         "gauge",
         "Content-Length of the last answer, -1 if it gave none.",
-        lines.length,
+        gauge(lambda state: state.content_length if state.status else None),
     ),
-    Family(
+    _of_state(
         "probe_ssl_earliest_cert_expiry",
         "gauge",
         "Earliest expiry in the certificate chain, as a Unix time.",
-        lines.certificate,
+        gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
-    Family(
-        "probe_results_total",
-        "counter",
-        "Probes by how they ended.",
-        lines.results,
-        when=When.RESULT,
-    ),
-    Family(
+    _of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),
+    _of_result(
         "probe_attempts_total",
         "counter",
         "Requests sent by probes, retries included.",
-        lines.counter("probe_attempts_total", "attempts"),
-        when=When.RESULT,
+        gauge(lambda source: source.tally.attempts),
     ),
-    Family(
+    _of_state(
         "probe_consecutive_failures",
         "gauge",
         "Failed probes in a row.",
-        lines.counter("probe_consecutive_failures", "in_a_row"),
+        gauge(lambda state: state.failures_in_a_row),
     ),
-    Family(
+    _of_state(
         "probe_state_changes_total",
         "counter",
         "Changes between success and failure.",
-        lines.counter("probe_state_changes_total", "changes"),
+        gauge(lambda state: state.state_changes),
     ),
-    Family(
+    _of_result(
         "probe_last_run_timestamp_seconds",
         "gauge",
         "Start of the last probe.",
-        lines.last_run,
-        when=When.RESULT,
+        gauge(_last_run),
     ),
-    Family(
+    _of_result(
         "probe_last_success_timestamp_seconds",
         "gauge",
         "Start of the last successful probe.",
-        lines.last_success,
-        when=When.RESULT,
+        gauge(lambda source: source.tally.last_success or None),
     ),
-    Family(
+    _of_result(
         "probe_provider_processing_seconds",
         "gauge",
         "The provider's own processing time of the last answer, from its header.",
-        lines.provider_time,
-        when=When.RESULT,
+        gauge(_provider_time),
     ),
-    Family("service_info", "gauge", "A registered service.", lines.info, when=When.TARGET),
-    Family(
+    _of_target(
+        "service_info",
+        "gauge",
+        "A registered service.",
+        labelled_gauge(("name", "type", "team", "host", "owner", "runbook"), _info),
+    ),
+    _of_state(
         "service_up",
         "gauge",
         "Whether the provider answers as a working API, whatever it thinks of our key.",
-        lines.up,
+        gauge(_up),
     ),
-    Family(
+    _of_target(
         "service_enabled",
         "gauge",
         "Whether the service is to be probed.",
-        lambda view: lines.line("service_enabled", view, view.target.enabled),
-        when=When.TARGET,
+        gauge(lambda registered: registered.target.enabled),
     ),
-    Family("service_verdict", "gauge", "Whose fault it is: one row is 1.", lines.verdict),
-    Family(
+    _of_state(
+        "service_verdict",
+        "gauge",
+        "Whose fault it is: one row is 1.",
+        state_set("verdict", tuple(Verdict), lambda state: state.verdict, always=True),
+    ),
+    _of_state(
         "service_key_valid",
         "gauge",
         "Whether the provider accepts the key; absent while unknown.",
-        lines.key_valid,
+        gauge(_key_valid),
     ),
-    Family(
+    _of_target(
         "service_key_configured",
         "gauge",
         "Whether a service that needs a key has one.",
-        lines.key_configured,
-        when=When.TARGET,
+        gauge(lambda registered: registered.target.key_configured),
     ),
-    Family(
+    _of_state(
         "service_next_key_valid",
         "gauge",
         "Whether the provider accepts the key that will replace the present one.",
-        lines.next_key_valid,
+        gauge(lambda state: state.next_key_valid),
     ),
-    Family(
+    _of_target(
         "service_key_rotated_timestamp_seconds",
         "gauge",
         "When the key was rotated through the API.",
-        lines.key_rotated,
-        when=When.TARGET,
+        gauge(lambda registered: registered.rotated_at),
     ),
-    Family(
-        "service_key_expiry_timestamp_seconds", "gauge", "When the key expires.", lines.key_expiry
-    ),
-    Family(
-        "service_rate_limit_limit",
+    _of_state(
+        "service_key_expiry_timestamp_seconds",
         "gauge",
-        "The provider's rate limit.",
-        lines.limit("service_rate_limit_limit", "limit"),
+        "When the key expires.",
+        gauge(lambda state: state.key_expiry),
     ),
-    Family(
+    _of_state("service_rate_limit_limit", "gauge", "The provider's rate limit.", _limits("limit")),
+    _of_state(
         "service_rate_limit_remaining",
         "gauge",
         "What is left of the rate limit.",
-        lines.limit("service_rate_limit_remaining", "remaining"),
+        _limits("remaining"),
     ),
-    Family(
+    _of_state(
         "service_rate_limit_reset_timestamp_seconds",
         "gauge",
         "When the rate limit is full again.",
-        lines.limit("service_rate_limit_reset_timestamp_seconds", "reset"),
+        _limits("reset"),
     ),
-    Family("service_quota_remaining", "gauge", "What is left of a quota.", lines.quota),
-    Family(
+    _of_state(
+        "service_quota_remaining",
+        "gauge",
+        "What is left of a quota.",
+        labelled_gauge(("resource", "unit"), lambda state: state.quotas),
+    ),
+    _of_state(
         "service_status_page",
         "gauge",
         "What the provider's status page says: one row is 1; unreadable is unknown.",
-        lines.page,
+        state_set("state", tuple(State), lambda state: state.page, always=False),
     ),
-    Family(
+    _of_state(
         "service_maintenance",
         "gauge",
         "Whether a declared maintenance window is open.",
-        lambda view: lines.line("service_maintenance", view, view.maintenance),
+        gauge(lambda state: state.maintenance),
     ),
-    Family(
+    _of_result(
         "service_sli_events_total",
         "counter",
         "Probes that count for an objective: those whose verdict is ok or provider.",
-        lines.sli("service_sli_events_total", bad=False),
-        when=When.RESULT,
+        _sli(bad=False),
     ),
-    Family(
+    _of_result(
         "service_sli_bad_events_total",
         "counter",
         "Those of them that missed it.",
-        lines.sli("service_sli_bad_events_total", bad=True),
-        when=When.RESULT,
+        _sli(bad=True),
     ),
-    Family(
-        "service_slo_objective_ratio", "gauge", "The objective.", lines.objective, when=When.TARGET
+    _of_target(
+        "service_slo_objective_ratio",
+        "gauge",
+        "The objective.",
+        labelled_gauge(("slo",), _objectives),
     ),
-    *(
-        Family(
-            f"service_threshold_{name}",
-            "gauge",
-            text,
-            lines.threshold(name),
-            # the slower pace after a rejected key changes this one
-            when=When.STATE if name == "probe_stale_seconds" else When.TARGET,
-        )
-        for name, text in _THRESHOLDS.items()
-    ),
+    *map(_threshold, ThresholdKind),
 )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
-from exporter.metrics.lines import escape, number
+from exporter.metrics.families import MetricType
+from exporter.registry import Registry, RegistryChange
+from exporter.textformat import head, labelled, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class IncidentFamily:
     """One family of the log, with labels service, environment and provider."""
 
     name: str
-    kind: str
+    kind: MetricType
     help: str
     lines: Callable[[str, Counts], Iterator[str]]
 
@@ -91,14 +93,12 @@ def incident_page(counts: Counts, known: Callable[[str], bool], *, openmetrics: 
         resolve={k: v for k, v in counts.resolve.items() if _kept(k, known)},
         acknowledge={k: v for k, v in counts.acknowledge.items() if _kept(k, known)},
     )
-    pieces = []
+    pieces: list[str] = []
     for family in INCIDENT_FAMILIES:
         lines = "".join(family.lines(family.name, shown))
-        name = family.name
-        if openmetrics and family.kind == "counter":
-            name = name.removesuffix("_total")
         if lines:
-            pieces.append(f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n{lines}")
+            first = head(family.name, family.kind, family.help, openmetrics=openmetrics)
+            pieces += (first, lines)
     return "".join(pieces).encode()
 
 
@@ -107,5 +107,31 @@ def _kept(row: Row, known: Callable[[str], bool]) -> bool:
 
 
 def _labels(row: Row) -> str:
-    service, environment, provider = (escape(text) for text in row)
-    return f'service="{service}",environment="{environment}",provider="{provider}"'
+    service, environment, provider = row
+    return labelled(service=service, environment=environment, provider=provider)
+
+
+class IncidentMetrics:
+    """The families of the incident log, as bytes that a scrape only appends."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry, self._counts = registry, Counts()
+        self._pages = (b"", b"")
+
+    def show(self, counts: Counts) -> None:
+        """Render *counts*; the log calls this in a thread."""
+        self._counts = counts
+        known = self._registry.__contains__
+        self._pages = (
+            incident_page(counts, known, openmetrics=False),
+            incident_page(counts, known, openmetrics=True),
+        )
+
+    def follow(self, change: RegistryChange) -> None:
+        """Render without what was removed."""
+        if change.removed:
+            self.show(self._counts)
+
+    def page(self, *, openmetrics: bool) -> bytes:
+        """Return the families as of the last change."""
+        return self._pages[openmetrics]

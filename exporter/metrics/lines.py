@@ -1,112 +1,170 @@
-"""How the lines of each family are written, for one service at a time.
+"""How the lines of a family are written, for one service at a time.
 
-A renderer returns the lines of one family; `labels` in a view is the text of the three common
-labels, without braces. Templates are shared by all services.
+A family hands its name to one of the writers below and gets a renderer, which turns what was read
+into lines. What a renderer may read is its argument and nothing else, so equal arguments give equal
+lines: `ServiceState` is compared to know whether its families must be rendered again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
-from exporter.config import Target, Threshold
-from exporter.model import FACTS, PHASES, Reason, Verdict
-from exporter.results import BUCKETS, REASONS, SLOS, Tally
+from exporter.config import Target
+from exporter.model import Certificate, Limit, Reason, Verdict
+from exporter.results import BUCKETS, REASONS, Tally
 from exporter.statuspages import State
+from exporter.textformat import escaped, number
 
-_VERDICTS = tuple(Verdict)
-_STATES = tuple(State)
+
+class Registered(NamedTuple):
+    """What changes only when the registry does."""
+
+    target: Target
+    rotated_at: float | None
+    """When the key in use was rotated in, as a Unix time."""
+
+
+class ServiceState(NamedTuple):
+    """What stays the same from one probe to the next while nothing happens.
+
+    Fields of the last result are empty unless it counts as now: what is not probed any more,
+    disabled or without its key, says nothing about now.
+    """
+
+    target: Target
+    reason: Reason | None
+    verdict: Verdict | None
+    status: int
+    http_version: float
+    content_length: int
+    keyed: bool
+    failures_in_a_row: int
+    state_changes: int
+    certificate: Certificate | None
+    key_expiry: float | None
+    limits: tuple[tuple[str, Limit], ...]
+    quotas: tuple[tuple[tuple[str, str], float], ...]
+    next_key_valid: bool | None
+    page: State | None
+    maintenance: bool
+    pace: float
+    """Seconds between probes; longer while a key is rejected."""
 
 
 @dataclass(slots=True)
-class View:
-    """What the lines of one service are made from."""
+class Snapshot:
+    """Everything that the lines of one service are made from."""
 
     labels: str
-    target: Target
+    """The text of the three common labels, without braces."""
+    registered: Registered
+    state: ServiceState
     tally: Tally
-    page: State | None
-    maintenance: bool
-    lean: bool
-    rotated: float | None = None
+    lean: bool = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is a last result that counts as now."""
+        return self.state.reason is not None
 
 
-def state_of(view: View) -> tuple[object, ...]:
-    """Return everything that the STATE families are made from: equal states, equal lines."""
-    tally = view.tally
+def state_of(
+    target: Target, tally: Tally, page: State | None, *, maintenance: bool
+) -> ServiceState:
+    """Return the state of a service that STATE families are made from."""
     last = tally.last
-    seen = None
-    if last is not None:
-        outcome = last.outcome
-        seen = (
-            outcome.reason,
-            last.verdict,
-            outcome.status,
-            outcome.http_version,
-            outcome.content_length,
-            outcome.keyed,
-        )
-    return (
-        seen,
-        tally.stale,
+    probed = target.enabled and target.endpoint is not None
+    current = last if probed and last is not None and not tally.stale else None
+    outcome = current.outcome if current is not None else None
+    return ServiceState(
+        target,
+        outcome.reason if outcome else None,
+        Verdict.MONITORING if tally.stale else current.verdict if current else None,
+        outcome.status if outcome else 0,
+        outcome.http_version if outcome else 0.0,
+        outcome.content_length if outcome else -1,
+        outcome.keyed if outcome else False,
         tally.in_a_row,
         tally.changes,
         tally.certificate,
         tally.key_expiry,
-        tally.limits,
-        tally.quotas,
-        tally.next_key_valid,
-        view.page,
-        view.maintenance,
+        tuple(tally.limits.items()),
+        tuple(tally.quotas.items()),
+        tally.next_key_valid if target.next_key is not None else None,
+        page,
+        maintenance,
+        tally.pace(target),
     )
 
 
-def escape(text: str) -> str:
-    """Return *text* as the value of a label."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+# -- writers: they know the text format, not what is written -------------------------------------
+
+T = TypeVar("T")
+Renderer = Callable[[str, T], str]
+"""From the common labels and what may be read to lines."""
+Writer = Callable[[str], Renderer[T]]
+"""From the name of a family to its renderer."""
 
 
-def number(value: float) -> str:
-    """Return *value* as short as it is exact enough: microseconds, whole counts."""
-    if value == int(value):
-        return str(int(value))
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+def gauge(read: Callable[[T], float | None]) -> Writer[T]:
+    """Return the writer of one line; none where *read* returns None."""
+
+    def write(name: str) -> Renderer[T]:
+        def render(labels: str, source: T) -> str:
+            value = read(source)
+            return "" if value is None else f"{name}{{{labels}}} {number(value)}\n"
+
+        return render
+
+    return write
 
 
-# -- templates: shared by all services, %s is the text of the common labels ----------------------
+def labelled_gauge(
+    labels: tuple[str, ...], read: Callable[[T], Iterable[tuple[tuple[str | None, ...], float]]]
+) -> Writer[T]:
+    """Return the writer of a line for each pair of label values (None: no such label) and value."""
 
-_RESULTS = "".join(f'probe_results_total{{%s,reason="{reason}"}} %d\n' for reason in REASONS)
-_BUCKETS = (
-    "".join(f'probe_latency_seconds_bucket{{%s,le="{bound}"}} %d\n' for bound in (*BUCKETS, "+Inf"))
-    + "probe_latency_seconds_sum{%s} %.6f\nprobe_latency_seconds_count{%s} %d\n"
-)
-_PHASES = "".join(f'probe_http_duration_seconds{{%s,phase="{phase}"}} %.6f\n' for phase in PHASES)
-_VERDICT_LINES = tuple(
-    "".join(
-        f'service_verdict{{%s,verdict="{verdict}"}} {int(verdict is one)}\n'
-        for verdict in _VERDICTS
-    )
-    for one in (*_VERDICTS, None)
-)
-_PAGE_LINES = {
-    one: "".join(
-        f'service_status_page{{%s,state="{state}"}} {int(state is one)}\n' for state in _STATES
-    )
-    for one in _STATES
-}
+    def write(name: str) -> Renderer[T]:
+        def render(common: str, source: T) -> str:
+            lines = []
+            for values, value in read(source):
+                pairs = zip(labels, values, strict=True)
+                own = ",".join(
+                    [f'{label}="{escaped(text)}"' for label, text in pairs if text is not None]
+                )
+                lines.append(f"{name}{{{common},{own}}} {number(value)}\n")
+            return "".join(lines)
+
+        return render
+
+    return write
 
 
-def line(name: str, view: View, value: float) -> str:
-    return f"{name}{{{view.labels}}} {number(value)}\n"
+def state_set(
+    label: str, members: tuple[str, ...], read: Callable[[T], str | None], *, always: bool
+) -> Writer[T]:
+    """Return the writer of a line for each member, 1 for the one that *read* returns.
 
-
-def _fresh(view: View) -> bool:
-    """Return whether there is a last result that still counts as now.
-
-    What is not probed any more, disabled or without its key, says nothing about now.
+    Where it returns None all are 0 if *always*, else there is no line.
     """
-    probed = view.target.enabled and view.target.endpoint is not None
-    return probed and view.tally.last is not None and not view.tally.stale
+
+    def write(name: str) -> Renderer[T]:
+        templates = {
+            one: "".join(
+                f'{name}{{%s,{label}="{member}"}} {int(member == one)}\n' for member in members
+            )
+            for one in (*members, *((None,) if always else ()))
+        }
+
+        def render(labels: str, source: T) -> str:
+            template = templates.get(read(source))
+            return "" if template is None else template % ((labels,) * len(members))
+
+        return render
+
+    return write
 
 
 def _interleaved(labels: str, values: list[int]) -> tuple[str | int, ...]:
@@ -115,227 +173,57 @@ def _interleaved(labels: str, values: list[int]) -> tuple[str | int, ...]:
     return tuple(out)
 
 
-# -- from probes ---------------------------------------------------------------------------------
-
-
-def success(view: View) -> str:
-    last = view.tally.last
-    return line("probe_success", view, last.success) if last and _fresh(view) else ""
-
-
-def duration(view: View) -> str:
-    last = view.tally.last
-    if last is None or not _fresh(view):
-        return ""
-    return line("probe_duration_seconds", view, last.outcome.duration)
-
-
-def latency(view: View) -> str:
-    if view.lean:
-        return ""
-    total, sums = 0, []
-    for count in view.tally.buckets:
-        total += count
-        sums.append(total)
-    labels = view.labels
-    values = (*_interleaved(labels, sums), labels, view.tally.latency_sum, labels, total)
-    return _BUCKETS % values
-
-
-def phases(view: View) -> str:
-    last = view.tally.last
-    if last is None or not _fresh(view):
-        return ""
-    a, b, c, d, e = last.outcome.phases
-    labels = view.labels
-    return _PHASES % (labels, a, labels, b, labels, c, labels, d, labels, e)
-
-
-def status_code(view: View) -> str:
-    last = view.tally.last
-    if last is None or not _fresh(view):
-        return ""
-    return line("probe_http_status_code", view, last.outcome.status)
-
-
-def version(view: View) -> str:
-    last = view.tally.last
-    if last is None or not _fresh(view) or not last.outcome.http_version:
-        return ""
-    return line("probe_http_version", view, last.outcome.http_version)
-
-
-def length(view: View) -> str:
-    last = view.tally.last
-    if last is None or not _fresh(view) or not last.outcome.status:
-        return ""
-    return line("probe_http_content_length", view, last.outcome.content_length)
-
-
-def certificate(view: View) -> str:
-    found = view.tally.certificate
-    return "" if found is None else line("probe_ssl_earliest_cert_expiry", view, found.expiry)
-
-
-def results(view: View) -> str:
-    counts = view.tally.reasons
-    if not view.lean:
-        return _RESULTS % _interleaved(view.labels, counts.tolist())
-    return "".join(
-        f'probe_results_total{{{view.labels},reason="{reason}"}} {count}\n'
-        for reason, count in zip(REASONS, counts, strict=True)
-        if count or reason is Reason.OK
+def histogram(name: str) -> Renderer[Snapshot]:
+    """Write the latency of successful probes; nothing with `--metrics.lean`."""
+    template = (
+        "".join(f'{name}_bucket{{%s,le="{bound}"}} %d\n' for bound in (*BUCKETS, "+Inf"))
+        + f"{name}_sum{{%s}} %.6f\n{name}_count{{%s}} %d\n"
     )
 
-
-def last_run(view: View) -> str:
-    last = view.tally.last
-    return "" if last is None else line("probe_last_run_timestamp_seconds", view, last.at)
-
-
-def last_success(view: View) -> str:
-    at = view.tally.last_success
-    return line("probe_last_success_timestamp_seconds", view, at) if at else ""
-
-
-def provider_time(view: View) -> str:
-    last = view.tally.last
-    if last is None or last.outcome.provider_seconds is None or not _fresh(view):
-        return ""
-    return line("probe_provider_processing_seconds", view, last.outcome.provider_seconds)
-
-
-# -- the registry's view -------------------------------------------------------------------------
-
-
-def info(view: View) -> str:
-    t = view.target
-    extra = ",".join(
-        f'{name}="{escape(value)}"'
-        for name, value in (
-            ("name", t.name),
-            ("type", t.type),
-            ("team", t.team),
-            ("host", t.host),
-            ("owner", t.owner),
-            ("runbook", t.runbook),
-        )
-    )
-    return f"service_info{{{view.labels},{extra}}} 1\n"
-
-
-def up(view: View) -> str:
-    last = view.tally.last
-    up = FACTS[last.reason].up if last is not None and _fresh(view) else None
-    return "" if up is None else line("service_up", view, up)
-
-
-def verdict(view: View) -> str:
-    last = view.tally.last if _fresh(view) else None
-    if view.tally.stale:
-        index = _VERDICTS.index(Verdict.MONITORING)
-    else:
-        index = -1 if last is None else _VERDICTS.index(last.verdict)
-    return _VERDICT_LINES[index] % ((view.labels,) * len(_VERDICTS))
-
-
-def key_valid(view: View) -> str:
-    last = view.tally.last
-    if last is None or not _fresh(view) or not last.outcome.keyed:
-        return ""
-    valid = FACTS[last.reason].key_valid
-    return "" if valid is None else line("service_key_valid", view, valid)
-
-
-def next_key_valid(view: View) -> str:
-    valid = view.tally.next_key_valid if view.target.next_key is not None else None
-    return "" if valid is None else line("service_next_key_valid", view, valid)
-
-
-def key_configured(view: View) -> str:
-    configured = view.target.key_configured
-    return "" if configured is None else line("service_key_configured", view, configured)
-
-
-def key_rotated(view: View) -> str:
-    at = view.rotated
-    return "" if at is None else line("service_key_rotated_timestamp_seconds", view, at)
-
-
-def key_expiry(view: View) -> str:
-    at = view.tally.key_expiry
-    return "" if at is None else line("service_key_expiry_timestamp_seconds", view, at)
-
-
-def limit(name: str, field: str) -> Callable[[View], str]:
-    def render(view: View) -> str:
-        return "".join(
-            f'{name}{{{view.labels},resource="{escape(resource)}"}} {number(value)}\n'
-            for resource, limit in view.tally.limits.items()
-            if (value := getattr(limit, field)) is not None
+    def render(labels: str, source: Snapshot) -> str:
+        if source.lean:
+            return ""
+        total, sums = 0, []
+        for count in source.tally.buckets:
+            total += count
+            sums.append(total)
+        return template % (
+            *_interleaved(labels, sums),
+            labels,
+            source.tally.latency_sum,
+            labels,
+            total,
         )
 
     return render
 
 
-def quota(view: View) -> str:
-    return "".join(
-        f'service_quota_remaining{{{view.labels},resource="{resource}",unit="{unit}"}} '
-        f"{number(value)}\n"
-        for (resource, unit), value in view.tally.quotas.items()
-    )
+def reason_counts(name: str) -> Renderer[Snapshot]:
+    """Write the probes by reason; with `--metrics.lean` only of reasons seen, and ok."""
+    template = "".join(f'{name}{{%s,reason="{reason}"}} %d\n' for reason in REASONS)
 
-
-def page(view: View) -> str:
-    if view.page is None:
-        return ""
-    return _PAGE_LINES[view.page] % ((view.labels,) * len(_STATES))
-
-
-def sli(name: str, bad: bool) -> Callable[[View], str]:
-    def render(view: View) -> str:
-        counts = view.tally.bad if bad else view.tally.events
-        objectives = view.target.objectives
-        shown = (True, objectives.latency is not None)
+    def render(labels: str, source: Snapshot) -> str:
+        counts = source.tally.reasons
+        if not source.lean:
+            return template % _interleaved(labels, counts.tolist())
         return "".join(
-            f'{name}{{{view.labels},slo="{slo}"}} {counts[i]}\n'
-            for i, slo in enumerate(SLOS)
-            if shown[i]
+            f'{name}{{{labels},reason="{reason}"}} {count}\n'
+            for reason, count in zip(REASONS, counts, strict=True)
+            if count or reason is Reason.OK
         )
 
     return render
 
 
-def objective(view: View) -> str:
-    objectives = view.target.objectives
-    latency = objectives.latency.target if objectives.latency else None
-    return "".join(
-        f'service_slo_objective_ratio{{{view.labels},slo="{slo}"}} {number(value)}\n'
-        for slo, value in zip(SLOS, (objectives.availability, latency), strict=True)
-        if value is not None
-    )
+def phase_durations(name: str, phases: tuple[str, ...]) -> Renderer[Snapshot]:
+    """Write the duration of each phase of the last probe."""
+    template = "".join(f'{name}{{%s,phase="{phase}"}} %.6f\n' for phase in phases)
 
-
-def threshold(name: str) -> Callable[[View], str]:
-    def render(view: View) -> str:
-        team = escape(view.target.team)
-        return "".join(
-            f'service_threshold_{name}{{{view.labels},team="{team}",severity="{row.severity}"'
-            + (f',escalation="{row.escalation}"' if row.escalation else "")
-            + f"}} {number(_limit_of(row, view))}\n"
-            for row in view.target.thresholds
-            if row.name == name
-        )
+    def render(labels: str, source: Snapshot) -> str:
+        last = source.tally.last
+        if last is None or not source.is_current:
+            return ""
+        a, b, c, d, e = last.outcome.phases
+        return template % (labels, a, labels, b, labels, c, labels, d, labels, e)
 
     return render
-
-
-def _limit_of(row: Threshold, view: View) -> float:
-    """Return the row's value; a service that is probed less often may be silent for longer."""
-    pace = view.tally.pace(view.target)
-    slowed = row.name == "probe_stale_seconds" and pace > view.target.interval
-    return max(row.value, 3 * pace) if slowed else row.value
-
-
-def counter(name: str, field: str) -> Callable[[View], str]:
-    return lambda view: f"{name}{{{view.labels}}} {getattr(view.tally, field)}\n"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import prometheus_client as client
 from prometheus_client import exposition
@@ -11,45 +12,80 @@ from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import Collector
 
+from exporter.clock import Clock
+from exporter.incidents import IncidentLog
 from exporter.metrics.traffic import UserTraffic
+from exporter.registry import Loader
 from exporter.results import Status
+from exporter.schedule import Canaries, Scheduler
 
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LAG_PERIOD_SECONDS = 0.1
 
 
-class _Live(Collector):
-    """Gauges that are asked for at each scrape."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watched:
+    """The rooms that are asked at each scrape."""
+
+    scheduler: Scheduler
+    canaries: Canaries
+    loader: Loader
+    incidents: IncidentLog
+    statuses: Mapping[str, int]
+
+
+class _AtScrape(Collector):
+    """Gauges that are read at each scrape."""
 
     def __init__(self) -> None:
-        self.in_flight: Callable[[], int] = lambda: 0
-        self.network: Callable[[], Mapping[str, bool]] = dict
-        self.services: Callable[[], Mapping[str, int]] = dict
-        self.watchdog: Callable[[], float | None] = lambda: None
+        self.watched: _Watched | None = None
 
     def describe(self) -> list[Metric]:
         return []
 
-    def collect(self) -> list[Metric]:
-        flight = GaugeMetricFamily("exporter_probes_in_flight", "Probes under way.")
-        flight.add_metric([], self.in_flight())
-        network = GaugeMetricFamily(
-            "exporter_network_up", "Whether a canary answers.", labels=["canary"]
+    def collect(self) -> Iterator[Metric]:
+        watched = self.watched
+        if watched is None:
+            return
+        loader, watchdog_at = watched.loader, watched.incidents.watchdog_at
+        yield _gauge("exporter_probes_in_flight", "Probes under way.", watched.scheduler.in_flight)
+        yield _gauge(
+            "exporter_network_up",
+            "Whether a canary answers.",
+            *((name, up) for name, up in watched.canaries.states.items()),
+            label="canary",
         )
-        for name, up in self.network().items():
-            network.add_metric([name], float(up))
-        services = GaugeMetricFamily(
-            "exporter_services", "Services by state at a glance.", labels=["state"]
+        yield _gauge(
+            "exporter_services",
+            "Services by state at a glance.",
+            *((str(state), watched.statuses.get(state, 0)) for state in (*Status, "disabled")),
+            label="state",
         )
-        counts = self.services()
-        for state in (*Status, "disabled"):
-            services.add_metric([str(state)], counts.get(str(state), 0))
-        watchdog = GaugeMetricFamily(
+        yield _gauge(
             "exporter_watchdog_last_received_timestamp_seconds",
             "When the Watchdog alert last came through Prometheus and Alertmanager.",
+            *(() if watchdog_at is None else (watchdog_at,)),
         )
-        if (at := self.watchdog()) is not None:
-            watchdog.add_metric([], at)
-        return [flight, network, services, watchdog]
+        yield _gauge(
+            "exporter_config_last_reload_successful",
+            "Whether the last (re)load succeeded.",
+            loader.loaded_at is not None and loader.refused_at is None,
+        )
+        yield _gauge(
+            "exporter_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last loaded.",
+            loader.loaded_at or 0.0,
+        )
+
+
+def _gauge(
+    name: str, text: str, *samples: float | tuple[str, float], label: str = ""
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label] if label else [])
+    for sample in samples:
+        value, labels = (sample[1], [sample[0]]) if isinstance(sample, tuple) else (sample, [])
+        family.add_metric(labels, float(value))
+    return family
 
 
 class OwnMetrics:
@@ -60,8 +96,8 @@ class OwnMetrics:
         self._registry = CollectorRegistry(auto_describe=False)
         client.ProcessCollector(registry=self._registry)
         self.traffic = UserTraffic(self._registry)
-        self.live = _Live()
-        self._registry.register(self.live)
+        self._at_scrape = _AtScrape()
+        self._registry.register(self._at_scrape)
         build = client.Gauge(
             "exporter_build_info",
             "Version of the exporter and of Python.",
@@ -69,13 +105,6 @@ class OwnMetrics:
             registry=self._registry,
         )
         build.labels(version, ".".join(map(str, sys.version_info[:3]))).set(1)
-        self.reload_ok = self._gauge(
-            "exporter_config_last_reload_successful", "Whether the last (re)load succeeded."
-        )
-        self.reload_at = self._gauge(
-            "exporter_config_last_reload_success_timestamp_seconds",
-            "When the configuration was last loaded.",
-        )
         self.schedule_lag = self._histogram(
             "exporter_probe_schedule_lag_seconds", "How late probes start."
         )
@@ -97,24 +126,57 @@ class OwnMetrics:
         )
 
     def _count_incidents(self) -> None:
-        self.escalations = client.Counter(
+        self._escalations = client.Counter(
             "exporter_escalations_total",
             "Runs of escalation rules: ok, error or gave_up.",
             ["rule", "result"],
             registry=self._registry,
         )
-        self.messages = client.Counter(
+        self._messages = client.Counter(
             "exporter_alertmanager_messages_total",
             "Webhook messages of Alertmanager: ok, invalid or failed.",
             ["result"],
             registry=self._registry,
         )
         for result in ("ok", "invalid", "failed"):
-            self.messages.labels(result)
+            self._messages.labels(result)
         self.reconciled_at = self._gauge(
             "exporter_incidents_reconcile_last_success_timestamp_seconds",
             "When Alertmanager was last asked what it lists; 0 if never.",
         )
+
+    def watch(
+        self,
+        *,
+        scheduler: Scheduler,
+        canaries: Canaries,
+        loader: Loader,
+        incidents: IncidentLog,
+        statuses: Mapping[str, int],
+    ) -> None:
+        """Read these at each scrape; *statuses* is how many services are in which state."""
+        self._at_scrape.watched = _Watched(
+            scheduler=scheduler,
+            canaries=canaries,
+            loader=loader,
+            incidents=incidents,
+            statuses=statuses,
+        )
+
+    async def measure_loop_lag(self, clock: Clock) -> None:
+        """Measure how late the event loop wakes up, until cancelled."""
+        while True:
+            before = clock.tick()
+            await clock.sleep(_LAG_PERIOD_SECONDS)
+            self.loop_lag.observe(max(0.0, clock.tick() - before - _LAG_PERIOD_SECONDS))
+
+    def count_escalation(self, rule: str, result: str) -> None:
+        """Count a run of the escalation rule *rule*: ok, error or gave_up."""
+        self._escalations.labels(rule, result).inc()
+
+    def count_message(self, result: str) -> None:
+        """Count a webhook message of Alertmanager: ok, invalid or failed."""
+        self._messages.labels(result).inc()
 
     def page(self, *, openmetrics: bool) -> bytes:
         """Return the text of these metrics, the last part of a page."""

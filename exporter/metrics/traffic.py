@@ -7,6 +7,7 @@ from collections.abc import Callable
 import prometheus_client as client
 
 from exporter.config import Target
+from exporter.registry import RegistryChange
 from exporter.results import BUCKETS
 
 _LABELS = ("service", "environment", "provider")
@@ -45,6 +46,11 @@ class UserTraffic:
         self._series.setdefault(target.id, (labels, set()))[1].add(code)
         self._requests.labels(*labels, code).inc()
         self._seconds.labels(*labels).observe(seconds)
+
+    def follow(self, change: RegistryChange) -> None:
+        """Remove the series of what is removed."""
+        for target in change.removed:
+            self.drop(target.id)
 
     def drop(self, service: str) -> None:
         """Remove every series of *service*."""

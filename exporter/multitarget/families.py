@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 
 from exporter.model import PHASES, Phase, Reason
 from exporter.multitarget.prober import Sighting
+from exporter.textformat import head, labelled
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
 Samples = Iterable[tuple[str, float]]
 _UNSENT = frozenset({Reason.DNS, Reason.ADDRESS_REFUSED, Reason.CLIENT_ERROR})
 
@@ -27,7 +27,7 @@ def _lines(seen: Sighting) -> Iterator[str]:
     for name, text, samples in FAMILIES:
         found = list(samples(seen))
         if found:
-            yield f"# HELP {name} {text}\n# TYPE {name} gauge\n"
+            yield head(name, "gauge", text)
             yield from (f"{name}{labels} {_number(value)}\n" for labels, value in found)
 
 
@@ -36,11 +36,8 @@ def _number(value: float) -> str:
 
 
 def _labels(**labels: str) -> str:
-    escaped = (
-        (name, text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
-        for name, text in sorted(labels.items())
-    )
-    return "{" + ",".join(f'{name}="{text}"' for name, text in escaped) + "}"
+    """Return *labels* in braces, sorted as Go's client sorts them."""
+    return "{" + labelled(**dict(sorted(labels.items()))) + "}"
 
 
 def address_hash(address: str) -> int:

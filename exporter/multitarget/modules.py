@@ -187,7 +187,7 @@ class Modules:
         """Return what no line of a log may show."""
         return [secret for module in self._modules.values() for secret in module.secrets()]
 
-    def beside(self, source: Callable[[], _Source]) -> Callable[[], _Source]:
+    def loading_with(self, source: Callable[[], _Source]) -> Callable[[], _Source]:
         """Return *source* so that it reads the modules too and raises the mistakes of both."""
 
         def read() -> _Source:
@@ -206,8 +206,8 @@ class Modules:
 
         return read
 
-    def place(self) -> None:
-        """Put in place what was read last."""
+    def activate(self) -> None:
+        """Use what was read last."""
         self._modules = self._read
 
     def _load(self) -> dict[str, Module]:

@@ -15,22 +15,22 @@ from exporter.config import Target
 from exporter.incidents import IncidentLog
 from exporter.model import Result, Verdict
 from exporter.page.cautions import cautions
-from exporter.page.wording import FAILING, Failing, Sight, State, fault
-from exporter.registry import Change, Registry
+from exporter.page.wording import FAILING, Failing, Overview, ShownState, fault
+from exporter.registry import Registry, RegistryChange
 from exporter.results import Persistence, Results, Tally, status_of
-from exporter.statuspages import State as Says
+from exporter.statuspages import State
 
 SLICE = 0.001
 """Seconds of work at a time; then everything else has its turn."""
 SHARE = 0.05
 """The part of the loop's time that looking may take."""
 _RANKS = (
-    State.DOWN,
-    State.DEGRADED,
-    State.UNKNOWN,
-    State.MAINTENANCE,
-    State.HEALTHY,
-    State.OFF,
+    ShownState.DOWN,
+    ShownState.DEGRADED,
+    ShownState.UNKNOWN,
+    ShownState.MAINTENANCE,
+    ShownState.HEALTHY,
+    ShownState.OFF,
 )
 
 
@@ -43,22 +43,22 @@ class Sources:
     persistence: Persistence
     incidents: IncidentLog
     clock: Clock
-    says: Callable[[Target], Says | None]
+    status_page: Callable[[Target], State | None]
     """What the provider's own status page says."""
     online: Callable[[], bool]
-    rotated: Callable[[Target], float | None]
+    rotated_at: Callable[[str], float | None]
     """When the key that is in use was rotated in; None for that of the file."""
-    refused: Callable[[], float | None]
+    refused_at: Callable[[], float | None]
     """Since when a newer configuration is refused."""
     enabled: Callable[[], bool]
     """Whether the page is served at all."""
-    changes: bool
+    accepts_changes: bool
     """Whether there is an admin token."""
     viewers: int
     """Streams at once."""
 
 
-class Turn:
+class LoopShare:
     """Work that gives way: measures what it spends and lets others run in between."""
 
     def __init__(self, clock: Clock) -> None:
@@ -83,15 +83,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class ServiceSummary:
     """One service as of one look; replaced, never changed."""
 
     target: Target
     last: Result | None
     stale: bool
     maintained: bool
-    says: Says | None
-    state: State
+    says: State | None
+    state: ShownState
     fault: str
     since: float
     cautions: tuple[str, ...]
@@ -108,9 +108,9 @@ class Board:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self.briefs: dict[str, Brief] = {}
-        self.order: list[Brief] = []
-        self.warned: list[Brief] = []
+        self.summaries: dict[str, ServiceSummary] = {}
+        self.order: list[ServiceSummary] = []
+        self.warned: list[ServiceSummary] = []
         self.choices: dict[str, list[str]] = {}
         """The values that a filter can have."""
         self._counts = dict.fromkeys(_RANKS, 0)
@@ -121,47 +121,47 @@ class Board:
         self._looked, self._fresh = float("-inf"), 0.0
         sources.registry.subscribe(self._changed)
 
-    def _changed(self, change: Change) -> None:
+    def _changed(self, change: RegistryChange) -> None:
         self._names, self._looked = None, float("-inf")
 
     def forget(self) -> None:
         """Let go of every result; the next look begins anew."""
-        self.briefs, self.order, self.warned = {}, [], []
+        self.summaries, self.order, self.warned = {}, [], []
         self._looked = float("-inf")
 
-    async def look(self, turn: Turn) -> None:
+    async def look(self, share: LoopShare) -> None:
         """Look at every service, unless that was done just now."""
         clock = self._sources.clock
-        turn.rest()
+        share.rest()
         async with self._lock:
-            turn.resume()
+            share.resume()
             if clock.tick() - self._looked < self._fresh:
                 return
-            before = turn.spent
+            before = share.spent
             self._looked = clock.tick()
-            await self._look(turn)
-            turn.rest()
-            turn.resume()
-            self._fresh = min(1.0, (turn.spent - before) / SHARE)
+            await self._look(share)
+            share.rest()
+            share.resume()
+            self._fresh = min(1.0, (share.spent - before) / SHARE)
 
-    async def _look(self, turn: Turn) -> None:
+    async def _look(self, share: LoopShare) -> None:
         names = self._named()
-        groups: dict[State, list[Brief]] = {state: [] for state in _RANKS}
-        briefs, warned, waiting, offline = {}, [], 0, list[float]()
+        groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in _RANKS}
+        summaries, warned, waiting, offline = {}, [], 0, list[float]()
         for target in names:
-            brief = briefs[target.id] = self._brief(target)
-            groups[brief.state].append(brief)
-            if brief.cautions:
-                warned.append(brief)
-            if brief.state is State.UNKNOWN:
-                waiting += brief.last is None
-                if brief.last is not None and brief.last.verdict is Verdict.NETWORK:
-                    offline.append(brief.since)
-            await turn.give_way()
+            summary = summaries[target.id] = self._summary(target)
+            groups[summary.state].append(summary)
+            if summary.cautions:
+                warned.append(summary)
+            if summary.state is ShownState.UNKNOWN:
+                waiting += summary.last is None
+                if summary.last is not None and summary.last.verdict is Verdict.NETWORK:
+                    offline.append(summary.since)
+            await share.give_way()
         for state in FAILING:
-            groups[state].sort(key=lambda brief: brief.since)
-        self.order = [brief for state in _RANKS for brief in groups[state]]
-        self.briefs, self.warned = briefs, warned
+            groups[state].sort(key=lambda summary: summary.since)
+        self.order = [summary for state in _RANKS for summary in groups[state]]
+        self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
         self._waiting, self._offline_since = waiting, min(offline, default=None)
 
@@ -175,13 +175,13 @@ class Board:
             }
         return self._names
 
-    def _brief(self, target: Target) -> Brief:
-        """Return the brief of before if nothing is new."""
+    def _summary(self, target: Target) -> ServiceSummary:
+        """Return the summary of before if nothing is new."""
         sources = self._sources
         tally, now = sources.results.of(target.id), sources.clock.now()
         maintained = bool(target.maintenance) and target.in_maintenance(now)
-        says = sources.says(target)
-        known = self.briefs.get(target.id)
+        says = sources.status_page(target)
+        known = self.summaries.get(target.id)
         if (
             known is not None
             and known.target is target
@@ -191,16 +191,16 @@ class Board:
             and known.says is says
         ):
             return known
-        return brief_of(target, tally, says, now)
+        return summary_of(target, tally, says, now)
 
-    def sight(self) -> Sight:
+    def overview(self) -> Overview:
         """Return what the sentence is made of."""
         failing = [
-            Failing(name=brief.target.name, fault=brief.fault, since=brief.since)
-            for brief in self._failing()
+            Failing(name=summary.target.name, fault=summary.fault, since=summary.since)
+            for summary in self._failing()
         ]
         offline = self._offline_since if not self._sources.online() else None
-        return Sight(
+        return Overview(
             now=self._sources.clock.now(),
             counts=self._counts,
             failing=failing,
@@ -208,21 +208,21 @@ class Board:
             offline_since=offline,
         )
 
-    def _failing(self) -> Iterator[Brief]:
-        for brief in self.order[:8]:
-            if brief.state in FAILING:
-                yield brief
+    def _failing(self) -> Iterator[ServiceSummary]:
+        for summary in self.order[:8]:
+            if summary.state in FAILING:
+                yield summary
 
 
-def brief_of(target: Target, tally: Tally, says: Says | None, now: float) -> Brief:
+def summary_of(target: Target, tally: Tally, says: State | None, now: float) -> ServiceSummary:
     """Return what a service looks like now."""
     maintained = target.in_maintenance(now)
     state, words, since = _seen(target, tally)
-    if maintained and state is not State.OFF:
+    if maintained and state is not ShownState.OFF:
         window = next(w for w in target.maintenance if w.start <= now < w.end)
-        state, since = State.MAINTENANCE, window.start
+        state, since = ShownState.MAINTENANCE, window.start
         words = "planned maintenance" + (f"; now: {words}" if words != "works" else "")
-    return Brief(
+    return ServiceSummary(
         target=target,
         last=tally.last,
         stale=tally.stale,
@@ -235,14 +235,14 @@ def brief_of(target: Target, tally: Tally, says: Says | None, now: float) -> Bri
     )
 
 
-def _seen(target: Target, tally: Tally) -> tuple[State, str, float]:
+def _seen(target: Target, tally: Tally) -> tuple[ShownState, str, float]:
     last = tally.last
     if not target.enabled:
-        return State.OFF, "switched off", 0.0
+        return ShownState.OFF, "switched off", 0.0
     if target.endpoint is None:
-        return State.OFF, target.unprobed or "nothing to probe", 0.0
+        return ShownState.OFF, target.unprobed or "nothing to probe", 0.0
     if last is None:
-        return State.UNKNOWN, "no result yet", 0.0
+        return ShownState.UNKNOWN, "no result yet", 0.0
     if tally.stale:
-        return State.UNKNOWN, "no result", last.at
-    return State(str(status_of(target, tally))), fault(last.reason, last.verdict), tally.since
+        return ShownState.UNKNOWN, "no result", last.at
+    return ShownState(str(status_of(target, tally))), fault(last.reason, last.verdict), tally.since

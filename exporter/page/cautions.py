@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.config import Target
+from exporter.config import Target, ThresholdKind
 from exporter.page.wording import span
 from exporter.results import Tally
 from exporter.statuspages import State
@@ -21,11 +21,11 @@ def cautions(target: Target, tally: Tally, says: State | None, now: float) -> tu
     """Return the warnings of a service in a few words each, the most pressing first."""
     if not target.enabled:
         return ()
-    least = {row.name: row.value for row in target.thresholds}
+    least = {row.kind: row.value for row in target.thresholds}
     return (
-        *_of_keys(target, tally, now, least.get("key_remaining_seconds", 0.0)),
-        *_of_limits(tally, now, least.get("rate_limit_remaining_ratio", 0.0)),
-        *_of_certificate(tally, now, least.get("certificate_remaining_seconds", 0.0)),
+        *_of_keys(target, tally, now, least.get(ThresholdKind.KEY_REMAINING, 0.0)),
+        *_of_limits(tally, now, least.get(ThresholdKind.RATE_LIMIT_REMAINING, 0.0)),
+        *_of_certificate(tally, now, least.get(ThresholdKind.CERTIFICATE_REMAINING, 0.0)),
         *((_SAYS[says],) if says in _SAYS else ()),
     )
 

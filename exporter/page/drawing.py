@@ -11,9 +11,9 @@ from itertools import groupby
 
 from exporter.model import FACTS, PHASES, Reason, Verdict
 from exporter.page.wording import took
-from exporter.results.history import KEPT, WIDTH, Bucket
+from exporter.results.history import KEPT_SECONDS, WIDTH_SECONDS, Bucket
 
-QUARTERS = int(KEPT // WIDTH)
+QUARTERS = int(KEPT_SECONDS // WIDTH_SECONDS)
 POINTS = 20
 _HIGH = 24.0
 _STEP = 4.0
@@ -91,10 +91,10 @@ def _told(times: Sequence[float], results: int) -> str:
 
 def strip(day: Iterable[Bucket], now: float) -> Strip:
     """Return the picture of the 24 h that end with the quarter of *now*."""
-    first = (int(now // WIDTH) - QUARTERS + 1) * WIDTH
+    first = (int(now // WIDTH_SECONDS) - QUARTERS + 1) * WIDTH_SECONDS
     kinds = ["none"] * QUARTERS
     for bucket in day:
-        place = (bucket.start - first) // WIDTH
+        place = (bucket.start - first) // WIDTH_SECONDS
         if 0 <= place < QUARTERS:
             kinds[place] = kind_of(bucket)
     paths, at = dict.fromkeys(_SHAPES, ""), 0

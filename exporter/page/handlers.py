@@ -10,7 +10,7 @@ from aiohttp import web
 from exporter.page.assets import served
 from exporter.page.live import FullError, Live, Viewer
 from exporter.page.templates import whole
-from exporter.page.views import Home, NothingHereError, View, view_of
+from exporter.page.views import HomePage, NothingHereError, PageView, view_of
 from exporter.page.wording import clock
 
 PAGE: web.AppKey[Live] = web.AppKey("PAGE", Live)
@@ -28,15 +28,15 @@ async def show(request: web.Request) -> web.Response:
     except NothingHereError:
         return _html("nothing", live, status=404)
     given: dict[str, Any] = {"view": view, "regions": page.regions, "rows": page.rows}
-    if isinstance(view, Home):
-        given["choices"] = live.eye.board.choices
+    if isinstance(view, HomePage):
+        given["choices"] = live.drawer.board.choices
     return _html(view.template, live, title=page.title, **given)
 
 
 def _html(template: str, live: Live, *, status: int = 200, **given: Any) -> web.Response:
     now = live.sources.clock.now()
     told = {"title": "Nothing here", "now": now, "moment": clock(now, now, seconds=True)}
-    text = whole(template, changes=live.sources.changes, **(told | given))
+    text = whole(template, changes=live.sources.accepts_changes, **(told | given))
     response = web.Response(
         text=text, content_type="text/html", status=status, zlib_executor_size=_SMALL
     )
@@ -73,7 +73,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _wanted(request: web.Request) -> View:
+def _wanted(request: web.Request) -> PageView:
     try:
         return view_of(request.query["of"])
     except NothingHereError:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.page.assets import served, version
-from exporter.page.board import SHARE, Sources, Turn
+from exporter.page.board import SHARE, LoopShare, Sources
 from exporter.page.templates import environment
-from exporter.page.views import Eye, NothingHereError, Page, View
+from exporter.page.views import Drawer, NothingHereError, Page, PageView
 
 _log = logging.getLogger(__name__)
 PERIOD = 1.0
@@ -58,8 +58,8 @@ class Live:
     def __init__(self, sources: Sources) -> None:
         environment(), served()  # no request waits for files and compilers
         self.sources = sources
-        self.eye = Eye(sources)
-        self._scenes: dict[View, _Scene] = {}
+        self.drawer = Drawer(sources)
+        self._scenes: dict[PageView, _Scene] = {}
         self._pen = asyncio.Lock()
         self._number = 0
         self._closed = False
@@ -70,16 +70,16 @@ class Live:
         """How many pages are open."""
         return sum(len(scene.viewers) + scene.entering for scene in self._scenes.values())
 
-    async def page(self, view: View) -> Page:
+    async def page(self, view: PageView) -> Page:
         """Return the page of *view* as it is now.
 
         Raises:
             NothingHereError: there is nothing to see.
         """
         self._used = self.sources.clock.tick()
-        return await view.page(self.eye, Turn(self.sources.clock))
+        return await view.page(self.drawer, LoopShare(self.sources.clock))
 
-    async def enter(self, view: View, viewer: Viewer) -> None:
+    async def enter(self, view: PageView, viewer: Viewer) -> None:
         """Let *viewer* see all of *view*, and from now on what changes.
 
         Raises:
@@ -94,7 +94,7 @@ class Live:
             async with self._pen:
                 await asyncio.sleep(0)  # all come at once after a restart: one drawing at a time
                 page = await self.page(view)  # never older than the page it is for
-                await self._publish(scene, page, Turn(self.sources.clock))
+                await self._publish(scene, page, LoopShare(self.sources.clock))
                 if self._closed:
                     raise FullError
                 viewer.waiting.put_nowait(_hello(self.sources.clock.now()))
@@ -104,13 +104,13 @@ class Live:
             scene.entering -= 1
             self._tidy(view)
 
-    def leave(self, view: View, viewer: Viewer) -> None:
+    def leave(self, view: PageView, viewer: Viewer) -> None:
         """Forget *viewer*."""
         if (scene := self._scenes.get(view)) is not None:
             scene.viewers.discard(viewer)
             self._tidy(view)
 
-    def _tidy(self, view: View) -> None:
+    def _tidy(self, view: PageView) -> None:
         scene = self._scenes.get(view)
         if scene is not None and not scene.viewers and not scene.entering:
             del self._scenes[view]
@@ -124,58 +124,58 @@ class Live:
         try:
             while True:
                 await clock.sleep(rest)
-                turn = Turn(clock)
+                share = LoopShare(clock)
                 due = clock.tick() >= beat
                 if due:
                     beat = clock.tick() + BEAT
                 try:
-                    await self._round(turn, beat=due)
+                    await self._round(share, beat=due)
                 except Exception:  # the exporter is more than its page
                     _log.exception("bug in the open pages")
-                turn.rest()
-                rest = max(PERIOD, turn.spent * (1 / SHARE - 1))
+                share.rest()
+                rest = max(PERIOD, share.spent * (1 / SHARE - 1))
         finally:
             self._closed = True
             self._end()
 
-    async def _round(self, turn: Turn, *, beat: bool) -> None:
+    async def _round(self, share: LoopShare, *, beat: bool) -> None:
         if not self.sources.enabled():
             self._end()
         if not self._scenes and self.sources.clock.tick() - self._used > IDLE:
-            self.eye.rest()
-        await self._renew_all(turn)
+            self.drawer.rest()
+        await self._renew_all(share)
         for scene in list(self._scenes.values()) if beat else ():
-            await self._send(scene, _beat(self.sources.clock.now()), turn)
+            await self._send(scene, _beat(self.sources.clock.now()), share)
 
-    async def _renew_all(self, turn: Turn) -> None:
+    async def _renew_all(self, share: LoopShare) -> None:
         for view, scene in list(self._scenes.items()):
             for viewer in [one for one in scene.viewers if one.gone()]:
                 self.leave(view, viewer)
             if not scene.viewers:
                 self._tidy(view)
                 continue
-            turn.rest()
+            share.rest()
             async with self._pen:
-                turn.resume()
-                await self._renew(view, scene, turn)
+                share.resume()
+                await self._renew(view, scene, share)
 
-    async def _renew(self, view: View, scene: _Scene, turn: Turn) -> None:
+    async def _renew(self, view: PageView, scene: _Scene, share: LoopShare) -> None:
         try:
-            page = await view.page(self.eye, turn)
+            page = await view.page(self.drawer, share)
         except NothingHereError:  # the service was removed: a new look says so
-            await self._send(scene, _line("gone", {}), turn)
+            await self._send(scene, _line("gone", {}), share)
             return
         except Exception:
             _log.exception("bug in a page")
             return
-        await self._publish(scene, page, turn)
+        await self._publish(scene, page, share)
 
-    async def _publish(self, scene: _Scene, page: Page, turn: Turn) -> None:
+    async def _publish(self, scene: _Scene, page: Page, share: LoopShare) -> None:
         former, scene.seen = scene.seen, page
         if former is not None and scene.viewers and (event := self._event(former, page)):
-            await self._send(scene, event, turn)
+            await self._send(scene, event, share)
 
-    async def _send(self, scene: _Scene, event: bytes, turn: Turn) -> None:
+    async def _send(self, scene: _Scene, event: bytes, share: LoopShare) -> None:
         """Give *event* to all, few at a time: each is a write of its own."""
         for number, viewer in enumerate(tuple(scene.viewers), 1):
             try:
@@ -184,9 +184,9 @@ class Live:
                 scene.viewers.discard(viewer)
                 viewer.hang_up()
             if not number % AT_ONCE:
-                turn.rest()
+                share.rest()
                 await asyncio.sleep(0)
-                turn.resume()
+                share.resume()
 
     def _end(self) -> None:
         for scene in self._scenes.values():

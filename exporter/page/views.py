@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from exporter.incidents import Incident, IncidentStatus, Query, UnknownIncidentError
 from exporter.model import advice_of
-from exporter.page.board import Board, Brief, Sources, Turn
+from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
 from exporter.page.budgets import budgets
-from exporter.page.desk import Desk
 from exporter.page.drawing import Strip, spark, strip, waterfall
+from exporter.page.incident_cache import IncidentCache
 from exporter.page.templates import fragment
-from exporter.page.wording import STATES, State, plain, sentence, short
+from exporter.page.wording import STATES, ShownState, plain, sentence, short
 from exporter.probers.shown import curl_line
 
 ROWS = 50
@@ -44,14 +44,14 @@ class Page(NamedTuple):
     """The regions that are rows of the list, in their order."""
 
 
-class View(Protocol):
+class PageView(Protocol):
     """One page, as often as it is wanted; equal views are one."""
 
     @property
     def template(self) -> str:
         """The name of its shell."""
 
-    async def page(self, eye: Eye, turn: Turn) -> Page:
+    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
         """Return the page as it is now.
 
         Raises:
@@ -59,15 +59,15 @@ class View(Protocol):
         """
 
 
-class Eye:
+class Drawer:
     """What views look through: the board, the incidents, and what was drawn before."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.board = Board(sources)
-        self.desk = Desk(sources.incidents)
-        self._days: dict[str, tuple[float, State, Strip]] = {}
-        self._rows: dict[str, tuple[Brief, Strip, int, str]] = {}
+        self.incident_cache = IncidentCache(sources.incidents)
+        self._days: dict[str, tuple[float, ShownState, Strip]] = {}
+        self._rows: dict[str, tuple[ServiceSummary, Strip, int, str]] = {}
 
     def rest(self) -> None:
         """Forget everything: nobody looks, and old results are not worth their memory."""
@@ -75,33 +75,33 @@ class Eye:
         self._days.clear()
         self._rows.clear()
 
-    async def day(self, brief: Brief, turn: Turn) -> Strip:
+    async def day(self, summary: ServiceSummary, share: LoopShare) -> Strip:
         """Return the day of a service, at most a minute old, and never of another state."""
-        id_, now = brief.target.id, self.sources.clock.now()
+        id_, now = summary.target.id, self.sources.clock.now()
         known = self._days.get(id_)
-        if known is not None and known[1] is brief.state and 0 <= now - known[0] < _DAY_AGE:
+        if known is not None and known[1] is summary.state and 0 <= now - known[0] < _DAY_AGE:
             return known[2]
-        turn.rest()
+        share.rest()
         buckets = await self.sources.persistence.day(id_)
-        turn.resume()
+        share.resume()
         drawn = strip(buckets, now)
         if known is not None and known[2] == drawn:
             drawn = known[2]
-        _keep(self._days, id_, (now, brief.state, drawn))
+        _keep(self._days, id_, (now, summary.state, drawn))
         return drawn
 
-    async def row(self, brief: Brief, turn: Turn) -> str:
+    async def row(self, summary: ServiceSummary, share: LoopShare) -> str:
         """Return the row of a service."""
-        id_, day = brief.target.id, await self.day(brief, turn)
+        id_, day = summary.target.id, await self.day(summary, share)
         now = self.sources.clock.now()
         known, today = self._rows.get(id_), int(now // 86400)
-        if known is not None and known[0] is brief and known[1] is day and known[2] == today:
+        if known is not None and known[0] is summary and known[1] is day and known[2] == today:
             return known[3]
         tally = self.sources.results.of(id_)
         drawn = fragment(
-            "parts.html", "row", brief=brief, day=day, spark=spark(tally.recent), now=now
+            "parts.html", "row", summary=summary, day=day, spark=spark(tally.recent), now=now
         )
-        _keep(self._rows, id_, (brief, day, today, drawn))
+        _keep(self._rows, id_, (summary, day, today, drawn))
         return drawn
 
 
@@ -112,7 +112,7 @@ def _keep(place: dict[str, Any], id_: str, value: Any) -> None:
         del place[next(iter(place))]
 
 
-def view_of(address: str) -> View:
+def view_of(address: str) -> PageView:
     """Return the view of a page's own address, its path and query.
 
     Raises:
@@ -125,13 +125,13 @@ def view_of(address: str) -> View:
         raise NothingHereError from None
     match parts.path.strip("/").split("/"):
         case [""]:
-            return Home.of(query)
+            return HomePage.of(query)
         case ["services", id_]:
-            return One(id=id_)
+            return ServicePage(id=id_)
         case ["incidents"]:
-            return Incidents.of(query)
+            return IncidentsPage.of(query)
         case ["incidents", id_]:
-            return OneIncident(id=id_)
+            return IncidentPage(id=id_)
     raise NothingHereError
 
 
@@ -139,7 +139,7 @@ def view_of(address: str) -> View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class HomePage:
     """All services, or those that fit a filter, the worst first."""
 
     q: str = ""
@@ -151,7 +151,7 @@ class Home:
     template: str = field(default="home", init=False)
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Home:
+    def of(cls, query: Mapping[str, str]) -> HomePage:
         """Return the view of *query*; what is not known in it means nothing."""
         state, number = query.get("state", ""), query.get("page", "")
         return cls(
@@ -182,61 +182,61 @@ class Home:
     def filtered(self) -> bool:
         return bool(self.q or self.state or self.environment or self.provider or self.type)
 
-    async def page(self, eye: Eye, turn: Turn) -> Page:
-        board, now = eye.board, eye.sources.clock.now()
-        await board.look(turn)
-        found = await self._fitting(board, turn)
-        sight = board.sight()
-        said = plain(sentence(sight))
+    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
+        board, now = drawer.board, drawer.sources.clock.now()
+        await board.look(share)
+        found = await self._fitting(board, share)
+        overview = board.overview()
+        said = plain(sentence(overview))
         pages = max(1, -(-len(found) // ROWS))
         number = min(max(self.number, 1), pages)
         shown = found[(number - 1) * ROWS : number * ROWS]
         regions, rows = {}, []
-        turn.rest()
-        await eye.desk.look()
-        turn.resume()
-        for brief in shown:
-            rows.append(f"row-{brief.target.id}")
-            regions[rows[-1]] = await eye.row(brief, turn)
-            await turn.give_way()
+        share.rest()
+        await drawer.incident_cache.look()
+        share.resume()
+        for summary in shown:
+            rows.append(f"row-{summary.target.id}")
+            regions[rows[-1]] = await drawer.row(summary, share)
+            await share.give_way()
         given: dict[str, dict[str, Any]] = {
             "headline": {
                 "said": said,
                 "warned": len(board.warned),
-                "desk": eye.desk,
-                "refused": eye.sources.refused(),
+                "incident_cache": drawer.incident_cache,
+                "refused_at": drawer.sources.refused_at(),
                 "now": now,
             },
-            "counts": {"counts": sight.counts, "warned": len(board.warned)},
-            "side": {"board": board, "desk": eye.desk, "now": now},
-            "empty": {"registered": sight.total, "found": len(found)},
+            "counts": {"counts": overview.counts, "warned": len(board.warned)},
+            "side": {"board": board, "incident_cache": drawer.incident_cache, "now": now},
+            "empty": {"registered": overview.total, "found": len(found)},
             "pager": {"found": len(found), "number": number, "pages": pages, "rows": ROWS},
         }
         for name, more in given.items():
             regions[name] = fragment("parts.html", name, view=self, **more)
-        failing = sight.of(State.DOWN, State.DEGRADED)
+        failing = overview.of(ShownState.DOWN, ShownState.DEGRADED)
         title = f"({failing}) Service registry" if failing else "Service registry"
         return Page(title, said, regions, tuple(rows))
 
-    async def _fitting(self, board: Board, turn: Turn) -> list[Brief]:
+    async def _fitting(self, board: Board, share: LoopShare) -> list[ServiceSummary]:
         if not self.filtered:
             return board.order
         words, found = tuple(self.q.lower().split()), []
-        for brief in board.order:
-            t = brief.target
+        for summary in board.order:
+            t = summary.target
             if (
                 (
                     not self.state
-                    or brief.state == self.state
-                    or (self.state == WARNED and brief.cautions)
+                    or summary.state == self.state
+                    or (self.state == WARNED and summary.cautions)
                 )
                 and self.environment in ("", t.environment)
                 and self.provider in ("", t.provider)
                 and self.type in ("", t.type)
-                and brief.fits(words)
+                and summary.fits(words)
             ):
-                found.append(brief)
-            await turn.give_way()
+                found.append(summary)
+            await share.give_way()
         return found
 
 
@@ -244,31 +244,31 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class One:
+class ServicePage:
     """One service: what is wrong, since when, whose fault, what to do."""
 
     id: str
     template: str = field(default="service", init=False)
 
-    async def page(self, eye: Eye, turn: Turn) -> Page:
-        await eye.board.look(turn)
-        brief = eye.board.briefs.get(self.id)
-        if brief is None:
+    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
+        await drawer.board.look(share)
+        summary = drawer.board.summaries.get(self.id)
+        if summary is None:
             raise NothingHereError(self.id)
-        day = await eye.day(brief, turn)
-        turn.rest()
-        incidents = await eye.desk.of(self.id)
-        turn.resume()
-        target, last = brief.target, brief.last
-        tally, now = eye.sources.results.of(self.id), eye.sources.clock.now()
+        day = await drawer.day(summary, share)
+        share.rest()
+        incidents = await drawer.incident_cache.of(self.id)
+        share.resume()
+        target, last = summary.target, summary.last
+        tally, now = drawer.sources.results.of(self.id), drawer.sources.clock.now()
         recent = list(tally.recent)
-        advice = advice_of(last.reason, last.verdict) if last and not brief.stale else ""
+        advice = advice_of(last.reason, last.verdict) if last and not summary.stale else ""
         given: dict[str, dict[str, Any]] = {
             "head": {"advice": advice},
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {"day": day, "spark": spark(recent)},
             "budget": {"budgets": budgets(target, tally)},
-            "facts": {"tally": tally, "rotated": eye.sources.rotated(target)},
+            "facts": {"tally": tally, "rotated_at": drawer.sources.rotated_at(target.id)},
             "request": {"curl": curl_line(target.endpoint) if target.endpoint else ""},
             "failures": {"failures": tuple(reversed(tally.failures))},
             "recent": {"recent": recent[::-1]},
@@ -276,17 +276,17 @@ class One:
         }
         regions = {}
         for name, more in given.items():
-            regions[name] = fragment("service_parts.html", name, brief=brief, now=now, **more)
-            await turn.give_way()
-        title = plain(f"{short(target.name)}: {STATES[brief.state]}")
-        return Page(title, plain(f"{title}, {brief.fault}"), regions)
+            regions[name] = fragment("service_parts.html", name, summary=summary, now=now, **more)
+            await share.give_way()
+        title = plain(f"{short(target.name)}: {STATES[summary.state]}")
+        return Page(title, plain(f"{title}, {summary.fault}"), regions)
 
 
 # -- incidents ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incidents:
+class IncidentsPage:
     """The incidents, the newest first."""
 
     status: str = ""
@@ -296,7 +296,7 @@ class Incidents:
     template: str = field(default="incidents", init=False)
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Incidents:
+    def of(cls, query: Mapping[str, str]) -> IncidentsPage:
         """Return the view of *query*; what is not known in it means nothing."""
         return cls(
             **{
@@ -312,7 +312,7 @@ class Incidents:
         query = urlencode({name: value for name, value in asked.items() if value})
         return f"/incidents?{query}" if query else "/incidents"
 
-    async def page(self, eye: Eye, turn: Turn) -> Page:
+    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
         query = Query(
             status=self.status,
             severity=self.severity,
@@ -320,18 +320,22 @@ class Incidents:
             limit=INCIDENTS + 1,
             before=_cursor(self.before),
         )
-        turn.rest()
-        await eye.desk.look()
-        found = await eye.desk.find(query)
-        turn.resume()
+        share.rest()
+        await drawer.incident_cache.look()
+        found = await drawer.incident_cache.find(query)
+        share.resume()
         shown, following = found[:INCIDENTS], ""
         if len(found) > len(shown):
             following = self.link(before=f"{shown[-1].started_at!r}_{shown[-1].id}")
-        now, desk = eye.sources.clock.now(), eye.desk
-        said = _open_words(desk)
+        now, incident_cache = drawer.sources.clock.now(), drawer.incident_cache
+        said = _open_words(incident_cache)
         regions = {
-            "headline": fragment("incident_parts.html", "headline", said=said, stats=desk.stats),
-            "choices": fragment("incident_parts.html", "choices", view=self, stats=desk.stats),
+            "headline": fragment(
+                "incident_parts.html", "headline", said=said, stats=incident_cache.stats
+            ),
+            "choices": fragment(
+                "incident_parts.html", "choices", view=self, stats=incident_cache.stats
+            ),
             "listing": fragment(
                 "incident_parts.html",
                 "listing",
@@ -352,10 +356,10 @@ def _cursor(text: str) -> tuple[float, str] | None:
         return None
 
 
-def _open_words(desk: Desk) -> str:
-    waiting = sum(one.status is IncidentStatus.OPEN for one in desk.unresolved)
-    taken = len(desk.unresolved) - waiting
-    if not desk.unresolved:
+def _open_words(incident_cache: IncidentCache) -> str:
+    waiting = sum(one.status is IncidentStatus.OPEN for one in incident_cache.unresolved)
+    taken = len(incident_cache.unresolved) - waiting
+    if not incident_cache.unresolved:
         return "No open incident."
     noun = "incident waits" if waiting == 1 else "incidents wait"
     said = f"{waiting} {noun} for somebody" if waiting else "Every open incident is taken"
@@ -363,17 +367,17 @@ def _open_words(desk: Desk) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneIncident:
+class IncidentPage:
     """One incident with its timeline."""
 
     id: str
     template: str = field(default="incident", init=False)
 
-    async def page(self, eye: Eye, turn: Turn) -> Page:
-        turn.rest()
-        incident = await self._incident(eye)
-        turn.resume()
-        now, known = eye.sources.clock.now(), incident.service in eye.sources.registry
+    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
+        share.rest()
+        incident = await self._incident(drawer)
+        share.resume()
+        now, known = drawer.sources.clock.now(), incident.service in drawer.sources.registry
         regions = {
             name: fragment("incident_parts.html", name, incident=incident, now=now, known=known)
             for name in ("head", "timeline")
@@ -381,8 +385,8 @@ class OneIncident:
         title = plain(short(incident.summary or incident.alertname, 100))
         return Page(f"{title}: {incident.status}", f"Incident {incident.status}.", regions)
 
-    async def _incident(self, eye: Eye) -> Incident:
+    async def _incident(self, drawer: Drawer) -> Incident:
         try:
-            return await eye.desk.get(self.id)
+            return await drawer.incident_cache.get(self.id)
         except UnknownIncidentError:
             raise NothingHereError(self.id) from None

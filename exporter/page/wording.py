@@ -23,7 +23,7 @@ _UNPRINTABLE = re.compile(
 _LONE = re.compile("[\ud800-\udfff]")
 
 
-class State(StrEnum):
+class ShownState(StrEnum):
     """How a service is shown, the worst first; the first four are the words of /api/health."""
 
     DOWN = "unhealthy"
@@ -34,15 +34,15 @@ class State(StrEnum):
     OFF = "off"
 
 
-STATES: Mapping[State, str] = {
-    State.DOWN: "Down",
-    State.DEGRADED: "Degraded",
-    State.UNKNOWN: "Unknown",
-    State.HEALTHY: "Healthy",
-    State.MAINTENANCE: "Maintenance",
-    State.OFF: "Not probed",
+STATES: Mapping[ShownState, str] = {
+    ShownState.DOWN: "Down",
+    ShownState.DEGRADED: "Degraded",
+    ShownState.UNKNOWN: "Unknown",
+    ShownState.HEALTHY: "Healthy",
+    ShownState.MAINTENANCE: "Maintenance",
+    ShownState.OFF: "Not probed",
 }
-FAILING = (State.DOWN, State.DEGRADED)
+FAILING = (ShownState.DOWN, ShownState.DEGRADED)
 _BY_REASON: Mapping[Reason, str] = {
     Reason.KEY_OK_LIMITED: "works, with a key of limited scope",
     Reason.AUTH_INVALID: "key rejected",
@@ -142,11 +142,11 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Overview:
     """What the sentence is made of."""
 
     now: float
-    counts: Mapping[State, int] = field(default_factory=dict)
+    counts: Mapping[ShownState, int] = field(default_factory=dict)
     failing: Sequence[Failing] = ()
     """The worst first; those in the counts beyond them are not named."""
     offline_since: float | None = None
@@ -158,54 +158,56 @@ class Sight:
     def total(self) -> int:
         return sum(self.counts.values())
 
-    def of(self, *states: State) -> int:
+    def of(self, *states: ShownState) -> int:
         return sum(self.counts.get(state, 0) for state in states)
 
 
-def sentence(sight: Sight) -> str:
+def sentence(overview: Overview) -> str:
     """Return how everything is, in one sentence."""
-    total, failing = sight.total, sight.of(*FAILING)
+    total, failing = overview.total, overview.of(*FAILING)
     if not total:
         return "No service is registered yet."
-    if sight.of(State.OFF) == total:
+    if overview.of(ShownState.OFF) == total:
         return f"None of the {total} services is probed." if total > 1 else "It is not probed."
-    if sight.offline_since is not None:
-        return _offline(sight)
+    if overview.offline_since is not None:
+        return _offline(overview)
     if failing:
-        said = f"{failing} of {total} {_services(total)} {_are(failing)} failing: {_named(sight)}"
-        unknown = sight.of(State.UNKNOWN)
+        said = (
+            f"{failing} of {total} {_services(total)} {_are(failing)} failing: {_named(overview)}"
+        )
+        unknown = overview.of(ShownState.UNKNOWN)
         return f"{said}; {unknown} unknown." if unknown else f"{said}."
-    if sight.of(State.HEALTHY) == total:
+    if overview.of(ShownState.HEALTHY) == total:
         return f"All {total} services are healthy." if total > 1 else "The one service is healthy."
-    if sight.waiting == sight.of(State.UNKNOWN) == total - sight.of(State.OFF):
+    if overview.waiting == overview.of(ShownState.UNKNOWN) == total - overview.of(ShownState.OFF):
         return f"{total} {_services(total)} registered, no result yet."
-    return f"No service is failing: {', '.join(_others(sight))}."
+    return f"No service is failing: {', '.join(_others(overview))}."
 
 
-def _offline(sight: Sight) -> str:
-    since = _since(sight.offline_since or 0.0, sight.now)
-    unknown, total = sight.of(State.UNKNOWN), sight.total
+def _offline(overview: Overview) -> str:
+    since = _since(overview.offline_since or 0.0, overview.now)
+    unknown, total = overview.of(ShownState.UNKNOWN), overview.total
     said = f"Our own network is down{since}: no canary answers"
     return f"{said}, nothing is known of {unknown} of {total} {_services(total)}."
 
 
-def _named(sight: Sight) -> str:
+def _named(overview: Overview) -> str:
     named = [
-        f"{short(one.name)}, {one.fault}{_since(one.since, sight.now)}"
-        for one in sight.failing[:NAMED]
+        f"{short(one.name)}, {one.fault}{_since(one.since, overview.now)}"
+        for one in overview.failing[:NAMED]
     ]
-    more = sight.of(*FAILING) - len(named)
+    more = overview.of(*FAILING) - len(named)
     return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
 
 
-def _others(sight: Sight) -> Iterator[str]:
+def _others(overview: Overview) -> Iterator[str]:
     for state, words in (
-        (State.HEALTHY, "healthy"),
-        (State.UNKNOWN, "unknown"),
-        (State.MAINTENANCE, "in planned maintenance"),
-        (State.OFF, "not probed"),
+        (ShownState.HEALTHY, "healthy"),
+        (ShownState.UNKNOWN, "unknown"),
+        (ShownState.MAINTENANCE, "in planned maintenance"),
+        (ShownState.OFF, "not probed"),
     ):
-        if number := sight.of(state):
+        if number := overview.of(state):
             yield f"{number} {words}"
 
 

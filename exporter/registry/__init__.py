@@ -1,6 +1,6 @@
 """Which targets exist now: read from files, changed at run time, told to listeners."""
 
-from exporter.registry.loading import Loader, NoOverlay, Overlay
+from exporter.registry.loading import Loader
 from exporter.registry.management import (
     InFileError,
     KeyRefusedError,
@@ -9,24 +9,22 @@ from exporter.registry.management import (
     NoStorageError,
     OnlyKeyError,
     Rotation,
-    Storage,
-    StoredKey,
     TakenError,
 )
-from exporter.registry.targets import Change, Registry, UnknownServiceError
+from exporter.registry.overlay import Overlay, Storage, StoredKey
+from exporter.registry.targets import Registry, RegistryChange, UnknownServiceError
 
 __all__ = [
-    "Change",
     "InFileError",
     "KeyRefusedError",
     "Loader",
     "Management",
     "ManagementError",
-    "NoOverlay",
     "NoStorageError",
     "OnlyKeyError",
     "Overlay",
     "Registry",
+    "RegistryChange",
     "Rotation",
     "Storage",
     "StoredKey",

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from exporter.clock import Clock
-from exporter.config import Configuration, Declared, Target, make_target
+from exporter.config import Configuration, Declared, Monitoring, Target, make_target
 from exporter.log import event
+from exporter.registry.overlay import Overlay
 from exporter.registry.targets import Registry
 from exporter.secret import Secret, file_signature
 from exporter.settings import SettingsError
@@ -26,42 +26,12 @@ _KEY_FILES = ("api_key_file", "api_key_next_file")
 _Signature = tuple[int, int, int] | None
 
 
-class Listener(Protocol):
-    """Is told how a load ended; implemented by `app`."""
-
-    def loaded(self, configuration: Configuration) -> None:
-        """Take the canaries and switches of a configuration that was put in place."""
-
-    def failed(self) -> None:
-        """Note that the last load failed."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Read:
     configuration: Configuration
     declared: dict[str, Declared]
     targets: list[Target]
     signatures: dict[str, _Signature]
-
-
-class Overlay(Protocol):
-    """What was changed at run time and lies over the files; implemented by `management`."""
-
-    def services(self) -> Iterable[Declared]:
-        """Return the services that were added at run time."""
-
-    def key(self, service: str) -> Secret | None:
-        """Return the key that replaces the declared one of *service*."""
-
-
-class NoOverlay:
-    """Nothing is changed at run time."""
-
-    def services(self) -> Iterable[Declared]:
-        return ()
-
-    def key(self, service: str) -> Secret | None:
-        return None
 
 
 class Loader:
@@ -73,18 +43,26 @@ class Loader:
         registry: Registry,
         environment: Mapping[str, str],
         clock: Clock,
-        listener: Listener,
+        overlay: Overlay | None = None,
     ) -> None:
-        self.overlay: Overlay = NoOverlay()
+        self.overlay = overlay or Overlay()
         self._source, self._registry, self._environment = source, registry, environment
-        self._clock, self._listener = clock, listener
+        self._clock = clock
+        self._listeners: list[Callable[[Configuration], None]] = []
         self._declared: dict[str, Declared] = {}
         self._signatures: dict[str, _Signature] = {}
-        self._enabled = True
+        self.monitoring = Monitoring()
+        """The switches of the configuration in force."""
+        self.loaded_at: float | None = None
+        """When the configuration in force was loaded, as a Unix time."""
         self.refused_at: float | None = None
         """Since when an older configuration is in force than the one that should be."""
         self.lock = asyncio.Lock()
         """Held by whatever changes services or keys: a reload must not undo it."""
+
+    def subscribe(self, listener: Callable[[Configuration], None]) -> None:
+        """Call *listener* with every configuration, before its services are registered."""
+        self._listeners.append(listener)
 
     def load(self) -> None:
         """Load for the first time.
@@ -92,7 +70,7 @@ class Loader:
         Raises:
             SettingsError: the configuration is wrong.
         """
-        self._place(self._read())
+        self._activate(self._read())
 
     async def reload(self) -> SettingsError | None:
         """Load again; return what is wrong, in which case everything stays as it was."""
@@ -100,20 +78,18 @@ class Loader:
             try:
                 found = await asyncio.to_thread(self._read)
             except SettingsError as error:
-                self._failed()
+                self._refuse()
                 for problem in error.problems:
                     event(_log, "configuration refused", level=logging.ERROR, problem=problem)
                 return error
             except Exception:
-                self._failed()
+                self._refuse()
                 raise
-            self._place(found)
-            self.refused_at = None
+            self._activate(found)
             return None
 
-    def _failed(self) -> None:
+    def _refuse(self) -> None:
         self.refused_at = self.refused_at or self._clock.now()
-        self._listener.failed()
 
     def declared(self, service: str) -> Declared | None:
         """Return how *service* is declared, in a file or at run time."""
@@ -160,15 +136,17 @@ class Loader:
         ]
         return _Read(configuration, declared, targets, signatures)
 
-    def _place(self, read: _Read) -> None:
+    def _activate(self, read: _Read) -> None:
         configuration, targets = read.configuration, read.targets
         for warning in configuration.warnings:
             event(_log, "configuration warning", level=logging.WARNING, problem=warning)
-        self._enabled = configuration.monitoring.enabled
+        self.monitoring = configuration.monitoring
         self._declared = read.declared
         self._signatures = read.signatures
-        self._listener.loaded(configuration)
+        for listener in self._listeners:
+            listener(configuration)
         change = self._registry.replace(self._switched(target) for target in targets)
+        self.loaded_at, self.refused_at = self._clock.now(), None
         event(
             _log,
             "configuration loaded",
@@ -182,7 +160,7 @@ class Loader:
                 event(_log, "service limited", service=target.id, why=target.unprobed)
 
     def _switched(self, target: Target) -> Target:
-        return target if self._enabled else replace(target, enabled=False)
+        return target if self.monitoring.enabled else replace(target, enabled=False)
 
     def _read_key(self, path: str) -> None:
         for declared in list(self._declared.values()):

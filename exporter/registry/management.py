@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from exporter.clock import Clock
 from exporter.config import Declared, Target, check_patch, merged, read_request
@@ -20,14 +19,12 @@ from exporter.log import event
 from exporter.model import FACTS, Outcome
 from exporter.probers import Prober
 from exporter.registry.loading import Loader
+from exporter.registry.overlay import HIDDEN, SOURCE, Storage
 from exporter.registry.targets import Registry
 from exporter.secret import Secret
 
 _log = logging.getLogger(__name__)
-SOURCE = "(api)"
 _HIDDEN_FIELDS = ("additional_headers", "api_key_next")
-_HIDDEN = "#hidden"
-"""After a service's id: the parts of its declaration that may hold secrets, kept as a key is."""
 
 
 class ManagementError(Exception):
@@ -70,54 +67,6 @@ class NoStorageError(ManagementError):
     code = "no_storage"
 
 
-class StoredKey(Protocol):
-    """A kept key and the Unix time of its rotation."""
-
-    @property
-    def secret(self) -> Secret: ...
-
-    @property
-    def rotated_at(self) -> float: ...
-
-
-class Storage(Protocol):
-    """Where changes are kept; implemented by `store`."""
-
-    def services(self) -> Mapping[str, dict[str, Any]]:
-        """Return the services by id, without their keys."""
-
-    def put_service(self, service: str, raw: dict[str, Any]) -> None:
-        """Keep *raw*; it holds no key."""
-
-    def delete_service(self, service: str) -> None:
-        """Forget a service; its key is forgotten with `delete_key`."""
-
-    def keys(self) -> Mapping[str, StoredKey]:
-        """Return the current keys by service."""
-
-    def put_key(self, service: str, key: Secret, *, at: float) -> None:
-        """Keep *key* and the one before it for a day."""
-
-    def rollback(self, service: str) -> Secret | None:
-        """Return to the key before, and return it; None if there is none any more."""
-
-    def delete_key(self, service: str) -> None:
-        """Forget the keys of *service*."""
-
-    def atomic(self) -> AbstractContextManager[object]:
-        """Make several calls in one thread one write."""
-
-    @property
-    def keeps_keys(self) -> bool:
-        """Whether keys can be kept at all."""
-
-    def fingerprint(self, secret: Secret) -> str:
-        """Return what tells two keys apart without telling the key."""
-
-    def audit(self, at: float, who: str, action: str, service: str, fingerprint: str = "") -> None:
-        """Write down who did what."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rotation:
     """How a rotation ended: what the provider said to the new key, and since when it is used."""
@@ -127,7 +76,7 @@ class Rotation:
 
 
 class Management:
-    """Changes services and keys; also the overlay that the loader lays over the files."""
+    """Changes services and keys, in the storage and in the overlay of the files."""
 
     def __init__(
         self,
@@ -139,37 +88,7 @@ class Management:
     ) -> None:
         self._registry, self._loader, self._prober = registry, loader, prober
         self._clock, self._storage = clock, storage
-        self._services: dict[str, Declared] = {}
-        self._keys: dict[str, Secret] = {}
-        self.rotated: dict[str, float] = {}
-        self._lock = loader.lock
-
-    def restore(self) -> None:
-        """Take over what is kept; a kept service that no longer fits is logged and left alone."""
-        if self._storage is None:
-            return
-        kept = self._storage.keys() if self._storage.keeps_keys else {}
-        for name, plain in self._storage.services().items():
-            try:
-                hidden = kept.get(name + _HIDDEN)
-                raw = plain if hidden is None else merged(plain, json.loads(hidden.secret.reveal()))
-                self._services[name] = read_request(raw, SOURCE)
-            except ValueError:
-                event(_log, "a kept service is not valid", level=logging.ERROR, service=name)
-        for name, key in kept.items():
-            if not name.endswith(_HIDDEN):
-                self._keys[name] = key.secret
-                self.rotated[name] = key.rotated_at
-
-    # -- the overlay -------------------------------------------------------------------------
-
-    def services(self) -> Iterable[Declared]:
-        """Return the services that were added at run time."""
-        return self._services.values()
-
-    def key(self, service: str) -> Secret | None:
-        """Return the rotated key of *service*."""
-        return self._keys.get(service)
+        self._overlay, self._lock = loader.overlay, loader.lock
 
     def in_file(self, service: str) -> bool:
         """Return whether *service* stands in a file."""
@@ -193,7 +112,7 @@ class Management:
                 where = "in a configuration file; change it there"
                 how = where if self.in_file(name) else "already; PATCH changes it"
                 raise TakenError(f"there is a service {name} {how}")
-            if name in self._keys:  # left by a service of that id that is gone
+            if self._overlay.key(name) is not None:  # left by a service of that id that is gone
                 await self._wipe_key(name)
             await self._keep(declared, who, "service added")
         return self._registry.get(name)
@@ -228,17 +147,18 @@ class Management:
             storage = self._need_storage()
             await asyncio.to_thread(storage.delete_service, service)
             if storage.keeps_keys:
-                await asyncio.to_thread(storage.delete_key, service + _HIDDEN)
+                await asyncio.to_thread(storage.delete_key, service + HIDDEN)
             await self._wipe_key(service)
             await self._audit(who, "service removed", service, None)
-            self._services.pop(service, None)
+            self._overlay.drop_service(service)
             self._loader.drop(service)
 
     def _own(self, service: str) -> Declared:
         self._registry.get(service)
-        if service not in self._services or self.in_file(service):
-            raise InFileError(f"{service} stands in a configuration file; change it there")
-        return self._services[service]
+        declared = self._overlay.service(service)
+        if declared is None or self.in_file(service):
+            raise InFileError(f"{service} is in a configuration file; change it there")
+        return declared
 
     async def _keep(self, declared: Declared, who: str, action: str) -> None:
         storage = self._need_storage()
@@ -247,10 +167,11 @@ class Management:
         key, now = Secret(given) if given else None, self._clock.now()
         await asyncio.to_thread(_write, storage, name, raw, key, now)
         await self._audit(who, action, name, key)
-        self._services[name] = read_request(raw, SOURCE)
+        kept = read_request(raw, SOURCE)
+        self._overlay.put_service(kept)
         if key is not None:
-            self._use(name, key, now)
-        self._loader.put(self._services[name])
+            self._overlay.set_key(name, key, now)
+        self._loader.put(kept)
 
     # -- keys --------------------------------------------------------------------------------
 
@@ -273,7 +194,7 @@ class Management:
             now = self._clock.now()
             await asyncio.to_thread(storage.put_key, service, key, at=now)
             await self._audit(who, "key rotated" + (", forced" if force else ""), service, key)
-            self._use(service, key, now)
+            self._overlay.set_key(service, key, now)
             self._loader.put(declared)
             return Rotation(outcome, now)
 
@@ -293,9 +214,10 @@ class Management:
                     what += f"; DELETE /api/services/{service}/key returns to the declared key"
                 raise ManagementError(what)
             await self._audit(who, "key rolled back", service, key)
-            self._use(service, key, self._clock.now())
+            now = self._clock.now()
+            self._overlay.set_key(service, key, now)
             self._loader.put(declared)
-            return Rotation(None, self.rotated[service])
+            return Rotation(None, now)
 
     async def forget_key(self, service: str, who: str) -> None:
         """Return to the key that the service is declared with.
@@ -333,12 +255,7 @@ class Management:
         storage = self._need_storage()
         if storage.keeps_keys:
             await asyncio.to_thread(storage.delete_key, service)
-        self._keys.pop(service, None)
-        self.rotated.pop(service, None)
-
-    def _use(self, service: str, key: Secret, at: float) -> None:
-        self._keys[service] = key
-        self.rotated[service] = at
+        self._overlay.drop_key(service)
 
     async def _audit(self, who: str, action: str, service: str, key: Secret | None) -> None:
         event(_log, action, service=service, who=who)
@@ -371,9 +288,9 @@ def _write(
         if key is not None:
             storage.put_key(name, key, at=now)
         if hidden:
-            storage.put_key(name + _HIDDEN, Secret(json.dumps(hidden)), at=now)
+            storage.put_key(name + HIDDEN, Secret(json.dumps(hidden)), at=now)
         elif storage.keeps_keys:
-            storage.delete_key(name + _HIDDEN)
+            storage.delete_key(name + HIDDEN)
         storage.put_service(name, plain)
 
 

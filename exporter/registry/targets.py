@@ -1,4 +1,4 @@
-"""Which targets exist now; tells its listeners what was added, changed and removed."""
+"""Which targets exist now; tells its followers what was added, changed and removed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from exporter.config import Target
+    from exporter.secret import Secret
+    from exporter.statuspages import StatusPage
 
 
 class UnknownServiceError(LookupError):
@@ -15,15 +17,20 @@ class UnknownServiceError(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RegistryChange:
     """What one step changed; a target is in one list only, unchanged ones in none."""
 
     added: tuple[Target, ...] = ()
     changed: tuple[Target, ...] = ()
     removed: tuple[Target, ...] = ()
 
+    @property
+    def current(self) -> tuple[Target, ...]:
+        """Those that are new or different."""
+        return (*self.added, *self.changed)
 
-Listener = Callable[[Change], None]
+
+Follower = Callable[[RegistryChange], None]
 
 
 class Registry:
@@ -31,7 +38,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._targets: dict[str, Target] = {}
-        self._listeners: list[Listener] = []
+        self._followers: list[Follower] = []
 
     def __iter__(self) -> Iterator[Target]:
         return iter(self._targets.values())
@@ -53,15 +60,24 @@ class Registry:
         except KeyError:
             raise UnknownServiceError(service) from None
 
-    def subscribe(self, listener: Listener) -> None:
-        """Call *listener* with every change from now on."""
-        self._listeners.append(listener)
+    def subscribe(self, follower: Follower) -> None:
+        """Call *follower* with every change from now on, in the order of subscription."""
+        self._followers.append(follower)
 
-    def replace(self, targets: Iterable[Target]) -> Change:
+    def secrets(self) -> Iterator[Secret]:
+        """Yield what no line of a log may show."""
+        for target in self._targets.values():
+            yield from target.secrets()
+
+    def status_pages(self) -> set[StatusPage]:
+        """Return the status pages of the providers in use."""
+        return {t.status_page for t in self._targets.values() if t.status_page and t.enabled}
+
+    def replace(self, targets: Iterable[Target]) -> RegistryChange:
         """Make *targets* the whole registry; equal ones stay as they are."""
         fresh = {target.id: target for target in targets}
         known = self._targets
-        change = Change(
+        change = RegistryChange(
             added=tuple(t for t in fresh.values() if t.id not in known),
             changed=tuple(t for t in fresh.values() if t.id in known and known[t.id] != t),
             removed=tuple(t for t in known.values() if t.id not in fresh),
@@ -69,7 +85,7 @@ class Registry:
         self._targets = {
             name: known[name] if known.get(name) == t else t for name, t in fresh.items()
         }
-        self._tell(change)
+        self._notify(change)
         return change
 
     def put(self, target: Target) -> None:
@@ -78,7 +94,8 @@ class Registry:
         if known == target:
             return
         self._targets[target.id] = target
-        self._tell(Change(added=(target,)) if known is None else Change(changed=(target,)))
+        new = RegistryChange(added=(target,))
+        self._notify(new if known is None else RegistryChange(changed=(target,)))
 
     def remove(self, service: str) -> None:
         """Take *service* out.
@@ -88,9 +105,9 @@ class Registry:
         """
         target = self.get(service)
         del self._targets[service]
-        self._tell(Change(removed=(target,)))
+        self._notify(RegistryChange(removed=(target,)))
 
-    def _tell(self, change: Change) -> None:
+    def _notify(self, change: RegistryChange) -> None:
         if change.added or change.changed or change.removed:
-            for listener in self._listeners:
-                listener(change)
+            for follower in self._followers:
+                follower(change)

@@ -3,6 +3,7 @@
 from exporter.results.aging import Aging
 from exporter.results.history import Bucket, History
 from exporter.results.persistence import Persistence, States
+from exporter.results.recording import Display, Recording
 from exporter.results.tally import BUCKETS, REASONS, SLOS, Recent, Results, Status, Tally, status_of
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "SLOS",
     "Aging",
     "Bucket",
+    "Display",
     "History",
     "Persistence",
     "Recent",
+    "Recording",
     "Results",
     "States",
     "Status",

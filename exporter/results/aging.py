@@ -11,13 +11,13 @@ from exporter.results.tally import Results
 if TYPE_CHECKING:
     from exporter.config import Target
 
-PERIOD = 1.0
-SLICE = 256
+PERIOD_SECONDS = 1.0
+SLICE_SERVICES = 256
 """Services that are looked at before the loop runs again: a fifth of a millisecond."""
 
 
-class Listener(Protocol):
-    """Whoever shows services."""
+class AgingDisplay(Protocol):
+    """Where services are shown; implemented by `metrics`."""
 
     def refresh(self, target: Target) -> None:
         """Look at *target* again: its last result is stale now."""
@@ -30,27 +30,27 @@ class Aging:
     """Looks at every service once a second, a few at a time."""
 
     def __init__(
-        self, registry: Registry, results: Results, clock: Clock, listener: Listener
+        self, registry: Registry, results: Results, clock: Clock, display: AgingDisplay
     ) -> None:
         self._registry, self._results, self._clock = registry, results, clock
-        self._listener = listener
+        self._display = display
         self._since = clock.now()
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self._clock.sleep(PERIOD)
+            await self._clock.sleep(PERIOD_SECONDS)
             await self.look()
 
     async def look(self) -> None:
-        """Tell the listener what is new."""
+        """Show anew what has changed by itself."""
         now = self._clock.now()
-        async for target in in_slices(self._registry, SLICE):
+        async for target in in_slices(self._registry, SLICE_SERVICES):
             if target.id in self._registry and self._registry.get(target.id) is target:
                 self._look(target, now)
 
     def _look(self, target: Target, now: float) -> None:
         if self._results.grown_stale(target, now, self._since):
-            self._listener.refresh(target)
+            self._display.refresh(target)
         if target.maintenance:
-            self._listener.set_maintenance(target, target.in_maintenance(now))
+            self._display.set_maintenance(target, target.in_maintenance(now))

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from exporter.model import FACTS, Reason, Result, Verdict
+from exporter.registry import RegistryChange
 
-WIDTH = 900
-KEPT = 86_400.0
+WIDTH_SECONDS = 900
+KEPT_SECONDS = 86_400.0
 _OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
-_Place = tuple[str, int]
+_Key = tuple[str, int]
+"""Service and start of a bucket."""
 
 
 class Bucket(NamedTuple):
@@ -36,8 +38,8 @@ class History:
     """The buckets that still change or are not written yet; bounded by 24 hours."""
 
     def __init__(self) -> None:
-        self._buckets: dict[_Place, Bucket] = {}
-        self._unwritten: set[_Place] = set()
+        self._buckets: dict[_Key, Bucket] = {}
+        self._unwritten: set[_Key] = set()
         self._newest = 0
 
     def __len__(self) -> int:
@@ -46,22 +48,22 @@ class History:
     def add(self, result: Result) -> None:
         """Count *result* in the quarter in which it began."""
         fresh = _bucket(result)
-        place = (fresh.service, fresh.start)
-        former = self._buckets.get(place)
-        self._buckets[place] = fresh if former is None else _joined(former, fresh)
-        self._unwritten.add(place)
+        key = (fresh.service, fresh.start)
+        former = self._buckets.get(key)
+        self._buckets[key] = fresh if former is None else _joined(former, fresh)
+        self._unwritten.add(key)
         if fresh.start > self._newest:
             self._newest = fresh.start
-            self._drop(p for p in self._buckets if p[1] <= self._newest - KEPT)
+            self._drop(p for p in self._buckets if p[1] <= self._newest - KEPT_SECONDS)
 
     def drain(self) -> list[Bucket]:
         """Return what changed since the last call, in no order, as totals.
 
         Writing a row twice is harmless.
         """
-        rows = [self._buckets[place] for place in self._unwritten]
+        rows = [self._buckets[key] for key in self._unwritten]
         self._unwritten.clear()
-        self._drop(p for p in self._buckets if p[1] < self._newest - WIDTH)
+        self._drop(p for p in self._buckets if p[1] < self._newest - WIDTH_SECONDS)
         return rows
 
     def restore(self, rows: Iterable[Bucket]) -> None:
@@ -70,31 +72,34 @@ class History:
         Of two versions of a bucket the one with more results stays.
         """
         for row in rows:
-            place = (row.service, row.start)
-            known = self._buckets.get(place)
+            key = (row.service, row.start)
+            known = self._buckets.get(key)
             if known is None or known.ok + known.bad < row.ok + row.bad:
-                self._buckets[place] = row
-            self._unwritten.add(place)
+                self._buckets[key] = row
+            self._unwritten.add(key)
             self._newest = max(self._newest, row.start)
 
     def of(self, service: str) -> list[Bucket]:
         """Return what is still here of *service*."""
-        return [row for place, row in self._buckets.items() if place[0] == service]
+        return [row for key, row in self._buckets.items() if key[0] == service]
 
-    def forget(self, service: str) -> None:
-        self._drop(place for place in self._buckets if place[0] == service)
+    def follow(self, change: RegistryChange) -> None:
+        """Forget what is removed; the day of a changed service goes on."""
+        removed = {target.id for target in change.removed}
+        if removed:
+            self._drop(key for key in self._buckets if key[0] in removed)
 
-    def _drop(self, places: Iterable[_Place]) -> None:
-        for place in list(places):
-            del self._buckets[place]
-            self._unwritten.discard(place)
+    def _drop(self, keys: Iterable[_Key]) -> None:
+        for key in list(keys):
+            del self._buckets[key]
+            self._unwritten.discard(key)
 
 
 def _bucket(result: Result) -> Bucket:
     took = result.outcome.duration if result.success else 0.0
     return Bucket(
         service=result.service,
-        start=int(result.at // WIDTH) * WIDTH,
+        start=int(result.at // WIDTH_SECONDS) * WIDTH_SECONDS,
         ok=int(result.success),
         bad=int(not result.success and result.verdict not in _OURS),
         worst=result.reason,

@@ -20,14 +20,14 @@ from typing import Any, Protocol
 from exporter.clock import Clock, in_slices
 from exporter.log import event
 from exporter.registry import Registry
-from exporter.results.history import KEPT, Bucket, History
+from exporter.results.history import KEPT_SECONDS, Bucket, History
 from exporter.results.tally import Results
 
 _log = logging.getLogger(__name__)
 INTERVAL = 15.0
-URGENT = 1.0
-SLICE = 32
-"""Services that are written down before the loop runs again: half a millisecond."""
+URGENT_INTERVAL = 1.0
+SLICE_SERVICES = 32
+"""Services that are dumped before the loop runs again: half a millisecond."""
 
 
 class States(Protocol):
@@ -56,15 +56,17 @@ class Persistence:
         self,
         states: States,
         results: Results,
+        history: History,
         registry: Registry,
         clock: Clock,
-        told: Callable[[bool], None],
         *,
+        on_saved: Callable[[bool], None] = lambda successful: None,
         volatile: bool = False,
     ) -> None:
-        self._states, self._results, self._registry = states, results, registry
-        self._clock, self._told, self._volatile = clock, told, volatile
-        self.history = History()
+        """*on_saved* is called after each save; *volatile*: nothing is to survive a restart."""
+        self._states, self._results, self._history = states, results, history
+        self._registry, self._clock = registry, clock
+        self._on_saved, self._volatile = on_saved, volatile
         self._saved: dict[str, float] = {}
         self._known: frozenset[str] | None = None
         self._urgent: set[str] = set()
@@ -81,12 +83,12 @@ class Persistence:
         while True:
             due = self._clock.tick() + INTERVAL
             while self._clock.tick() < due:
-                await self._clock.sleep(URGENT)
+                await self._clock.sleep(URGENT_INTERVAL)
                 if self._urgent:
                     await self._save_urgent()
             await self.save()
 
-    def soon(self, service: str) -> None:
+    def schedule_save(self, service: str) -> None:
         """Save the state of *service* within a second."""
         if not self._volatile:
             self._urgent.add(service)
@@ -101,24 +103,24 @@ class Persistence:
     async def save(self) -> None:
         """Save what changed since the last time."""
         states = await self._unsaved()
-        rows = self.history.drain()
+        rows = self._history.drain()
         known = frozenset(target.id for target in self._registry)
         try:
             await asyncio.to_thread(self._write, states, rows)
             if known != self._known:
                 await asyncio.to_thread(self._states.keep_only, known)
         except OSError as error:
-            self.history.restore(rows)
-            self._told(False)
+            self._history.restore(rows)
+            self._on_saved(False)
             event(_log, "results not saved", level=logging.ERROR, why=type(error).__name__)
             return
-        self._told(True)
+        self._on_saved(True)
         self._known = known
         self._note(states)
 
     async def _unsaved(self) -> dict[str, Mapping[str, Any]]:
         states: dict[str, Mapping[str, Any]] = {}
-        async for target in in_slices(() if self._volatile else self._registry, SLICE):
+        async for target in in_slices(() if self._volatile else self._registry, SLICE_SERVICES):
             tally = self._results.by_service.get(target.id)
             if tally and tally.last is not None and self._saved.get(target.id) != tally.last.at:
                 states[target.id] = tally.dump()
@@ -130,9 +132,9 @@ class Persistence:
 
     async def day(self, service: str) -> list[Bucket]:
         """Return the buckets of the last 24 h of *service*, the oldest first."""
-        since = self._clock.now() - KEPT
+        since = self._clock.now() - KEPT_SECONDS
         kept = await asyncio.to_thread(self._states.history, service)
-        rows = {row.start: row for row in (*kept, *self.history.of(service))}
+        rows = {row.start: row for row in (*kept, *self._history.of(service))}
         return [rows[start] for start in sorted(rows) if start > since]
 
     def _write(self, states: Mapping[str, Mapping[str, Any]], rows: list[Bucket]) -> None:

@@ -1,6 +1,6 @@
 """What was seen, per service: totals, the last result, recent results, kept failures.
 
-Pure: no time, no I/O. Written by `app` as results come in, read by metrics and API.
+Pure: no time, no I/O. Written by `recording` as results come in, read by metrics, page and API.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from exporter.model import (
     Result,
     Verdict,
 )
+from exporter.registry import RegistryChange
 from exporter.secret import Secret
 
 BUCKETS = (
@@ -182,7 +183,7 @@ class Tally:
             self.events[1] += 1
             self.bad[1] += result.outcome.duration > latency.threshold
 
-    def heard(self, since: float) -> float:
+    def last_activity(self, since: float) -> float:
         """Return when there was a result, or when the wait for one began: *since* or later."""
         at = self.last.at if self.last is not None else 0.0
         return max(since, self.watched_since or 0.0, at)
@@ -306,6 +307,11 @@ class Results:
             tally = self.by_service[service] = Tally()
         return tally
 
+    def follow(self, change: RegistryChange) -> None:
+        """Forget what is removed."""
+        for target in change.removed:
+            self.forget(target.id)
+
     def forget(self, service: str) -> None:
         self.by_service.pop(service, None)
 
@@ -320,7 +326,7 @@ class Results:
             return False
         if tally.watched_since is None:
             tally.watched_since = now
-        if tally.stale or now - tally.heard(since) <= 3 * tally.pace(target):
+        if tally.stale or now - tally.last_activity(since) <= 3 * tally.pace(target):
             return False
         tally.stale = True
         return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from exporter.clock import Clock
-from exporter.config import Canary, canary_endpoint
+from exporter.config import Canary, Configuration, canary_endpoint
 from exporter.log import event
 from exporter.model import FACTS, Verdict
 from exporter.probers import Endpoint, Prober
@@ -55,6 +55,10 @@ class Canaries:
     def online(self) -> bool:
         """Return whether our network is believed to work."""
         return not self._up or any(self._up.values())
+
+    def follow(self, configuration: Configuration) -> None:
+        """Ask the canaries of *configuration* from now on."""
+        self.replace(tuple(map(plan_of, configuration.canaries)))
 
     def replace(self, plans: tuple[CanaryPlan, ...]) -> None:
         """Ask *plans* from now on; what others said is forgotten."""

@@ -28,6 +28,7 @@ from exporter.model import (
     verdict_of,
 )
 from exporter.probers import Endpoint, Prober
+from exporter.registry import RegistryChange
 
 _log = logging.getLogger(__name__)
 QUANTUM = 0.010
@@ -102,6 +103,12 @@ class Scheduler:
         self.in_flight = 0
 
     # -- what is probed ----------------------------------------------------------------------
+
+    def follow(self, change: RegistryChange) -> None:
+        """Probe what was added or changed, and no more what was removed."""
+        for target in change.removed:
+            self.drop(target.id)
+        self.put(change.current)
 
     def put(self, targets: Iterable[Target]) -> None:
         """Add or change *targets*; an unchanged interval keeps its place in time."""

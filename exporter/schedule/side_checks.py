@@ -25,7 +25,7 @@ class SideChecks:
         self._prefix, self._pick = f"{kind} of ", pick
         self._prober, self._polling, self._record = prober, polling, record
 
-    def use(self, targets: Iterable[Target]) -> None:
+    def set_targets(self, targets: Iterable[Target]) -> None:
         """Ask for exactly *targets* from now on."""
         wanted = {
             self._prefix + target.id: (target, request)

@@ -2,10 +2,10 @@
 
 from exporter.serving.listening import listen, set_process_limits
 from exporter.serving.web_config import WebFile
-from exporter.serving.webauth import Door
+from exporter.serving.webauth import WebAuth
 
 __all__ = [
-    "Door",
+    "WebAuth",
     "WebFile",
     "listen",
     "set_process_limits",

@@ -100,7 +100,7 @@ class Bucket:
         return 0.0
 
 
-class Door:
+class WebAuth:
     """Stands before every handler with what the web configuration says at that moment."""
 
     def __init__(self, file: WebFile, clock: Clock) -> None:

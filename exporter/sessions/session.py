@@ -22,6 +22,7 @@ from exporter.config import Target
 from exporter.config.declarations import RateLimit
 from exporter.matching import NO_JSON
 from exporter.probers import Endpoint
+from exporter.registry import RegistryChange
 from exporter.sessions.redirects import (
     MAX_REDIRECTS,
     Hop,
@@ -83,9 +84,10 @@ class Sessions:
             turns = self._turns[target.id] = Turns(target.rate_limit, self._clock)
         return ServiceSession(target, self._clock, self._observe, turns=turns, **more)
 
-    def drop(self, service: str) -> None:
-        """Forget the limit of a removed *service*."""
-        self._turns.pop(service, None)
+    def follow(self, change: RegistryChange) -> None:
+        """Forget the limits of what is removed."""
+        for target in change.removed:
+            self._turns.pop(target.id, None)
 
 
 class Answering(Coroutine[Any, Any, aiohttp.ClientResponse]):

@@ -38,19 +38,19 @@ class StatusPages:
     """The last word of every status page in use; UNKNOWN until it was read."""
 
     def __init__(
-        self,
-        transport: Transport,
-        polling: Jobs,
-        agent: str,
-        changed: Callable[[StatusPage], None],
-        allow_private: bool = False,
+        self, transport: Transport, polling: Jobs, agent: str, *, allow_private: bool = False
     ) -> None:
-        self._transport, self._polling, self._changed = transport, polling, changed
+        self._transport, self._polling = transport, polling
         self._agent, self._allow_private = agent, allow_private
+        self._followers: list[Callable[[StatusPage], None]] = []
         self._states: dict[StatusPage, State] = {}
         self._tags: dict[StatusPage, str] = {}
 
-    def use(self, pages: set[StatusPage]) -> None:
+    def subscribe(self, follower: Callable[[StatusPage], None]) -> None:
+        """Call *follower* with every page that says something new."""
+        self._followers.append(follower)
+
+    def set_pages(self, pages: set[StatusPage]) -> None:
         """Poll exactly *pages* from now on."""
         for page in self._states.keys() - pages:
             self._polling.drop(_job(page))
@@ -90,7 +90,8 @@ class StatusPages:
             return
         self._states[page] = state
         event(_log, "status page changed", page=page.url, state=state)
-        self._changed(page)
+        for follower in self._followers:
+            follower(page)
 
     def _read(self, page: StatusPage, answer: Answer) -> State:
         self._tags.pop(page, None)

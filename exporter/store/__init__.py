@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exporter.store.errors import StoreError, StoreFullError, VaultError, VaultMissingError
 from exporter.store.incidents import IncidentTable
-from exporter.store.store import AuditEntry, Store, StoredKey
+from exporter.store.store import AuditEntry, Store, StoredKey, open_store
 from exporter.store.vault import VARIABLE as SECRET_KEY_VARIABLE
 from exporter.store.vault import Vault, new_secret_key
 
@@ -20,4 +20,5 @@ __all__ = [
     "VaultError",
     "VaultMissingError",
     "new_secret_key",
+    "open_store",
 ]

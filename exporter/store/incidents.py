@@ -157,11 +157,11 @@ class IncidentTable:
             acknowledge=times[1],
         )
 
-    def note_heard(self, what: str, at: float) -> None:
+    def note_contact(self, what: str, at: float) -> None:
         with self._database.write() as db:
             db.execute("INSERT OR REPLACE INTO heard VALUES (?, ?)", (what, at))
 
-    def heard(self, what: str) -> float | None:
+    def last_contact(self, what: str) -> float | None:
         with self._database.read() as db:
             row = db.execute("SELECT at FROM heard WHERE what = ?", (what,)).fetchone()
         return None if row is None else float(row[0])

@@ -18,7 +18,7 @@ from typing import Any
 from exporter.clock import Clock
 from exporter.log import event
 from exporter.model import Reason
-from exporter.results.history import KEPT, Bucket
+from exporter.results.history import KEPT_SECONDS, Bucket
 from exporter.secret import Secret
 from exporter.store.database import Database
 from exporter.store.directory import remove_backups
@@ -286,11 +286,11 @@ class Store:
                 " WHERE excluded.ok + excluded.bad >= ok + bad",
                 given,
             )
-            db.execute("DELETE FROM history WHERE start <= ?", (self._clock.now() - KEPT,))
+            db.execute("DELETE FROM history WHERE start <= ?", (self._clock.now() - KEPT_SECONDS,))
 
     def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
         """Return the buckets that begin at *since* or later, by service and time."""
-        since = max(since, self._clock.now() - KEPT)
+        since = max(since, self._clock.now() - KEPT_SECONDS)
         where, given = _only(service)
         asked = f"SELECT * FROM history WHERE {where} AND start >= ?"  # noqa: S608
         with self._database.read() as db:
@@ -343,3 +343,17 @@ def _decoded(rows: Iterable[tuple[str, str]]) -> dict[str, dict[str, Any]]:
         else:
             event(_log, "a stored row is unreadable", level=logging.ERROR, service=service)
     return found
+
+
+def open_store(directory: Path | None, clock: Clock, environment: Mapping[str, str]) -> Store:
+    """Return the store in *directory*, or one that ends with the process.
+
+    Raises:
+        StoreError: see `Store.open`.
+    """
+    if directory is None:
+        return Store.in_memory(clock)
+    store = Store.open(directory, clock, Vault.from_environment(environment))
+    if store.moved_aside is not None:
+        event(_log, "damaged database moved aside", level=logging.ERROR, to=store.moved_aside)
+    return store

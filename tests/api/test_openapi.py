@@ -190,9 +190,9 @@ async def _reads(client: Client) -> None:
         client.answered("GET", "/api/events", Answer(stream.status, stream.headers, ""))
     await client.ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
     await client.ask("DELETE", "/metrics")
-    client.app._not_ready = "stopping"
+    client.app.readiness.set_not_ready("stopping")
     await client.ask("GET", "/-/ready")
-    client.app._not_ready = ""
+    client.app.readiness.set_ready()
 
 
 async def _changes(client: Client, vendor: Vendor) -> None:

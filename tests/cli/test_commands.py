@@ -15,9 +15,10 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from exporter.cli import _COMMANDS, asking, main
+from exporter.cli import asking, main
 from exporter.cli.arguments import make_parser
 from exporter.cli.asking import waiting
+from exporter.cli.commands import _COMMANDS
 from exporter.cli.sources import shard_of, sharded, source_of
 from exporter.providers import presets
 from tests.fakes import KEY

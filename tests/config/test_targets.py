@@ -642,7 +642,7 @@ def test_thresholds_are_rows_that_make_a_ladder() -> None:
 def test_a_single_level_of_escalation_keeps_its_severity() -> None:
     target = custom(alerts={"escalate_after": ["5m"], "severity": {"unresolved": "low"}})
 
-    rows = [t for t in target.thresholds if t.name == "escalate_after_seconds"]
+    rows = [t for t in target.thresholds if t.kind == "escalate_after_seconds"]
     assert rows == [Threshold("escalate_after_seconds", "low", 300, "1")]
 
 
@@ -652,13 +652,13 @@ def test_a_single_level_of_escalation_keeps_its_severity() -> None:
 def test_no_two_thresholds_share_their_labels(severity: dict[str, str]) -> None:
     target = custom(alerts={"severity": severity})
 
-    labels = [(t.name, t.severity, t.escalation) for t in target.thresholds]
+    labels = [(t.kind, t.severity, t.escalation) for t in target.thresholds]
     assert len(labels) == len(set(labels))
-    assert [t.value for t in target.thresholds if t.name == "consecutive_failures"] == [3]
+    assert [t.value for t in target.thresholds if t.kind == "consecutive_failures"] == [3]
 
 
 def test_there_is_no_threshold_of_latency_unless_one_is_set() -> None:
-    assert "latency_p95_seconds" not in {t.name for t in custom().thresholds}
+    assert "latency_p95_seconds" not in {t.kind for t in custom().thresholds}
 
 
 def test_an_own_time_until_stale_wins_over_three_intervals() -> None:
@@ -921,4 +921,4 @@ def test_the_default_of_rate_limited_can_be_reached_at_every_interval(
 ) -> None:
     rows = thresholds_of(Alerts(), interval)
 
-    assert [row.value for row in rows if row.name == "rate_limited_15m"] == [limit]
+    assert [row.value for row in rows if row.kind == "rate_limited_15m"] == [limit]

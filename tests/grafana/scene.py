@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 from exporter.config import Objectives, Target
@@ -17,7 +18,7 @@ from exporter.config.thresholds import thresholds_of
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
 from exporter.metrics import FAMILIES, OwnMetrics, incident_page
-from exporter.metrics.lines import View
+from exporter.metrics.lines import Registered, Snapshot, state_of
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, verdict_of
 from exporter.results import Results
 from exporter.secret import Secret
@@ -109,13 +110,14 @@ class Exporter:
     since: int = RECENT
 
     def __post_init__(self) -> None:
-        live = self.own.live
-        live.network = lambda: {"gstatic": True}
-        live.services = lambda: {"healthy": len(self.services)}
-        self.own.reload_ok.set(1)
-        self.own.reload_at.set(END - 2 * HOUR)
+        self.own.watch(
+            scheduler=SimpleNamespace(in_flight=0),
+            canaries=SimpleNamespace(states={"gstatic": True}),
+            loader=SimpleNamespace(loaded_at=END - 2 * HOUR, refused_at=None),
+            incidents=SimpleNamespace(watchdog_at=END - 30.0),
+            statuses={"healthy": len(self.services)},
+        )
         self.own.reconciled_at.set(END - 20)
-        live.watchdog = lambda: END - 30.0
 
     def probe(self, at: float) -> None:
         for name in self.services:
@@ -142,8 +144,8 @@ class Exporter:
             if name == "credits":
                 tally.next_key_valid = True
             self.own.traffic.observe(target, "429" if name == "legacy" else "200", 0.3)
-        self.own.messages.labels("ok").inc()
-        self.own.escalations.labels("page-the-boss", "ok").inc()
+        self.own.count_message("ok")
+        self.own.count_escalation("page-the-boss", "ok")
         self.own.schedule_lag.observe(0.004)
         self.own.loop_lag.observe(0.002)
 
@@ -179,16 +181,16 @@ class Exporter:
             labels = (
                 f'service="{name}",environment="{self.environment}",provider="{PROVIDERS[name]}"'
             )
-            view = View(
+            target, tally = self.target(name), self.results.of(name)
+            page = State.MAJOR_OUTAGE if name == "stripe" else State.OPERATIONAL
+            rotated_at = ROTATED_AT if name == "credits" and at >= ROTATED_AT else None
+            snapshot = Snapshot(
                 labels,
-                self.target(name),
-                self.results.of(name),
-                State.MAJOR_OUTAGE if name == "stripe" else State.OPERATIONAL,
-                self.painting(name, at),
-                False,
-                ROTATED_AT if name == "credits" and at >= ROTATED_AT else None,
+                Registered(target, rotated_at),
+                state_of(target, tally, page, maintenance=self.painting(name, at)),
+                tally,
             )
-            out += [family.render(view) for family in FAMILIES]
+            out += [family.render(snapshot) for family in FAMILIES]
         page = self.own.page(openmetrics=False).decode()
         if self.environment == "production":
             page += incident_page(counts_at(at), lambda service: True, openmetrics=False).decode()

@@ -415,7 +415,7 @@ async def test_rounds_follow_each_other_and_can_be_had_soon(
         await shown(lambda: stage.clock.sleeping == 1)
         await stage.clock.advance(29)
         assert len(stage.succeeded) == 1
-        stage.reconciliation.soon()
+        stage.reconciliation.schedule_round()
         await shown(lambda: len(stage.succeeded) == 2)
         await shown(lambda: stage.clock.sleeping == 1)
         await stage.clock.advance(30)
@@ -436,7 +436,7 @@ class _Failing:
         return getattr(self._store, name)
 
 
-@pytest.mark.parametrize("where", ["counts", "manual", "note_heard", "heard", "by_key"])
+@pytest.mark.parametrize("where", ["counts", "manual", "note_contact", "last_contact", "by_key"])
 @pytest.mark.parametrize("error", [StoreError("disk"), RuntimeError("bug")])
 async def test_an_error_does_not_end_the_loop(
     alertmanager: Alertmanager,

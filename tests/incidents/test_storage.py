@@ -372,12 +372,12 @@ def test_manual_ones_are_found_until_a_while_after_their_end(store: Store) -> No
 def test_what_was_heard_and_done_is_remembered(store: Store) -> None:
     table = store.incidents
     table.put(incident(), [])
-    table.note_heard("Watchdog", 1.5)
-    table.note_heard("Watchdog", 2.5)
+    table.note_contact("Watchdog", 1.5)
+    table.note_contact("Watchdog", 2.5)
     for rule in ("b", "a", "b"):
         table.action_done("x", rule)
 
-    assert (table.heard("Watchdog"), table.heard("polled")) == (2.5, None)
+    assert (table.last_contact("Watchdog"), table.last_contact("polled")) == (2.5, None)
     assert (table.actions_done("x"), table.actions_done("y")) == ({"a", "b"}, frozenset())
 
 

@@ -14,12 +14,13 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from exporter.config import Objectives, Target, Threshold
+from exporter.config import Objectives, Target, Threshold, ThresholdKind
 from exporter.config.declarations import LatencyObjective
-from exporter.metrics import FAMILIES, Exposition, OwnMetrics
-from exporter.metrics.exposition import EVERY
+from exporter.metrics import FAMILIES, Exposition, IncidentMetrics, OwnMetrics
+from exporter.metrics.exposition import RENDER_SECONDS
 from exporter.metrics.families import When
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.registry import Registry
 from exporter.results import Results, status_of
 from exporter.secret import Secret
 from exporter.statuspages import State
@@ -34,7 +35,13 @@ class Stage:
 
     def __init__(self, *, lean: bool = False, page: State | None = None) -> None:
         self.results, self.own = Results(), OwnMetrics("0.0.test")
-        self.exposition = Exposition(self.results, self.own, lean=lean, page=lambda target: page)
+        self.exposition = Exposition(
+            self.results,
+            self.own,
+            IncidentMetrics(Registry()),
+            lean=lean,
+            page=lambda target: page,
+        )
 
     def put(self, target: Target) -> Target:
         self.exposition.put(target)
@@ -77,8 +84,8 @@ def rich_target(name: str = "a") -> Target:
             availability=0.999, latency=LatencyObjective(threshold=0.8, target=0.99)
         ),
         thresholds=(
-            Threshold("consecutive_failures", "high", 3),
-            Threshold("escalate_after_seconds", "critical", 3600, "2"),
+            Threshold(ThresholdKind.CONSECUTIVE_FAILURES, "high", 3),
+            Threshold(ThresholdKind.ESCALATE_AFTER, "critical", 3600, "2"),
         ),
     )
 
@@ -217,7 +224,7 @@ async def test_little_is_left_for_a_page_to_render() -> None:
     running = asyncio.create_task(stage.exposition.run(clock))
     stage.probe(target)
 
-    await clock.advance(EVERY)
+    await clock.advance(RENDER_SECONDS)
 
     assert +stage.exposition.statuses == Counter({"healthy": 1}), "nobody asked for a page"
     running.cancel()
@@ -339,7 +346,7 @@ async def test_maintenance_is_shown_while_a_window_is_open(stage: Stage) -> None
 
 
 async def test_a_service_slowed_by_a_rejected_key_may_be_silent_for_longer(stage: Stage) -> None:
-    rows = (Threshold("probe_stale_seconds", "high", 180),)
+    rows = (Threshold(ThresholdKind.PROBE_STALE, "high", 180),)
     target = stage.put(replace(service_target("a"), thresholds=rows))
     name = "service_threshold_probe_stale_seconds"
     before = await stage.samples(name, "severity")

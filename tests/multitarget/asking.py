@@ -96,8 +96,8 @@ def _with_files(text: str, authority: Authority) -> str:
 def application_of(transport: CurlTransport, file: Path | None) -> web.Application:
     """Return the web application with nothing behind it but `/probe`."""
     modules = Modules(file)
-    modules.beside(lambda: None)()
-    modules.place()
+    modules.loading_with(lambda: None)()
+    modules.activate()
     made = make_application()
     made[PROBING] = Probing(modules, MultiTargetProber(transport, SystemClock()), "agent")
     return made

@@ -291,9 +291,9 @@ def test_a_reload_takes_all_or_nothing(tmp_path: Path) -> None:
     file = tmp_path / "modules.yaml"
     file.write_text("modules: {old: {prober: http}}")
     modules = Modules(file)
-    read = modules.beside(lambda: "configuration")
+    read = modules.loading_with(lambda: "configuration")
     read()
-    modules.place()
+    modules.activate()
     file.write_text("modules: {new: {prober: tcp}}")
 
     with pytest.raises(SettingsError):
@@ -311,13 +311,13 @@ def test_mistakes_of_both_files_are_raised_together(tmp_path: Path) -> None:
         read_modules("modules: 1", "services.yaml")
 
     with pytest.raises(SettingsError) as caught:
-        Modules(file).beside(wrong)()
+        Modules(file).loading_with(wrong)()
 
     assert len({problem.source for problem in caught.value.problems}) == 2
 
 
 def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
-    read = Modules(tmp_path / "nothing.yaml").beside(lambda: None)
+    read = Modules(tmp_path / "nothing.yaml").loading_with(lambda: None)
 
     with pytest.raises(SettingsError, match="cannot be read"):
         read()

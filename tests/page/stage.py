@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from exporter.api import make_application
-from exporter.api.app_keys import INCIDENTS, REGISTRY, RESULTS, SOON
+from exporter.api.app_keys import INCIDENTS, RECONCILE, REGISTRY, RESULTS
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.clock import Clock
 from exporter.config import make_target, read_text
@@ -24,7 +24,7 @@ from exporter.incidents import IncidentLog
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
 from exporter.page import PAGE, Live, Sources
 from exporter.registry import Registry
-from exporter.results import Bucket, Persistence, Results
+from exporter.results import Bucket, History, Persistence, Results
 from exporter.secret import Secret
 from exporter.statuspages import State
 from exporter.store import Store
@@ -47,8 +47,9 @@ class Stage:
         self.clock = clock or FakeClock(NOW)
         self.registry, self.results = Registry(), Results()
         self.store = Store.in_memory(self.clock)
+        self.history = History()
         self.persistence = Persistence(
-            self.store, self.results, self.registry, self.clock, lambda well: None
+            self.store, self.results, self.history, self.registry, self.clock
         )
         self.incidents = IncidentLog(self.store.incidents, self.clock)
         self.online, self.enabled = True, True
@@ -63,11 +64,11 @@ class Stage:
                 incidents=self.incidents,
                 clock=self.clock,
                 viewers=viewers,
-                changes=True,
-                says=lambda target: self.says.get(target.id),
+                accepts_changes=True,
+                status_page=lambda target: self.says.get(target.id),
                 online=lambda: self.online,
-                refused=lambda: self.refused,
-                rotated=lambda target: self.rotated.get(target.id),
+                refused_at=lambda: self.refused,
+                rotated_at=self.rotated.get,
                 enabled=lambda: self.enabled,
             )
         )
@@ -110,7 +111,7 @@ class Stage:
             verdict=verdict or verdict_of(reason),
         )
         self.results.of(id_).add(result, self.registry.get(id_))
-        self.persistence.history.add(result)
+        self.history.add(result)
 
     def had(self, id_: str, hours: Iterable[tuple[float, Reason]]) -> None:
         """Take in a quarter of an hour of results that began so many hours ago, each."""
@@ -138,7 +139,7 @@ async def staged(clock: Clock | None = None, **more: Any) -> AsyncIterator[Stage
     stage = Stage(clock, **more)
     application = make_application()
     application[PAGE] = stage.live
-    application[INCIDENTS], application[SOON] = stage.incidents, lambda: None
+    application[INCIDENTS], application[RECONCILE] = stage.incidents, lambda: None
     application[REGISTRY], application[RESULTS] = stage.registry, stage.results
     application[ADMIN_TOKEN], application[RECEIVER_TOKEN] = Secret(TOKEN), None
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)

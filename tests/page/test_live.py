@@ -294,10 +294,10 @@ async def test_a_bug_in_one_page_stops_no_other(
     class Broken:
         template = "home"
 
-        async def page(self, eye: Any, turn: Any) -> Any:
+        async def page(self, drawer: Any, share: Any) -> Any:
             if stage.clock.now() > begun:
                 raise RuntimeError
-            return await view_of("/incidents").page(eye, turn)
+            return await view_of("/incidents").page(drawer, share)
 
     begun = stage.clock.now()
     stage.add(service("a"))
@@ -376,15 +376,15 @@ async def test_a_minute_without_viewers_leaves_no_result_behind(stage: Stage) ->
     stage.add(service("a"))
     stage.saw("a")
     await stage.ask("/")
-    assert stage.live.eye.board.briefs
+    assert stage.live.drawer.board.summaries
 
     await stage.step(30)
     await stage.ask("/")
     await stage.step(45)
-    assert stage.live.eye.board.briefs
+    assert stage.live.drawer.board.summaries
     await stage.step(30)
 
-    assert not stage.live.eye.board.briefs
+    assert not stage.live.drawer.board.summaries
     assert "no result yet" not in (await stage.ask("/")).text
 
 

@@ -10,8 +10,8 @@ from exporter.model import FACTS, Reason, Verdict
 from exporter.page.wording import (
     STATES,
     Failing,
-    Sight,
-    State,
+    Overview,
+    ShownState,
     ago,
     clock,
     fault,
@@ -30,8 +30,8 @@ OPENAI = Failing(name="OpenAI", fault="key rejected", since=NOW - 86400)
 
 
 def said(failing: tuple[Failing, ...] = (), *, waiting: int = 0, **counts: int) -> str:
-    words = {State(name): number for name, number in counts.items()}
-    return sentence(Sight(now=NOW, counts=words, failing=failing, waiting=waiting))
+    words = {ShownState(name): number for name, number in counts.items()}
+    return sentence(Overview(now=NOW, counts=words, failing=failing, waiting=waiting))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_failure_of_unknown_age_has_no_since() -> None:
 
 
 def test_our_own_network_comes_before_everything_it_hides() -> None:
-    counts = {State.UNKNOWN: 11, State.DOWN: 1}
-    sight = Sight(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+    counts = {ShownState.UNKNOWN: 11, ShownState.DOWN: 1}
+    sight = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
 
     assert sentence(sight) == (
         "Our own network is down since 07:59 UTC: no canary answers,"

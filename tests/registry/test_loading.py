@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Configuration, Declared, read_files
-from exporter.registry import Change, Loader, Registry
+from exporter.registry import Loader, Registry, RegistryChange
 from exporter.settings import SettingsError
 from tests.clocks import QuickClock
 
@@ -36,21 +36,15 @@ class House:
         self.file, self.key = folder / "services.yaml", folder / "key"
         self.environment = {"FIRST_KEY": "first-key-0123"}
         self.clock, self.registry = QuickClock(), Registry()
-        self.changes: list[Change] = []
+        self.changes: list[RegistryChange] = []
         self.registry.subscribe(self.changes.append)
         self.configurations: list[Configuration] = []
-        self.failures = 0
         self.source: Callable[[], Configuration] = lambda: read_files([self.file], self.environment)
-        self.loader = Loader(self._read, self.registry, self.environment, self.clock, self)
+        self.loader = Loader(self._read, self.registry, self.environment, self.clock)
+        self.loader.subscribe(self.configurations.append)
 
     def _read(self) -> Configuration:
         return self.source()
-
-    def loaded(self, configuration: Configuration) -> None:
-        self.configurations.append(configuration)
-
-    def failed(self) -> None:
-        self.failures += 1
 
     def load(self, text: str) -> None:
         self.file.write_text(text, encoding="utf-8")
@@ -88,7 +82,7 @@ class House:
         return None if key is None else key.reveal()
 
 
-def names(change: Change) -> tuple[list[str], list[str], list[str]]:
+def names(change: RegistryChange) -> tuple[list[str], list[str], list[str]]:
     """Return the ids in each part of *change*."""
     added, changed, removed = (
         [target.id for target in part] for part in (change.added, change.changed, change.removed)
@@ -163,7 +157,8 @@ async def test_a_bad_file_changes_nothing_and_says_why(house: House, text: str) 
     assert error is not None
     assert error.problems
     assert list(house.registry) == before
-    assert (house.changes, house.configurations, house.failures) == ([], [], 1)
+    assert (house.changes, house.configurations) == ([], [])
+    assert house.loader.refused_at is not None
 
 
 async def test_a_missing_file_changes_nothing(house: House) -> None:
@@ -174,19 +169,19 @@ async def test_a_missing_file_changes_nothing(house: House) -> None:
 
     assert error is not None
     assert len(house.registry) == 2
-    assert house.failures == 1
+    assert house.loader.refused_at is not None
 
 
 async def test_a_good_file_after_a_bad_one_is_taken(house: House) -> None:
     house.load(TWO)
 
     for _ in range(20):
-        await house.reload(BAD)
-        await house.reload(OTHER)
-        await house.reload(BAD)
-        await house.reload(TWO)
+        for text in (OTHER, TWO):
+            await house.reload(BAD)
+            assert house.loader.refused_at is not None
+            await house.reload(text)
+            assert house.loader.refused_at is None
 
-    assert house.failures == 40
     assert [target.id for target in house.registry] == ["first", "second"]
     assert len(house.changes) == 40
 
@@ -201,7 +196,8 @@ async def test_a_bug_while_reading_changes_nothing_and_is_told(house: House) -> 
     with pytest.raises(RuntimeError):
         await house.loader.reload()
 
-    assert (len(house.registry), house.changes, house.failures) == (2, [], 1)
+    assert (len(house.registry), house.changes) == (2, [])
+    assert house.loader.refused_at is not None
 
 
 async def test_reloads_at_once_are_done_one_after_the_other(house: House) -> None:

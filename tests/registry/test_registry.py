@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 
 from exporter.config import Target
-from exporter.registry import Change, Registry, UnknownServiceError
+from exporter.registry import Registry, RegistryChange, UnknownServiceError
 from tests.fakes import service_target
 
 A, B, C = (service_target(name) for name in "abc")
 
 
-def registry(*targets: Target) -> tuple[Registry, list[Change]]:
+def registry(*targets: Target) -> tuple[Registry, list[RegistryChange]]:
     """Return a registry of *targets* and the list of changes from now on."""
     made = Registry()
-    changes: list[Change] = []
+    changes: list[RegistryChange] = []
     made.replace(targets)
     made.subscribe(changes.append)
     return made, changes
@@ -28,7 +28,7 @@ def test_a_step_tells_what_was_added_changed_and_removed() -> None:
 
     change = made.replace([other, C])
 
-    assert change == Change(added=(C,), changed=(other,), removed=(A,))
+    assert change == RegistryChange(added=(C,), changed=(other,), removed=(A,))
     assert changes == [change]
 
 
@@ -56,7 +56,7 @@ def test_a_step_that_changes_nothing_is_told_to_nobody() -> None:
 
     change = made.replace([replace(B), replace(A)])
 
-    assert change == Change()
+    assert change == RegistryChange()
     assert changes == []
 
 
@@ -68,7 +68,7 @@ def test_a_changed_target_takes_the_place_of_the_former() -> None:
     made.put(replace(other))
 
     assert [target for target in made] == [other, B]
-    assert changes == [Change(changed=(other,))]
+    assert changes == [RegistryChange(changed=(other,))]
 
 
 def test_listeners_see_the_new_state_in_the_order_of_subscription() -> None:

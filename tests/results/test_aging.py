@@ -15,7 +15,7 @@ from exporter.clock import in_slices
 from exporter.config import Maintenance, Target
 from exporter.registry import Registry
 from exporter.results import Results
-from exporter.results.aging import SLICE, Aging
+from exporter.results.aging import SLICE_SERVICES, Aging
 from tests.clocks import QuickClock
 from tests.fakes import service_target
 from tests.programs import fleet
@@ -71,19 +71,19 @@ async def test_a_window_opens_and_closes_by_itself() -> None:
 
 
 async def test_what_is_removed_or_changed_during_a_look_is_left_alone() -> None:
-    stage = Stage(*(service_target(f"s{i}", interval=1.0) for i in range(SLICE + 2)))
+    stage = Stage(*(service_target(f"s{i}", interval=1.0) for i in range(SLICE_SERVICES + 2)))
     await stage.aging.look()
     await stage.clock.advance(10.0)
 
     look = asyncio.create_task(stage.aging.look())
     await asyncio.sleep(0)  # the first slice is over
-    stage.registry.remove(f"s{SLICE}")
-    stage.results.forget(f"s{SLICE}")
-    stage.registry.put(service_target(f"s{SLICE + 1}", interval=1000.0))
+    stage.registry.remove(f"s{SLICE_SERVICES}")
+    stage.results.forget(f"s{SLICE_SERVICES}")
+    stage.registry.put(service_target(f"s{SLICE_SERVICES + 1}", interval=1000.0))
     await look
 
-    assert stage.shown.stale == [f"s{i}" for i in range(SLICE)]
-    assert f"s{SLICE}" not in stage.results.by_service
+    assert stage.shown.stale == [f"s{i}" for i in range(SLICE_SERVICES)]
+    assert f"s{SLICE_SERVICES}" not in stage.results.by_service
 
 
 @pytest.mark.parametrize(("count", "turns"), [(0, 0), (1, 0), (9, 0), (10, 1), (25, 2)])

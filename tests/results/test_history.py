@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
-from exporter.results.history import WIDTH, Bucket, History
+from exporter.registry import RegistryChange
+from exporter.results.history import WIDTH_SECONDS, Bucket, History
+from tests.fakes import service_target
 
 START = 1_800_000_000
 
@@ -37,13 +39,13 @@ def test_results_of_a_quarter_are_one_row() -> None:
 
 
 def test_there_is_a_row_for_each_service_and_quarter() -> None:
-    made = history(result(service="b"), result(at=START + WIDTH), result())
+    made = history(result(service="b"), result(at=START + WIDTH_SECONDS), result())
 
     rows = made.drain()
 
     assert sorted((row.service, row.start) for row in rows) == [
         ("a", START),
-        ("a", START + WIDTH),
+        ("a", START + WIDTH_SECONDS),
         ("b", START),
     ]
 
@@ -87,13 +89,13 @@ def test_what_our_own_network_did_is_not_bad_and_gives_way_to_what_is() -> None:
 
 
 def test_rows_that_could_not_be_written_are_drained_again() -> None:
-    made = history(result(), result(at=START + WIDTH))
+    made = history(result(), result(at=START + WIDTH_SECONDS))
     lost = made.drain()
-    made.add(result(at=START + WIDTH))
+    made.add(result(at=START + WIDTH_SECONDS))
 
     made.restore(lost)
 
-    assert {(row.start, row.ok) for row in made.drain()} == {(START, 1), (START + WIDTH, 2)}
+    assert {(row.start, row.ok) for row in made.drain()} == {(START, 1), (START + WIDTH_SECONDS, 2)}
 
 
 def test_a_quarter_continues_after_a_restart() -> None:
@@ -109,14 +111,14 @@ def test_what_is_written_is_let_go() -> None:
     made = History()
 
     for quarter in range(500):
-        made.add(result(at=START + quarter * WIDTH))
+        made.add(result(at=START + quarter * WIDTH_SECONDS))
         made.drain()
 
     assert len(made) == 2
 
 
 def test_what_is_never_written_is_bounded_by_a_day() -> None:
-    made = history(*(result(at=START + quarter * WIDTH) for quarter in range(500)))
+    made = history(*(result(at=START + quarter * WIDTH_SECONDS) for quarter in range(500)))
 
     assert len(made) == len(made.drain()) == 96
 
@@ -124,6 +126,6 @@ def test_what_is_never_written_is_bounded_by_a_day() -> None:
 def test_a_removed_service_leaves_no_row() -> None:
     made = history(result(), result(service="b"))
 
-    made.forget("a")
+    made.follow(RegistryChange(removed=(service_target("a"),)))
 
     assert [row.service for row in made.drain()] == ["b"]

@@ -48,7 +48,7 @@ class Bank:
 
 async def test_a_quota_is_asked_on_its_interval_and_handed_on() -> None:
     bank, asked = Bank(), target("a")
-    bank.quotas.use([asked, service_target("without")])
+    bank.quotas.set_targets([asked, service_target("without")])
 
     await bank.advance(3000)
 
@@ -58,11 +58,11 @@ async def test_a_quota_is_asked_on_its_interval_and_handed_on() -> None:
 
 async def test_disabled_and_removed_targets_are_asked_no_more() -> None:
     bank = Bank()
-    bank.quotas.use([target("a"), target("b"), target("c")])
+    bank.quotas.set_targets([target("a"), target("b"), target("c")])
     await bank.advance(10)
     bank.prober.starts.clear()
 
-    bank.quotas.use([replace(target("a"), enabled=False), target("c")])
+    bank.quotas.set_targets([replace(target("a"), enabled=False), target("c")])
     await bank.advance(1000)
 
     assert {name for name, _ in bank.prober.starts} == {"c quota"}
@@ -70,10 +70,10 @@ async def test_disabled_and_removed_targets_are_asked_no_more() -> None:
 
 async def test_a_changed_target_keeps_its_place_and_is_asked_the_new_way() -> None:
     bank = Bank()
-    bank.quotas.use([target("a")])
+    bank.quotas.set_targets([target("a")])
     await bank.advance(500)
 
-    bank.quotas.use([target("a", path="v2")])
+    bank.quotas.set_targets([target("a", path="v2")])
     await bank.advance(500)
 
     (first, at), (second, later) = bank.prober.starts
@@ -89,7 +89,7 @@ async def test_jobs_of_others_are_left_alone() -> None:
 
     bank.polling.put("status page x", 300.0, job)
 
-    bank.quotas.use([target("a")])
-    bank.quotas.use([])
+    bank.quotas.set_targets([target("a")])
+    bank.quotas.set_targets([])
 
     assert bank.polling.names() == {"status page x"}

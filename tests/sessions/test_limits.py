@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from exporter.registry import RegistryChange
 from exporter.sessions import RequestFailed
 from tests.clocks import most_in_window
 from tests.fakes import FakeClock, settle
@@ -312,7 +313,7 @@ async def test_a_new_limit_begins_anew_and_a_dropped_one_is_forgotten(vendor: Ve
     desk.target = target_at(vendor.url("/v1"), rate_limit={"requests_per_hour": 2})
     async with desk.open() as session:
         await session.get("/x")
-    desk.sessions.drop("it")
+    desk.sessions.follow(RegistryChange(removed=(desk.target,)))
     async with desk.open() as session:
         await session.get("/x")
         await session.get("/x")

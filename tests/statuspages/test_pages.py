@@ -32,7 +32,8 @@ class Site:
         self.clock = QuickClock()
         self.polling = Polling(self.clock)
         self.changed: list[StatusPage] = []
-        self.pages = StatusPages(self, self.polling, "agent/1", self.changed.append)
+        self.pages = StatusPages(self, self.polling, "agent/1")
+        self.pages.subscribe(self.changed.append)
         self.answers: list[Answer | Exception] = [saying("none")]
         self.asked: list[tuple[float, Request]] = []
         self.open = asyncio.Event()
@@ -67,7 +68,7 @@ class Site:
 @pytest.fixture
 def site() -> Site:
     made = Site()
-    made.pages.use({PAGE})
+    made.pages.set_pages({PAGE})
     return made
 
 
@@ -156,7 +157,7 @@ async def test_using_the_same_pages_again_asks_no_sooner(site: Site) -> None:
     await site.advance(10)
 
     for _ in range(20):
-        site.pages.use({replace(PAGE)})
+        site.pages.set_pages({replace(PAGE)})
         await site.advance(10)
 
     assert len(site.asked) == 1
@@ -165,7 +166,7 @@ async def test_using_the_same_pages_again_asks_no_sooner(site: Site) -> None:
 
 async def test_the_first_requests_of_many_pages_are_no_burst() -> None:
     site = Site()
-    site.pages.use({replace(PAGE, url=f"https://status{i}.example") for i in range(30)})
+    site.pages.set_pages({replace(PAGE, url=f"https://status{i}.example") for i in range(30)})
 
     await site.advance(10)
 
@@ -178,7 +179,7 @@ async def test_a_page_no_longer_used_is_not_asked_and_has_no_state(site: Site) -
     await site.advance(10)
     site.asked.clear()
 
-    site.pages.use({OTHER})
+    site.pages.set_pages({OTHER})
     await site.advance(700)
 
     assert {request.url for _, request in site.asked} == {address_of(OTHER)}
@@ -192,10 +193,10 @@ async def test_an_answer_for_a_page_dropped_meanwhile_changes_nothing(site: Site
     polling = asyncio.create_task(site.pages.poll(PAGE))
     await settle()
 
-    site.pages.use(set())
+    site.pages.set_pages(set())
     site.open.set()
     await polling
-    site.pages.use({PAGE})
+    site.pages.set_pages({PAGE})
     await site.poll(saying("minor"))
 
     assert site.changed == [PAGE]
@@ -206,7 +207,7 @@ async def test_pages_of_one_address_read_in_two_ways_are_both_asked() -> None:
     site = Site()
     feed = replace(PAGE, adapter="feed", endpoint="https://status.example/feed")
     filtered = replace(PAGE, component_filter="API")
-    site.pages.use({PAGE, feed, filtered})
+    site.pages.set_pages({PAGE, feed, filtered})
 
     await site.advance(10)
 
@@ -217,7 +218,7 @@ async def test_pages_of_one_address_read_in_two_ways_are_both_asked() -> None:
 
 async def test_a_page_without_adapter_is_unknown_and_never_asked() -> None:
     site = Site()
-    site.pages.use({LINKED})
+    site.pages.set_pages({LINKED})
 
     await site.advance(700)
     await site.pages.poll(LINKED)
@@ -230,7 +231,7 @@ async def test_a_page_without_adapter_is_unknown_and_never_asked() -> None:
 async def test_a_bug_in_the_transport_stops_no_other_page() -> None:
     site = Site()
     site.answers = [RuntimeError("bug"), saying("none")]
-    site.pages.use({PAGE, OTHER})
+    site.pages.set_pages({PAGE, OTHER})
 
     await site.advance(10)
 

@@ -13,7 +13,7 @@ _NEWEST = 5
 T = TypeVar("T")
 
 
-class Desk:
+class IncidentCache:
     """Remembers answers of the log until something is said or done."""
 
     def __init__(self, log: IncidentLog) -> None:

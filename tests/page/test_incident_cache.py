@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from exporter.incidents import Change, Incident, Query
-from exporter.page import desk as module
-from exporter.page.desk import Desk
+from exporter.page import incident_cache as module
+from exporter.page.incident_cache import IncidentCache
 
 
 class Log:
@@ -31,9 +31,9 @@ class Log:
         self.listener([Change(incident=object(), entries=())])  # type: ignore[arg-type]
 
 
-def made() -> tuple[Log, Desk]:
+def made() -> tuple[Log, IncidentCache]:
     log: Any = Log()
-    return log, Desk(log)
+    return log, IncidentCache(log)
 
 
 async def test_the_same_question_is_asked_once() -> None:

@@ -1,0 +1,126 @@
+"""What was changed at run time and lies over the files: services of the API, rotated keys.
+
+Kept in memory as it is in the storage; `management` changes both, the loader reads this.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from exporter.config import Declared, merged, read_request
+from exporter.log import event
+from exporter.secret import Secret
+
+_log = logging.getLogger(__name__)
+SOURCE = "(api)"
+"""The name of the file of a service that is in none."""
+HIDDEN = "#hidden"
+"""After a service's id: the parts of its declaration that may hold secrets, kept as a key is."""
+
+
+class StoredKey(Protocol):
+    """A kept key and the Unix time of its rotation."""
+
+    @property
+    def secret(self) -> Secret: ...
+
+    @property
+    def rotated_at(self) -> float: ...
+
+
+class Storage(Protocol):
+    """Where changes are kept; implemented by `store`."""
+
+    def services(self) -> Mapping[str, dict[str, Any]]:
+        """Return the services by id, without their keys."""
+
+    def put_service(self, service: str, raw: dict[str, Any]) -> None:
+        """Keep *raw*; it holds no key."""
+
+    def delete_service(self, service: str) -> None:
+        """Forget a service; its key is forgotten with `delete_key`."""
+
+    def keys(self) -> Mapping[str, StoredKey]:
+        """Return the current keys by service."""
+
+    def put_key(self, service: str, key: Secret, *, at: float) -> None:
+        """Keep *key* and the one before it for a day."""
+
+    def rollback(self, service: str) -> Secret | None:
+        """Return to the key before, and return it; None if there is none any more."""
+
+    def delete_key(self, service: str) -> None:
+        """Forget the keys of *service*."""
+
+    def atomic(self) -> AbstractContextManager[object]:
+        """Make several calls in one thread one write."""
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether keys can be kept at all."""
+
+    def fingerprint(self, secret: Secret) -> str:
+        """Return what tells two keys apart without telling the key."""
+
+    def audit(self, at: float, who: str, action: str, service: str, fingerprint: str = "") -> None:
+        """Write down who did what."""
+
+
+class Overlay:
+    """Services and keys that no file has."""
+
+    def __init__(self) -> None:
+        self._services: dict[str, Declared] = {}
+        self._keys: dict[str, Secret] = {}
+        self._rotated: dict[str, float] = {}
+
+    def restore(self, storage: Storage) -> None:
+        """Take over what is kept; a kept service that no longer fits is logged and left alone."""
+        kept = storage.keys() if storage.keeps_keys else {}
+        for name, plain in storage.services().items():
+            try:
+                hidden = kept.get(name + HIDDEN)
+                raw = plain if hidden is None else merged(plain, json.loads(hidden.secret.reveal()))
+                self._services[name] = read_request(raw, SOURCE)
+            except ValueError:
+                event(_log, "a kept service is not valid", level=logging.ERROR, service=name)
+        for name, key in kept.items():
+            if not name.endswith(HIDDEN):
+                self.set_key(name, key.secret, key.rotated_at)
+
+    def services(self) -> Collection[Declared]:
+        """Return the services that were added at run time."""
+        return self._services.values()
+
+    def service(self, service: str) -> Declared | None:
+        """Return how *service* was added at run time; None if it was not."""
+        return self._services.get(service)
+
+    def put_service(self, declared: Declared) -> None:
+        """Add a service, or put it in the place of the one with its id."""
+        self._services[declared.raw["id"]] = declared
+
+    def drop_service(self, service: str) -> None:
+        self._services.pop(service, None)
+
+    def key(self, service: str) -> Secret | None:
+        """Return the key that replaces the declared one of *service*."""
+        return self._keys.get(service)
+
+    def rotated_at(self, service: str) -> float | None:
+        """Return the Unix time at which the key in use was rotated in; None for a declared one."""
+        return self._rotated.get(service)
+
+    def set_key(self, service: str, key: Secret, at: float) -> None:
+        """Have *key* replace the declared one of *service* from the Unix time *at* on."""
+        self._keys[service] = key
+        self._rotated[service] = at
+
+    def drop_key(self, service: str) -> None:
+        """Return to the declared key."""
+        self._keys.pop(service, None)
+        self._rotated.pop(service, None)

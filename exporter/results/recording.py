@@ -1,0 +1,87 @@
+"""What happens when a result comes in: counted, remembered, saved if it matters, shown, logged."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from exporter.config import Target
+from exporter.log import event
+from exporter.model import FACTS, Outcome, Result
+from exporter.registry import Registry
+from exporter.results.history import History
+from exporter.results.persistence import Persistence
+from exporter.results.tally import Results
+from exporter.statuspages import StatusPage
+
+_log = logging.getLogger(__name__)
+
+
+class Display(Protocol):
+    """Where services are shown; implemented by `metrics`."""
+
+    def refresh(self, target: Target) -> None:
+        """Show *target* as it is now."""
+
+
+class Recording:
+    """Takes in what probes and side requests saw, for every view of the results."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        results: Results,
+        history: History,
+        persistence: Persistence,
+        display: Display,
+    ) -> None:
+        self._registry, self._results, self._history = registry, results, history
+        self._persistence, self._display = persistence, display
+
+    def probe(self, target: Target, result: Result) -> None:
+        """Take in the *result* of a probe of *target*."""
+        tally = self._results.of(target.id)
+        before = tally.last
+        tally.add(result, target, counted=not target.in_maintenance(result.at))
+        self._display.refresh(target)
+        self._history.add(result)
+        changed = before is None or before.reason is not result.reason
+        if changed or not result.success:
+            # A restart that forgot a failure would end its alert and begin it anew.
+            self._persistence.schedule_save(target.id)
+        if changed or _log.isEnabledFor(logging.DEBUG):
+            event(
+                _log,
+                "state changed" if changed else "probed",
+                level=logging.INFO if changed else logging.DEBUG,
+                service=target.id,
+                provider=target.provider,
+                reason=result.reason,
+                verdict=result.verdict,
+                detail=result.outcome.detail,
+            )
+
+    def quota(self, target: Target, outcome: Outcome) -> None:
+        """Take in what the quota request of *target* read; it says nothing about its health."""
+        # A service may be removed while its request is under way.
+        if outcome.quotas and target.id in self._registry:
+            tally = self._results.of(target.id)
+            tally.quotas = {**tally.quotas, **outcome.quotas}
+            self._display.refresh(target)
+
+    def next_key(self, target: Target, outcome: Outcome) -> None:
+        """Take in what the provider thinks of the key that will replace the one of *target*."""
+        if target.id not in self._registry:
+            return
+        tally, valid = self._results.of(target.id), FACTS[outcome.reason].key_valid
+        if valid != tally.next_key_valid:
+            level = logging.WARNING if valid is False else logging.INFO
+            event(_log, "next key checked", level=level, service=target.id, valid=valid)
+        tally.next_key_valid = valid
+        self._display.refresh(target)
+
+    def status_page(self, page: StatusPage) -> None:
+        """Take in that *page* says something new: every service that has it is shown anew."""
+        for target in self._registry:
+            if target.status_page == page:
+                self._display.refresh(target)
