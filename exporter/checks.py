@@ -6,15 +6,19 @@ Only declarations and what follows from them alone; which values a service ends 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from exporter.characters import has_control
 from exporter.model import Reason
 from exporter.secret import Secret
 from exporter.settings import Duration, Path, option
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Confidence = Literal["doc", "code", "belief"]
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
+_CLIENTS_OWN = frozenset({"content-length", "transfer-encoding", "connection"})
 OPERATORS = (
     "equals",
     "not_equals",
@@ -113,6 +117,20 @@ class HealthCheck:
     connection: Literal["fresh", "keep_alive"] = option(
         "fresh", "A new connection for each probe (every phase is measured), or a kept one."
     )
+
+
+def header_mistake(name: str, value: str) -> str | None:
+    """Return why a request cannot have this header; no text of it is in the answer."""
+    if not re.fullmatch(HEADER_NAME, name):
+        return "is not a header name"
+    if name.lower() in _CLIENTS_OWN:
+        return "is set by the HTTP client itself"
+    return control_mistake(value)
+
+
+def control_mistake(value: str) -> str | None:
+    """Return what is wrong with a header's value, a key or a user name."""
+    return "holds a line break or another control character" if has_control(value) else None
 
 
 def operator_of(assertion: Assertion) -> tuple[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from exporter.secret import Secret
+from exporter.secret import HIDDEN, Secret
 
 Format = Literal["logfmt", "json"]
 _FIELDS = "fields"
@@ -45,7 +45,7 @@ class Redaction:
     def __call__(self, text: str) -> str:
         for value in self._values:
             if value in text:
-                text = text.replace(value, "…")
+                text = text.replace(value, HIDDEN)
         return text
 
 

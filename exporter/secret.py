@@ -13,8 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from exporter.characters import has_control
+
+HIDDEN = "…"
+"""In the place of what is not shown."""
 MAX_KEY_BYTES = 65_536
 MAX_NESTED = 16
+
+
+_SCHEME = re.compile(r"(?:bearer|token) ", re.IGNORECASE)
+_BREAK = re.compile(r"[\s:=](?=[^\s:=])")
 
 
 class SecretError(ValueError):
@@ -35,16 +43,30 @@ class Secret:
     def masked(self) -> str:
         """Return at most the first 3 and last 4 characters; nothing of a value under 12."""
         value = self._value
-        return f"{value[:3]}…{value[-4:]}" if len(value) >= 12 else "…"
+        return f"{value[:3]}{HIDDEN}{value[-4:]}" if len(value) >= 12 else HIDDEN
+
+    def masked_header(self) -> str:
+        """Return the value of a header masked behind its scheme; of a basic pair nothing is shown.
+
+        >>> Secret("Bearer sk-0123456789abcdef").masked_header()
+        'Bearer sk-…cdef'
+        """
+        if self._value[:6].lower() == "basic ":
+            return f"Basic {HIDDEN}"
+        known = _SCHEME.match(self._value)
+        scheme = known.group() if known else ""
+        # What is before a key must not make a short one long enough to be shown.
+        parts = _BREAK.split(self._value.removeprefix(scheme))
+        return scheme + (f"{HIDDEN} " if len(parts) > 1 else "") + Secret(parts[-1]).masked()
 
     def __repr__(self) -> str:
-        return "Secret(…)"
+        return f"Secret({HIDDEN})"
 
     def __str__(self) -> str:
-        return "…"
+        return HIDDEN
 
     def __format__(self, spec: str) -> str:
-        return "…"
+        return HIDDEN
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
@@ -151,7 +173,7 @@ def read_key_file(path: Path) -> Secret:
         raise SecretError("the key file is not UTF-8 text") from None
     if not text:
         raise SecretError("the key file is empty")
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+    if has_control(text):
         raise SecretError("the key file holds a control character or more than one line")
     return Secret(text)
 

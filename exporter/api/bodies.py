@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from exporter.characters import has_control
+
 
 class BodyError(ValueError):
     """Body or query cannot be used; the message says why and holds nothing of it."""
@@ -40,7 +42,7 @@ def text_field(body: dict[str, Any], name: str) -> str:
         BodyError: it is missing or something else.
     """
     value = body.get(name)
-    if not isinstance(value, str) or not value or any(ord(c) < 32 or ord(c) == 127 for c in value):
+    if not isinstance(value, str) or not value or has_control(value):
         raise BodyError(f"{name} must be a non-empty text without control characters")
     return value
 

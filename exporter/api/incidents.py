@@ -11,6 +11,7 @@ from aiohttp import web
 from exporter.api.app_keys import INCIDENTS, RECEIVED, RECONCILE, REGISTRY, Json
 from exporter.api.bodies import BodyError, json_object, only, page_size, text_field
 from exporter.api.guard import problem
+from exporter.characters import has_control
 from exporter.incidents import SEVERITIES, Incident, IncidentStatus, Query
 from exporter.registry import UnknownServiceError
 
@@ -143,7 +144,7 @@ def _bounded(body: Json, name: str, longest: int, default: str | None = None) ->
         not isinstance(value, str)
         or len(value) > longest
         or (not value and default is None)
-        or any((ord(c) < 32 and c not in "\n\t") or ord(c) == 127 for c in value)
+        or has_control(value, lines=True)
     ):
         size = "" if default is not None else "non-empty "
         what = f"a {size}text of at most {longest} characters without control characters"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.incidents import SEVERITIES, IncidentStatus, Kind
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
@@ -75,12 +76,12 @@ _OUTCOME: dict[str, Schema] = {
 _FREE: Schema = {"type": "object"}
 _TEXTS: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
 _SEVERITY: Schema = {"enum": list(SEVERITIES)}
-_LINE: Schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$"}
+_LINE: Schema = {"type": "string", "pattern": f"^[^{CONTROL}]+$"}
 _BY: Schema = {
     "type": "string",
     "minLength": 1,
     "maxLength": 128,
-    "pattern": r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
+    "pattern": f"^[^{CONTROL_BUT_LINES}]*$",
 }
 _PROSE: Schema = {**_BY, "minLength": 0, "maxLength": 4096}
 _INCIDENT: dict[str, Schema] = {
@@ -249,7 +250,7 @@ SCHEMAS: dict[str, Schema] = {
         "type": "object",
         "description": "A new key, or `rollback: true` to return to the one before.",
         "properties": {
-            "api_key": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$", "writeOnly": True},
+            "api_key": {"type": "string", "pattern": f"^[^{CONTROL}]+$", "writeOnly": True},
             "force": BOOLEAN | {"description": "Use it even if the provider rejects it."},
             "rollback": BOOLEAN,
         },

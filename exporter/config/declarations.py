@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from exporter.checks import HealthCheck
+from exporter.characters import CONTROL
+from exporter.checks import HEADER_NAME, HealthCheck
 from exporter.providers import Auth, ServiceType
 from exporter.secret import Secret
 from exporter.settings import Duration, Ratio, Timestamp, Url, option
 from exporter.statuspages import Adapter
 
 ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
-LABEL = r"^[^\x00-\x1f\x7f]{1,128}$"
-HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
+LABEL = rf"^[^{CONTROL}]{{1,128}}$"
 Severity = Literal["critical", "high", "medium", "low"]
 AlertKind = Literal[
     "down",
@@ -67,6 +68,23 @@ class RetryPolicy:
     max_retries: int = option(2, "Further attempts.", minimum=0, maximum=10)
     base_delay: Duration = option(1.0, "Upper bound of the first delay.", max=60, shown="1s")
     backoff_multiplier: float = option(2, "Growth of the bound.", minimum=1, maximum=10)
+
+    def delay(
+        self, attempt: int, asked: float | None, *, longest: float, jitter: Callable[[], float]
+    ) -> float:
+        """Return the seconds between attempt number *attempt*, from 1, and the next one.
+
+        What the server *asked* for (Retry-After, RFC 9110 10.2.3) goes before our own back-off;
+        neither is more than *longest*. *jitter* returns a number from 0 to 1: full jitter, so that
+        what failed together does not come back together.
+
+        >>> RetryPolicy().delay(2, None, longest=60.0, jitter=lambda: 0.5)
+        1.0
+        """
+        if asked is not None:
+            return min(asked, longest)
+        bound = self.base_delay * self.backoff_multiplier ** (attempt - 1)
+        return jitter() * min(bound, longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

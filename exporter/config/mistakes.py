@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from exporter.config.declarations import HEADER_NAME
+from exporter.characters import breaks_url, has_control
+from exporter.checks import control_mistake, header_mistake
 from exporter.providers import Preset, key_mistakes, presets
 from exporter.secret import looks_like_key
 from exporter.settings import Path as Place
@@ -77,7 +78,7 @@ def _address_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
             return
         if base and (there.scheme, there.netloc) != urlsplit(base)[:2]:
             yield place, "must have the origin of base_url: the key goes there and nowhere else"
-    elif any(ord(c) <= 32 or ord(c) == 127 for c in endpoint):
+    elif breaks_url(endpoint):
         yield ("health_check", "endpoint"), "must have no spaces; write %20"
 
 
@@ -86,8 +87,8 @@ def _key_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
         yield ("api_key_next_file",), "give api_key_next or api_key_next_file, not both"
     if raw.get("api_key") and raw.get("api_key_file"):
         yield ("api_key_file",), "give api_key or api_key_file, not both"
-    if _has_control(raw.get("api_key") or ""):
-        yield ("api_key",), "holds a line break or another control character"
+    if what := control_mistake(raw.get("api_key") or ""):
+        yield ("api_key",), what
     auth = raw.get("auth", {})
     kind = auth.get("kind")
     if kind == "query" and not auth.get("name"):
@@ -125,7 +126,8 @@ def _at(raw: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
 
 def canary_mistakes(raw: dict[str, Any]) -> Found:
     """Yield what makes a canary unusable."""
-    if (endpoint := raw.get("endpoint")) and not re.fullmatch(r"/[^\x00-\x20\x7f]*", endpoint):
+    endpoint = raw.get("endpoint")
+    if endpoint and (not endpoint.startswith("/") or breaks_url(endpoint)):
         yield ("endpoint",), "must be a path starting with / and without spaces"
     yield from check_mistakes(raw)
 
@@ -154,16 +156,8 @@ def check_mistakes(raw: dict[str, Any]) -> Found:
 
 def _headers(raw: dict[str, Any], place: Place) -> Found:
     for name, value in raw.items():
-        if not re.fullmatch(HEADER_NAME, name):
-            yield (*place, name), "is not a header name"
-        elif name.lower() in ("content-length", "transfer-encoding", "connection"):
-            yield (*place, name), "is set by the HTTP client itself"
-        elif _has_control(value):
-            yield (*place, name), "holds a line break or another control character"
-
-
-def _has_control(text: str) -> bool:
-    return any(ord(c) < 32 or ord(c) == 127 for c in text)
+        if what := header_mistake(name, value):
+            yield (*place, name), what
 
 
 def _alert_mistakes(raw: dict[str, Any], interval: str | None) -> Found:
@@ -178,7 +172,7 @@ def _alert_mistakes(raw: dict[str, Any], interval: str | None) -> Found:
 
 def _metadata_mistakes(raw: dict[str, Any]) -> Found:
     for name, text in raw.items():
-        if _has_control(text) or len(text) > 512:
+        if has_control(text) or len(text) > 512:
             yield ("metadata", name), "must be one line of at most 512 characters"
     if runbook := raw.get("runbook"):
         try:

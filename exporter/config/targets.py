@@ -19,7 +19,7 @@ from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
 from exporter.providers import Preset, PresetCheck, presets
 from exporter.readings import GENERIC
-from exporter.secret import MissingVariableError, Secret, SecretError, expand, read_key_file
+from exporter.secret import HIDDEN, MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build
 from exporter.statuspages import StatusPage
 
@@ -330,7 +330,7 @@ class _Maker:
         if not self.declared.hides_path:
             return url.partition("?")[0]
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc}/…"
+        return f"{parts.scheme}://{parts.netloc}/{HIDDEN}"
 
     def _optional_headers(self) -> dict[str, str]:
         found = {}

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
+from exporter.characters import CONTROL
 from exporter.importers.credentials import (
     Hide,
     holds_key,
@@ -16,7 +17,7 @@ from exporter.importers.credentials import (
 from exporter.importers.report import names_in, substituted, without_variables
 from exporter.secret import looks_like_key
 
-_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_UNSAFE = re.compile(rf"[{CONTROL} \\]")
 _TELEGRAM = re.compile(r"bot([0-9]+:.+)")
 _LOCAL = (
     ".local",

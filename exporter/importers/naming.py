@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
+from exporter.characters import printable
 from exporter.importers.report import without_variables
-from exporter.secret import looks_like_key
+from exporter.secret import HIDDEN, looks_like_key
 
 MAX_ID = 63
 _RUN = re.compile(r"[A-Za-z0-9_+=.~-]{12,}")
@@ -19,8 +20,8 @@ def readable(name: str, strike: Callable[[str], str]) -> str:
     """Return *name* for people: of a URL only host and path, without secrets, at most 128 long."""
     text = strike(without_variables(name))
     text = _URL.sub(lambda found: _bare(found.group()), text)
-    text = _RUN.sub(lambda f: "…" if looks_like_key(f.group()) else f.group(), text)
-    text = "".join(c for c in text if c.isprintable())
+    text = _RUN.sub(lambda f: HIDDEN if looks_like_key(f.group()) else f.group(), text)
+    text = printable(text)
     return " ".join(text.split())[:128].strip()
 
 

@@ -13,8 +13,9 @@ import re
 from pathlib import Path as FilePath
 from typing import get_args
 
-from exporter.checks import Method
-from exporter.config.declarations import HEADER_NAME, LABEL
+from exporter.characters import has_control, without_control
+from exporter.checks import Method, header_mistake
+from exporter.config.declarations import LABEL
 from exporter.importers.address import AddressError, split_url
 from exporter.importers.credentials import (
     Hide,
@@ -29,7 +30,6 @@ from exporter.importers.report import Draft, Ledger, names_in
 from exporter.settings import Path
 
 MAX_INTERVAL, MAX_TIMEOUT, MAX_HOPS = 86400.0, 300.0, 10
-_OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 _SCHEME = re.compile(
     r"(Bearer|Token|Basic|ApiKey|Api-Key|Key|DeepL-Auth-Key|Bot|SSWS) +(?=\S)", re.I
 )
@@ -39,7 +39,6 @@ _LABELS = {
     "stage": "environment",
     "team": "team",
 }
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 class Maker:
@@ -104,12 +103,8 @@ class Maker:
         # the usual place of a credential first: what comes first becomes the key
         for name, value in sorted(headers.items(), key=lambda h: h[0].lower() != "authorization"):
             place = (*path, name)
-            if not re.fullmatch(HEADER_NAME, name):
-                self.ledger.lost(place, "is no header name; not taken")
-            elif name.lower() in _OWN_HEADERS:
-                self.ledger.lost(place, "is set by the HTTP client itself; not taken")
-            elif _CONTROL.search(value):
-                self.ledger.lost(place, "holds a line break or control character; not taken")
+            if what := header_mistake(name, value):
+                self.ledger.lost(place, f"{what}; not taken")
             elif not value.strip():
                 self.ledger.lost(place, "is empty; an empty header cannot be set here")
             elif name.lower() == self._key_goes_to():
@@ -206,7 +201,7 @@ class Maker:
         Names that are no keys of the foreign file (not *keyed*) are left out of messages.
         """
         for name, given in labels.items():
-            value = _CONTROL.sub(" ", given).strip()
+            value = without_control(given, " ").strip()
             place = (*path, name) if keyed else path
             if not value:
                 continue
@@ -217,7 +212,7 @@ class Maker:
                 self.ledger.lost(place, "is no http(s) URL, which a runbook must be; not taken")
             elif (ours := _LABELS.get(name.lower())) and re.fullmatch(LABEL, value):
                 self.draft.raw[ours] = value
-            elif len(value) > 512 or len(name) > 64 or _CONTROL.search(name):
+            elif len(value) > 512 or len(name) > 64 or has_control(name):
                 self.ledger.lost(place, "is longer than metadata may be; not taken")
             else:
                 self.draft.raw.setdefault("metadata", {})[name] = value
@@ -234,7 +229,7 @@ class Maker:
 
     def _secretive(self, user: str, password: str) -> bool:
         """Return whether the user name is the secret: alone, or by its looks."""
-        return not password or holds_key(user) or ":" in user or bool(_CONTROL.search(user))
+        return not password or holds_key(user) or ":" in user or has_control(user)
 
     def _free(self, path: Path) -> bool:
         raw = self.draft.raw
@@ -266,7 +261,7 @@ class Maker:
         raw = self.draft.raw
         if "api_key" in raw or "api_key_file" in raw or not is_secret_name(name):
             return False
-        if name.lower() == "cookie" or _CONTROL.search(value):
+        if name.lower() == "cookie" or has_control(value):
             return False
         authorization = name.lower() == "authorization"
         scheme = _SCHEME.match(value)

@@ -28,6 +28,7 @@ from exporter.importers.report import (
     texts,
     written,
 )
+from exporter.secret import HIDDEN
 from exporter.settings import Path, Problem, SettingsError
 
 _LEAST = 8
@@ -171,7 +172,7 @@ def _striker(hidden: list[Hidden]) -> Callable[[str], str]:
         return lambda text: text
     longest = sorted({f for v in values for f in _forms(v)}, key=len, reverse=True)
     found = re.compile("|".join(map(re.escape, longest)), re.I)
-    return lambda text: found.sub("…", text)
+    return lambda text: found.sub(HIDDEN, text)
 
 
 def _forms(value: str) -> tuple[str, str]:
@@ -193,7 +194,7 @@ def _service(
     def shown(text: str) -> str:
         for one in own:
             for form in _forms(one.value):
-                text = text.replace(form, "…")
+                text = text.replace(form, HIDDEN)
         return written(strike(text), lambda name: names.get(name, name))
 
     raw: dict[str, Any] = {"id": draft.id}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import prometheus_client as client
@@ -34,8 +34,58 @@ class _Watched:
     statuses: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A gauge that is read at each scrape: values by label, or one value under an empty label."""
+
+    name: str
+    help: str
+    read: Callable[[_Watched], Mapping[str, float]]
+    label: str = ""
+
+
+_AT_SCRAPE = (
+    _Reading(
+        "exporter_probes_in_flight",
+        "Probes under way.",
+        lambda watched: {"": watched.scheduler.in_flight},
+    ),
+    _Reading(
+        "exporter_network_up",
+        "Whether a canary answers.",
+        lambda watched: watched.canaries.states,
+        label="canary",
+    ),
+    _Reading(
+        "exporter_services",
+        "Services by state at a glance.",
+        lambda watched: {
+            str(state): watched.statuses.get(state, 0) for state in (*Status, "disabled")
+        },
+        label="state",
+    ),
+    _Reading(
+        "exporter_watchdog_last_received_timestamp_seconds",
+        "When the Watchdog alert last came through Prometheus and Alertmanager.",
+        lambda watched: {"": at} if (at := watched.incidents.watchdog_at) is not None else {},
+    ),
+    _Reading(
+        "exporter_config_last_reload_successful",
+        "Whether the last (re)load succeeded.",
+        lambda watched: {
+            "": watched.loader.loaded_at is not None and watched.loader.refused_at is None
+        },
+    ),
+    _Reading(
+        "exporter_config_last_reload_success_timestamp_seconds",
+        "When the configuration was last loaded.",
+        lambda watched: {"": watched.loader.loaded_at or 0.0},
+    ),
+)
+
+
 class _AtScrape(Collector):
-    """Gauges that are read at each scrape."""
+    """Asks the rooms that it watches for the values of `_AT_SCRAPE`."""
 
     def __init__(self) -> None:
         self.watched: _Watched | None = None
@@ -44,48 +94,13 @@ class _AtScrape(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        watched = self.watched
-        if watched is None:
-            return
-        loader, watchdog_at = watched.loader, watched.incidents.watchdog_at
-        yield _gauge("exporter_probes_in_flight", "Probes under way.", watched.scheduler.in_flight)
-        yield _gauge(
-            "exporter_network_up",
-            "Whether a canary answers.",
-            *((name, up) for name, up in watched.canaries.states.items()),
-            label="canary",
-        )
-        yield _gauge(
-            "exporter_services",
-            "Services by state at a glance.",
-            *((str(state), watched.statuses.get(state, 0)) for state in (*Status, "disabled")),
-            label="state",
-        )
-        yield _gauge(
-            "exporter_watchdog_last_received_timestamp_seconds",
-            "When the Watchdog alert last came through Prometheus and Alertmanager.",
-            *(() if watchdog_at is None else (watchdog_at,)),
-        )
-        yield _gauge(
-            "exporter_config_last_reload_successful",
-            "Whether the last (re)load succeeded.",
-            loader.loaded_at is not None and loader.refused_at is None,
-        )
-        yield _gauge(
-            "exporter_config_last_reload_success_timestamp_seconds",
-            "When the configuration was last loaded.",
-            loader.loaded_at or 0.0,
-        )
-
-
-def _gauge(
-    name: str, text: str, *samples: float | tuple[str, float], label: str = ""
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=[label] if label else [])
-    for sample in samples:
-        value, labels = (sample[1], [sample[0]]) if isinstance(sample, tuple) else (sample, [])
-        family.add_metric(labels, float(value))
-    return family
+        for gauge in _AT_SCRAPE:
+            labels = [gauge.label] if gauge.label else []
+            family = GaugeMetricFamily(gauge.name, gauge.help, labels=labels)
+            values = gauge.read(self.watched) if self.watched is not None else {}
+            for label, value in values.items():
+                family.add_metric([label] if gauge.label else [], float(value))
+            yield family
 
 
 class OwnMetrics:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from exporter.checks import control_mistake, header_mistake
 from exporter.matching import pattern_mistake
 from exporter.settings import Path as Place
 from exporter.settings import Problem, examine
 
 _SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
 _FACTORS = {None: 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 MAX_BODY = 100 * 1024 * 1024
 Found = Iterator[tuple[Place, str]]
 
@@ -86,12 +86,8 @@ def _header_mistakes(raw: dict[str, Any]) -> Found:
     headers = raw.get("headers", {})
     seen: set[str] = set()
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            yield ("headers", name), "is not a header name"
-        elif name.lower() in ("content-length", "transfer-encoding", "connection"):
-            yield ("headers", name), "is set by the HTTP client itself"
-        elif any(ord(c) < 32 or ord(c) == 127 for c in value):
-            yield ("headers", name), "holds a line break or another control character"
+        if what := header_mistake(name, value):
+            yield ("headers", name), what
         elif name.lower() in seen:
             yield ("headers", name), "is given twice in different spelling"
         seen.add(name.lower())
@@ -125,8 +121,8 @@ def _authorization_mistakes(raw: dict[str, Any]) -> Found:
         (("bearer_token",), raw.get("bearer_token")),
         (("authorization", "credentials"), own.get("credentials")),
     ):
-        if text is not None and any(ord(c) < 32 or ord(c) == 127 for c in text):
-            yield place, "holds a line break or another control character"
+        if text is not None and (what := control_mistake(text)):
+            yield place, what
 
 
 def _body_mistakes(raw: dict[str, Any]) -> Found:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from exporter.characters import breaks_url
 from exporter.checks import Method, TlsSettings
 from exporter.multitarget.module_mistakes import Document, mistakes_of, size
-from exporter.multitarget.prober import REDIRECTS, Check, HeaderRule, Rules, origin
+from exporter.multitarget.prober import REDIRECTS, Check, HeaderRule, Rules
 from exporter.probers import Endpoint
+from exporter.probers.redirects import HARMLESS_HEADERS, origin
 from exporter.secret import Secret, SecretError, read_key_file
 from exporter.settings import Duration, Problem, SettingsError, build, object_schema, option
 
@@ -26,7 +28,6 @@ MAX_TIMEOUT = 120.0
 _Source = TypeVar("_Source")
 _PROXY = r"^(https?|socks5h?)://[^\s]+$"
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
-_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 _ONLY_HTTP = "must be http; other kinds (tcp, icmp, dns, grpc) stay with blackbox_exporter"
 
 
@@ -241,13 +242,14 @@ def make_check(
     no_follow = http.no_follow_redirects
     follows = http.follow_redirects if no_follow is None else not no_follow
     own_agent = any(name.lower() == "user-agent" for name in headers)
+    harmless = tuple((n, v) for n, v in headers.items() if n.lower() in HARMLESS_HEADERS)
     return Check(
         endpoint=Endpoint(
             url=urlunsplit(parts),
             shown=f"{parts.scheme}://{parts.netloc}",
             method=http.method,
-            headers=() if own_agent else (("User-Agent", user_agent),),
-            credentials=tuple((name, Secret(value)) for name, value in headers.items()),
+            headers=(*(() if own_agent else (("User-Agent", user_agent),)), *harmless),
+            credentials=tuple((n, Secret(v)) for n, v in headers.items() if (n, v) not in harmless),
             body=_body(http),
             timeout=timeout,
             follow_redirects=REDIRECTS if follows else 0,
@@ -281,7 +283,7 @@ def _target(text: str) -> tuple[SplitResult, str]:
     try:
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")
-        if _UNSAFE.search(url) or "://" in url.partition("://")[2].partition("?")[0]:
+        if breaks_url(url) or "://" in url.partition("://")[2].partition("?")[0]:
             raise ValueError
         parts = parts._replace(netloc=host.lower(), path=parts.path or "/")
         if not origin(urlunsplit(parts))[1] or parts.netloc.endswith(":"):

@@ -1,8 +1,8 @@
 """The probe of `/probe`: blackbox_exporter's http prober, over the same transport as every probe.
 
 It judges as blackbox does (status, TLS, version, patterns) and keeps what its metrics need, hop
-sums included. One thing differs on purpose: what a module says beyond harmless headers goes to
-the target's own origin only, never along with a redirect to another one.
+sums included. Two things differ on purpose, see `probers.redirects`: what a module says beyond
+harmless headers goes to the target's own origin only, and https never leads to http.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ipaddress
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from exporter.checks import TlsSettings
 from exporter.clock import Clock
@@ -22,12 +22,11 @@ from exporter.model import Reason
 from exporter.multitarget.x509 import Cert, chain_expiry, parse
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers.curl.options import default_authorities
+from exporter.probers.redirects import Trail, joined, own_headers, redirect_target
 from exporter.settings import option
 
 MAX_BODY = 10 * 1024 * 1024
 REDIRECTS = 10
-_FOLLOWED = frozenset({301, 302, 303, 307, 308})
-_PLAIN = frozenset({"user-agent", "accept", "accept-language"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +126,11 @@ class MultiTargetProber:
         seen.address = answer.address or next(iter(answer.resolved), "")
         if answer.failure is Reason.ADDRESS_REFUSED:
             seen.address = ""  # what a name of the inner network leads to is not told
-        while (target := _next_url(check, request, answer, seen)) is not None:
+        trail = Trail(check.endpoint, _others_tls(check.endpoint.tls))
+        while (target := _next_url(trail, request, answer, seen)) is not None:
             left = check.endpoint.timeout - (self._clock.tick() - begun)
-            request = _hop(check, request, target, answer.status, left)
-            answer = _joined(answer, await self._fetch(check, request, seen))
+            request = trail.hop(request, target, answer.status, left)
+            answer = joined(answer, await self._fetch(check, request, seen))
         seen.answer, seen.secure = answer, answer.status > 0 and request.url.startswith("https:")
         _judge(check, seen)
         if seen.secure:
@@ -189,7 +189,7 @@ def _first_request(check: Check) -> Request:
     return Request(
         url=endpoint.url,
         method=endpoint.method,
-        headers=_headers(check, endpoint.url),
+        headers=own_headers(endpoint),
         body=endpoint.body,
         timeout=endpoint.timeout,
         proxy=endpoint.proxy,
@@ -202,18 +202,9 @@ def _first_request(check: Check) -> Request:
     )
 
 
-def _headers(check: Check, url: str) -> tuple[tuple[str, str], ...]:
-    """Return the headers for *url*: all of them at home, the harmless ones elsewhere."""
-    endpoint = check.endpoint
-    home = origin(url) == origin(endpoint.url)
-    sent = [*endpoint.headers, *((n, v.reveal()) for n, v in endpoint.credentials)]
-    if not home:
-        sent = [(n, v) for n, v in sent if n.lower() in _PLAIN]
-    names = {name.lower() for name, _ in sent}
-    if home and endpoint.tls.server_name and "host" not in names:
-        # The engine puts the name to verify into the URL; the true host is still asked for.
-        sent.append(("Host", urlsplit(url).netloc))
-    return tuple(sent)
+def _others_tls(tls: TlsSettings) -> TlsSettings:
+    """Return how other origins are verified: the module's way, without its name and certificate."""
+    return TlsSettings(ca_file=tls.ca_file, insecure_skip_verify=tls.insecure_skip_verify)
 
 
 def _versions(check: Check, request: Request) -> tuple[int, ...]:
@@ -227,76 +218,22 @@ def _versions(check: Check, request: Request) -> tuple[int, ...]:
     return (literal.version,) if check.ip_fallback or literal.version == check.ip_version else ()
 
 
-@functools.lru_cache(maxsize=4096)
-def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of *url*: what RFC 6454 calls its origin.
-
-    Raises:
-        ValueError: *url* has no proper port or host.
-    """
-    parts = urlsplit(url)
-    return (
-        parts.scheme,
-        parts.hostname or "",
-        parts.port or (443 if parts.scheme == "https" else 80),
-    )
-
-
-def _next_url(check: Check, request: Request, answer: Answer, seen: Sighting) -> str | None:
+def _next_url(trail: Trail, request: Request, answer: Answer, seen: Sighting) -> str | None:
     """Return where a redirect leads; count it even if it is not followed, as blackbox does."""
-    if answer.failure is not None or answer.status not in _FOLLOWED:
-        return None
-    if not (location := answer.headers.get("location")):
+    target = redirect_target(request.url, answer)
+    if target is None:
         return None
     seen.redirects += 1
-    if seen.redirects > check.endpoint.follow_redirects:
+    if seen.redirects > trail.endpoint.follow_redirects:
         seen.note("not following the redirect", redirects=seen.redirects)
         answer.body = b""
         return None
-    try:
-        target = _absolute(request.url, location)
-    except ValueError:
-        seen.fail(Reason.REDIRECT_REFUSED, "the redirect leads to no http or https address")
+    if not target:
+        seen.fail(Reason.REDIRECT_REFUSED, "the redirect leads where nobody may follow")
         return None
-    same = origin(target) == origin(check.endpoint.url)
-    seen.note("following a redirect", to="the same origin" if same else "another origin")
+    where = "the same origin" if trail.same_origin(target) else "another origin"
+    seen.note("following a redirect", to=where)
     return target
-
-
-def _absolute(base: str, location: str) -> str:
-    parts = urlsplit(urljoin(base, location).partition("#")[0])
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError
-    target = urlunsplit(parts._replace(netloc=parts.netloc.lower()))
-    if any(ord(c) <= 32 or ord(c) == 127 or c == "\\" for c in target):
-        raise ValueError
-    origin(target)
-    return target
-
-
-def _hop(check: Check, request: Request, target: str, status: int, left: float) -> Request:
-    home = origin(target) == origin(check.endpoint.url)
-    keeps = status in (307, 308) or request.method in ("GET", "HEAD")
-    body = check.endpoint.body if keeps and home and request.method != "GET" else None
-    tls = check.endpoint.tls
-    # The pinned name and our client certificate belong to the target's own origin.
-    away = TlsSettings(ca_file=tls.ca_file, insecure_skip_verify=tls.insecure_skip_verify)
-    return replace(
-        request,
-        url=target,
-        method=request.method if keeps else "GET",
-        body=body,
-        headers=_headers(check, target),
-        timeout=max(0.001, left),
-        tls=tls if home else away,
-    )
-
-
-def _joined(before: Answer, after: Answer) -> Answer:
-    """Return *after* with the time of both: phases are summed over all redirects."""
-    a, b = before.phases, after.phases
-    after.phases = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
-    return after
 
 
 # -- judgement -------------------------------------------------------------------------------

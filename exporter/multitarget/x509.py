@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from exporter.characters import printable
+
 _SEQUENCE, _SET, _OID, _VERSION, _EXTENSIONS, _DNS = 0x30, 0x31, 0x06, 0xA0, 0xA3, 0x82
 _UTC_TIME, _UTF16, _UTF32 = 0x17, 0x1E, 0x1C
 _ALTERNATIVE = bytes.fromhex("551d11")
@@ -123,7 +125,7 @@ def _text(tag: int, value: bytes) -> str:
 
 def plain(text: str) -> str:
     """Return *text* with everything that is no visible character replaced."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:MAX_TEXT]
+    return printable(text, "?")[:MAX_TEXT]
 
 
 def _escaped(text: str) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import base64
-import re
 import shlex
 
 from exporter.probers import Endpoint
-from exporter.secret import Secret
-
-_SCHEME = re.compile(r"(?:bearer|token) ", re.IGNORECASE)
-_BREAK = re.compile(r"[\s:=](?=[^\s:=])")
+from exporter.secret import HIDDEN
 
 
 def curl_line(endpoint: Endpoint) -> str:
@@ -23,11 +19,11 @@ def curl_line(endpoint: Endpoint) -> str:
     for name, value in endpoint.headers:
         words += ["-H", f"{name}: {value}"]
     for name, secret in endpoint.credentials:
-        words += ["-H", f"{name}: {masked_value(secret)}"]
+        words += ["-H", f"{name}: {secret.masked_header()}"]
     if endpoint.body is not None:
-        words += ["--data-binary", "…"]
+        words += ["--data-binary", HIDDEN]
     if endpoint.proxy:
-        words += ["--proxy", "…"]
+        words += ["--proxy", HIDDEN]
     for option, path in (
         ("--cacert", endpoint.tls.ca_file),
         ("--cert", endpoint.tls.cert_file),
@@ -41,20 +37,8 @@ def curl_line(endpoint: Endpoint) -> str:
     return shlex.join([*words, endpoint.shown + (f"?{query}" if query else "")])
 
 
-def masked_value(secret: Secret) -> str:
-    """Return a header's value masked behind its scheme; of a basic pair nothing is shown."""
-    text = secret.reveal()
-    if text[:6].lower() == "basic ":
-        return "Basic …"
-    known = _SCHEME.match(text)
-    scheme = known.group() if known else ""
-    # What stands before a key must not make a short one long enough to be shown.
-    parts = _BREAK.split(text.removeprefix(scheme))
-    return scheme + ("… " if len(parts) > 1 else "") + Secret(parts[-1]).masked()
-
-
 def holds_secret(endpoint: Endpoint, text: str) -> bool:
-    """Return whether eight characters of a secret of *endpoint* stand in *text*, as if echoed."""
+    """Return whether *text* holds eight characters of a secret of *endpoint*, as if echoed."""
     secrets = (secret.reveal() for _, secret in (*endpoint.credentials, *endpoint.query))
     words = [word for secret in secrets for word in _plain(secret).split()]
     return any(word[i : i + 8] in text for word in words for i in range(max(0, len(word) - 7)))

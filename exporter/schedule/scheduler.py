@@ -320,9 +320,9 @@ class Scheduler:
         attempts = 1
         outcome = await self._once(endpoint)
         while attempts <= target.retries and FACTS[outcome.reason].retry:
-            bound = policy.base_delay * policy.backoff_multiplier ** (attempts - 1)
-            asked = outcome.retry_after
-            delay = self._jitter() * bound if asked is None else asked
+            delay = policy.delay(
+                attempts, outcome.retry_after, longest=target.interval, jitter=self._jitter
+            )
             # A further attempt has to end before the next probe begins.
             left = deadline - self._clock.tick() - delay
             if left < min(endpoint.timeout, target.interval / 4):

@@ -1,6 +1,8 @@
 """Where a call goes, and where an answer may send it: nothing of the caller's leaves the origin.
 
-URLs are parsed by yarl, as aiohttp does: two parsers that disagree are a way out.
+The policy is that of `probers.redirects`, on yarl's parser, with which aiohttp connects: two
+parsers that disagree on one address are a way out. What differs belongs to calls: the caller's own
+method, headers and options, a limit of ten, and a body that can be sent only once.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from typing import Any
 from multidict import CIMultiDict
 from yarl import URL
 
+from exporter.probers.redirects import FOLLOWED
 from exporter.sessions.wire import Broken, Response
 
 MAX_REDIRECTS = 10
-_FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _HARMLESS = frozenset(
     {
         "timeout",
@@ -50,7 +52,7 @@ class Hop:
 def following(hop: Hop, answer: Response) -> Hop | Broken | None:
     """Return the request that a redirect asks for; None if *answer* is none."""
     location = answer.headers.get("Location", "")
-    if answer.status not in _FOLLOWED or not location:
+    if answer.status not in FOLLOWED or not location:
         return None
     url = None
     if "\\" not in location:  # a slash to some parsers, a letter to others

@@ -22,6 +22,7 @@ from exporter.config import Target
 from exporter.config.declarations import RateLimit
 from exporter.matching import NO_JSON
 from exporter.probers import Endpoint
+from exporter.probers.redirects import HARMLESS_HEADERS
 from exporter.registry import RegistryChange
 from exporter.sessions.redirects import (
     MAX_REDIRECTS,
@@ -46,10 +47,9 @@ from exporter.sessions.wire import (
 Observe = Callable[[Target, str, float], None]
 """Is told of every request sent: its status or "error", and the seconds until its headers."""
 
-MAX_WAIT = 60.0
+MAX_WAIT_SECONDS = 60.0
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 _AGAIN = frozenset({429, 502, 503, 504, 529})
-_PLAIN = frozenset({"user-agent", "accept"})
 _OURS = frozenset({"proxy", "proxy_auth", "proxy_headers", "middlewares", "max_redirects"})
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -258,10 +258,8 @@ class ServiceSession:
             again = answer.status in _AGAIN and (safe or refused)
         if not again:
             return None
-        if asked is not None:
-            return min(asked, MAX_WAIT)
         policy = self._target.retry_policy
-        return self._jitter() * policy.base_delay * policy.backoff_multiplier ** (attempt - 1)
+        return policy.delay(attempt, asked, longest=MAX_WAIT_SECONDS, jitter=self._jitter)
 
     def _asked(self, answer: Response) -> float | None:
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -289,7 +287,9 @@ class ServiceSession:
         if hop.home:
             await self._turns.take()
         public = self._access.headers
-        headers = CIMultiDict((n, v) for n, v in public if hop.home or n.lower() in _PLAIN)
+        headers = CIMultiDict(
+            (n, v) for n, v in public if hop.home or n.lower() in HARMLESS_HEADERS
+        )
         headers.update(hop.headers)
         options = {"ssl": self._tls[0 if hop.home else 1]} | hop.options
         if hop.home and self._access.tls.server_name:

@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from exporter.characters import breaks_url
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|w)")
 _DURATIONS = re.compile(r"(?:[0-9]{1,15}(?:ms|s|m|h|d|w))+")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)[ \t]*%")
-# A space or control character; a backslash, which clients read in different ways.
-_NO_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _SHARE = re.compile(r"0?\.[0-9]+|[01](?:\.0*)?")
 
 
@@ -72,7 +72,7 @@ def url(text: Any) -> str:
     Raises:
         ValueError: *text* is something else.
     """
-    if not isinstance(text, str) or _NO_URL.search(text):
+    if not isinstance(text, str) or breaks_url(text):
         raise ValueError
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:

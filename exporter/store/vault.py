@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from exporter.secret import MAX_KEY_BYTES, Secret
+from exporter.secret import HIDDEN, MAX_KEY_BYTES, Secret
 from exporter.store.errors import VaultError
 
 VARIABLE = "SERVICE_REGISTRY_SECRET_KEY_FILE"
@@ -74,7 +74,7 @@ class Vault:
         return cls.from_file(Path(name)) if name else None
 
     def __repr__(self) -> str:
-        return "Vault(…)"
+        return f"Vault({HIDDEN})"
 
     def encrypt(self, service: str, secret: Secret) -> bytes:
         return self._fernet.encrypt(json.dumps([service, secret.reveal()]).encode("ascii"))

@@ -28,7 +28,7 @@ class Stage(Listener):
         self.succeeded: list[float] = []
         self.peers = peers
         self.reconciliation = Reconciliation(
-            self.log, self.store.incidents, peers, clock, told=self.succeeded.append
+            self.log, self.store.incidents, peers, clock, on_success=self.succeeded.append
         )
 
     async def round(self, at: float) -> None:
@@ -449,7 +449,7 @@ async def test_an_error_does_not_end_the_loop(
     storage = _Failing(Store.in_memory(clock))
     peers = Peers([alertmanager.url], prometheus.url)
     log = IncidentLog(storage, clock)
-    loop = Reconciliation(log, storage, peers, clock, told=succeeded.append)
+    loop = Reconciliation(log, storage, peers, clock, on_success=succeeded.append)
     alertmanager.alerts = [listed(NOW)]
     storage.failures = [(where, error)] * 2
 

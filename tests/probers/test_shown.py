@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.checks import TlsSettings
-from exporter.probers.shown import curl_line, masked_value
+from exporter.probers.shown import curl_line
 from exporter.secret import Secret
 from tests.fakes import KEY, make_endpoint
 
@@ -70,7 +70,7 @@ def test_an_endpoint_is_shown_as_the_command_a_person_would_type(
 def test_of_a_value_only_a_known_scheme_and_the_ends_of_a_long_key_are_shown(
     value: str, shown: str
 ) -> None:
-    assert masked_value(Secret(value)) == shown
+    assert Secret(value).masked_header() == shown
 
 
 PREFIXES = ["", "Bearer ", "bearer ", "Token ", "Api-Key ", "Token token=", "key:"]

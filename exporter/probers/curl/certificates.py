@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from datetime import UTC, datetime
 
+from exporter.characters import printable
 from exporter.model import Certificate
 
 _FORMATS = ("%b %d %H:%M:%S %Y GMT", "%Y-%m-%d %H:%M:%S GMT")
@@ -44,4 +45,4 @@ def _time(text: str) -> float | None:
 
 @functools.lru_cache(maxsize=4096)
 def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)[:128]
+    return printable(text, "?")[:128]

@@ -18,6 +18,7 @@ from typing import Any
 import pycurl
 
 from exporter.probers import Answer, Request
+from exporter.probers.curl.options import host_lines
 
 _SESSION = re.compile(rb"SSL connection using (TLSv1(?:\.[0-3])?) / ([A-Za-z0-9_-]{1,64}) /")
 _OWN = ("Accept", "Accept-Encoding", "Content-Type", "Expect")
@@ -56,6 +57,7 @@ def _bare(curl: Any, request: Request) -> None:
     lines = [f"{name}: {value}" if value.strip() else f"{name};" for name, value in request.headers]
     # A name without a value takes back what libcurl would send.
     lines += [f"{name}:" for name in _OWN if name.lower() not in given]
+    lines += host_lines(request)
     curl.setopt(pycurl.HTTPHEADER, [line.encode() for line in lines])
 
 

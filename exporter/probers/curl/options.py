@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import ssl
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,12 +10,12 @@ from urllib.parse import urlsplit
 import certifi
 import pycurl
 
+from exporter.characters import has_control
 from exporter.probers import Request
 
 # OpenSSL 3.5 and newer first offers a post-quantum key share, a tenth of a handshake's cost and a
 # second packet that most servers cannot use yet; ordinary clients of an API do not send it.
 _GROUPS = "X25519:P-256:P-384:P-521"
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @functools.lru_cache(maxsize=1)
@@ -66,7 +65,7 @@ def set_options(curl: Any, request: Request, addresses: list[str], seconds: floa
 
 
 def _header_line(name: str, value: str) -> bytes:
-    if _CONTROL.search(name) or _CONTROL.search(value):
+    if has_control(name) or has_control(value.replace("\t", "")):  # RFC 9110 allows a tab
         raise ValueError("a header holds a control character")
     return (f"{name}: {value}" if value.strip() else f"{name};").encode()
 
@@ -95,8 +94,7 @@ def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[byte
         url = parts._replace(netloc=f"{name}:{port}").geturl()
         shown = f"[{host}]" if ":" in host else host
         curl.setopt(pycurl.CONNECT_TO, [f"{name}:{port}:{shown}:{port}".encode()])
-        if not any(header.lower() == "host" for header, _ in request.headers):
-            hosts = [f"Host: {parts.netloc.rpartition('@')[2]}".encode()]
+        hosts = [line.encode() for line in host_lines(request)]
     curl.setopt(pycurl.URL, url.encode())
     if addresses and addresses != [host]:
         text = ",".join(f"[{a}]" if ":" in a else a for a in addresses)
@@ -105,6 +103,14 @@ def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[byte
         only = pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6
         curl.setopt(pycurl.IPRESOLVE, only)
     return hosts
+
+
+def host_lines(request: Request) -> list[str]:
+    """Return the Host header to add: with a `server_name` libcurl would send that one."""
+    name, host = request.tls.server_name, address_of(request.url)[0]
+    if not name or name == host or any(n.lower() == "host" for n, _ in request.headers):
+        return []
+    return [f"Host: {urlsplit(request.url).netloc.rpartition('@')[2]}"]
 
 
 def _set_tls(curl: Any, request: Request) -> None:

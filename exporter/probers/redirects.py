@@ -1,0 +1,107 @@
+"""Redirects: which are followed, and what may go along. The policy of every probe.
+
+Followed are 301, 302, 303, 307 and 308 to an http or https address without user information. From
+https nothing leads to http. Credentials, the user's own headers, body and client certificate go to
+the origin (RFC 6454) of the first request only, and what has left that origin does not come back
+with them: the way back was another origin's choice (as in Go's net/http since CVE-2024-45336).
+
+The users' own calls (`sessions`) have the same policy on aiohttp's parser, yarl: two parsers that
+disagree on one address are a way out, so each client judges with the parser it connects with.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from exporter.characters import breaks_url
+from exporter.checks import TlsSettings
+from exporter.probers.endpoint import Endpoint
+from exporter.probers.transport import Answer, Request
+
+FOLLOWED = frozenset({301, 302, 303, 307, 308})
+HARMLESS_HEADERS = frozenset({"user-agent", "accept", "accept-language"})
+"""What any origin may learn."""
+
+
+@functools.lru_cache(maxsize=16384)
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of *url*: what RFC 6454 calls its origin.
+
+    Raises:
+        ValueError: *url* has no proper port.
+
+    >>> origin("https://API.example/v1")
+    ('https', 'api.example', 443)
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def redirect_target(url: str, answer: Answer) -> str | None:
+    """Return the address that *answer* of *url* redirects to; empty where nobody may follow.
+
+    None means that it is no redirect.
+    """
+    location = answer.headers.get("location")
+    if answer.failure is not None or answer.status not in FOLLOWED or not location:
+        return None
+    try:
+        parts = urlsplit(urljoin(url, location).partition("#")[0])
+        target = urlunsplit(parts._replace(netloc=parts.netloc.lower()))
+        there, here = origin(target), origin(url)
+    except ValueError:
+        return ""
+    if there[0] not in ("http", "https") or not there[1] or "@" in parts.netloc:
+        return ""
+    if breaks_url(target) or (here[0] == "https" and there[0] == "http"):
+        return ""
+    return target
+
+
+@dataclass(slots=True)
+class Trail:
+    """The way of one probe from hop to hop.
+
+    *others_tls* is how origins other than the first are verified.
+    """
+
+    endpoint: Endpoint
+    others_tls: TlsSettings
+    is_home: bool = True
+
+    def same_origin(self, target: str) -> bool:
+        """Return whether *target* is of the origin of the first request."""
+        return origin(target) == origin(self.endpoint.url)
+
+    def hop(self, request: Request, target: str, status: int, left: float) -> Request:
+        """Return the request for *target*, after *request* got *status*; *left* seconds remain."""
+        endpoint = self.endpoint
+        self.is_home = self.is_home and self.same_origin(target)
+        # RFC 9110, 15.4: 307 and 308 repeat the request, after the others a body is dropped.
+        keeps = status in (307, 308) or request.method in ("GET", "HEAD")
+        harmless = tuple((n, v) for n, v in endpoint.headers if n.lower() in HARMLESS_HEADERS)
+        return replace(
+            request,
+            url=target,
+            method=request.method if keeps else "GET",
+            body=request.body if keeps and self.is_home else None,
+            headers=own_headers(endpoint) if self.is_home else harmless,
+            timeout=max(0.001, left),
+            tls=endpoint.tls if self.is_home else self.others_tls,
+        )
+
+
+def own_headers(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+    """Return every header of a request to the endpoint's own origin."""
+    return (*endpoint.headers, *((name, key.reveal()) for name, key in endpoint.credentials))
+
+
+def joined(before: Answer, after: Answer) -> Answer:
+    """Return *after* with the time of both: phases are summed over all redirects."""
+    a, b = before.phases, after.phases
+    after.phases = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
+    after.duration = before.duration + after.duration
+    return after
