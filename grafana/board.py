@@ -16,7 +16,7 @@ COLUMNS = 24
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels under a headline; without one they stand at the top."""
+    """Panels under a headline; without one they are at the top."""
 
     title: str
     panels: Sequence[Json]
@@ -40,6 +40,7 @@ def placed(rows: Iterable[Row]) -> list[Json]:
 
 
 def _headline(row: Row, y: int) -> Json:
+    """Return the panel of type `row` that carries the title."""
     number = 1_000_001 + sum(map(ord, row.title)) * 31 + y
     return {
         "id": number,
@@ -52,6 +53,7 @@ def _headline(row: Row, y: int) -> Json:
 
 
 def _fill(into: list[Json], panels: Sequence[Json], y: int) -> int:
+    """Place *panels* line by line from *y* on; return where the next row begins."""
     x = height = 0
     for panel in panels:
         place = panel["gridPos"]
@@ -197,7 +199,7 @@ def link(title: str, url: str, *, new: bool = False) -> Json:
 
 def of_row(board: str, title: str) -> Json:
     """Return a link to another dashboard for the service of a table's row."""
-    return _to(board, title, _encoded("__data.fields", "service", "environment"))
+    return _board_link(board, title, _variables("__data.fields", "service", "environment"))
 
 
 def to_service() -> Json:
@@ -206,22 +208,25 @@ def to_service() -> Json:
 
 
 def of_series() -> Json:
-    """Return the same for a value that is no row of a table."""
-    return _to("service", "Open the service", _encoded("__field.labels", "service", "environment"))
+    """Return the same for a value that is not in a table."""
+    chosen = _variables("__field.labels", "service", "environment")
+    return _board_link("service", "Open the service", chosen)
 
 
-def _encoded(of: str, *labels: str) -> str:
+def _variables(of: str, *labels: str) -> str:
+    """Return the part of an address that chooses the *labels* of a row or a series."""
     return "&".join(f"var-{name}=${{{of}.{name}:percentencode}}" for name in labels)
 
 
-def _to(board: str, title: str, chosen: str) -> Json:
+def _board_link(board: str, title: str, chosen: str) -> Json:
+    """Return a link to a dashboard with what is *chosen* in it."""
     return link(title, f"/d/registry-{board}?{_KEPT}&{chosen}&${{__url_time_range}}")
 
 
 def to_board(name: str, title: str) -> Json:
     """Return a link to another dashboard with the same choice."""
     chosen = "&".join(f"${{{v}:queryparam}}" for v in ("environment", "provider", "service"))
-    return link(title, f"/d/registry-{name}?{_KEPT}&{chosen}&${{__url_time_range}}")
+    return _board_link(name, title, chosen)
 
 
 def silence(*labels: str, optional: tuple[str, ...] = ()) -> Json:
@@ -234,6 +239,20 @@ def silence(*labels: str, optional: tuple[str, ...] = ()) -> Json:
     matchers = "".join(f"&matcher={name}%3D{value % name}" for name in labels)
     matchers += "".join(f"&matcher={name}%3D~({value % name})" for name in optional)
     return link("Silence", f"/alerting/silence/new?alertmanager=Alertmanager{matchers}")
+
+
+NAVIGATION: Json = {
+    "type": "dashboards",
+    "title": "Service registry",
+    "tags": [TAG],
+    "asDropdown": True,
+    "includeVars": True,
+    "keepTime": True,
+    "targetBlank": False,
+    "icon": "external link",
+    "tooltip": "The other dashboards, with the same choice and time",
+    "url": "",
+}
 
 
 def dashboard(
@@ -250,18 +269,6 @@ def dashboard(
 ) -> Json:
     """Return the dashboard `registry-<name>`."""
     marks = events(ABOUT, CHOSEN) if annotations is None else annotations
-    links = {
-        "type": "dashboards",
-        "title": "Service registry",
-        "tags": [TAG],
-        "asDropdown": True,
-        "includeVars": True,
-        "keepTime": True,
-        "targetBlank": False,
-        "icon": "external link",
-        "tooltip": "The other dashboards, with the same choice and time",
-        "url": "",
-    }
     return {
         "uid": f"registry-{name}",
         "title": title,
@@ -276,7 +283,7 @@ def dashboard(
         "time": {"from": since, "to": "now"},
         "refresh": refresh,
         "timepicker": {"refresh_intervals": ["10s", "30s", "1m", "5m", "15m"]},
-        "links": [links] if navigation else [],
+        "links": [NAVIGATION] if navigation else [],
         "templating": {"list": list(variables)},
         "annotations": {"list": list(marks)},
         "panels": placed(rows),

@@ -1,4 +1,4 @@
-"""Write the dashboards, or with --check tell which are stale: `python -m grafana.build`."""
+"""Write the dashboards, or with --check report which are stale: `python -m grafana.build`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def stale(folder: Path) -> Iterator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Write or check the files; return the status to exit with."""
     parser = argparse.ArgumentParser(prog="python -m grafana.build", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     if parser.parse_args(arguments).check:

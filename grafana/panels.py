@@ -58,7 +58,7 @@ def panel(
 
 
 def override(name: str, **properties: Any) -> Json:
-    """Return an override of the field called *name*; `a__b` stands for `a.b`."""
+    """Return an override of the field called *name*; `a__b` is the property `a.b`."""
     return {
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": k.replace("__", "."), "value": v} for k, v in properties.items()],
@@ -66,15 +66,26 @@ def override(name: str, **properties: Any) -> Json:
 
 
 _LAST: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-_STAT: Json = {
-    "graphMode": "none",
-    "justifyMode": "center",
-    "orientation": "auto",
-    "percentChangeColorMode": "standard",
-    "reduceOptions": _LAST,
-    "showPercentChange": False,
-    "wideLayout": True,
-}
+
+
+def _list_legend(*, shown: bool) -> Json:
+    """Return the legend of names only."""
+    return {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": shown}
+
+
+def _stat_options(*, background: bool, named: bool) -> Json:
+    """Return whether the colour fills a tile or is that of its text, and whether it has a name."""
+    return {
+        "colorMode": "background_solid" if background else "value",
+        "graphMode": "none",
+        "justifyMode": "center",
+        "orientation": "auto",
+        "percentChangeColorMode": "standard",
+        "reduceOptions": _LAST,
+        "showPercentChange": False,
+        "textMode": "value_and_name" if named else "value",
+        "wideLayout": True,
+    }
 
 
 def stat(
@@ -93,7 +104,7 @@ def stat(
     decimals: int | None = None,
     background: bool = True,
 ) -> Json:
-    """Return one big value, or one tile for each series. *missing* is what silence is called."""
+    """Return one big value, or one tile for each series. *missing* is shown for no value."""
     defaults: Json = {
         "color": {"mode": "thresholds"},
         "mappings": list(mappings) or nothing(text=missing),
@@ -105,19 +116,13 @@ def stat(
         defaults["links"] = list(links)
     if decimals is not None:
         defaults["decimals"] = decimals
-    options = {
-        **_STAT,
-        "colorMode": "background_solid" if background else "value",
-        "textMode": "value_and_name" if legend else "value",
-    }
-    queries = [query(expr, legend, instant=True)]
     return panel(
         "stat",
         title,
         about,
-        queries,
+        [query(expr, legend, instant=True)],
         size=size,
-        options=options,
+        options=_stat_options(background=background, named=bool(legend)),
         defaults=defaults,
         overrides=overrides,
     )
@@ -141,14 +146,14 @@ def series(
     """Return curves, or stacked bars. *lines* are thresholds to draw."""
     settings: Json = {
         "color": {"mode": "palette-classic-by-name"},
-        "custom": _drawn(bars, lined=lines is not None),
+        "custom": _curve_style(bars, lined=lines is not None),
         "noValue": missing,
         "thresholds": lines or OF_TEXT,
         "unit": unit,
         **({"min": 0} if from_zero else {}),
         **(defaults or {}),
     }
-    options = {"legend": _legend(bars), "tooltip": TOOLTIP}
+    options = {"legend": _table_legend(bars), "tooltip": TOOLTIP}
     if step:
         more["interval"] = step
     targets = [query(expr, name) for expr, name in queries]
@@ -165,7 +170,8 @@ def series(
     )
 
 
-def _drawn(bars: bool, *, lined: bool) -> Json:
+def _curve_style(bars: bool, *, lined: bool) -> Json:
+    """Return how curves or stacked bars are drawn, *lined* with their thresholds."""
     custom: Json = {
         "drawStyle": "bars" if bars else "line",
         "fillOpacity": 70 if bars else 8,
@@ -179,12 +185,24 @@ def _drawn(bars: bool, *, lined: bool) -> Json:
     return custom
 
 
-def _legend(bars: bool) -> Json:
+def _table_legend(bars: bool) -> Json:
+    """Return the legend with numbers: sums of bars, the last and the greatest of curves."""
     return {
         "calcs": ["sum"] if bars else ["lastNotNull", "max"],
         "displayMode": "table",
         "placement": "bottom",
         "showLegend": True,
+    }
+
+
+def _row_options(rows: int, *, values: str, legend: bool) -> Json:
+    """Return how a row over time is drawn for each series, and how many fit without paging."""
+    return {
+        "legend": _list_legend(shown=legend),
+        "perPage": rows,
+        "rowHeight": 0.85,
+        "showValue": values,
+        "tooltip": SINGLE,
     }
 
 
@@ -200,15 +218,7 @@ def timeline(
     **more: Any,
 ) -> Json:
     """Return one bar for each series, whose stretches carry colour and word."""
-    options = {
-        "alignValue": "left",
-        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
-        "mergeValues": True,
-        "perPage": size[1],
-        "rowHeight": 0.85,
-        "showValue": "auto",
-        "tooltip": SINGLE,
-    }
+    rows = _row_options(size[1], values="auto", legend=True)
     # Not by thresholds: with mergeValues Grafana then draws those and forgets the mappings.
     defaults = {
         "color": {"mode": "fixed", "fixedColor": PLAIN},
@@ -218,14 +228,13 @@ def timeline(
         "noValue": "NO DATA",
         "thresholds": OF_TEXT,
     }
-    queries = [query(expr, legend)]
     return panel(
         "state-timeline",
         title,
         about,
-        queries,
+        [query(expr, legend)],
         size=size,
-        options=options,
+        options={**rows, "alignValue": "left", "mergeValues": True},
         defaults=defaults,
         **more,
     )
@@ -246,14 +255,7 @@ def history(
     **more: Any,
 ) -> Json:
     """Return one cell for each step and series; without *mappings* a missing one is NO DATA."""
-    options = {
-        "colWidth": 0.9,
-        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
-        "perPage": size[1],
-        "rowHeight": 0.85,
-        "showValue": show,
-        "tooltip": SINGLE,
-    }
+    rows = _row_options(size[1], values=show, legend=False)
     defaults = {
         "color": {"mode": "thresholds"},
         "custom": {"fillOpacity": 85, "lineWidth": 1},
@@ -262,14 +264,13 @@ def history(
         "thresholds": thresholds,
         "unit": unit,
     }
-    queries = [query(expr, legend)]
     return panel(
         "status-history",
         title,
         about,
-        queries,
+        [query(expr, legend)],
         size=size,
-        options=options,
+        options={**rows, "colWidth": 0.9},
         defaults=defaults,
         overrides=overrides,
         **more,
@@ -326,7 +327,7 @@ def bars(
     """Return one horizontal bar for each series."""
     options = {
         "displayMode": "basic",
-        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
+        "legend": _list_legend(shown=False),
         "maxVizHeight": 300,
         "minVizHeight": 16,
         "minVizWidth": 8,
@@ -351,7 +352,7 @@ def bars(
 
 def alerts(title: str, about: str, source: str, select: str, *, size: tuple[int, int]) -> Json:
     """Return Grafana's own list of alerts, with silences; *source* is the data source's name."""
-    shown = {
+    kinds = {
         "error": True,
         "firing": True,
         "noData": False,
@@ -369,7 +370,7 @@ def alerts(title: str, about: str, source: str, select: str, *, size: tuple[int,
         "maxItems": 50,
         "showInstances": True,
         "sortOrder": 3,
-        "stateFilter": shown,
+        "stateFilter": kinds,
         "viewMode": "list",
     }
     return panel("alertlist", title, about, size=size, options=options)

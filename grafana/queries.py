@@ -65,7 +65,7 @@ def fresh(expr: str, select: str) -> str:
 
 
 def times_code(label: str, codes: Iterable[tuple[str, int]]) -> str:
-    """Text that multiplies what stands before it by the code of its *label*."""
+    """Text that multiplies the expression before it by the code of its *label*."""
     table = " or ".join(
         f'label_replace(vector({code}), "{label}", "{value}", "", "")' for value, code in codes
     )
@@ -129,16 +129,16 @@ def why(select: str) -> str:
     """The most frequent failure of the last minutes, or of hours where probes are rare; UNSEEN."""
     by = f"{SERVICE}, reason"
 
-    def over(window: str) -> str:
+    def most_frequent(window: str) -> str:
         grown = grew("probe_results_total", f"{select}, {FAILED}", by, window)
         return f"topk by (environment, service) (1, {grown}) > 0"
 
-    unseen = flat(f"""
+    unwatched = flat(f"""
         (max by ({SERVICE}) (service_enabled{{{select}}}) == 1 or {lost(select)})
         unless {ON} ({watched(select)})
     """)
-    named = f'label_replace({unseen}, "reason", "{UNSEEN}", "", "")'
-    return f"{over('15m')} or {ON} {over('2h')} or {ON} {named}"
+    no_data = f'label_replace({unwatched}, "reason", "{UNSEEN}", "", "")'
+    return f"{most_frequent('15m')} or {ON} {most_frequent('2h')} or {ON} {no_data}"
 
 
 def results(select: str) -> str:
@@ -154,14 +154,14 @@ def of_chosen(expr: str, select: str) -> str:
     return f"{expr} and {ON} service_enabled{{{select}}}"
 
 
-def told(select: str) -> str:
-    """1 taken, 0 told but not taken, -1 not yet told; nothing where nobody can say."""
+def acknowledged(select: str) -> str:
+    """1 taken, 0 notified but not taken, -1 not yet notified; nothing without an exporter."""
     mine = f"max by ({SERVICE}) (service_incident_acknowledged{{{select}}})"
     return f"{mine} or -1 * (max by ({SERVICE}) (service_enabled{{{select}}}) == 1)"
 
 
 def taken(about: str, select: str) -> str:
-    """How many services have an incident that nobody has taken; 0 only while somebody tells."""
+    """How many services have an incident that nobody has taken; 0 only while exporters report."""
     mine = f"count(max by ({SERVICE}) (service_incident_acknowledged{{{about}}}) == 0)"
     return f"{mine} or 0 * count(service_enabled{{{select}}})"
 
@@ -188,15 +188,16 @@ def running_out(select: str, count: int) -> str:
     burning = f"slo:service_burn_rate:ratio_rate6h{{{named_only}}}"
     budget = f"30 * 86400 * clamp_min({left} / ({burning} > 0) or {left} <= 0, 0)"
     parts = (
-        _named("certificate", fresh(certificate, select)),
-        _named("key", fresh(key, select)),
-        _named("quota: $1", fresh(quota_left, select), "resource"),
-        _named("budget: $1", of_chosen(budget, select), "slo"),
+        _labelled("certificate", fresh(certificate, select)),
+        _labelled("key", fresh(key, select)),
+        _labelled("quota: $1", fresh(quota_left, select), "resource"),
+        _labelled("budget: $1", of_chosen(budget, select), "slo"),
     )
     return f"sort(bottomk({count}, {' or '.join(parts)}))"
 
 
-def _named(what: str, expr: str, label: str = "") -> str:
+def _labelled(what: str, expr: str, label: str = "") -> str:
+    """*expr* with the label `what`, in which `$1` is the value of *label*."""
     return f'label_replace({flat(expr)}, "what", "{what}", "{label}", "(.*)")'
 
 
@@ -216,13 +217,13 @@ def firing(select: str) -> str:
     return f"1000 * min by ({_ALERT}) ({began})"
 
 
-def grew(name: str, select: str, by: str, over: str) -> str:
+def grew(name: str, select: str, by: str, window: str) -> str:
     """What a counter grew by, its very first event included, which increase() misses.
 
     What was not scraped just then is taken from the hours before.
     """
     now = f"max by ({by}) ({name}{{{select}}})"
-    before = f"max by ({by}) (last_over_time({name}{{{select}}}[6h] offset {over}))"
+    before = f"max by ({by}) (last_over_time({name}{{{select}}}[6h] offset {window}))"
     return f"{now} - ({before} or 0 * {now})"
 
 

@@ -28,7 +28,7 @@ def columns(labels: Iterable[str], *numbers: Column) -> tuple[Column, ...]:
 
 
 EMPTY = "–"
-"""An empty cell; a table's own text for nothing stands for the whole of it."""
+"""An empty cell; a table's own text for nothing replaces the whole of it."""
 CELL: Json = {"type": "color-background", "mode": "basic"}
 """And never `color-text`: no colour can be read on a light background and on a dark one."""
 
@@ -36,7 +36,7 @@ CELL: Json = {"type": "color-background", "mode": "basic"}
 def _cell(column: Column) -> Json:
     """Return the settings of a column; an empty cell is grey, whatever its thresholds say.
 
-    A label that is not there stays empty, or links would carry what stands for it. For Grafana
+    A label that is not there stays empty, or links would carry the text shown for it. For Grafana
     every text is NaN: a mapping of what is missing would hide the words that it does not know.
     """
     shown = column.shown
@@ -48,15 +48,18 @@ def _cell(column: Column) -> Json:
     return {"noValue": EMPTY, **shown}
 
 
-def _organized(cols: Sequence[Column], numbers: Sequence[Column], hidden: Sequence[str]) -> Json:
+def _organize_options(
+    cols: Sequence[Column], numbers: Sequence[Column], hidden: Sequence[str]
+) -> Json:
+    """Return the names and the order of the columns, and what is left out."""
     renamed = {"Value": numbers[0].name}
     renamed |= {f"Value #{chr(ord('A') + i)}": c.name for i, c in enumerate(numbers)}
-    unseen = [f"Value #{chr(ord('A') + i)}" for i, c in enumerate(numbers) if c.hidden]
+    excluded = [f"Value #{chr(ord('A') + i)}" for i, c in enumerate(numbers) if c.hidden]
     places = {c.name: i for i, c in enumerate(cols)}
     raw = {name: places[new] for name, new in renamed.items()}
     labels = {c.name: i for i, c in enumerate(cols) if not c.expr}
     return {
-        "excludeByName": dict.fromkeys(("Time", *hidden, *unseen), True),
+        "excludeByName": dict.fromkeys(("Time", *hidden, *excluded), True),
         "includeByName": {},
         "indexByName": {**labels, **raw},
         "renameByName": renamed,
@@ -74,7 +77,7 @@ def table(
 ) -> Json:
     """Return a table; the queries of its columns are merged by the labels that all have.
 
-    The first query tells which rows there are: of one frame alone Grafana calls the value `Value`.
+    The first query decides which rows there are; the value of a single frame is called `Value`.
     *sort* names columns, the most important first; a minus before it puts the greatest on top.
     For Grafana an empty cell is less than every number.
     """
@@ -102,6 +105,6 @@ def table(
         overrides=[override(c.name, **_cell(c)) for c in cols if not c.hidden],
         transformations=[
             {"id": "merge", "options": {}},
-            {"id": "organize", "options": _organized(cols, numbers, hidden)},
+            {"id": "organize", "options": _organize_options(cols, numbers, hidden)},
         ],
     )

@@ -2,7 +2,7 @@
 
 Derived from the exporter's own vocabulary, so that a new reason or verdict cannot be forgotten. The
 colours stay apart for those who see red and green alike, the text that Grafana puts on each can be
-read (both tested), and none is without its word.
+read (both tested), and each comes with a text.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ PUBLIC: dict[int, tuple[str, str]] = {
     WITHOUT_DATA + 1: ("DISRUPTED", PROVIDER),
 }
 UNSEEN = "no_data"
-"""Stands where reasons stand when nobody looked."""
+"""The reason of a service that no exporter watches."""
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 SEVERITY_COLOURS = dict(zip(SEVERITIES, (BAD, WARN, QUOTA, MAINTENANCE), strict=True))
 GRADES = {name: len(SEVERITIES) - i for i, name in enumerate(SEVERITIES)}
-"""A severity as a number: as words `low` would stand before `medium`."""
+"""A severity as a number: as words `low` would sort before `medium`."""
 SUCCESSES = tuple(r for r in Reason if FACTS[r].verdict is Verdict.OK)
 PAGE_STATES = tuple(PageState)
 _PAGE_COLOURS = {
@@ -86,7 +86,7 @@ def mapping(
 
 
 def nothing(index: int = 0, text: str = "NO DATA") -> list[Json]:
-    """Return the mapping of a missing value: grey, so that silence never looks well."""
+    """Return the mapping of a missing value: grey, so that it never looks healthy."""
     result = {"text": text, "color": NO_DATA, "index": index}
     return [{"type": "special", "options": {"match": "null+nan", "result": result}}]
 
@@ -107,8 +107,8 @@ def reasons() -> list[Json]:
         str(reason): (f"{reason}: {facts.advice}", VERDICTS[facts.verdict][1])
         for reason, facts in FACTS.items()
     }
-    unseen = f"no data: {advice_of(Reason.OK, Verdict.MONITORING)}"
-    return [mapping(words | {UNSEEN: (unseen, NO_DATA)})[0]]
+    no_data = f"no data: {advice_of(Reason.OK, Verdict.MONITORING)}"
+    return [mapping(words | {UNSEEN: (no_data, NO_DATA)})[0]]
 
 
 def pages() -> list[Json]:

@@ -17,7 +17,7 @@ SEVERITY: Json = {
     "custom__width": 100,
 }
 SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
-TOLD = words.mapping(
+ACKNOWLEDGED = words.mapping(
     {
         -1: ("not yet", words.CLEAR),
         0: ("told, nobody has taken it", words.WARN),

@@ -1,4 +1,4 @@
-"""Incidents: open ones, who was told, how long things take, what comes back again and again."""
+"""Incidents: open ones, who was notified, how long things take, what comes back again and again."""
 
 from __future__ import annotations
 
@@ -23,43 +23,55 @@ def mean(name: str, by: str = "") -> str:
     return f"sum{kept} ({total}) / (sum{kept} ({count}) > 0)"
 
 
-def now() -> list[Json]:
-    """Return the numbers at the top."""
+def _mean_time(title: str, about: str, name: str, missing: str) -> Json:
+    """Return a number at the top: the mean of a histogram of the log, as a duration."""
+    return stat(
+        title,
+        about,
+        mean(name),
+        unit="dtdurations",
+        decimals=1,
+        missing=missing,
+        background=False,
+    )
+
+
+def open_by_severity() -> Json:
+    """Return how many incidents are open, a tile for each severity."""
     each = f"max by ({SERVICE}, severity) (service_incidents_open{{{ABOUT}}})"
     opened = f"sum by (severity) ({each}) > 0"
     nothing = f'label_replace(0 * count(service_enabled{{{CHOSEN}}}), "severity", "none", "", "")'
+    return stat(
+        "Open incidents",
+        "Incidents that are not resolved, by their worst severity.",
+        f"{opened} or {nothing} unless on () ({opened})",
+        legend="{{severity}}",
+        size=(8, 4),
+        overrides=by_severity(),
+    )
+
+
+def now() -> list[Json]:
+    """Return the numbers at the top."""
     return [
-        stat(
-            "Open incidents",
-            "Incidents that are not resolved, by their worst severity.",
-            f"{opened} or {nothing} unless on () ({opened})",
-            legend="{{severity}}",
-            size=(8, 4),
-            overrides=by_severity(),
-        ),
+        open_by_severity(),
         stat(
             "Not taken",
             "Services with a critical or high incident that nobody has acknowledged.",
             queries.taken(ABOUT, CHOSEN),
             thresholds=words.COUNT_OF_BAD,
         ),
-        stat(
+        _mean_time(
             "Mean time to acknowledge",
             "From the start until somebody took it, in this time.",
-            mean("service_incident_acknowledge_seconds"),
-            unit="dtdurations",
-            decimals=1,
-            missing="NONE TAKEN",
-            background=False,
+            "service_incident_acknowledge_seconds",
+            "NONE TAKEN",
         ),
-        stat(
+        _mean_time(
             "Mean time to resolve",
             "From start to end, of incidents that ended in this time.",
-            mean("service_incident_resolve_seconds"),
-            unit="dtdurations",
-            decimals=1,
-            missing="NONE ENDED",
-            background=False,
+            "service_incident_resolve_seconds",
+            "NONE ENDED",
         ),
         stat(
             "Silenced or inhibited",
@@ -100,14 +112,14 @@ def open_ones() -> list[Json]:
     ]
 
 
-def told() -> list[Json]:
-    """Return what went out to whom, and how well."""
+def notifications() -> list[Json]:
+    """Return what was sent through which channel, how fast, and what the incident log received."""
     sent = "sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval]))"
     failed = sent.replace("_total", "_failed_total")
     used = sent.replace("$__rate_interval", _RANGE)
     slow = queries.quantile(0.95, "alertmanager_notification_latency_seconds", "", "integration")
     escalated = "sum by (rule, result) (increase(exporter_escalations_total[$__rate_interval]))"
-    heard = "sum by (result) (increase(exporter_alertmanager_messages_total[$__rate_interval]))"
+    received = "sum by (result) (increase(exporter_alertmanager_messages_total[$__rate_interval]))"
     return [
         series(
             "Notifications",
@@ -131,7 +143,7 @@ def told() -> list[Json]:
         series(
             "Incident log",
             "Messages from Alertmanager, and escalations by their own rules.",
-            (heard, "message {{result}}"),
+            (received, "message {{result}}"),
             (escalated, "{{rule}} {{result}}"),
             bars=True,
             step=SLOW,
@@ -141,16 +153,10 @@ def told() -> list[Json]:
     ]
 
 
-def past() -> list[Json]:
-    """Return what happened in the chosen time."""
+def by_day() -> list[Json]:
+    """Return incidents and downtime as a bar for each of the last 30 days."""
     day = queries.grew("service_incidents_total", ABOUT, f"{SERVICE}, severity", "1d")
-    reached = queries.grew("service_incidents_total", ABOUT, f"{SERVICE}, severity", _RANGE)
-    pages = (
-        f"sum by ({SERVICE}) ({reached.replace(ABOUT, ABOUT + _paging())})"
-        f" or 0 * max by ({SERVICE}) (service_enabled{{{CHOSEN}}})"
-    )
-    # Not from the sums of whole days: today would be missing, and every time shorter than a day.
-    lasted = f"300 * sum_over_time(service:service_down:bool{{{CHOSEN}}}[{_RANGE}:5m])"
+    down = f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})"
     return [
         series(
             "Incidents a day",
@@ -166,10 +172,7 @@ def past() -> list[Json]:
         series(
             "Down, hours a day",
             "Time that each service counted as down, in the day before each bar.",
-            (
-                f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})",
-                "{{service}} ({{environment}})",
-            ),
+            (down, "{{service}} ({{environment}})"),
             unit="s",
             bars=True,
             step="1d",
@@ -177,29 +180,32 @@ def past() -> list[Json]:
             timeFrom="30d",
             defaults={"links": [of_series()]},
         ),
-        table(
-            "Which services cost us sleep",
-            "The chosen time, by service.",
-            Column("service", "", {"links": [to_service()]}),
-            *columns(("environment", "provider")),
-            Column("critical incidents", pages, {"decimals": 0}),
-            Column(
-                "mean time to acknowledge",
-                mean("service_incident_acknowledge_seconds", SERVICE),
-                _LASTED,
-            ),
-            Column(
-                "mean time to resolve", mean("service_incident_resolve_seconds", SERVICE), _LASTED
-            ),
-            Column("down", f"max by ({SERVICE}) ({lasted}) > 0", _LASTED),
-            sort=("-critical incidents", "-down"),
-            missing="No incident in this time",
-        ),
     ]
 
 
-def _paging() -> str:
-    return f', severity="{words.SEVERITIES[0]}"'
+def costly_services() -> Json:
+    """Return the table of services by the incidents and the downtime of the chosen time."""
+    pages = f'{ABOUT}, severity="{words.SEVERITIES[0]}"'
+    paged = queries.grew("service_incidents_total", pages, f"{SERVICE}, severity", _RANGE)
+    critical = (
+        f"sum by ({SERVICE}) ({paged}) or 0 * max by ({SERVICE}) (service_enabled{{{CHOSEN}}})"
+    )
+    # Not from the sums of whole days: today would be missing, and every time shorter than a day.
+    down = f"300 * sum_over_time(service:service_down:bool{{{CHOSEN}}}[{_RANGE}:5m])"
+    acknowledge = mean("service_incident_acknowledge_seconds", SERVICE)
+    resolve = mean("service_incident_resolve_seconds", SERVICE)
+    return table(
+        "Which services cost us sleep",
+        "The chosen time, by service.",
+        Column("service", "", {"links": [to_service()]}),
+        *columns(("environment", "provider")),
+        Column("critical incidents", critical, {"decimals": 0}),
+        Column("mean time to acknowledge", acknowledge, _LASTED),
+        Column("mean time to resolve", resolve, _LASTED),
+        Column("down", f"max by ({SERVICE}) ({down}) > 0", _LASTED),
+        sort=("-critical incidents", "-down"),
+        missing="No incident in this time",
+    )
 
 
 def board() -> Json:
@@ -211,8 +217,8 @@ def board() -> Json:
         [
             Row("", now()),
             Row("Open", open_ones()),
-            Row("Told", told()),
-            Row("Past", past()),
+            Row("Told", notifications()),
+            Row("Past", [*by_day(), costly_services()]),
         ],
         since="now-7d",
         refresh="1m",

@@ -14,29 +14,21 @@ from grafana.words import Json
 
 _HEADROOM = words.steps((None, words.BAD), (0.1, words.WARN), (0.25, words.OK))
 _NAME = "{{service}} {{resource}} ({{environment}})"
+_BY_RESOURCE = f"{SERVICE}, resource"
+_TILE: Json = {"custom__cellOptions": CELL, "custom__width": 130}
+_ACCEPTED = words.mapping(
+    {
+        0: ("REJECTED", words.BAD),
+        1: ("ACCEPTED", words.OK),
+        2: ("not known", words.NO_DATA),
+    }
+)
 
 
-def _reasons(verdict: Verdict) -> str:
-    return "|".join(reason for reason, facts in FACTS.items() if facts.verdict is verdict)
-
-
-def limits() -> list[Json]:
-    """Return rate limits and quotas."""
-    by = f"{SERVICE}, resource"
+def rate_limits() -> list[Json]:
+    """Return what is left of rate limits: as bars, in numbers, and over time."""
     share = f"service_rate_limit_remaining{{{CHOSEN}}} / (service_rate_limit_limit{{{CHOSEN}}} > 0)"
-    least = fresh(f"min by ({by}) ({share})", CHOSEN)
-    reset = f"max by ({by}) (service_rate_limit_reset_timestamp_seconds{{{CHOSEN}}}) - time()"
-    limit = f"max by ({by}) (service_rate_limit_limit{{{CHOSEN}}})"
-    left = f"min by ({by}) (service_rate_limit_remaining{{{CHOSEN}}})"
-    quota = f"min by ({by}, unit) (service_quota_remaining{{{CHOSEN}}})"
-    refused = (
-        f"sum by (environment, service, reason) (increase(probe_results_total{{{CHOSEN}, "
-        f'reason=~"{_reasons(Verdict.QUOTA)}"}}[$__rate_interval])) > 0'
-    )
-    calls = (
-        f'sum by (environment, service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
-        "[$__rate_interval])) > 0"
-    )
+    least = fresh(f"min by ({_BY_RESOURCE}) ({share})", CHOSEN)
     return [
         bars(
             "Rate limit left",
@@ -49,23 +41,7 @@ def limits() -> list[Json]:
             max=1,
             missing="No provider tells a rate limit, or no data",
         ),
-        table(
-            "Rate limits",
-            "The same in numbers, and when each is full again.",
-            Column("service", "", LINKS),
-            *columns(("environment", "resource")),
-            Column("limit", fresh(limit, CHOSEN)),
-            Column("left", fresh(left, CHOSEN)),
-            Column(
-                "full again in",
-                fresh(f"clamp_min({reset}, 0)", CHOSEN),
-                {"unit": "dtdurations", "decimals": 1},
-            ),
-            size=(12, 8),
-            hidden=("provider",),
-            sort=("service", "environment"),
-            missing="No provider tells a rate limit, or no data",
-        ),
+        rate_limit_table(),
         series(
             "Rate limit left over time",
             "Share that is left, by resource.",
@@ -74,86 +50,120 @@ def limits() -> list[Json]:
             missing="No provider tells a rate limit, or no data",
             defaults={"links": [of_series()]},
         ),
-        series(
-            "Quota left",
-            "What is left of quotas and credits, in the provider's own units.",
-            (fresh(quota, CHOSEN), "{{service}} {{resource}} in {{unit}} ({{environment}})"),
-            missing="No provider tells a quota, or no data",
-        ),
-        series(
-            "Refused for a quota or a rate limit",
-            "Probes refused, and calls of our own answered with 429.",
-            (refused, "{{service}} {{reason}} ({{environment}})"),
-            (calls, "{{service}} own calls, 429 ({{environment}})"),
-            bars=True,
-            step=SLOW,
-            size=(24, 7),
-            missing="Nothing refused, or no data",
-        ),
     ]
 
 
-def keys() -> list[Json]:
-    """Return keys and what providers think of them."""
+def rate_limit_table() -> Json:
+    """Return the table of rate limits, what is left of each, and when it is full again."""
+    limit = f"max by ({_BY_RESOURCE}) (service_rate_limit_limit{{{CHOSEN}}})"
+    left = f"min by ({_BY_RESOURCE}) (service_rate_limit_remaining{{{CHOSEN}}})"
+    reset = f"max by ({_BY_RESOURCE}) (service_rate_limit_reset_timestamp_seconds{{{CHOSEN}}})"
+    return table(
+        "Rate limits",
+        "The same in numbers, and when each is full again.",
+        Column("service", "", LINKS),
+        *columns(("environment", "resource")),
+        Column("limit", fresh(limit, CHOSEN)),
+        Column("left", fresh(left, CHOSEN)),
+        Column(
+            "full again in",
+            fresh(f"clamp_min({reset} - time(), 0)", CHOSEN),
+            {"unit": "dtdurations", "decimals": 1},
+        ),
+        size=(12, 8),
+        hidden=("provider",),
+        sort=("service", "environment"),
+        missing="No provider tells a rate limit, or no data",
+    )
+
+
+def quotas() -> Json:
+    """Return what is left of quotas over time."""
+    left = f"min by ({_BY_RESOURCE}, unit) (service_quota_remaining{{{CHOSEN}}})"
+    return series(
+        "Quota left",
+        "What is left of quotas and credits, in the provider's own units.",
+        (fresh(left, CHOSEN), "{{service}} {{resource}} in {{unit}} ({{environment}})"),
+        missing="No provider tells a quota, or no data",
+    )
+
+
+def refusals() -> Json:
+    """Return the probes and our own calls that a quota or a rate limit refused."""
+    reasons = "|".join(r for r, facts in FACTS.items() if facts.verdict is Verdict.QUOTA)
+    probes = (
+        f"sum by (environment, service, reason) (increase(probe_results_total{{{CHOSEN}, "
+        f'reason=~"{reasons}"}}[$__rate_interval])) > 0'
+    )
+    calls = (
+        f'sum by (environment, service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
+        "[$__rate_interval])) > 0"
+    )
+    return series(
+        "Refused for a quota or a rate limit",
+        "Probes refused, and calls of our own answered with 429.",
+        (probes, "{{service}} {{reason}} ({{environment}})"),
+        (calls, "{{service}} own calls, 429 ({{environment}})"),
+        bars=True,
+        step=SLOW,
+        size=(24, 7),
+        missing="Nothing refused, or no data",
+    )
+
+
+def _by_service(metric: str, aggregate: str = "max") -> str:
+    """Return *metric* of the chosen services; *aggregate* joins those of several exporters."""
+    return f"{aggregate} by ({SERVICE}) ({metric}{{{CHOSEN}}})"
+
+
+def keys() -> Json:
+    """Return the table of keys: which there are, and what providers think of them."""
+    configured = words.yes_no("YES", "NO", good=True)[:1]
     valid = words.yes_no("ACCEPTED", "REJECTED", good=True)[:1]
-    shown: Json = {"custom__cellOptions": CELL, "custom__width": 130}
-
-    def of(name: str, of_replicas: str = "max") -> str:
-        return f"{of_replicas} by ({SERVICE}) ({name}{{{CHOSEN}}})"
-
-    # A number of its own, above the others: a rejected key has to stand before one not known.
-    accepted = f"{of('service_key_valid', 'min')} or 2 * {of('service_key_configured')} ^ 0"
-
-    return [
-        table(
-            "Keys",
-            "Of every service that needs a key: is there one, is it accepted, for how "
-            "long, and the next one.",
-            Column("service", "", LINKS),
-            *columns(("environment", "provider")),
-            Column(
-                "configured",
-                of("service_key_configured", "min"),
-                {**shown, "mappings": words.yes_no("YES", "NO", good=True)[:1]},
-            ),
-            Column(
-                "accepted",
-                accepted,
-                {
-                    **shown,
-                    "mappings": words.mapping(
-                        {
-                            0: ("REJECTED", words.BAD),
-                            1: ("ACCEPTED", words.OK),
-                            2: ("not known", words.NO_DATA),
-                        }
-                    ),
-                },
-            ),
-            Column(
-                "next accepted",
-                of("service_next_key_valid", "min"),
-                {**shown, "mappings": [*valid, *words.nothing(2, "none waits")]},
-            ),
-            Column(
-                "ends",
-                f"1000 * {of('service_key_expiry_timestamp_seconds', 'min')}",
-                {"unit": "dateTimeFromNow", "mappings": words.nothing(text="not told")},
-            ),
-            Column("rotated", f"1000 * {of('service_key_rotated_timestamp_seconds')}", SINCE),
-            sort=("configured", "accepted", "service"),
-            size=(24, 8),
+    # A number of its own, above the others: a rejected key has to sort before one not known.
+    accepted = (
+        f"{_by_service('service_key_valid', 'min')}"
+        f" or 2 * {_by_service('service_key_configured')} ^ 0"
+    )
+    return table(
+        "Keys",
+        "Of every service that needs a key: is there one, is it accepted, for how "
+        "long, and the next one.",
+        Column("service", "", LINKS),
+        *columns(("environment", "provider")),
+        Column(
+            "configured",
+            _by_service("service_key_configured", "min"),
+            {**_TILE, "mappings": configured},
         ),
-        timeline(
-            "Key accepted over time",
-            "Rejected: replace the key. A gap did not tell.",
-            of("service_key_valid", "min"),
-            "{{service}} ({{environment}})",
-            words.yes_no("ACCEPTED", "REJECTED", good=True),
-            size=(24, 7),
-            links=[of_series()],
+        Column("accepted", accepted, {**_TILE, "mappings": _ACCEPTED}),
+        Column(
+            "next accepted",
+            _by_service("service_next_key_valid", "min"),
+            {**_TILE, "mappings": [*valid, *words.nothing(2, "none waits")]},
         ),
-    ]
+        Column(
+            "ends",
+            f"1000 * {_by_service('service_key_expiry_timestamp_seconds', 'min')}",
+            {"unit": "dateTimeFromNow", "mappings": words.nothing(text="not told")},
+        ),
+        Column("rotated", f"1000 * {_by_service('service_key_rotated_timestamp_seconds')}", SINCE),
+        sort=("configured", "accepted", "service"),
+        size=(24, 8),
+    )
+
+
+def keys_over_time() -> Json:
+    """Return whether providers accepted each key, over time."""
+    return timeline(
+        "Key accepted over time",
+        "Rejected: replace the key. A gap did not tell.",
+        _by_service("service_key_valid", "min"),
+        "{{service}} ({{environment}})",
+        words.yes_no("ACCEPTED", "REJECTED", good=True),
+        size=(24, 7),
+        links=[of_series()],
+    )
 
 
 def certificates() -> list[Json]:
@@ -191,8 +201,8 @@ def board() -> Json:
         "What runs out next: rate limits, quotas, keys, certificates, budgets.",
         [
             Row("", [runs_out_next(CHOSEN, size=(24, 9), count=25)]),
-            Row("Keys", keys()),
-            Row("Rate limits and quotas", limits()),
+            Row("Keys", [keys(), keys_over_time()]),
+            Row("Rate limits and quotas", [*rate_limits(), quotas(), refusals()]),
             Row("Certificates and cost", certificates()),
         ],
         refresh="1m",

@@ -5,93 +5,84 @@ from __future__ import annotations
 from grafana import queries, words
 from grafana.board import RELOADS, Row, alerts_of, dashboard
 from grafana.panels import SLOW, bars, series, stat, timeline
-from grafana.tables import Column, table
+from grafana.tables import Column, columns, table
 from grafana.words import Json
 
 _JOB = 'job="service-registry"'
 
 
-def _well(
-    name: str, about: str, expr: str, yes_no: tuple[str, str], missing: str = "NO DATA"
+def _yes_no(
+    title: str, about: str, expr: str, texts: tuple[str, str], missing: str = "NO DATA"
 ) -> Json:
-    shown = words.yes_no(*yes_no, good=True, missing=missing)
-    return stat(name, about, expr, mappings=shown, missing=missing)
+    """Return a tile that is green with the first of *texts* at 1 and red with the other at 0."""
+    mappings = words.yes_no(*texts, good=True, missing=missing)
+    return stat(title, about, expr, mappings=mappings, missing=missing)
+
+
+def _age(
+    title: str, about: str, metric: str, *, missing: str, size: tuple[int, int] = (4, 4)
+) -> Json:
+    """Return a tile with the time since the timestamp *metric*; late after 5 and 15 minutes."""
+    return stat(
+        title,
+        about,
+        f"time() - (max({metric}) > 0)",
+        unit="s",
+        decimals=0,
+        missing=missing,
+        thresholds=words.steps((None, words.OK), (300, words.WARN), (900, words.BAD)),
+        size=size,
+    )
 
 
 def now() -> list[Json]:
     """Return what has to be green for anything else to be believed."""
-    age = "time() - (max(exporter_watchdog_last_received_timestamp_seconds) > 0)"
     return [
-        _well(
+        _yes_no(
             "Exporters",
             "Whether Prometheus reaches every exporter.",
             f"min(up{{{_JOB}}})",
             ("UP", "DOWN"),
         ),
-        _well(
+        _yes_no(
             "Configuration",
             "Whether the last load of every exporter succeeded.",
             "min(exporter_config_last_reload_successful)",
             ("LOADED", "FAILED"),
         ),
-        _well(
+        _yes_no(
             "Storage",
             "Whether results could be saved the last time.",
             "min(exporter_storage_healthy)",
             ("SAVED", "FAILING"),
         ),
-        _well(
+        _yes_no(
             "Our network",
             "Whether any canary answers.",
             "max(exporter_network_up)",
             ("UP", "DOWN"),
             missing="NO CANARY, or no data",
         ),
-        _well(
+        _yes_no(
             "Alertmanager",
             "Whether Prometheus knows one to send alerts to.",
             "clamp_max(min(prometheus_notifications_alertmanagers_discovered), 1)",
             ("CONNECTED", "UNKNOWN"),
         ),
-        stat(
+        _age(
             "Watchdog",
             "How long ago the alert that always fires came back to the exporter: the "
             "whole way of an alert in one number.",
-            age,
-            unit="s",
-            decimals=0,
+            "exporter_watchdog_last_received_timestamp_seconds",
             missing="NEVER HEARD",
-            thresholds=words.steps((None, words.OK), (300, words.WARN), (900, words.BAD)),
         ),
     ]
 
 
 def exporters() -> list[Json]:
-    """Return how the exporters are."""
-    lag = queries.quantile(0.99, "exporter_probe_schedule_lag_seconds", _JOB, "instance")
-    loop = queries.quantile(0.99, "exporter_event_loop_lag_seconds", _JOB, "instance")
-    restart = f"max by (instance) (process_start_time_seconds{{{_JOB}}})"
-    loaded = "max by (instance) (exporter_config_last_reload_success_timestamp_seconds)"
-    last = f"probe_last_run_timestamp_seconds{{{queries.CHOSEN}}}"
-    enabled = f"max by (environment, service) (service_enabled{{{queries.CHOSEN}}}) == 1"
-    silent = f"time() - max by ({queries.SERVICE}) ({last}) and {queries.ON} ({enabled})"
-    date = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
+    """Return how the exporters are, and what they see."""
     return [
-        table(
-            "Exporters and their versions",
-            "One row for each exporter.",
-            Column("instance"),
-            Column("version"),
-            Column("pythonversion"),
-            Column("started", f"1000 * {restart}", date),
-            Column(
-                "exporters",
-                "count by (instance, version, pythonversion) (exporter_build_info)",
-                hidden=True,
-            ),
-            Column("configuration loaded", f"1000 * {loaded}", date),
-            size=(12, 6),
-        ),
+        versions(),
         series(
             "Services by state",
             "As the exporters see them at a glance.",
@@ -106,27 +97,59 @@ def exporters() -> list[Json]:
             words.yes_no("UP", "DOWN", good=True),
             size=(12, 6),
         ),
-        series(
-            "Probes start late",
-            "99th percentile of how late; above a second something is wrong.",
-            (lag, "schedule {{instance}}"),
-            (loop, "event loop {{instance}}"),
-            unit="s",
-            step="2m",
-            size=(12, 6),
-        ),
-        bars(
-            "Longest without a probe",
-            "Time since the last probe, the longest first.",
-            f"sort_desc(topk(10, {silent}))",
-            "{{service}} ({{environment}})",
-            unit="dtdurations",
-            size=(24, 7),
-            decimals=1,
-            min=0,
-            thresholds=words.steps((None, words.OK), (600, words.WARN), (3600, words.BAD)),
-        ),
+        late_starts(),
+        longest_without_probe(),
     ]
+
+
+def versions() -> Json:
+    """Return the table of exporters: their versions, when they started, when they loaded."""
+    restart = f"max by (instance) (process_start_time_seconds{{{_JOB}}})"
+    loaded = "max by (instance) (exporter_config_last_reload_success_timestamp_seconds)"
+    build = "count by (instance, version, pythonversion) (exporter_build_info)"
+    date = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
+    return table(
+        "Exporters and their versions",
+        "One row for each exporter.",
+        *columns(("instance", "version", "pythonversion")),
+        Column("started", f"1000 * {restart}", date),
+        Column("exporters", build, hidden=True),
+        Column("configuration loaded", f"1000 * {loaded}", date),
+        size=(12, 6),
+    )
+
+
+def late_starts() -> Json:
+    """Return how late probes start, and how late the event loop is."""
+    schedule = queries.quantile(0.99, "exporter_probe_schedule_lag_seconds", _JOB, "instance")
+    loop = queries.quantile(0.99, "exporter_event_loop_lag_seconds", _JOB, "instance")
+    return series(
+        "Probes start late",
+        "99th percentile of how late; above a second something is wrong.",
+        (schedule, "schedule {{instance}}"),
+        (loop, "event loop {{instance}}"),
+        unit="s",
+        step="2m",
+        size=(12, 6),
+    )
+
+
+def longest_without_probe() -> Json:
+    """Return the enabled services that were not probed for the longest time."""
+    last = f"probe_last_run_timestamp_seconds{{{queries.CHOSEN}}}"
+    enabled = f"max by (environment, service) (service_enabled{{{queries.CHOSEN}}}) == 1"
+    silent = f"time() - max by ({queries.SERVICE}) ({last}) and {queries.ON} ({enabled})"
+    return bars(
+        "Longest without a probe",
+        "Time since the last probe, the longest first.",
+        f"sort_desc(topk(10, {silent}))",
+        "{{service}} ({{environment}})",
+        unit="dtdurations",
+        size=(24, 7),
+        decimals=1,
+        min=0,
+        thresholds=words.steps((None, words.OK), (600, words.WARN), (3600, words.BAD)),
+    )
 
 
 def cost() -> list[Json]:
@@ -161,8 +184,8 @@ def cost() -> list[Json]:
     ]
 
 
-def pipeline() -> list[Json]:
-    """Return whether rules are evaluated and alerts get through."""
+def rules() -> list[Json]:
+    """Return whether rules are evaluated, and in time."""
     failing = (
         "sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total"
         "[$__rate_interval]))"
@@ -171,9 +194,6 @@ def pipeline() -> list[Json]:
         "max by (rule_group) (prometheus_rule_group_last_duration_seconds"
         " / prometheus_rule_group_interval_seconds)"
     )
-    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__range]))"
-    unsent = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
-    age = "time() - (max(exporter_incidents_reconcile_last_success_timestamp_seconds) > 0)"
     return [
         series(
             "Rule failures",
@@ -190,25 +210,30 @@ def pipeline() -> list[Json]:
             unit="percentunit",
             size=(12, 7),
         ),
+    ]
+
+
+def delivery() -> list[Json]:
+    """Return whether alerts get through to people and to the incident log."""
+    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__range]))"
+    failed = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
+    return [
         stat(
             "Notifications that failed",
             "In the chosen time, by channel that was used.",
-            f"round({unsent}) and {sent} > 0",
+            f"round({failed}) and {sent} > 0",
             missing="NONE SENT, or no data",
             legend="{{integration}}",
             thresholds=words.COUNT_OF_BAD,
             size=(16, 5),
             decimals=0,
         ),
-        stat(
+        _age(
             "Incident log compared",
             "How long ago the incident log last compared itself with Alertmanager.",
-            age,
-            unit="s",
-            decimals=0,
-            size=(8, 5),
+            "exporter_incidents_reconcile_last_success_timestamp_seconds",
             missing="NEVER",
-            thresholds=words.steps((None, words.OK), (300, words.WARN), (900, words.BAD)),
+            size=(8, 5),
         ),
     ]
 
@@ -222,7 +247,7 @@ def board() -> Json:
         [
             Row("", now()),
             Row("Exporters", exporters()),
-            Row("Rules and notifications", pipeline()),
+            Row("Rules and notifications", [*rules(), *delivery()]),
             Row("Cost", cost()),
         ],
         annotations=(alerts_of(queries.ABOUT), RELOADS),

@@ -1,4 +1,4 @@
-"""What is broken, since when, whose fault it is, who was told, what runs out next."""
+"""What is broken, since when, whose fault it is, who was notified, what runs out next."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from exporter.model import Verdict
 from grafana import queries, words
 from grafana.board import Row, dashboard, of_row, to_board
 from grafana.boards.common import (
+    ACKNOWLEDGED,
     NARROW,
     SERVICE,
     SINCE,
     STATE,
-    TOLD,
     firing_alerts,
     runs_out_next,
     state_timeline,
@@ -121,8 +121,8 @@ def broken() -> Json:
         Column("failed in a row", queries.of_broken(failures, CHOSEN), NARROW),
         Column(
             "told",
-            queries.of_broken(queries.told(CHOSEN), CHOSEN),
-            {"mappings": TOLD, "custom__cellOptions": CELL, "custom__width": 200},
+            queries.of_broken(queries.acknowledged(CHOSEN), CHOSEN),
+            {"mappings": ACKNOWLEDGED, "custom__cellOptions": CELL, "custom__width": 200},
         ),
         size=(24, 8),
         sort=("-fault", "environment", "service"),
@@ -131,8 +131,8 @@ def broken() -> Json:
     )
 
 
-def told() -> Json:
-    """Return who was told, by channel."""
+def notified() -> Json:
+    """Return the table of notifications that were sent and failed, by channel."""
     sent = "sum by (integration) (increase(alertmanager_notifications_total[$__range]))"
     failed = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
     return table(
@@ -213,7 +213,7 @@ def board() -> Json:
                     runs_out_next(CHOSEN, size=(10, 8)),
                 ],
             ),
-            Row("History", [state_timeline(CHOSEN, size=(16, 8)), told(), failures()]),
+            Row("History", [state_timeline(CHOSEN, size=(16, 8)), notified(), failures()]),
             Row("All services", [everything()]),
         ],
     )

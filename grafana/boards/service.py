@@ -18,7 +18,6 @@ _EVERYWHERE = 'environment=~".+", service="$service"'
 
 def now() -> list[Json]:
     """Return the numbers of now."""
-    month = f"slo:service_sli_bad_events_per_sli_events:ratio_rate30d{{{_SLO}}}"
     return [
         stat(
             "State",
@@ -34,23 +33,37 @@ def now() -> list[Json]:
             missing="NEVER",
             background=False,
         ),
-        stat(
-            "Incident",
-            "Whether an incident is open and somebody has taken it.",
-            f"max(service_incident_acknowledged{{{ONE}}})"
-            f" or -1 * max(service_enabled{{{ONE}}}) ^ 0",
-            mappings=words.mapping(
-                {
-                    -1: ("NONE OPEN", words.CLEAR),
-                    0: ("NOT TAKEN", words.BAD),
-                    1: ("TAKEN", words.MAINTENANCE),
-                }
-            ),
-        ),
+        incident(),
+        *availability(),
+    ]
+
+
+def incident() -> Json:
+    """Return whether an incident is open, and whether it is taken."""
+    taken = f"max(service_incident_acknowledged{{{ONE}}})"
+    mappings = words.mapping(
+        {
+            -1: ("NONE OPEN", words.CLEAR),
+            0: ("NOT TAKEN", words.BAD),
+            1: ("TAKEN", words.MAINTENANCE),
+        }
+    )
+    return stat(
+        "Incident",
+        "Whether an incident is open and somebody has taken it.",
+        f"{taken} or -1 * max(service_enabled{{{ONE}}}) ^ 0",
+        mappings=mappings,
+    )
+
+
+def availability() -> list[Json]:
+    """Return the availability of 30 days, and the outage that its objective still allows."""
+    bad = f"slo:service_sli_bad_events_per_sli_events:ratio_rate30d{{{_SLO}}}"
+    return [
         stat(
             "Available, 30 days",
             "Share of good probes among those that count for the objective.",
-            f"1 - max({queries.of_chosen(month, ONE)})",
+            f"1 - max({queries.of_chosen(bad, ONE)})",
             unit="percentunit",
             decimals=3,
             thresholds=words.AVAILABILITY,

@@ -11,6 +11,7 @@ from grafana.words import Json
 
 _SLO_CHOSEN = f'{NAMED}, slo=~"$slo"'
 _BY = queries.SLO
+_NAME = "{{service}} {{slo}} ({{environment}})"
 _SLO = variable("slo", "label_values(service_slo_objective_ratio, slo)")
 _LINES = words.steps((None, words.CLEAR), (1, words.QUOTA), (3, words.WARN), (14.4, words.BAD))
 
@@ -55,7 +56,7 @@ def now() -> list[Json]:
             f"bottomk(1, {left})",
             unit="percentunit",
             decimals=1,
-            legend="{{service}} {{slo}} ({{environment}})",
+            legend=_NAME,
             thresholds=words.BUDGET,
             links=[of_series()],
             size=(8, 4),
@@ -73,7 +74,7 @@ def objectives() -> Json:
         "thresholds": words.BUDGET,
         "custom__cellOptions": CELL,
     }
-    good = recorded("service_sli_bad_events_per_sli_events:ratio_rate30d")
+    bad = recorded("service_sli_bad_events_per_sli_events:ratio_rate30d")
     budget = recorded("service_error_budget_remaining:ratio30d")
     fast = recorded("service_burn_rate:ratio_rate6h")
     until = f"30 * {words.DAY} * ({budget} > 0) / ({fast} > 0)"
@@ -85,7 +86,7 @@ def objectives() -> Json:
         Column("environment"),
         Column("slo"),
         Column("objective", recorded("service_slo_objective:ratio"), ratio),
-        Column("achieved", f"1 - ({good})", ratio),
+        Column("achieved", f"1 - ({bad})", ratio),
         Column("budget left", budget, left),
         Column(
             "left, as outage",
@@ -102,61 +103,75 @@ def objectives() -> Json:
     )
 
 
+def budget_left() -> Json:
+    """Return how the budgets went."""
+    return series(
+        "Budget left over 30 days",
+        "Falls with every bad event, rises as old ones age out.",
+        (recorded("service_error_budget_remaining:ratio30d"), _NAME),
+        unit="percentunit",
+        timeFrom="30d",
+        step="1h",
+        lines=words.BUDGET,
+        size=(24, 9),
+        defaults={"links": [of_series()]},
+        from_zero=False,
+    )
+
+
+def burn_rate(title: str, about: str, window: str) -> Json:
+    """Return how fast the budgets went, by the recorded burn rate of a *window*."""
+    return series(
+        title,
+        about,
+        (recorded(f"service_burn_rate:ratio_rate{window}"), _NAME),
+        lines=_LINES,
+        defaults={"links": [of_series()]},
+    )
+
+
+def bad_events() -> Json:
+    """Return the bad events that the budgets were spent on."""
+    total = f'service_sli_bad_events_total{{{CHOSEN}, slo=~"$slo"}}'
+    bad = f"sum by ({_BY}) (increase({total}[$__rate_interval]))"
+    return series(
+        "What ate the budget",
+        "Bad events; put the alerts over them to see which outage.",
+        (f"{bad} > 0 or 0 * {bad}", _NAME),
+        bars=True,
+        step="5m",
+        size=(24, 8),
+        defaults={"links": [of_series()]},
+    )
+
+
+def good_events_by_day() -> Json:
+    """Return the share of good events of 30 days, a cell for each."""
+    bad = recorded("service_sli_bad_events_per_sli_events:ratio_rate1d")
+    return history(
+        "Good events by day",
+        "Share of good events of the day before each date.",
+        f"1 - ({bad})",
+        _NAME,
+        unit="percentunit",
+        thresholds=words.AVAILABILITY,
+        timeFrom="30d",
+        interval="1d",
+        maxDataPoints=31,
+        size=(24, 9),
+    )
+
+
 def over_time() -> list[Json]:
-    """Return how budgets went."""
-    name = "{{service}} {{slo}} ({{environment}})"
-    links = {"links": [of_series()]}
-    bad = f'service_sli_bad_events_total{{{CHOSEN}, slo=~"$slo"}}'
-    eaten = f"sum by ({_BY}) (increase({bad}[$__rate_interval]))"
-    day = recorded("service_sli_bad_events_per_sli_events:ratio_rate1d")
+    """Return how much budget was left, how fast it went, and what ate it."""
     return [
-        series(
-            "Budget left over 30 days",
-            "Falls with every bad event, rises as old ones age out.",
-            (recorded("service_error_budget_remaining:ratio30d"), name),
-            unit="percentunit",
-            timeFrom="30d",
-            step="1h",
-            lines=words.BUDGET,
-            size=(24, 9),
-            defaults=links,
-            from_zero=False,
+        budget_left(),
+        burn_rate(
+            "Burn rate, 1 h", "Above 14.4 somebody is paged, if bad events are not too few.", "1h"
         ),
-        series(
-            "Burn rate, 1 h",
-            "Above 14.4 somebody is paged, if bad events are not too few.",
-            (recorded("service_burn_rate:ratio_rate1h"), name),
-            lines=_LINES,
-            defaults=links,
-        ),
-        series(
-            "Burn rate, 6 h",
-            "Above 6 a ticket of high severity.",
-            (recorded("service_burn_rate:ratio_rate6h"), name),
-            lines=_LINES,
-            defaults=links,
-        ),
-        series(
-            "What ate the budget",
-            "Bad events; put the alerts over them to see which outage.",
-            (f"{eaten} > 0 or 0 * {eaten}", name),
-            bars=True,
-            step="5m",
-            size=(24, 8),
-            defaults=links,
-        ),
-        history(
-            "Good events by day",
-            "Share of good events of the day before each date.",
-            f"1 - ({day})",
-            name,
-            unit="percentunit",
-            thresholds=words.AVAILABILITY,
-            timeFrom="30d",
-            interval="1d",
-            maxDataPoints=31,
-            size=(24, 9),
-        ),
+        burn_rate("Burn rate, 6 h", "Above 6 a ticket of high severity.", "6h"),
+        bad_events(),
+        good_events_by_day(),
     ]
 
 

@@ -24,19 +24,19 @@ def public() -> str:
 
 def now() -> list[Json]:
     """Return the banner and a tile for each service."""
-    words_ = words.mapping(words.PUBLIC)
+    mappings = words.mapping(words.PUBLIC)
     banner = stat(
         "All services",
         "The worst state of all services.",
         f"max({public()})",
-        mappings=words_,
+        mappings=mappings,
         size=(24, 4),
     )
     tiles = stat(
         "Services",
         "Whether each works for us now.",
         f"sort_desc({public()})",
-        mappings=words_,
+        mappings=mappings,
         legend="{{service}}",
         size=(24, 8),
     )
@@ -46,7 +46,7 @@ def now() -> list[Json]:
 def past() -> list[Json]:
     """Return 90 days, a cell a day, and the month as a number."""
 
-    def good(window: str) -> str:
+    def available(window: str) -> str:
         bad = f"slo:service_sli_bad_events_per_sli_events:ratio_rate{window}"
         known = queries.of_chosen(f'{bad}{{{SHOWN}, slo="availability"}}', SHOWN)
         return f"1 - max by (service) ({known})"
@@ -55,7 +55,7 @@ def past() -> list[Json]:
         history(
             "90 days",
             "How available each was in the day before each date; grey before it was watched.",
-            good("1d"),
+            available("1d"),
             "{{service}}",
             unit="percentunit",
             thresholds=words.AVAILABILITY,
@@ -68,7 +68,7 @@ def past() -> list[Json]:
         stat(
             "Available, 30 days",
             "Share of good checks in the last 30 days.",
-            good("30d"),
+            available("30d"),
             unit="percentunit",
             decimals=2,
             legend="{{service}}",
@@ -105,8 +105,8 @@ def board() -> Json:
 
 def _fixed(found: Json) -> Json:
     """Name the data source: a shared dashboard can have no variable."""
-    for shown in found["panels"]:
-        shown["datasource"] = _SOURCE
-        for target in shown["targets"]:
+    for panel in found["panels"]:
+        panel["datasource"] = _SOURCE
+        for target in panel["targets"]:
             target["datasource"] = _SOURCE
     return found
