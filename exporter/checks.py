@@ -13,7 +13,15 @@ from typing import Any, Literal
 from exporter.characters import has_control
 from exporter.model import Reason
 from exporter.secret import Secret
-from exporter.settings import Duration, Path, option
+from exporter.settings import (
+    AddressText,
+    Duration,
+    ExpressionText,
+    FieldPath,
+    PublicText,
+    SecretData,
+    option,
+)
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Confidence = Literal["doc", "code", "belief"]
@@ -38,8 +46,10 @@ JsonType = Literal["string", "number", "integer", "boolean", "array", "object"]
 class Assertion:
     """One source (json, header, body) and one operator."""
 
-    json: str | None = option(None, "JSONPath (RFC 9535) into the body; every match is tried.")
-    header: str | None = option(None, "Response header, case-insensitive.", minLength=1)
+    json: ExpressionText | None = option(
+        None, "JSONPath (RFC 9535) into the body; every match is tried."
+    )
+    header: PublicText | None = option(None, "Response header, case-insensitive.", minLength=1)
     body: bool | None = option(None, "The whole body as text.")
     equals: Any = option(None, "The value must be this.")
     not_equals: Any = option(None, "The value must not be this.")
@@ -72,7 +82,7 @@ class TlsSettings:
     ca_file: str | None = option(None, "PEM file of the accepted authorities.")
     cert_file: str | None = option(None, "PEM client certificate.")
     key_file: str | None = option(None, "PEM key of the client certificate.")
-    server_name: str | None = option(None, "Name to expect in the certificate (and SNI).")
+    server_name: PublicText | None = option(None, "Name to expect in the certificate (and SNI).")
     insecure_skip_verify: bool = option(False, "Accept any certificate.")
 
 
@@ -81,10 +91,10 @@ class HealthCheck:
     """The request that tells whether the service works, and what its answer must be."""
 
     enabled: bool = option(True, "Whether to probe.")
-    endpoint: str = option("", "Path below base_url, or an absolute URL.", maxLength=2048)
+    endpoint: AddressText = option("", "Path below base_url, or an absolute URL.", maxLength=2048)
     method: Method = option("GET", "Request method.")
     headers: dict[str, Secret] = option(doc="Request headers.", factory=dict)
-    body: Any = option(None, "Mapping or list: sent as JSON. Text: sent as it is.")
+    body: SecretData = option(None, "Mapping or list: sent as JSON. Text: sent as it is.")
     interval: Duration = option(60.0, "Time between probes.", min=1, max=86400, shown="60s")
     timeout: Duration = option(10.0, "Time for one attempt.", min=0.01, max=300, shown="10s")
     retries: int | None = option(
@@ -104,7 +114,7 @@ class HealthCheck:
     allow_cross_origin: bool = option(
         False, "Follow to other origins too; credentials are never sent there."
     )
-    proxy: str | None = option(
+    proxy: Secret | None = option(
         None,
         "HTTP or SOCKS proxy URL.",
         pattern=r"^(https?|socks5h?)://[^\s]+$",
@@ -139,11 +149,11 @@ def operator_of(assertion: Assertion) -> tuple[str, Any]:
     return next((name, value) for name, value in values if value is not None)
 
 
-def assertion_mistakes(raw: dict[str, Any]) -> list[tuple[Path, str]]:
+def assertion_mistakes(raw: dict[str, Any]) -> list[tuple[FieldPath, str]]:
     """Return what a schema cannot say about one assertion, as paths inside it."""
     sources = [name for name in ("json", "header", "body") if raw.get(name) is not None]
     operators = [n for n in OPERATORS if raw.get(n) is not None]
-    found: list[tuple[Path, str]] = []
+    found: list[tuple[FieldPath, str]] = []
     if len(sources) != 1:
         found.append(((), "needs exactly one of json, header, body: true"))
     if raw.get("body") is False:

@@ -94,6 +94,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/library/registry.py",  # get_service_config(mask=False), for the caller itself
         "exporter/registry/overlay.py",  # what is kept like a key
         "exporter/config/targets.py",  # builds the credentials
+        "exporter/config/requests.py",  # a canary's proxy
         "exporter/log.py",  # knows what to strike out
         "exporter/multitarget/modules.py",  # the same for /probe
         "exporter/probers/http.py",  # adds a query parameter

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import typing
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any
@@ -29,7 +30,7 @@ from exporter.multitarget import (
 )
 from exporter.multitarget.families import exposition
 from exporter.probers import Answer
-from exporter.secret import Secret
+from exporter.settings import Showing, showing_of
 from exporter.textformat import TEXT
 
 OFFSET = 0.5
@@ -130,7 +131,8 @@ def _plain(value: object) -> str:
 
 
 def _written(value: Any, indent: str) -> Iterator[str]:
-    """Yield the settings that are not the default as YAML; every secret is `<secret>`."""
+    """Yield the settings that are not the default as YAML; what nobody may read is `<secret>`."""
+    types = typing.get_type_hints(type(value), include_extras=True)
     for f in fields(value):
         found = getattr(value, f.name)
         usual = f.default if f.default_factory is MISSING else f.default_factory()
@@ -140,13 +142,14 @@ def _written(value: Any, indent: str) -> Iterator[str]:
             yield f"{indent}{f.name}:"
             yield from _written(found, indent + "  ")
         else:
-            yield from _field(f.name, found, indent)
+            yield from _field(f.name, found, types[f.name], indent)
 
 
-def _field(name: str, value: Any, indent: str) -> Iterator[str]:
+def _field(name: str, value: Any, tp: Any, indent: str) -> Iterator[str]:
+    inner = typing.get_args(tp)
     if isinstance(value, dict):
         yield f"{indent}{name}:"
-        yield from (f"{indent}  {key}: {_scalar(value[key])}" for key in value)
+        yield from (f"{indent}  {key}: {_scalar(value[key], inner[1])}" for key in value)
     elif isinstance(value, tuple):
         yield f"{indent}{name}:"
         for item in value:
@@ -155,13 +158,13 @@ def _field(name: str, value: Any, indent: str) -> Iterator[str]:
                 yield f"{indent}- {first.strip()}"
                 yield from others
             else:
-                yield f"{indent}- {_scalar(item)}"
+                yield f"{indent}- {_scalar(item, inner[0])}"
     else:
-        yield f"{indent}{name}: {_scalar(value)}"
+        yield f"{indent}{name}: {_scalar(value, tp)}"
 
 
-def _scalar(value: Any) -> str:
-    if isinstance(value, Secret):
+def _scalar(value: Any, tp: Any) -> str:
+    if showing_of(tp) is not Showing.PUBLIC:
         return "<secret>"
     if isinstance(value, float):
         return f"{value * 1000:g}ms" if value % 1 else f"{value:g}s"  # all of them are durations

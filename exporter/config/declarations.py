@@ -10,7 +10,15 @@ from exporter.characters import CONTROL
 from exporter.checks import HEADER_NAME, HealthCheck
 from exporter.providers import Auth, ServiceType
 from exporter.secret import Secret
-from exporter.settings import Duration, Ratio, Timestamp, Url, option
+from exporter.settings import (
+    Duration,
+    OpenText,
+    PublicText,
+    Ratio,
+    Timestamp,
+    Url,
+    option,
+)
 from exporter.statuspages import Adapter
 
 ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -121,7 +129,7 @@ class Maintenance:
 
     start: Timestamp = option(doc="RFC 3339 time with its zone.")
     end: Timestamp = option(doc="RFC 3339 time with its zone.")
-    reason: str = option("", "Why, for people.", maxLength=256)
+    reason: OpenText = option("", "Why, for people.", maxLength=256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,23 +140,27 @@ class StatusPageSetting:
     url: Url | None = option(None, "The page for people.")
     adapter: Adapter | None = option(None, "How its data is read.")
     endpoint: Url | None = option(None, "Where its data is, if not at the adapter's usual path.")
-    component_filter: str | None = option(None, "RE2 pattern of the components that matter.")
+    component_filter: OpenText | None = option(None, "RE2 pattern of the components that matter.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One external API that the company depends on."""
 
-    id: str = option(
+    id: PublicText = option(
         doc="Unique name: the label `service`.",
         pattern=ID,
         hint="must be 1 to 63 of a-z, 0-9 and -, starting with a letter or digit",
     )
-    provider: str = option("custom", "A preset (see `service-registry providers`) or custom.")
-    name: str | None = option(None, "For people; default id.", pattern=LABEL, hint=_LABEL_HINT)
+    provider: PublicText = option(
+        "custom", "A preset (see `service-registry providers`) or custom."
+    )
+    name: PublicText | None = option(
+        None, "For people; default id.", pattern=LABEL, hint=_LABEL_HINT
+    )
     type: ServiceType | None = option(None, "Kind of service; default of the preset, or api.")
     base_url: Url | None = option(None, "Where the API is; default of the preset.")
-    region: str | None = option(None, "A region of the preset, instead of base_url.")
+    region: PublicText | None = option(None, "A region of the preset, instead of base_url.")
     api_key: Secret | None = option(
         None, "Write ${NAME}; the key itself should not stand in the file."
     )
@@ -159,7 +171,7 @@ class Service:
         None, "The key that will replace api_key: verified every 15 minutes, not yet used."
     )
     api_key_next_file: str | None = option(None, "File with that key.")
-    api_key_header: str | None = option(
+    api_key_header: PublicText | None = option(
         None,
         "Header for the key; default Authorization.",
         pattern=HEADER_NAME,
@@ -168,8 +180,10 @@ class Service:
     api_key_prefix: str | None = option(None, 'Before the key; default "Bearer ".', maxLength=64)
     auth: Auth = option(doc="Where the key goes, if not in a header.", factory=Auth)
     enabled: bool = option(True, "A disabled service keeps its place and is not probed.")
-    environment: str = option("production", "Label `environment`.", pattern=LABEL, hint=_LABEL_HINT)
-    team: str = option("", "Routing label `team`.", maxLength=128)
+    environment: PublicText = option(
+        "production", "Label `environment`.", pattern=LABEL, hint=_LABEL_HINT
+    )
+    team: PublicText = option("", "Routing label `team`.", maxLength=128)
     additional_headers: dict[str, Secret] = option(
         doc="Headers of every request to this service.", factory=dict
     )
@@ -180,7 +194,7 @@ class Service:
     alerts: Alerts = option(doc="Thresholds of the shipped alerts.", factory=Alerts)
     maintenance: tuple[Maintenance, ...] = option((), "Planned windows.")
     status_page: StatusPageSetting = option(doc="Status page.", factory=StatusPageSetting)
-    metadata: dict[str, str] = option(
+    metadata: dict[str, OpenText] = option(
         doc="Free texts; `owner` and `runbook` become labels of service_info.", factory=dict
     )
 

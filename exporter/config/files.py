@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from exporter.checks import assertion_mistakes
 from exporter.config.declarations import Canary, Monitoring, Service
 from exporter.config.merge import merged
 from exporter.config.mistakes import (
     canary_mistakes,
     not_for_requests,
+    pattern_mistakes,
     service_mistakes,
     unknown_fields,
     warnings_of,
 )
-from exporter.matching import path_mistake, pattern_mistake
 from exporter.providers import presets
 from exporter.settings import (
+    FieldPath,
     Loaded,
     Problem,
     SettingsError,
@@ -31,12 +31,9 @@ from exporter.settings import (
     object_schema,
     schema,
 )
-from exporter.settings import Path as Place
 
 SUFFIXES = (".yaml", ".yml")
-
-
-_ADDRESSES: tuple[Place, ...] = (("base_url",), ("health_check", "endpoint"))
+_ADDRESSES: frozenset[FieldPath] = frozenset({("base_url",), ("health_check", "endpoint")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,13 @@ class Declared:
     source: str
     line: int
     missing_variable: str | None = None
-    hides_path: bool = False
-    """A variable stands in the address, maybe a key as in /bot${TOKEN}/getMe: show no path."""
+    variables: frozenset[FieldPath] = frozenset()
+    """The fields in which a `${NAME}` is: what it holds may be a secret, whatever the field."""
+
+    @property
+    def hides_path(self) -> bool:
+        """Whether a variable is part of the address, maybe a key as in /bot${TOKEN}/getMe."""
+        return not self.variables.isdisjoint(_ADDRESSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,11 @@ class _File:
     """A file with the places that its schema refuses taken out, so that the rest can be checked."""
 
     loaded: Loaded
-    pruned: list[Place]
+    pruned: list[FieldPath]
+    references: dict[int, set[FieldPath]]
+    """By the index of a service the fields in which a variable is."""
 
-    def doubtful(self, path: Place) -> bool:
+    def doubtful(self, path: FieldPath) -> bool:
         """Return whether a finding at *path* may only follow from what was taken out."""
         return any(path in (bad, bad[:-1]) for bad in self.pruned)
 
@@ -196,7 +200,12 @@ class _Reading:
         places = [path for path, _ in found]
         for path in sorted(places, key=len, reverse=True):
             _prune(loaded.data, path)
-        self._files.append(_File(loaded, places))
+        references: dict[int, set[FieldPath]] = {}
+        for path in loaded.document.references:
+            match path:
+                case ("services", int(index), *inside):
+                    references.setdefault(index, set()).add(tuple(inside))
+        self._files.append(_File(loaded, places, references))
 
     def configuration(self) -> Configuration:
         loaded = [file.loaded for file in self._files]
@@ -223,7 +232,7 @@ class _Reading:
     def _service(
         self, file: _File, index: int, own: dict[str, Any], defaults: _Defaults
     ) -> Declared:
-        place: Place = ("services", index)
+        place: FieldPath = ("services", index)
         loaded = file.loaded
         raw = merged(defaults.raw, own)
         missing = loaded.missing.get((*place, "api_key")) or defaults.missing_for(own)
@@ -240,13 +249,11 @@ class _Reading:
                 self._warnings.append(loaded.problem((*place, *path), what))
         self._warnings += _inline_key(loaded, (*place, "api_key"), own)
         line = loaded.document.line(place)
-        hides = any(
-            (*place, *address) in loaded.document.references or defaults.refers(address)
-            for address in _ADDRESSES
-        )
-        return Declared(raw, loaded.source, line, missing, hides)
+        inherited = {path for path in defaults.references if not _has(own, path)}
+        variables = frozenset(inherited | file.references.get(index, set()))
+        return Declared(raw, loaded.source, line, missing, variables)
 
-    def _unique(self, loaded: Loaded, place: Place, own: dict[str, Any]) -> None:
+    def _unique(self, loaded: Loaded, place: FieldPath, own: dict[str, Any]) -> None:
         name = own.get("id")
         if name is None:
             return
@@ -263,8 +270,8 @@ class _Defaults:
 
     file: Loaded | None
     raw: dict[str, Any]
-    mistakes: frozenset[tuple[Place, str]]
-    warnings: frozenset[tuple[Place, str]]
+    mistakes: frozenset[tuple[FieldPath, str]]
+    warnings: frozenset[tuple[FieldPath, str]]
 
     @classmethod
     def of(cls, loaded: list[Loaded]) -> _Defaults:
@@ -276,13 +283,15 @@ class _Defaults:
             frozenset(found for found in warnings_of(raw) if found[0]),
         )
 
-    def problem(self, path: Place, what: str) -> Problem:
+    def problem(self, path: FieldPath, what: str) -> Problem:
         assert self.file is not None
         return self.file.problem(("defaults", *path), what)
 
-    def refers(self, path: Place) -> bool:
-        """Return whether a variable stands at *path* of the defaults."""
-        return self.file is not None and ("defaults", *path) in self.file.document.references
+    @property
+    def references(self) -> set[FieldPath]:
+        """The fields of the defaults in which a variable is."""
+        found = self.file.document.references if self.file is not None else ()
+        return {path[1:] for path in found if path[:1] == ("defaults",)}
 
     def missing_for(self, own: dict[str, Any]) -> str | None:
         """Return the unset variable that the service gets its key from."""
@@ -295,13 +304,13 @@ class _Defaults:
             yield from _inline_key(self.file, ("defaults", "api_key"), self.raw)
 
 
-def _inline_key(loaded: Loaded, place: Place, raw: dict[str, Any]) -> Iterator[Problem]:
+def _inline_key(loaded: Loaded, place: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:
     if raw.get("api_key") and place not in loaded.document.references:
         what = "the key itself stands in the file; write ${NAME} or use api_key_file"
         yield loaded.problem(place, what)
 
 
-def _is_key(path: Place) -> bool:
+def _is_key(path: FieldPath) -> bool:
     """Return whether the environment may lack the variable at *path*: the service says so."""
     inside = path[1:] if path[:1] == ("defaults",) else path[2:]
     return path[:1] in {("defaults",), ("services",)} and inside in {
@@ -310,7 +319,7 @@ def _is_key(path: Place) -> bool:
     }
 
 
-def _prune(data: Any, path: Place) -> None:
+def _prune(data: Any, path: FieldPath) -> None:
     """Take out the place at *path*; of a list inside a service the whole list."""
     while len(path) > 2 and isinstance(path[-1], int):
         path = path[:-1]
@@ -321,6 +330,17 @@ def _prune(data: Any, path: Place) -> None:
             return
     if path and isinstance(data, dict):
         data.pop(path[-1], None)
+
+
+def _has(data: Any, path: FieldPath) -> bool:
+    """Return whether *data* has a value of its own at *path*."""
+    for step in path:
+        if isinstance(step, int) or not isinstance(data, dict):
+            return data is not None  # a list, or a scalar, takes the place of the whole
+        if step not in data:
+            return False
+        data = data[step]
+    return True
 
 
 def _list(data: Any, name: str) -> list[Any]:
@@ -345,37 +365,9 @@ def _once(name: str, loaded: list[Loaded]) -> Iterator[Problem]:
 
 
 def _file_problems(file: _File) -> Iterator[Problem]:
-    found = list(_patterns(file.loaded.data, ()))
+    found = list(pattern_mistakes(file.loaded.data))
     for index, canary in enumerate(_list(file.loaded.data, "canaries")):
         if isinstance(canary, dict):
             place = ("canaries", index)
             found += [((*place, *path), what) for path, what in canary_mistakes(canary)]
     return (file.loaded.problem(path, what) for path, what in found if not file.doubtful(path))
-
-
-def _patterns(data: Any, path: Place) -> Iterator[tuple[Place, str]]:
-    """Check every assertion, pattern and path wherever they stand."""
-    if isinstance(data, list):
-        for i, item in enumerate(data):
-            yield from _patterns(item, (*path, i))
-    elif isinstance(data, dict):
-        if path[-2:-1] == ("assertions",):
-            yield from (((*path, *inner), what) for inner, what in _assertion(data))
-            return
-        pattern = data.get("component_filter") if path[-1:] == ("status_page",) else None
-        if pattern and (what := pattern_mistake(pattern)):
-            yield (*path, "component_filter"), what
-        for name, item in data.items():
-            if name != "body":
-                yield from _patterns(item, (*path, name))
-
-
-def _assertion(raw: dict[str, Any]) -> Iterator[tuple[Place, str]]:
-    yield from assertion_mistakes(raw)
-    for name in ("matches", "not_matches"):
-        pattern = raw.get(name)
-        if isinstance(pattern, str) and (what := pattern_mistake(pattern)):
-            yield (name,), what
-    path = raw.get("json")
-    if isinstance(path, str) and (what := path_mistake(path)):
-        yield ("json",), what

@@ -13,16 +13,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.characters import breaks_url, has_control
-from exporter.checks import control_mistake, header_mistake
+from exporter.checks import assertion_mistakes, control_mistake, header_mistake
+from exporter.config.declarations import Service
+from exporter.matching import path_mistake, pattern_mistake
 from exporter.providers import Preset, key_mistakes, presets
 from exporter.secret import looks_like_key
-from exporter.settings import Path as Place
-from exporter.settings import dotted, duration, timestamp, unknown_field, url
+from exporter.settings import (
+    FieldPath,
+    dotted,
+    duration,
+    readable_texts,
+    timestamp,
+    unknown_field,
+    url,
+)
 
-Found = Iterator[tuple[Place, str]]
+Found = Iterator[tuple[FieldPath, str]]
 
 
-def unknown_fields(patch: Mapping[str, Any], rules: Mapping[str, Any], place: Place = ()) -> Found:
+def unknown_fields(
+    patch: Mapping[str, Any], rules: Mapping[str, Any], place: FieldPath = ()
+) -> Found:
     """Yield the fields of *patch* that a service does not have.
 
     Those with a value are found again when the result is checked; a null only takes a field out
@@ -154,7 +165,7 @@ def check_mistakes(raw: dict[str, Any]) -> Found:
             yield ("tls", name), "there is no such file"
 
 
-def _headers(raw: dict[str, Any], place: Place) -> Found:
+def _headers(raw: dict[str, Any], place: FieldPath) -> Found:
     for name, value in raw.items():
         if what := header_mistake(name, value):
             yield (*place, name), what
@@ -181,21 +192,11 @@ def _metadata_mistakes(raw: dict[str, Any]) -> Found:
             yield ("metadata", "runbook"), "must be an http:// or https:// URL"
 
 
-_SHOWN: tuple[tuple[str, ...], ...] = (
-    ("id",),
-    ("name",),
-    ("team",),
-    ("environment",),
-    ("api_key_header",),
-    ("api_key_prefix",),
-    ("metadata", "owner"),
-)
-"""Texts that stand on /metrics, on the page and in the API."""
 _LONG_RUN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16,}")
 
 
-def _pasted(text: Any) -> bool:
-    return isinstance(text, str) and bool(_LONG_RUN.search(text)) and looks_like_key(text.strip())
+def _pasted(text: str) -> bool:
+    return bool(_LONG_RUN.search(text)) and looks_like_key(text.strip())
 
 
 def _is_private(address: str) -> bool:
@@ -222,9 +223,8 @@ def warnings_of(raw: dict[str, Any]) -> Found:
     has_key = raw.get("api_key") or raw.get("api_key_file")
     if has_key and (raw.get("base_url") or "").startswith("http://"):
         yield ("base_url",), "the key travels unencrypted; use https"
-    for path in _SHOWN:
-        inside = raw if len(path) == 1 else raw.get(path[0]) or {}
-        if _pasted(inside.get(path[-1])):
+    for path, text in readable_texts(Service, raw):
+        if _pasted(text):
             yield path, "looks like a key: it belongs in api_key, and is shown to everybody here"
     if not check.get("allow_private_addresses") and _is_private(raw.get("base_url") or ""):
         yield ("base_url",), "is not a public address: needs health_check.allow_private_addresses"
@@ -235,6 +235,34 @@ def warnings_of(raw: dict[str, Any]) -> Found:
     per_minute = raw.get("rate_limit", {}).get("requests_per_minute")
     if per_minute and per_minute * interval < 60:
         yield ("rate_limit",), "allows fewer requests than the interval asks for"
+
+
+def pattern_mistakes(data: Any, path: FieldPath = ()) -> Found:
+    """Yield what is wrong with assertions, patterns and paths, wherever they are."""
+    if isinstance(data, list):
+        for i, item in enumerate(data):
+            yield from pattern_mistakes(item, (*path, i))
+    elif isinstance(data, dict):
+        if path[-2:-1] == ("assertions",):
+            yield from (((*path, *inner), what) for inner, what in _assertion(data))
+            return
+        pattern = data.get("component_filter") if path[-1:] == ("status_page",) else None
+        if pattern and (what := pattern_mistake(pattern)):
+            yield (*path, "component_filter"), what
+        for name, item in data.items():
+            if name != "body":
+                yield from pattern_mistakes(item, (*path, name))
+
+
+def _assertion(raw: dict[str, Any]) -> Found:
+    yield from assertion_mistakes(raw)
+    for name in ("matches", "not_matches"):
+        pattern = raw.get(name)
+        if isinstance(pattern, str) and (what := pattern_mistake(pattern)):
+            yield (name,), what
+    path = raw.get("json")
+    if isinstance(path, str) and (what := path_mistake(path)):
+        yield ("json",), what
 
 
 def not_for_requests(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -266,7 +294,7 @@ def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
                 yield f"health_check.tls.{name}"
 
 
-def _variables_named(found: Any, path: Place) -> Iterator[str]:
+def _variables_named(found: Any, path: FieldPath) -> Iterator[str]:
     if len(path) > _DEEPEST:
         return
     if isinstance(found, dict):

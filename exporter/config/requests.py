@@ -36,7 +36,7 @@ def canary_endpoint(canary: Canary) -> Endpoint:
         timeout=canary.timeout,
         follow_redirects=canary.follow_redirects,
         allow_cross_origin=canary.allow_cross_origin,
-        proxy=canary.proxy,
+        proxy=canary.proxy.reveal() if canary.proxy else None,
         tls=canary.tls,
         allow_private=canary.allow_private_addresses,
         keep_alive=canary.connection == "keep_alive",

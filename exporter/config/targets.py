@@ -20,7 +20,7 @@ from exporter.probers import Endpoint, Expectations
 from exporter.providers import Preset, PresetCheck, presets
 from exporter.readings import GENERIC
 from exporter.secret import HIDDEN, MissingVariableError, Secret, SecretError, expand, read_key_file
-from exporter.settings import build
+from exporter.settings import build, secrets_in
 from exporter.statuspages import StatusPage
 
 NEXT_KEY_INTERVAL = 900.0
@@ -36,7 +36,9 @@ def make_target(
     """
     service: Service = build(Service, declared.raw)
     preset = presets().get(service.provider)
-    target = _Maker(service, declared, preset, environment, key).target()
+    target = _with_further_secrets(
+        _Maker(service, declared, preset, environment, key).target(), service
+    )
     following = _following_key(service)
     if following is None:
         return target
@@ -45,6 +47,13 @@ def make_target(
         return target
     interval = max(NEXT_KEY_INTERVAL, target.interval)
     return replace(target, next_key=SideRequest(endpoint=endpoint, interval=interval))
+
+
+def _with_further_secrets(target: Target, service: Service) -> Target:
+    """Return *target* knowing every secret of *service*, also of settings that it does not use."""
+    known = set(map(id, target.secrets()))
+    further = tuple(secret for secret in secrets_in(service) if id(secret) not in known)
+    return replace(target, further_secrets=further) if further else target
 
 
 def _following_key(service: Service) -> Secret | None:
@@ -207,7 +216,7 @@ class _Maker:
             timeout=min(check.timeout, self._floor()),
             follow_redirects=check.follow_redirects,
             allow_cross_origin=check.allow_cross_origin,
-            proxy=check.proxy,
+            proxy=check.proxy.reveal() if check.proxy else None,
             tls=check.tls,
             allow_private=check.allow_private_addresses,
             keep_alive=check.connection == "keep_alive",

@@ -55,11 +55,14 @@ class Target:
     key_configured: bool | None = None
     """None for a service that needs no key."""
     key_file: str | None = None
+    further_secrets: tuple[Secret, ...] = ()
+    """Those of the declaration that are in no endpoint."""
 
     def secrets(self) -> Iterator[Secret]:
         """Yield everything that must not be shown, derived forms included."""
         if self.key is not None:
             yield self.key
+        yield from self.further_secrets
         following = self.next_key.endpoint if self.next_key is not None else None
         for endpoint in (self.endpoint, self.calls, following):
             if endpoint is not None:

@@ -18,7 +18,7 @@ from exporter.importers.request import Maker
 from exporter.importers.statuses import ANY_2XX, LISTED
 from exporter.matching import pattern_mistake
 from exporter.multitarget.modules import HttpSettings
-from exporter.settings import Path, check, object_schema
+from exporter.settings import FieldPath, check, object_schema
 
 _BESIDE = "only http is probed here; keep blackbox_exporter for this module"
 _NONE = {
@@ -105,7 +105,7 @@ def _modules(top: Fields) -> dict[str, _Module]:
     return found
 
 
-def _check(ledger: Ledger, path: Path, raw: dict[str, Any]) -> bool:
+def _check(ledger: Ledger, path: FieldPath, raw: dict[str, Any]) -> bool:
     """Check the http section by our declarations; return whether it is wrong."""
     wrong = False
     for place, what in check(_present(raw), dict(_RULES)):
@@ -238,7 +238,7 @@ def _assertions(maker: Maker, http: Fields) -> None:
         maker.draft.check["assertions"] = found
 
 
-def _usable(ledger: Ledger, path: Path, pattern: str) -> bool:
+def _usable(ledger: Ledger, path: FieldPath, pattern: str) -> bool:
     if pattern_mistake(pattern) or len(pattern) > MAX_PATTERN:
         ledger.mistake(path, "is not a valid RE2 pattern of at most 1000 characters")
         return False

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exporter.settings import Path
+from exporter.settings import FieldPath
 
 WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@%+=:-]*(?: [A-Za-z0-9_./@%+=:-]+)*")
@@ -25,7 +25,7 @@ class _NotFlowError(ValueError):
     """The value is too large or too deep for one line."""
 
 
-def emit(data: Mapping[str, Any], comments: Mapping[Path, str]) -> str:
+def emit(data: Mapping[str, Any], comments: Mapping[FieldPath, str]) -> str:
     """Return *data* as YAML. A comment of `comments` stands at the end of its line.
 
     A comment with a line break stands above its place instead, one line each. Between the items of
@@ -91,10 +91,10 @@ def _escaped(character: str) -> str:
 
 
 class _Writer:
-    def __init__(self, comments: Mapping[Path, str]) -> None:
+    def __init__(self, comments: Mapping[FieldPath, str]) -> None:
         self._comments = comments
 
-    def entry(self, name: str, value: Any, indent: int, path: Path) -> list[str]:
+    def entry(self, name: str, value: Any, indent: int, path: FieldPath) -> list[str]:
         """Return the lines of one `name: value`."""
         pad = " " * indent
         key = scalar(name, flow=True)
@@ -102,7 +102,7 @@ class _Writer:
         head = f"{pad}{mark}{key}:" if not mark else f"{pad}? {key}\n{pad}:"
         return [*self._above(path, pad), *self._with(head, value, indent, path)]
 
-    def _with(self, head: str, value: Any, indent: int, path: Path) -> list[str]:
+    def _with(self, head: str, value: Any, indent: int, path: FieldPath) -> list[str]:
         after = self._after(path)
         if isinstance(value, str) and _suits_block(value):
             return [*_block(head, value, indent, after)]
@@ -118,7 +118,7 @@ class _Writer:
         text = _flow(value) if isinstance(value, (dict, list, tuple)) else scalar(value)
         return [f"{head} {text}{after}"]
 
-    def _list(self, head: str, items: list[Any], indent: int, path: Path) -> list[str]:
+    def _list(self, head: str, items: list[Any], indent: int, path: FieldPath) -> list[str]:
         after = self._after(path)
         if not any(isinstance(item, (dict, list, tuple)) for item in items):
             one = f"{head} {_flow(items)}{after}"
@@ -127,7 +127,7 @@ class _Writer:
             return [f"{head}{after}", *_wrapped(items, " " * (indent + 2))]
         return [head + after, *self._items(items, indent, path)]
 
-    def _items(self, items: list[Any], indent: int, path: Path) -> Iterator[str]:
+    def _items(self, items: list[Any], indent: int, path: FieldPath) -> Iterator[str]:
         pad = " " * (indent + 2)
         for index, item in enumerate(items):
             place = (*path, index)
@@ -142,7 +142,7 @@ class _Writer:
             else:
                 yield from self._with(f"{pad}-", item, indent + 2, place)
 
-    def _in_flow(self, item: Any, pad: str, place: Path) -> str:
+    def _in_flow(self, item: Any, pad: str, place: FieldPath) -> str:
         """Return the line of a short item, or nothing: services never are in flow style."""
         try:
             flow = f"{pad}- {_flow(item, top=True)}{self._after(place)}"
@@ -152,7 +152,7 @@ class _Writer:
         return "" if isinstance(item, dict) and item and long else flow
 
     def _mapping_item(
-        self, item: dict[str, Any], pad: str, indent: int, place: Path
+        self, item: dict[str, Any], pad: str, indent: int, place: FieldPath
     ) -> Iterator[str]:
         mark = f"{pad}- "
         for name, value in item.items():
@@ -164,11 +164,11 @@ class _Writer:
             mark = ""
             yield from lines
 
-    def _after(self, path: Path) -> str:
+    def _after(self, path: FieldPath) -> str:
         comment = self._comments.get(path, "")
         return f"  # {comment}" if comment and "\n" not in comment else ""
 
-    def _above(self, path: Path, pad: str) -> list[str]:
+    def _above(self, path: FieldPath, pad: str) -> list[str]:
         comment = self._comments.get(path, "")
         return [f"{pad}# {line}" for line in comment.split("\n") if line] if "\n" in comment else []
 

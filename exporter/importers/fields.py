@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from exporter.importers.report import Ledger, names_in
-from exporter.settings import Path
+from exporter.settings import FieldPath
 
 _UNITS = {
     "ns": 1e-9,
@@ -54,7 +54,7 @@ def duration(value: float) -> str:
 class Fields:
     """One foreign mapping. What is not asked for is in `unread`."""
 
-    def __init__(self, ledger: Ledger, path: Path, data: Any) -> None:
+    def __init__(self, ledger: Ledger, path: FieldPath, data: Any) -> None:
         self.ledger, self.path = ledger, path
         self._asked: set[str] = set()
         if data is not None and not isinstance(data, dict):
@@ -64,7 +64,7 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return self._data.get(name) is not None
 
-    def at(self, name: str) -> Path:
+    def at(self, name: str) -> FieldPath:
         """Return the place of the field *name*."""
         return (*self.path, name)
 
@@ -127,7 +127,7 @@ class Fields:
         """Return a mapping, empty if there is none."""
         return Fields(self.ledger, self.at(name), self.raw(name))
 
-    def items(self, name: str) -> list[tuple[Path, Any]]:
+    def items(self, name: str) -> list[tuple[FieldPath, Any]]:
         """Return the items of a list with their places."""
         value = self.raw(name)
         if value is None:
@@ -141,7 +141,7 @@ class Fields:
         """Return the mappings of a list."""
         return [Fields(self.ledger, path, item) for path, item in self.items(name)]
 
-    def texts(self, name: str) -> list[tuple[Path, str]]:
+    def texts(self, name: str) -> list[tuple[FieldPath, str]]:
         """Return the texts of a list with their places."""
         found = []
         for path, item in self.items(name):

@@ -14,7 +14,7 @@ from exporter.importers.fields import Fields, duration
 from exporter.importers.report import Draft, Ledger, names_in
 from exporter.importers.request import Maker
 from exporter.importers.statuses import LISTED
-from exporter.settings import Path
+from exporter.settings import FieldPath
 
 _OTHERS = "only http and https are probed here; keep blackbox_exporter (tcp, icmp, dns) beside"
 _SECTIONS = {
@@ -171,7 +171,7 @@ def _client(maker: Maker, client: Fields) -> None:
 def _conditions(maker: Maker, fields: Fields) -> bool:
     """Set what the answer must be; return whether the service makes sense."""
     found, ledger = Conditions(), maker.ledger
-    place: Path = fields.at("conditions")
+    place: FieldPath = fields.at("conditions")
     for path, text in fields.texts("conditions"):
         try:
             found.add(text)

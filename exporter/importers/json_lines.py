@@ -10,7 +10,7 @@ from bisect import bisect_right
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
-from exporter.settings import Loaded, Path, Problem, SettingsError
+from exporter.settings import FieldPath, Loaded, Problem, SettingsError
 from exporter.settings.document import MAX_BYTES, MAX_DEPTH, Document
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -63,7 +63,7 @@ class _Reader:
         found = _SPACE.match(self._text, at)
         return found.end() if found else at
 
-    def _value(self, at: int, path: Path) -> tuple[Any, int]:
+    def _value(self, at: int, path: FieldPath) -> tuple[Any, int]:
         if len(path) > MAX_DEPTH:
             raise _WrongError(at, f"nested deeper than {MAX_DEPTH} levels")
         self.document.lines[path] = self.line(at)
@@ -91,7 +91,7 @@ class _Reader:
             raise _WrongError(at, what) from None
         return found
 
-    def _object(self, at: int, path: Path) -> tuple[dict[str, Any], int]:
+    def _object(self, at: int, path: FieldPath) -> tuple[dict[str, Any], int]:
         found: dict[str, Any] = {}
         at = self._skip(at + 1)
         while self._text[at : at + 1] != "}":
@@ -109,7 +109,7 @@ class _Reader:
             at = self._skip(at)
         return found, at + 1
 
-    def _list(self, at: int, path: Path) -> tuple[list[Any], int]:
+    def _list(self, at: int, path: FieldPath) -> tuple[list[Any], int]:
         found: list[Any] = []
         at = self._skip(at + 1)
         while self._text[at : at + 1] != "]":

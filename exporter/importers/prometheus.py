@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from exporter.importers.fields import Fields
 from exporter.importers.report import Ledger
-from exporter.settings import Path
+from exporter.settings import FieldPath
 
 _NAMES = ("service", "name", "instance")
 _DISCOVERY = "targets that Prometheus discovers are not known here; POST them to /api/services"
@@ -46,8 +46,8 @@ class Probed:
     module: str
     name: str
     labels: dict[str, str]
-    path: Path
-    labels_at: Path
+    path: FieldPath
+    labels_at: FieldPath
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,8 +57,8 @@ class Job:
     name: str
     interval: float
     timeout: float
-    interval_at: Path
-    timeout_at: Path
+    interval_at: FieldPath
+    timeout_at: FieldPath
     targets: list[Probed] = field(default_factory=list)
 
 
@@ -116,7 +116,7 @@ def _job(config: Fields, common: Fields) -> Job:
     return job
 
 
-def _parameters(params: Fields) -> tuple[str, list[tuple[Path, str]]]:
+def _parameters(params: Fields) -> tuple[str, list[tuple[FieldPath, str]]]:
     """Return the module and the fixed targets of a job."""
     modules = [text for _, text in params.texts("module")]
     fixed = params.texts("target")
@@ -126,7 +126,9 @@ def _parameters(params: Fields) -> tuple[str, list[tuple[Path, str]]]:
     return (modules[0] if modules else ""), fixed
 
 
-def _probed(target: str, module: str, labels: dict[str, str], path: Path, at: Path) -> Probed:
+def _probed(
+    target: str, module: str, labels: dict[str, str], path: FieldPath, at: FieldPath
+) -> Probed:
     name = next((labels[n] for n in _NAMES if labels.get(n)), target)
     kept = {n: v for n, v in labels.items() if not n.startswith("__") and n not in _NAMES}
     return Probed(target=target, module=module, name=name, labels=kept, path=path, labels_at=at)

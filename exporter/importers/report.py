@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from exporter.settings import Loaded, Path, Problem
+from exporter.settings import FieldPath, Loaded, Problem
 
 OPEN, CLOSE = "\ue000", "\ue001"
 _VARIABLE = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
@@ -64,7 +64,7 @@ class Draft:
     place: Problem
     group: str = ""
     raw: dict[str, Any] = field(default_factory=dict)
-    comments: dict[Path, str] = field(default_factory=dict)
+    comments: dict[FieldPath, str] = field(default_factory=dict)
     secrets: list[Hidden] = field(default_factory=list)
     id: str = ""
     host: str = ""
@@ -107,19 +107,19 @@ class Ledger:
         self.report, self.data, self.source = report, loaded.data, loaded.source
         self._loaded, self._lines, self._expands = loaded, text.split("\n"), expands
 
-    def place(self, path: Path, what: str = "") -> Problem:
+    def place(self, path: FieldPath, what: str = "") -> Problem:
         """Return the place of *path* with *what* to say there."""
         return self._loaded.problem(path, what)
 
-    def mistake(self, path: Path, what: str) -> None:
+    def mistake(self, path: FieldPath, what: str) -> None:
         """Say that the foreign file itself is wrong."""
         self.report.mistakes.append(self.place(path, what))
 
-    def lost(self, path: Path, what: str) -> None:
+    def lost(self, path: FieldPath, what: str) -> None:
         """Say what has no equivalent here, why, and what to do instead."""
         self.report.warnings.append(self.place(path, what))
 
-    def hide(self, value: str, purpose: str, draft: Draft, path: Path) -> str:
+    def hide(self, value: str, purpose: str, draft: Draft, path: FieldPath) -> str:
         """Return what stands for the secret *value*; a text that is only variables is none."""
         if not without_variables(value).strip():
             return value
@@ -135,7 +135,7 @@ class Ledger:
             draft.secrets.append(found)
         return variable(f"#{found.number}")
 
-    def inner(self, value: Any, path: Path) -> str:
+    def inner(self, value: Any, path: FieldPath) -> str:
         """Return a foreign scalar as text in the inner form."""
         if isinstance(value, bool):
             return "true" if value else "false"
@@ -150,7 +150,7 @@ class Ledger:
             return name
         return str(PurePath(self.source).parent / name)
 
-    def _as_written(self, value: float, path: Path) -> str:
+    def _as_written(self, value: float, path: FieldPath) -> str:
         """Return the number as it stands in the file: 1.10 is not 1.1 where a text is meant."""
         line = self._lines[min(self._loaded.document.line(path), len(self._lines)) - 1]
         for found in re.findall(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?\.?0*", line):
@@ -167,7 +167,7 @@ def _expanded(found: re.Match[str]) -> str:
     return variable(name) if name else "$"
 
 
-def texts(data: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def texts(data: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
     """Yield every text inside *data* with its place."""
     if isinstance(data, str):
         yield path, data

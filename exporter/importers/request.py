@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import re
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import get_args
 
 from exporter.characters import has_control, without_control
@@ -27,7 +27,7 @@ from exporter.importers.credentials import (
 )
 from exporter.importers.fields import duration
 from exporter.importers.report import Draft, Ledger, names_in
-from exporter.settings import Path
+from exporter.settings import FieldPath
 
 MAX_INTERVAL, MAX_TIMEOUT, MAX_HOPS = 86400.0, 300.0, 10
 _SCHEME = re.compile(
@@ -47,7 +47,7 @@ class Maker:
     def __init__(self, ledger: Ledger, draft: Draft) -> None:
         self.ledger, self.draft = ledger, draft
 
-    def hider(self, path: Path) -> Hide:
+    def hider(self, path: FieldPath) -> Hide:
         """Return what hides a secret that stands at *path*."""
         return lambda value, purpose: self.ledger.hide(value, purpose, self.draft, path)
 
@@ -56,7 +56,7 @@ class Maker:
         self.draft.raw["enabled"] = False
         self.draft.comments[("enabled",)] = f"off: {why}"
 
-    def address(self, url: str, path: Path) -> bool:
+    def address(self, url: str, path: FieldPath) -> bool:
         """Set where the request goes; return whether there is such a place."""
         try:
             found = split_url(url, self.hider(path))
@@ -78,14 +78,14 @@ class Maker:
             self._query_key(*found.query, path)
         return True
 
-    def private(self, path: Path) -> None:
+    def private(self, path: FieldPath) -> None:
         """Allow private addresses, and say so."""
         self.draft.check["allow_private_addresses"] = True
         self.draft.comments["health_check", "allow_private_addresses"] = "a host of your network"
         what = "is a private host, so allow_private_addresses is on for it; keep it if meant"
         self.ledger.lost(path, what)
 
-    def method(self, text: str, path: Path) -> bool:
+    def method(self, text: str, path: FieldPath) -> bool:
         """Set the request method; return whether we can send it."""
         method = (text or "GET").upper()
         if method not in get_args(Method):
@@ -97,7 +97,7 @@ class Maker:
             self.draft.check["method"] = method
         return True
 
-    def headers(self, headers: dict[str, str], path: Path) -> None:
+    def headers(self, headers: dict[str, str], path: FieldPath) -> None:
         """Set the request headers; the one that holds a credential becomes the key."""
         kept: dict[str, str] = {}
         # the usual place of a credential first: what comes first becomes the key
@@ -114,7 +114,7 @@ class Maker:
         if kept:
             self.draft.check.setdefault("headers", {}).update(kept)
 
-    def basic(self, user: str, password: str, path: Path, file: str = "") -> None:
+    def basic(self, user: str, password: str, path: FieldPath, file: str = "") -> None:
         """Send user and password."""
         known = user if user and not self._secretive(user, password or file) else ""
         auth = {"kind": "basic"} | ({"username": known} if known else {})
@@ -127,14 +127,14 @@ class Maker:
             if not known:
                 self.draft.comments[("api_key",)] = "user:password in one"
 
-    def bearer(self, token: str, path: Path, file: str = "", scheme: str = "Bearer") -> None:
+    def bearer(self, token: str, path: FieldPath, file: str = "", scheme: str = "Bearer") -> None:
         """Send a token in Authorization."""
         if self._free(path):
             if scheme != "Bearer":
                 self.draft.raw["api_key_prefix"] = f"{scheme} "
             self._key(token, path, file)
 
-    def body(self, text: str, path: Path, content_type: str = "") -> None:
+    def body(self, text: str, path: FieldPath, content_type: str = "") -> None:
         """Set the request body; with *content_type* a header says what it is."""
         if not text:
             return
@@ -151,7 +151,9 @@ class Maker:
         if content_type and not any(name.lower() == "content-type" for name in headers):
             self.draft.check.setdefault("headers", {})["Content-Type"] = content_type
 
-    def times(self, interval: float, timeout: float, interval_at: Path, timeout_at: Path) -> None:
+    def times(
+        self, interval: float, timeout: float, interval_at: FieldPath, timeout_at: FieldPath
+    ) -> None:
         """Set interval and timeout within our limits."""
         fitting = min(max(interval, 1.0), MAX_INTERVAL)
         if fitting != interval:
@@ -163,28 +165,28 @@ class Maker:
         self.draft.check["interval"] = duration(fitting)
         self.draft.check["timeout"] = duration(max(timeout, 0.01))
 
-    def redirects(self, hops: int, path: Path) -> None:
+    def redirects(self, hops: int, path: FieldPath) -> None:
         """Follow redirects as the foreign tool does: to any origin."""
         if hops > MAX_HOPS:
             self.ledger.lost(path, f"is more than the {MAX_HOPS} redirects that are followed here")
         self.draft.check["follow_redirects"] = min(max(hops, 0), MAX_HOPS)
         self.draft.check["allow_cross_origin"] = hops > 0
 
-    def tls_file(self, name: str, file: str, path: Path) -> bool:
+    def tls_file(self, name: str, file: str, path: FieldPath) -> bool:
         """Set a file of the TLS settings; return whether it is there."""
         file = self.ledger.file(file)
-        if names_in(file) or not FilePath(file).is_file():
+        if names_in(file) or not Path(file).is_file():
             what = f"is not a file of this machine; add health_check.tls.{name} where it is"
             self.ledger.lost(path, what)
             return False
         self.draft.check.setdefault("tls", {})[name] = file
         return True
 
-    def insecure(self, path: Path) -> None:
+    def insecure(self, path: FieldPath) -> None:
         """Accept any certificate."""
         self.draft.check.setdefault("tls", {})["insecure_skip_verify"] = True
 
-    def proxy(self, url: str, path: Path) -> None:
+    def proxy(self, url: str, path: FieldPath) -> None:
         """Send through a proxy; user and password in its URL are hidden."""
         scheme, _, rest = url.partition("://")
         user, at, place = rest.rpartition("@")
@@ -195,7 +197,7 @@ class Maker:
         hidden = self.hider(path)(user, "proxy_login") + at if at else ""
         self.draft.check["proxy"] = f"{scheme}://{hidden}{place}"
 
-    def labels(self, labels: dict[str, str], path: Path, *, keyed: bool = True) -> None:
+    def labels(self, labels: dict[str, str], path: FieldPath, *, keyed: bool = True) -> None:
         """Turn labels or tags into environment, team and metadata.
 
         Names that are no keys of the foreign file (not *keyed*) are left out of messages.
@@ -231,7 +233,7 @@ class Maker:
         """Return whether the user name is the secret: alone, or by its looks."""
         return not password or holds_key(user) or ":" in user or has_control(user)
 
-    def _free(self, path: Path) -> bool:
+    def _free(self, path: FieldPath) -> bool:
         raw = self.draft.raw
         if "api_key" in raw or "api_key_file" in raw:
             self.ledger.lost(path, "is a second credential; a service has one key; add it by hand")
@@ -245,18 +247,18 @@ class Maker:
             return ""
         return str(raw.get("api_key_header", "Authorization")).lower()
 
-    def _key(self, value: str, path: Path, file: str = "") -> None:
+    def _key(self, value: str, path: FieldPath, file: str = "") -> None:
         if file:
             self.draft.raw["api_key_file"] = self.ledger.file(file)
         elif value:
             self.draft.raw["api_key"] = self.hider(path)(value, "key")
 
-    def _query_key(self, name: str, value: str, path: Path) -> None:
+    def _query_key(self, name: str, value: str, path: FieldPath) -> None:
         if self._free(path):
             self.draft.raw["auth"] = {"kind": "query", "name": name}
             self._key(value, path)
 
-    def _key_header(self, name: str, value: str, path: Path) -> bool:
+    def _key_header(self, name: str, value: str, path: FieldPath) -> bool:
         """Return whether the header became the service's key."""
         raw = self.draft.raw
         if "api_key" in raw or "api_key_file" in raw or not is_secret_name(name):
@@ -277,7 +279,7 @@ class Maker:
         self._key(rest, path)
         return True
 
-    def _basic_header(self, encoded: str, path: Path) -> None:
+    def _basic_header(self, encoded: str, path: FieldPath) -> None:
         try:
             plain = "" if names_in(encoded) else base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):

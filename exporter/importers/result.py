@@ -29,7 +29,7 @@ from exporter.importers.report import (
     written,
 )
 from exporter.secret import HIDDEN
-from exporter.settings import Path, Problem, SettingsError
+from exporter.settings import FieldPath, Problem, SettingsError
 
 _LEAST = 8
 _MANY = 500
@@ -215,7 +215,7 @@ def names_of(draft: Draft) -> list[str]:
     return [name for _, text in texts(draft.raw) for name in names_in(text)]
 
 
-def _factored(services: list[dict[str, Any]], comments: dict[Path, str]) -> dict[str, Any]:
+def _factored(services: list[dict[str, Any]], comments: dict[FieldPath, str]) -> dict[str, Any]:
     """Return the file: what most services have stands in `defaults`, once."""
     defaults: dict[str, Any] = {}
     for path in _COMMON if len(services) > 1 else ():

@@ -9,13 +9,12 @@ from typing import Any
 
 from exporter.checks import control_mistake, header_mistake
 from exporter.matching import pattern_mistake
-from exporter.settings import Path as Place
-from exporter.settings import Problem, examine
+from exporter.settings import FieldPath, Problem, examine
 
 _SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
 _FACTORS = {None: 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 MAX_BODY = 100 * 1024 * 1024
-Found = Iterator[tuple[Place, str]]
+Found = Iterator[tuple[FieldPath, str]]
 
 
 class Document:
@@ -29,11 +28,11 @@ class Document:
         for path, _ in found:
             self._take_out(path)
 
-    def problem(self, path: Place, what: str) -> Problem:
+    def problem(self, path: FieldPath, what: str) -> Problem:
         """Return a problem at *path* of the file."""
         return self._loaded.problem(path, what)
 
-    def _take_out(self, path: Place) -> None:
+    def _take_out(self, path: FieldPath) -> None:
         lists = (i for i, step in enumerate(path) if isinstance(step, int))
         path = path[: next(lists, len(path))]
         here: Any = self._loaded.data

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -22,7 +22,16 @@ from exporter.multitarget.prober import REDIRECTS, Check, HeaderRule, Rules
 from exporter.probers import Endpoint
 from exporter.probers.redirects import HARMLESS_HEADERS, origin
 from exporter.secret import Secret, SecretError, read_key_file
-from exporter.settings import Duration, Problem, SettingsError, build, object_schema, option
+from exporter.settings import (
+    Duration,
+    Problem,
+    PublicText,
+    SettingsError,
+    build,
+    object_schema,
+    option,
+    secrets_in,
+)
 
 MAX_TIMEOUT = 120.0
 _Source = TypeVar("_Source")
@@ -44,7 +53,7 @@ class BasicAuth:
 class Authorization:
     """The Authorization header."""
 
-    type: str = option(
+    type: PublicText = option(
         "Bearer", "Scheme.", pattern=r"^[A-Za-z0-9._~+-]{1,64}$", hint="must be one word"
     )
     credentials: Secret | None = option(None, "What follows the scheme; better credentials_file.")
@@ -104,7 +113,7 @@ class HttpSettings:
 class Module:
     """A named way to probe."""
 
-    prober: str = option(doc="Kind of probe.", pattern="^http$", hint=_ONLY_HTTP)
+    prober: PublicText = option(doc="Kind of probe.", pattern="^http$", hint=_ONLY_HTTP)
     timeout: Duration = option(0.0, "Longest probe; 0 leaves it to the scrape.", max=300)
     http: HttpSettings = option(doc="Settings of the http prober.", factory=HttpSettings)
 
@@ -120,20 +129,6 @@ class Module:
                 http.authorization and http.authorization.credentials_file,
             )
         )
-
-    def secrets(self) -> Iterator[Secret]:
-        """Yield what stands in the file itself and must not be shown."""
-        http = self.http
-        yield from http.headers.values()
-        for value in (
-            http.body,
-            http.proxy_url,
-            http.bearer_token,
-            http.basic_auth.password if http.basic_auth else None,
-            http.authorization.credentials if http.authorization else None,
-        ):
-            if value is not None:
-                yield value
 
 
 _RULES = {
@@ -186,7 +181,7 @@ class Modules:
 
     def secrets(self) -> list[Secret]:
         """Return what no line of a log may show."""
-        return [secret for module in self._modules.values() for secret in module.secrets()]
+        return [secret for module in self._modules.values() for secret in secrets_in(module)]
 
     def loading_with(self, source: Callable[[], _Source]) -> Callable[[], _Source]:
         """Return *source* so that it reads the modules too and raises the mistakes of both."""

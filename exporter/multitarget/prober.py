@@ -23,7 +23,7 @@ from exporter.multitarget.x509 import Cert, chain_expiry, parse
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers.curl.options import default_authorities
 from exporter.probers.redirects import Trail, joined, own_headers, redirect_target
-from exporter.settings import option
+from exporter.settings import PublicText, option
 
 MAX_BODY = 10 * 1024 * 1024
 REDIRECTS = 10
@@ -33,7 +33,7 @@ REDIRECTS = 10
 class HeaderRule:
     """A pattern for the values of one response header."""
 
-    header: str = option(doc="Response header, case-insensitive.", minLength=1)
+    header: PublicText = option(doc="Response header, case-insensitive.", minLength=1)
     regexp: str = option(doc="RE2 pattern, not anchored.", maxLength=1000)
     allow_missing: bool = option(False, "Whether the rule passes without the header.")
 

@@ -14,6 +14,7 @@ from exporter.checks import AnswerRule, Assertion, operator_of
 from exporter.matching import UnsearchableError, found, json_values
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
+from exporter.settings import shown_expression
 
 _GENERIC = {
     401: Reason.AUTH_INVALID,
@@ -85,9 +86,9 @@ def failed_assertion(assertion: Assertion, answer: Answer, json: Json) -> str:
     """Return why *assertion* does not hold, or an empty text."""
     operator, operand = operator_of(assertion)
     if assertion.json is not None:
-        where = assertion.json
+        where = shown_expression(assertion.json)
         try:
-            values = json_values(where, json())
+            values = json_values(assertion.json, json())
         except UnsearchableError as error:
             # Also for `exists: false`: what cannot be searched proves nothing.
             return f"{where}: {error}"

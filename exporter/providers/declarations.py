@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from exporter.checks import AnswerRule, Assertion, Confidence, Method
 from exporter.readings import Gauge, LimitHeader, Readings, TimedField
-from exporter.settings import Duration, Url, option
+from exporter.settings import Duration, PublicText, Url, option
 from exporter.statuspages import StatusPage
 
 ServiceType = Literal["ai", "payment", "communication", "business", "analytics", "api"]
@@ -20,7 +20,7 @@ class Auth:
     """Where the key goes."""
 
     kind: AuthKind | None = option(None, "header, query, basic or none; default header.")
-    name: str | None = option(None, "kind query: the parameter's name.")
+    name: PublicText | None = option(None, "kind query: the parameter's name.")
     username: str | None = option(
         None, "kind basic: the user name; without it the key is `user:password`."
     )

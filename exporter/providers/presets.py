@@ -7,7 +7,7 @@ import re
 from importlib import resources
 
 from exporter.providers.declarations import Preset
-from exporter.settings import Path, SettingsError, build, object_schema
+from exporter.settings import FieldPath, SettingsError, build, object_schema
 from exporter.settings import load as read
 
 
@@ -19,7 +19,7 @@ def load(name: str, text: str) -> Preset:
     """
     loaded = read(text, f"exporter/providers/{name}.yaml", object_schema(Preset))
     preset: Preset = build(Preset, loaded.data)
-    patterns: dict[Path, str] = {("key", "pattern"): preset.key.pattern}
+    patterns: dict[FieldPath, str] = {("key", "pattern"): preset.key.pattern}
     for number, lint in enumerate(preset.key.lint):
         patterns["key", "lint", number, "pattern"] = lint.pattern
     if wrong := [path for path, pattern in patterns.items() if not _compiles(pattern)]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.config import Declared, Target, check_patch, merged, read_request
+from exporter.config import Declared, Service, Target, check_patch, merged, read_request
 from exporter.log import event
 from exporter.model import FACTS, Outcome
 from exporter.probers import Prober
@@ -22,9 +22,9 @@ from exporter.registry.loading import Loader
 from exporter.registry.overlay import HIDDEN, SOURCE, Storage
 from exporter.registry.targets import Registry
 from exporter.secret import Secret
+from exporter.settings import split_secrets
 
 _log = logging.getLogger(__name__)
-_HIDDEN_FIELDS = ("additional_headers", "api_key_next")
 
 
 class ManagementError(Exception):
@@ -283,7 +283,7 @@ def _write(
     storage: Storage, name: str, raw: Mapping[str, Any], key: Secret | None, now: float
 ) -> None:
     """Keep a service, its key and what else is secret in it: all of it or nothing."""
-    plain, hidden = _split(raw)
+    plain, hidden = split_secrets(Service, raw)
     with storage.atomic():
         if key is not None:
             storage.put_key(name, key, at=now)
@@ -292,18 +292,6 @@ def _write(
         elif storage.keeps_keys:
             storage.delete_key(name + HIDDEN)
         storage.put_service(name, plain)
-
-
-def _split(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return *raw* without, and with only, what may hold a secret."""
-    check: Mapping[str, Any] = raw.get("health_check", {})
-    inside = {name: check[name] for name in ("headers", "body", "proxy") if check.get(name)}
-    plain = {name: value for name, value in raw.items() if name not in _HIDDEN_FIELDS}
-    hidden: dict[str, Any] = {name: raw[name] for name in _HIDDEN_FIELDS if raw.get(name)}
-    if inside:
-        hidden["health_check"] = inside
-        plain["health_check"] = {n: value for n, value in check.items() if n not in inside}
-    return plain, hidden
 
 
 def _refusal(outcome: Outcome) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from exporter.settings import Loaded, Problem
-from exporter.settings import Path as Place
+from exporter.settings import FieldPath, Loaded, Problem
 
-_Found = Iterator[tuple[Place, str]]
+_Found = Iterator[tuple[FieldPath, str]]
 
 SUITES = {
     "TLS_AES_128_GCM_SHA256": "",  # those of TLS 1.3 are always on, as in Go
@@ -56,7 +55,7 @@ def seconds(interval: int | str) -> float:
 class Mistakes:
     """The mistakes of a file that was read; what its schema refused is not blamed twice."""
 
-    def __init__(self, loaded: Loaded, refused: set[Place], folder: Path) -> None:
+    def __init__(self, loaded: Loaded, refused: set[FieldPath], folder: Path) -> None:
         self._loaded, self._folder = loaded, folder
         self._refused = {path[:2] for path in refused}
 

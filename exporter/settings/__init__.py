@@ -16,17 +16,37 @@ from exporter.settings.check import (
     unknown_field,
 )
 from exporter.settings.declare import object_schema, option, schema
-from exporter.settings.document import Path
+from exporter.settings.document import FieldPath
 from exporter.settings.kinds import Duration, Ratio, Timestamp, Url, duration, timestamp, url
 from exporter.settings.reference import reference
+from exporter.settings.showing import (
+    AddressText,
+    ExpressionText,
+    OpenText,
+    PublicText,
+    SecretData,
+    Showing,
+    readable_texts,
+    secrets_in,
+    showing_of,
+    shown,
+    shown_expression,
+    split_secrets,
+)
 
 __all__ = [
+    "AddressText",
     "Duration",
+    "ExpressionText",
+    "FieldPath",
     "Loaded",
-    "Path",
+    "OpenText",
     "Problem",
+    "PublicText",
     "Ratio",
+    "SecretData",
     "SettingsError",
+    "Showing",
     "Timestamp",
     "Url",
     "build",
@@ -38,8 +58,14 @@ __all__ = [
     "object_schema",
     "option",
     "parse",
+    "readable_texts",
     "reference",
     "schema",
+    "secrets_in",
+    "showing_of",
+    "shown",
+    "shown_expression",
+    "split_secrets",
     "timestamp",
     "unknown_field",
     "url",

@@ -22,7 +22,7 @@ import jsonschema
 
 from exporter.secret import Secret, expand
 from exporter.settings.declare import hints, kind_of, object_schema, without_none, written
-from exporter.settings.document import Document, DocumentError, Path, read, resolve
+from exporter.settings.document import Document, DocumentError, FieldPath, read, resolve
 from exporter.settings.kinds import KINDS
 
 # Words joined by _ or -, each with at most two digits at its end. A pasted key is none.
@@ -66,9 +66,9 @@ class Loaded:
     source: str
     data: Any
     document: Document
-    missing: dict[Path, str]
+    missing: dict[FieldPath, str]
 
-    def problem(self, path: Path, what: str) -> Problem:
+    def problem(self, path: FieldPath, what: str) -> Problem:
         """Return a problem at *path* of this file."""
         return Problem(self.source, self.document.line(path), dotted(path), what)
 
@@ -79,7 +79,7 @@ def load(
     rules: dict[str, Any],
     *,
     environment: Mapping[str, str] | None = None,
-    may_miss: Callable[[Path], bool] = lambda path: False,
+    may_miss: Callable[[FieldPath], bool] = lambda path: False,
 ) -> Loaded:
     """Return the checked data of the YAML in *text*.
 
@@ -115,8 +115,8 @@ def examine(
     rules: dict[str, Any],
     *,
     environment: Mapping[str, str] | None = None,
-    may_miss: Callable[[Path], bool] = lambda path: False,
-) -> tuple[Loaded, list[tuple[Path, Problem]]]:
+    may_miss: Callable[[FieldPath], bool] = lambda path: False,
+) -> tuple[Loaded, list[tuple[FieldPath, Problem]]]:
     """Do as `load` does, but return the problems with their places instead of raising them."""
     lookup = None if environment is None else (lambda text: expand(text, environment))
     try:
@@ -143,7 +143,7 @@ def parse(text: str, cls: Any, source: str) -> Any:
     return build(cls, load(text, source, object_schema(cls)).data)
 
 
-def check(data: Any, rules: dict[str, Any]) -> list[tuple[Path, str]]:
+def check(data: Any, rules: dict[str, Any]) -> list[tuple[FieldPath, str]]:
     """Return what is wrong with *data*, place by place."""
     errors = [(tuple(e.absolute_path), e) for e in _Validator(rules).iter_errors(data)]
     # A value of the wrong type fails other rules too; one message is enough.
@@ -195,7 +195,7 @@ def _dataclass_maker(cls: Any) -> Callable[[Any], Any]:
     return make
 
 
-def dotted(path: Path) -> str:
+def dotted(path: FieldPath) -> str:
     """Return *path* as `services[0].health_check.timeout`; a part that is no word is hidden."""
     parts = [f"[{p}]" if isinstance(p, int) else f".{_shown(p) or '(…)'}" for p in path]
     return "".join(parts).lstrip(".") or "(top)"
@@ -206,8 +206,8 @@ def _shown(name: str) -> str:
 
 
 def _take_missing(
-    loaded: Loaded, may_miss: Callable[[Path], bool]
-) -> Iterator[tuple[Path, Problem]]:
+    loaded: Loaded, may_miss: Callable[[FieldPath], bool]
+) -> Iterator[tuple[FieldPath, Problem]]:
     for path in loaded.document.references:
         # `${NAME:-}` means "may be absent" as much as a variable that is not set.
         if may_miss(path) and path not in loaded.document.missing:
@@ -234,13 +234,13 @@ def _resolve_expanded(loaded: Loaded, rules: dict[str, Any]) -> None:
             parent[path[-1]] = resolve(parent[path[-1]])
 
 
-def _parent(data: Any, path: Path) -> Any:
+def _parent(data: Any, path: FieldPath) -> Any:
     for step in path[:-1]:
         data = data[step]
     return data
 
 
-def _at(rules: dict[str, Any], path: Path) -> dict[str, Any]:
+def _at(rules: dict[str, Any], path: FieldPath) -> dict[str, Any]:
     for step in path:
         inner = rules.get("items", {}) if isinstance(step, int) else None
         if inner is None:
@@ -250,7 +250,7 @@ def _at(rules: dict[str, Any], path: Path) -> dict[str, Any]:
     return rules
 
 
-def _check(loaded: Loaded, rules: dict[str, Any]) -> Iterator[tuple[Path, Problem]]:
+def _check(loaded: Loaded, rules: dict[str, Any]) -> Iterator[tuple[FieldPath, Problem]]:
     for path, what in check(loaded.data, rules):
         yield path, loaded.problem(path, what)
 
@@ -292,7 +292,7 @@ _extend: Any = jsonschema.validators.extend
 _Validator: Any = _extend(jsonschema.Draft202012Validator, {"x-kind": _kind, "pattern": _pattern})
 
 
-def _explain(path: Path, error: Any) -> Iterator[tuple[Path, str]]:
+def _explain(path: FieldPath, error: Any) -> Iterator[tuple[FieldPath, str]]:
     """Say what is wrong without repeating the value: it may be a secret."""
     rule, rules = error.validator, error.schema
     if rule == "required":

@@ -97,9 +97,15 @@ def _with_none(tp: Any, references: bool) -> dict[str, Any]:
     return found
 
 
+def bare(tp: Any) -> Any:
+    """Return an annotated type without its annotations."""
+    return typing.get_args(tp)[0] if typing.get_origin(tp) is typing.Annotated else tp
+
+
 def _schema(tp: Any, references: bool) -> dict[str, Any]:
     if kind := kind_of(tp):
         return dict(kind.schema) if references else {"x-kind": kind.name}
+    tp = bare(tp)
     if tp in _SCALARS:
         return dict(_SCALARS[tp])
     if dataclasses.is_dataclass(tp):

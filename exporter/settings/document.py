@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 MAX_BYTES = 32 * 1024 * 1024
 MAX_EXPANDED = 100_000
 MAX_DEPTH = 32
@@ -66,14 +66,14 @@ class Document:
     """The data of one file and the line of each of its values and keys."""
 
     data: Any
-    lines: dict[Path, int]
-    key_lines: dict[Path, int]
-    problems: list[tuple[Path, int, str]] = field(default_factory=list)
-    missing: dict[Path, str] = field(default_factory=dict)
-    references: set[Path] = field(default_factory=set)
-    expanded: set[Path] = field(default_factory=set)
+    lines: dict[FieldPath, int]
+    key_lines: dict[FieldPath, int]
+    problems: list[tuple[FieldPath, int, str]] = field(default_factory=list)
+    missing: dict[FieldPath, str] = field(default_factory=dict)
+    references: set[FieldPath] = field(default_factory=set)
+    expanded: set[FieldPath] = field(default_factory=set)
 
-    def line(self, path: Path) -> int:
+    def line(self, path: FieldPath) -> int:
         """Return the line of *path*, or of the nearest place above it that stands in the file."""
         if path in self.key_lines:
             return self.key_lines[path]
@@ -138,7 +138,7 @@ class _Reader:
         self._told: set[int] = set()
         self.document = Document(None, {}, {})
 
-    def value(self, node: Any, path: Path) -> Any:
+    def value(self, node: Any, path: FieldPath) -> Any:
         line = node.start_mark.line + 1
         self.document.lines[path] = line
         self._guard(node, len(path), line)
@@ -159,7 +159,7 @@ class _Reader:
                 raise DocumentError(line, f"aliases repeat more than {MAX_EXPANDED} values")
         self._seen.add(id(node))
 
-    def _mapping(self, node: Any, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: Any, path: FieldPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, (key, value) in self._entries(node, path, len(path)).items():
             place = (*path, name)
@@ -167,7 +167,7 @@ class _Reader:
             self.document.key_lines[place] = key.start_mark.line + 1
         return found
 
-    def _entries(self, node: Any, path: Path, depth: int) -> dict[str, tuple[Any, Any]]:
+    def _entries(self, node: Any, path: FieldPath, depth: int) -> dict[str, tuple[Any, Any]]:
         """Return the keys and values of a mapping, its own over those that << takes in."""
         own: dict[str, tuple[Any, Any]] = {}
         below: dict[str, tuple[Any, Any]] = {}
@@ -189,7 +189,7 @@ class _Reader:
                 own[key.value] = (key, value)
         return below | own
 
-    def _twice(self, path: Path, first: Any, key: Any) -> None:
+    def _twice(self, path: FieldPath, first: Any, key: Any) -> None:
         if id(key) in self._told:
             return
         self._told.add(id(key))
@@ -198,7 +198,7 @@ class _Reader:
         self.document.problems.append((path, key.start_mark.line + 1, what))
 
     def _merged(
-        self, node: Any, path: Path, depth: int, line: int
+        self, node: Any, path: FieldPath, depth: int, line: int
     ) -> Iterator[dict[str, tuple[Any, Any]]]:
         for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(one, yaml.MappingNode):
@@ -206,7 +206,7 @@ class _Reader:
             self._guard(one, depth + 1, line, 1 + len(one.value))
             yield self._entries(one, path, depth + 1)
 
-    def _scalar(self, node: Any, path: Path, line: int) -> Any:
+    def _scalar(self, node: Any, path: FieldPath, line: int) -> Any:
         if self._expand is None or "${" not in node.value:
             return node.value if node.style else resolve(node.value)
         self.document.references.add(path)

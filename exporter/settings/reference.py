@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from exporter.secret import Secret
-from exporter.settings.declare import hints, kind_of, without_none, written
+from exporter.settings.declare import bare, hints, kind_of, without_none, written
 
 
 def reference(cls: Any, prefix: str = "") -> Iterator[str]:
@@ -34,6 +34,7 @@ def _inside(tp: Any) -> tuple[Any, str]:
 def _type(tp: Any) -> str:
     if kind := kind_of(tp):
         return kind.name
+    tp = bare(tp)
     if dataclasses.is_dataclass(tp):
         return "mapping"
     origin, args = typing.get_origin(tp), typing.get_args(tp)

@@ -54,3 +54,50 @@ def test_of_an_address_without_variables_only_the_query_goes() -> None:
     shown = shown_declaration(read_text(text, "services.yaml", {}).services[0])
 
     assert shown["base_url"] == "https://x.example/v1"
+
+
+OPEN = """
+services:
+  - id: a
+    base_url: https://x.example
+    team: ${TEAM}
+    api_key_prefix: "Token abc-"
+    auth: {kind: basic, username: u}
+    metadata: {owner: ada, note: "${S}", tier: gold}
+    maintenance: [{start: 2026-12-01T00:00:00Z, end: 2026-12-02T00:00:00Z, reason: move}]
+    health_check:
+      tls: {server_name: inner.example}
+      assertions:
+        - {json: "$.items[?@.token == 'hidden-in-a-path'].id", less_than: 7}
+        - {header: x-name, exists: true}
+"""
+
+
+def test_each_field_is_shown_as_its_type_says() -> None:
+    shown = shown_declaration(read_text(OPEN, "x", {"S": SENTINEL, "TEAM": "core"}).services[0])
+
+    assert (shown["team"], shown["metadata"]) == (
+        "core",
+        {"owner": "ada", "note": "…", "tier": "gold"},
+    )
+    assert (shown["api_key_prefix"], shown["auth"]["username"]) == ("…", "…")
+    assert shown["maintenance"][0]["reason"] == "move"
+    assert shown["health_check"] == {
+        "tls": {"server_name": "inner.example"},
+        "assertions": [
+            {"json": "$.items[?@.token == '…'].id", "less_than": 7},
+            {"header": "x-name", "exists": True},
+        ],
+    }
+
+
+def test_a_variable_of_the_defaults_hides_what_inherits_it() -> None:
+    text = """
+defaults: {base_url: "https://x.example/${S}", metadata: {note: "${S}"}}
+services: [{id: a}, {id: b, base_url: "https://y.example/v1", metadata: {note: plain}}]
+"""
+
+    a, b = map(shown_declaration, read_text(text, "x", {"S": SENTINEL}).services)
+
+    assert (a["base_url"], a["metadata"]) == ("…", {"note": "…"})
+    assert (b["base_url"], b["metadata"]) == ("https://y.example/v1", {"note": "plain"})

@@ -121,8 +121,8 @@ async def test_the_debug_page_has_log_metrics_and_module(ask: Ask, vendor: Vendo
     assert 'msg="following a redirect" to="the same origin"' in log
     assert value(metrics, "probe_success") == 1
     assert module == (
-        'prober: "http"\nhttp:\n  fail_if_header_matches:\n  - header: "X-A"\n    regexp: ".*"\n'
-        "    allow_missing: true\n  allow_private_addresses: true\n"
+        'prober: "http"\nhttp:\n  fail_if_header_matches:\n  - header: "X-A"\n'
+        "    regexp: <secret>\n    allow_missing: true\n  allow_private_addresses: true\n"
     )
 
 
