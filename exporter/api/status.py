@@ -10,8 +10,7 @@ from exporter.api.app_keys import LOADER, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
 from exporter.clock import in_slices
 from exporter.config import Target
-from exporter.model import Verdict, advice_of
-from exporter.results import Status, Tally, status_of
+from exporter.results import Status, Tally, current_advice, current_verdict, status_of
 
 _WORST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
 
@@ -76,8 +75,7 @@ async def health(request: web.Request) -> web.Response:
 
 def service_health(target: Target, tally: Tally) -> Json:
     """Return what one service looks like now. Times are Unix times, durations milliseconds."""
-    last, limited = tally.last, target.unprobed
-    verdict = Verdict.MONITORING if tally.stale else (last.verdict if last else None)
+    last = tally.last
     return {
         "id": target.id,
         "name": target.name,
@@ -87,11 +85,9 @@ def service_health(target: Target, tally: Tally) -> Json:
         "enabled": target.enabled,
         "status": status_of(target, tally),
         "reason": last.reason if last else None,
-        "verdict": verdict,
-        "advice": advice_of(last.reason, verdict)
-        if last and verdict
-        else limited or "not probed yet",
-        "limited": limited or None,
+        "verdict": current_verdict(target, tally),
+        "advice": current_advice(target, tally),
+        "limited": target.unprobed or None,
         "duration_ms": round(last.outcome.duration * 1000, 3) if last else None,
         "last_probe": last.at if last else None,
         "last_success": tally.last_success or None,

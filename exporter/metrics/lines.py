@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from exporter.config import Target
 from exporter.model import Certificate, Limit, Reason, Verdict
-from exporter.results import BUCKETS, REASONS, Tally
+from exporter.results import BUCKETS, REASONS, Tally, current_result, current_verdict
 from exporter.statuspages import State
 from exporter.textformat import escaped, number
 
@@ -74,14 +74,12 @@ def state_of(
     target: Target, tally: Tally, page: State | None, *, maintenance: bool
 ) -> ServiceState:
     """Return the state of a service that STATE families are made from."""
-    last = tally.last
-    probed = target.enabled and target.endpoint is not None
-    current = last if probed and last is not None and not tally.stale else None
+    current = current_result(target, tally)
     outcome = current.outcome if current is not None else None
     return ServiceState(
         target,
         outcome.reason if outcome else None,
-        Verdict.MONITORING if tally.stale else current.verdict if current else None,
+        current_verdict(target, tally),
         outcome.status if outcome else 0,
         outcome.http_version if outcome else 0.0,
         outcome.content_length if outcome else -1,

@@ -17,7 +17,7 @@ from exporter.model import Result, Verdict
 from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, Failing, Overview, ShownState, fault
 from exporter.registry import Registry, RegistryChange
-from exporter.results import Persistence, Results, Tally, status_of
+from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
 from exporter.statuspages import State
 
 SLICE = 0.001
@@ -89,6 +89,9 @@ class ServiceSummary:
     target: Target
     last: Result | None
     stale: bool
+    verdict: Verdict | None
+    """Whose fault it is now; None while nothing is known."""
+    advice: str
     maintained: bool
     says: State | None
     state: ShownState
@@ -226,6 +229,8 @@ def summary_of(target: Target, tally: Tally, says: State | None, now: float) -> 
         target=target,
         last=tally.last,
         stale=tally.stale,
+        verdict=current_verdict(target, tally),
+        advice=current_advice(target, tally),
         maintained=maintained,
         says=says,
         state=state,

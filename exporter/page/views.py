@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from exporter.incidents import Incident, IncidentStatus, Query, UnknownIncidentError
-from exporter.model import advice_of
 from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
 from exporter.page.budgets import budgets
 from exporter.page.drawing import Strip, spark, strip, waterfall
@@ -262,9 +261,8 @@ class ServicePage:
         target, last = summary.target, summary.last
         tally, now = drawer.sources.results.of(self.id), drawer.sources.clock.now()
         recent = list(tally.recent)
-        advice = advice_of(last.reason, last.verdict) if last and not summary.stale else ""
         given: dict[str, dict[str, Any]] = {
-            "head": {"advice": advice},
+            "head": {},
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {"day": day, "spark": spark(recent)},
             "budget": {"budgets": budgets(target, tally)},

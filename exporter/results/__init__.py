@@ -1,10 +1,17 @@
 """What was seen, per service: counted, remembered, saved, aged."""
 
 from exporter.results.aging import Aging
+from exporter.results.condition import (
+    Status,
+    current_advice,
+    current_result,
+    current_verdict,
+    status_of,
+)
 from exporter.results.history import Bucket, History
 from exporter.results.persistence import Persistence, States
 from exporter.results.recording import Display, Recording
-from exporter.results.tally import BUCKETS, REASONS, SLOS, Recent, Results, Status, Tally, status_of
+from exporter.results.tally import BUCKETS, REASONS, SLOS, Recent, Results, Tally
 
 __all__ = [
     "BUCKETS",
@@ -21,5 +28,8 @@ __all__ = [
     "States",
     "Status",
     "Tally",
+    "current_advice",
+    "current_result",
+    "current_verdict",
     "status_of",
 ]

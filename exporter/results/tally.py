@@ -9,12 +9,10 @@ import contextlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any
 
 from exporter.config import Target
 from exporter.model import (
-    FACTS,
     PHASES,
     REJECTED,
     REJECTED_INTERVAL,
@@ -49,15 +47,6 @@ _VERDICTS = frozenset(Verdict)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 SLOS = ("availability", "latency")
 KEPT_RESULTS, KEPT_FAILURES = 20, 5
-
-
-class Status(StrEnum):
-    """A service at a glance; the words of /api/health and of exporter_services{state}."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    UNHEALTHY = "unhealthy"
-    UNKNOWN = "unknown"
 
 
 class Recent:
@@ -330,15 +319,3 @@ class Results:
             return False
         tally.stale = True
         return True
-
-
-def status_of(target: Target, tally: Tally) -> Status:
-    """Return the state of a service at a glance."""
-    last = tally.last
-    if last is None or tally.stale or not target.enabled or target.endpoint is None:
-        return Status.UNKNOWN
-    if last.success:
-        return Status.HEALTHY
-    if last.verdict in (Verdict.NETWORK, Verdict.MONITORING):
-        return Status.UNKNOWN
-    return Status.DEGRADED if FACTS[last.reason].up else Status.UNHEALTHY

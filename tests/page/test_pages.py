@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -93,6 +94,17 @@ async def test_what_is_old_is_never_shown_as_well(stage: Stage) -> None:
     assert "Unknown no result since 05:00 UTC" in row.text
     assert "Healthy" not in row.text
     assert " ms" not in row.text
+
+
+async def test_page_and_api_say_the_same_of_a_stale_service(stage: Stage) -> None:
+    await scenes.mixed(stage)
+
+    said = json.loads((await stage.ask("/api/services?cursor=pl")).text)["services"][0]
+    head = (await page(stage, "/services/plausible")).one(id="head").text
+
+    assert (said["id"], said["status"], said["verdict"]) == ("plausible", "unknown", "monitoring")
+    assert "Whose fault the exporter's" in head
+    assert f"What to do {said['advice']}" in head
 
 
 async def test_home_lists_open_incidents_and_warnings(stage: Stage) -> None:
