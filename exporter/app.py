@@ -36,8 +36,8 @@ from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.multitarget import Modules, MultiTargetProber
 from exporter.page import PAGE, Live, Sources
+from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
-from exporter.probers.http import HttpProber
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results
 from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks
@@ -100,7 +100,7 @@ class App:
         self.readiness = Readiness()
         self.port = options.port
         self.transport = CurlTransport()
-        self.prober = HttpProber(self.transport, self.clock)
+        self.prober = Probers(self.transport, self.clock)
         self.own = OwnMetrics(VERSION)
         self.store = open_store(options.data_dir, self.clock, options.environment)
         self._build_registry(storage)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from exporter.characters import has_control
+from exporter.listing import names_in
 from exporter.model import Reason
 from exporter.secret import Secret
 from exporter.settings import (
@@ -91,6 +92,7 @@ class HealthCheck:
     """The request that tells whether the service works, and what its answer must be."""
 
     enabled: bool = option(True, "Whether to probe.")
+    prober: PublicText = option("http", "Kind of probe.", enum=names_in("probers/kinds"))
     endpoint: AddressText = option("", "Path below base_url, or an absolute URL.", maxLength=2048)
     method: Method = option("GET", "Request method.")
     headers: dict[str, Secret] = option(doc="Request headers.", factory=dict)

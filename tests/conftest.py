@@ -21,7 +21,7 @@ from hypothesis import settings
 from exporter.checks import TlsSettings
 from exporter.probers.curl import CurlTransport
 from exporter.probers.curl.options import default_authorities
-from exporter.probers.http import HttpProber
+from exporter.probers.kinds.http import HttpProber
 from exporter.store.database import Database
 from tests.fakes import FakeClock
 from tests.vendor import Proxy, Vendor

@@ -97,10 +97,10 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/config/requests.py",  # a canary's proxy
         "exporter/log.py",  # knows what to strike out
         "exporter/multitarget/modules.py",  # the same for /probe
-        "exporter/probers/http.py",  # adds a query parameter
+        "exporter/probers/kinds/http.py",  # adds a query parameter
         "exporter/probers/redirects.py",  # adds the headers of the service's own origin
         "exporter/multitarget/prober.py",
-        "exporter/probers/shown.py",  # masks it behind its scheme
+        "exporter/probers/echoes.py",  # looks for it in what the peer says
         "exporter/secret.py",
         "exporter/sessions/session.py",  # adds it on the wire
         "exporter/store/vault.py",  # encrypts it

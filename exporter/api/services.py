@@ -14,7 +14,7 @@ from exporter.api.status import service_health
 from exporter.clock import in_slices
 from exporter.config import Target, shown_declaration
 from exporter.model import FACTS, PHASES, Outcome, verdict_of
-from exporter.probers.shown import curl_line
+from exporter.probers import command_line
 from exporter.secret import Secret
 
 FILTERS = ("environment", "provider", "type", "status")
@@ -146,7 +146,7 @@ def _described(request: web.Request, target: Target) -> Json:
             "rotated_at": request.app[LOADER].overlay.rotated_at(target.id),
             "next_valid": request.app[RESULTS].of(target.id).next_key_valid,
         },
-        "curl": curl_line(target.endpoint) if target.endpoint else None,
+        "curl": command_line(target.endpoint) if target.endpoint else None,
         "failures": [
             {"at": result.at, "verdict": result.verdict, **outcome_of(result.outcome)}
             for result in request.app[RESULTS].of(target.id).failures

@@ -8,6 +8,7 @@ from typing import Any
 
 from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
+from exporter.importers import FORMATS
 
 _SEVERITIES = ("critical", "high", "medium", "low")
 DEFAULT_URL = "http://127.0.0.1:9642"
@@ -220,7 +221,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="format",
-        choices=("blackbox", "gatus", "uptime-kuma"),
+        choices=FORMATS,
         help="default: from the content",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default standard output")

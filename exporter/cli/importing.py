@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.cli.usage import UsageError
-from exporter.importers import FORMATS, Imported, NoImportError, Setting, import_text
+from exporter.importers import FORMATS, TARGET_TAKERS, Imported, NoImportError, Setting, import_text
 from exporter.settings import Problem, SettingsError
 
 
@@ -21,8 +21,8 @@ def run_import(arguments: argparse.Namespace) -> int:
     if output is not None and output.exists() and not arguments.force:
         raise UsageError("--output exists already; --force overwrites it")
     targets: Path | None = arguments.targets
-    if targets is not None and arguments.format not in (None, "blackbox"):
-        raise UsageError("--targets is for blackbox_exporter's modules only")
+    if targets is not None and arguments.format not in (None, *TARGET_TAKERS):
+        raise UsageError(f"--targets is for {' and '.join(TARGET_TAKERS)} only")
     try:
         found = import_text(
             _read(arguments.file),

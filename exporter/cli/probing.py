@@ -18,9 +18,8 @@ from exporter.cli.asking import waiting
 from exporter.clock import SystemClock
 from exporter.config import Declared, Target, canary_endpoint, make_target, read_files
 from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, verdict_of
+from exporter.probers import Probers, command_line
 from exporter.probers.curl import CurlTransport
-from exporter.probers.http import HttpProber
-from exporter.probers.shown import curl_line
 from exporter.schedule import Canaries, CanaryPlan
 from exporter.settings import Problem, SettingsError, url
 
@@ -51,7 +50,7 @@ def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
 async def _run(target: Target, plans: tuple[CanaryPlan, ...]) -> tuple[Outcome, Verdict]:
     assert target.endpoint is not None
     transport, clock = CurlTransport(), SystemClock()
-    prober = HttpProber(transport, clock)
+    prober = Probers(transport, clock)
     try:
         outcome = await prober.probe(target.endpoint)
         canaries = Canaries(plans, prober, clock)
@@ -142,7 +141,7 @@ def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
         "quotas": {f"{name} {unit}": value for (name, unit), value in outcome.quotas.items()},
         "request_id": outcome.request_id or None,
         "note": target.unprobed or None,
-        "curl": curl_line(target.endpoint),
+        "curl": command_line(target.endpoint),
     }
 
 
@@ -169,7 +168,7 @@ def _print(target: Target, outcome: Outcome, verdict: Verdict) -> None:
     console.print()
     for fact in _facts(outcome):
         console.print(Text(f"  {fact}"))
-    console.print(Text(f"  {curl_line(target.endpoint)}", style="dim"))
+    console.print(Text(f"  {command_line(target.endpoint)}", style="dim"))
 
 
 def _waterfall(outcome: Outcome) -> list[Text]:

@@ -19,7 +19,7 @@ from exporter.settings import (
     Url,
     option,
 )
-from exporter.statuspages import Adapter
+from exporter.statuspages import ADAPTERS
 
 ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
 LABEL = rf"^[^{CONTROL}]{{1,128}}$"
@@ -138,7 +138,7 @@ class StatusPageSetting:
 
     enabled: bool = option(True, "Whether to poll it.")
     url: Url | None = option(None, "The page for people.")
-    adapter: Adapter | None = option(None, "How its data is read.")
+    adapter: PublicText | None = option(None, "How its data is read.", enum=ADAPTERS)
     endpoint: Url | None = option(None, "Where its data is, if not at the adapter's usual path.")
     component_filter: OpenText | None = option(None, "RE2 pattern of the components that matter.")
 

@@ -270,15 +270,19 @@ class _Defaults:
 
     file: Loaded | None
     raw: dict[str, Any]
+    references: frozenset[FieldPath]
+    """The fields in which a variable is."""
     mistakes: frozenset[tuple[FieldPath, str]]
     warnings: frozenset[tuple[FieldPath, str]]
 
     @classmethod
     def of(cls, loaded: list[Loaded]) -> _Defaults:
         file, raw = _only("defaults", loaded)
+        found = file.document.references if file is not None else ()
         return cls(
             file,
             raw,
+            frozenset(path[1:] for path in found if path[:1] == ("defaults",)),
             frozenset(found for found in service_mistakes(raw) if found[0]),
             frozenset(found for found in warnings_of(raw) if found[0]),
         )
@@ -286,12 +290,6 @@ class _Defaults:
     def problem(self, path: FieldPath, what: str) -> Problem:
         assert self.file is not None
         return self.file.problem(("defaults", *path), what)
-
-    @property
-    def references(self) -> set[FieldPath]:
-        """The fields of the defaults in which a variable is."""
-        found = self.file.document.references if self.file is not None else ()
-        return {path[1:] for path in found if path[:1] == ("defaults",)}
 
     def missing_for(self, own: dict[str, Any]) -> str | None:
         """Return the unset variable that the service gets its key from."""

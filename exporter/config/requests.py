@@ -29,6 +29,7 @@ def canary_endpoint(canary: Canary) -> Endpoint:
     return Endpoint(
         url=url,
         shown=url.partition("?")[0],
+        prober=canary.prober,
         method=canary.method,
         headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),
         credentials=tuple(canary.headers.items()),

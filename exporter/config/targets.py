@@ -208,6 +208,7 @@ class _Maker:
         return Endpoint(
             url=url,
             shown=self._shown(url),
+            prober=check.prober,
             method=asked.method,
             headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),
             credentials=(*own.items(), *credentials),

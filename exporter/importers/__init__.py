@@ -4,8 +4,8 @@ Pure: takes text, returns text. No secret of the foreign file is in what comes o
 in the name of anything; a variable stands in its place.
 """
 
-from exporter.importers.importing import FORMATS, import_text
+from exporter.importers.importing import FORMATS, TARGET_TAKERS, import_text
 from exporter.importers.report import NoImportError
 from exporter.importers.result import Imported, Setting
 
-__all__ = ["FORMATS", "Imported", "NoImportError", "Setting", "import_text"]
+__all__ = ["FORMATS", "TARGET_TAKERS", "Imported", "NoImportError", "Setting", "import_text"]

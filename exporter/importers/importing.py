@@ -6,23 +6,22 @@ in the name of anything; a variable stands in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from types import ModuleType
 
-from exporter.importers.blackbox import import_blackbox, is_blackbox
-from exporter.importers.gatus import import_gatus, is_gatus
 from exporter.importers.json_lines import read_json
 from exporter.importers.prometheus import is_prometheus
 from exporter.importers.report import Ledger, NoImportError, Report
 from exporter.importers.result import Imported, finish
-from exporter.importers.uptime_kuma import import_kuma, is_kuma
+from exporter.listing import module_in, names_in
 from exporter.settings import Loaded, SettingsError, examine
 
-FORMATS = ("blackbox", "gatus", "uptime-kuma")
-_RECOGNISED: dict[str, Callable[[dict[str, object]], bool]] = {
-    "uptime-kuma": is_kuma,
-    "blackbox": is_blackbox,
-    "gatus": is_gatus,
+_FOLDER = "importers/formats"
+_FORMATS: dict[str, ModuleType] = {
+    module.NAME: module for name in names_in(_FOLDER) for module in [module_in(_FOLDER, name)]
 }
+FORMATS = tuple(_FORMATS)
+TARGET_TAKERS = tuple(name for name, form in _FORMATS.items() if form.TAKES_TARGETS)
+"""The formats that say how to probe, and need a second file that says what."""
 
 
 def import_text(
@@ -35,8 +34,9 @@ def import_text(
 ) -> Imported:
     """Return the configuration that *text*, of the file *source*, comes to.
 
-    *targets* is the text and the name of Prometheus' configuration, which says what
-    blackbox_exporter probes. *kind* is one of `FORMATS`, found from the content without it.
+    *targets* is the text and the name of the file that says what is probed, for a tool that keeps
+    this apart (blackbox_exporter: Prometheus' configuration). *kind* is one of `FORMATS`, found
+    from the content without it.
 
     Raises:
         SettingsError: a file is wrong; with every mistake and its place.
@@ -44,17 +44,11 @@ def import_text(
     """
     loaded = _read(text, source)
     found = kind or format_of(loaded.data)
-    report = Report()
-    ledger = Ledger(report, loaded, text, expands=found == "gatus")
-    if targets is not None and found != "blackbox":
-        raise NoImportError("--targets is for blackbox_exporter's modules only")
-    if found == "blackbox":
-        other = Ledger(report, _read(*targets), targets[0]) if targets else None
-        import_blackbox(ledger, other)
-    elif found == "gatus":
-        import_gatus(ledger)
-    else:
-        import_kuma(ledger)
+    form, report = _FORMATS[found], Report()
+    if targets is not None and not form.TAKES_TARGETS:
+        raise NoImportError(f"--targets is for {' and '.join(TARGET_TAKERS)} only")
+    ledger = Ledger(report, loaded, text, expands=form.EXPANDS)
+    form.take(ledger, Ledger(report, _read(*targets), targets[0]) if targets else None)
     return finish(report, found, output)
 
 
@@ -65,16 +59,16 @@ def format_of(data: object) -> str:
         NoImportError: it is none that is known.
     """
     if isinstance(data, dict):
-        for name, recognised in _RECOGNISED.items():
-            if recognised(data):
+        for name, form in _FORMATS.items():
+            if form.recognised(data):
                 return name
         if is_prometheus(data):
             raise NoImportError(
                 "this is Prometheus' configuration: give blackbox_exporter's modules first, "
                 "and this file with --targets"
             )
-    known = "modules (blackbox_exporter), endpoints (Gatus) or monitorList (Uptime Kuma)"
-    raise NoImportError(f"the format is not recognised: no {known}; or name it with --from")
+    known = " or ".join(form.MARK for form in _FORMATS.values())
+    raise NoImportError(f"the format is not recognised: there is no {known}; or use --from")
 
 
 def _read(text: str, source: str) -> Loaded:

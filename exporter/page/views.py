@@ -18,7 +18,7 @@ from exporter.page.drawing import Strip, spark, strip, waterfall
 from exporter.page.incident_cache import IncidentCache
 from exporter.page.templates import fragment
 from exporter.page.wording import STATES, ShownState, plain, sentence, short
-from exporter.probers.shown import curl_line
+from exporter.probers import command_line
 
 ROWS = 50
 INCIDENTS = 50
@@ -267,7 +267,7 @@ class ServicePage:
             "pictures": {"day": day, "spark": spark(recent)},
             "budget": {"budgets": budgets(target, tally)},
             "facts": {"tally": tally, "rotated_at": drawer.sources.rotated_at(target.id)},
-            "request": {"curl": curl_line(target.endpoint) if target.endpoint else ""},
+            "request": {"curl": command_line(target.endpoint) if target.endpoint else ""},
             "failures": {"failures": tuple(reversed(tally.failures))},
             "recent": {"recent": recent[::-1]},
             "history": {"incidents": incidents},

@@ -4,6 +4,7 @@ It knows no service, interval, retry or metric. `Transport` is the seam below: `
 engine in use; another engine is one more package with the same `fetch`.
 """
 
+from exporter.probers.dispatch import Probers, command_line
 from exporter.probers.endpoint import Endpoint, Expectations, Prober
 from exporter.probers.transport import (
     MAX_BODY,
@@ -22,6 +23,8 @@ __all__ = [
     "Endpoint",
     "Expectations",
     "Prober",
+    "Probers",
     "Request",
     "Transport",
+    "command_line",
 ]

@@ -32,6 +32,8 @@ class Endpoint:
 
     url: str = field(repr=False)
     shown: str
+    prober: str = "http"
+    """The kind of probe, a file in `kinds`."""
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     credentials: tuple[tuple[str, Secret], ...] = ()

@@ -6,6 +6,7 @@ import functools
 import re
 from importlib import resources
 
+from exporter.listing import names_in
 from exporter.providers.declarations import Preset
 from exporter.settings import FieldPath, SettingsError, build, object_schema
 from exporter.settings import load as read
@@ -39,9 +40,8 @@ def _compiles(pattern: str) -> bool:
 @functools.cache
 def presets() -> dict[str, Preset]:
     """Return every preset by its name, which is the file's name."""
-    found = {}
-    for item in sorted(resources.files(__package__).iterdir(), key=lambda item: item.name):
-        name, dot, suffix = item.name.rpartition(".")
-        if dot and suffix == "yaml":
-            found[name] = load(name, item.read_text(encoding="utf-8"))
-    return found
+    folder = resources.files(__package__)
+    return {
+        name: load(name, folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in names_in("providers", ".yaml")
+    }

@@ -153,6 +153,8 @@ def object_schema(
 
 def _property(tp: Any, f: dataclasses.Field[Any], references: bool) -> dict[str, Any]:
     limits = dict(f.metadata.get("limits", {}))
+    if "enum" in limits:
+        limits["enum"] = [*limits["enum"], *([None] if without_none(tp)[1] else [])]
     about = {"description": f.metadata.get("doc", "")}
     if references:
         published = {k: v for k, v in limits.items() if k not in {"min", "max", "hint"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -17,7 +17,9 @@ def reference(cls: Any, prefix: str = "") -> Iterator[str]:
     for f in dataclasses.fields(cls):
         tp, _ = without_none(hints(cls)[f.name])
         name = prefix + written(f.name)
-        yield f"| `{name}` | {_type(tp)} | {_default(f)} | {f.metadata.get('doc', '')} |"
+        words = f.metadata.get("limits", {}).get("enum")
+        kind = _words(words) if words else _type(tp)
+        yield f"| `{name}` | {kind} | {_default(f)} | {f.metadata.get('doc', '')} |"
         inner, suffix = _inside(tp)
         if inner is not None:
             yield from reference(inner, f"{name}{suffix}.")
@@ -43,12 +45,15 @@ def _type(tp: Any) -> str:
     if origin is dict:
         return f"mapping of {_type(args[1])}"
     if origin is typing.Literal or (isinstance(tp, type) and issubclass(tp, Enum)):
-        values = args or [member.value for member in tp]
-        return " \\| ".join(f"`{v}`" for v in values)
+        return _words(args or [member.value for member in tp])
     if origin is not None:
         return " or ".join(_type(a) for a in args)
     names = {str: "text", int: "whole number", bool: "true/false", Secret: "secret", Any: "any"}
     return names.get(tp, "number")
+
+
+def _words(values: Iterable[Any]) -> str:
+    return " \\| ".join(f"`{value}`" for value in values)
 
 
 def _default(f: dataclasses.Field[Any]) -> str:

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from exporter.log import event
 from exporter.probers import Answer, Request, Transport
-from exporter.statuspages.adapters import State, path_of, read
 from exporter.statuspages.declarations import StatusPage
+from exporter.statuspages.reading import path_of, read
+from exporter.statuspages.states import State
 
 _log = logging.getLogger(__name__)
 INTERVAL = 300.0

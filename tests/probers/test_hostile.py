@@ -15,7 +15,7 @@ import pytest
 from exporter.checks import Assertion
 from exporter.model import Outcome, Reason
 from exporter.probers import Expectations
-from exporter.probers.http import HttpProber
+from exporter.probers.kinds.http import HttpProber
 from exporter.secret import Secret
 from tests.conftest import Authority
 from tests.fakes import KEY, make_endpoint

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.model import Certificate, Outcome, Reason
 from exporter.probers import Answer, Expectations, Request
-from exporter.probers.http import HttpProber
+from exporter.probers.kinds.http import HttpProber
 from exporter.secret import Secret
 from tests.conftest import Authority
 from tests.fakes import KEY, FakeClock, beside_sleeps, make_endpoint

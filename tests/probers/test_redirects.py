@@ -10,7 +10,7 @@ from exporter.checks import TlsSettings
 from exporter.model import Reason
 from exporter.multitarget import Check, MultiTargetProber
 from exporter.probers import Answer, Endpoint, Request
-from exporter.probers.http import HttpProber
+from exporter.probers.kinds.http import HttpProber
 from exporter.probers.redirects import origin, redirect_target
 from exporter.secret import Secret
 from tests.fakes import KEY, FakeClock, make_endpoint

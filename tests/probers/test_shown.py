@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.checks import TlsSettings
-from exporter.probers.shown import curl_line
+from exporter.probers import command_line
 from exporter.secret import Secret
 from tests.fakes import KEY, make_endpoint
 
@@ -46,7 +46,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
 def test_an_endpoint_is_shown_as_the_command_a_person_would_type(
     changes: dict[str, Any], line: str
 ) -> None:
-    assert curl_line(make_endpoint(URL, **changes)) == line
+    assert command_line(make_endpoint(URL, **changes)) == line
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def line_with(key: str, prefix: str) -> str:
         proxy=f"http://user:{key}@proxy.example:3128",
         tls=TlsSettings(ca_file="/ca.pem", cert_file="/c.pem", key_file="/k.pem"),
     )
-    return curl_line(endpoint)
+    return command_line(endpoint)
 
 
 @given(key=st.text(LETTERS, min_size=12, max_size=80), prefix=st.sampled_from(PREFIXES))

@@ -18,8 +18,8 @@ from exporter.config import Declared, Target, make_target
 from exporter.matching import json_of, path_mistake, pattern_mistake
 from exporter.model import Reason
 from exporter.probers import Answer, Endpoint
-from exporter.probers.http import HttpProber
 from exporter.probers.judging import judge
+from exporter.probers.kinds.http import HttpProber
 from exporter.providers import Preset, presets
 from exporter.secret import expand
 from tests.fakes import KEY

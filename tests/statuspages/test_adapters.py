@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from exporter.statuspages import Adapter
+from exporter.statuspages import ADAPTERS
 from exporter.statuspages.adapters import State, path_of, read
 
-ADAPTERS = get_args(Adapter)
 UP, DEGRADED, PARTIAL, MAJOR, MAINTENANCE, UNKNOWN = (
     State.OPERATIONAL,
     State.DEGRADED,

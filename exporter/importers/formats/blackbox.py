@@ -40,17 +40,19 @@ _NONE = {
     "fail_if_body_json_matches_cel": "write health_check.assertions with json",
     "fail_if_body_json_not_matches_cel": "write health_check.assertions with json",
 }
+NAME, MARK = "blackbox", "modules (blackbox_exporter)"
+TAKES_TARGETS, EXPANDS = True, False
 _DEFAULTS = {"ip_protocol_fallback": True, "enable_http2": True}
 _NEEDED = frozenset({"body_file", "oauth2"})
 _RULES: Mapping[str, Any] = object_schema(HttpSettings)
 
 
-def is_blackbox(data: dict[str, object]) -> bool:
+def recognised(data: dict[str, object]) -> bool:
     """Return whether *data* looks like blackbox_exporter's configuration."""
     return isinstance(data.get("modules"), dict)
 
 
-def import_blackbox(ledger: Ledger, targets: Ledger | None) -> None:
+def take(ledger: Ledger, targets: Ledger | None) -> None:
     """Add a service for each target of *targets* that the modules of *ledger* probe.
 
     Raises:

@@ -16,6 +16,8 @@ from exporter.importers.request import Maker
 from exporter.importers.statuses import LISTED
 from exporter.settings import FieldPath
 
+NAME, MARK = "gatus", "endpoints (Gatus)"
+TAKES_TARGETS, EXPANDS = False, True
 _OTHERS = "only http and https are probed here; keep blackbox_exporter (tcp, icmp, dns) beside"
 _SECTIONS = {
     "external-endpoints": "results cannot be pushed here; let the sender write a metric",
@@ -48,12 +50,12 @@ _CLIENT = {
 _NEEDED = frozenset({"oauth2", "identity-aware-proxy", "kerberos", "tunnel"})
 
 
-def is_gatus(data: dict[str, object]) -> bool:
+def recognised(data: dict[str, object]) -> bool:
     """Return whether *data* looks like Gatus' configuration."""
     return bool({"endpoints", "external-endpoints", "suites"} & data.keys())
 
 
-def import_gatus(ledger: Ledger) -> None:
+def take(ledger: Ledger, targets: Ledger | None) -> None:
     """Add the endpoints of a Gatus configuration to the report."""
     top = Fields(ledger, (), ledger.data)
     top.skip(*_SILENT)

@@ -47,6 +47,8 @@ _LOGINS = {
     "oauth2-cc": "an OAuth2 token cannot be fetched here; give a token as api_key",
 }
 _BACKWARDS = "no equivalent: a service that is good while it fails; not taken"
+NAME, MARK = "uptime-kuma", "monitorList (Uptime Kuma)"
+TAKES_TARGETS, EXPANDS = False, False
 # fields of other kinds of monitor, and what only matters inside Uptime Kuma
 _SILENT = re.compile(
     r"^(id|weight|user_id|hostname|port|packetSize|forceInactive|childrenIDs|maintenance|screenshot"
@@ -59,12 +61,12 @@ _SILENT = re.compile(
 )
 
 
-def is_kuma(data: dict[str, object]) -> bool:
+def recognised(data: dict[str, object]) -> bool:
     """Return whether *data* looks like a backup of Uptime Kuma."""
     return "monitorList" in data
 
 
-def import_kuma(ledger: Ledger) -> None:
+def take(ledger: Ledger, targets: Ledger | None) -> None:
     """Add the monitors of a backup to the report."""
     top = Fields(ledger, (), ledger.data)
     top.skip("version")

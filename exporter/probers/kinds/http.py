@@ -15,9 +15,10 @@ from exporter.clock import Clock
 from exporter.matching import NO_JSON, json_of
 from exporter.model import Certificate, Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
+from exporter.probers.echoes import holds_secret
 from exporter.probers.judging import judge
+from exporter.probers.kinds._curl_line import curl_line as command
 from exporter.probers.redirects import Trail, joined, origin, own_headers, redirect_target
-from exporter.probers.shown import holds_secret
 from exporter.readings import NOTHING
 
 
@@ -123,3 +124,11 @@ def _read(
     if read.request_id and holds_secret(endpoint, read.request_id):
         found["request_id"] = ""
     return found
+
+
+def make(transport: Transport, clock: Clock) -> HttpProber:
+    """Return the prober of this kind."""
+    return HttpProber(transport, clock)
+
+
+__all__ = ["HttpProber", "command", "make", "with_query"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 
 from exporter.probers import Endpoint
@@ -35,21 +34,3 @@ def curl_line(endpoint: Endpoint) -> str:
         words.append("--insecure")
     query = "&".join(f"{name}={secret.masked()}" for name, secret in endpoint.query)
     return shlex.join([*words, endpoint.shown + (f"?{query}" if query else "")])
-
-
-def holds_secret(endpoint: Endpoint, text: str) -> bool:
-    """Return whether *text* holds eight characters of a secret of *endpoint*, as if echoed."""
-    secrets = (secret.reveal() for _, secret in (*endpoint.credentials, *endpoint.query))
-    words = [word for secret in secrets for word in _plain(secret).split()]
-    return any(word[i : i + 8] in text for word in words for i in range(max(0, len(word) - 7)))
-
-
-def _plain(secret: str) -> str:
-    """Return *secret* with what a basic pair says in the clear added."""
-    scheme, _, token = secret.partition(" ")
-    if scheme.lower() != "basic":
-        return secret
-    try:
-        return f"{token} {base64.b64decode(token).decode(errors='replace').replace(':', ' ')}"
-    except ValueError:
-        return secret
