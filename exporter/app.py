@@ -35,7 +35,7 @@ from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.multitarget import Modules, MultiTargetProber
-from exporter.page import PAGE, Live, Sources
+from exporter.page import LIVE, Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
@@ -336,7 +336,7 @@ class App:
         application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries
         prober = MultiTargetProber(self.transport, self.clock)
         application[PROBING] = Probing(self.modules, prober, USER_AGENT)
-        application[PAGE], application[READINESS] = self.live, self.readiness
+        application[LIVE], application[READINESS] = self.live, self.readiness
         application[ADMIN_TOKEN] = self.options.admin_token
         application[RECEIVER_TOKEN] = self.options.receiver_token
         if self.options.web_config is not None:

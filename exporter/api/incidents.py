@@ -16,7 +16,7 @@ from exporter.incidents import SEVERITIES, Incident, IncidentStatus, Query
 from exporter.registry import UnknownServiceError
 
 FILTERS = ("severity", "status", "service", "environment")
-PAGE = 100
+PAGE_SIZE = 100
 _LONGEST_NAME, _LONGEST_NOTE = 128, 4096
 _LARGEST_MESSAGE = 16 * 1024 * 1024
 """Of Alertmanager; a group of some thousand alerts is larger than other bodies may be."""
@@ -28,7 +28,7 @@ async def listing(request: web.Request) -> web.Response:
     for name, words in _WORDS.items():
         if request.query.get(name, words[0]) not in words:
             return problem(400, f"{name} must be one of {', '.join(words)}")
-    limit = page_size(request, PAGE)
+    limit = page_size(request, PAGE_SIZE)
     query = Query(
         **{name: request.query.get(name, "") for name in FILTERS},
         limit=limit + 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
-from exporter.incidents import SEVERITIES, IncidentStatus, Kind
+from exporter.incidents import SEVERITIES, EntryKind, IncidentStatus
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
 
@@ -110,7 +110,7 @@ _INCIDENT: dict[str, Schema] = {
     "resolved_at": nullable(NUMBER),
     "reopened": COUNT,
     "timeline": listing(
-        record(at=NUMBER, kind={"enum": [str(kind) for kind in Kind]}, by=TEXT, note=TEXT)
+        record(at=NUMBER, kind={"enum": [str(kind) for kind in EntryKind]}, by=TEXT, note=TEXT)
     ),
 }
 

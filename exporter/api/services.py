@@ -18,14 +18,14 @@ from exporter.probers import command_line
 from exporter.secret import Secret
 
 FILTERS = ("environment", "provider", "type", "status")
-PAGE = 500
+PAGE_SIZE = 500
 
 
 async def listing(request: web.Request) -> web.Response:
     """Return the services that fit the filters, by id, a page at a time."""
     wanted = {name: request.query[name] for name in FILTERS if name in request.query}
     after = request.query.get("cursor", "")
-    limit = page_size(request, PAGE)
+    limit = page_size(request, PAGE_SIZE)
     rows = []
     registry = request.app[REGISTRY]
     async for target in in_slices(sorted(registry, key=lambda target: target.id), 64):

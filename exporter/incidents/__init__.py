@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from exporter.incidents.alerts import MessageError, from_api, from_webhook
 from exporter.incidents.escalation import Escalations
-from exporter.incidents.fold import Change
+from exporter.incidents.fold import IncidentChange
 from exporter.incidents.log import IncidentLog, IncidentStorage
 from exporter.incidents.model import (
     SEVERITIES,
     Counts,
     Entry,
+    EntryKind,
     Incident,
     IncidentError,
     IncidentStatus,
-    Kind,
     Query,
     Stats,
     UnknownIncidentError,
@@ -23,16 +23,16 @@ from exporter.incidents.reconcile import Reconciliation
 
 __all__ = [
     "SEVERITIES",
-    "Change",
     "Counts",
     "Entry",
+    "EntryKind",
     "Escalations",
     "Incident",
+    "IncidentChange",
     "IncidentError",
     "IncidentLog",
     "IncidentStatus",
     "IncidentStorage",
-    "Kind",
     "MessageError",
     "Peers",
     "Query",

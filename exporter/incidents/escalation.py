@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from exporter.clock import Clock
-from exporter.incidents.fold import Change
+from exporter.incidents.fold import IncidentChange
 from exporter.incidents.log import IncidentLog, IncidentStorage
-from exporter.incidents.model import Incident, IncidentStatus, Kind
+from exporter.incidents.model import EntryKind, Incident, IncidentStatus
 
 _log = logging.getLogger(__name__)
 Condition = Callable[[Incident], bool | Awaitable[bool]]
@@ -75,7 +75,7 @@ class Escalations:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _changed(self, changes: Sequence[Change]) -> None:
+    def _changed(self, changes: Sequence[IncidentChange]) -> None:
         for change in changes:
             if change.entries:
                 self._consider(change.incident)
@@ -127,7 +127,7 @@ class Escalations:
 
     async def _done(self, rule: _Rule, id_: str, note: str) -> None:
         await asyncio.to_thread(self._storage.action_done, id_, rule.name)
-        await self._incidents.tell(id_, Kind.ACTION, rule.name, note)
+        await self._incidents.tell(id_, EntryKind.ACTION, rule.name, note)
 
 
 async def _holds(condition: Condition, incident: Incident) -> bool:

@@ -20,8 +20,8 @@ from exporter.incidents.model import (
     Alert,
     AlertState,
     Entry,
+    EntryKind,
     Incident,
-    Kind,
     Source,
 )
 
@@ -30,7 +30,7 @@ GRACE = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class IncidentChange:
     """An incident as it is now and what happened to it."""
 
     incident: Incident
@@ -45,7 +45,7 @@ def fold(
     now: float,
     id_: str,
     grace: float = GRACE,
-) -> Change | None:
+) -> IncidentChange | None:
     """Return what *alert* changes, None if nothing.
 
     *known* are the incidents of the alert's key, the newest first; a new one gets *id_*. *now* is
@@ -73,7 +73,7 @@ class _Said:
 
 def _firing(
     known: Sequence[Incident], alert: Alert, said: _Said, id_: str, grace: float
-) -> Change | None:
+) -> IncidentChange | None:
     if not known:
         return _opened(alert, said.source, id_)
     current = known[0]
@@ -105,7 +105,7 @@ def _over(incident: Incident, alert: Alert) -> bool:
     return state is not None and alert.starts_at <= (state.ended_at or 0.0)
 
 
-def _opened(alert: Alert, source: Source, id_: str) -> Change:
+def _opened(alert: Alert, source: Source, id_: str) -> IncidentChange:
     labels, severity = alert.labels, severity_of(alert.labels)
     incident = Incident(
         id=id_,
@@ -127,8 +127,8 @@ def _opened(alert: Alert, source: Source, id_: str) -> Change:
         alerts=(_state(alert),),
     )
     incident = _told(incident, alert)
-    entry = Entry(at=alert.starts_at, kind=Kind.OPENED, by=source, note=severity)
-    return Change(incident=incident, entries=(entry,))
+    entry = Entry(at=alert.starts_at, kind=EntryKind.OPENED, by=source, note=severity)
+    return IncidentChange(incident=incident, entries=(entry,))
 
 
 def _told(incident: Incident, alert: Alert) -> Incident:
@@ -154,7 +154,7 @@ def _state(alert: Alert) -> AlertState:
     )
 
 
-def _seen(incident: Incident, alert: Alert, said: _Said) -> Change | None:
+def _seen(incident: Incident, alert: Alert, said: _Said) -> IncidentChange | None:
     """Fold *alert* into an incident that is not resolved."""
     state = _find(incident, alert)
     if state is None:
@@ -165,17 +165,17 @@ def _seen(incident: Incident, alert: Alert, said: _Said) -> Change | None:
     starts = max(state.starts_at, alert.starts_at)
     state = replace(state, firing=True, starts_at=starts, missed_since=None)
     after = _polled(_with(incident, state), alert)
-    return None if after == incident else Change(incident=after)
+    return None if after == incident else IncidentChange(incident=after)
 
 
-def _joined(incident: Incident, alert: Alert, source: Source) -> Change:
+def _joined(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
     """Add an alert to an incident: a higher severity, or an escalation level."""
     change = _widened(incident, alert, source)
     after = _with(change.incident, _state(alert))
-    return Change(incident=_polled(after, alert), entries=change.entries)
+    return IncidentChange(incident=_polled(after, alert), entries=change.entries)
 
 
-def _widened(incident: Incident, alert: Alert, source: Source) -> Change:
+def _widened(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
     """Return *incident* with what *alert* tells of its beginning and its severity."""
     severity = severity_of(alert.labels)
     after = replace(
@@ -186,14 +186,14 @@ def _widened(incident: Incident, alert: Alert, source: Source) -> Change:
     )
     level = alert.labels.get("escalation")
     if level and _find(incident, alert) is None:
-        kind, note = Kind.ESCALATED, f"level {level}"
+        kind, note = EntryKind.ESCALATED, f"level {level}"
     elif after.severity != incident.severity:
         after = _told(after, alert)
-        kind, note = Kind.RAISED, severity
+        kind, note = EntryKind.RAISED, severity
     else:
-        return Change(incident=after)
+        return IncidentChange(incident=after)
     entry = Entry(at=alert.starts_at, kind=kind, by=source, note=note)
-    return Change(incident=after, entries=(entry,))
+    return IncidentChange(incident=after, entries=(entry,))
 
 
 def _polled(incident: Incident, alert: Alert) -> Incident:
@@ -211,11 +211,11 @@ def suppression(before: str, after: Incident, source: Source, at: float) -> tupl
     """Return the entry for a change in what is kept from people, once all was folded."""
     if before == after.suppressed or after.resolved_at is not None:
         return ()
-    kind = Kind.SUPPRESSED if after.suppressed else Kind.UNSUPPRESSED
+    kind = EntryKind.SUPPRESSED if after.suppressed else EntryKind.UNSUPPRESSED
     return (Entry(at=at, kind=kind, by=source, note=after.suppressed),)
 
 
-def _reopened(incident: Incident, alert: Alert, source: Source) -> Change:
+def _reopened(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
     change = _widened(incident, alert, source)
     state = _find(incident, alert) or _state(alert)
     state = replace(
@@ -233,9 +233,9 @@ def _reopened(incident: Incident, alert: Alert, source: Source) -> Change:
         reopened=incident.reopened + 1,
     )
     at = max(alert.starts_at, incident.resolved_at or 0.0)
-    entry = Entry(at=at, kind=Kind.REOPENED, by=source)
+    entry = Entry(at=at, kind=EntryKind.REOPENED, by=source)
     # Whose fault it is may be another's this time.
-    return Change(incident=_told(after, alert), entries=(entry, *change.entries))
+    return IncidentChange(incident=_told(after, alert), entries=(entry, *change.entries))
 
 
 # -- ended -----------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def _reopened(incident: Incident, alert: Alert, source: Source) -> Change:
 
 def _ended(
     known: Sequence[Incident], alert: Alert, source: Source, id_: str, grace: float
-) -> Change | None:
+) -> IncidentChange | None:
     assert alert.ends_at is not None
     found = next((one for one in known if _overlaps(one, alert, grace)), None)
     if found is None:
@@ -262,7 +262,7 @@ def _ended(
     change = _closing(after, source)
     if change.incident == found:
         return None
-    return Change(incident=change.incident, entries=(*begun.entries, *change.entries))
+    return IncidentChange(incident=change.incident, entries=(*begun.entries, *change.entries))
 
 
 def _end_of(state: AlertState | None, alert: Alert) -> AlertState:
@@ -289,27 +289,31 @@ def _overlaps(incident: Incident, alert: Alert, grace: float) -> bool:
     return incident.resolved_at is None or alert.starts_at <= incident.resolved_at + grace
 
 
-def _closed(alert: Alert, source: Source, id_: str) -> Change:
+def _closed(alert: Alert, source: Source, id_: str) -> IncidentChange:
     """Write an incident whose beginning nobody told us."""
     assert alert.ends_at is not None
     opened = _opened(alert, source, id_)
     incident = replace(opened.incident, resolved_at=alert.ends_at, resolved_by=source)
-    entry = Entry(at=alert.ends_at, kind=Kind.RESOLVED, by=source)
-    return Change(incident=incident, entries=(*opened.entries, entry))
+    entry = Entry(at=alert.ends_at, kind=EntryKind.RESOLVED, by=source)
+    return IncidentChange(incident=incident, entries=(*opened.entries, entry))
 
 
-def _closing(incident: Incident, source: Source) -> Change:
+def _closing(incident: Incident, source: Source) -> IncidentChange:
     """Resolve *incident* if none of its alerts fires any more."""
     if any(state.firing for state in incident.alerts):
-        return Change(incident=incident)
+        return IncidentChange(incident=incident)
     end = max(state.ended_at or 0.0 for state in incident.alerts)
     if incident.resolved_at is not None:
-        return Change(incident=replace(incident, resolved_at=max(end, incident.resolved_at)))
+        return IncidentChange(
+            incident=replace(incident, resolved_at=max(end, incident.resolved_at))
+        )
     after = replace(incident, resolved_at=end, resolved_by=source)
-    return Change(incident=after, entries=(Entry(at=end, kind=Kind.RESOLVED, by=source),))
+    return IncidentChange(
+        incident=after, entries=(Entry(at=end, kind=EntryKind.RESOLVED, by=source),)
+    )
 
 
-def missing(incident: Incident, listed: Collection[str], now: float) -> Change | None:
+def missing(incident: Incident, listed: Collection[str], now: float) -> IncidentChange | None:
     """Return what a complete poll at *now* changes that lists only the alerts *listed*."""
     if incident.manual or incident.resolved_at is not None:
         return None
@@ -331,17 +335,17 @@ def _missed(state: AlertState, listed: Collection[str], now: float) -> AlertStat
 # -- by people -------------------------------------------------------------------------------
 
 
-def acknowledged(incident: Incident, by: str, note: str, now: float) -> Change | None:
+def acknowledged(incident: Incident, by: str, note: str, now: float) -> IncidentChange | None:
     """Return *incident* taken by *by*; the first to take it stays."""
     if incident.acknowledged_at is not None:
         return noted(incident, by, note, now) if note else None
     # Clocks differ: nobody takes it before it began.
     after = replace(incident, acknowledged_at=max(now, incident.started_at), acknowledged_by=by)
-    entry = Entry(at=now, kind=Kind.ACKNOWLEDGED, by=by, note=note)
-    return Change(incident=after, entries=(entry,))
+    entry = Entry(at=now, kind=EntryKind.ACKNOWLEDGED, by=by, note=note)
+    return IncidentChange(incident=after, entries=(entry,))
 
 
-def resolved(incident: Incident, by: str, note: str, now: float) -> Change | None:
+def resolved(incident: Incident, by: str, note: str, now: float) -> IncidentChange | None:
     """Return *incident* ended by a person; None if it has ended already."""
     if incident.resolved_at is not None:
         return noted(incident, by, note, now) if note else None
@@ -356,12 +360,16 @@ def resolved(incident: Incident, by: str, note: str, now: float) -> Change | Non
         by_person=True,
         alerts=states,
     )
-    return Change(incident=after, entries=(Entry(at=now, kind=Kind.RESOLVED, by=by, note=note),))
+    return IncidentChange(
+        incident=after, entries=(Entry(at=now, kind=EntryKind.RESOLVED, by=by, note=note),)
+    )
 
 
-def noted(incident: Incident, by: str, note: str, now: float) -> Change:
+def noted(incident: Incident, by: str, note: str, now: float) -> IncidentChange:
     """Return *incident* with a note."""
-    return Change(incident=incident, entries=(Entry(at=now, kind=Kind.NOTE, by=by, note=note),))
+    return IncidentChange(
+        incident=incident, entries=(Entry(at=now, kind=EntryKind.NOTE, by=by, note=note),)
+    )
 
 
 # -- pieces ----------------------------------------------------------------------------------

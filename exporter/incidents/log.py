@@ -17,15 +17,15 @@ from typing import Any, Protocol
 from exporter.clock import Clock
 from exporter.incidents import fold
 from exporter.incidents.alerts import MANUAL, WATCHDOG, from_webhook, key_of, made
-from exporter.incidents.fold import Change
+from exporter.incidents.fold import IncidentChange
 from exporter.incidents.model import (
     Alert,
     Counts,
     Entry,
+    EntryKind,
     Incident,
     IncidentError,
     IncidentStatus,
-    Kind,
     Query,
     Source,
     Stats,
@@ -35,7 +35,7 @@ from exporter.log import event
 _log = logging.getLogger(__name__)
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
 _NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
-Listener = Callable[[Sequence[Change]], None]
+IncidentFollower = Callable[[Sequence[IncidentChange]], None]
 
 
 class IncidentStorage(Protocol):
@@ -97,15 +97,15 @@ class IncidentLog:
         self._storage, self._clock, self._grace = storage, clock, grace
         self._show, self._notifies = show, notifies
         self._lock = asyncio.Lock()
-        self._listeners: list[Listener] = []
+        self._followers: list[IncidentFollower] = []
         self.counts = Counts()
         """What metrics tell, as of the last change or `refresh`."""
         self.watchdog_at: float | None = storage.last_contact(WATCHDOG)
         """When Alertmanager last said that the whole chain is alive."""
 
-    def subscribe(self, listener: Listener) -> None:
-        """Have *listener* called after every change, on the loop."""
-        self._listeners.append(listener)
+    def subscribe(self, follower: IncidentFollower) -> None:
+        """Have *follower* called after every change, on the loop."""
+        self._followers.append(follower)
 
     # -- what Alertmanager says --------------------------------------------------------------
 
@@ -125,10 +125,10 @@ class IncidentLog:
 
     async def fold(
         self, alerts: Sequence[Alert], source: Source, now: float, *, complete: bool = False
-    ) -> list[Change]:
+    ) -> list[IncidentChange]:
         """Fold *alerts*, all or none; with *complete* what they do not list is missing."""
 
-        def write() -> list[Change]:
+        def write() -> list[IncidentChange]:
             before: dict[str, str] = {}
             found = (self._one(alert, source, now, before) for alert in alerts)
             changes = [change for change in found if change is not None]
@@ -140,7 +140,7 @@ class IncidentLog:
 
     def _one(
         self, alert: Alert, source: Source, now: float, before: dict[str, str]
-    ) -> Change | None:
+    ) -> IncidentChange | None:
         """Fold one alert; note in *before* how its incident was suppressed."""
         known = self._storage.by_key(key_of(alert.labels))
         change = fold.fold(known, alert, source, now=now, id_=_new_id(), grace=self._grace)
@@ -151,16 +151,18 @@ class IncidentLog:
         return self._put(change)
 
     def _suppressions(
-        self, before: dict[str, str], changes: Sequence[Change], source: Source, now: float
-    ) -> list[Change]:
+        self, before: dict[str, str], changes: Sequence[IncidentChange], source: Source, now: float
+    ) -> list[IncidentChange]:
         latest = {change.incident.id: change.incident for change in changes}
         return [
-            self._put(Change(incident=latest[id_], entries=entries))
+            self._put(IncidentChange(incident=latest[id_], entries=entries))
             for id_, former in before.items()
             if (entries := fold.suppression(former, latest[id_], source, now))
         ]
 
-    def _gone(self, listed: Collection[str], now: float, before: dict[str, str]) -> list[Change]:
+    def _gone(
+        self, listed: Collection[str], now: float, before: dict[str, str]
+    ) -> list[IncidentChange]:
         changes = []
         for one in self._storage.unresolved():
             if (change := fold.missing(one, listed, now)) is not None:
@@ -198,13 +200,13 @@ class IncidentLog:
         labels = {name: value for name, value in given.items() if value}
         alert = made(labels, {"summary": summary, "description": description}, now)
 
-        def write() -> list[Change]:
+        def write() -> list[IncidentChange]:
             change = fold.fold([], alert, Source.WEBHOOK, now=now, id_=id_)
             assert change is not None
-            entries = [Entry(at=now, kind=Kind.OPENED, by=by, note=severity)]
+            entries = [Entry(at=now, kind=EntryKind.OPENED, by=by, note=severity)]
             if not self._notifies:
-                entries.append(Entry(at=now, kind=Kind.NOTE, note=_NOBODY))
-            return [self._put(Change(incident=change.incident, entries=tuple(entries)))]
+                entries.append(Entry(at=now, kind=EntryKind.NOTE, note=_NOBODY))
+            return [self._put(IncidentChange(incident=change.incident, entries=tuple(entries)))]
 
         return (await self._write(write))[0].incident
 
@@ -216,7 +218,7 @@ class IncidentLog:
             IncidentError: it is resolved.
         """
 
-        def check(incident: Incident) -> Change | None:
+        def check(incident: Incident) -> IncidentChange | None:
             if incident.status is IncidentStatus.RESOLVED:
                 raise IncidentError("a resolved incident cannot be acknowledged")
             return fold.acknowledged(incident, by, note, self._clock.now())
@@ -243,10 +245,12 @@ class IncidentLog:
             id_, lambda incident: fold.noted(incident, by, note, self._clock.now())
         )
 
-    async def tell(self, id_: str, kind: Kind, by: str, note: str) -> None:
+    async def tell(self, id_: str, kind: EntryKind, by: str, note: str) -> None:
         """Add an entry that is no word of a person."""
         entry = Entry(at=self._clock.now(), kind=kind, by=by, note=note)
-        await self._change(id_, lambda incident: Change(incident=incident, entries=(entry,)))
+        await self._change(
+            id_, lambda incident: IncidentChange(incident=incident, entries=(entry,))
+        )
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -286,20 +290,20 @@ class IncidentLog:
         self.counts = found.after(self.counts)
         self._show(self.counts)
 
-    async def _change(self, id_: str, act: Callable[[Incident], Change | None]) -> Incident:
-        def write() -> list[Change]:
+    async def _change(self, id_: str, act: Callable[[Incident], IncidentChange | None]) -> Incident:
+        def write() -> list[IncidentChange]:
             change = act(self._storage.get(id_))
             return [] if change is None else [self._put(change)]
 
         await self._write(write)
         return await self.get(id_)
 
-    def _put(self, change: Change) -> Change:
+    def _put(self, change: IncidentChange) -> IncidentChange:
         self._storage.put(change.incident, change.entries)
         return change
 
-    async def _write(self, write: Callable[[], list[Change]]) -> list[Change]:
-        def atomically() -> list[Change]:
+    async def _write(self, write: Callable[[], list[IncidentChange]]) -> list[IncidentChange]:
+        def atomically() -> list[IncidentChange]:
             with self._storage.atomic():
                 return write()
 
@@ -310,12 +314,12 @@ class IncidentLog:
                     await asyncio.to_thread(self._count)
         for change in changes:
             _announce(change)
-        for listener in self._listeners if changes else ():
-            listener(changes)
+        for follower in self._followers if changes else ():
+            follower(changes)
         return changes
 
 
-def _announce(change: Change) -> None:
+def _announce(change: IncidentChange) -> None:
     incident = change.incident
     for entry in change.entries:
         event(

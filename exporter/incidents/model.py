@@ -34,7 +34,7 @@ class Source(StrEnum):
     PROMETHEUS = "prometheus"
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry of a timeline tells."""
 
     OPENED = "opened"
@@ -87,7 +87,7 @@ class Entry:
     """One line of a timeline."""
 
     at: float
-    kind: Kind
+    kind: EntryKind
     by: str = ""
     note: str = ""
 

@@ -16,7 +16,7 @@ from typing import Any
 from exporter.clock import Clock
 from exporter.incidents.alerts import MANUAL, made
 from exporter.incidents.log import IncidentLog, IncidentStorage
-from exporter.incidents.model import Alert, Incident, Kind, Source
+from exporter.incidents.model import Alert, EntryKind, Incident, Source
 from exporter.incidents.peers import Peers
 from exporter.log import event
 
@@ -115,8 +115,8 @@ class Reconciliation:
         lasting = [one for one in manual if one.resolved_at is None]
         taken = await self._peers.report([_as_alert(one) for one in lasting], now + VALID_SECONDS)
         for one in lasting if taken else ():
-            if not any(entry.kind is Kind.NOTIFIED for entry in one.timeline):
-                await self._incidents.tell(one.id, Kind.NOTIFIED, "", "Alertmanager has it")
+            if not any(entry.kind is EntryKind.NOTIFIED for entry in one.timeline):
+                await self._incidents.tell(one.id, EntryKind.NOTIFIED, "", "Alertmanager has it")
 
     async def backfill(self) -> bool:
         """Write down what came and went while nobody listened, from Prometheus' own series.

@@ -20,7 +20,7 @@ from exporter.registry import Registry, RegistryChange
 from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
 from exporter.statuspages import State
 
-SLICE = 0.001
+SLICE_SECONDS = 0.001
 """Seconds of work at a time; then everything else has its turn."""
 SHARE = 0.05
 """The part of the loop's time that looking may take."""
@@ -76,7 +76,7 @@ class LoopShare:
 
     async def give_way(self) -> None:
         """Let others run if a slice is over."""
-        if self._clock.tick() - self._begun >= SLICE:
+        if self._clock.tick() - self._begun >= SLICE_SECONDS:
             self.rest()
             await asyncio.sleep(0)
             self.resume()

@@ -13,7 +13,7 @@ from exporter.page.templates import whole
 from exporter.page.views import HomePage, NothingHereError, PageView, view_of
 from exporter.page.wording import clock
 
-PAGE: web.AppKey[Live] = web.AppKey("PAGE", Live)
+LIVE: web.AppKey[Live] = web.AppKey("LIVE", Live)
 _SMALL = 4096
 """Bytes that are compressed on the loop; more are compressed in a thread."""
 _FOREVER = "public, max-age=31536000, immutable"
@@ -115,7 +115,7 @@ async def asset(request: web.Request) -> web.Response:
 
 def _live(request: web.Request) -> Live:
     """Return the page's own object; 404 if the page is off."""
-    live = request.app[PAGE]
+    live = request.app[LIVE]
     if not live.sources.enabled():
         raise web.HTTPNotFound(reason="the page is off: monitoring.dashboard_enabled is false")
     return live

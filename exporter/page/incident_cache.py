@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
-from exporter.incidents import Change, Incident, IncidentLog, Query, Stats
+from exporter.incidents import Incident, IncidentChange, IncidentLog, Query, Stats
 
 _KEPT = 200
 _NEWEST = 5
@@ -34,7 +34,7 @@ class IncidentCache:
         )
         log.subscribe(self._changed)
 
-    def _changed(self, changes: Sequence[Change]) -> None:
+    def _changed(self, changes: Sequence[IncidentChange]) -> None:
         self._changes += 1
         self._known.clear()
 

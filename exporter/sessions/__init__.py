@@ -5,7 +5,7 @@ headers go to the service's own origin and are added on the wire only: no answer
 holds them. aiohttp's exceptions quote URLs and headers, so a call raises `RequestFailed` instead.
 """
 
-from exporter.sessions.session import Answering, Observe, ServiceSession, Sessions, Turns
+from exporter.sessions.session import Answering, Observe, RateLimiter, ServiceSession, Sessions
 from exporter.sessions.wire import RequestFailed
 
-__all__ = ["Answering", "Observe", "RequestFailed", "ServiceSession", "Sessions", "Turns"]
+__all__ = ["Answering", "Observe", "RateLimiter", "RequestFailed", "ServiceSession", "Sessions"]

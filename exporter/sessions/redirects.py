@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from exporter.probers.redirects import FOLLOWED
-from exporter.sessions.wire import Broken, Response
+from exporter.sessions.wire import Broken, SilentResponse
 
 MAX_REDIRECTS = 10
 _HARMLESS = frozenset(
@@ -49,7 +49,7 @@ class Hop:
     options: dict[str, Any]
 
 
-def following(hop: Hop, answer: Response) -> Hop | Broken | None:
+def following(hop: Hop, answer: SilentResponse) -> Hop | Broken | None:
     """Return the request that a redirect asks for; None if *answer* is none."""
     location = answer.headers.get("Location", "")
     if answer.status not in FOLLOWED or not location:

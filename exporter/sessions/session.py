@@ -35,9 +35,9 @@ from exporter.sessions.redirects import (
 )
 from exporter.sessions.wire import (
     Broken,
-    Request,
     RequestFailed,
-    Response,
+    SilentRequest,
+    SilentResponse,
     any_socket,
     broken,
     contexts,
@@ -54,7 +54,7 @@ _OURS = frozenset({"proxy", "proxy_auth", "proxy_headers", "middlewares", "max_r
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
-class Turns:
+class RateLimiter:
     """When requests to one service may go out: first come, first served, exact in every window."""
 
     def __init__(self, limit: RateLimit, clock: Clock) -> None:
@@ -75,19 +75,19 @@ class Sessions:
 
     def __init__(self, clock: Clock, observe: Observe) -> None:
         self._clock, self._observe = clock, observe
-        self._turns: dict[str, Turns] = {}
+        self._limiters: dict[str, RateLimiter] = {}
 
     def of(self, target: Target, **more: Any) -> ServiceSession:
         """Return a new session with *target*."""
-        turns = self._turns.get(target.id)
-        if turns is None or turns.limit != target.rate_limit:
-            turns = self._turns[target.id] = Turns(target.rate_limit, self._clock)
-        return ServiceSession(target, self._clock, self._observe, turns=turns, **more)
+        limiter = self._limiters.get(target.id)
+        if limiter is None or limiter.limit != target.rate_limit:
+            limiter = self._limiters[target.id] = RateLimiter(target.rate_limit, self._clock)
+        return ServiceSession(target, self._clock, self._observe, limiter=limiter, **more)
 
     def follow(self, change: RegistryChange) -> None:
         """Forget the limits of what is removed."""
         for target in change.removed:
-            self._turns.pop(target.id, None)
+            self._limiters.pop(target.id, None)
 
 
 class Answering(Coroutine[Any, Any, aiohttp.ClientResponse]):
@@ -137,13 +137,13 @@ class ServiceSession:
         observe: Observe,
         *,
         transport: aiohttp.BaseConnector | None = None,
-        turns: Turns | None = None,
+        limiter: RateLimiter | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._target, self._clock, self._observe = target, clock, observe
         self._access = target.calls or Endpoint(url=target.base_url, shown="")
         self._transport, self._jitter = transport, jitter
-        self._turns = turns or Turns(target.rate_limit, clock)
+        self._limiter = limiter or RateLimiter(target.rate_limit, clock)
         self._http: aiohttp.ClientSession | None = None
         self._tls: tuple[ssl.SSLContext, ssl.SSLContext]
 
@@ -167,8 +167,8 @@ class ServiceSession:
             ),
             connector_owner=self._transport is None,
             cookie_jar=aiohttp.DummyCookieJar(),
-            request_class=Request,
-            response_class=Response,
+            request_class=SilentRequest,
+            response_class=SilentResponse,
         )
         return self
 
@@ -236,7 +236,7 @@ class ServiceSession:
             delay = self._delay(answer, attempt, safe=safe) if attempt <= most else None
             if delay is None:
                 break
-            if isinstance(answer, Response):
+            if isinstance(answer, SilentResponse):
                 answer.release()
             await self._clock.sleep(delay)
         if isinstance(answer, Broken):
@@ -246,7 +246,7 @@ class ServiceSession:
             answer.raise_for_status()
         return answer
 
-    def _delay(self, answer: Response | Broken, attempt: int, *, safe: bool) -> float | None:
+    def _delay(self, answer: SilentResponse | Broken, attempt: int, *, safe: bool) -> float | None:
         """Return how long to wait before attempt number *attempt* + 1, or None for none."""
         asked = None
         if isinstance(answer, Broken):
@@ -261,12 +261,12 @@ class ServiceSession:
         policy = self._target.retry_policy
         return policy.delay(attempt, asked, longest=MAX_WAIT_SECONDS, jitter=self._jitter)
 
-    def _asked(self, answer: Response) -> float | None:
+    def _asked(self, answer: SilentResponse) -> float | None:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         readings, now = self._access.readings, self._clock.now()
         return readings.read(answer.status, headers, lambda: NO_JSON, now).retry_after
 
-    async def _attempt(self, hop: Hop, *, follow: bool) -> Response | Broken:
+    async def _attempt(self, hop: Hop, *, follow: bool) -> SilentResponse | Broken:
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._send(hop)
             if not follow or isinstance(answer, Broken):
@@ -280,12 +280,12 @@ class ServiceSession:
             hop = onward
         return Broken(f"more than {MAX_REDIRECTS} redirects")
 
-    async def _send(self, hop: Hop) -> Response | Broken:
+    async def _send(self, hop: Hop) -> SilentResponse | Broken:
         """Send one request and return what came of it; only its caller's mistakes are raised."""
         if self._http is None or self._http.closed:
             raise RuntimeError("the session is not open")
         if hop.home:
-            await self._turns.take()
+            await self._limiter.take()
         public = self._access.headers
         headers = CIMultiDict(
             (n, v) for n, v in public if hop.home or n.lower() in HARMLESS_HEADERS
@@ -306,7 +306,7 @@ class ServiceSession:
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             return broken(error)
-        assert isinstance(answer, Response)
+        assert isinstance(answer, SilentResponse)
         answer.service = self._target.id
         return answer
 

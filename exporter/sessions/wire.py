@@ -44,7 +44,7 @@ class RefusedAddress(OSError):  # noqa: N818
     pass
 
 
-class Request(aiohttp.ClientRequest):
+class SilentRequest(aiohttp.ClientRequest):
     """Tells its answer, and so any exception, no more than the origin that was asked."""
 
     @property
@@ -53,7 +53,7 @@ class Request(aiohttp.ClientRequest):
         return aiohttp.RequestInfo(origin, self.method, none, origin)
 
 
-class Response(aiohttp.ClientResponse):
+class SilentResponse(aiohttp.ClientResponse):
     """An answer whose own exceptions and text quote neither URL nor headers."""
 
     service = ""

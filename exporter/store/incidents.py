@@ -16,9 +16,9 @@ from exporter.incidents.model import (
     AlertState,
     Counts,
     Entry,
+    EntryKind,
     Incident,
     IncidentStatus,
-    Kind,
     Query,
     Row,
     Stats,
@@ -202,7 +202,7 @@ def _with_timelines(db: sqlite3.Connection, incidents: list[Incident]) -> list[I
         marks = ", ".join("?" * len(part))
         asked = f"SELECT incident, at, kind, by, note FROM timeline WHERE incident IN ({marks})"  # noqa: S608
         for incident, at, kind, by, note in db.execute(f"{asked} ORDER BY at, id", part):
-            entries[incident].append(Entry(at=at, kind=Kind(kind), by=by, note=note))
+            entries[incident].append(Entry(at=at, kind=EntryKind(kind), by=by, note=note))
     return [replace(one, timeline=tuple(entries[one.id])) for one in incidents]
 
 

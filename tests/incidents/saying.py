@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.incidents import Counts, Incident, IncidentLog, Kind, Query
+from exporter.incidents import Counts, EntryKind, Incident, IncidentLog, Query
 from exporter.incidents.alerts import fingerprint, from_api
 from exporter.incidents.model import Source
 from exporter.store import Store
@@ -127,7 +127,7 @@ def told(incident: Incident) -> list[str]:
     return [f"{entry.kind} {entry.at - NOW:.0f}" for entry in incident.timeline]
 
 
-def kinds(incident: Incident) -> list[Kind]:
+def kinds(incident: Incident) -> list[EntryKind]:
     return [entry.kind for entry in incident.timeline]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.incidents import Escalations, Incident, Kind
+from exporter.incidents import EntryKind, Escalations, Incident
 from exporter.store import Store, StoreError
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Listener, alert
@@ -79,7 +79,7 @@ async def test_a_rule_runs_once_for_each_incident(stage: Stage) -> None:
 
     assert sorted(stage.ran) == [("call", "b"), ("call", "stripe")]
     assert stage.observed == {("call", "ok"): 2}
-    actions = [e for one in await stage.all() for e in one.timeline if e.kind is Kind.ACTION]
+    actions = [e for one in await stage.all() for e in one.timeline if e.kind is EntryKind.ACTION]
     assert [(e.by, e.note) for e in actions] == [("call", "escalation rule call ran")] * 2
 
 
@@ -93,7 +93,7 @@ async def test_a_rule_sees_the_incident_with_its_timeline(stage: Stage) -> None:
     await stage.hears(alert(NOW))
     await stage.quiet()
 
-    assert [e.kind for e in seen[0].timeline] == [Kind.OPENED]
+    assert [e.kind for e in seen[0].timeline] == [EntryKind.OPENED]
 
 
 async def test_a_rule_that_ran_does_not_run_after_a_restart(stage: Stage) -> None:
@@ -157,7 +157,7 @@ async def test_what_keeps_failing_is_given_up_and_told(stage: Stage) -> None:
 
     assert len(stage.ran) == 7
     assert stage.observed == {("call", "error"): 7, ("call", "gave_up"): 1}
-    notes = [e.note for e in (await stage.one()).timeline if e.kind is Kind.ACTION]
+    notes = [e.note for e in (await stage.one()).timeline if e.kind is EntryKind.ACTION]
     assert notes == ["escalation rule call failed 7 times: given up"]
 
 

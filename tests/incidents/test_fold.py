@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exporter.incidents import IncidentStatus, Kind
+from exporter.incidents import EntryKind, IncidentStatus
 from exporter.incidents.alerts import made
 from exporter.incidents.model import Source
 from tests.fakes import FakeClock
@@ -76,7 +76,7 @@ async def test_an_escalation_is_told_and_joins_the_outage(log: Listener) -> None
         await log.hears(at(900, alertname="ServiceUnresolved", escalation=level))
 
     incident = await log.one()
-    assert kinds(incident) == [Kind.OPENED, Kind.ESCALATED, Kind.ESCALATED]
+    assert kinds(incident) == [EntryKind.OPENED, EntryKind.ESCALATED, EntryKind.ESCALATED]
     assert [entry.note for entry in incident.timeline] == ["critical", "level 1", "level 2"]
     assert incident.summary == "ServiceDown is critical"
 
@@ -218,7 +218,7 @@ async def test_an_earlier_start_that_is_heard_late_moves_the_beginning(log: List
     await log.hears(at(0, severity="high"))
 
     assert spans(await log.all()) == [(0, None)]
-    assert kinds(await log.one()) == [Kind.OPENED]
+    assert kinds(await log.one()) == [EntryKind.OPENED]
 
 
 # -- false ends ------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ async def test_the_lower_step_of_a_ladder_that_the_higher_inhibits_is_no_news(
         await log.polls()
 
     incident = await log.one()
-    assert {Kind.SUPPRESSED, Kind.UNSUPPRESSED}.isdisjoint(kinds(incident))
+    assert {EntryKind.SUPPRESSED, EntryKind.UNSUPPRESSED}.isdisjoint(kinds(incident))
     assert spans([incident]) == [(0, 160)]
 
 
@@ -355,10 +355,10 @@ async def test_a_message_of_a_further_alert_reaches_people(log: Listener) -> Non
     await log.hears(at(60))
 
     assert kinds(await log.one()) == [
-        Kind.OPENED,
-        Kind.SUPPRESSED,
-        Kind.UNSUPPRESSED,
-        Kind.RAISED,
+        EntryKind.OPENED,
+        EntryKind.SUPPRESSED,
+        EntryKind.UNSUPPRESSED,
+        EntryKind.RAISED,
     ]
     assert (await log.one()).suppressed == ""
 

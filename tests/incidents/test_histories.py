@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.incidents import Change, Counts, Kind
+from exporter.incidents import Counts, EntryKind, IncidentChange
 from exporter.incidents.fold import GRACE
 from exporter.incidents.model import Times
 from tests.fakes import FakeClock
@@ -155,16 +155,16 @@ class Watch:
     """Checks what must hold at every moment."""
 
     def __init__(self, log: Listener) -> None:
-        self.entries: dict[str, list[Kind]] = {}
+        self.entries: dict[str, list[EntryKind]] = {}
         self.levels: dict[str, list[str]] = {}
         self.log = log
         log.log.subscribe(self.changed)
 
-    def changed(self, changes: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[IncidentChange]) -> None:
         for change in changes:
             for entry in change.entries:
                 self.entries.setdefault(change.incident.id, []).append(entry.kind)
-                if entry.kind is Kind.ESCALATED:
+                if entry.kind is EntryKind.ESCALATED:
                     self.levels.setdefault(change.incident.id, []).append(entry.note)
 
     async def now(self) -> None:
@@ -175,19 +175,19 @@ class Watch:
         for before, after in pairwise(self.log.shown):
             never_less(before, after)
         for id_, kinds in self.entries.items():
-            assert kinds.count(Kind.OPENED) == 1
-            assert kinds[0] is Kind.OPENED
-            assert kinds.count(Kind.RAISED) <= 1
-            ends = [k for k in kinds if k in (Kind.RESOLVED, Kind.REOPENED)]
-            assert ends[0::2] == [Kind.RESOLVED] * len(ends[0::2])
-            assert ends[1::2] == [Kind.REOPENED] * len(ends[1::2])
+            assert kinds.count(EntryKind.OPENED) == 1
+            assert kinds[0] is EntryKind.OPENED
+            assert kinds.count(EntryKind.RAISED) <= 1
+            ends = [k for k in kinds if k in (EntryKind.RESOLVED, EntryKind.REOPENED)]
+            assert ends[0::2] == [EntryKind.RESOLVED] * len(ends[0::2])
+            assert ends[1::2] == [EntryKind.REOPENED] * len(ends[1::2])
             suppressed = False
             for kind in kinds:
-                if kind in (Kind.SUPPRESSED, Kind.UNSUPPRESSED):
-                    assert suppressed is (kind is Kind.UNSUPPRESSED)
-                suppressed = (suppressed or kind is Kind.SUPPRESSED) and kind not in (
-                    Kind.UNSUPPRESSED,
-                    Kind.RESOLVED,
+                if kind in (EntryKind.SUPPRESSED, EntryKind.UNSUPPRESSED):
+                    assert suppressed is (kind is EntryKind.UNSUPPRESSED)
+                suppressed = (suppressed or kind is EntryKind.SUPPRESSED) and kind not in (
+                    EntryKind.UNSUPPRESSED,
+                    EntryKind.RESOLVED,
                 )
             assert self.levels.get(id_, []) in ([], ["level 1"])
 

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from exporter.incidents import IncidentError, IncidentLog, Kind, Query, UnknownIncidentError
+from exporter.incidents import EntryKind, IncidentError, IncidentLog, Query, UnknownIncidentError
 from exporter.store import Store, StoreError
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Listener, alert, kinds, listed, spans
@@ -30,8 +30,8 @@ async def test_the_first_to_take_an_incident_stays(log: Listener) -> None:
     assert (again.status, again.acknowledged_by) == ("acknowledged", "anna")
     assert again.acknowledged_at == NOW + 50
     assert [(e.kind, e.by, e.note) for e in again.timeline[1:]] == [
-        (Kind.ACKNOWLEDGED, "anna", "mine"),
-        (Kind.NOTE, "bob", "me too"),
+        (EntryKind.ACKNOWLEDGED, "anna", "mine"),
+        (EntryKind.NOTE, "bob", "me too"),
     ]
 
 
@@ -104,7 +104,12 @@ async def test_a_whole_outage_after_a_persons_end_is_told(log: Listener) -> None
     await log.hears(alert(NOW + 200, NOW + 300))
 
     incident = await log.one()
-    assert kinds(incident) == [Kind.OPENED, Kind.RESOLVED, Kind.REOPENED, Kind.RESOLVED]
+    assert kinds(incident) == [
+        EntryKind.OPENED,
+        EntryKind.RESOLVED,
+        EntryKind.REOPENED,
+        EntryKind.RESOLVED,
+    ]
     assert (incident.resolved_by, incident.by_person) == ("alertmanager", False)
 
 
@@ -116,7 +121,7 @@ async def test_an_end_that_is_known_is_not_ended_again(log: Listener) -> None:
     same = await log.log.resolve(id_, "anna")
     noted = await log.log.resolve(id_, "anna", "was mine")
 
-    assert kinds(same) == [Kind.OPENED, Kind.RESOLVED]
+    assert kinds(same) == [EntryKind.OPENED, EntryKind.RESOLVED]
     assert (noted.resolved_by, noted.by_person) == ("alertmanager", False)
     assert noted.timeline[-1].note == "was mine"
 
@@ -138,7 +143,7 @@ async def test_an_unknown_incident_is_told(log: Listener) -> None:
         log.log.acknowledge("x", "a"),
         log.log.resolve("x", "a"),
         log.log.note("x", "a", "b"),
-        log.log.tell("x", Kind.ACTION, "a", "b"),
+        log.log.tell("x", EntryKind.ACTION, "a", "b"),
     ):
         with pytest.raises(UnknownIncidentError, match="there is no such incident"):
             await asked
@@ -182,7 +187,7 @@ async def test_a_manual_incident_is_ended_by_a_person_alone(log: Listener) -> No
     assert [state.fingerprint for state in echoed.alerts] == [alert(NOW, **about)["fingerprint"]]
     assert still.status == "open"
     assert spans(await log.all()) == [(0, 390)]
-    assert kinds(await log.one()) == [Kind.OPENED, Kind.RESOLVED]
+    assert kinds(await log.one()) == [EntryKind.OPENED, EntryKind.RESOLVED]
 
 
 async def test_manual_incidents_of_one_service_are_kept_apart(log: Listener) -> None:

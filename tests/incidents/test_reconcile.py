@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.incidents import IncidentLog, Kind, Peers, Query, Reconciliation
+from exporter.incidents import EntryKind, IncidentLog, Peers, Query, Reconciliation
 from exporter.incidents.alerts import fingerprint
 from exporter.incidents.reconcile import ended
 from exporter.store import Store, StoreError
@@ -173,7 +173,7 @@ async def test_a_manual_incident_is_told_every_round_and_noted_once(
     ]
     assert again[0]["endsAt"] == "2027-01-15T08:05:30.000000+00:00"
     assert made.alerts[0].fingerprint == fingerprint(about)
-    assert kinds(await stage.one()) == [Kind.OPENED, Kind.NOTIFIED]
+    assert kinds(await stage.one()) == [EntryKind.OPENED, EntryKind.NOTIFIED]
 
 
 async def test_a_manual_incident_that_nobody_takes_is_not_noted_as_told(
@@ -186,8 +186,8 @@ async def test_a_manual_incident_that_nobody_takes_is_not_noted_as_told(
     alertmanager.refuses = False
     await stage.round(30)
 
-    assert refused == [Kind.OPENED]
-    assert kinds(await stage.one()) == [Kind.OPENED, Kind.NOTIFIED]
+    assert refused == [EntryKind.OPENED]
+    assert kinds(await stage.one()) == [EntryKind.OPENED, EntryKind.NOTIFIED]
 
 
 async def test_the_end_of_a_manual_incident_is_told_for_five_minutes(

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from exporter.incidents import (
     SEVERITIES,
     Entry,
+    EntryKind,
     Incident,
     IncidentStatus,
-    Kind,
     Query,
     UnknownIncidentError,
 )
@@ -78,7 +78,7 @@ _incidents = st.builds(
     alerts=st.lists(_states, max_size=3).map(tuple),
 )
 _entries = st.lists(
-    st.builds(Entry, at=_time, kind=st.sampled_from(Kind), by=_text, note=_text), max_size=4
+    st.builds(Entry, at=_time, kind=st.sampled_from(EntryKind), by=_text, note=_text), max_size=4
 )
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_one_is_told(store: Store) -> None:
 
 
 def test_entries_of_one_moment_stay_in_their_order(store: Store) -> None:
-    entries = [Entry(at=NOW, kind=Kind.NOTE, note=str(n)) for n in range(50)]
+    entries = [Entry(at=NOW, kind=EntryKind.NOTE, note=str(n)) for n in range(50)]
     for entry in entries:
         store.incidents.put(incident(), [entry])
 
@@ -351,7 +351,7 @@ def test_a_key_has_one_incident_that_is_not_resolved(store: Store) -> None:
     store.incidents.put(incident("a", key="k"), [])
 
     with pytest.raises(StoreError):
-        store.incidents.put(incident("b", key="k"), [Entry(at=NOW, kind=Kind.OPENED)])
+        store.incidents.put(incident("b", key="k"), [Entry(at=NOW, kind=EntryKind.OPENED)])
     store.incidents.put(incident("c", key="k", resolved_at=NOW), [])
 
     assert [one.id for one in store.incidents.by_key("k")] == ["a", "c"]
@@ -547,7 +547,9 @@ def test_a_killed_log_has_every_message_that_it_took_and_none_by_half(
                 one = found[f"{number}-{part}"]
                 assert one.status == ("open" if number == newest else "resolved")
                 assert [e.kind for e in one.timeline] == (
-                    [Kind.OPENED] if number == newest else [Kind.OPENED, Kind.RESOLVED]
+                    [EntryKind.OPENED]
+                    if number == newest
+                    else [EntryKind.OPENED, EntryKind.RESOLVED]
                 )
         if time.monotonic() > until:
             break

@@ -22,7 +22,7 @@ from exporter.clock import Clock
 from exporter.config import make_target, read_text
 from exporter.incidents import IncidentLog
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
-from exporter.page import PAGE, Live, Sources
+from exporter.page import LIVE, Live, Sources
 from exporter.registry import Registry
 from exporter.results import Bucket, History, Persistence, Results
 from exporter.secret import Secret
@@ -138,7 +138,7 @@ async def staged(clock: Clock | None = None, **more: Any) -> AsyncIterator[Stage
     """Serve a stage until the block ends."""
     stage = Stage(clock, **more)
     application = make_application()
-    application[PAGE] = stage.live
+    application[LIVE] = stage.live
     application[INCIDENTS], application[RECONCILE] = stage.incidents, lambda: None
     application[REGISTRY], application[RESULTS] = stage.registry, stage.results
     application[ADMIN_TOKEN], application[RECEIVER_TOKEN] = Secret(TOKEN), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from exporter.incidents import Change, Incident, Query
+from exporter.incidents import Incident, IncidentChange, Query
 from exporter.page import incident_cache as module
 from exporter.page.incident_cache import IncidentCache
 
@@ -28,7 +28,7 @@ class Log:
         return []
 
     def change(self) -> None:
-        self.listener([Change(incident=object(), entries=())])  # type: ignore[arg-type]
+        self.listener([IncidentChange(incident=object(), entries=())])  # type: ignore[arg-type]
 
 
 def made() -> tuple[Log, IncidentCache]:
