@@ -39,7 +39,7 @@ from exporter.page import LIVE, Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
-from exporter.results import Aging, History, Persistence, Recording, Results
+from exporter.results import Aging, History, Persistence, Recording, Results, Retention
 from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks
 from exporter.secret import Secret
 from exporter.serving import WebAuth, WebFile, listen, set_process_limits
@@ -167,6 +167,13 @@ class App:
         self.recording = Recording(
             self.registry, self.results, self.history, self.persistence, self.exposition
         )
+        self.retention = Retention(
+            self.store,
+            self.store.incidents,
+            self.peers.prometheus_retention,
+            self.clock,
+            volatile=self.options.data_dir is None,
+        )
         self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
 
     def _build_schedule(self) -> None:
@@ -211,6 +218,7 @@ class App:
         self.loader.subscribe(lambda configuration: self.modules.activate())
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)
+        self.loader.subscribe(self.retention.follow)
         self.pages.subscribe(self.recording.status_page)
         for follower in (
             self.results.follow,
@@ -299,6 +307,7 @@ class App:
             asyncio.create_task(loop)
             for loop in (
                 self.persistence.run(),
+                self.retention.run(),
                 self.reconciliation.run(),
                 self.canaries.run(),
                 self.polling.run(),

@@ -207,7 +207,8 @@ class Monitoring:
     dashboard_enabled: bool = option(True, "Whether the status page is served.")
     metrics_retention_days: int = option(
         100,
-        "For Prometheus' retention; windows of objectives need more than 30.",
+        "Days that incidents and history are kept, and that Prometheus should keep its samples:"
+        " windows of objectives need more than 30.",
         minimum=1,
         maximum=3650,
     )

@@ -179,6 +179,15 @@ class Times:
     count: int
     sum: float
 
+    def plus(self, other: Times) -> Times:
+        """Return the sum of both."""
+        pairs = zip(self.buckets, other.buckets, strict=True)
+        return Times(
+            buckets=tuple(map(sum, pairs)),
+            count=self.count + other.count,
+            sum=self.sum + other.sum,
+        )
+
     def least(self, former: Times) -> Times:
         """Return these, nothing of it below *former*."""
         pairs = zip(self.buckets, former.buckets, strict=True)
@@ -208,6 +217,16 @@ class Counts:
     resolve: Mapping[Row, Times] = field(default_factory=dict)
     acknowledge: Mapping[Row, Times] = field(default_factory=dict)
 
+    def plus(self, other: Counts) -> Counts:
+        """Return these with the ever growing sums of *other* added."""
+        numbers = {key: self.total.get(key, 0) + number for key, number in other.total.items()}
+        return replace(
+            self,
+            total={**self.total, **numbers},
+            resolve=_added(self.resolve, other.resolve),
+            acknowledge=_added(self.acknowledge, other.acknowledge),
+        )
+
     def after(self, former: Counts) -> Counts:
         """Return these, no counter of it below *former*.
 
@@ -219,6 +238,11 @@ class Counts:
             resolve=_at_least(self.resolve, former.resolve),
             acknowledge=_at_least(self.acknowledge, former.acknowledge),
         )
+
+
+def _added(one: Mapping[Row, Times], other: Mapping[Row, Times]) -> Mapping[Row, Times]:
+    both = {row: one[row].plus(times) for row, times in other.items() if row in one}
+    return {**one, **other, **both}
 
 
 def _at_least(now: Mapping[Row, Times], former: Mapping[Row, Times]) -> Mapping[Row, Times]:

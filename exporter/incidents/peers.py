@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -140,6 +141,18 @@ class Peers:
         self._silent.discard(self._prometheus)
         return found if isinstance(found, list) else None
 
+    async def prometheus_retention(self) -> float | None:
+        """Return for how many seconds Prometheus keeps its samples; None if it does not say."""
+        if not self._prometheus:
+            return None
+        try:
+            answer = await self._get(self._prometheus + "/api/v1/status/runtimeinfo")
+            text = str(answer["data"]["storageRetention"])
+        except _FAILURES as error:
+            self._unheard(self._prometheus, error)
+            return None
+        return retention_seconds(text)
+
     async def _get(self, url: str, query: Mapping[str, str] | None = None) -> Any:
         async with self._opened().get(url, params=query) as answer:
             answer.raise_for_status()
@@ -159,6 +172,23 @@ class Peers:
         level = logging.DEBUG if url in self._silent else logging.WARNING
         self._silent.add(url)
         event(_log, "not reached", level=level, url=_shown(url), why=type(error).__name__)
+
+
+_UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_LENGTH = re.compile(r"(?:[0-9]+(?:ms|[ywdhms]))+")
+
+
+def retention_seconds(text: str) -> float | None:
+    """Return the time in what Prometheus calls its storage retention, None if there is none.
+
+    It may be a time, a size, or both: "15d", "1y", "4w2d", "512MiB", "15d or 512MiB"
+    (web/api/v1/api.go and model.Duration.String of prometheus/common).
+    """
+    length = text.partition(" or ")[0]
+    if not _LENGTH.fullmatch(length):
+        return None
+    parts = re.findall(r"([0-9]+)(ms|[ywdhms])", length)
+    return sum(int(number) * _UNITS.get(unit, 0.001) for number, unit in parts)
 
 
 def _shown(url: str) -> str:

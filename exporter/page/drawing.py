@@ -11,9 +11,9 @@ from itertools import groupby
 
 from exporter.model import FACTS, PHASES, Reason, Verdict
 from exporter.page.wording import took
-from exporter.results.history import KEPT_SECONDS, WIDTH_SECONDS, Bucket
+from exporter.results.history import DAY_SECONDS, WIDTH_SECONDS, Bucket
 
-QUARTERS = int(KEPT_SECONDS // WIDTH_SECONDS)
+QUARTERS = int(DAY_SECONDS // WIDTH_SECONDS)
 POINTS = 20
 _HIGH = 24.0
 _STEP = 4.0

@@ -18,6 +18,7 @@ from exporter.config import Declared, Service, Target, check_patch, merged, read
 from exporter.log import event
 from exporter.model import FACTS, Outcome
 from exporter.probers import Prober
+from exporter.providers import presets
 from exporter.registry.loading import Loader
 from exporter.registry.overlay import HIDDEN, SOURCE, Storage
 from exporter.registry.targets import Registry
@@ -73,6 +74,8 @@ class Rotation:
 
     outcome: Outcome | None
     rotated_at: float
+    next_step: str = ""
+    """What remains to be done with the old key; empty where nothing is known of the provider."""
 
 
 class Management:
@@ -196,7 +199,7 @@ class Management:
             await self._audit(who, "key rotated" + (", forced" if force else ""), service, key)
             self._overlay.set_key(service, key, now)
             self._loader.put(declared)
-            return Rotation(outcome, now)
+            return Rotation(outcome, now, _next_step(candidate.provider))
 
     async def roll_back(self, service: str, who: str) -> Rotation:
         """Use the key before again, if it was replaced less than a day ago.
@@ -292,6 +295,15 @@ def _write(
         elif storage.keeps_keys:
             storage.delete_key(name + HIDDEN)
         storage.put_service(name, plain)
+
+
+def _next_step(provider: str) -> str:
+    preset = presets().get(provider)
+    if preset is None:
+        return ""
+    if preset.key.parallel:
+        return f"the old key still works at {preset.name}: revoke it there once nobody uses it"
+    return f"{preset.name} knows one key at a time: the old one has ended, a rollback cannot help"
 
 
 def _refusal(outcome: Outcome) -> str:

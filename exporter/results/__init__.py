@@ -11,6 +11,7 @@ from exporter.results.condition import (
 from exporter.results.history import Bucket, History
 from exporter.results.persistence import Persistence, States
 from exporter.results.recording import Display, Recording
+from exporter.results.retention import Retention
 from exporter.results.tally import BUCKETS, REASONS, SLOS, Recent, Results, Tally
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Recent",
     "Recording",
     "Results",
+    "Retention",
     "States",
     "Status",
     "Tally",

@@ -1,4 +1,4 @@
-"""The last 24 hours in quarters of an hour, gathered until the store has them.
+"""Results by quarters of an hour, gathered until the store has them; 24 hours at most.
 
 Pure: no time, no I/O; the caller adds results and writes what `drain` returns.
 """
@@ -12,7 +12,7 @@ from exporter.model import FACTS, Reason, Result, Verdict
 from exporter.registry import RegistryChange
 
 WIDTH_SECONDS = 900
-KEPT_SECONDS = 86_400.0
+DAY_SECONDS = 86_400.0
 _OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
 _Key = tuple[str, int]
 """Service and start of a bucket."""
@@ -54,7 +54,7 @@ class History:
         self._unwritten.add(key)
         if fresh.start > self._newest:
             self._newest = fresh.start
-            self._drop(p for p in self._buckets if p[1] <= self._newest - KEPT_SECONDS)
+            self._drop(p for p in self._buckets if p[1] <= self._newest - DAY_SECONDS)
 
     def drain(self) -> list[Bucket]:
         """Return what changed since the last call, in no order, as totals.

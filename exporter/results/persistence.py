@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from exporter.clock import Clock, in_slices
 from exporter.log import event
 from exporter.registry import Registry
-from exporter.results.history import KEPT_SECONDS, Bucket, History
+from exporter.results.history import DAY_SECONDS, Bucket, History
 from exporter.results.tally import Results
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class States(Protocol):
         """Keep *rows*, each in place of a former version of it."""
 
     def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
-        """Return the buckets of the last day."""
+        """Return the buckets that begin at the Unix time *since* or later."""
 
 
 class Persistence:
@@ -132,8 +132,11 @@ class Persistence:
 
     async def day(self, service: str) -> list[Bucket]:
         """Return the buckets of the last 24 h of *service*, the oldest first."""
-        since = self._clock.now() - KEPT_SECONDS
-        kept = await asyncio.to_thread(self._states.history, service)
+        return await self.buckets(service, self._clock.now() - DAY_SECONDS)
+
+    async def buckets(self, service: str, since: float) -> list[Bucket]:
+        """Return the buckets of *service* that began after the Unix time *since*, oldest first."""
+        kept = await asyncio.to_thread(self._states.history, service, since)
         rows = {row.start: row for row in (*kept, *self._history.of(service))}
         return [rows[start] for start in sorted(rows) if start > since]
 

@@ -10,9 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from exporter.incidents.acknowledgement import acknowledged_services
 from exporter.incidents.model import (
-    ACKNOWLEDGE_BUCKETS,
-    RESOLVE_BUCKETS,
     AlertState,
     Counts,
     Entry,
@@ -20,12 +19,11 @@ from exporter.incidents.model import (
     Incident,
     IncidentStatus,
     Query,
-    Row,
     Stats,
-    Times,
     UnknownIncidentError,
 )
 from exporter.store.database import Database
+from exporter.store.sums import past_sums, remove_old, sums
 
 _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
 _JSON = ("reached", "receivers", "alerts")
@@ -41,9 +39,6 @@ _PUT = (
     " ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "id")
 )
-# The outages of a service, each of which inhibits or is the others; and what stands for many.
-_OUTAGES = frozenset({"ServiceDown", "ServiceKeyRejected", "ServiceQuotaExhausted"})
-_PROVIDER_WIDE, _EVERYWHERE = "ProviderOutage", "MonitoringNetworkDown"
 
 
 class IncidentTable:
@@ -134,28 +129,24 @@ class IncidentTable:
                 "SELECT service, environment, provider, severity, count(*) FROM incidents"
                 " WHERE resolved_at IS NULL GROUP BY 1, 2, 3, 4"
             ).fetchall()
-            total = db.execute(
-                "SELECT service, environment, provider, each.value, count(*)"
-                " FROM incidents, json_each(reached) AS each GROUP BY 1, 2, 3, 4"
-            ).fetchall()
-            taken = db.execute(
+            open_rows = db.execute(
                 "SELECT alertname, service, environment, provider,"
                 " acknowledged_at IS NOT NULL FROM incidents WHERE resolved_at IS NULL"
             ).fetchall()
-            times = [
-                _times(db, f"{end} - started_at", bounds, where, given)
-                for end, bounds, where, given in (
-                    ("resolved_at", RESOLVE_BUCKETS, "resolved_at <= ?", (settled,)),
-                    ("acknowledged_at", ACKNOWLEDGE_BUCKETS, "acknowledged_at IS NOT NULL", ()),
-                )
-            ]
-        return Counts(
+            ever = sums(db, "TRUE", (), settled).plus(past_sums(db))
+        return replace(
+            ever,
             open={((s, e, p), severity): n for s, e, p, severity, n in grouped},
-            total={((s, e, p), severity): n for s, e, p, severity, n in total},
-            acknowledged=_acknowledged(taken),
-            resolve=times[0],
-            acknowledge=times[1],
+            acknowledged=acknowledged_services(open_rows),
         )
+
+    def prune(self, before: float) -> int:
+        """Remove up to a thousand incidents that ended before *before*; return how many.
+
+        Their sums are kept: a counter never falls, Prometheus would take that for a restart.
+        """
+        with self._database.write() as db:
+            return remove_old(db, before)
 
     def note_contact(self, what: str, at: float) -> None:
         with self._database.write() as db:
@@ -208,44 +199,3 @@ def _with_timelines(db: sqlite3.Connection, incidents: list[Incident]) -> list[I
 
 def _mean(total: float, number: int) -> float | None:
     return total / number if number else None
-
-
-def _times(
-    db: sqlite3.Connection,
-    seconds: str,
-    bounds: Sequence[float],
-    where: str,
-    given: tuple[Any, ...],
-) -> dict[Row, Times]:
-    within = ", ".join(f"sum({seconds} <= {bound})" for bound in bounds)
-    asked = (
-        f"SELECT service, environment, provider, count(*), sum({seconds}), {within}"  # noqa: S608
-        f" FROM incidents WHERE {where} GROUP BY 1, 2, 3"
-    )
-    return {
-        (row[0], row[1], row[2]): Times(buckets=tuple(row[5:]), count=row[3], sum=row[4])
-        for row in db.execute(asked, given)
-    }
-
-
-def _acknowledged(rows: Sequence[tuple[str, str, str, str, int]]) -> dict[Row, bool]:
-    """Return of each service in trouble whether somebody took it.
-
-    That is its outage, if it has one: taking a warning about its certificate takes no outage. An
-    acknowledged outage of its provider, or of our own network there, covers it.
-    """
-    known = [row for row in rows if row[4]]
-    networks = {e for name, _, e, *_ in known if name == _EVERYWHERE}
-    covered = {(e, p) for name, _, e, p, _ in known if name == _PROVIDER_WIDE}
-    outages, others = dict[tuple[str, str], bool](), dict[tuple[str, str], bool]()
-    for name, service, environment, _, taken in rows:
-        found = outages if name in _OUTAGES else others
-        row = (service, environment)
-        found[row] = found.get(row, False) or bool(taken)
-    return {
-        (service, environment, provider): bool({"", environment} & networks)
-        or (environment, provider) in covered
-        or (others | outages)[service, environment]
-        for _, service, environment, provider, _ in rows
-        if service
-    }

@@ -48,6 +48,12 @@ STEPS: tuple[Step, ...] = (
         " rule TEXT NOT NULL, PRIMARY KEY (incident, rule)) WITHOUT ROWID",
         "CREATE TABLE heard (what TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE past_sums (service TEXT NOT NULL, environment TEXT NOT NULL,"
+        " provider TEXT NOT NULL, what TEXT NOT NULL, value TEXT NOT NULL,"
+        " PRIMARY KEY (service, environment, provider, what)) WITHOUT ROWID",
+        "CREATE INDEX incidents_by_end ON incidents (resolved_at)",
+    ),
 )
 
 

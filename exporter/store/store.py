@@ -18,7 +18,7 @@ from typing import Any
 from exporter.clock import Clock
 from exporter.log import event
 from exporter.model import Reason
-from exporter.results.history import KEPT_SECONDS, Bucket
+from exporter.results.history import Bucket
 from exporter.secret import Secret
 from exporter.store.database import Database
 from exporter.store.directory import remove_backups
@@ -29,6 +29,8 @@ from exporter.store.vault import HOW, VARIABLE, Vault, fingerprint
 _log = logging.getLogger(__name__)
 ROLLBACK_SECONDS = 86_400.0
 KEPT_AUDIT = 100_000
+KEPT_BUCKETS = 2_000_000
+"""Of the history: 200 MB, two days of 10,000 services or the default 100 days of 200."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +278,7 @@ class Store:
         return _decoded(rows)
 
     def record_history(self, rows: Iterable[Bucket]) -> None:
-        """Keep *rows*, each in place of a former version of it; drop what is older than 24 h."""
+        """Keep *rows*, each in place of a former version of it."""
         given = sorted((*row[:4], str(row.worst), *row[5:]) for row in rows)
         with self._database.write() as db:
             db.executemany(
@@ -286,17 +288,24 @@ class Store:
                 " WHERE excluded.ok + excluded.bad >= ok + bad",
                 given,
             )
-            db.execute("DELETE FROM history WHERE start <= ?", (self._clock.now() - KEPT_SECONDS,))
 
     def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
         """Return the buckets that begin at *since* or later, by service and time."""
-        since = max(since, self._clock.now() - KEPT_SECONDS)
         where, given = _only(service)
         asked = f"SELECT * FROM history WHERE {where} AND start >= ?"  # noqa: S608
         with self._database.read() as db:
             rows = db.execute(f"{asked} ORDER BY service, start", (*given, since)).fetchall()
         known = frozenset(Reason)
         return [Bucket._make((*r[:4], Reason(r[4]), *r[5:])) for r in rows if r[4] in known]
+
+    def prune_history(self, before: float) -> None:
+        """Drop the buckets that began before *before*, and the oldest beyond `KEPT_BUCKETS`."""
+        with self._database.write() as db:
+            newest = "SELECT start FROM history ORDER BY start DESC LIMIT 1 OFFSET ?"
+            beyond = db.execute(newest, (KEPT_BUCKETS,)).fetchone()
+            db.execute("DELETE FROM history WHERE start < ?", (before,))
+            if beyond is not None:
+                db.execute("DELETE FROM history WHERE start <= ?", beyond)
 
     def keep_only(self, services: Collection[str]) -> None:
         """Drop states and history of all but *services*; the registry knows which exist."""

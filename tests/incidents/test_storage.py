@@ -555,3 +555,72 @@ def test_a_killed_log_has_every_message_that_it_took_and_none_by_half(
             break
 
     assert last > 3
+
+
+# -- retention -------------------------------------------------------------------------------
+
+
+def ended(number: int, at: float, **more: Any) -> Incident:
+    """Return an incident that ended at *at*, ten minutes after its start."""
+    usual: dict[str, Any] = {
+        "id": f"i{number}",
+        "key": f"k{number}",
+        "alertname": "ServiceDown",
+        "service": ("stripe", "openai")[number % 2],
+        "environment": "prod",
+        "provider": "p",
+        "severity": "high",
+        "reached": ("critical", "high"),
+        "started_at": at - 600,
+        "acknowledged_at": at - 500 if number % 3 else None,
+        "resolved_at": at,
+    }
+    return Incident(**(usual | more))
+
+
+def test_what_is_removed_stays_in_the_sums(store: Store) -> None:
+    table = store.incidents
+    entry = Entry(at=NOW, kind=EntryKind.OPENED)
+    for number in range(40):
+        table.put(ended(number, NOW + number * 100), [entry])
+    table.put(ended(99, NOW, resolved_at=None), [entry])
+    table.action_done("i1", "rule")
+    before = table.counts(NOW + 1e6)
+
+    removed = table.prune(NOW + 2000)
+
+    assert removed == 20
+    assert table.counts(NOW + 1e6) == before
+    assert {one.id for one in table.find(Query(limit=1000))} == {
+        "i99",
+        *(f"i{number}" for number in range(20, 40)),
+    }
+    assert table.actions_done("i1") == frozenset()
+
+
+def test_removing_twice_adds_up(store: Store) -> None:
+    table = store.incidents
+    for number in range(9):
+        table.put(ended(number, NOW + number * 100), [])
+    before = table.counts(NOW + 1e6)
+
+    removed = [table.prune(NOW + until) for until in (300, 600, 600, 1e6)]
+
+    assert removed == [3, 3, 0, 3]
+    assert table.counts(NOW + 1e6) == before
+    assert table.stats().total == 0
+
+
+def test_what_is_open_is_never_removed(store: Store) -> None:
+    store.incidents.put(ended(1, NOW, resolved_at=None), [])
+
+    assert store.incidents.prune(NOW + 1e9) == 0
+    assert store.incidents.get("i1").status is IncidentStatus.ACKNOWLEDGED
+
+
+def test_much_that_is_old_is_removed_a_thousand_at_a_time(store: Store) -> None:
+    with store.incidents.atomic():
+        for number in range(1100):
+            store.incidents.put(ended(number, NOW), [])
+
+    assert [store.incidents.prune(NOW + 1) for _ in range(3)] == [1000, 100, 0]

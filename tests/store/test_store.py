@@ -132,17 +132,26 @@ def test_a_bucket_replaces_its_former_version_and_never_a_fuller_one(opened: Ope
     assert history == [bucket(ok=9, worst=Reason.OK, bad=0)]
 
 
-async def test_history_ends_after_a_day(opened: Opener, clock: FakeClock) -> None:
+def test_history_is_pruned_by_age(opened: Opener) -> None:
     store = opened()
     store.record_history([bucket(start=NOW), bucket(start=NOW + 900)])
-    await clock.advance(86_400)
 
-    shown = store.history("a")
-    store.record_history([])
+    store.prune_history(NOW + 1)
 
-    assert [each.start for each in shown] == [NOW, NOW + 900]
     assert [each.start for each in store.history("a")] == [NOW + 900]
     assert store.history(since=NOW + 901) == []
+
+
+def test_history_is_pruned_by_number_the_oldest_first(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.store.store.KEPT_BUCKETS", 3)
+    store = opened()
+    store.record_history([bucket(start=NOW + 900 * number) for number in range(5)])
+
+    store.prune_history(0.0)
+
+    assert [each.start for each in store.history("a")] == [NOW + 900 * n for n in (2, 3, 4)]
 
 
 def test_a_row_that_cannot_be_read_takes_no_other_with_it(

@@ -1,0 +1,93 @@
+"""How long is kept what the exporter remembers: `monitoring.metrics_retention_days`.
+
+Prometheus keeps its own samples for as long as its flag says; objectives look back over that, so a
+Prometheus that keeps less than was asked for is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from exporter.clock import Clock
+from exporter.config import Configuration, Monitoring
+from exporter.log import event
+from exporter.results.history import DAY_SECONDS
+
+_log = logging.getLogger(__name__)
+PERIOD_SECONDS = 3600.0
+
+
+class OldHistory(Protocol):
+    """Where the history is kept; implemented by `store`."""
+
+    def prune_history(self, before: float) -> None:
+        """Drop the buckets that began before the Unix time *before*."""
+
+
+class OldIncidents(Protocol):
+    """Where incidents are kept; implemented by `store`."""
+
+    def prune(self, before: float) -> int:
+        """Remove some incidents that ended before the Unix time *before*; return how many."""
+
+
+class Retention:
+    """Removes what is too old, once an hour; *retention_of_prometheus* returns seconds."""
+
+    def __init__(
+        self,
+        history: OldHistory,
+        incidents: OldIncidents,
+        retention_of_prometheus: Callable[[], Awaitable[float | None]],
+        clock: Clock,
+        *,
+        volatile: bool = False,
+    ) -> None:
+        """*volatile*: the history is in memory, so only a day of it is kept."""
+        self._history, self._incidents = history, incidents
+        self._retention_of_prometheus, self._clock = retention_of_prometheus, clock
+        self._volatile = volatile
+        self._days = Monitoring().metrics_retention_days
+        self._reported: float | None = None
+
+    def follow(self, configuration: Configuration) -> None:
+        """Keep as long as *configuration* says."""
+        self._days = configuration.monitoring.metrics_retention_days
+
+    async def run(self) -> None:
+        """Remove what is too old, and compare with Prometheus, until cancelled."""
+        while True:
+            try:
+                await self.prune()
+                await self.compare()
+            except OSError as error:  # the disk: the next round tries again
+                event(_log, "not pruned", level=logging.ERROR, why=type(error).__name__)
+            await self._clock.sleep(PERIOD_SECONDS)
+
+    async def prune(self) -> None:
+        """Remove what is too old now."""
+        now = self._clock.now()
+        days = 1 if self._volatile else self._days
+        await asyncio.to_thread(self._history.prune_history, now - days * DAY_SECONDS)
+        before = now - self._days * DAY_SECONDS
+        # Some at a time: what people and Alertmanager write has its turn in between.
+        while await asyncio.to_thread(self._incidents.prune, before):
+            pass
+
+    async def compare(self) -> None:
+        """Log it if Prometheus keeps its samples for less time than it should."""
+        kept = await self._retention_of_prometheus()
+        if kept is None or kept == self._reported:
+            return
+        self._reported = kept
+        if kept < self._days * DAY_SECONDS:
+            event(
+                _log,
+                "Prometheus keeps less than metrics_retention_days",
+                level=logging.WARNING,
+                wanted=f"--storage.tsdb.retention.time={self._days}d",
+                days=round(kept / DAY_SECONDS, 1),
+            )
