@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.chain import found
+from exporter.demo.chain import program_path
 from exporter.demo.shipped import shipped, write_alertmanager, write_prometheus
 from tests.programs import program
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def demo(path: str, seconds: float) -> str:
-    """Return what the demonstration says with *path* as PATH; it must end well in time."""
+    """Return what the demonstration prints with *path* as PATH; it must end well in time."""
     done = subprocess.run(
         [sys.executable, "-m", "exporter", "demo"],
         capture_output=True,
@@ -31,13 +31,13 @@ def demo(path: str, seconds: float) -> str:
     return done.stdout
 
 
-def in_order(said: str, *wanted: str) -> None:
-    """Check that *said* has all that is *wanted*, one after the other."""
-    at = 0
-    for text in wanted:
-        found = said.find(text, at)
-        assert found >= 0, f"{text!r} is missing after {said[:at][-200:]!r}"
-        at = found
+def assert_in_order(output: str, *parts: str) -> None:
+    """Check that *output* has all of *parts*, one after the other."""
+    start = 0
+    for part in parts:
+        position = output.find(part, start)
+        assert position >= 0, f"{part!r} is missing after {output[:start][-200:]!r}"
+        start = position
 
 
 def test_it_goes_from_healthy_to_notified_to_resolved_in_under_three_minutes() -> None:
@@ -46,16 +46,16 @@ def test_it_goes_from_healthy_to_notified_to_resolved_in_under_three_minutes() -
         for names in (("prometheus",), ("alertmanager", "prometheus-alertmanager"))
     }
 
-    said = demo(":".join(sorted(paths)), 180)
+    output = demo(":".join(sorted(paths)), 180)
 
-    in_order(
-        said,
+    assert_in_order(
+        output,
         "stripe is healthy",
         "Stripe begins to answer 503",
         "whose fault: provider",
         "opened: stripe (production) fails its health check",
         "mailbox: CRITICAL: stripe",
-        "ann takes it after",
+        "ann acknowledges it after",
         "stripe is healthy",
         "mailbox: RESOLVED: stripe",
         "OpenAI revokes our key",
@@ -70,23 +70,23 @@ def test_it_goes_from_healthy_to_notified_to_resolved_in_under_three_minutes() -
         "the network is back",
         "mean time to acknowledge",
     )
-    assert not re.search(r"sk-proj-|rk_test_|sk-ant-|SG\.", said)
+    assert not re.search(r"sk-proj-|rk_test_|sk-ant-|SG\.", output)
 
 
-def test_without_the_programs_it_says_what_is_missing_and_shows_the_exporter(
+def test_without_the_programs_it_names_them_and_shows_the_exporter(
     tmp_path: Path,
 ) -> None:
-    said = demo(str(tmp_path), 120)
+    output = demo(str(tmp_path), 120)
 
-    in_order(
-        said,
+    assert_in_order(
+        output,
         "not installed: prometheus, alertmanager",
         "apt-get install",
         "whose fault: provider",
         "whose fault: credential",
         "whose fault: network",
     )
-    assert "incident" not in said.replace("no alerts, incidents or messages", "").replace(
+    assert "incident" not in output.replace("no alerts, incidents or messages", "").replace(
         "the incident log", ""
     ).replace("there are no incidents", "").replace("What the incident log", "")
 
@@ -96,7 +96,7 @@ def test_a_program_is_looked_for_on_the_path_only(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert found("prometheus") is None
+    assert program_path("prometheus") is None
 
 
 def test_only_addresses_secrets_and_clocks_of_the_shipped_files_change(tmp_path: Path) -> None:

@@ -15,22 +15,24 @@ PROGRAMS = {
     "prometheus": ("prometheus",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),  # the second is Debian's name
 }
-HOW = "apt-get install prometheus prometheus-alertmanager, or https://prometheus.io/download/"
+INSTALL_HINT = (
+    "apt-get install prometheus prometheus-alertmanager, or https://prometheus.io/download/"
+)
 _READY_SECONDS = 30.0
 
 
 class ChainError(Exception):
-    """A program did not start; the message says which and what it said."""
+    """A program is not installed or ended at once; the message has its name and last output."""
 
 
-def found(name: str) -> str | None:
+def program_path(name: str) -> str | None:
     """Return the path of one of `PROGRAMS`, None if it is not installed."""
-    return next((path for one in PROGRAMS[name] if (path := shutil.which(one))), None)
+    return next((path for file in PROGRAMS[name] if (path := shutil.which(file))), None)
 
 
-def missing() -> list[str]:
+def missing_programs() -> list[str]:
     """Return the names of the programs that are not installed."""
-    return [name for name in PROGRAMS if found(name) is None]
+    return [name for name in PROGRAMS if program_path(name) is None]
 
 
 def free_address() -> str:
@@ -42,12 +44,18 @@ def free_address() -> str:
 
 @contextlib.asynccontextmanager
 async def prometheus(config: Path, address: str) -> AsyncIterator[str]:
-    """Run Prometheus with *config* on *address*; yield its URL."""
+    """Run Prometheus with the file *config* on *address* (HOST:PORT); yield its URL.
+
+    Raises:
+        ChainError: it is not installed or ends at once.
+        TimeoutError: it is not ready within 30 s.
+    """
     arguments = (
         f"--config.file={config}",
         f"--storage.tsdb.path={config.parent / 'tsdb'}",
         f"--web.listen-address={address}",
         f"--web.external-url=http://{address}",
+        # the default of 1m is too slow for these clocks
         "--rules.alert.resend-delay=1s",
         "--log.level=warn",
     )
@@ -57,13 +65,18 @@ async def prometheus(config: Path, address: str) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def alertmanager(config: Path, address: str) -> AsyncIterator[str]:
-    """Run Alertmanager with *config* on *address*; yield its URL."""
+    """Run Alertmanager with the file *config* on *address* (HOST:PORT); yield its URL.
+
+    Raises:
+        ChainError: it is not installed or ends at once.
+        TimeoutError: it is not ready within 30 s.
+    """
     arguments = (
         f"--config.file={config}",
         f"--storage.path={config.parent / 'alertmanager'}",
         f"--web.listen-address={address}",
         f"--web.external-url=http://{address}",
-        "--cluster.listen-address=",
+        "--cluster.listen-address=",  # one instance: no port for peers
         "--log.level=warn",
     )
     async with _running("alertmanager", arguments, f"http://{address}") as url:
@@ -72,16 +85,16 @@ async def alertmanager(config: Path, address: str) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def _running(name: str, arguments: tuple[str, ...], url: str) -> AsyncIterator[str]:
-    path = found(name)
+    path = program_path(name)
     if path is None:
         raise ChainError(f"{name} is not installed")
     process = await asyncio.create_subprocess_exec(
         path, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
-    said: list[bytes] = []
-    reading = asyncio.create_task(_collect(process, said))
+    last_lines: list[bytes] = []
+    reading = asyncio.create_task(_collect(process, last_lines))
     try:
-        await _ready(name, process, url, said)
+        await _wait_until_ready(name, process, url, last_lines)
         yield url
     finally:
         if process.returncode is None:
@@ -94,16 +107,16 @@ async def _running(name: str, arguments: tuple[str, ...], url: str) -> AsyncIter
         await reading
 
 
-async def _collect(process: asyncio.subprocess.Process, said: list[bytes]) -> None:
-    """Keep the last lines: a full pipe would stop the program."""
+async def _collect(process: asyncio.subprocess.Process, last_lines: list[bytes]) -> None:
+    """Read to the end and keep the last 20 lines: a full pipe would stop the program."""
     assert process.stderr is not None
     while line := await process.stderr.readline():
-        said.append(line)
-        del said[:-20]
+        last_lines.append(line)
+        del last_lines[:-20]
 
 
-async def _ready(
-    name: str, process: asyncio.subprocess.Process, url: str, said: list[bytes]
+async def _wait_until_ready(
+    name: str, process: asyncio.subprocess.Process, url: str, last_lines: list[bytes]
 ) -> None:
     async with aiohttp.ClientSession() as session, asyncio.timeout(_READY_SECONDS):
         while process.returncode is None:
@@ -112,5 +125,5 @@ async def _ready(
                     if answer.status == 200:
                         return
             await asyncio.sleep(0.1)
-    text = b"".join(said).decode("utf-8", "replace").strip()
+    text = b"".join(last_lines).decode("utf-8", "replace").strip()
     raise ChainError(f"{name} ended at once: {text[-500:]}")

@@ -1,4 +1,4 @@
-"""Simulated providers on loopback: they answer as the real ones document, with faults on demand."""
+"""Simulated providers: they answer as the real ones document, with faults on demand."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Fault(Enum):
 
 
 class Providers:
-    """One server for all of them, by the first part of the path; and a canary at /canary."""
+    """One server for all providers, by the first part of the path, and for a canary at /canary."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.faults = dict.fromkeys(NAMES, Fault.NONE)
         self.revoked: set[str] = set()
-        """Keys that no provider accepts any more."""
+        """Keys that are rejected when they are in the header Authorization."""
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._host, self._port = host, port
@@ -45,9 +45,9 @@ class Providers:
     async def start(self) -> None:
         application = web.Application()
         application.router.add_get("/canary", self._canary)
-        application.router.add_post("/faults/{provider}/{fault}", self._fail)
+        application.router.add_post("/faults/{provider}/{fault}", self._set_fault)
         for medium in ("slack", "pagerduty", "webhook", "deadman"):
-            application.router.add_post(f"/{medium}{{rest:(?:/.*)?}}", self._take)
+            application.router.add_post(f"/{medium}{{rest:(?:/.*)?}}", self._notification)
         application.router.add_route("*", "/{provider}{rest:(?:/.*)?}", self._answer)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
@@ -58,8 +58,9 @@ class Providers:
             await self._runner.cleanup()
 
     async def connect(self) -> None:
-        """Take connections; the port stays the same after the first time."""
+        """Accept connections, again on the same port after `disconnect`."""
         assert self._runner is not None
+        # reuse_address: after `disconnect` the port is in TIME_WAIT
         self._site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
         await self._site.start()
         self._port = int(self._runner.addresses[0][1])
@@ -72,19 +73,20 @@ class Providers:
     async def _canary(self, request: web.Request) -> web.Response:
         return web.Response(status=204)
 
-    async def _fail(self, request: web.Request) -> web.Response:
-        """Have a provider fail, or be well again, as the path says."""
+    async def _set_fault(self, request: web.Request) -> web.Response:
+        """Set the fault of a provider, both named in the path."""
         name, fault = request.match_info["provider"], request.match_info["fault"]
-        if name not in self.faults or fault not in [str(one.value) for one in Fault]:
-            known = f"{'|'.join(NAMES)}/{'|'.join(str(one.value) for one in Fault)}"
-            return web.Response(status=404, text=f"POST /faults/{known}\n")
+        faults = [str(member.value) for member in Fault]
+        if name not in self.faults or fault not in faults:
+            usage = f"POST /faults/{'|'.join(NAMES)}/{'|'.join(faults)}\n"
+            return web.Response(status=404, text=usage)
         self.faults[name] = Fault(fault)
         return web.Response(text=f"{name}: {fault}\n")
 
-    async def _take(self, request: web.Request) -> web.Response:
-        """Take a notification, as Slack and PagerDuty would: the log of their stand-in has it."""
+    async def _notification(self, request: web.Request) -> web.Response:
+        """Accept a notification as Slack and PagerDuty do, and print its size."""
         medium = request.path.split("/")[1]
-        print(f"{medium} was told: {len(await request.read())} bytes", flush=True)
+        print(f"{medium} received {len(await request.read())} bytes", flush=True)
         return web.Response(text="ok", status=202 if medium == "pagerduty" else 200)
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """The shipped configuration of Prometheus and Alertmanager, on loopback and on faster clocks.
 
-Rules, routes, inhibitions and templates stay as they are; only addresses and durations change.
-What is written is JSON, which both programs read as YAML.
+Rules, routes, inhibitions and templates stay as they are; only addresses, secrets and durations
+change. The files are JSON, which both programs read as YAML.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from exporter.settings.document import read
 _HERE = Path(__file__).parent
 _SECRETS = "/etc/alertmanager/secrets/"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_RULE_CLOCKS = frozenset({"for", "keep_firing_for", "interval"})
-_ROUTE_CLOCKS = frozenset({"group_wait", "group_interval", "repeat_interval"})
-_LEAST_INTERVAL = 1.0
-_FILLED = {
+_RULE_DURATIONS = frozenset({"for", "keep_firing_for", "interval"})
+_ROUTE_DURATIONS = frozenset({"group_wait", "group_interval", "repeat_interval"})
+_MIN_INTERVAL_SECONDS = 1.0
+_SINK_PATHS = {
     "https://hooks.example.org/service-registry": "/webhook",
     "https://hc-ping.example.org": "/deadman",
 }
-"""Placeholders of alertmanager.yml and the path of a sink that stands for each."""
+"""Placeholders of alertmanager.yml and the path of the sink that replaces each."""
 Json = dict[str, Any]
 
 
 def shipped(name: str) -> Path:
-    """Return the shipped folder *name*: beside the package, or in it where it is installed."""
-    beside = _HERE.parent.parent / name
-    return beside if beside.is_dir() else _HERE / "files" / name
+    """Return the shipped folder *name*: next to the package in a checkout, in it when installed."""
+    checkout = _HERE.parent.parent / name
+    return checkout if checkout.is_dir() else _HERE / "files" / name
 
 
 def write_prometheus(
@@ -39,7 +39,8 @@ def write_prometheus(
 ) -> Path:
     """Write the configuration of a Prometheus that listens on *own*; return its path.
 
-    The others are HOST:PORT. Everything that waits in a rule waits *speed* times less.
+    *exporter*, *alertmanager* and *own* are HOST:PORT. The durations in rules are divided by
+    *speed*, and so is the interval of 15 s, down to 1 s.
     """
     addresses = {
         "exporter:9642": exporter,
@@ -49,11 +50,11 @@ def write_prometheus(
     rules = folder / "rules"
     rules.mkdir(parents=True, exist_ok=True)
     for path in sorted(shipped("prometheus").glob("rules/*.yml")):
-        _write(rules / path.name, _hastened(_read(path), _RULE_CLOCKS, speed))
-    config = _texts(_read(shipped("prometheus") / "prometheus.yml"), addresses.get)
-    every = _written(max(_LEAST_INTERVAL, 15.0 / speed))
-    config["global"] |= {"scrape_interval": every, "evaluation_interval": every}
-    config["global"]["scrape_timeout"] = every
+        _write(rules / path.name, _accelerated(_read(path), _RULE_DURATIONS, speed))
+    config = _with_texts(_read(shipped("prometheus") / "prometheus.yml"), addresses.get)
+    interval = _milliseconds(max(_MIN_INTERVAL_SECONDS, 15.0 / speed))
+    config["global"] |= {"scrape_interval": interval, "evaluation_interval": interval}
+    config["global"]["scrape_timeout"] = interval
     return _write(folder / "prometheus.yml", config)
 
 
@@ -62,54 +63,57 @@ def write_alertmanager(
 ) -> Path:
     """Write the configuration of an Alertmanager and its secrets; return its path.
 
-    *exporter* is its URL and *token* what its receiver wants; *sink* is the URL of what stands for
-    Slack (/slack), PagerDuty (/pagerduty), webhooks (/webhook) and the dead man's switch
-    (/deadman/...); *mail* is HOST:PORT of a mail server. Every wait is *speed* times shorter.
+    *exporter* is its URL and *token* the one of its receiver; *sink* is the URL of a server that
+    replaces Slack (/slack), PagerDuty (/pagerduty), webhooks (/webhook) and the dead man's switch
+    (/deadman/...); *mail* is HOST:PORT of a mail server. Durations are divided by *speed*.
     """
     secrets = folder / "secrets"
     secrets.mkdir(parents=True, exist_ok=True)
-    to_sink = _to_sink(sink)
-    given = {"slack_webhook_url": f"{sink}/slack", "exporter_token": token}
+    to_sink = _sink_addresses(sink)
+    known_secrets = {"slack_webhook_url": f"{sink}/slack", "exporter_token": token}
 
-    def text(value: str) -> str | None:
+    def replaced(value: str) -> str | None:
         if value.startswith(_SECRETS):
             name = value.removeprefix(_SECRETS)
-            (secrets / name).write_text(given.get(name, f"made-up-{name}"))
+            (secrets / name).write_text(known_secrets.get(name, f"made-up-{name}"))
             return str(secrets / name)
-        for shown, real in (
+        for placeholder, real in (
             ("http://exporter:9642", exporter),
             ("templates/", f"{shipped('alertmanager')}/templates/"),
         ):
-            if value.startswith(shown):
-                return real + value.removeprefix(shown)
+            if value.startswith(placeholder):
+                return real + value.removeprefix(placeholder)
         return to_sink(value)
 
     read = _read(shipped("alertmanager") / "alertmanager.yml")
-    config = _hastened(_texts(read, text), _ROUTE_CLOCKS, speed)
-    config["global"] |= _media(sink, mail)
+    config = _accelerated(_with_texts(read, replaced), _ROUTE_DURATIONS, speed)
+    config["global"] |= _media_addresses(sink, mail)
     return _write(folder / "alertmanager.yml", config)
 
 
 def composed_alertmanager() -> Json:
-    """Return the configuration for the profile `demo` of docker-compose.yml: nothing leaves it."""
-    config = _texts(
-        _read(shipped("alertmanager") / "alertmanager.yml"), _to_sink("http://demo:9700")
+    """Return the configuration for the profile `demo` of docker-compose.yml.
+
+    Its notifications go to the simulated receivers at http://demo:9700 and mail:1025.
+    """
+    config = _with_texts(
+        _read(shipped("alertmanager") / "alertmanager.yml"), _sink_addresses("http://demo:9700")
     )
-    config["global"] |= _media("http://demo:9700", "mail:1025")
+    config["global"] |= _media_addresses("http://demo:9700", "mail:1025")
     return dict(config)
 
 
-def _media(sink: str, mail: str) -> Json:
+def _media_addresses(sink: str, mail: str) -> Json:
     return {"smtp_smarthost": mail, "smtp_require_tls": False, "pagerduty_url": f"{sink}/pagerduty"}
 
 
-def _to_sink(sink: str) -> Callable[[str], str | None]:
-    """Return what puts *sink* in the place of the addresses that the user is to fill in."""
+def _sink_addresses(sink: str) -> Callable[[str], str | None]:
+    """Return a function that replaces the addresses that the user is to fill in by *sink*."""
 
     def change(value: str) -> str | None:
-        for shown, real in _FILLED.items():
-            if value.startswith(shown):
-                return sink + real + value.removeprefix(shown)
+        for placeholder, real in _SINK_PATHS.items():
+            if value.startswith(placeholder):
+                return sink + real + value.removeprefix(placeholder)
         return None
 
     return change
@@ -124,29 +128,31 @@ def _write(path: Path, config: Mapping[str, Any]) -> Path:
     return path
 
 
-def _texts(value: Any, change: Callable[[str], str | None]) -> Any:
-    """Return *value* with every text that *change* has another one for in its place."""
+def _with_texts(value: Any, change: Callable[[str], str | None]) -> Any:
+    """Return *value* with each text replaced by what *change* returns, unless that is None."""
     if isinstance(value, dict):
-        return {name: _texts(one, change) for name, one in value.items()}
+        return {name: _with_texts(item, change) for name, item in value.items()}
     if isinstance(value, list):
-        return [_texts(one, change) for one in value]
+        return [_with_texts(item, change) for item in value]
     return (change(value) or value) if isinstance(value, str) else value
 
 
-def _hastened(value: Any, clocks: frozenset[str], speed: float) -> Any:
-    """Return *value* with the durations under the names *clocks* divided by *speed*."""
+def _accelerated(value: Any, names: frozenset[str], speed: float) -> Any:
+    """Return *value* with the durations under *names* divided by *speed*."""
     if isinstance(value, list):
-        return [_hastened(one, clocks, speed) for one in value]
+        return [_accelerated(item, names, speed) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {}
-    for name, one in value.items():
-        if name in clocks and isinstance(one, str):
-            least = _LEAST_INTERVAL if name == "interval" else 0.001
-            found[name] = _written(max(least, _seconds(one) / speed)) if _seconds(one) else one
+    accelerated = {}
+    for name, item in value.items():
+        if name in names and isinstance(item, str):
+            minimum = _MIN_INTERVAL_SECONDS if name == "interval" else 0.001
+            accelerated[name] = (
+                _milliseconds(max(minimum, _seconds(item) / speed)) if _seconds(item) else item
+            )
         else:
-            found[name] = _hastened(one, clocks, speed)
-    return found
+            accelerated[name] = _accelerated(item, names, speed)
+    return accelerated
 
 
 def _seconds(duration: str) -> float:
@@ -154,5 +160,5 @@ def _seconds(duration: str) -> float:
     return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
-def _written(seconds: float) -> str:
+def _milliseconds(seconds: float) -> str:
     return f"{round(seconds * 1000)}ms"

@@ -25,11 +25,11 @@ class Notice:
 
 
 class Sinks:
-    """Takes everything; `notices` is in the order of arrival."""
+    """Accepts every notification; `notices` is in the order of arrival."""
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
-        self.arrived: Callable[[Notice], None] = lambda notice: None
+        self.on_notice: Callable[[Notice], None] = lambda notice: None
         self.beats = 0
         """Signs of life for the dead man's switch."""
         self._runner: web.AppRunner | None = None
@@ -55,25 +55,25 @@ class Sinks:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _take(self, medium: str, title: str) -> None:
+    def _record(self, medium: str, title: str) -> None:
         notice = Notice(medium, " ".join(title.split()), asyncio.get_running_loop().time())
         self.notices.append(notice)
-        self.arrived(notice)
+        self.on_notice(notice)
 
     async def _slack(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self._take("slack", str(body["attachments"][0]["title"]))
+        self._record("slack", str(body["attachments"][0]["title"]))
         return web.Response(text="ok")
 
     async def _pagerduty(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self._take("pagerduty", str(body["payload"]["summary"]))
+        self._record("pagerduty", str(body["payload"]["summary"]))
         return web.json_response({"status": "success"}, status=202)
 
     async def _webhook(self, request: web.Request) -> web.Response:
         body = await request.json()
         notes = body["alerts"][0]["annotations"] if body["alerts"] else {}
-        self._take("webhook", f"{body['status'].upper()} {notes.get('summary', '')}")
+        self._record("webhook", f"{body['status'].upper()} {notes.get('summary', '')}")
         return web.Response()
 
     async def _deadman(self, request: web.Request) -> web.Response:
@@ -81,7 +81,7 @@ class Sinks:
         return web.Response()
 
     async def _mailbox(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Speak as much of RFC 5321 as Alertmanager asks for."""
+        """Speak as much SMTP (RFC 5321, AUTH of RFC 4954) as Alertmanager needs."""
         writer.write(b"220 demo\r\n")
         while line := (await reader.readline()).decode("utf-8", "replace").strip():
             match line.split(" ")[0].upper():
@@ -94,7 +94,7 @@ class Sinks:
                     content = await reader.readuntil(b"\r\n.\r\n")
                     message = message_from_bytes(content, policy=policy.default)
                     writer.write(b"250 taken\r\n")
-                    self._take("mail", str(message["Subject"]))
+                    self._record("mail", str(message["Subject"]))
                 case "QUIT":
                     writer.write(b"221 bye\r\n")
                     break

@@ -1,4 +1,4 @@
-"""What the story plays on: providers, sinks, the exporter and the chain behind it."""
+"""Everything that the story needs, running: providers, sinks, exporter, the chain behind it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from exporter.secret import Secret
 from exporter.store import SECRET_KEY_VARIABLE, new_secret_key
 
 SPEED = 30.0
-"""How much faster the clocks of rules and routes run than they are shipped."""
+"""What the durations of the shipped rules and routes are divided by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Everything that runs; `prometheus` and `alertmanager` are URLs, "" where it is missing."""
+    """Everything that runs; `prometheus` and `alertmanager` are URLs, empty without the program."""
 
     app: App
     providers: Providers
@@ -40,20 +40,20 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def built(folder: Path, port: int, *, chain: bool) -> AsyncIterator[Stage]:
+async def running_stage(folder: Path, port: int, *, chain: bool) -> AsyncIterator[Stage]:
     """Run everything in *folder* until the block ends.
 
     Raises:
         ChainError: Prometheus or Alertmanager does not start.
-        OSError: the port cannot be had.
+        OSError: the port cannot be bound, or one of the two is not ready within 30 s.
     """
     providers, sinks = Providers(), Sinks()
     keys = {name: new_key(name) for name in ("openai", "anthropic", "stripe", "sendgrid")}
     token = secrets.token_urlsafe(24)
     async with contextlib.AsyncExitStack() as stack:
-        for one in (providers, sinks):
-            await one.start()
-            stack.push_async_callback(one.stop)
+        for server in (providers, sinks):
+            await server.start()
+            stack.push_async_callback(server.stop)
         addresses = {name: free_address() for name in ("prometheus", "alertmanager")}
         peers = (f"http://{addresses['alertmanager']}",) if chain else ()
         options = Options(
@@ -70,21 +70,21 @@ async def built(folder: Path, port: int, *, chain: bool) -> AsyncIterator[Stage]
         await _run(app, stack)
         stage = Stage(app=app, providers=providers, sinks=sinks, keys=keys)
         if chain:
-            stage = await _chained(stage, folder, addresses, token, stack)
+            stage = await _with_chain(stage, folder, addresses, token, stack)
         yield stage
 
 
-async def _chained(
+async def _with_chain(
     stage: Stage,
     folder: Path,
     addresses: dict[str, str],
     token: str,
     stack: contextlib.AsyncExitStack,
 ) -> Stage:
-    here = f"127.0.0.1:{stage.app.port}"
+    exporter = f"127.0.0.1:{stage.app.port}"
     routes = write_alertmanager(
         folder,
-        exporter=f"http://{here}",
+        exporter=f"http://{exporter}",
         sink=stage.sinks.url,
         mail=stage.sinks.mail,
         token=token,
@@ -92,20 +92,22 @@ async def _chained(
     )
     rules = write_prometheus(
         folder,
-        exporter=here,
+        exporter=exporter,
         alertmanager=addresses["alertmanager"],
         own=addresses["prometheus"],
         speed=SPEED,
     )
-    notifies = await stack.enter_async_context(alertmanager(routes, addresses["alertmanager"]))
-    decides = await stack.enter_async_context(prometheus(rules, addresses["prometheus"]))
+    alertmanager_url = await stack.enter_async_context(
+        alertmanager(routes, addresses["alertmanager"])
+    )
+    prometheus_url = await stack.enter_async_context(prometheus(rules, addresses["prometheus"]))
     return Stage(
         app=stage.app,
         providers=stage.providers,
         sinks=stage.sinks,
         keys=stage.keys,
-        prometheus=decides,
-        alertmanager=notifies,
+        prometheus=prometheus_url,
+        alertmanager=alertmanager_url,
     )
 
 
@@ -120,17 +122,18 @@ async def _run(app: App, stack: contextlib.AsyncExitStack) -> None:
     waiting = asyncio.create_task(started.wait())
     await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    # it ended before it listened: raise its error
     if task.done():
         task.result()
     stack.push_async_callback(end)
 
 
 def services(url: str, keys: dict[str, str]) -> str:
-    """Return the configuration: four providers by their presets and an API of one's own."""
-    quick = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
+    """Return the configuration: four providers by their presets and an API of our own."""
+    check = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
     alerts = {"key_invalid_after": "2s", "escalate_after": ["30s", "60s"]}
     page = {"enabled": False}
-    rows = [
+    declared = [
         {
             "id": name,
             "provider": name,
@@ -140,12 +143,12 @@ def services(url: str, keys: dict[str, str]) -> str:
         }
         for name, key in keys.items()
     ]
-    rows.append({"id": "billing", "name": "Our own billing", "base_url": f"{url}/billing"})
+    declared.append({"id": "billing", "name": "Our own billing", "base_url": f"{url}/billing"})
     return json.dumps(
         {
-            "defaults": {"team": "platform", "health_check": quick, "alerts": alerts},
-            "canaries": [{"url": f"{url}/canary", "expected_status_codes": [204], **quick}],
-            "services": rows,
+            "defaults": {"team": "platform", "health_check": check, "alerts": alerts},
+            "canaries": [{"url": f"{url}/canary", "expected_status_codes": [204], **check}],
+            "services": declared,
         }
     )
 
@@ -163,6 +166,7 @@ def new_key(name: str) -> str:
 
 def _secret_key(folder: Path) -> Path:
     path = folder / "secret-key"
+    # private before it has any content
     path.touch(mode=0o600)
     path.write_text(new_secret_key())
     return path

@@ -10,21 +10,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from exporter.demo.chain import HOW, missing
+from exporter.demo.chain import INSTALL_HINT, missing_programs
 from exporter.demo.providers import NAMES, Fault
 from exporter.demo.sinks import Notice
-from exporter.demo.stage import SPEED, Stage, built, new_key
+from exporter.demo.stage import SPEED, Stage, new_key, running_stage
 from exporter.incidents import Incident, IncidentStatus, Query
 from exporter.model import Verdict, advice_of
 from exporter.results import Status, status_of
 from exporter.secret import Secret
 
-_PATIENCE = 60.0
+_PATIENCE_SECONDS = 60.0
 _MEDIA = {"mail": "mailbox", "slack": "Slack", "pagerduty": "PagerDuty", "webhook": "webhook"}
 
 
 class StoryError(Exception):
-    """What should have happened did not; the message says what."""
+    """An expected event did not happen; the message names it."""
 
 
 async def tell(port: int, *, keep: bool) -> None:
@@ -33,192 +33,198 @@ async def tell(port: int, *, keep: bool) -> None:
     Raises:
         StoryError: something did not happen in time.
         ChainError: Prometheus or Alertmanager does not start.
-        OSError: the port cannot be had.
+        OSError: the port cannot be bound, or one of the two is not ready within 30 s.
     """
-    teller = Teller(Console(highlight=False, soft_wrap=True))
-    lacking = missing()
+    narrator = Narrator(Console(highlight=False, soft_wrap=True))
+    missing = missing_programs()
     with tempfile.TemporaryDirectory(prefix="service-registry-demo-") as folder:
-        async with built(Path(folder), port, chain=not lacking) as stage:
-            await teller.open(stage, lacking)
-            await teller.outage()
-            await teller.revoked_key()
-            await teller.dead_network()
-            await teller.sum_up()
+        async with running_stage(Path(folder), port, chain=not missing) as stage:
+            await narrator.open(stage, missing)
+            await narrator.outage()
+            await narrator.revoked_key()
+            await narrator.dead_network()
+            await narrator.sum_up()
             if keep:
-                teller.say("everything runs on; stop it with Ctrl-C")
+                narrator.say("everything runs on; stop it with Ctrl-C")
                 await asyncio.Event().wait()
 
 
-class Teller:
-    """Lets things happen and says what is seen."""
+class Narrator:
+    """Causes each trouble and prints what the programs do about it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._begun = asyncio.get_running_loop().time()
+        self._started_at = asyncio.get_running_loop().time()
 
-    # -- saying ------------------------------------------------------------------------------
+    # -- printing ----------------------------------------------------------------------------
 
     def say(self, text: str, style: str = "") -> None:
-        passed = asyncio.get_running_loop().time() - self._begun
+        passed = asyncio.get_running_loop().time() - self._started_at
         self._console.print(Text(f"{passed:6.1f}s  {text}", style))
 
     def _chapter(self, text: str) -> None:
         self._console.print()
         self.say(text, "bold")
 
-    def _arrived(self, notice: Notice) -> None:
+    def _show(self, notice: Notice) -> None:
         style = "green" if notice.resolved else "red"
         self.say(f"         -> {_MEDIA[notice.medium]}: {notice.title}", style)
 
     # -- waiting -----------------------------------------------------------------------------
 
-    async def _until(self, what: str, condition: Callable[[], Awaitable[bool] | bool]) -> None:
+    async def _until(self, goal: str, condition: Callable[[], Awaitable[bool] | bool]) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
                 while True:
-                    found = condition()
-                    if found if isinstance(found, bool) else await found:
+                    reached = condition()
+                    if reached if isinstance(reached, bool) else await reached:
                         return
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            raise StoryError(f"waited {_PATIENCE:.0f} s in vain: {what}") from None
+            raise StoryError(f"not reached within {_PATIENCE_SECONDS:.0f} s: {goal}") from None
 
-    async def _well(self, service: str) -> None:
+    async def _until_healthy(self, service: str) -> None:
         app = self._stage.app
         target = app.registry.get(service)
 
-        def reached() -> bool:
+        def is_healthy() -> bool:
             return status_of(target, app.results.of(service)) is Status.HEALTHY
 
-        await self._until(f"{service} is healthy", reached)
+        await self._until(f"{service} is healthy", is_healthy)
         self.say(f"exporter: {service} is healthy")
 
-    async def _fails(self, service: str, verdict: Verdict) -> None:
+    async def _until_failing(self, service: str, verdict: Verdict) -> None:
         results = self._stage.app.results
 
-        def reached() -> bool:
+        def has_verdict() -> bool:
             last = results.of(service).last
             return last is not None and last.verdict is verdict
 
-        await self._until(f"the verdict on {service} is {verdict}", reached)
+        await self._until(f"the verdict on {service} is {verdict}", has_verdict)
         last = results.of(service).last
         assert last is not None
         fault = f"whose fault: {verdict} ({last.reason}); {advice_of(last.reason, verdict)}"
         self.say(f"exporter: {service} fails; {fault}")
 
-    async def _incident(
+    async def _until_incident(
         self, alertname: str, status: IncidentStatus, service: str = ""
     ) -> Incident:
-        found: list[Incident] = []
+        matching: list[Incident] = []
 
-        async def there() -> bool:
-            asked = Query(service=service, status=status)
-            seen = await self._stage.app.incidents.find(asked)
-            found[:] = [one for one in seen if one.alertname == alertname]
-            return bool(found)
+        async def exists() -> bool:
+            query = Query(service=service, status=status)
+            incidents = await self._stage.app.incidents.find(query)
+            matching[:] = [incident for incident in incidents if incident.alertname == alertname]
+            return bool(matching)
 
-        await self._until(f"{alertname} is {status}", there)
-        return found[0]
+        await self._until(f"{alertname} is {status}", exists)
+        return matching[0]
 
-    async def _told(self, title: str, media: tuple[str, ...], *, resolved: bool = False) -> None:
-        """Wait until every one of *media* was told of *title* since the chapter began."""
+    async def _until_notified(
+        self, title: str, media: tuple[str, ...], *, resolved: bool = False
+    ) -> None:
+        """Wait until each of *media* got a notice of *title* since the chapter began."""
 
-        def all_told() -> bool:
-            told = {
-                one.medium
-                for one in self._stage.sinks.notices[self._first :]
-                if title in one.title and one.resolved is resolved
+        def all_notified() -> bool:
+            notified = {
+                notice.medium
+                for notice in self._stage.sinks.notices[self._first :]
+                if title in notice.title and notice.resolved is resolved
             }
-            return set(media) <= told
+            return set(media) <= notified
 
-        await self._until(f"{', '.join(media)} told of {title}", all_told)
+        await self._until(f"{', '.join(media)} notified of {title}", all_notified)
 
-    def _begin(self, text: str) -> None:
+    def _start(self, text: str) -> None:
         self._chapter(text)
         self._first = len(self._stage.sinks.notices)
 
     # -- the story ---------------------------------------------------------------------------
 
-    async def open(self, stage: Stage, lacking: list[str]) -> None:
-        """Say what runs and wait until it is well."""
+    async def open(self, stage: Stage, missing: list[str]) -> None:
+        """Print what runs, and wait until every service is healthy."""
         self._stage = stage
-        stage.sinks.arrived = self._arrived
+        stage.sinks.on_notice = self._show
         self._chapter(f"Five services, probed every second: {', '.join(NAMES)}")
         self.say(f"status page   {stage.url}")
-        if lacking:
-            self.say(f"not installed: {', '.join(lacking)} ({HOW})", "yellow")
+        if missing:
+            self.say(f"not installed: {', '.join(missing)} ({INSTALL_HINT})", "yellow")
             self.say("so this shows the exporter alone: no alerts, incidents or messages", "yellow")
         else:
             self.say(f"Prometheus    {stage.prometheus}/alerts")
             self.say(f"Alertmanager  {stage.alertmanager}")
-            self.say(f"The shipped rules and routes run {SPEED:.0f} times faster than in earnest.")
+            self.say(
+                f"The shipped rules and routes run {SPEED:.0f} times faster than in production."
+            )
         for name in NAMES:
-            await self._well(name)
+            await self._until_healthy(name)
 
     async def outage(self) -> None:
-        """A provider fails, is taken by a person, and comes back."""
+        """A provider fails, a person acknowledges the incident, and the provider recovers."""
         stage = self._stage
-        self._begin("Stripe begins to answer 503")
+        self._start("Stripe begins to answer 503")
         stage.providers.faults["stripe"] = Fault.DOWN
-        await self._fails("stripe", Verdict.PROVIDER)
+        await self._until_failing("stripe", Verdict.PROVIDER)
         if stage.alertmanager:
-            opened = await self._incident("ServiceDown", IncidentStatus.OPEN, "stripe")
+            opened = await self._until_incident("ServiceDown", IncidentStatus.OPEN, "stripe")
             self.say(f"incident {opened.id} opened: {opened.summary}")
-            await self._told("stripe", ("mail", "slack", "pagerduty", "webhook"))
-            taken = await stage.app.incidents.acknowledge(opened.id, "ann", "calling Stripe")
-            assert taken.acknowledged_at is not None
-            waited = taken.acknowledged_at - taken.started_at
-            self.say(f"ann takes it after {waited:.0f} s: nobody else will be woken")
+            await self._until_notified("stripe", ("mail", "slack", "pagerduty", "webhook"))
+            acknowledged = await stage.app.incidents.acknowledge(opened.id, "ann", "calling Stripe")
+            assert acknowledged.acknowledged_at is not None
+            waited = acknowledged.acknowledged_at - acknowledged.started_at
+            self.say(f"ann acknowledges it after {waited:.0f} s: nobody else will be woken")
         self.say("Stripe recovers")
         stage.providers.faults["stripe"] = Fault.NONE
-        await self._well("stripe")
+        await self._until_healthy("stripe")
         if stage.alertmanager:
-            await self._ended("ServiceDown", "stripe")
-            await self._told("stripe", ("mail", "slack", "pagerduty", "webhook"), resolved=True)
+            await self._until_resolved("ServiceDown", "stripe")
+            await self._until_notified(
+                "stripe", ("mail", "slack", "pagerduty", "webhook"), resolved=True
+            )
 
     async def revoked_key(self) -> None:
         """A key stops working; a new one is verified with the provider and used."""
         stage = self._stage
-        self._begin("OpenAI revokes our key")
+        self._start("OpenAI revokes our key")
         stage.providers.revoked.add(stage.keys["openai"])
-        await self._fails("openai", Verdict.CREDENTIAL)
+        await self._until_failing("openai", Verdict.CREDENTIAL)
         if stage.alertmanager:
-            opened = await self._incident("ServiceKeyRejected", IncidentStatus.OPEN, "openai")
+            opened = await self._until_incident("ServiceKeyRejected", IncidentStatus.OPEN, "openai")
             self.say(f"incident {opened.id} opened: {opened.summary}")
-            await self._told("openai", ("mail", "slack", "webhook"))
+            await self._until_notified("openai", ("mail", "slack", "webhook"))
         self.say("a new key is verified with the provider and takes over")
         fresh = Secret(new_key("openai"))
         await stage.app.management.rotate("openai", fresh, "demo")
-        await self._well("openai")
+        await self._until_healthy("openai")
         if stage.alertmanager:
-            await self._ended("ServiceKeyRejected", "openai")
+            await self._until_resolved("ServiceKeyRejected", "openai")
 
     async def dead_network(self) -> None:
         """Everything fails at once, the canary too: one message, not five."""
         stage = self._stage
-        self._begin("Our own network dies: all five services and the canary are out of reach")
+        self._start("Our own network dies: all five services and the canary are out of reach")
         await stage.providers.disconnect()
         for name in NAMES:
-            await self._fails(name, Verdict.NETWORK)
-        self.say("no error budget is burned: it is not theirs")
+            await self._until_failing(name, Verdict.NETWORK)
+        self.say("no error budget is burned: the providers are not at fault")
         if stage.alertmanager:
-            await self._told("network", ("mail", "slack", "pagerduty", "webhook"))
+            await self._until_notified("network", ("mail", "slack", "pagerduty", "webhook"))
             await self._until("the services' alerts are held back", self._all_held)
             pages = [
-                one
-                for one in stage.sinks.notices[self._first :]
-                if one.medium == "pagerduty" and not one.resolved
+                notice
+                for notice in stage.sinks.notices[self._first :]
+                if notice.medium == "pagerduty" and not notice.resolved
             ]
             self.say(f"five ServiceDown alerts are held back; pages sent: {len(pages)}")
             if len(pages) != 1:
-                raise StoryError("one page was to be sent")
+                raise StoryError("expected exactly one page")
         self.say("the network is back")
         await stage.providers.connect()
         for name in NAMES:
-            await self._well(name)
+            await self._until_healthy(name)
 
     async def sum_up(self) -> None:
-        """Say what the log remembers."""
+        """Print the figures of the incident log."""
         self._chapter("What the incident log remembers")
         if not self._stage.alertmanager:
             self.say("nothing: without Prometheus and Alertmanager there are no incidents")
@@ -227,7 +233,7 @@ class Teller:
         stats = await self._stage.app.incidents.stats()
         self.say(
             f"{stats.total} incidents, {stats.resolved} of them resolved; those of the services "
-            "behind our network are remembered, though nobody was told of them"
+            "behind our network are remembered, though nobody was notified of them"
         )
         if stats.mtta_seconds is not None and stats.mttr_seconds is not None:
             self.say(
@@ -239,12 +245,16 @@ class Teller:
         return not await self._stage.app.incidents.unresolved()
 
     async def _all_held(self) -> bool:
-        seen = await self._stage.app.incidents.unresolved()
-        held = {one.service for one in seen if one.suppressed and one.alertname == "ServiceDown"}
+        incidents = await self._stage.app.incidents.unresolved()
+        held = {
+            incident.service
+            for incident in incidents
+            if incident.suppressed and incident.alertname == "ServiceDown"
+        }
         return held >= set(NAMES)
 
-    async def _ended(self, alertname: str, service: str) -> None:
-        ended = await self._incident(alertname, IncidentStatus.RESOLVED, service)
-        assert ended.resolved_at is not None
-        lasted = ended.resolved_at - ended.started_at
-        self.say(f"incident {ended.id} resolved after {lasted:.0f} s")
+    async def _until_resolved(self, alertname: str, service: str) -> None:
+        incident = await self._until_incident(alertname, IncidentStatus.RESOLVED, service)
+        assert incident.resolved_at is not None
+        lasted = incident.resolved_at - incident.started_at
+        self.say(f"incident {incident.id} resolved after {lasted:.0f} s")

@@ -1,7 +1,7 @@
 """Importers: the configuration of another tool as one of ours, and what had no equivalent.
 
-Pure: takes text, returns text. No secret of the foreign file is in what comes out, in a message or
-in the name of anything; a variable stands in its place.
+Takes text, returns text; on disk it only looks whether the TLS files exist that a text names.
+Secrets, found by name or by looks, become variables: neither the result nor a message has one.
 """
 
 from exporter.importers.importing import FORMATS, TARGET_TAKERS, import_text

@@ -1,4 +1,4 @@
-"""From a foreign URL to our base_url and endpoint, with the secrets in it taken out."""
+"""Split a foreign URL into our base_url and endpoint, with its secrets replaced."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from exporter.importers.report import names_in, substituted, without_variables
 from exporter.secret import looks_like_key
 
 _UNSAFE = re.compile(rf"[{CONTROL} \\]")
+# Telegram has its token in the path: /bot<token>/getMe
 _TELEGRAM = re.compile(r"bot([0-9]+:.+)")
-_LOCAL = (
+_PRIVATE_SUFFIXES = (
     ".local",
     ".localhost",
     ".internal",
@@ -34,12 +35,12 @@ _LOCAL = (
 
 
 class AddressError(ValueError):
-    """No address of ours; the message is a fixed phrase."""
+    """The URL cannot be probed; the message is a fixed phrase, without the URL."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Address:
-    """Where a request goes. `query` has the one secret parameter that can be our key."""
+    """Where a request goes. `query` is name and value of the parameter that becomes the key."""
 
     base: str
     endpoint: str
@@ -60,30 +61,31 @@ def split_url(url: str, hide: Hide) -> Address:
     """Return the address that *url* names; secrets in its path and query go through *hide*.
 
     Raises:
-        AddressError: it is no address that can be probed.
+        AddressError: *url* cannot be probed.
     """
+    # a fragment is never sent to a server (RFC 3986, 3.5)
     url = url.strip().partition("#")[0]
-    whole = bool(names_in(url)) and not scheme_of(url)
-    if not whole and scheme_of(url) not in ("http", "https"):
-        raise AddressError("is no http:// or https:// URL")
+    unsplittable = bool(names_in(url)) and not scheme_of(url)
+    if not unsplittable and scheme_of(url) not in ("http", "https"):
+        raise AddressError("is not an http:// or https:// URL")
     head, mark, query = url.partition("?")
-    if whole:
-        base, path, user, host = head, "", "", ""
+    if unsplittable:
+        base, path, login, host = head, "", "", ""
     else:
-        base, path, user, host = _origin(head)
+        base, path, login, host = _origin(head)
     rest, key = _query(query, hide)
     path = _path(path, hide)
     endpoint = f"{path or '/'}?{rest}" if rest else path
-    if whole:  # a variable holds the scheme, so nothing can be told apart
+    if unsplittable:  # what the variable holds is unknown: scheme, host and path
         base, endpoint = (f"{base}?{rest}" if mark and rest else base), ""
     elif endpoint == "/":
         endpoint = ""
-    name, _, password = user.partition(":")
+    user, _, password = login.partition(":")
     return Address(
         base=base,
-        endpoint=_percented(endpoint),
+        endpoint=_percent_encoded(endpoint),
         host=host,
-        user=unquote(name),
+        user=unquote(user),
         password=unquote(password),
         query=key,
         private=is_private(host),
@@ -98,51 +100,52 @@ def is_private(host: str) -> bool:
     try:
         return not ipaddress.ip_address(host.partition("%")[0]).is_global
     except ValueError:
-        return "." not in host or host.endswith(_LOCAL)
+        return "." not in host or host.endswith(_PRIVATE_SUFFIXES)
 
 
 def _origin(head: str) -> tuple[str, str, str, str]:
-    """Return origin, path, user and host of a URL without its query."""
+    """Return origin, path, login and host of a URL without its query."""
     scheme, _, rest = head.partition("://")
     authority, slash, path = rest.partition("/")
-    user, _, place = authority.rpartition("@")
-    base = f"{scheme.lower()}://{place}"
+    login, _, host_port = authority.rpartition("@")
+    base = f"{scheme.lower()}://{host_port}"
     try:
-        parts = urlsplit(without_variables(base) if not names_in(place) else base)
+        parts = urlsplit(without_variables(base) if not names_in(host_port) else base)
         host = parts.hostname or ""
-        if not names_in(place):
+        if not names_in(host_port):
+            # raises ValueError if it is not a port
             _ = parts.port
     except ValueError:
-        raise AddressError("is no valid URL: look at its host and port") from None
-    if not place or _UNSAFE.search(place) or (not host and not names_in(place)):
-        raise AddressError("is no valid URL: look at its host and port")
-    return base, slash + path, user, host
+        raise AddressError("is not a valid URL: check its host and port") from None
+    if not host_port or _UNSAFE.search(host_port) or (not host and not names_in(host_port)):
+        raise AddressError("is not a valid URL: check its host and port")
+    return base, slash + path, login, host
 
 
-def _percented(text: str) -> str:
-    """Return *text* with what no URL may hold written as %XX."""
+def _percent_encoded(text: str) -> str:
+    """Return *text* with the characters that a URL must not contain as %XX."""
     return substituted(text, lambda part: _UNSAFE.sub(lambda m: quote(m.group(), safe=""), part))
 
 
 def _path(path: str, hide: Hide) -> str:
     parts = path.split("/")
     for index, part in enumerate(parts):
-        if found := _TELEGRAM.fullmatch(part):
-            parts[index] = "bot" + hide(found.group(1), "bot_token")
-        elif looks_like_key(unquote(part)) or _is_named(parts[index - 1 : index], part):
+        if match := _TELEGRAM.fullmatch(part):
+            parts[index] = "bot" + hide(match.group(1), "bot_token")
+        elif looks_like_key(unquote(part)) or _follows_secret_name(parts[index - 1 : index], part):
             parts[index] = hide(part, "path")
         else:
             parts[index] = without_keys(part, hide, "path")
     return "/".join(parts)
 
 
-def _is_named(before: list[str], part: str) -> bool:
-    """Return whether *part* follows a word such as /token/."""
+def _follows_secret_name(before: list[str], part: str) -> bool:
+    """Return whether *part* comes after a segment such as /token/."""
     return len(part) >= 16 and any(map(is_secret_name, before))
 
 
 def _query(query: str, hide: Hide) -> tuple[str, tuple[str, str] | None]:
-    """Return the query without the first parameter that is a secret, and that parameter."""
+    """Return the query without its first secret parameter, and that parameter."""
     kept, key = [], None
     for part in filter(None, query.split("&")):
         name, equals, value = part.partition("=")

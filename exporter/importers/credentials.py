@@ -1,7 +1,7 @@
-"""What in a foreign file is a secret: by its name, or by how it looks. Better one too many.
+"""Find the secrets of a foreign file, by name or by looks. When in doubt, a value is a secret.
 
-A value that is taken for one is written as a variable, which costs its owner a minute; one that
-is missed stands in a file for good.
+A value wrongly treated as a secret becomes a variable, which the user can undo in a minute; a
+missed one would stay in the new file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from exporter.importers.report import substituted, without_variables
 from exporter.secret import looks_like_key
 
-_WORDS = frozenset(
+_SECRET_WORDS = frozenset(
     {
         "key",
         "apikey",
@@ -50,7 +50,8 @@ _WORDS = frozenset(
         "hash",
     }
 )
-_ENDS = ("key", "token", "secret", "password", "passwd", "auth")
+_SECRET_ENDINGS = ("key", "token", "secret", "password", "passwd", "auth")
+# words with the ending of a secret's name
 _HARMLESS = frozenset({"monkey", "turkey", "hotkey", "donkey"})
 _SPLIT = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")
 _RUN = re.compile(r"[A-Za-z0-9_+=.~:-]{12,}")
@@ -58,14 +59,18 @@ _ASSIGNED = re.compile(
     r"""(["']?)([A-Za-z][A-Za-z0-9_.-]{1,40})\1(\s*[:=]\s*["']?)([^\s"'&<>,;]{3,})"""
 )
 _ELEMENT = re.compile(r"<([A-Za-z][A-Za-z0-9_.:-]{1,40})([^<>]*)>([^<>]{3,})</\1>")
+SENSITIVE_OPERAND = "compares with what may be a secret; not imported, so that it is not written"
 Hide = Callable[[str, str], str]
-"""Takes a secret and what it is for, returns what stands for it."""
+"""Takes a secret and its purpose, returns the variable that replaces it."""
 
 
 def is_secret_name(name: str) -> bool:
     """Return whether a field called *name* holds a secret."""
     words = [word.lower() for word in _SPLIT.split(name) if word]
-    return any(word in _WORDS or (word.endswith(_ENDS) and word not in _HARMLESS) for word in words)
+    return any(
+        word in _SECRET_WORDS or (word.endswith(_SECRET_ENDINGS) and word not in _HARMLESS)
+        for word in words
+    )
 
 
 def holds_key(text: str) -> bool:
@@ -75,19 +80,19 @@ def holds_key(text: str) -> bool:
 
 
 def without_keys(text: str, hide: Hide, purpose: str) -> str:
-    """Return *text* with what looks like a key hidden."""
+    """Return *text* with every part that looks like a key hidden."""
 
     def change(part: str) -> str:
-        def one(found: re.Match[str]) -> str:
-            return hide(found.group(), purpose) if looks_like_key(found.group()) else found.group()
+        def hidden(match: re.Match[str]) -> str:
+            return hide(match.group(), purpose) if looks_like_key(match.group()) else match.group()
 
-        return _RUN.sub(one, part)
+        return _RUN.sub(hidden, part)
 
     return substituted(text, change)
 
 
 def named_value(name: str, value: str, hide: Hide) -> str:
-    """Return *value* with its secrets hidden, knowing that it is called *name*."""
+    """Return *value*, the value of a field called *name*, with its secrets hidden."""
     if is_secret_name(name) and value.strip():
         return hide(value, name)
     return without_keys(value, hide, name)
@@ -101,20 +106,20 @@ def body_without_secrets(text: str, hide: Hide) -> str:
         data = None
     if isinstance(data, (dict, list)):
         cleaned = data_without_secrets(data, hide)
-        if cleaned == data:
+        if cleaned == data:  # dumping it anew would change spaces and digits
             return text
         return json.dumps(cleaned, ensure_ascii=False, indent=2 if "\n" in text else None)
 
-    def assigned(found: re.Match[str]) -> str:
-        quote, name, between, value = found.groups()
+    def assigned(match: re.Match[str]) -> str:
+        quote, name, between, value = match.groups()
         if not is_secret_name(name):
-            return found.group()
+            return match.group()
         return f"{quote}{name}{quote}{between}{hide(value, name)}"
 
-    def element(found: re.Match[str]) -> str:
-        name, attributes, value = found.groups()
+    def element(match: re.Match[str]) -> str:
+        name, attributes, value = match.groups()
         if not is_secret_name(name):
-            return found.group()
+            return match.group()
         return f"<{name}{attributes}>{hide(value, name)}</{name}>"
 
     text = substituted(text, lambda part: _ELEMENT.sub(element, part))
@@ -123,7 +128,7 @@ def body_without_secrets(text: str, hide: Hide) -> str:
 
 
 def data_without_secrets(data: Any, hide: Hide, name: str = "") -> Any:
-    """Return JSON *data* with its secrets hidden, knowing that it is called *name*."""
+    """Return JSON *data*, the value of a field called *name*, with its secrets hidden."""
     if isinstance(data, dict):
         return {k: data_without_secrets(v, hide, k) for k, v in data.items()}
     if isinstance(data, list):

@@ -1,7 +1,7 @@
 """Write plain data as YAML that people like to read and that every reader reads alike.
 
-Block style with comments, short lists and mappings inside lists in flow style. A text stands
-without quotes only where neither YAML 1.1 nor 1.2 could take it for anything else.
+Block style with comments; short lists, and short mappings inside lists, in flow style. A text is
+written without quotes only where neither YAML 1.1 nor 1.2 could read it as anything else.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@%+=:-]*(?: [A-Za-z0-9_./@%+=:-]+)*
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _DURATION = re.compile(r"[0-9]+(?:ms|s|m|h|d)")
 _JSON_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
-_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-_KEY_LIMIT = 120
+# YAML 1.1 reads these as booleans or null, and YAML 1.2 still does with some.
+_OTHER_TYPES = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+# Longer keys get the explicit `? ` form: YAML allows 1024 characters before the colon.
+_MAX_KEY_LENGTH = 120
 
 
 class _NotFlowError(ValueError):
@@ -26,10 +28,13 @@ class _NotFlowError(ValueError):
 
 
 def emit(data: Mapping[str, Any], comments: Mapping[FieldPath, str]) -> str:
-    """Return *data* as YAML. A comment of `comments` stands at the end of its line.
+    """Return *data* as YAML, with each of *comments* at the end of the line of its path.
 
-    A comment with a line break stands above its place instead, one line each. Between the items of
-    a top-level list that spread over lines there is an empty line.
+    A comment with a line break goes above that line, one comment line each. Items of a top-level
+    list that take several lines have an empty line between them.
+
+    >>> emit({"id": "api", "enabled": False}, {("enabled",): "off"})
+    'id: api\\n\\nenabled: false  # off\\n'
     """
     lines: list[str] = []
     for name, value in data.items():
@@ -40,7 +45,7 @@ def emit(data: Mapping[str, Any], comments: Mapping[FieldPath, str]) -> str:
 
 
 def scalar(value: Any, *, flow: bool = False) -> str:
-    """Return one scalar as it stands in a file."""
+    """Return one scalar as YAML; *flow* is inside brackets or braces."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -70,7 +75,7 @@ def _is_plain(text: str, flow: bool) -> bool:
         return False
     if _VARIABLE.fullmatch(text) or _DURATION.fullmatch(text) or _JSON_PATH.fullmatch(text):
         return True
-    if not _PLAIN.fullmatch(text) or text.lower() in _WORDS:
+    if not _PLAIN.fullmatch(text) or text.lower() in _OTHER_TYPES:
         return False
     return ": " not in text and not text.endswith(":")
 
@@ -98,12 +103,12 @@ class _Writer:
         """Return the lines of one `name: value`."""
         pad = " " * indent
         key = scalar(name, flow=True)
-        mark = "? " if len(key) > _KEY_LIMIT else ""
+        mark = "? " if len(key) > _MAX_KEY_LENGTH else ""
         head = f"{pad}{mark}{key}:" if not mark else f"{pad}? {key}\n{pad}:"
-        return [*self._above(path, pad), *self._with(head, value, indent, path)]
+        return [*self._leading_comment(path, pad), *self._value_lines(head, value, indent, path)]
 
-    def _with(self, head: str, value: Any, indent: int, path: FieldPath) -> list[str]:
-        after = self._after(path)
+    def _value_lines(self, head: str, value: Any, indent: int, path: FieldPath) -> list[str]:
+        after = self._trailing_comment(path)
         if isinstance(value, str) and _suits_block(value):
             return [*_block(head, value, indent, after)]
         if isinstance(value, dict) and value:
@@ -119,44 +124,45 @@ class _Writer:
         return [f"{head} {text}{after}"]
 
     def _list(self, head: str, items: list[Any], indent: int, path: FieldPath) -> list[str]:
-        after = self._after(path)
+        after = self._trailing_comment(path)
         if not any(isinstance(item, (dict, list, tuple)) for item in items):
-            one = f"{head} {_flow(items)}{after}"
-            if len(one) <= WIDTH:
-                return [one]
+            line = f"{head} {_flow(items)}{after}"
+            if len(line) <= WIDTH:
+                return [line]
             return [f"{head}{after}", *_wrapped(items, " " * (indent + 2))]
         return [head + after, *self._items(items, indent, path)]
 
     def _items(self, items: list[Any], indent: int, path: FieldPath) -> Iterator[str]:
         pad = " " * (indent + 2)
         for index, item in enumerate(items):
-            place = (*path, index)
-            flow = self._in_flow(item, pad, place)
+            item_path = (*path, index)
+            flow = self._in_flow(item, pad, item_path)
             if index and not flow and len(path) == 1:
                 yield ""
-            yield from self._above(place, pad)
+            yield from self._leading_comment(item_path, pad)
             if flow:
                 yield flow
             elif isinstance(item, dict):
-                yield from self._mapping_item(item, pad, indent, place)
+                yield from self._mapping_item(item, pad, indent, item_path)
             else:
-                yield from self._with(f"{pad}-", item, indent + 2, place)
+                yield from self._value_lines(f"{pad}-", item, indent + 2, item_path)
 
-    def _in_flow(self, item: Any, pad: str, place: FieldPath) -> str:
-        """Return the line of a short item, or nothing: services never are in flow style."""
+    def _in_flow(self, item: Any, pad: str, item_path: FieldPath) -> str:
+        """Return the line of a short item, or nothing; services are never in flow style."""
         try:
-            flow = f"{pad}- {_flow(item, top=True)}{self._after(place)}"
+            flow = f"{pad}- {_flow(item, top=True)}{self._trailing_comment(item_path)}"
         except _NotFlowError:
             return ""
-        long = len(flow) > WIDTH or len(place) == 2
+        long = len(flow) > WIDTH or len(item_path) == 2
         return "" if isinstance(item, dict) and item and long else flow
 
     def _mapping_item(
-        self, item: dict[str, Any], pad: str, indent: int, place: FieldPath
+        self, item: dict[str, Any], pad: str, indent: int, item_path: FieldPath
     ) -> Iterator[str]:
         mark = f"{pad}- "
         for name, value in item.items():
-            lines = self.entry(name, value, indent + 4, (*place, name))
+            lines = self.entry(name, value, indent + 4, (*item_path, name))
+            # a comment above, or an explicit key, does not fit behind the dash
             if mark and (lines[0].lstrip().startswith("#") or "\n" in lines[0]):
                 yield f"{pad}-"
             elif mark:
@@ -164,11 +170,11 @@ class _Writer:
             mark = ""
             yield from lines
 
-    def _after(self, path: FieldPath) -> str:
+    def _trailing_comment(self, path: FieldPath) -> str:
         comment = self._comments.get(path, "")
         return f"  # {comment}" if comment and "\n" not in comment else ""
 
-    def _above(self, path: FieldPath, pad: str) -> list[str]:
+    def _leading_comment(self, path: FieldPath, pad: str) -> list[str]:
         comment = self._comments.get(path, "")
         return [f"{pad}# {line}" for line in comment.split("\n") if line] if "\n" in comment else []
 
@@ -177,7 +183,7 @@ def _flow(value: Any, *, top: bool = False) -> str:
     """Return *value* on one line.
 
     Raises:
-        _NotFlowError: *top* and the value holds something deep or of many lines.
+        _NotFlowError: with *top*, if the value is a list, nested or of several lines.
     """
     if isinstance(value, dict):
         if top and any(isinstance(v, dict) or _is_many(v) for v in value.values()):
@@ -192,7 +198,7 @@ def _flow(value: Any, *, top: bool = False) -> str:
 
 
 def _is_many(value: Any) -> bool:
-    """Return whether *value* is a long text or a list of more than scalars."""
+    """Return whether *value* is a text of several lines or a nested list."""
     if isinstance(value, (list, tuple)):
         return any(isinstance(item, (dict, list, tuple)) for item in value)
     return isinstance(value, str) and "\n" in value
@@ -213,6 +219,7 @@ def _wrapped(items: list[Any], pad: str) -> list[str]:
 def _suits_block(text: str) -> bool:
     """Return whether *text* reads well as a literal block and survives it unchanged."""
     lines = text.removesuffix("\n").split("\n")
+    # Leading spaces would need an indentation indicator; more than one break at the end is lost.
     return (
         len(lines) > 1
         and all(

@@ -1,6 +1,6 @@
-"""Typed access to foreign data: a wrong type is a mistake with its place, an unread field is told.
+"""Typed access to foreign data: wrong types are reported with their path, unread fields listed.
 
-Knows the scalars of the field: Go's and Prometheus' durations, and the yes and no of YAML 1.1.
+Understands durations of Go and Prometheus, and yes and no of YAML 1.1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UNITS = {
     "h": 3600.0,
     "d": 86400.0,
     "w": 604800.0,
-    "y": 31536000.0,
+    "y": 31536000.0,  # 365 days, as in Prometheus
 }
 _PART = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d|w|y)"
 _DURATION = re.compile(f"(?:{_PART})+")
@@ -33,7 +33,7 @@ def seconds(value: Any) -> float:
     """Return the seconds of a duration of Go or Prometheus; a bare number is nanoseconds, as in Go.
 
     Raises:
-        ValueError: *value* is none.
+        ValueError: *value* is not a duration.
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value / 1e9
@@ -43,7 +43,11 @@ def seconds(value: Any) -> float:
 
 
 def duration(value: float) -> str:
-    """Return *value* seconds as our files write it, to the millisecond and never nothing."""
+    """Return *value* seconds as our files have it, such as 90s; at least 1ms.
+
+    >>> duration(90), duration(120), duration(0.25)
+    ('90s', '2m', '250ms')
+    """
     ms = max(1, round(value * 1000))
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if ms % size == 0 and (ms > size or unit in "sh"):
@@ -52,11 +56,11 @@ def duration(value: float) -> str:
 
 
 class Fields:
-    """One foreign mapping. What is not asked for is in `unread`."""
+    """One foreign mapping; `unread` has the fields that nothing read."""
 
     def __init__(self, ledger: Ledger, path: FieldPath, data: Any) -> None:
         self.ledger, self.path = ledger, path
-        self._asked: set[str] = set()
+        self._read: set[str] = set()
         if data is not None and not isinstance(data, dict):
             ledger.mistake(path, "must be a mapping (name: value)")
         self._data: dict[str, Any] = data if isinstance(data, dict) else {}
@@ -65,21 +69,21 @@ class Fields:
         return self._data.get(name) is not None
 
     def at(self, name: str) -> FieldPath:
-        """Return the place of the field *name*."""
+        """Return the path of the field *name*."""
         return (*self.path, name)
 
     def raw(self, name: str) -> Any:
         """Return the field *name* as it is."""
-        self._asked.add(name)
+        self._read.add(name)
         return self._data.get(name)
 
     def skip(self, *names: str) -> None:
-        """Take *names* as read: they say nothing that would matter here."""
-        self._asked.update(names)
+        """Count *names* as read: they change nothing here."""
+        self._read.update(names)
 
     def unread(self) -> Iterator[str]:
-        """Yield the fields with a value that nobody asked for."""
-        return (n for n, v in self._data.items() if n not in self._asked and v is not None)
+        """Yield the names of the fields that have a value and were not read."""
+        return (n for n, v in self._data.items() if n not in self._read and v is not None)
 
     def text(self, name: str) -> str:
         """Return a text, empty if there is none."""
@@ -90,15 +94,15 @@ class Fields:
         return self.ledger.inner(value, self.at(name))
 
     def flag(self, name: str, default: bool) -> bool:
-        """Return true or false."""
+        """Return true or false, *default* if there is none."""
         value = self.raw(name)
         if value is None or isinstance(value, bool):
             return default if value is None else value
         if isinstance(value, int) and value in (0, 1):
-            return bool(value)  # SQLite has no booleans
+            return bool(value)  # Uptime Kuma exports those of SQLite, 0 and 1
         if isinstance(value, str) and value.lower() in _FLAGS:
             return _FLAGS[value.lower()]
-        if not self._varies(name, value):
+        if not self._is_variable(name, value):
             self.ledger.mistake(self.at(name), "must be true or false")
         return default
 
@@ -107,7 +111,7 @@ class Fields:
         value = self.raw(name)
         if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
             return value
-        if not self._varies(name, value):
+        if not self._is_variable(name, value):
             self.ledger.mistake(self.at(name), "must be a number")
         return None
 
@@ -119,7 +123,7 @@ class Fields:
         try:
             return seconds(value)
         except ValueError:
-            if not self._varies(name, value):
+            if not self._is_variable(name, value):
                 self.ledger.mistake(self.at(name), "must be a duration such as 500ms, 10s or 1h30m")
         return None
 
@@ -128,7 +132,7 @@ class Fields:
         return Fields(self.ledger, self.at(name), self.raw(name))
 
     def items(self, name: str) -> list[tuple[FieldPath, Any]]:
-        """Return the items of a list with their places."""
+        """Return the items of a list with their paths."""
         value = self.raw(name)
         if value is None:
             return []
@@ -142,30 +146,31 @@ class Fields:
         return [Fields(self.ledger, path, item) for path, item in self.items(name)]
 
     def texts(self, name: str) -> list[tuple[FieldPath, str]]:
-        """Return the texts of a list with their places."""
-        found = []
+        """Return the texts of a list with their paths."""
+        texts = []
         for path, item in self.items(name):
             if isinstance(item, (dict, list)) or item is None:
                 self.ledger.mistake(path, "must be text")
             else:
-                found.append((path, self.ledger.inner(item, path)))
-        return found
+                texts.append((path, self.ledger.inner(item, path)))
+        return texts
 
     def text_map(self, name: str) -> dict[str, str]:
         """Return a mapping of texts."""
-        inside = self.mapping(name)
+        mapping = self.mapping(name)
         return {
-            self.ledger.inner(key, inside.at(key)): inside.text(key) for key in list(inside._data)
+            self.ledger.inner(key, mapping.at(key)): mapping.text(key)
+            for key in list(mapping._data)
         }
 
     def names(self) -> list[str]:
         """Return the names of all fields."""
         return list(self._data)
 
-    def _varies(self, name: str, value: Any) -> bool:
-        """Say so if the value comes from a variable: the kind of value cannot be known here."""
+    def _is_variable(self, name: str, value: Any) -> bool:
+        """Return whether a variable, of unknown type, is in the value, and report it."""
         if isinstance(value, str) and names_in(self.ledger.inner(value, self.at(name))):
-            what = "comes from a variable, which cannot be read here; set the field by hand"
-            self.ledger.lost(self.at(name), what)
+            message = "comes from a variable, which cannot be read here; set the field by hand"
+            self.ledger.lost(self.at(name), message)
             return True
         return False

@@ -1,8 +1,4 @@
-"""Importers: the configuration of another tool as one of ours, and what had no equivalent.
-
-Pure: takes text, returns text. No secret of the foreign file is in what comes out, in a message or
-in the name of anything; a variable stands in its place.
-"""
+"""`import_text`: recognise the format, let its module collect services, and write our file."""
 
 from __future__ import annotations
 
@@ -20,8 +16,8 @@ _FORMATS: dict[str, ModuleType] = {
     module.NAME: module for name in names_in(_FOLDER) for module in [module_in(_FOLDER, name)]
 }
 FORMATS = tuple(_FORMATS)
-TARGET_TAKERS = tuple(name for name, form in _FORMATS.items() if form.TAKES_TARGETS)
-"""The formats that say how to probe, and need a second file that says what."""
+TARGET_TAKERS = tuple(name for name, module in _FORMATS.items() if module.TAKES_TARGETS)
+"""The formats whose file has only how to probe; what to probe is in a second file."""
 
 
 def import_text(
@@ -32,43 +28,48 @@ def import_text(
     targets: tuple[str, str] | None = None,
     output: str = "(output)",
 ) -> Imported:
-    """Return the configuration that *text*, of the file *source*, comes to.
+    """Return *text*, the content of the file *source*, as a configuration of ours.
 
-    *targets* is the text and the name of the file that says what is probed, for a tool that keeps
-    this apart (blackbox_exporter: Prometheus' configuration). *kind* is one of `FORMATS`, found
-    from the content without it.
+    *targets* is text and name of the file with the targets, for a tool that keeps these apart
+    (blackbox_exporter: Prometheus' configuration). *kind* is one of `FORMATS`; without it the
+    content decides. *output* is the name of the new file in the remarks about it.
+
+    >>> text = "endpoints: [{name: api, url: https://api.example.com/health}]"
+    >>> imported = import_text(text, "gatus.yaml")
+    >>> imported.format, imported.services[0]["base_url"], len(imported.warnings)
+    ('gatus', 'https://api.example.com', 1)
 
     Raises:
-        SettingsError: a file is wrong; with every mistake and its place.
-        NoImportError: nothing could be taken from it; `warnings` of the message say why.
+        SettingsError: a file is wrong; lists every mistake with its line.
+        NoImportError: nothing could be imported; its `warnings` say why.
     """
     loaded = _read(text, source)
-    found = kind or format_of(loaded.data)
-    form, report = _FORMATS[found], Report()
-    if targets is not None and not form.TAKES_TARGETS:
+    format_name = kind or format_of(loaded.data)
+    module, report = _FORMATS[format_name], Report()
+    if targets is not None and not module.TAKES_TARGETS:
         raise NoImportError(f"--targets is for {' and '.join(TARGET_TAKERS)} only")
-    ledger = Ledger(report, loaded, text, expands=form.EXPANDS)
-    form.take(ledger, Ledger(report, _read(*targets), targets[0]) if targets else None)
-    return finish(report, found, output)
+    ledger = Ledger(report, loaded, text, expands=module.EXPANDS)
+    module.collect(ledger, Ledger(report, _read(*targets), targets[0]) if targets else None)
+    return finish(report, format_name, output)
 
 
 def format_of(data: object) -> str:
     """Return the format that *data* is in.
 
     Raises:
-        NoImportError: it is none that is known.
+        NoImportError: *data* is in no known format, or in Prometheus' alone.
     """
     if isinstance(data, dict):
-        for name, form in _FORMATS.items():
-            if form.recognised(data):
+        for name, module in _FORMATS.items():
+            if module.recognised(data):
                 return name
         if is_prometheus(data):
             raise NoImportError(
-                "this is Prometheus' configuration: give blackbox_exporter's modules first, "
-                "and this file with --targets"
+                "this is Prometheus' configuration: give the file of blackbox_exporter's modules, "
+                "and this one with --targets"
             )
-    known = " or ".join(form.MARK for form in _FORMATS.values())
-    raise NoImportError(f"the format is not recognised: there is no {known}; or use --from")
+    known = " or ".join(module.MARK for module in _FORMATS.values())
+    raise NoImportError(f"the format is not recognised: the file has no {known}; --from names it")
 
 
 def _read(text: str, source: str) -> Loaded:
@@ -76,6 +77,7 @@ def _read(text: str, source: str) -> Loaded:
         try:
             return read_json(text.lstrip("\ufeff"), source)
         except SettingsError:
+            # { can begin YAML as well; only Uptime Kuma's file is certainly meant as JSON
             if '"monitorList"' in text:
                 raise
     loaded, problems = examine(text, source, {})

@@ -1,7 +1,7 @@
-"""Known providers: where a foreign check is one that a preset does at least as well.
+"""Known providers: a preset replaces a foreign check that it covers.
 
-Conservative: same address, method and place of the key, a good answer is a 2xx, and nothing is
-asserted of it. Whatever else stays the user's own check; a comment names the preset.
+Conservative: the address, the method and where the key is sent are the same, only 2xx is expected,
+and there are no assertions. Any other check stays as it is, with a comment that names the preset.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ _CHECKED = ("endpoint", "method", "expected_status_codes")
 
 @functools.cache
 def _by_host() -> dict[str, list[tuple[str, Preset]]]:
-    found: dict[str, list[tuple[str, Preset]]] = {}
+    by_host: dict[str, list[tuple[str, Preset]]] = {}
     for name, preset in presets().items():
         host = urlsplit(preset.base_url).netloc
         if "$" not in host and not preset.deprecated:
-            found.setdefault(host, []).append((name, preset))
-    return found
+            by_host.setdefault(host, []).append((name, preset))
+    return by_host
 
 
 def recognise(draft: Draft) -> None:
-    """Let a preset take the place of what it does as well."""
+    """Replace the request of *draft* by a preset that covers it, or name one in a comment."""
     base = str(draft.raw.get("base_url", ""))
     for name, preset in _by_host().get(urlsplit(without_variables(base)).netloc, ()):
         if _replaces(preset, draft.raw):
             _replace(name, preset, draft)
             draft.key_variable = next(iter(preset.key_variables), "")
             return
-        what = f"an API that we know: see `service-registry providers {name}`"
-        draft.comments.setdefault(("base_url",), what)
+        comment = f"a known API: see `service-registry providers {name}`"
+        draft.comments.setdefault(("base_url",), comment)
 
 
 def _replaces(preset: Preset, raw: dict[str, Any]) -> bool:
@@ -74,6 +74,7 @@ def _same_address(preset: Preset, base: str, check: dict[str, Any]) -> bool:
     if "$" in endpoint or not endpoint.startswith("/"):
         return False
     mine, theirs = urlsplit(base + check.get("endpoint", "")), urlsplit(preset.base_url + endpoint)
+    # scheme, host and path
     if mine[:3] != theirs[:3]:
         return False
     return {n for n, _ in parse_qsl(mine.query)} <= {n for n, _ in parse_qsl(theirs.query)}
@@ -96,4 +97,4 @@ def _replace(name: str, preset: Preset, draft: Draft) -> None:
     if headers:
         check["headers"] = headers
     raw["provider"] = name
-    draft.comments[("provider",)] = "its preset asks the same and checks more of the answer"
+    draft.comments[("provider",)] = "the preset sends the same request and checks at least as much"

@@ -1,4 +1,4 @@
-"""Ids and variables from foreign names: readable, unique, and never from a secret."""
+"""Ids and variables made from foreign names: readable, unique, and without secrets."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ from exporter.characters import printable
 from exporter.importers.report import without_variables
 from exporter.secret import HIDDEN, looks_like_key
 
-MAX_ID = 63
+MAX_ID_LENGTH = 63
 _RUN = re.compile(r"[A-Za-z0-9_+=.~-]{12,}")
 _URL = re.compile(r"https?://[^\s\"'<>]+")
+# NFKD splits é into e and an accent, but leaves these as they are.
 _LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
 
 
 def readable(name: str, strike: Callable[[str], str]) -> str:
-    """Return *name* for people: of a URL only host and path, without secrets, at most 128 long."""
+    """Return *name* as people read it: of a URL only host and path, no secret, at most 128 long."""
+    # Known secrets first: after the next steps only a part of one might be left, and not found.
     text = strike(without_variables(name))
-    text = _URL.sub(lambda found: _bare(found.group()), text)
-    text = _RUN.sub(lambda f: HIDDEN if looks_like_key(f.group()) else f.group(), text)
+    text = _URL.sub(lambda match: _host_and_path(match.group()), text)
+    text = _RUN.sub(lambda m: HIDDEN if looks_like_key(m.group()) else m.group(), text)
     text = printable(text)
     return " ".join(text.split())[:128].strip()
 
 
-def _bare(url: str) -> str:
+def _host_and_path(url: str) -> str:
     return (
         url.partition("?")[0].partition("#")[0].partition("://")[2].rpartition("@")[2].rstrip("/")
     )
 
 
 def slug(text: str) -> str:
-    """Return what of *text* can stand in an id, maybe nothing."""
+    """Return *text* as an id of a-z, 0-9 and -, at most 63 long; empty if nothing is left."""
     plain = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_ID].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_ID_LENGTH].strip("-")
 
 
 class Ids:
@@ -47,25 +49,25 @@ class Ids:
 
     def take(self, wishes: Iterable[str]) -> str:
         """Return the first of *wishes* that is free, or the first with a number."""
-        slugs = [found for wish in wishes if (found := slug(wish))] or ["service"]
-        for found in slugs:
-            if found not in self._taken:
-                return self._mark(found)
+        slugs = [candidate for wish in wishes if (candidate := slug(wish))] or ["service"]
+        for candidate in slugs:
+            if candidate not in self._taken:
+                return self._mark(candidate)
         stem = slugs[0]
         while True:
             number = self._next.get(stem, 2)
             self._next[stem] = number + 1
             end = f"-{number}"
-            if (found := stem[: MAX_ID - len(end)].rstrip("-") + end) not in self._taken:
-                return self._mark(found)
+            if (candidate := stem[: MAX_ID_LENGTH - len(end)].rstrip("-") + end) not in self._taken:
+                return self._mark(candidate)
 
-    def _mark(self, found: str) -> str:
-        self._taken.add(found)
-        return found
+    def _mark(self, new_id: str) -> str:
+        self._taken.add(new_id)
+        return new_id
 
 
 class Variables:
-    """Names variables, each once."""
+    """Hands out names of variables, each once."""
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)
@@ -74,6 +76,7 @@ class Variables:
         """Return a new name for the *purpose* of a service."""
         base = slug(service).replace("-", "_").upper()
         end = slug(purpose)[:24].replace("-", "_").upper() or "VALUE"
+        # a purpose can be a header's or parameter's name, and that can be the secret itself
         if end[0].isdigit() or looks_like_key(purpose):
             end = "VALUE"
         if not base or base[0].isdigit():
@@ -85,10 +88,10 @@ class Variables:
         return self.reserve(name)
 
     def reserve(self, name: str) -> str:
-        """Return *name* and keep it from being given again."""
+        """Return *name*, which is not handed out again."""
         self._taken.add(name)
         return name
 
     def is_free(self, name: str) -> bool:
-        """Return whether nobody has *name*."""
+        """Return whether *name* has not been handed out."""
         return name not in self._taken

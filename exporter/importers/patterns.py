@@ -1,4 +1,4 @@
-"""Foreign ways to say what a text must look like, as RE2 patterns and JSONPaths of ours. Pure."""
+"""Keywords, globs, dotted paths and comparisons of other tools, as ours. Pure."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-MAX_PATTERN = 1000
+MAX_PATTERN_LENGTH = 1000
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+# name, [index], `name` (JSONata) or ["name"]
 _STEP = re.compile(r"\.?([^.\[\]`]+)|\[([0-9]{1,9})\]|\.?`([^`]+)`|\.?\[\"([^\"\]]+)\"\]")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# 15 digits at most: a double holds each of them exactly
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{0,9}[1-9]")
 
 
 class NoPatternError(ValueError):
-    """It has no equivalent."""
+    """The foreign pattern, path or number has no equivalent here."""
 
 
 def literal(text: str) -> str:
-    """Return the RE2 pattern that finds *text*."""
-    return _SPECIAL.sub(lambda found: "\\" + found.group(), text)
+    """Return the RE2 pattern that matches *text* literally."""
+    return _SPECIAL.sub(lambda match: "\\" + match.group(), text)
 
 
 def json_literal(text: str) -> str:
-    """Return the pattern of a keyword in JSON, which may be written with or without spaces."""
+    """Return the pattern of a keyword; if it is JSON, with or without spaces after : and ,."""
     return literal(text).replace('":', '"\\s*:\\s*').replace(',"', ',\\s*"')
 
 
 def glob(text: str) -> str:
-    """Return the RE2 pattern of a glob with * and ?, that must fit the whole text.
+    """Return the RE2 pattern of a glob with * and ? that must match the whole text.
 
     Raises:
         NoPatternError: it holds character classes or escapes.
@@ -56,13 +58,13 @@ def json_path(text: str) -> str:
 def _steps(text: str) -> Iterator[str]:
     at = 0
     while at < len(text):
-        found = _STEP.match(text, at)
-        if not found:
+        match = _STEP.match(text, at)
+        if not match:
             raise NoPatternError
-        at = found.end()
-        name = found.group(1) or found.group(3) or found.group(4)
-        if found.group(2):
-            yield f"[{int(found.group(2))}]"
+        at = match.end()
+        name = match.group(1) or match.group(3) or match.group(4)
+        if match.group(2):
+            yield f"[{int(match.group(2))}]"
         elif _IDENTIFIER.fullmatch(name):
             yield f".{name}"
         elif re.search(r"['\"\\()*?@$,:\x00-\x1f]", name):
@@ -72,7 +74,7 @@ def _steps(text: str) -> Iterator[str]:
 
 
 def operand(text: str) -> Any:
-    """Return what *text* equals in JSON: a number, true, false, or the text itself."""
+    """Return *text* as the JSON value it means: a number, true, false, or the text itself."""
     if text in ("true", "false"):
         return text == "true"
     if _INTEGER.fullmatch(text):
@@ -81,10 +83,10 @@ def operand(text: str) -> Any:
 
 
 def number(text: str) -> float:
-    """Return the number that *text* is.
+    """Return the number written in *text*.
 
     Raises:
-        NoPatternError: it is none.
+        NoPatternError: *text* is not a decimal number, or too long.
     """
     if _INTEGER.fullmatch(text):
         return int(text)
@@ -94,15 +96,18 @@ def number(text: str) -> float:
 
 
 def compared(operator: str, limit: float) -> dict[str, float]:
-    """Return our operator for `<`, `<=`, `>` or `>=`; ours are strict, so a hair is added."""
-    hair = 0.000001 if abs(limit) < 1e9 else 0.5
+    """Return our operator for `<`, `<=`, `>` or `>=`.
+
+    Ours are strict, so for `<=` and `>=` the limit moves by a margin.
+    """
+    margin = 0.000001 if abs(limit) < 1e9 else 0.5
     match operator:
         case "<":
             return {"less_than": limit}
         case "<=":
-            return {"less_than": round(limit + hair, 6)}
+            return {"less_than": round(limit + margin, 6)}
         case ">":
             return {"greater_than": limit}
         case ">=":
-            return {"greater_than": round(limit - hair, 6)}
+            return {"greater_than": round(limit - margin, 6)}
     raise NoPatternError

@@ -1,4 +1,4 @@
-"""Prometheus' scrape_configs, as far as they send targets to blackbox_exporter's `/probe`."""
+"""Prometheus' scrape_configs: the jobs that send targets to blackbox_exporter's `/probe`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from exporter.settings import FieldPath
 
 _NAMES = ("service", "name", "instance")
 _DISCOVERY = "targets that Prometheus discovers are not known here; POST them to /api/services"
-# how the examples of blackbox_exporter hand the target over
-_USUAL = frozenset({"__param_target", "instance", "__address__", "__param_module"})
-_SCRAPING = frozenset(
+# the labels by which blackbox_exporter's examples pass the target on
+_USUAL_TARGETS = frozenset({"__param_target", "instance", "__address__", "__param_module"})
+# fields that matter to the scrape of /probe and not to the probe
+_SCRAPING_ONLY = frozenset(
     {
         "scheme",
         "honor_labels",
@@ -52,7 +53,7 @@ class Probed:
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """A scrape_config that probes."""
+    """A scrape_config that probes; times are in seconds."""
 
     name: str
     interval: float
@@ -72,10 +73,10 @@ def jobs_of(ledger: Ledger) -> list[Job]:
     top = Fields(ledger, (), ledger.data)
     common = top.mapping("global")
     if "scrape_configs" not in top:
-        ledger.mistake((), "scrape_configs is missing: this is no Prometheus configuration")
+        ledger.mistake((), "scrape_configs is missing: this is not a Prometheus configuration")
     if "scrape_config_files" in top:
-        what = "no equivalent: further files are not read; import each with its own run"
-        ledger.lost(top.at("scrape_config_files"), what)
+        message = "no equivalent: further files are not read; import each with its own run"
+        ledger.lost(top.at("scrape_config_files"), message)
     jobs = []
     for config in top.each("scrape_configs"):
         if config.text("metrics_path").rstrip("/").endswith("/probe"):
@@ -87,23 +88,27 @@ def jobs_of(ledger: Ledger) -> list[Job]:
 
 def _job(config: Fields, common: Fields) -> Job:
     ledger = config.ledger
+    # Prometheus' own defaults are 1m and 10s.
     interval = config.seconds("scrape_interval") or common.seconds("scrape_interval") or 60.0
     timeout = config.seconds("scrape_timeout") or common.seconds("scrape_timeout") or 10.0
     job = Job(
         name=config.text("job_name"),
         interval=interval,
+        # as Prometheus does with its default when the interval is shorter
         timeout=min(timeout, interval),
         interval_at=config.at("scrape_interval"),
         timeout_at=config.at("scrape_timeout"),
     )
     modules, fixed = _parameters(config.mapping("params"))
     relabelled = _relabelling(config)
-    config.skip(*_SCRAPING)
+    config.skip(*_SCRAPING_ONLY)
     for group in config.each("static_configs"):
         labels = group.text_map("labels")
         module = labels.get("__param_module") or relabelled.module(labels) or modules
         if not module:
-            ledger.mistake(group.path, "names no module: neither params nor a label does")
+            ledger.mistake(
+                group.path, "names no module: set params.module or the label __param_module"
+            )
             continue
         for path, target in fixed or group.texts("targets"):
             kept = {n: v for n, v in labels.items() if n not in relabelled.sources}
@@ -122,7 +127,7 @@ def _parameters(params: Fields) -> tuple[str, list[tuple[FieldPath, str]]]:
     fixed = params.texts("target")
     params.skip("debug")
     for name in params.unread():
-        params.ledger.lost(params.at(name), "no equivalent: no such parameter of a probe")
+        params.ledger.lost(params.at(name), "no equivalent: /probe has no such parameter here")
     return (modules[0] if modules else ""), fixed
 
 
@@ -136,25 +141,27 @@ def _probed(
 
 @dataclass(slots=True)
 class _Relabelling:
-    """Which labels become the module."""
+    """`sources` are the labels whose value is relabelled to the module."""
 
     sources: list[str]
 
     def module(self, labels: dict[str, str]) -> str:
-        """Return the module that *labels* name."""
+        """Return the module that *labels* name, empty if they do not."""
         return next((labels[name] for name in self.sources if labels.get(name)), "")
 
 
 def _relabelling(config: Fields) -> _Relabelling:
     sources = []
     for rule in config.each("relabel_configs"):
-        target, given = rule.text("target_label"), rule.texts("source_labels")
+        target, source_labels = rule.text("target_label"), rule.texts("source_labels")
         regex, action = rule.text("regex"), rule.text("action") or "replace"
         rule.skip("replacement", "separator")
         simple = action == "replace" and regex in ("", "(.*)", "(.+)", ".*")
-        if target == "__param_module" and simple and len(given) == 1:
-            sources.append(given[0][1])
-        elif target not in _USUAL or not simple:
-            what = "no equivalent: targets and labels are taken as they stand, before relabelling"
-            config.ledger.lost(rule.path, what)
+        if target == "__param_module" and simple and len(source_labels) == 1:
+            sources.append(source_labels[0][1])
+        elif target not in _USUAL_TARGETS or not simple:
+            message = (
+                "no equivalent: targets and labels are imported as written, before relabelling"
+            )
+            config.ledger.lost(rule.path, message)
     return _Relabelling(sources)

@@ -1,8 +1,8 @@
 """What an import finds: services in the making, mistakes, and what had no equivalent.
 
-Texts travel in an inner form: a variable stands between two private-use characters, everything
-else is meant as it is. Only `written` turns that into the `${NAME}` of our files, so that a
-foreign `${` is never taken for a variable and a secret never for a text.
+Texts have an inner form: the name of a variable is between two private-use characters, everything
+else is literal. Only `written` turns that into the `${NAME}` of our files, so that a foreign `${`
+is never read as a variable and a secret never written as a text.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from exporter.settings import FieldPath, Loaded, Problem
 
 OPEN, CLOSE = "\ue000", "\ue001"
 _VARIABLE = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
+# The two marks must not come from a foreign file, and UTF-8 cannot encode a surrogate.
 _UNFIT = re.compile(f"[{OPEN}{CLOSE}\ud800-\udfff]")
+# as Go's os.ExpandEnv reads them; Gatus writes a literal $ as $$
 _GO_VARIABLE = re.compile(r"\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 
 
 class NoImportError(ValueError):
-    """Nothing can be taken from this; the message says what to give instead."""
+    """Nothing could be imported. The message says why; `warnings` are what had no equivalent."""
 
-    def __init__(self, what: str, warnings: Iterable[Problem] = ()) -> None:
-        super().__init__(what)
+    def __init__(self, message: str, warnings: Iterable[Problem] = ()) -> None:
+        super().__init__(message)
         self.warnings = tuple(sorted(set(warnings)))
 
 
@@ -35,12 +37,12 @@ def variable(name: str) -> str:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the variables in *text*."""
+    """Return the names of the variables in *text*."""
     return _VARIABLE.findall(text)
 
 
 def without_variables(text: str) -> str:
-    """Return what stands in *text* beside its variables."""
+    """Return *text* without its variables."""
     return _VARIABLE.sub("", text)
 
 
@@ -51,21 +53,22 @@ def substituted(text: str, change: Callable[[str], str]) -> str:
 
 
 def written(text: str, names: Callable[[str], str]) -> str:
-    """Return *text* as it stands in our file; *names* says how a variable is called."""
+    """Return *text* as our file has it; *names* maps a variable's inner name to its final one."""
+    # before the variables are written, whose own ${ must stay
     escaped = text.replace("${", "$${")
-    return _VARIABLE.sub(lambda found: "${" + names(found.group(1)) + "}", escaped)
+    return _VARIABLE.sub(lambda match: "${" + names(match.group(1)) + "}", escaped)
 
 
 @dataclass(slots=True)
 class Draft:
-    """A service in the making. `raw` is in the inner form, without its id."""
+    """A service in the making. `raw` is its settings without the id, texts in the inner form."""
 
     name: str
     place: Problem
     group: str = ""
     raw: dict[str, Any] = field(default_factory=dict)
     comments: dict[FieldPath, str] = field(default_factory=dict)
-    secrets: list[Hidden] = field(default_factory=list)
+    secrets: list[HiddenSecret] = field(default_factory=list)
     id: str = ""
     host: str = ""
     key_variable: str = ""
@@ -73,14 +76,14 @@ class Draft:
 
     @property
     def check(self) -> dict[str, Any]:
-        """Its health_check."""
-        found: dict[str, Any] = self.raw.setdefault("health_check", {})
-        return found
+        """The service's health_check, created when missing."""
+        check: dict[str, Any] = self.raw.setdefault("health_check", {})
+        return check
 
 
 @dataclass(slots=True, eq=False)
-class Hidden:
-    """A secret of the foreign file; ours names a variable in its place."""
+class HiddenSecret:
+    """A secret of the foreign file, which ours replaces by a variable."""
 
     value: str = field(repr=False)
     purpose: str
@@ -97,7 +100,7 @@ class Report:
     mistakes: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
-    secrets: dict[str, Hidden] = field(default_factory=dict)
+    secrets: dict[str, HiddenSecret] = field(default_factory=dict)
 
 
 class Ledger:
@@ -107,33 +110,38 @@ class Ledger:
         self.report, self.data, self.source = report, loaded.data, loaded.source
         self._loaded, self._lines, self._expands = loaded, text.split("\n"), expands
 
-    def place(self, path: FieldPath, what: str = "") -> Problem:
-        """Return the place of *path* with *what* to say there."""
-        return self._loaded.problem(path, what)
+    def problem_at(self, path: FieldPath, message: str = "") -> Problem:
+        """Return *message* with source and line of *path*."""
+        return self._loaded.problem(path, message)
 
-    def mistake(self, path: FieldPath, what: str) -> None:
-        """Say that the foreign file itself is wrong."""
-        self.report.mistakes.append(self.place(path, what))
+    def mistake(self, path: FieldPath, message: str) -> None:
+        """Report that the foreign file itself is wrong."""
+        self.report.mistakes.append(self.problem_at(path, message))
 
-    def lost(self, path: FieldPath, what: str) -> None:
-        """Say what has no equivalent here, why, and what to do instead."""
-        self.report.warnings.append(self.place(path, what))
+    def lost(self, path: FieldPath, message: str) -> None:
+        """Report what has no equivalent here, why, and what to do instead."""
+        self.report.warnings.append(self.problem_at(path, message))
 
     def hide(self, value: str, purpose: str, draft: Draft, path: FieldPath) -> str:
-        """Return what stands for the secret *value*; a text that is only variables is none."""
+        """Return the variable that replaces the secret *value*.
+
+        A text of nothing but variables is not a secret and returned as it is.
+        """
         if not without_variables(value).strip():
             return value
         secrets = self.report.secrets
-        found = secrets.get(value)
-        if found is None:
-            place = self.place(path)
-            found = Hidden(value, purpose, place, len(secrets), draft)
-            secrets[value] = found
+        # by value: a key that many services share is one variable
+        secret = secrets.get(value)
+        if secret is None:
+            place = self.problem_at(path)
+            secret = HiddenSecret(value, purpose, place, len(secrets), draft)
+            secrets[value] = secret
+        # the purpose that lets a preset's usual variable have it
         elif purpose == "key":
-            found.purpose = purpose
-        if found not in draft.secrets:
-            draft.secrets.append(found)
-        return variable(f"#{found.number}")
+            secret.purpose = purpose
+        if secret not in draft.secrets:
+            draft.secrets.append(secret)
+        return variable(f"#{secret.number}")
 
     def inner(self, value: Any, path: FieldPath) -> str:
         """Return a foreign scalar as text in the inner form."""
@@ -145,30 +153,30 @@ class Ledger:
         return _GO_VARIABLE.sub(_expanded, text) if self._expands and "$" in text else text
 
     def file(self, name: str) -> str:
-        """Return the file *name* as seen from here: a relative one starts at the foreign file."""
+        """Return the path of the file *name*; a relative one is relative to the foreign file."""
         if not name or names_in(name) or PurePath(name).is_absolute():
             return name
         return str(PurePath(self.source).parent / name)
 
     def _as_written(self, value: float, path: FieldPath) -> str:
-        """Return the number as it stands in the file: 1.10 is not 1.1 where a text is meant."""
+        """Return the digits that the file has: 1.10 must not become 1.1 where a text is meant."""
         line = self._lines[min(self._loaded.document.line(path), len(self._lines)) - 1]
-        for found in re.findall(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?\.?0*", line):
+        for literal in re.findall(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?\.?0*", line):
             try:
-                if float(found) == value:
-                    return str(found)
+                if float(literal) == value:
+                    return str(literal)
             except ValueError:
                 continue
         return f"{value:g}"
 
 
-def _expanded(found: re.Match[str]) -> str:
-    name = found.group(1) or found.group(2)
+def _expanded(match: re.Match[str]) -> str:
+    name = match.group(1) or match.group(2)
     return variable(name) if name else "$"
 
 
 def texts(data: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
-    """Yield every text inside *data* with its place."""
+    """Yield every text inside *data* with its path."""
     if isinstance(data, str):
         yield path, data
     elif isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""From drafts to a file: ids, variables, common settings into `defaults`, checked and written."""
+"""From drafts to a file: ids, names of variables, `defaults`, and what check-config finds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from exporter.importers.report import (
     CLOSE,
     OPEN,
     Draft,
-    Hidden,
+    HiddenSecret,
     NoImportError,
     Report,
     changed,
@@ -31,8 +31,11 @@ from exporter.importers.report import (
 from exporter.secret import HIDDEN
 from exporter.settings import FieldPath, Problem, SettingsError
 
-_LEAST = 8
-_MANY = 500
+# Secrets shorter than this are ordinary words too, such as "test".
+_MIN_STRUCK_LENGTH = 8
+# With more, one pattern over all texts takes time by the square of the services. A service's own
+# secrets are still removed from its texts.
+_MAX_STRUCK = 500
 _COMMON = (
     ("environment",),
     ("team",),
@@ -50,14 +53,14 @@ _COMMON = (
         )
     ),
 )
-_SERVICE = [f.name for f in dataclasses.fields(Service)]
-_ALERTS = [f.name for f in dataclasses.fields(Alerts)]
-_CHECK = [f.name for f in dataclasses.fields(HealthCheck)]
+_SERVICE_FIELDS = [f.name for f in dataclasses.fields(Service)]
+_ALERT_FIELDS = [f.name for f in dataclasses.fields(Alerts)]
+_CHECK_FIELDS = [f.name for f in dataclasses.fields(HealthCheck)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A variable that must be set before the file works, and where its value stands now."""
+    """A variable that must be set before the file works, and where its value is now."""
 
     name: str
     place: Problem
@@ -65,7 +68,7 @@ class Setting:
 
     def __str__(self) -> str:
         place = self.place
-        # The scheme, such as Bearer, stands in the new file already.
+        # The scheme, such as Bearer, is in the new file already.
         part = (
             ", without its scheme" if place.where.lower().endswith("headers.authorization") else ""
         )
@@ -74,62 +77,65 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import made: a file of ours, and what to know about it."""
+    """The result of an import: a file of ours as text and data, and what to know about it."""
 
     format: str
     text: str
     data: dict[str, Any]
     warnings: tuple[Problem, ...]
     remarks: tuple[Problem, ...]
-    """What check-config says of the new file: things that work but are hardly meant."""
+    """Warnings of check-config about the new file: settings that work but are hardly intended."""
     settings: tuple[Setting, ...]
 
     @property
     def services(self) -> list[dict[str, Any]]:
-        """The services, without what stands in `defaults`."""
-        found: list[dict[str, Any]] = self.data["services"]
-        return found
+        """The services, without the settings in `defaults`."""
+        services: list[dict[str, Any]] = self.data["services"]
+        return services
 
 
 def finish(report: Report, kind: str, output: str) -> Imported:
-    """Return the file that *report* comes to.
+    """Return the file made from *report*.
 
     Raises:
         SettingsError: the foreign files are wrong.
+        NoImportError: there is no service in them that could be imported.
     """
     if report.mistakes:
         raise SettingsError(report.mistakes)
     if not report.drafts:
-        raise NoImportError("nothing could be taken", report.warnings)
+        raise NoImportError("nothing could be imported", report.warnings)
     hidden = list(report.secrets.values())
-    strike, ids = _striker(hidden), Ids()
+    strike, ids = _secret_remover(hidden), Ids()
     for draft in report.drafts:
+        # first, since the preset decides how its key's variable is named
         recognise(draft)
         draft.name = readable(draft.name, strike)
         wishes = (draft.name, f"{readable(draft.group, strike)} {draft.name}")
         draft.id = ids.take(wishes if slug(draft.name) else (draft.host, "service"))
-    settings = _name(report.drafts, hidden)
-    names = {f"#{one.number}": one.name for one in hidden}
-    data, text = _made(report.drafts, kind, names, strike)
+    settings = _name_secrets(report.drafts, hidden)
+    names = {f"#{secret.number}": secret.name for secret in hidden}
+    data, text = _rendered(report.drafts, kind, names, strike)
+    # services in the file have the order of the drafts, so the index of one is that of the other
     if refused := _refused(text, output, report.drafts):
         report.warnings += refused.values()
         kept = [draft for index, draft in enumerate(report.drafts) if index not in refused]
         if not kept:
-            raise NoImportError("nothing could be taken", report.warnings)
-        used = {name for draft in kept for name in names_of(draft)}
+            raise NoImportError("nothing could be imported", report.warnings)
+        used = {name for draft in kept for name in variables_in(draft)}
         settings = tuple(s for s in settings if any(names.get(n) == s.name for n in used))
-        data, text = _made(kept, kind, names, strike)
+        data, text = _rendered(kept, kind, names, strike)
     return Imported(
         format=kind,
         text=text,
         data=data,
         warnings=tuple(sorted(set(report.warnings))),
-        remarks=_checked(text, output),
+        remarks=_remarks_of(text, output),
         settings=settings,
     )
 
 
-def _made(
+def _rendered(
     drafts: list[Draft], kind: str, names: Mapping[str, str], strike: Callable[[str], str]
 ) -> tuple[dict[str, Any], str]:
     """Return the file of *drafts*, as data and as text."""
@@ -139,122 +145,132 @@ def _made(
         for index, draft in enumerate(drafts)
         for path, comment in draft.comments.items()
     }
-    data = _factored(services, comments)
+    data = _with_defaults(services, comments)
     return data, _header(kind, len(services)) + emit(data, comments)
 
 
-def _foreign_names(draft: Draft) -> Iterator[str]:
+def _foreign_variables(draft: Draft) -> Iterator[str]:
     for _, text in texts(draft.raw):
         yield from (name for name in names_in(text) if not name.startswith("#"))
 
 
-def _name(drafts: list[Draft], hidden: list[Hidden]) -> tuple[Setting, ...]:
-    """Give every hidden value its variable: the preset's for a preset's key, else by service."""
-    variables = Variables(name for draft in drafts for name in _foreign_names(draft))
+def _name_secrets(drafts: list[Draft], hidden: list[HiddenSecret]) -> tuple[Setting, ...]:
+    """Name the variable of every secret: the preset's for a preset's key, else by service."""
+    variables = Variables(name for draft in drafts for name in _foreign_variables(draft))
     settings = []
     for draft in drafts:
-        for name in names_of(draft):
-            if not name.startswith("#") or (one := hidden[int(name[1:])]).name:
+        for name in variables_in(draft):
+            if not name.startswith("#") or (secret := hidden[int(name[1:])]).name:
                 continue
-            usual = draft.key_variable if one.purpose == "key" else ""
+            usual = draft.key_variable if secret.purpose == "key" else ""
             if usual and variables.is_free(usual):
-                one.name = variables.reserve(usual)
+                secret.name = variables.reserve(usual)
             else:
-                one.name = variables.take(draft.id, one.purpose)
-            settings.append(Setting(name=one.name, place=one.place, service=draft.id))
+                secret.name = variables.take(draft.id, secret.purpose)
+            settings.append(Setting(name=secret.name, place=secret.place, service=draft.id))
     return tuple(sorted(settings, key=lambda setting: setting.name))
 
 
-def _striker(hidden: list[Hidden]) -> Callable[[str], str]:
-    """Return what takes every known secret out of a text for people."""
-    values = [one.value for one in hidden if len(one.value) >= _LEAST]
-    if not values or len(values) > _MANY:
+def _secret_remover(hidden: list[HiddenSecret]) -> Callable[[str], str]:
+    """Return a function that strikes every known secret out of a text for people."""
+    values = [secret.value for secret in hidden if len(secret.value) >= _MIN_STRUCK_LENGTH]
+    if not values or len(values) > _MAX_STRUCK:
         return lambda text: text
-    longest = sorted({f for v in values for f in _forms(v)}, key=len, reverse=True)
-    found = re.compile("|".join(map(re.escape, longest)), re.I)
-    return lambda text: found.sub(HIDDEN, text)
+    # the longest first: of two that begin alike the shorter would leave the other's end behind
+    longest = sorted(
+        {form for value in values for form in _spellings(value)}, key=len, reverse=True
+    )
+    pattern = re.compile("|".join(map(re.escape, longest)), re.I)
+    return lambda text: pattern.sub(HIDDEN, text)
 
 
-def _forms(value: str) -> tuple[str, str]:
+def _spellings(value: str) -> tuple[str, str]:
     return value, quote(value, safe="")
 
 
 def _service(
     draft: Draft, names: Mapping[str, str], strike: Callable[[str], str]
 ) -> dict[str, Any]:
-    """Return the service as our file has it, in the order of the reference."""
-    own = [one for one in draft.secrets if len(one.value) >= _LEAST]
+    """Return the service as our file has it, fields in the order of the reference."""
+    own_secrets = [secret for secret in draft.secrets if len(secret.value) >= _MIN_STRUCK_LENGTH]
 
+    # A secret found in one field may also be in another, where it did not look like one.
     def final(text: str) -> str:
-        for one in own:
-            for form in _forms(one.value):
-                text = text.replace(form, f"{OPEN}#{one.number}{CLOSE}")
+        for secret in own_secrets:
+            for spelling in _spellings(secret.value):
+                text = text.replace(spelling, f"{OPEN}#{secret.number}{CLOSE}")
         return written(text, lambda name: names.get(name, name))
 
     def shown(text: str) -> str:
-        for one in own:
-            for form in _forms(one.value):
-                text = text.replace(form, HIDDEN)
+        for secret in own_secrets:
+            for spelling in _spellings(secret.value):
+                text = text.replace(spelling, HIDDEN)
         return written(strike(text), lambda name: names.get(name, name))
 
     raw: dict[str, Any] = {"id": draft.id}
     if draft.name and draft.name != draft.id and (name := shown(draft.name)):
         raw["name"] = name
-    for field in sorted(draft.raw, key=_SERVICE.index):
-        people = field in ("metadata", "environment", "team")
-        raw[field] = changed(draft.raw[field], shown if people else final)
+    for field in sorted(draft.raw, key=_SERVICE_FIELDS.index):
+        for_people = field in ("metadata", "environment", "team")
+        raw[field] = changed(draft.raw[field], shown if for_people else final)
     if check := raw.pop("health_check", None):
-        raw["health_check"] = {name: check[name] for name in sorted(check, key=_CHECK.index)}
+        raw["health_check"] = {name: check[name] for name in sorted(check, key=_CHECK_FIELDS.index)}
     if alerts := raw.pop("alerts", None):
-        raw["alerts"] = {name: alerts[name] for name in sorted(alerts, key=_ALERTS.index)}
-    return {name: raw[name] for name in sorted(raw, key=_SERVICE.index) if raw[name] != {}}
+        raw["alerts"] = {name: alerts[name] for name in sorted(alerts, key=_ALERT_FIELDS.index)}
+    return {name: raw[name] for name in sorted(raw, key=_SERVICE_FIELDS.index) if raw[name] != {}}
 
 
-def names_of(draft: Draft) -> list[str]:
-    """Return the inner names of the variables in *draft*."""
+def variables_in(draft: Draft) -> list[str]:
+    """Return the variables in *draft* by their inner names; `#N` is the secret number N."""
     return [name for _, text in texts(draft.raw) for name in names_in(text)]
 
 
-def _factored(services: list[dict[str, Any]], comments: dict[FieldPath, str]) -> dict[str, Any]:
-    """Return the file: what most services have stands in `defaults`, once."""
+def _with_defaults(
+    services: list[dict[str, Any]], comments: dict[FieldPath, str]
+) -> dict[str, Any]:
+    """Return the file, with values that several services share moved to `defaults`.
+
+    Only the most common value of a field moves, and only if every service has the field.
+    """
     defaults: dict[str, Any] = {}
     for path in _COMMON if len(services) > 1 else ():
-        found = [_at(service, path) for service in services]
-        if any(value is None for value in found):
-            continue  # a service without it would take it over
-        usual, count = _commonest(found)
+        values = [_value_at(service, path) for service in services]
+        if any(value is None for value in values):
+            continue  # a service without the field would inherit it
+        usual, count = _most_common(values)
         if count < 2:
             continue
-        _put(defaults, path, usual)
+        _set(defaults, path, usual)
         for index, service in enumerate(services):
-            if found[index] != usual:
+            if values[index] != usual:
                 continue
-            _take(service, path)
+            _remove(service, path)
             if comment := comments.pop(("services", index, *path), ""):
                 comments["defaults", *path] = comment
     return ({"defaults": defaults} if defaults else {}) | {"services": services}
 
 
-def _commonest(values: list[Any]) -> tuple[Any, int]:
-    """Return the value that stands most often in *values*, and how often."""
+def _most_common(values: list[Any]) -> tuple[Any, int]:
+    """Return the most common of *values*, and how often it occurs."""
+    # by repr, since lists have no hash and 1 equals True
     counted = Counter(map(repr, values))
     text, count = counted.most_common(1)[0]
     return next(value for value in values if repr(value) == text), count
 
 
-def _at(data: Any, path: tuple[str, ...]) -> Any:
+def _value_at(data: Any, path: tuple[str, ...]) -> Any:
     for step in path:
         data = data.get(step) if isinstance(data, dict) else None
     return data
 
 
-def _put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+def _set(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     for step in path[:-1]:
         data = data.setdefault(step, {})
     data[path[-1]] = value
 
 
-def _take(data: dict[str, Any], path: tuple[str, ...]) -> None:
+def _remove(data: dict[str, Any], path: tuple[str, ...]) -> None:
     if len(path) == 1:
         data.pop(path[0], None)
     elif inner := data.get(path[0]):
@@ -263,8 +279,8 @@ def _take(data: dict[str, Any], path: tuple[str, ...]) -> None:
             data.pop(path[0])
 
 
-class _AnyVariable(dict[str, str]):
-    """An environment in which every variable is set to something that could be meant."""
+class _StandIns(dict[str, str]):
+    """An environment with every variable set: to a URL if it is a base_url, else to "1"."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -275,39 +291,40 @@ class _AnyVariable(dict[str, str]):
 
 
 def _refused(text: str, output: str, drafts: list[Draft]) -> dict[int, Problem]:
-    """Return the services that check-config refuses, and what to say of them."""
+    """Return the index and problem of each service that check-config refuses."""
     try:
-        read_text(text, output, _AnyVariable(text))
+        read_text(text, output, _StandIns(text))
     except SettingsError as error:
-        found: dict[int, Problem] = {}
+        refused: dict[int, Problem] = {}
         for problem in error.problems:
-            if inside := re.match(r"services\[([0-9]+)\]\.?(.*)", problem.where):
-                index, where = int(inside.group(1)), inside.group(2)
-                what = f"not taken: {where or 'the service'} {problem.what}"
-                found.setdefault(index, dataclasses.replace(drafts[index].place, what=what))
-        return found
+            if match := re.match(r"services\[([0-9]+)\]\.?(.*)", problem.where):
+                index, where = int(match.group(1)), match.group(2)
+                message = f"not imported: {where or 'the service'} {problem.what}"
+                refused.setdefault(index, dataclasses.replace(drafts[index].place, what=message))
+        return refused
     return {}
 
 
-def _checked(text: str, output: str) -> tuple[Problem, ...]:
+def _remarks_of(text: str, output: str) -> tuple[Problem, ...]:
     """Return the warnings of check-config.
 
     Raises:
-        SettingsError: the file does not pass, which is a mistake of this program.
+        SettingsError: the file does not pass, which is a bug of this program.
     """
     try:
-        remarks = read_text(text, output, _AnyVariable(text)).warnings
-        # a key is a variable here, so what is said of it is said of the stand-in
+        remarks = read_text(text, output, _StandIns(text)).warnings
+        # keys are variables here, so a warning about one is about its stand-in
         return tuple(remark for remark in remarks if not remark.where.endswith(".api_key"))
     except SettingsError as error:
-        ours = "the file that came out does not pass check-config, so it is not written; "
-        problems = [dataclasses.replace(p, what=ours + p.what) for p in error.problems]
+        reason = "the generated file does not pass check-config, so it is not written; "
+        problems = [dataclasses.replace(p, what=reason + p.what) for p in error.problems]
         raise SettingsError(problems) from None
 
 
 def _header(kind: str, count: int) -> str:
+    noun = "service" if count == 1 else "services"
     return (
-        f"# {count} service(s), written by `service-registry import` from a configuration of "
-        f"{kind}.\n# Meaning of every setting: config/README.md; what changed: config/MIGRATION.md."
-        "\n# retries: 0 is one request a probe, as before; ours is 2 unless it is said.\n\n"
+        f"# {count} {noun}, written by `service-registry import` from a configuration of {kind}.\n"
+        "# Meaning of every setting: config/README.md; what changed: config/MIGRATION.md.\n"
+        "# retries: 0 is one request a probe, as before; our default is 2.\n\n"
     )

@@ -28,34 +28,40 @@ from exporter.sessions.redirects import (
     MAX_REDIRECTS,
     Hop,
     below,
-    following,
     origin,
     parsed,
+    redirected,
     replayable,
 )
 from exporter.sessions.wire import (
-    Broken,
+    FailedAttempt,
     RequestFailed,
     SilentRequest,
     SilentResponse,
     any_socket,
-    broken,
-    contexts,
+    failed_attempt,
     public_socket,
+    tls_contexts,
 )
 
 Observe = Callable[[Target, str, float], None]
-"""Is told of every request sent: its status or "error", and the seconds until its headers."""
+"""Called after every request with its target, the status or "error", and the seconds it took.
+
+The seconds end with the headers of the answer, or with the error.
+"""
 
 MAX_WAIT_SECONDS = 60.0
+"""Longer pauses that a server asks for are not waited for: the caller gets the answer."""
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
-_AGAIN = frozenset({429, 502, 503, 504, 529})
-_OURS = frozenset({"proxy", "proxy_auth", "proxy_headers", "middlewares", "max_redirects"})
+_TEMPORARY = frozenset({429, 502, 503, 504, 529})
+_SERVICE_OPTIONS = frozenset(
+    {"proxy", "proxy_auth", "proxy_headers", "middlewares", "max_redirects"}
+)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class RateLimiter:
-    """When requests to one service may go out: first come, first served, exact in every window."""
+    """The rate limit of one service: first come, first served, kept in every sliding window."""
 
     def __init__(self, limit: RateLimit, clock: Clock) -> None:
         self.limit = limit
@@ -64,6 +70,7 @@ class RateLimiter:
 
     async def take(self) -> None:
         """Return as soon as one more request may be sent, and count it."""
+        # asyncio.Lock is fair, so callers are served in the order in which they came
         async with self._lock:
             while (wait := self._budget.wait(self._clock.tick())) > 0:
                 await self._clock.sleep(max(wait, 0.001))
@@ -77,15 +84,15 @@ class Sessions:
         self._clock, self._observe = clock, observe
         self._limiters: dict[str, RateLimiter] = {}
 
-    def of(self, target: Target, **more: Any) -> ServiceSession:
-        """Return a new session with *target*."""
+    def of(self, target: Target, **options: Any) -> ServiceSession:
+        """Return a new session with *target*; *options* are those of `ServiceSession`."""
         limiter = self._limiters.get(target.id)
         if limiter is None or limiter.limit != target.rate_limit:
             limiter = self._limiters[target.id] = RateLimiter(target.rate_limit, self._clock)
-        return ServiceSession(target, self._clock, self._observe, limiter=limiter, **more)
+        return ServiceSession(target, self._clock, self._observe, limiter=limiter, **options)
 
     def follow(self, change: RegistryChange) -> None:
-        """Forget the limits of what is removed."""
+        """Forget the limits of removed services."""
         for target in change.removed:
             self._limiters.pop(target.id, None)
 
@@ -124,10 +131,14 @@ class Answering(Coroutine[Any, Any, aiohttp.ClientResponse]):
 
 
 class ServiceSession:
-    """Calls one service; an async context manager. Its target does not change while it is open.
+    """Calls one service with its key, limits and retries; an async context manager.
 
-    *transport* replaces the session's own connections; its owner closes it, and answers for the
-    addresses that it connects to.
+    The settings are those of *target* when the session was made. A *transport* replaces the
+    session's own connections; its owner closes it, and must check which addresses it connects to.
+
+        async with registry.session("billing") as session:
+            async with session.get("/invoices", params={"page": 2}) as response:
+                invoices = await response.json()
     """
 
     def __init__(
@@ -154,18 +165,20 @@ class ServiceSession:
         access = self._access
         if (access.proxy or "http").partition(":")[0] not in ("http", "https"):
             raise self._failed("calls cannot use a SOCKS proxy")
-        tls = await asyncio.to_thread(contexts, access.tls)
+        tls = await asyncio.to_thread(tls_contexts, access.tls)
         if tls is None:
             raise self._failed("the TLS files cannot be read")
         self._tls = tls
         self._http = aiohttp.ClientSession(
             connector=self._transport
+            # Behind a proxy only the proxy's address is connected to here, so it is not checked.
             or aiohttp.TCPConnector(
                 socket_factory=any_socket
                 if access.allow_private or access.proxy
                 else public_socket,
             ),
             connector_owner=self._transport is None,
+            # a jar would send the cookies of one caller's answer with the calls of another
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=SilentRequest,
             response_class=SilentResponse,
@@ -185,11 +198,18 @@ class ServiceSession:
     ) -> Answering:
         """Call *path_or_url*; *options* are aiohttp's. A path is below the service's base URL.
 
-        What may have been done already is repeated only if *retry* is true or the call has an
-        Idempotency-Key; a false *retry* repeats nothing. A last answer is returned as it is.
+        POST and PATCH may have taken effect although the answer is an error, so they are repeated
+        only if *retry* is true, the call has an Idempotency-Key, or the service rejected it (429,
+        or 503 with Retry-After). With *retry* false nothing is repeated, nor is a body that can be
+        sent only once. The last answer is returned whatever its status.
+
+            async with session.request("POST", "/invoices", json=invoice, retry=True) as response:
+                ...
 
         Raises:
-            RequestFailed: when awaited: there is no answer, or it led where nobody may follow.
+            RequestFailed: when awaited: no answer, or a redirect that must not be followed.
+            TypeError: when awaited: an option that the service decides, such as proxy.
+            RuntimeError: when awaited: the session is not open.
         """
         return Answering(self._call(method.upper(), path_or_url, retry, options))
 
@@ -197,6 +217,7 @@ class ServiceSession:
         return self.request("GET", path_or_url, **options)
 
     def head(self, path_or_url: StrOrURL, **options: Any) -> Answering:
+        # aiohttp too follows no redirect of a HEAD by default
         return self.request("HEAD", path_or_url, **({"allow_redirects": False} | options))
 
     def post(self, path_or_url: StrOrURL, **options: Any) -> Answering:
@@ -216,83 +237,87 @@ class ServiceSession:
     async def _call(
         self, method: str, path_or_url: StrOrURL, retry: bool | None, options: dict[str, Any]
     ) -> aiohttp.ClientResponse:
-        if unusable := _OURS & options.keys():
-            raise TypeError(f"the service decides about {', '.join(sorted(unusable))}")
-        follow, strict = (
+        if reserved := _SERVICE_OPTIONS & options.keys():
+            raise TypeError(
+                f"the service decides {', '.join(sorted(reserved))}: not an option of a call"
+            )
+        follow, raise_for_status = (
             options.pop("allow_redirects", True),
             options.pop("raise_for_status", False),
         )
         headers = CIMultiDict(options.pop("headers", None) or ())
-        url, home = self._url(path_or_url)
-        hop = Hop(method=method, url=url, home=home, headers=headers, options=options)
+        url, to_service = self._url(path_or_url)
+        hop = Hop(method=method, url=url, to_service=to_service, headers=headers, options=options)
         safe = retry or method in _IDEMPOTENT or "Idempotency-Key" in headers
-        most = (
+        max_retries = (
             0
             if retry is False or not replayable(options)
             else (self._target.retry_policy.max_retries)
         )
-        for attempt in range(1, most + 2):
+        for attempt in range(1, max_retries + 2):
             answer = await self._attempt(hop, follow=follow)
-            delay = self._delay(answer, attempt, safe=safe) if attempt <= most else None
+            delay = self._delay(answer, attempt, safe=safe) if attempt <= max_retries else None
             if delay is None:
                 break
             if isinstance(answer, SilentResponse):
                 answer.release()
             await self._clock.sleep(delay)
-        if isinstance(answer, Broken):
+        if isinstance(answer, FailedAttempt):
             raise self._failed(answer.reason, attempt)
         answer.attempts = attempt
-        if strict:
+        if raise_for_status:
             answer.raise_for_status()
         return answer
 
-    def _delay(self, answer: SilentResponse | Broken, attempt: int, *, safe: bool) -> float | None:
-        """Return how long to wait before attempt number *attempt* + 1, or None for none."""
-        asked = None
-        if isinstance(answer, Broken):
-            again = safe and answer.again
+    def _delay(
+        self, answer: SilentResponse | FailedAttempt, attempt: int, *, safe: bool
+    ) -> float | None:
+        """Return the seconds to wait before another attempt, or None to stop."""
+        retry_after = None
+        if isinstance(answer, FailedAttempt):
+            retryable = safe and answer.retryable
         else:
-            asked = self._asked(answer)
-            # A refused request was not processed, so it may be repeated whatever it does.
-            refused = answer.status == 429 or (answer.status == 503 and asked is not None)
-            again = answer.status in _AGAIN and (safe or refused)
-        if not again:
+            retry_after = self._retry_after(answer)
+            # A rejected request was not processed, so even a POST may be repeated.
+            rejected = answer.status == 429 or (answer.status == 503 and retry_after is not None)
+            retryable = answer.status in _TEMPORARY and (safe or rejected)
+        if not retryable:
             return None
         policy = self._target.retry_policy
-        return policy.delay(attempt, asked, longest=MAX_WAIT_SECONDS, jitter=self._jitter)
+        return policy.delay(attempt, retry_after, longest=MAX_WAIT_SECONDS, jitter=self._jitter)
 
-    def _asked(self, answer: SilentResponse) -> float | None:
+    def _retry_after(self, answer: SilentResponse) -> float | None:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         readings, now = self._access.readings, self._clock.now()
         return readings.read(answer.status, headers, lambda: NO_JSON, now).retry_after
 
-    async def _attempt(self, hop: Hop, *, follow: bool) -> SilentResponse | Broken:
+    async def _attempt(self, hop: Hop, *, follow: bool) -> SilentResponse | FailedAttempt:
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._send(hop)
-            if not follow or isinstance(answer, Broken):
+            if not follow or isinstance(answer, FailedAttempt):
                 return answer
-            onward = following(hop, answer)
-            if onward is None:
+            next_hop = redirected(hop, answer)
+            if next_hop is None:
                 return answer
             answer.release()
-            if isinstance(onward, Broken):
-                return onward
-            hop = onward
-        return Broken(f"more than {MAX_REDIRECTS} redirects")
+            if isinstance(next_hop, FailedAttempt):
+                return next_hop
+            hop = next_hop
+        return FailedAttempt(f"more than {MAX_REDIRECTS} redirects")
 
-    async def _send(self, hop: Hop) -> SilentResponse | Broken:
-        """Send one request and return what came of it; only its caller's mistakes are raised."""
+    async def _send(self, hop: Hop) -> SilentResponse | FailedAttempt:
+        """Send one request and return its answer or why there is none; raise on misuse only."""
         if self._http is None or self._http.closed:
             raise RuntimeError("the session is not open")
-        if hop.home:
+        if hop.to_service:
             await self._limiter.take()
         public = self._access.headers
         headers = CIMultiDict(
-            (n, v) for n, v in public if hop.home or n.lower() in HARMLESS_HEADERS
+            (n, v) for n, v in public if hop.to_service or n.lower() in HARMLESS_HEADERS
         )
         headers.update(hop.headers)
-        options = {"ssl": self._tls[0 if hop.home else 1]} | hop.options
-        if hop.home and self._access.tls.server_name:
+        options = {"ssl": self._tls[0 if hop.to_service else 1]} | hop.options
+        if hop.to_service and self._access.tls.server_name:
             options.setdefault("server_hostname", self._access.tls.server_name)
         try:
             answer = await self._http.request(
@@ -301,21 +326,22 @@ class ServiceSession:
                 headers=headers,
                 allow_redirects=False,
                 proxy=self._access.proxy,
-                middlewares=(functools.partial(self._wire, hop),),
+                middlewares=(functools.partial(self._with_credentials, hop),),
                 **options,
             )
         except (aiohttp.ClientError, TimeoutError) as error:
-            return broken(error)
+            return failed_attempt(error)
         assert isinstance(answer, SilentResponse)
         answer.service = self._target.id
         return answer
 
-    async def _wire(
+    async def _with_credentials(
         self, hop: Hop, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Add the credentials, below everything that could show them, and observe."""
-        if hop.home:
+        """Middleware: add the credentials, below all that could show them, and observe."""
+        if hop.to_service:
             for name, value in self._access.credentials:
+                # a header of the caller wins over the service's
                 if name not in hop.headers:
                     request.headers[name] = value.reveal()
             query = {n: v.reveal() for n, v in self._access.query if n not in request.url.query}
@@ -326,26 +352,28 @@ class ServiceSession:
             code = str(answer.status)
             return answer
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = broken(error)
+            failure = failed_attempt(error)
         finally:
             self._observe(self._target, code, self._clock.tick() - started)
-        # Not as it was: aiohttp would quietly send some requests twice, outside the budget.
+        # Not aiohttp's own error: on some it resends the request itself, outside the rate limit.
         raise failure
 
     def _url(self, path_or_url: StrOrURL) -> tuple[URL, bool]:
-        """Return where to go and whether that is the service itself."""
-        text, base = str(path_or_url), self._access.url.partition("?")[0].rstrip("/")
+        """Return the URL to call, and whether it has the origin of the service."""
+        text, base_url = str(path_or_url), self._access.url.partition("?")[0].rstrip("/")
         relative = not _ABSOLUTE.match(text)
-        if relative and not base:
+        if relative and not base_url:
             raise self._failed("the service has no base URL")
-        joined = base + ("" if not text or text[0] in "/?" else "/") + text if relative else text
+        joined = (
+            base_url + ("" if not text or text[0] in "/?" else "/") + text if relative else text
+        )
         url = parsed(joined)
         if url is None:
             raise self._failed("not an http or https URL")
-        home = parsed(base) if base else None
-        if relative and home is not None and not below(url, home):
+        service_url = parsed(base_url) if base_url else None
+        if relative and service_url is not None and not below(url, service_url):
             raise self._failed("the path leaves the base URL")
-        return url, home is not None and origin(url) == origin(home)
+        return url, service_url is not None and origin(url) == origin(service_url)
 
     def _failed(self, reason: str, attempts: int = 0) -> RequestFailed:
         return RequestFailed(reason, self._target.id, attempts)

@@ -1,7 +1,7 @@
-"""What goes out and what comes back: the parts of aiohttp, made silent about keys.
+"""Requests, answers and errors of aiohttp, made to show no keys.
 
-aiohttp's exceptions and texts quote URLs and headers. Here each failure is one of a few fixed
-words, and an answer tells no more than its service, method and status.
+aiohttp's exceptions and reprs quote URLs and headers. Here each failure is one of a few fixed
+phrases, and the repr of an answer has only its service, method and status.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from exporter.probers.curl.options import default_authorities
 
 
 class RequestFailed(aiohttp.ClientError):
-    """A call that got no usable answer. Holds nothing of the request or of the answer."""
+    """A call without a usable answer: *reason* is a fixed phrase, *attempts* the number of tries.
+
+    Holds nothing of the request, and of the answer only its status.
+    """
 
     def __init__(self, reason: str, service: str, attempts: int) -> None:
         super().__init__(reason, service, attempts)
@@ -32,29 +35,29 @@ class RequestFailed(aiohttp.ClientError):
         return f"{self.service}: {self.reason} (attempts: {self.attempts})"
 
 
-class Broken(aiohttp.ClientError):
-    """Why one attempt brought no answer; *again* is whether another might."""
+class FailedAttempt(aiohttp.ClientError):
+    """Why one attempt got no answer; *retryable* is whether another attempt may help."""
 
-    def __init__(self, reason: str, *, again: bool = False) -> None:
+    def __init__(self, reason: str, *, retryable: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.again = reason, again
+        self.reason, self.retryable = reason, retryable
 
 
 class RefusedAddress(OSError):  # noqa: N818
-    pass
+    """The address is not public; raised before anything connects."""
 
 
 class SilentRequest(aiohttp.ClientRequest):
-    """Tells its answer, and so any exception, no more than the origin that was asked."""
+    """Passes only method and origin on to its answer, and so to any exception."""
 
     @property
     def request_info(self) -> aiohttp.RequestInfo:
-        origin, none = self.url.origin(), CIMultiDictProxy[str](CIMultiDict())
-        return aiohttp.RequestInfo(origin, self.method, none, origin)
+        origin, no_headers = self.url.origin(), CIMultiDictProxy[str](CIMultiDict())
+        return aiohttp.RequestInfo(origin, self.method, no_headers, origin)
 
 
 class SilentResponse(aiohttp.ClientResponse):
-    """An answer whose own exceptions and text quote neither URL nor headers."""
+    """An answer whose exceptions and repr quote neither URL nor headers."""
 
     service = ""
     attempts = 1
@@ -71,16 +74,18 @@ class SilentResponse(aiohttp.ClientResponse):
     async def json(self, **options: Any) -> Any:
         with contextlib.suppress(aiohttp.ContentTypeError):
             return await super().json(**options)
+        # outside the block: raised inside, its __context__ would quote the URL
         raise RequestFailed("the answer is not declared as JSON", self.service, self.attempts)
 
 
-_WORDS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
+# The first match counts, so subclasses come before their bases.
+_REASONS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
     (
         (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError),
         "the TLS handshake failed",
         False,
     ),
-    ((aiohttp.ServerFingerprintMismatch,), "the certificate is another one", False),
+    ((aiohttp.ServerFingerprintMismatch,), "the certificate has another fingerprint", False),
     ((aiohttp.ClientConnectorDNSError,), "the name does not resolve", True),
     ((aiohttp.ClientConnectorError,), "no connection", True),
     ((TimeoutError,), "no answer in time", True),
@@ -96,20 +101,24 @@ _WORDS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
 )
 
 
-def broken(error: Exception) -> Broken:
-    """Return what *error* means, in our words."""
-    if isinstance(error, Broken):
+def failed_attempt(error: Exception) -> FailedAttempt:
+    """Return *error* as one of our fixed phrases."""
+    if isinstance(error, FailedAttempt):
         return error
     if isinstance(getattr(error, "os_error", None), RefusedAddress):
-        return Broken("the address is not public")
-    for kinds, reason, again in _WORDS:
+        return FailedAttempt("the address is not public")
+    for kinds, reason, retryable in _REASONS:
         if isinstance(error, kinds):
-            return Broken(reason, again=again)
-    return Broken("the request failed")
+            return FailedAttempt(reason, retryable=retryable)
+    return FailedAttempt("the request failed")
 
 
 def public_socket(address: AddrInfoType) -> socket.socket:
-    """Return a socket for *address* if it is public: the check is on what is really dialled."""
+    """Return a socket for *address*, the one that is really connected to, if it is public.
+
+    Raises:
+        RefusedAddress: it is not.
+    """
     if not is_public(str(address[4][0])):
         raise RefusedAddress("not public")
     return any_socket(address)
@@ -121,18 +130,23 @@ def any_socket(address: AddrInfoType) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
-def contexts(tls: TlsSettings) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
-    """Return how the service is verified and how others are; None if a file cannot be read."""
+def tls_contexts(tls: TlsSettings) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
+    """Return the TLS contexts for the service and for other origins.
+
+    None if a file cannot be read. Only the service gets the client certificate, and only it may be
+    unverified.
+    """
     authorities = TlsSettings(ca_file=tls.ca_file)
     with contextlib.suppress(OSError, ValueError):
-        theirs = _context(authorities) if tls.ca_file else _usual()
-        return (theirs if tls == authorities else _context(tls)), theirs
+        others = _context(authorities) if tls.ca_file else _default_context()
+        return (others if tls == authorities else _context(tls)), others
     return None
 
 
 def _context(tls: TlsSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=tls.ca_file or default_authorities())
     if tls.cert_file:
+        # without a password OpenSSL would ask for that of an encrypted key on the terminal
         context.load_cert_chain(tls.cert_file, tls.key_file, password="")
     if tls.insecure_skip_verify:
         context.check_hostname = False
@@ -141,5 +155,5 @@ def _context(tls: TlsSettings) -> ssl.SSLContext:
 
 
 @functools.cache
-def _usual() -> ssl.SSLContext:
+def _default_context() -> ssl.SSLContext:
     return _context(TlsSettings())

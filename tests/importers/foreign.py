@@ -20,8 +20,8 @@ EXAMPLES = {
 def example(kind: str) -> Imported:
     """Import the example file of *kind*."""
     name, targets = EXAMPLES[kind]
-    given = ((FILES / targets).read_text(), targets) if targets else None
-    return import_text((FILES / name).read_text(), name, targets=given)
+    second = ((FILES / targets).read_text(), targets) if targets else None
+    return import_text((FILES / name).read_text(), name, targets=second)
 
 
 def gatus(text: str, **fields: Any) -> Imported:
@@ -52,18 +52,18 @@ def blackbox(http: str, target: str = "https://api.example.com/health") -> Impor
     return import_text(module, "blackbox.yml", targets=(jobs, "prometheus.yml"))
 
 
-def only(found: Imported) -> dict[str, Any]:
-    """Return the one service of *found*."""
-    assert len(found.services) == 1
-    return found.services[0]
+def only_service(imported: Imported) -> dict[str, Any]:
+    """Return the only service of *imported*."""
+    assert len(imported.services) == 1
+    return imported.services[0]
 
 
-def said(found: Imported) -> list[str]:
+def warnings_of(imported: Imported) -> list[str]:
     """Return the warnings as the command prints them."""
-    return [str(warning) for warning in found.warnings]
+    return [str(warning) for warning in imported.warnings]
 
 
-def arguments(file: Path, **more: Any) -> argparse.Namespace:
-    """Return what the parser would make of the command line."""
-    known = {"targets": None, "format": None, "output": None, "force": False, "json": False}
-    return argparse.Namespace(file=file, **(known | more))
+def arguments(file: Path, **options: Any) -> argparse.Namespace:
+    """Return the parsed command line of an import of *file*."""
+    defaults = {"targets": None, "format": None, "output": None, "force": False, "json": False}
+    return argparse.Namespace(file=file, **(defaults | options))

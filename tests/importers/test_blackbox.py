@@ -9,7 +9,7 @@ import pytest
 
 from exporter.importers import NoImportError, import_text
 from exporter.settings import SettingsError
-from tests.importers.foreign import blackbox, only, said
+from tests.importers.foreign import blackbox, only_service, warnings_of
 
 JOB = "scrape_configs:\n  - job_name: j\n    metrics_path: /probe\n"
 
@@ -42,11 +42,11 @@ def test_modules_alone_have_no_targets() -> None:
     ],
 )
 def test_fields_of_the_http_section(http: str, expected: dict[str, object]) -> None:
-    found = blackbox(http)
+    imported = blackbox(http)
 
-    check = only(found)["health_check"]
+    check = only_service(imported)["health_check"]
     assert {name: check.get(name) for name in expected} == expected
-    assert not found.warnings
+    assert not imported.warnings
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,11 @@ def test_fields_of_the_http_section(http: str, expected: dict[str, object]) -> N
     ],
 )
 def test_a_field_without_equivalent_is_listed(line: str) -> None:
-    found = blackbox(f"      {line}\n")
+    imported = blackbox(f"      {line}\n")
 
-    assert len(found.warnings) == 1
-    assert said(found)[0].startswith("blackbox.yml:5: modules.m.http.")
-    assert "no equivalent: " in said(found)[0]
+    assert len(imported.warnings) == 1
+    assert warnings_of(imported)[0].startswith("blackbox.yml:5: modules.m.http.")
+    assert "no equivalent: " in warnings_of(imported)[0]
 
 
 def test_a_default_that_is_spelled_out_is_not_listed() -> None:
@@ -84,15 +84,15 @@ def test_a_default_that_is_spelled_out_is_not_listed() -> None:
 
 
 def test_only_https_may_be_demanded_of_an_https_address() -> None:
-    found = blackbox("      fail_if_not_ssl: true\n", "http://api.example.com")
+    imported = blackbox("      fail_if_not_ssl: true\n", "http://api.example.com")
 
-    assert "write base_url with https://" in said(found)[0]
+    assert "write base_url with https://" in warnings_of(imported)[0]
 
 
 def test_credentials_of_every_kind(tmp_path: Path) -> None:
-    basic = only(blackbox("      basic_auth: {username: u, password: long-enough-1}\n"))
-    file = only(blackbox("      bearer_token_file: secrets/token\n"))
-    own = only(blackbox("      authorization: {type: Token, credentials: abcdefgh}\n"))
+    basic = only_service(blackbox("      basic_auth: {username: u, password: long-enough-1}\n"))
+    file = only_service(blackbox("      bearer_token_file: secrets/token\n"))
+    own = only_service(blackbox("      authorization: {type: Token, credentials: abcdefgh}\n"))
 
     assert basic["auth"] == {"kind": "basic", "username": "u"}
     assert basic["api_key"] == "${API_EXAMPLE_COM_HEALTH_KEY}"
@@ -107,17 +107,17 @@ def test_a_relative_file_starts_at_the_foreign_file(tmp_path: Path) -> None:
     )
     jobs = JOB + "    params: {module: [m]}\n    static_configs: [{targets: [https://a.example]}]\n"
 
-    found = import_text(module, str(tmp_path / "b.yml"), targets=(jobs, "p.yml"))
+    imported = import_text(module, str(tmp_path / "b.yml"), targets=(jobs, "p.yml"))
 
-    assert only(found)["api_key_file"] == str(tmp_path / "t")
-    assert only(found)["health_check"]["tls"] == {"ca_file": str(tmp_path / "ca.pem")}
+    assert only_service(imported)["api_key_file"] == str(tmp_path / "t")
+    assert only_service(imported)["health_check"]["tls"] == {"ca_file": str(tmp_path / "ca.pem")}
 
 
 def test_a_file_that_is_not_here_is_listed_and_the_service_off() -> None:
-    found = blackbox("      tls_config: {ca_file: /nowhere/ca.pem}\n")
+    imported = blackbox("      tls_config: {ca_file: /nowhere/ca.pem}\n")
 
-    assert only(found)["enabled"] is False
-    assert "tls_config.ca_file" in said(found)[0]
+    assert only_service(imported)["enabled"] is False
+    assert "tls_config.ca_file" in warnings_of(imported)[0]
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ def test_what_prometheus_does_beyond_static_targets_is_listed(section: str, wher
         + ("    params: {module: [m]}\n    static_configs: [{targets: [https://a.example]}]\n")
     )
 
-    found = import_text("modules: {m: {prober: http}}", "b.yml", targets=(jobs, "p.yml"))
+    imported = import_text("modules: {m: {prober: http}}", "b.yml", targets=(jobs, "p.yml"))
 
-    assert [w.where for w in found.warnings] == [f"scrape_configs[0].{where}"]
+    assert [w.where for w in imported.warnings] == [f"scrape_configs[0].{where}"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_prometheus_does_beyond_static_targets_is_listed(section: str, wher
         ("modules: {m: {prober: http}}", "no_scrape_configs: 1\n#"),
     ],
 )
-def test_a_mistake_is_said_and_nothing_is_taken(module: str, jobs: str) -> None:
+def test_a_mistake_is_reported_and_nothing_is_imported(module: str, jobs: str) -> None:
     text = jobs + JOB + "    params: {module: [m]}\n    static_configs: [{targets: [a.example]}]\n"
     text = "no_scrape_configs: 1\n" if jobs.startswith("no") else text
 
@@ -168,9 +168,9 @@ def test_intervals_come_from_the_job_or_from_all() -> None:
         + ("    params: {module: [m]}\n    static_configs: [{targets: [https://a.example]}]\n")
     )
 
-    found = import_text("modules: {m: {prober: http}}", "b.yml", targets=(jobs, "p.yml"))
+    imported = import_text("modules: {m: {prober: http}}", "b.yml", targets=(jobs, "p.yml"))
 
-    check = only(found)["health_check"]
+    check = only_service(imported)["health_check"]
     assert (check["interval"], check["timeout"]) == ("30s", "20s")
 
 
@@ -180,10 +180,10 @@ def test_the_target_of_a_parameter_is_probed_too() -> None:
         "    static_configs: [{targets: ['127.0.0.1:9115']}]\n"
     )
 
-    found = import_text("modules: {m: {prober: http}}", "b.yml", targets=(jobs, "p.yml"))
+    imported = import_text("modules: {m: {prober: http}}", "b.yml", targets=(jobs, "p.yml"))
 
-    assert only(found)["base_url"] == "https://a.example"
-    assert [w.where for w in found.warnings] == ["scrape_configs[0].params.hostname"]
+    assert only_service(imported)["base_url"] == "https://a.example"
+    assert [w.where for w in imported.warnings] == ["scrape_configs[0].params.hostname"]
 
 
 @pytest.mark.parametrize(
@@ -201,15 +201,15 @@ def test_the_target_of_a_parameter_is_probed_too() -> None:
         ("https://8.8.8.8", False),
     ],
 )
-def test_private_hosts_are_allowed_and_told(target: str, private: bool) -> None:
-    found = blackbox("      method: GET\n", target)
+def test_private_hosts_are_allowed_and_reported(target: str, private: bool) -> None:
+    imported = blackbox("      method: GET\n", target)
 
-    assert only(found)["health_check"].get("allow_private_addresses", False) is private
-    assert bool(found.warnings) is private
+    assert only_service(imported)["health_check"].get("allow_private_addresses", False) is private
+    assert bool(imported.warnings) is private
 
 
 @pytest.mark.parametrize("target", ["ftp://a.example", "https://", "https://a b", "http://a:99999"])
-def test_a_target_that_is_no_address_is_not_taken(target: str) -> None:
+def test_a_target_that_is_not_an_address_is_not_imported(target: str) -> None:
     with pytest.raises(NoImportError) as caught:
         blackbox("      method: GET\n", target)
 

@@ -131,7 +131,7 @@ def test_a_text_that_could_be_misread_is_quoted_or_safe(text: str) -> None:
         assert read(around).data == [text]
 
 
-def test_comments_stand_at_the_end_or_above() -> None:
+def test_comments_are_at_the_end_or_above() -> None:
     data = {"services": [{"id": "a", "enabled": False}, {"id": "b"}]}
     comments: dict[Any, str] = {
         ("services", 0, "enabled"): "off",

@@ -1,4 +1,4 @@
-"""The example files come out as the golden files beside them; UPDATE=1 writes those."""
+"""The example files become the golden files next to them; UPDATE=1 writes those."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ def golden(name: str, text: str) -> str:
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_an_example_comes_out_as_before(kind: str) -> None:
-    found = example(kind)
+def test_an_example_becomes_its_golden_file(kind: str) -> None:
+    imported = example(kind)
 
-    assert found.text == golden(f"{kind}.golden.yaml", found.text)
+    assert imported.text == golden(f"{kind}.golden.yaml", imported.text)
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_what_an_example_loses_is_listed(kind: str) -> None:
-    found = example(kind)
-    lines = "\n".join(map(str, (*found.warnings, *found.remarks, *found.settings))) + "\n"
+    imported = example(kind)
+    lines = "\n".join(map(str, (*imported.warnings, *imported.remarks, *imported.settings))) + "\n"
 
     assert lines == golden(f"{kind}.golden.txt", lines)
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_what_comes_out_can_be_served(kind: str) -> None:
-    found = example(kind)
-    values = {setting.name: "value-0123456789" for setting in found.settings}
+    imported = example(kind)
+    values = {setting.name: "value-0123456789" for setting in imported.settings}
     values |= {"BACKEND_URL": "https://backend.example.com", "BACKEND_TOKEN": "x"}
 
-    configuration = read_text(found.text, "services.yaml", values)
+    configuration = read_text(imported.text, "services.yaml", values)
 
-    assert len(configuration.services) == len(found.services)
+    assert len(configuration.services) == len(imported.services)
     for declared in configuration.services:
         target = make_target(declared, values)
         assert target.endpoint is not None or target.key_file, target.unprobed

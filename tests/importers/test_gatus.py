@@ -8,7 +8,7 @@ import pytest
 
 from exporter.importers import NoImportError, import_text
 from exporter.settings import SettingsError
-from tests.importers.foreign import conditions, gatus, only, said
+from tests.importers.foreign import conditions, gatus, only_service, warnings_of
 
 OK = '    conditions: ["[STATUS] == 200"]\n'
 
@@ -56,11 +56,11 @@ OK = '    conditions: ["[STATUS] == 200"]\n'
     ],
 )
 def test_a_condition_on_the_answer(condition: str, assertions: list[dict[str, Any]] | None) -> None:
-    found = conditions("[STATUS] == 200", condition)
+    imported = conditions("[STATUS] == 200", condition)
 
-    check = only(found)["health_check"]
+    check = only_service(imported)["health_check"]
     assert check.get("assertions") == assertions
-    assert bool(said(found)) is (assertions is None)
+    assert bool(warnings_of(imported)) is (assertions is None)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,15 @@ def test_a_condition_on_the_answer(condition: str, assertions: list[dict[str, An
     ],
 )
 def test_conditions_on_the_status(lines: list[str], statuses: list[int]) -> None:
-    assert only(conditions(*lines))["health_check"]["expected_status_codes"] == statuses
+    assert only_service(conditions(*lines))["health_check"]["expected_status_codes"] == statuses
 
 
-def test_no_condition_on_the_status_means_any_and_is_told() -> None:
-    found = conditions("[BODY].a == 1")
+def test_no_condition_on_the_status_means_any_and_is_reported() -> None:
+    imported = conditions("[BODY].a == 1")
 
-    codes = only(found)["health_check"]["expected_status_codes"]
+    codes = only_service(imported)["health_check"]["expected_status_codes"]
     assert {200, 404, 503} <= set(codes)
-    assert ["any status is good" in line for line in said(found)] == [True]
+    assert ["any status is accepted" in line for line in warnings_of(imported)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_no_condition_on_the_status_means_any_and_is_told() -> None:
     ],
 )
 def test_a_condition_without_equivalent_is_listed(condition: str) -> None:
-    found = conditions("[STATUS] == 200", condition)
+    imported = conditions("[STATUS] == 200", condition)
 
-    assert [line.split(": ")[1] for line in said(found)] == ["endpoints[0].conditions[1]"]
-    assert said(found)[0].startswith("gatus.yaml:6: ")
-    assert "assertions" not in only(found)["health_check"]
+    assert [line.split(": ")[1] for line in warnings_of(imported)] == ["endpoints[0].conditions[1]"]
+    assert warnings_of(imported)[0].startswith("gatus.yaml:6: ")
+    assert "assertions" not in only_service(imported)["health_check"]
 
 
 @pytest.mark.parametrize(
     "lines", [["[CONNECTED] == false"], ["[STATUS] == 200", "[STATUS] == 201"]]
 )
-def test_an_endpoint_that_makes_no_sense_is_not_taken(lines: list[str]) -> None:
+def test_an_endpoint_that_could_never_be_healthy_is_not_imported(lines: list[str]) -> None:
     with pytest.raises(NoImportError) as caught:
         conditions(*lines)
 
@@ -133,7 +133,7 @@ def test_an_endpoint_that_makes_no_sense_is_not_taken(lines: list[str]) -> None:
 
 
 def test_times_and_certificates_become_alerts() -> None:
-    found = conditions(
+    imported = conditions(
         "[STATUS] == 200",
         "[RESPONSE_TIME] < 1s",
         "[RESPONSE_TIME] <= 800",
@@ -141,8 +141,8 @@ def test_times_and_certificates_become_alerts() -> None:
         "[CONNECTED] == true",
     )
 
-    assert only(found)["alerts"] == {"latency_p95": "800ms", "certificate_days": 3}
-    assert not found.warnings
+    assert only_service(imported)["alerts"] == {"latency_p95": "800ms", "certificate_days": 3}
+    assert not imported.warnings
 
 
 def test_the_smallest_threshold_of_an_enabled_alert_counts() -> None:
@@ -152,7 +152,7 @@ def test_the_smallest_threshold_of_an_enabled_alert_counts() -> None:
         "alerting:\n  slack: {default-alert: {failure-threshold: 7}}\n"
     )
 
-    assert only(gatus(text))["alerts"] == {"down_after": 7, "critical_after": 9}
+    assert only_service(gatus(text))["alerts"] == {"down_after": 7, "critical_after": 9}
 
 
 @pytest.mark.parametrize(
@@ -179,20 +179,20 @@ def test_other_kinds_are_listed(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["oauth2", "identity-aware-proxy", "kerberos"])
 def test_a_login_without_equivalent_switches_the_service_off(name: str) -> None:
-    found = gatus(OK + f"    client:\n      {name}: {{audience: x}}\n")
+    imported = gatus(OK + f"    client:\n      {name}: {{audience: x}}\n")
 
-    assert only(found)["enabled"] is False
-    assert f"client.{name}" in said(found)[0]
+    assert only_service(imported)["enabled"] is False
+    assert f"client.{name}" in warnings_of(imported)[0]
 
 
 def test_variables_stay_variables_and_dollars_stay_dollars() -> None:
-    found = gatus(
+    imported = gatus(
         "    headers:\n      Authorization: Bearer ${TOKEN}\n      X-A: $HOST/x\n"
         "      X-B: $$5\n      X-C: $${NO}\n" + OK,
         url="https://${HOST}:${PORT}/a/$PATH_",
     )
 
-    service = only(found)
+    service = only_service(imported)
     assert service["base_url"] == "https://${HOST}:${PORT}"
     assert service["api_key"] == "${TOKEN}"
     assert service["health_check"]["endpoint"] == "/a/${PATH_}"
@@ -201,16 +201,19 @@ def test_variables_stay_variables_and_dollars_stay_dollars() -> None:
         "X-B": "$5",
         "X-C": "$${NO}",
     }
-    assert not found.settings
+    assert not imported.settings
 
 
 def test_a_number_in_a_header_keeps_its_digits() -> None:
-    found = gatus("    headers:\n      X-Version: 1.10\n      X-Yes: yes\n" + OK)
+    imported = gatus("    headers:\n      X-Version: 1.10\n      X-Yes: yes\n" + OK)
 
-    assert only(found)["health_check"]["headers"] == {"X-Version": "1.10", "X-Yes": "yes"}
+    assert only_service(imported)["health_check"]["headers"] == {
+        "X-Version": "1.10",
+        "X-Yes": "yes",
+    }
 
 
-def test_all_mistakes_are_said_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     text = (
         "endpoints:\n  - name: a\n    url: https://a.example\n    interval: soon\n"
         "    headers: [x]\n"

@@ -11,7 +11,7 @@ from exporter.importers import NoImportError, import_text
 from exporter.importers.json_lines import read_json
 from exporter.importers.naming import Ids, slug
 from exporter.settings import SettingsError
-from tests.importers.foreign import gatus, kuma, only
+from tests.importers.foreign import gatus, kuma, only_service
 
 OK = '    conditions: ["[STATUS] == 200"]\n'
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -28,7 +28,7 @@ def test_an_alias_bomb_is_refused(top: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "5", "x", "{}", "null", "a: 1", "[1, 2]", "scrape_configs: []", '{"a": 1}']
 )
-def test_an_unknown_format_says_what_is_known(text: str) -> None:
+def test_an_unknown_format_is_reported_with_the_known_ones(text: str) -> None:
     with pytest.raises(NoImportError, match=r"--from|--targets"):
         import_text(text, "x")
 
@@ -41,7 +41,7 @@ def test_a_wrong_format_never_breaks(kind: str, text: str) -> None:
 
 
 def outcome(text: str) -> str:
-    """Return what an import says, if it refuses."""
+    """Return the message of an import that refuses, else nothing."""
     try:
         import_text(text, "x")
     except (NoImportError, SettingsError) as error:
@@ -50,7 +50,7 @@ def outcome(text: str) -> str:
 
 
 @pytest.mark.parametrize("value", [None, 5, "x", [], {}, [5], {"a": 5}, True, [[]], [{}], 1.5])
-def test_any_type_anywhere_is_a_mistake_or_taken_but_never_a_crash(value: object) -> None:
+def test_any_type_anywhere_is_a_mistake_or_imported_but_never_a_crash(value: object) -> None:
     names = (
         "name",
         "group",
@@ -85,9 +85,9 @@ def test_any_type_anywhere_is_a_mistake_or_taken_but_never_a_crash(value: object
     )
     base = {"name": "a", "url": "https://a.example", "type": "keyword", "keyword": "x"}
     for name in names:
-        one = base | {name: value}
+        entry = base | {name: value}
         for top in ("endpoints", "monitorList"):
-            assert "check-config" not in outcome(json.dumps({top: [one]}))
+            assert "check-config" not in outcome(json.dumps({top: [entry]}))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_any_type_anywhere_is_a_mistake_or_taken_but_never_a_crash(value: object
     ],
 )
 def test_ids_come_from_names(name: str, expected: str) -> None:
-    service = only(kuma(name=name))
+    service = only_service(kuma(name=name))
 
     assert service["id"] == expected
 
@@ -116,9 +116,9 @@ def test_names_that_are_the_same_stay_apart() -> None:
         for name, group in [("A b", "x"), ("a-b", "x"), ("a b", "x"), ("a b", "y"), ("a b", "y")]
     )
 
-    found = import_text(text, "g.yaml")
+    imported = import_text(text, "g.yaml")
 
-    assert [s["id"] for s in found.services] == ["a-b", "x-a-b", "a-b-2", "y-a-b", "a-b-3"]
+    assert [s["id"] for s in imported.services] == ["a-b", "x-a-b", "a-b-2", "y-a-b", "a-b-3"]
 
 
 def test_ids_are_cut_and_unique_at_their_longest() -> None:
@@ -131,23 +131,25 @@ def test_ids_are_cut_and_unique_at_their_longest() -> None:
 
 
 def test_lone_surrogates_and_private_characters_do_no_harm() -> None:
-    found = kuma(name="a\ud800b\ue000#0\ue001c", description="\ud83d\ude00 \ue000X\ue001")
+    imported = kuma(name="a\ud800b\ue000#0\ue001c", description="\ud83d\ude00 \ue000X\ue001")
 
-    assert only(found)["metadata"]["description"] == "😀 \ufffdX\ufffd"
+    assert only_service(imported)["metadata"]["description"] == "😀 \ufffdX\ufffd"
 
 
-def test_a_dollar_of_kuma_is_no_variable() -> None:
-    found = only(kuma(body="${HOME} $${X}", headers='{"X-A": "${HOME}"}', httpBodyEncoding="form"))
+def test_a_dollar_of_kuma_is_not_a_variable() -> None:
+    imported = only_service(
+        kuma(body="${HOME} $${X}", headers='{"X-A": "${HOME}"}', httpBodyEncoding="form")
+    )
 
-    assert found["health_check"]["body"] == "$${HOME} $$${X}"
-    assert found["health_check"]["headers"]["X-A"] == "$${HOME}"
+    assert imported["health_check"]["body"] == "$${HOME} $$${X}"
+    assert imported["health_check"]["headers"]["X-A"] == "$${HOME}"
 
 
 def test_control_characters_and_long_names_are_listed() -> None:
-    found = gatus('    headers: {"X A": b, X-B: "a\\nb", Content-Length: "5", X-C: ""}\n' + OK)
+    imported = gatus('    headers: {"X A": b, X-B: "a\\nb", Content-Length: "5", X-C: ""}\n' + OK)
 
-    assert len(found.warnings) == 4
-    assert "headers" not in only(found)["health_check"]
+    assert len(imported.warnings) == 4
+    assert "headers" not in only_service(imported)["health_check"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_control_characters_and_long_names_are_listed() -> None:
         ('{"a": ' + "9" * 50 + "}", 1, "misspelt"),
     ],
 )
-def test_wrong_json_is_told_with_its_line(text: str, line: int, what: str) -> None:
+def test_wrong_json_is_reported_with_its_line(text: str, line: int, what: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_json(text, "x.json")
 
@@ -187,17 +189,17 @@ def test_json_is_read_as_json_reads_it() -> None:
 
 def many(count: int) -> tuple[list[str], float]:
     """Return the ids that *count* endpoints get, and how long it takes."""
-    one = (
+    endpoint = (
         "  - name: service {0}\n    group: g{1}\n"
         "    url: https://s{0}.example.com/health?token=t0k3nT0K3N{0}\n"
         "    headers: {{Authorization: Bearer abcDEF123456789012{0}}}\n    conditions:\n"
         '      - "[STATUS] == 200"\n      - "[BODY].status == UP"\n'
         '      - "[RESPONSE_TIME] < 300"\n'
     )
-    text = "endpoints:\n" + "".join(one.format(i, i % 7) for i in range(count))
+    text = "endpoints:\n" + "".join(endpoint.format(i, i % 7) for i in range(count))
     started = time.perf_counter()
-    found = import_text(text, "g.yaml")
-    return [s["id"] for s in found.services], time.perf_counter() - started
+    imported = import_text(text, "g.yaml")
+    return [s["id"] for s in imported.services], time.perf_counter() - started
 
 
 def test_the_time_grows_with_the_endpoints_and_not_with_their_square() -> None:

@@ -20,10 +20,10 @@ GATUS = FILES / "gatus.yaml"
 def test_yaml_goes_out_and_losses_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_import(arguments(GATUS)) == 0
 
-    said = capsys.readouterr()
-    assert len(yaml.safe_load(said.out)["services"]) == 7
-    assert "endpoints[8].url: no equivalent: only http and https" in said.err
-    assert "ok: 7 services (5 enabled) from gatus; " in said.err.splitlines()[-1]
+    printed = capsys.readouterr()
+    assert len(yaml.safe_load(printed.out)["services"]) == 7
+    assert "endpoints[8].url: no equivalent: only http and https" in printed.err
+    assert "ok: 7 services (5 enabled) from gatus; " in printed.err.splitlines()[-1]
 
 
 def test_a_file_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,9 +34,9 @@ def test_a_file_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
         run_import(arguments(GATUS, output=output))
     assert run_import(arguments(GATUS, output=output, force=True)) == 0
 
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert f"written to {output}" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"written to {output}" in printed.err
     values = dict.fromkeys(("TELEGRAM_BOT_TOKEN", "EDGE_FRONT_END_COOKIE"), "x")
     values["BACKEND_URL"] = "https://b.example"
     assert len(read_files([output], values).services) == 7
@@ -47,19 +47,19 @@ def test_machines_get_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
     assert run_import(arguments(GATUS, json=True, output=output)) == 0
 
-    said = capsys.readouterr()
-    found = json.loads(said.out)
-    assert said.err == ""
-    assert set(found) == {"format", "defaults", "services", "warnings", "variables"}
-    assert set(found["warnings"][0]) == {"source", "line", "where", "what"}
-    assert {"name", "service", "now"} == set(found["variables"][0])
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert printed.err == ""
+    assert set(result) == {"format", "defaults", "services", "warnings", "variables"}
+    assert set(result["warnings"][0]) == {"source", "line", "where", "what"}
+    assert {"name", "service", "now"} == set(result["variables"][0])
     assert output.exists()
 
 
 def test_blackbox_takes_the_targets_of_prometheus(capsys: pytest.CaptureFixture[str]) -> None:
-    given = arguments(FILES / "blackbox.yml", targets=FILES / "prometheus.yml")
+    parsed = arguments(FILES / "blackbox.yml", targets=FILES / "prometheus.yml")
 
-    assert run_import(given) == 0
+    assert run_import(parsed) == 0
     assert "ok: 8 services" in capsys.readouterr().err
 
 
@@ -71,7 +71,7 @@ def test_targets_are_for_blackbox_only(capsys: pytest.CaptureFixture[str]) -> No
     assert "--targets is for blackbox" in capsys.readouterr().err
 
 
-def test_nothing_to_take_is_said_with_every_reason(
+def test_nothing_to_import_is_reported_with_every_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, output = tmp_path / "b.yml", tmp_path / "out.yaml"
@@ -79,9 +79,9 @@ def test_nothing_to_take_is_said_with_every_reason(
 
     assert run_import(arguments(file, output=output)) == 1
 
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert len(said.err.splitlines()) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 3
     assert not output.exists()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.importers.foreign import gatus, only
+from tests.importers.foreign import gatus, only_service
 
 OK = '    conditions: ["[STATUS] == 200"]\n'
 URL = "https://api.openai.com/v1/models"
@@ -12,7 +12,7 @@ KEY = "    headers: {Authorization: Bearer sk-proj-abcdefghijklmnop123}\n"
 
 
 def test_the_same_check_becomes_the_preset() -> None:
-    service = only(gatus(KEY + OK, url=URL))
+    service = only_service(gatus(KEY + OK, url=URL))
 
     assert service["provider"] == "openai"
     assert service["api_key"] == "${OPENAI_API_KEY}"
@@ -26,7 +26,7 @@ def test_what_the_preset_sends_anyway_is_left_out() -> None:
         '      anthropic-version: "2023-06-01"\n      X-Mine: a\n'
     )
 
-    service = only(gatus(text + OK, url="https://api.anthropic.com/v1/models"))
+    service = only_service(gatus(text + OK, url="https://api.anthropic.com/v1/models"))
 
     assert service["provider"] == "anthropic"
     assert service["health_check"]["headers"] == {"X-Mine": "a"}
@@ -49,16 +49,16 @@ def test_what_the_preset_sends_anyway_is_left_out() -> None:
     ],
 )
 def test_another_check_stays_the_users_own_and_is_pointed_at(text: str, url: str) -> None:
-    found = gatus(text, url=url)
+    imported = gatus(text, url=url)
 
-    assert "provider" not in only(found)
-    assert "an API that we know: see `service-registry providers openai`" in found.text
+    assert "provider" not in only_service(imported)
+    assert "a known API: see `service-registry providers openai`" in imported.text
 
 
 def test_a_second_key_gets_a_variable_of_its_own() -> None:
     second = KEY.replace("abcdefghijklmnop123", "zyxwvutsrqp987")
     second = f"  - name: b\n    url: {URL}\n{second}"
 
-    found = gatus(KEY + OK + second + OK, url=URL)
+    imported = gatus(KEY + OK + second + OK, url=URL)
 
-    assert [s["api_key"] for s in found.services] == ["${OPENAI_API_KEY}", "${B_KEY}"]
+    assert [s["api_key"] for s in imported.services] == ["${OPENAI_API_KEY}", "${B_KEY}"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.importers import NoImportError
-from tests.importers.foreign import blackbox, gatus, kuma, only, said
+from tests.importers.foreign import blackbox, gatus, kuma, only_service, warnings_of
 
 OK = '    conditions: ["[STATUS] == 200"]\n'
 
@@ -29,11 +29,11 @@ def basic(text: str) -> str:
     ],
 )
 def test_the_authorization_header_becomes_the_key(header: str, expected: dict[str, Any]) -> None:
-    service = only(gatus(f'    headers: {{Authorization: "{header}"}}\n' + OK))
+    service = only_service(gatus(f'    headers: {{Authorization: "{header}"}}\n' + OK))
 
     assert service.pop("api_key") == "${API_KEY}"
-    found = {name: service[name] for name in ("auth", "api_key_prefix") if name in service}
-    assert found == expected
+    imported = {name: service[name] for name in ("auth", "api_key_prefix") if name in service}
+    assert imported == expected
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,20 @@ def test_the_authorization_header_becomes_the_key(header: str, expected: dict[st
     ],
 )
 def test_a_url_becomes_base_and_endpoint(url: str, base: str, endpoint: str | None) -> None:
-    service = only(kuma(url=url))
+    service = only_service(kuma(url=url))
 
     assert service["base_url"] == base
     assert service["health_check"].get("endpoint") == endpoint
 
 
 def test_the_variables_of_a_url_without_scheme_stay() -> None:
-    service = only(gatus(OK, url="${BASE}/health?verbose=1&token=${T}"))
+    service = only_service(gatus(OK, url="${BASE}/health?verbose=1&token=${T}"))
 
     assert service["base_url"] == "${BASE}/health?verbose=1"
     assert (service["auth"], service["api_key"]) == ({"kind": "query", "name": "token"}, "${T}")
 
 
-def test_an_endpoint_that_is_too_long_is_not_taken() -> None:
+def test_an_endpoint_that_is_too_long_is_not_imported() -> None:
     with pytest.raises(NoImportError) as caught:
         kuma(url="https://a.example/" + "x/" * 2000)
 
@@ -70,16 +70,16 @@ def test_an_endpoint_that_is_too_long_is_not_taken() -> None:
 
 @pytest.mark.parametrize("proxy", ["socks4://p.example:1", "p.example:1", "http://"])
 def test_a_proxy_without_equivalent_switches_the_service_off(proxy: str) -> None:
-    found = gatus(f"    client: {{proxy-url: '{proxy}'}}\n" + OK)
+    imported = gatus(f"    client: {{proxy-url: '{proxy}'}}\n" + OK)
 
-    assert only(found)["enabled"] is False
-    assert "client.proxy-url" in said(found)[0]
+    assert only_service(imported)["enabled"] is False
+    assert "client.proxy-url" in warnings_of(imported)[0]
 
 
 def test_a_password_file_needs_a_user() -> None:
-    found = blackbox("      basic_auth: {password_file: /run/x}\n")
+    imported = blackbox("      basic_auth: {password_file: /run/x}\n")
 
-    assert "no user to write beside it" in said(found)[0]
+    assert "no user name that may be written" in warnings_of(imported)[0]
 
 
 @pytest.mark.parametrize(
@@ -96,27 +96,29 @@ def test_a_password_file_needs_a_user() -> None:
     ],
 )
 def test_labels_become_fields(label: str, value: str, expected: dict[str, Any] | None) -> None:
-    found = gatus(f"    extra-labels: {{{label}: '{value}'}}\n" + OK)
+    imported = gatus(f"    extra-labels: {{{label}: '{value}'}}\n" + OK)
 
-    service = only(found)
+    service = only_service(imported)
     for name in ("environment", "team", "metadata"):
         assert service.get(name) == (expected or {}).get(name)
-    assert bool(found.warnings) is (expected is None)
+    assert bool(imported.warnings) is (expected is None)
 
 
-def test_intervals_beyond_our_limits_are_brought_in_and_told() -> None:
-    found = gatus("    interval: 100ms\n    client: {timeout: 50ms}\n" + OK)
+def test_intervals_beyond_our_limits_are_cut_and_reported() -> None:
+    imported = gatus("    interval: 100ms\n    client: {timeout: 50ms}\n" + OK)
 
-    check = only(found)["health_check"]
+    check = only_service(imported)["health_check"]
     assert (check["interval"], check["timeout"]) == ("1s", "50ms")
-    assert len(found.warnings) == 1
+    assert len(imported.warnings) == 1
 
 
 def test_a_service_that_check_config_refuses_is_left_out_and_the_others_are_taken() -> None:
     other = "  - name: other\n    url: https://b.example\n" + OK
     text = "    extra-labels: {runbook: 'https://:x'}\n"
 
-    found = gatus(text + OK + other)
+    imported = gatus(text + OK + other)
 
-    assert [s["id"] for s in found.services] == ["other"]
-    assert any("endpoints[0]: not taken: metadata.runbook" in line for line in said(found))
+    assert [s["id"] for s in imported.services] == ["other"]
+    assert any(
+        "endpoints[0]: not imported: metadata.runbook" in line for line in warnings_of(imported)
+    )

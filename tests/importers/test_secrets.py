@@ -15,7 +15,7 @@ from exporter.importers import Imported, NoImportError
 from exporter.importers.credentials import holds_key, is_secret_name
 from exporter.secret import looks_like_key
 from exporter.settings import SettingsError
-from tests.importers.foreign import arguments, blackbox, example, gatus, kuma, only
+from tests.importers.foreign import arguments, blackbox, example, gatus, kuma, only_service
 from tests.sentinel import forms_of
 
 SECRET = "Zq7Sk9-SENTINEL/x4Wv8+Tb2Ke=="
@@ -25,10 +25,10 @@ OK = '    conditions: ["[STATUS] == 200"]\n'
 Q = quote(SECRET, safe="")
 
 
-def everything(found: Imported) -> str:
-    parts = [found.text, json.dumps(found.data)]
-    parts += map(str, (*found.warnings, *found.remarks, *found.settings))
-    return "\n".join(parts) + repr(found)
+def everything(imported: Imported) -> str:
+    parts = [imported.text, json.dumps(imported.data)]
+    parts += map(str, (*imported.warnings, *imported.remarks, *imported.settings))
+    return "\n".join(parts) + repr(imported)
 
 
 def forms(secret: str) -> Iterator[bytes]:
@@ -37,8 +37,8 @@ def forms(secret: str) -> Iterator[bytes]:
         yield form.lower()
 
 
-def assert_clean(said: str, *secrets: str) -> None:
-    raw = said.encode()
+def assert_clean(output: str, *secrets: str) -> None:
+    raw = output.encode()
     for secret in secrets:
         for form in forms(secret):
             assert form not in raw, form
@@ -90,12 +90,12 @@ URLS = [
 
 @pytest.mark.parametrize("url", URLS)
 def test_urls_give_nothing_away(url: str) -> None:
-    for found in (
+    for imported in (
         _gatus("", url=json.dumps(url)),
         kuma(url=url, name=url),
         blackbox("      method: GET\n", url),
     ):
-        assert_clean(everything(found), SECRET, PLAIN)
+        assert_clean(everything(imported), SECRET, PLAIN)
 
 
 BODIES = [
@@ -119,7 +119,7 @@ def test_bodies_give_nothing_away(body: str, encoding: str) -> None:
 
 
 def test_kumas_other_places_give_nothing_away() -> None:
-    found = kuma(
+    imported = kuma(
         name=f"API {SECRET} of {PLAIN}",
         description=f"key is {PLAIN}",
         basic_auth_user="u",
@@ -136,7 +136,7 @@ def test_kumas_other_places_give_nothing_away() -> None:
         unknownThing=SECRET,
     )
 
-    assert_clean(everything(found), SECRET, PLAIN)
+    assert_clean(everything(imported), SECRET, PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_modules_give_nothing_away(http: str) -> None:
 
 
 def test_conditions_and_labels_give_nothing_away() -> None:
-    found = gatus(
+    imported = gatus(
         f"    group: {PLAIN}\n    extra-labels: {{api_token: {PLAIN}x, note: {PLAIN}}}\n"
         "    conditions:\n"
         f'      - "[STATUS] == 200"\n      - "[BODY].token == {PLAIN}"\n'
         f'      - "[BODY].a == pat(*{PLAIN}*)"\n      - "[BODY].{PLAIN} == 1"\n      - "{PLAIN}"\n'
     )
 
-    assert_clean(everything(found), PLAIN)
+    assert_clean(everything(imported), PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -189,11 +189,11 @@ def test_mistakes_give_nothing_away(where: str) -> None:
 
 @pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
 def test_the_examples_give_nothing_away(kind: str) -> None:
-    said = everything(example(kind))
+    output = everything(example(kind))
 
-    assert "SENTINEL" not in said
+    assert "SENTINEL" not in output
     for secret in ("hunter2", "tiger", "0123456789abcdef", "AAHdqTcv", "correct-horse", "def-def"):
-        assert secret not in said
+        assert secret not in output
 
 
 def test_the_command_gives_nothing_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,9 +203,9 @@ def test_the_command_gives_nothing_away(tmp_path: Path, capsys: pytest.CaptureFi
     assert run_import(arguments(file)) == 0
     assert run_import(arguments(file, json=True)) == 0
 
-    said = capsys.readouterr()
-    assert_clean(said.out + said.err, PLAIN)
-    assert "A_KEY  (now in " in said.err
+    output = capsys.readouterr()
+    assert_clean(output.out + output.err, PLAIN)
+    assert "A_KEY  (now in " in output.err
 
 
 def test_one_secret_is_one_variable_and_two_are_two() -> None:
@@ -221,10 +221,10 @@ def test_one_secret_is_one_variable_and_two_are_two() -> None:
     assert [s["api_key"] for s in shared.services] == ["${API_KEY}", "${API_KEY}", "${C_KEY}"]
 
 
-def test_a_variable_of_the_foreign_file_is_not_taken_twice() -> None:
-    found = gatus(f"    headers:\n      X-Api-Key: {PLAIN}\n      X-Env: ${{API_KEY}}\n" + OK)
+def test_a_variable_of_the_foreign_file_is_not_named_twice() -> None:
+    imported = gatus(f"    headers:\n      X-Api-Key: {PLAIN}\n      X-Env: ${{API_KEY}}\n" + OK)
 
-    assert only(found)["api_key"] == "${API_KEY_2}"
+    assert only_service(imported)["api_key"] == "${API_KEY_2}"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_names_of_secrets(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["keyword", "author", "monkey", "Accept", "page", "Content-Type"])
-def test_names_of_no_secrets(name: str) -> None:
+def test_names_that_are_not_secret(name: str) -> None:
     assert not is_secret_name(name)
 
 
@@ -251,7 +251,7 @@ def test_names_of_no_secrets(name: str) -> None:
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
     ],
 )
-def test_looks_of_keys(text: str) -> None:
+def test_texts_that_look_like_keys(text: str) -> None:
     assert looks_like_key(text)
     assert holds_key(f"see {text} there")
 
@@ -268,5 +268,5 @@ def test_looks_of_keys(text: str) -> None:
         "internationalization",
     ],
 )
-def test_looks_of_no_keys(text: str) -> None:
+def test_texts_that_do_not_look_like_keys(text: str) -> None:
     assert not holds_key(text)

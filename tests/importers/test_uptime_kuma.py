@@ -9,7 +9,7 @@ import pytest
 
 from exporter.importers import NoImportError, import_text
 from exporter.settings import SettingsError
-from tests.importers.foreign import kuma, only, said
+from tests.importers.foreign import kuma, only_service, warnings_of
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ from tests.importers.foreign import kuma, only, said
     ],
 )
 def test_fields_of_a_monitor(fields: dict[str, Any], expected: dict[str, Any]) -> None:
-    found = kuma(**fields)
+    imported = kuma(**fields)
 
-    check = only(found)["health_check"]
+    check = only_service(imported)["health_check"]
     assert {name: check.get(name) for name in expected} == expected
-    assert not found.warnings
+    assert not imported.warnings
 
 
 @pytest.mark.parametrize(
@@ -114,40 +114,42 @@ def test_other_types_are_listed(kind: str) -> None:
     ],
 )
 def test_a_field_without_equivalent_is_listed(fields: dict[str, Any], where: str) -> None:
-    found = kuma(**fields)
+    imported = kuma(**fields)
 
-    assert len(found.warnings) == 1
-    assert found.warnings[0].where in (f"monitorList[0].{where}", "monitorList[0].somethingNew")
-    assert found.warnings[0].line > 1
+    assert len(imported.warnings) == 1
+    assert imported.warnings[0].where in (f"monitorList[0].{where}", "monitorList[0].somethingNew")
+    assert imported.warnings[0].line > 1
 
 
-def test_upside_down_is_not_taken() -> None:
+def test_upside_down_is_not_imported() -> None:
     with pytest.raises(NoImportError) as caught:
         kuma(upsideDown=True)
 
-    assert "good while it fails" in str(caught.value.warnings[0])
+    assert "healthy while it fails" in str(caught.value.warnings[0])
 
 
 def test_retries_become_failures_in_a_row() -> None:
-    assert only(kuma(maxretries=2))["alerts"] == {"down_after": 3}
-    assert only(kuma(maxretries=9))["alerts"] == {"down_after": 10, "critical_after": 12}
+    assert only_service(kuma(maxretries=2))["alerts"] == {"down_after": 3}
+    assert only_service(kuma(maxretries=9))["alerts"] == {"down_after": 10, "critical_after": 12}
 
 
 def test_basic_login_and_a_header_with_a_key_go_together() -> None:
-    found = only(
+    imported = only_service(
         kuma(basic_auth_user="u", basic_auth_pass="pass-word-1", headers='{"X-Api-Key": "k-1234"}')
     )
 
-    assert found["auth"] == {"kind": "basic", "username": "u"}
-    assert found["api_key"] == "${API_KEY}"
-    assert found["health_check"]["headers"] == {"X-Api-Key": "${API_X_API_KEY}"}
+    assert imported["auth"] == {"kind": "basic", "username": "u"}
+    assert imported["api_key"] == "${API_KEY}"
+    assert imported["health_check"]["headers"] == {"X-Api-Key": "${API_X_API_KEY}"}
 
 
 def test_a_second_authorization_is_listed_and_the_service_off() -> None:
-    found = kuma(basic_auth_user="u", basic_auth_pass="p", headers='{"Authorization": "Bearer x"}')
+    imported = kuma(
+        basic_auth_user="u", basic_auth_pass="p", headers='{"Authorization": "Bearer x"}'
+    )
 
-    assert only(found)["enabled"] is False
-    assert "second credential" in said(found)[0]
+    assert only_service(imported)["enabled"] is False
+    assert "second credential" in warnings_of(imported)[0]
 
 
 def test_monitors_by_number_are_read_too() -> None:
@@ -155,7 +157,7 @@ def test_monitors_by_number_are_read_too() -> None:
         {"monitorList": {"3": {"name": "a", "type": "http", "url": "https://a.example"}}}
     )
 
-    assert only(import_text(text, "k.json"))["id"] == "a"
+    assert only_service(import_text(text, "k.json"))["id"] == "a"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_monitors_by_number_are_read_too() -> None:
         {"url": {"a": 1}},
     ],
 )
-def test_a_mistake_is_said_with_its_place(fields: dict[str, Any]) -> None:
+def test_a_mistake_is_reported_with_its_path(fields: dict[str, Any]) -> None:
     with pytest.raises(SettingsError) as caught:
         kuma(**fields)
 

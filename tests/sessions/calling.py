@@ -1,4 +1,4 @@
-"""A service on loopback with a key, and everything its sessions are handed."""
+"""A service on loopback with a key, and what opens sessions with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def target_at(url: str, **service: Any) -> Target:
 
 
 class SkippingClock(FakeClock):
-    """Skips what is slept through, and notes it."""
+    """Returns from each sleep at once, and notes its seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class SkippingClock(FakeClock):
 
 
 class Desk:
-    """Makes sessions with one target, and notes what they report."""
+    """Opens sessions with one target, and notes the requests that they report."""
 
     def __init__(self, target: Target, clock: FakeClock | None = None) -> None:
         self.target = target
@@ -56,8 +56,8 @@ class Desk:
         assert seconds >= 0
         self.observed.append(code)
 
-    def open(self, **more: Any) -> ServiceSession:
-        return self.sessions.of(self.target, **({"jitter": lambda: 1.0} | more))
+    def open(self, **options: Any) -> ServiceSession:
+        return self.sessions.of(self.target, **({"jitter": lambda: 1.0} | options))
 
 
 def desk_at(vendor: Vendor, path: str = "/v1", **service: Any) -> Desk:
@@ -75,7 +75,7 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
     return behave
 
 
-def clean(vendor: Vendor) -> bool:
-    """Return whether *vendor* was asked, and never saw a credential or a check's header."""
+def asked_without_credentials(vendor: Vendor) -> bool:
+    """Return whether *vendor* got requests, none with a credential or a header of the check."""
     secrets = (KEY, SOURCE, "check-only", "Authorization", "X-Source")
     return bool(vendor.seen) and not any(s.holds(text) for s in vendor.seen for text in secrets)

@@ -1,4 +1,4 @@
-"""Sessions: where a call goes, what goes along, and where nothing of it may go."""
+"""Sessions: where a call goes, with which headers, and what never gets a credential."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from exporter.sessions import RequestFailed, ServiceSession
 from tests.conftest import Authority
 from tests.fakes import KEY, service_target
 from tests.mischief import close, raw, reflected
-from tests.sessions.calling import SOURCE, Desk, clean, desk_at, target_at
+from tests.sessions.calling import SOURCE, Desk, asked_without_credentials, desk_at, target_at
 from tests.vendor import Vendor, answer
 
 JSON = [("Content-Type", "application/json")]
@@ -32,9 +32,9 @@ async def test_a_path_is_below_the_base_url(vendor: Vendor, path: str) -> None:
     vendor.on("/v1//models", answer(200, {"data": []}, JSON))
 
     async with desk_at(vendor).open() as session, session.get(path) as response:
-        found = await response.json()
+        body = await response.json()
 
-    assert found == {"data": []}
+    assert body == {"data": []}
     assert vendor.seen[0].header("Authorization") == f"Bearer {KEY}"
     assert vendor.seen[0].header("X-Source") == SOURCE
 
@@ -49,7 +49,7 @@ async def test_a_path_does_not_leave_the_base_url(vendor: Vendor, path: str) -> 
 
 
 @pytest.mark.parametrize("url", ["ftp://x/", "http://a:b@127.0.0.1/", "http://a\\@b/", "http://["])
-async def test_what_is_no_plain_address_is_not_asked(vendor: Vendor, url: str) -> None:
+async def test_an_unusable_address_is_not_asked(vendor: Vendor, url: str) -> None:
     async with desk_at(vendor).open() as session:
         with pytest.raises(RequestFailed, match="not an http or https URL") as caught:
             await session.get(url)
@@ -99,7 +99,9 @@ async def test_a_closed_session_asks_nothing(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize("option", ["proxy", "proxy_headers", "middlewares", "max_redirects"])
-async def test_what_the_service_decides_is_no_option_of_a_call(vendor: Vendor, option: str) -> None:
+async def test_what_the_service_decides_is_not_an_option_of_a_call(
+    vendor: Vendor, option: str
+) -> None:
     async with desk_at(vendor).open() as session:
         with pytest.raises(TypeError, match=option):
             await session.get("/x", **{option: None})
@@ -147,7 +149,7 @@ async def test_an_absolute_url_of_another_origin_gets_none(vendor: Vendor, other
     async with desk_at(vendor).open() as session:
         await session.post(other.url("/x"), data=b"body", headers={"X-Own": "mine"})
 
-    assert clean(other)
+    assert asked_without_credentials(other)
     assert (other.seen[0].body, other.seen[0].header("X-Own")) == (b"body", "mine")
 
 
@@ -155,7 +157,7 @@ async def test_another_name_of_the_same_machine_is_another_origin(vendor: Vendor
     async with desk_at(vendor).open() as session:
         await session.get(vendor.url("/x", name="localhost"))
 
-    assert clean(vendor)
+    assert asked_without_credentials(vendor)
 
 
 # -- addresses --------------------------------------------------------------------------------
@@ -247,7 +249,7 @@ async def test_the_services_authority_is_trusted(tls_vendor: Vendor, authority: 
         assert (await session.get("/x")).status == 200
 
 
-async def test_a_certificate_of_nobody_is_not_asked_twice(tls_vendor: Vendor) -> None:
+async def test_an_untrusted_certificate_is_not_retried(tls_vendor: Vendor) -> None:
     desk = desk_at(tls_vendor)
 
     async with desk.open() as session:
@@ -287,7 +289,7 @@ async def test_a_service_whose_address_is_not_known_has_no_paths(vendor: Vendor)
             await session.get("/x")
 
 
-# -- what a target says about calls -----------------------------------------------------------
+# -- calls of a target ------------------------------------------------------------------------
 
 
 def test_a_preset_demands_its_headers_of_calls_too() -> None:

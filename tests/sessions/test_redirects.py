@@ -1,4 +1,4 @@
-"""Sessions: redirects are followed, and nothing of the caller's leaves the service's origin."""
+"""Sessions: redirects are followed, and the caller's headers and body stay in the origin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from exporter.sessions import RequestFailed
 from tests.conftest import Authority
 from tests.fakes import KEY
-from tests.sessions.calling import clean, desk_at
+from tests.sessions.calling import asked_without_credentials, desk_at
 from tests.vendor import Vendor, answer, redirect
 
 
@@ -25,7 +25,7 @@ async def test_a_redirect_to_another_origin_takes_nothing_along(
         async with call as response:
             assert await response.text() == "there"
 
-    assert clean(other)
+    assert asked_without_credentials(other)
     (seen,) = other.seen
     assert not any(seen.holds(text) for text in ("own-header", "own-body", "own-cookie", "token"))
     assert seen.query == "a=1"
@@ -58,7 +58,7 @@ async def test_a_redirect_within_the_origin_keeps_credentials(
     assert (seen.header("Content-Type") is None) == (expected[0] == "GET")
 
 
-async def test_who_was_sent_away_and_back_comes_without_credentials(
+async def test_a_call_redirected_away_and_back_has_no_credentials(
     vendor: Vendor, other: Vendor
 ) -> None:
     vendor.on("/v1/x", redirect(other.url("/back")))
@@ -94,7 +94,7 @@ async def test_ten_redirects_are_followed_and_no_more(
 @pytest.mark.parametrize(
     "location", ["ftp://x/", "http://u:p@127.0.0.1/", "http://[", "/\\evil.example/", "mailto:x"]
 )
-async def test_a_redirect_to_what_is_no_plain_address_fails(vendor: Vendor, location: str) -> None:
+async def test_a_redirect_to_an_unusable_address_fails(vendor: Vendor, location: str) -> None:
     vendor.on("/v1/x", redirect(location))
 
     async with desk_at(vendor).open() as session:
@@ -116,7 +116,7 @@ async def test_https_is_never_left_for_http(
     assert (len(tls_vendor.seen), vendor.seen) == (1, [])
 
 
-async def test_a_redirect_is_an_answer_to_who_does_not_follow(vendor: Vendor) -> None:
+async def test_a_redirect_is_returned_with_allow_redirects_false(vendor: Vendor) -> None:
     vendor.on("/v1/x", redirect("/v1/y"))
 
     async with desk_at(vendor).open() as session:

@@ -1,6 +1,7 @@
 """A file for each tool whose configuration can be imported; `importing` finds them by listing.
 
-A file has `NAME` (as it is typed), `MARK` (by what people know the format), `recognised(data)` and
-`take(ledger, targets)`, which adds services to the ledger's report. `TAKES_TARGETS` is whether
-what to probe is in a second file, `EXPANDS` whether the tool expands variables of the environment.
+A file has `NAME` (the value of --from), `MARK` (the key that the format is known by, for messages),
+`recognised(data)` and `collect(ledger, targets)`, which adds services to the ledger's report.
+`TAKES_TARGETS` is whether the targets are in a second file, `EXPANDS` whether the tool expands
+environment variables.
 """

@@ -1,7 +1,7 @@
-"""blackbox_exporter: its modules say how, Prometheus' scrape_configs say what is probed.
+"""blackbox_exporter: its modules are how to probe, Prometheus' scrape_configs what to probe.
 
 One service for each target. The module's fields are checked by the declarations that `/probe`
-uses; what those do not know has no equivalent.
+uses; a field that those do not know has no equivalent.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.importers.fields import Fields
-from exporter.importers.patterns import MAX_PATTERN
+from exporter.importers.patterns import MAX_PATTERN_LENGTH
 from exporter.importers.prometheus import Job, Probed, jobs_of
 from exporter.importers.report import Draft, Ledger, NoImportError
-from exporter.importers.request import Maker
+from exporter.importers.request import Builder
 from exporter.importers.statuses import ANY_2XX, LISTED
 from exporter.matching import pattern_mistake
 from exporter.multitarget.modules import HttpSettings
 from exporter.settings import FieldPath, check, object_schema
 
-_BESIDE = "only http is probed here; keep blackbox_exporter for this module"
-_NONE = {
+_OTHER_PROBER = "only http is probed here; keep blackbox_exporter for this module"
+_NO_EQUIVALENT = {
     "valid_http_versions": "the HTTP version is not checked here",
     "preferred_ip_protocol": "both address families are tried, as curl does",
     "ip_protocol_fallback": "both address families are tried, as curl does",
     "fail_if_ssl": "write base_url with http:// and follow_redirects: 0 instead",
     "body_file": "put the text in health_check.body",
     "compression": "the answer is decompressed whatever its encoding; assert content-encoding",
-    "body_size_limit": "64 KiB of the body are read and looked at",
+    "body_size_limit": "64 KiB of the body are read and checked",
     "enable_http2": "the HTTP version is not chosen here",
     "enable_http3": "the HTTP version is not chosen here",
-    "skip_resolve_phase_with_proxy": "phases are always told",
+    "skip_resolve_phase_with_proxy": "phases are always measured",
     "proxy_from_environment": "name the proxy in health_check.proxy",
     "no_proxy": "leave health_check.proxy out where none is wanted",
     "proxy_connect_header": "proxies get no headers of their own here",
@@ -42,8 +42,10 @@ _NONE = {
 }
 NAME, MARK = "blackbox", "modules (blackbox_exporter)"
 TAKES_TARGETS, EXPANDS = True, False
+# spelled out, a default of blackbox_exporter is not worth a warning
 _DEFAULTS = {"ip_protocol_fallback": True, "enable_http2": True}
-_NEEDED = frozenset({"body_file", "oauth2"})
+# Without these the request fails, so the service is written as disabled.
+_REQUIRED = frozenset({"body_file", "oauth2"})
 _RULES: Mapping[str, Any] = object_schema(HttpSettings)
 
 
@@ -52,11 +54,11 @@ def recognised(data: dict[str, object]) -> bool:
     return isinstance(data.get("modules"), dict)
 
 
-def take(ledger: Ledger, targets: Ledger | None) -> None:
+def collect(ledger: Ledger, targets: Ledger | None) -> None:
     """Add a service for each target of *targets* that the modules of *ledger* probe.
 
     Raises:
-        NoImportError: there are no targets.
+        NoImportError: *targets* is missing.
     """
     top = Fields(ledger, (), ledger.data)
     modules = _modules(top)
@@ -64,8 +66,8 @@ def take(ledger: Ledger, targets: Ledger | None) -> None:
         ledger.lost(top.at(name), "no equivalent: this section is not known here")
     if targets is None:
         raise NoImportError(
-            "a module says how to probe and not what: give the Prometheus configuration with its "
-            "targets too, --targets prometheus.yml (or serve /probe with this file as it is)",
+            "a module is how to probe, not what: also give the Prometheus configuration with the "
+            "targets, --targets prometheus.yml (or serve /probe with this file unchanged)",
             ledger.report.warnings,
         )
     used = set()
@@ -75,7 +77,7 @@ def take(ledger: Ledger, targets: Ledger | None) -> None:
             _service(targets, job, probed, modules)
     for name, module in modules.items():
         if name not in used and module.http is not None:
-            ledger.lost(module.fields.path, "is used by no target that could be taken")
+            ledger.lost(module.fields.path, "is not used by any imported target")
 
 
 @dataclass(slots=True)
@@ -87,35 +89,36 @@ class _Module:
 
 
 def _modules(top: Fields) -> dict[str, _Module]:
-    found = {}
-    modules = top.mapping("modules")
-    for name in modules.names():
-        fields = modules.mapping(name)
+    modules = {}
+    section = top.mapping("modules")
+    for name in section.names():
+        fields = section.mapping(name)
         prober = fields.text("prober")
         fields.skip("tcp", "icmp", "dns", "grpc", "unix", "websocket", "timeout")
         if not prober:
             fields.ledger.mistake(fields.path, "prober is missing")
         elif prober != "http":
-            fields.ledger.lost(fields.path, f"no equivalent: {_BESIDE}")
+            fields.ledger.lost(fields.path, f"no equivalent: {_OTHER_PROBER}")
         raw = fields.raw("http") or {}
         http = fields.mapping("http") if prober == "http" else None
-        found[name] = _Module(fields, http)
+        modules[name] = _Module(fields, http)
         if http is not None and isinstance(raw, dict):
-            found[name].rejected = _check(fields.ledger, http.path, raw)
+            modules[name].rejected = _check(fields.ledger, http.path, raw)
         for unread in fields.unread():
             fields.ledger.lost(fields.at(unread), "no equivalent: this field is not known here")
-    return found
+    return modules
 
 
 def _check(ledger: Ledger, path: FieldPath, raw: dict[str, Any]) -> bool:
-    """Check the http section by our declarations; return whether it is wrong."""
+    """Check the http section by our declarations; return whether it has a mistake."""
     wrong = False
-    for place, what in check(_present(raw), dict(_RULES)):
-        if what.startswith("unknown field"):
-            why = _NONE.get(str(place[-1]), "this field is not known here")
-            ledger.lost((*path, *place), f"no equivalent: {why}")
-        elif place[:1] not in {(name,) for name in _NONE}:
-            ledger.mistake((*path, *place), what)
+    for field_path, message in check(_present(raw), dict(_RULES)):
+        if message.startswith("unknown field"):
+            why = _NO_EQUIVALENT.get(str(field_path[-1]), "this field is not known here")
+            ledger.lost((*path, *field_path), f"no equivalent: {why}")
+        # what is not imported anyway need not be right
+        elif field_path[:1] not in {(name,) for name in _NO_EQUIVALENT}:
+            ledger.mistake((*path, *field_path), message)
             wrong = True
     return wrong
 
@@ -130,98 +133,105 @@ def _present(data: Any) -> Any:
 def _service(targets: Ledger, job: Job, probed: Probed, modules: dict[str, _Module]) -> None:
     module = modules.get(probed.module)
     if module is None:
-        what = "asks for a module that the file does not have; not taken"
-        targets.mistake(probed.path, what)
+        message = "names a module that is not in the blackbox_exporter file; not imported"
+        targets.mistake(probed.path, message)
         return
     if module.http is None:
-        targets.lost(probed.path, f"no equivalent: {_BESIDE}")
+        targets.lost(probed.path, f"no equivalent: {_OTHER_PROBER}")
         return
     if module.rejected:
         return
+    # as blackbox_exporter completes a target without scheme
     url = probed.target if "://" in probed.target else f"http://{probed.target}"
-    draft = Draft(probed.name, targets.place(probed.path), job.name)
-    maker = Maker(targets, draft)
-    if maker.address(url, probed.path) and _http(Maker(module.fields.ledger, draft), module.http):
+    draft = Draft(probed.name, targets.problem_at(probed.path), job.name)
+    builder = Builder(targets, draft)
+    if builder.address(url, probed.path) and _http(
+        Builder(module.fields.ledger, draft), module.http
+    ):
         timeout = module.fields.seconds("timeout") or job.timeout
-        maker.times(job.interval, min(timeout, job.timeout), job.interval_at, job.timeout_at)
-        draft.check["retries"] = 0
-        maker.labels(probed.labels, probed.labels_at)
+        builder.times(job.interval, min(timeout, job.timeout), job.interval_at, job.timeout_at)
+        draft.check["retries"] = 0  # blackbox_exporter sends one request a probe
+        builder.labels(probed.labels, probed.labels_at)
         targets.report.drafts.append(draft)
 
 
-def _http(maker: Maker, http: Fields) -> bool:
-    """Set what the http section says; return whether it can be sent."""
-    if not maker.method(http.text("method"), http.at("method")):
+def _http(builder: Builder, http: Fields) -> bool:
+    """Set request and check from the http section; return whether it can be sent."""
+    if not builder.method(http.text("method"), http.at("method")):
         return False
-    for name, why in _NONE.items():
+    for name, why in _NO_EQUIVALENT.items():
         if http.raw(name) not in (None, _DEFAULTS.get(name, False), ""):
-            maker.ledger.lost(http.at(name), f"no equivalent: {why}")
-            if name in _NEEDED:
-                maker.off(f"{name} has no equivalent")
-    _credentials(maker, http)
-    maker.headers(http.text_map("headers"), http.at("headers"))
-    maker.body(http.text("body"), http.at("body"))
+            builder.ledger.lost(http.at(name), f"no equivalent: {why}")
+            if name in _REQUIRED:
+                builder.disable(f"{name} has no equivalent")
+    _credentials(builder, http)
+    builder.headers(http.text_map("headers"), http.at("headers"))
+    builder.body(http.text("body"), http.at("body"))
     follows = http.flag("follow_redirects", True)
     if "no_follow_redirects" in http:
         follows = not http.flag("no_follow_redirects", False)
-    maker.redirects(10 if follows else 0, http.at("follow_redirects"))
-    if http.flag("fail_if_not_ssl", False) and str(maker.draft.raw["base_url"])[:5] != "https":
-        what = "no equivalent: write base_url with https://, which is never left for http here"
-        maker.ledger.lost(http.at("fail_if_not_ssl"), what)
-    _tls(maker, http.mapping("tls_config"))
+    # Go's http.Client stops after 10.
+    builder.redirects(10 if follows else 0, http.at("follow_redirects"))
+    if http.flag("fail_if_not_ssl", False) and str(builder.draft.raw["base_url"])[:5] != "https":
+        message = "no equivalent: write base_url with https://; no redirect leaves https for http"
+        builder.ledger.lost(http.at("fail_if_not_ssl"), message)
+    _tls(builder, http.mapping("tls_config"))
     if proxy := http.text("proxy_url"):
-        maker.proxy(proxy, http.at("proxy_url"))
+        builder.proxy(proxy, http.at("proxy_url"))
     if http.flag("allow_private_addresses", False):
-        maker.draft.check["allow_private_addresses"] = True
-    _statuses(maker, http)
-    _assertions(maker, http)
+        builder.draft.check["allow_private_addresses"] = True
+    _statuses(builder, http)
+    _assertions(builder, http)
     return True
 
 
-def _credentials(maker: Maker, http: Fields) -> None:
-    basic, own = http.mapping("basic_auth"), http.mapping("authorization")
+def _credentials(builder: Builder, http: Fields) -> None:
+    basic, authorization = http.mapping("basic_auth"), http.mapping("authorization")
     if "basic_auth" in http:
         file = basic.text("password_file")
-        maker.basic(basic.text("username"), basic.text("password"), basic.path, file)
+        builder.basic(basic.text("username"), basic.text("password"), basic.path, file)
     if "authorization" in http:
-        scheme, file = own.text("type") or "Bearer", own.text("credentials_file")
-        maker.bearer(own.text("credentials"), own.path, file, scheme)
+        scheme, file = (
+            authorization.text("type") or "Bearer",
+            authorization.text("credentials_file"),
+        )
+        builder.bearer(authorization.text("credentials"), authorization.path, file, scheme)
     if "bearer_token" in http:
-        maker.bearer(http.text("bearer_token"), http.at("bearer_token"))
+        builder.bearer(http.text("bearer_token"), http.at("bearer_token"))
     if file := http.text("bearer_token_file"):
-        maker.bearer("", http.at("bearer_token_file"), file)
+        builder.bearer("", http.at("bearer_token_file"), file)
 
 
-def _tls(maker: Maker, tls: Fields) -> None:
+def _tls(builder: Builder, tls: Fields) -> None:
     for name in ("ca_file", "cert_file", "key_file"):
         file = tls.text(name)
-        if file and not maker.tls_file(name, file, tls.at(name)):
-            maker.off(f"{name} is not on this machine")
+        if file and not builder.tls_file(name, file, tls.at(name)):
+            builder.disable(f"{name} is not on this machine")
             for other in ("cert_file", "key_file"):
-                maker.draft.check.get("tls", {}).pop(other, None)
+                builder.draft.check.get("tls", {}).pop(other, None)
             break
     if server := tls.text("server_name"):
-        maker.draft.check.setdefault("tls", {})["server_name"] = server
+        builder.draft.check.setdefault("tls", {})["server_name"] = server
     if tls.flag("insecure_skip_verify", False):
-        maker.insecure(tls.at("insecure_skip_verify"))
+        builder.insecure(tls.at("insecure_skip_verify"))
 
 
-def _statuses(maker: Maker, http: Fields) -> None:
+def _statuses(builder: Builder, http: Fields) -> None:
     wanted = sorted({int(s) for _, s in http.items("valid_status_codes") if 100 <= s <= 599})
-    maker.draft.check["expected_status_codes"] = wanted or list(ANY_2XX)
+    builder.draft.check["expected_status_codes"] = wanted or list(ANY_2XX)
     if not wanted:
-        maker.draft.comments["health_check", "expected_status_codes"] = LISTED
+        builder.draft.comments["health_check", "expected_status_codes"] = LISTED
 
 
-def _assertions(maker: Maker, http: Fields) -> None:
-    found: list[dict[str, Any]] = []
+def _assertions(builder: Builder, http: Fields) -> None:
+    assertions: list[dict[str, Any]] = []
     for name, operator in (
         ("fail_if_body_matches_regexp", "not_matches"),
         ("fail_if_body_not_matches_regexp", "matches"),
     ):
         for path, pattern in http.texts(name):
-            if _usable(maker.ledger, path, pattern):
-                found.append({"body": True, operator: pattern})
+            if _is_valid_pattern(builder.ledger, path, pattern):
+                assertions.append({"body": True, operator: pattern})
     for name, operator in (
         ("fail_if_header_matches", "not_matches"),
         ("fail_if_header_not_matches", "matches"),
@@ -230,18 +240,19 @@ def _assertions(maker: Maker, http: Fields) -> None:
             header, pattern = rule.text("header"), rule.text("regexp")
             missing_is_good = rule.flag("allow_missing", False)
             if operator == "matches" and missing_is_good:
-                what = "no equivalent: a pattern that a header must match only if it is there"
-                maker.ledger.lost(rule.path, what)
-            elif _usable(maker.ledger, rule.path, pattern):
+                message = "no equivalent: a pattern that a header must match only if it is present"
+                builder.ledger.lost(rule.path, message)
+            elif _is_valid_pattern(builder.ledger, rule.path, pattern):
+                # without the first assertion ours would accept a missing header
                 if operator == "not_matches" and not missing_is_good:
-                    found.append({"header": header, "exists": True})
-                found.append({"header": header, operator: pattern})
-    if found:
-        maker.draft.check["assertions"] = found
+                    assertions.append({"header": header, "exists": True})
+                assertions.append({"header": header, operator: pattern})
+    if assertions:
+        builder.draft.check["assertions"] = assertions
 
 
-def _usable(ledger: Ledger, path: FieldPath, pattern: str) -> bool:
-    if pattern_mistake(pattern) or len(pattern) > MAX_PATTERN:
+def _is_valid_pattern(ledger: Ledger, path: FieldPath, pattern: str) -> bool:
+    if pattern_mistake(pattern) or len(pattern) > MAX_PATTERN_LENGTH:
         ledger.mistake(path, "is not a valid RE2 pattern of at most 1000 characters")
         return False
     return True

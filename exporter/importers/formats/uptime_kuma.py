@@ -1,4 +1,4 @@
-"""Uptime Kuma (v1): the JSON of Settings, Backup, Export. Only its HTTP monitors can be taken."""
+"""Uptime Kuma (v1): the JSON of Settings, Backup, Export. Only its HTTP monitors are imported."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import re
 from typing import Any
 
-from exporter.importers.credentials import holds_key
+from exporter.importers.credentials import SENSITIVE_OPERAND, holds_key
 from exporter.importers.fields import Fields
 from exporter.importers.patterns import (
+    MAX_PATTERN_LENGTH,
     NoPatternError,
     compared,
     json_literal,
@@ -18,39 +19,41 @@ from exporter.importers.patterns import (
     operand,
 )
 from exporter.importers.report import Draft, Ledger
-from exporter.importers.request import Maker
+from exporter.importers.request import Builder
 from exporter.importers.statuses import LISTED, from_ranges
 
 _HTTP = ("http", "keyword", "json-query")
-_KINDS = {
-    "group": "a group is no service; its name stands in metadata.group of its monitors",
+_TYPES = {
+    "group": "a group is not a service; its name is in metadata.group of its monitors",
     "push": "results cannot be pushed here; let the sender write a metric or an alert",
 }
-_OTHERS = "only HTTP is probed here; use blackbox_exporter (tcp, icmp, dns, grpc) or keep it there"
+_OTHER_TYPES = (
+    "only HTTP is probed here; use blackbox_exporter (tcp, icmp, dns, grpc) or keep Uptime Kuma"
+)
 _SECTIONS = {
-    "notificationList": "who is notified stands in alertmanager/alertmanager.yml; set it there",
+    "notificationList": "set receivers and routes in alertmanager/alertmanager.yml",
     "statusPageList": "the page of this exporter and Grafana show all services",
-    "maintenanceList": "recurring windows are time_intervals of Alertmanager; set mutes there",
+    "maintenanceList": "recurring windows: time_intervals and mute_time_intervals of Alertmanager",
     "incidentList": "incidents come from Alertmanager",
-    "userList": "passwords of the page are --web.config.file here",
-    "apiKeyList": "passwords of the metrics are --web.config.file here",
+    "userList": "passwords of the page are set with --web.config.file here",
+    "apiKeyList": "passwords of the metrics are set with --web.config.file here",
     "dockerHostList": "containers are not probed here",
 }
-_CONTENT = {
+_CONTENT_TYPES = {
     "json": "application/json",
     "xml": "text/xml; charset=utf-8",
     "form": "application/x-www-form-urlencoded",
 }
 _TLS = {"tlsCa": "ca_file", "tlsCert": "cert_file", "tlsKey": "key_file"}
 _LOGINS = {
-    "ntlm": "there is no NTLM here",
+    "ntlm": "NTLM is not supported here",
     "oauth2-cc": "an OAuth2 token cannot be fetched here; give a token as api_key",
 }
-_BACKWARDS = "no equivalent: a service that is good while it fails; not taken"
+_UPSIDE_DOWN = "no equivalent: a service that is healthy while it fails; not imported"
 NAME, MARK = "uptime-kuma", "monitorList (Uptime Kuma)"
 TAKES_TARGETS, EXPANDS = False, False
-# fields of other kinds of monitor, and what only matters inside Uptime Kuma
-_SILENT = re.compile(
+# fields of other types of monitor, and those that only matter inside Uptime Kuma
+_IGNORED = re.compile(
     r"^(id|weight|user_id|hostname|port|packetSize|forceInactive|childrenIDs|maintenance|screenshot"
     r"|includeSensitiveData|retryInterval|notificationIDList|expiryNotification|path|pathName"
     r"|docker.*|mqtt.*|grpc.*|radius.*|kafka.*|database.*|dns.*|game.*|push.*|auth(Domain|Workstation)"
@@ -66,13 +69,13 @@ def recognised(data: dict[str, object]) -> bool:
     return "monitorList" in data
 
 
-def take(ledger: Ledger, targets: Ledger | None) -> None:
+def collect(ledger: Ledger, targets: Ledger | None) -> None:
     """Add the monitors of a backup to the report."""
     top = Fields(ledger, (), ledger.data)
     top.skip("version")
-    for name, what in _SECTIONS.items():
+    for name, message in _SECTIONS.items():
         if top.raw(name):
-            ledger.lost(top.at(name), f"no equivalent: {what}")
+            ledger.lost(top.at(name), f"no equivalent: {message}")
     proxies = {str(proxy.raw("id")): proxy for proxy in top.each("proxyList")}
     monitors = _monitors(top)
     groups = {
@@ -89,8 +92,8 @@ def take(ledger: Ledger, targets: Ledger | None) -> None:
 def _monitors(top: Fields) -> list[Fields]:
     """Return the monitors of the list, or of a mapping by number, as the API has it."""
     if isinstance(top.raw("monitorList"), dict):
-        inside = top.mapping("monitorList")
-        return [inside.mapping(name) for name in inside.names()]
+        by_number = top.mapping("monitorList")
+        return [by_number.mapping(name) for name in by_number.names()]
     return top.each("monitorList")
 
 
@@ -101,56 +104,56 @@ def _monitor(fields: Fields, proxies: dict[str, Fields], groups: dict[str, str])
         ledger.mistake(fields.path, f"{'type' if name else 'name'} is missing")
         return
     if kind not in _HTTP:
-        ledger.lost(fields.path, f"no equivalent: {_KINDS.get(kind, _OTHERS)}")
+        ledger.lost(fields.path, f"no equivalent: {_TYPES.get(kind, _OTHER_TYPES)}")
         return
     if not url:
         ledger.mistake(fields.path, "url is missing")
         return
     if fields.flag("upsideDown", False):
-        ledger.lost(fields.at("upsideDown"), _BACKWARDS)
+        ledger.lost(fields.at("upsideDown"), _UPSIDE_DOWN)
         return
     group = groups.get(str(fields.raw("parent")), "")
-    maker = Maker(ledger, Draft(name, ledger.place(fields.path), group))
-    if not maker.address(url, fields.at("url")):
+    builder = Builder(ledger, Draft(name, ledger.problem_at(fields.path), group))
+    if not builder.address(url, fields.at("url")):
         return
-    _credentials(maker, fields)
-    if not _request(maker, fields):
+    _credentials(builder, fields)
+    if not _request(builder, fields):
         return
-    _proxy(maker, fields, proxies)
-    if not _answer(maker, fields, kind):
+    _proxy(builder, fields, proxies)
+    if not _answer(builder, fields, kind):
         return
-    _times(maker, fields)
-    _labels(maker, fields, group)
+    _times(builder, fields)
+    _labels(builder, fields, group)
     for unread in fields.unread():
-        if not _SILENT.fullmatch(unread) and fields.raw(unread) not in ("", 0, False, [], {}):
+        if not _IGNORED.fullmatch(unread) and fields.raw(unread) not in ("", 0, False, [], {}):
             ledger.lost(fields.at(unread), "no equivalent: this field is not known here")
-    ledger.report.drafts.append(maker.draft)
+    ledger.report.drafts.append(builder.draft)
 
 
-def _request(maker: Maker, fields: Fields) -> bool:
-    if not maker.method(fields.text("method"), fields.at("method")):
+def _request(builder: Builder, fields: Fields) -> bool:
+    if not builder.method(fields.text("method"), fields.at("method")):
         return False
     if not fields.flag("active", True):
-        maker.draft.raw["enabled"] = False
-    maker.headers(_headers(fields), fields.at("headers"))
+        builder.draft.raw["enabled"] = False
+    builder.headers(_headers(fields), fields.at("headers"))
     encoding = fields.text("httpBodyEncoding") or "json"
     body = fields.text("body")
-    maker.body(body, fields.at("body"), _CONTENT.get(encoding, ""))
+    builder.body(body, fields.at("body"), _CONTENT_TYPES.get(encoding, ""))
     hops = fields.number("maxredirects")
-    maker.redirects(10 if hops is None else int(hops), fields.at("maxredirects"))
+    builder.redirects(10 if hops is None else int(hops), fields.at("maxredirects"))
     if fields.flag("ignoreTls", False):
-        maker.insecure(fields.at("ignoreTls"))
+        builder.insecure(fields.at("ignoreTls"))
     return True
 
 
 def _headers(fields: Fields) -> dict[str, str]:
-    """Return the headers, which stand in the backup as a text of JSON."""
+    """Return the headers, which the backup has as a JSON text."""
     raw, path = fields.raw("headers"), fields.at("headers")
     if isinstance(raw, str) and raw.strip():
         try:
             raw = json.loads(raw)
         except (ValueError, RecursionError):
-            fields.ledger.mistake(path, "is no JSON of names and texts")
+            fields.ledger.mistake(path, "is not valid JSON")
             return {}
     if not raw:
         return {}
@@ -160,78 +163,81 @@ def _headers(fields: Fields) -> dict[str, str]:
     return {fields.ledger.inner(n, path): fields.ledger.inner(v, path) for n, v in raw.items()}
 
 
-def _credentials(maker: Maker, fields: Fields) -> None:
+def _credentials(builder: Builder, fields: Fields) -> None:
     login = fields.text("authMethod")
     user, password = fields.text("basic_auth_user"), fields.text("basic_auth_pass")
     if login in _LOGINS:
-        maker.ledger.lost(fields.at("authMethod"), f"no equivalent: {_LOGINS[login]}")
-        maker.off("its way to log in has no equivalent")
+        builder.ledger.lost(fields.at("authMethod"), f"no equivalent: {_LOGINS[login]}")
+        builder.disable("its login method has no equivalent")
     elif login == "mtls":
         for theirs, ours in _TLS.items():
             if fields.text(theirs):
-                what = f"no equivalent: save the PEM in a file and name it in tls.{ours}"
-                maker.ledger.lost(fields.at(theirs), what)
-        maker.off("its client certificate must be saved in files first")
+                message = f"no equivalent: save the PEM in a file and name it in tls.{ours}"
+                builder.ledger.lost(fields.at(theirs), message)
+        builder.disable("its client certificate must be saved in files first")
     elif login in ("", "null", "basic") and (user or password):
-        maker.basic(user, password, fields.at("basic_auth_pass"))
+        builder.basic(user, password, fields.at("basic_auth_pass"))
 
 
-def _proxy(maker: Maker, fields: Fields, proxies: dict[str, Fields]) -> None:
-    number_ = fields.raw("proxyId")
-    if number_ is None:
+def _proxy(builder: Builder, fields: Fields, proxies: dict[str, Fields]) -> None:
+    proxy_id = fields.raw("proxyId")
+    if proxy_id is None:
         return
-    place, proxy = fields.at("proxyId"), proxies.get(str(number_))
+    path, proxy = fields.at("proxyId"), proxies.get(str(proxy_id))
     if proxy is None:
-        maker.ledger.lost(place, "names a proxy that the backup does not have; set it by hand")
-        maker.off("its proxy is missing")
+        builder.ledger.lost(path, "names a proxy that is not in the backup; set it by hand")
+        builder.disable("its proxy is missing")
     elif proxy.flag("active", True):
         login = ""
         if proxy.flag("auth", False):
             login = f"{proxy.text('username')}:{proxy.text('password')}@"
         url = f"{proxy.text('protocol')}://{login}{proxy.text('host')}:{proxy.text('port')}"
-        maker.proxy(url, place)
+        builder.proxy(url, path)
 
 
-def _answer(maker: Maker, fields: Fields, kind: str) -> bool:
-    """Set what the answer must be; return whether that can be said."""
-    place = fields.at("accepted_statuscodes")
+def _answer(builder: Builder, fields: Fields, kind: str) -> bool:
+    """Set what is expected of the answer; return whether the statuses are valid."""
+    path = fields.at("accepted_statuscodes")
     wanted = [text for _, text in fields.texts("accepted_statuscodes")] or ["200-299"]
     try:
         statuses = from_ranges(wanted)
     except ValueError:
-        fields.ledger.mistake(place, "must be statuses from 100 to 599 or ranges such as 200-299")
+        fields.ledger.mistake(path, "must be statuses from 100 to 599 or ranges such as 200-299")
         return False
-    maker.draft.check["expected_status_codes"] = statuses
+    builder.draft.check["expected_status_codes"] = statuses
     if any("-" in text for text in wanted):
-        maker.draft.comments["health_check", "expected_status_codes"] = LISTED
+        builder.draft.comments["health_check", "expected_status_codes"] = LISTED
     if kind == "keyword":
-        _keyword(maker, fields)
+        _keyword(builder, fields)
     elif kind == "json-query":
-        _query(maker, fields)
+        _query(builder, fields)
     return True
 
 
-def _keyword(maker: Maker, fields: Fields) -> None:
-    keyword, place = fields.text("keyword"), fields.at("keyword")
+def _keyword(builder: Builder, fields: Fields) -> None:
+    keyword, path = fields.text("keyword"), fields.at("keyword")
     operator = "not_matches" if fields.flag("invertKeyword", False) else "matches"
     if not keyword:
         fields.ledger.mistake(fields.path, "keyword is missing")
     elif holds_key(keyword):
-        what = "looks for what looks like a secret; not taken, so that none is written"
-        fields.ledger.lost(place, what)
-    elif len(pattern := json_literal(keyword)) > 1000:
-        fields.ledger.lost(place, "is longer than the 1000 characters of a pattern; not taken")
+        message = "searches for what may be a secret; not imported, so that it is not written"
+        fields.ledger.lost(path, message)
+    elif len(pattern := json_literal(keyword)) > MAX_PATTERN_LENGTH:
+        fields.ledger.lost(
+            path, f"is longer than {MAX_PATTERN_LENGTH} characters as a pattern; not imported"
+        )
     else:
-        maker.draft.check["assertions"] = [{"body": True, operator: pattern}]
+        builder.draft.check["assertions"] = [{"body": True, operator: pattern}]
 
 
-def _query(maker: Maker, fields: Fields) -> None:
-    path, place = fields.text("jsonPath"), fields.at("jsonPath")
+def _query(builder: Builder, fields: Fields) -> None:
+    jsonata, path = fields.text("jsonPath"), fields.at("jsonPath")
     wanted, operator = fields.text("expectedValue"), fields.text("jsonPathOperator") or "=="
+    if holds_key(wanted):
+        fields.ledger.lost(path, SENSITIVE_OPERAND)
+        return
     try:
-        ours = json_path(path.strip().removeprefix("$").removeprefix("."))
-        if holds_key(wanted):
-            raise NoPatternError
+        ours = json_path(jsonata.strip().removeprefix("$").removeprefix("."))
         assertion: dict[str, Any]
         if operator in ("==", "!="):
             assertion = {"equals" if operator == "==" else "not_equals": operand(wanted)}
@@ -240,29 +246,33 @@ def _query(maker: Maker, fields: Fields) -> None:
         else:
             assertion = compared(operator, number(wanted))
     except NoPatternError:
-        what = "no equivalent: JSONata beyond names and indices; write an assertion with a JSONPath"
-        fields.ledger.lost(place, what)
+        message = (
+            "no equivalent: JSONata beyond names, indices and a comparison; write an assertion"
+        )
+        fields.ledger.lost(path, message)
         return
-    maker.draft.check["assertions"] = [{"json": ours, **assertion}]
+    builder.draft.check["assertions"] = [{"json": ours, **assertion}]
 
 
-def _times(maker: Maker, fields: Fields) -> None:
+def _times(builder: Builder, fields: Fields) -> None:
     interval = fields.number("interval") or 60
+    # Uptime Kuma's own default is 80 % of the interval.
     timeout = fields.number("timeout") or interval * 0.8
-    maker.times(interval, timeout, fields.at("interval"), fields.at("timeout"))
-    maker.draft.check["retries"] = 0
-    maker.down_after(int(fields.number("maxretries") or 0) + 1)
+    builder.times(interval, timeout, fields.at("interval"), fields.at("timeout"))
+    builder.draft.check["retries"] = 0  # its retries are later checks: see down_after
+    # down after the first failure and maxretries more
+    builder.down_after(int(fields.number("maxretries") or 0) + 1)
     if fields.number("resendInterval"):
-        what = "no equivalent: Alertmanager's repeat_interval does this"
-        fields.ledger.lost(fields.at("resendInterval"), what)
+        message = "no equivalent: Alertmanager's repeat_interval does this"
+        fields.ledger.lost(fields.at("resendInterval"), message)
 
 
-def _labels(maker: Maker, fields: Fields, group: str) -> None:
+def _labels(builder: Builder, fields: Fields, group: str) -> None:
     labels = {"group": group} if group else {}
     if description := fields.text("description"):
         labels["description"] = description
-    maker.labels(labels, fields.path, keyed=False)
+    builder.labels(labels, fields.path, keyed=False)
     for tag in fields.each("tags"):
         tag.skip("id", "tag_id", "monitor_id", "color")
         if name := tag.text("name"):
-            maker.labels({name: tag.text("value") or "yes"}, tag.path, keyed=False)
+            builder.labels({name: tag.text("value") or "yes"}, tag.path, keyed=False)
