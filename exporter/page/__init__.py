@@ -1,4 +1,4 @@
-"""The status page: server-rendered, kept true by server-sent events; nothing from elsewhere."""
+"""The status page: drawn by the server, updated by server-sent events, with its own assets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Style, script and icon: read once, served under names that change with what is in them."""
+"""Style sheet, script and icon: read once, served under names with a hash of their content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TYPES = {
 
 
 class Asset(NamedTuple):
-    """One file."""
+    """One file; *name* is the one it is served under, *type* its media type."""
 
     name: str
     type: str
@@ -26,22 +26,23 @@ class Asset(NamedTuple):
 def assets() -> dict[str, Asset]:
     """Return every file by its name in the package."""
     folder = resources.files(__package__) / "static"
-    found = {}
+    result = {}
     for name, kind in _TYPES.items():
         body = (folder / name).read_bytes()
         stem, _, suffix = name.rpartition(".")
-        found[name] = Asset(f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}.{suffix}", kind, body)
-    return found
+        digest = hashlib.sha256(body).hexdigest()[:12]
+        result[name] = Asset(f"{stem}.{digest}.{suffix}", kind, body)
+    return result
 
 
 @functools.cache
-def served() -> dict[str, Asset]:
+def assets_by_served_name() -> dict[str, Asset]:
     """Return every file by the name that it is served under."""
     return {asset.name: asset for asset in assets().values()}
 
 
 @functools.cache
 def version() -> str:
-    """Return what changes with any of them."""
+    """Return a hash over all files; an open page of another version loads itself again."""
     names = "".join(sorted(asset.name for asset in assets().values()))
     return hashlib.sha256(names.encode()).hexdigest()[:12]

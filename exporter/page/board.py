@@ -1,7 +1,8 @@
-"""All services at a glance, the worst first: looked at while somebody looks, in short slices.
+"""The state of every service for the pages, those that need attention first.
 
-The board asks, nobody tells it: what changes by time alone is seen like everything else, and
-without a viewer it costs nothing.
+Results are read when a page is drawn, in short slices of work: what changes only by time (a result
+that becomes stale, a maintenance window) needs no notification, and without an open page nothing
+is read. Only changes of the registry are subscribed to, because they invalidate the sorted list.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from exporter.config import Target
 from exporter.incidents import IncidentLog
 from exporter.model import Result, Verdict
 from exporter.page.cautions import cautions
-from exporter.page.wording import FAILING, Failing, Overview, ShownState, fault
+from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, fault
 from exporter.registry import Registry, RegistryChange
 from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
 from exporter.statuspages import State
 
 SLICE_SECONDS = 0.001
-"""Seconds of work at a time; then everything else has its turn."""
-SHARE = 0.05
-"""The part of the loop's time that looking may take."""
-_RANKS = (
+"""Seconds of work after which other tasks of the event loop get to run."""
+MAX_LOOP_SHARE = 0.05
+"""The largest part of the event loop's time that refreshing open pages may take, 0 to 1."""
+_MAX_FRESH_SECONDS = 1.0
+_DISPLAY_ORDER = (
     ShownState.DOWN,
     ShownState.DEGRADED,
     ShownState.UNKNOWN,
@@ -36,55 +38,67 @@ _RANKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What the page shows: the same objects that the API shows."""
+    """Everything that the pages read."""
 
     registry: Registry
     results: Results
     persistence: Persistence
     incidents: IncidentLog
     clock: Clock
-    status_page: Callable[[Target], State | None]
-    """What the provider's own status page says."""
+    status_page_state: Callable[[Target], State | None]
+    """The state that the provider's own status page reports; None if it has none."""
     online: Callable[[], bool]
+    """Whether our own network works, as far as the canaries show."""
     rotated_at: Callable[[str], float | None]
-    """When the key that is in use was rotated in; None for that of the file."""
+    """The Unix time at which the key in use was rotated in; None for the key of the file."""
     refused_at: Callable[[], float | None]
-    """Since when a newer configuration is refused."""
+    """The Unix time since which reloads are refused; None if the last one was accepted."""
     enabled: Callable[[], bool]
     """Whether the page is served at all."""
     accepts_changes: bool
     """Whether there is an admin token."""
     viewers: int
-    """Streams at once."""
+    """The most event streams that may be open at the same time."""
 
 
 class LoopShare:
-    """Work that gives way: measures what it spends and lets others run in between."""
+    """A stopwatch for work on the event loop; it lets other tasks run after each slice of work.
+
+    Pause it around every wait, so that *spent* counts work only:
+
+        share.pause()
+        incidents = await log.find(query)
+        share.resume()
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.spent = 0.0
+        """Seconds of work up to the last pause."""
         self.resume()
 
     def resume(self) -> None:
-        """Work again, after waiting for something."""
-        self._begun = self._clock.tick()
+        """Start a new slice, after waiting for something."""
+        self._slice_began = self._clock.tick()
 
-    def rest(self) -> None:
-        """Stop, before waiting for something."""
-        self.spent += self._clock.tick() - self._begun
+    def pause(self) -> None:
+        """Count the work of this slice, before waiting for something."""
+        self.spent += self._clock.tick() - self._slice_began
 
-    async def give_way(self) -> None:
-        """Let others run if a slice is over."""
-        if self._clock.tick() - self._begun >= SLICE_SECONDS:
-            self.rest()
+    async def yield_if_due(self) -> None:
+        """Let other tasks run if this slice has lasted `SLICE_SECONDS`."""
+        if self._clock.tick() - self._slice_began >= SLICE_SECONDS:
+            self.pause()
             await asyncio.sleep(0)
             self.resume()
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSummary:
-    """One service as of one look; replaced, never changed."""
+    """One service as of one refresh. An unchanged service keeps the same object.
+
+    Rows are cached by the identity of their summary, so a summary is replaced, never changed.
+    """
 
     target: Target
     last: Result | None
@@ -92,155 +106,167 @@ class ServiceSummary:
     verdict: Verdict | None
     """Whose fault it is now; None while nothing is known."""
     advice: str
-    maintained: bool
-    says: State | None
+    in_maintenance: bool
+    status_page_state: State | None
     state: ShownState
     fault: str
     since: float
+    """The Unix time at which the state began; 0 if that is not known."""
     cautions: tuple[str, ...]
 
-    def fits(self, words: tuple[str, ...]) -> bool:
-        """Return whether every one of *words*, in lower case, stands somewhere in it."""
+    def matches(self, words: tuple[str, ...]) -> bool:
+        """Return whether each of *words*, in lower case, occurs in a text of the service."""
         t = self.target
-        told = (t.name, t.id, t.provider, t.environment, t.type, t.team, t.host, self.fault)
-        return all(word in "\n".join(told).lower() for word in words)
+        texts = (t.name, t.id, t.provider, t.environment, t.type, t.team, t.host, self.fault)
+        return all(word in "\n".join(texts).lower() for word in words)
 
 
 class Board:
-    """The services in the order in which they want attention."""
+    """The summaries of all services, in the order in which they are displayed."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self.summaries: dict[str, ServiceSummary] = {}
         self.order: list[ServiceSummary] = []
         self.warned: list[ServiceSummary] = []
+        """Those with at least one caution."""
         self.choices: dict[str, list[str]] = {}
-        """The values that a filter can have."""
-        self._counts = dict.fromkeys(_RANKS, 0)
-        self._waiting = 0
+        """The values that can be chosen for each filter."""
+        self._counts = dict.fromkeys(_DISPLAY_ORDER, 0)
+        self._without_result = 0
         self._offline_since: float | None = None
-        self._names: list[Target] | None = None
+        self._sorted_targets: list[Target] | None = None
         self._lock = asyncio.Lock()
-        self._looked, self._fresh = float("-inf"), 0.0
-        sources.registry.subscribe(self._changed)
+        self._refreshed_at, self._fresh_seconds = float("-inf"), 0.0
+        sources.registry.subscribe(self._on_registry_change)
 
-    def _changed(self, change: RegistryChange) -> None:
-        self._names, self._looked = None, float("-inf")
+    def _on_registry_change(self, change: RegistryChange) -> None:
+        self._sorted_targets, self._refreshed_at = None, float("-inf")
 
     def forget(self) -> None:
-        """Let go of every result; the next look begins anew."""
+        """Drop every summary and with it the results; the next refresh builds all of them."""
         self.summaries, self.order, self.warned = {}, [], []
-        self._looked = float("-inf")
+        self._refreshed_at = float("-inf")
 
-    async def look(self, share: LoopShare) -> None:
-        """Look at every service, unless that was done just now."""
+    async def refresh(self, share: LoopShare) -> None:
+        """Bring every summary up to date, unless that was done just now.
+
+        How long summaries count as fresh grows with the work of a refresh, up to a second.
+        """
         clock = self._sources.clock
-        share.rest()
+        share.pause()
         async with self._lock:
             share.resume()
-            if clock.tick() - self._looked < self._fresh:
+            if clock.tick() - self._refreshed_at < self._fresh_seconds:
                 return
             before = share.spent
-            self._looked = clock.tick()
-            await self._look(share)
-            share.rest()
+            # Set before the work: a registry change during it resets this, and must win.
+            self._refreshed_at = clock.tick()
+            await self._rebuild(share)
+            share.pause()
             share.resume()
-            self._fresh = min(1.0, (share.spent - before) / SHARE)
+            work_seconds = share.spent - before
+            self._fresh_seconds = min(_MAX_FRESH_SECONDS, work_seconds / MAX_LOOP_SHARE)
 
-    async def _look(self, share: LoopShare) -> None:
-        names = self._named()
-        groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in _RANKS}
-        summaries, warned, waiting, offline = {}, [], 0, list[float]()
-        for target in names:
+    async def _rebuild(self, share: LoopShare) -> None:
+        groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in _DISPLAY_ORDER}
+        summaries, warned, without_result, offline = {}, [], 0, list[float]()
+        for target in self._targets_by_name():
             summary = summaries[target.id] = self._summary(target)
             groups[summary.state].append(summary)
             if summary.cautions:
                 warned.append(summary)
             if summary.state is ShownState.UNKNOWN:
-                waiting += summary.last is None
+                without_result += summary.last is None
                 if summary.last is not None and summary.last.verdict is Verdict.NETWORK:
                     offline.append(summary.since)
-            await share.give_way()
+            await share.yield_if_due()
         for state in FAILING:
             groups[state].sort(key=lambda summary: summary.since)
-        self.order = [summary for state in _RANKS for summary in groups[state]]
+        # Assigned only now, without a wait between them: other pages read while this one works.
+        self.order = [summary for state in _DISPLAY_ORDER for summary in groups[state]]
         self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
-        self._waiting, self._offline_since = waiting, min(offline, default=None)
+        self._without_result, self._offline_since = without_result, min(offline, default=None)
 
-    def _named(self) -> list[Target]:
-        if self._names is None:
+    def _targets_by_name(self) -> list[Target]:
+        if self._sorted_targets is None:
             targets = list(self._sources.registry)
-            self._names = sorted(targets, key=lambda t: (t.name.casefold(), t.id))
+            self._sorted_targets = sorted(targets, key=lambda t: (t.name.casefold(), t.id))
             self.choices = {
                 name: sorted({getattr(target, name) for target in targets})
                 for name in ("environment", "provider", "type")
             }
-        return self._names
+        return self._sorted_targets
 
     def _summary(self, target: Target) -> ServiceSummary:
-        """Return the summary of before if nothing is new."""
+        """Return the summary of *target*: the present object unless it is out of date."""
         sources = self._sources
         tally, now = sources.results.of(target.id), sources.clock.now()
-        maintained = bool(target.maintenance) and target.in_maintenance(now)
-        says = sources.status_page(target)
+        in_maintenance = bool(target.maintenance) and target.in_maintenance(now)
+        status_page_state = sources.status_page_state(target)
         known = self.summaries.get(target.id)
         if (
             known is not None
             and known.target is target
             and known.last is tally.last
             and known.stale is tally.stale
-            and known.maintained is maintained
-            and known.says is says
+            and known.in_maintenance is in_maintenance
+            and known.status_page_state is status_page_state
         ):
             return known
-        return summary_of(target, tally, says, now)
+        return summary_of(target, tally, status_page_state, now)
 
     def overview(self) -> Overview:
-        """Return what the sentence is made of."""
+        """Return what the sentence at the top of the page is made of."""
         failing = [
             Failing(name=summary.target.name, fault=summary.fault, since=summary.since)
-            for summary in self._failing()
+            for summary in self._named_failing()
         ]
         offline = self._offline_since if not self._sources.online() else None
         return Overview(
             now=self._sources.clock.now(),
             counts=self._counts,
             failing=failing,
-            waiting=self._waiting,
+            without_result=self._without_result,
             offline_since=offline,
         )
 
-    def _failing(self) -> Iterator[ServiceSummary]:
-        for summary in self.order[:8]:
+    def _named_failing(self) -> Iterator[ServiceSummary]:
+        # The failing services are the first of the order.
+        for summary in self.order[:MAX_NAMED]:
             if summary.state in FAILING:
                 yield summary
 
 
-def summary_of(target: Target, tally: Tally, says: State | None, now: float) -> ServiceSummary:
-    """Return what a service looks like now."""
-    maintained = target.in_maintenance(now)
-    state, words, since = _seen(target, tally)
-    if maintained and state is not ShownState.OFF:
+def summary_of(
+    target: Target, tally: Tally, status_page_state: State | None, now: float
+) -> ServiceSummary:
+    """Return the summary of *target* at the Unix time *now*."""
+    in_maintenance = target.in_maintenance(now)
+    state, fault_text, since = _state_fault_since(target, tally)
+    if in_maintenance and state is not ShownState.OFF:
         window = next(w for w in target.maintenance if w.start <= now < w.end)
         state, since = ShownState.MAINTENANCE, window.start
-        words = "planned maintenance" + (f"; now: {words}" if words != "works" else "")
+        measured = f"; now: {fault_text}" if fault_text != "works" else ""
+        fault_text = f"planned maintenance{measured}"
     return ServiceSummary(
         target=target,
         last=tally.last,
         stale=tally.stale,
         verdict=current_verdict(target, tally),
         advice=current_advice(target, tally),
-        maintained=maintained,
-        says=says,
+        in_maintenance=in_maintenance,
+        status_page_state=status_page_state,
         state=state,
-        fault=words,
+        fault=fault_text,
         since=since,
-        cautions=cautions(target, tally, says, now),
+        cautions=cautions(target, tally, status_page_state, now),
     )
 
 
-def _seen(target: Target, tally: Tally) -> tuple[ShownState, str, float]:
+def _state_fault_since(target: Target, tally: Tally) -> tuple[ShownState, str, float]:
+    """Return state, fault and begin of what was measured, whether or not in maintenance."""
     last = tally.last
     if not target.enabled:
         return ShownState.OFF, "switched off", 0.0

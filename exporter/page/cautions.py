@@ -1,4 +1,7 @@
-"""What will hurt next: keys, quotas, limits, certificates. Pure; the caller brings the time."""
+"""Warnings of a service: keys, limits, quotas, certificates, and its provider's status page.
+
+Pure; the caller brings the time.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from exporter.page.wording import span
 from exporter.results import Tally
 from exporter.statuspages import State
 
-_SAYS = {
+_STATUS_PAGE_CAUTIONS = {
     State.DEGRADED: "provider reports a degradation",
     State.PARTIAL_OUTAGE: "provider reports a partial outage",
     State.MAJOR_OUTAGE: "provider reports a major outage",
@@ -17,44 +20,57 @@ _SAYS = {
 }
 
 
-def cautions(target: Target, tally: Tally, says: State | None, now: float) -> tuple[str, ...]:
-    """Return the warnings of a service in a few words each, the most pressing first."""
+def cautions(
+    target: Target, tally: Tally, status_page_state: State | None, now: float
+) -> tuple[str, ...]:
+    """Return the warnings of a service, in a few words each.
+
+    Their order is fixed: key, rate limits, quotas, certificate, status page. A service that is
+    switched off has none.
+    """
     if not target.enabled:
         return ()
-    least = {row.kind: row.value for row in target.thresholds}
+    minimum = {row.kind: row.value for row in target.thresholds}
     return (
-        *_of_keys(target, tally, now, least.get(ThresholdKind.KEY_REMAINING, 0.0)),
-        *_of_limits(tally, now, least.get(ThresholdKind.RATE_LIMIT_REMAINING, 0.0)),
-        *_of_certificate(tally, now, least.get(ThresholdKind.CERTIFICATE_REMAINING, 0.0)),
-        *((_SAYS[says],) if says in _SAYS else ()),
+        *_of_keys(target, tally, now, minimum.get(ThresholdKind.KEY_REMAINING, 0.0)),
+        *_of_limits(tally, now, minimum.get(ThresholdKind.RATE_LIMIT_REMAINING, 0.0)),
+        *_of_certificate(tally, now, minimum.get(ThresholdKind.CERTIFICATE_REMAINING, 0.0)),
+        *(
+            (_STATUS_PAGE_CAUTIONS[status_page_state],)
+            if status_page_state in _STATUS_PAGE_CAUTIONS
+            else ()
+        ),
     )
 
 
-def _of_keys(target: Target, tally: Tally, now: float, least: float) -> Iterator[str]:
-    if target.key_configured is False:
+def _of_keys(target: Target, tally: Tally, now: float, min_seconds: float) -> Iterator[str]:
+    if target.key_configured is False:  # None: the service needs no key
         yield target.unprobed or "no key"
-    if tally.key_expiry is not None and tally.key_expiry - now < least:
-        yield _ends("key", tally.key_expiry - now)
-    if tally.next_key_valid is False:
+    if tally.key_expiry is not None and tally.key_expiry - now < min_seconds:
+        yield _expiry("key", tally.key_expiry - now)
+    if tally.next_key_valid is False:  # None: it was not tested
         yield "next key rejected"
 
 
-def _of_limits(tally: Tally, now: float, least: float) -> Iterator[str]:
+def _of_limits(tally: Tally, now: float, min_ratio: float) -> Iterator[str]:
     for resource, limit in tally.limits.items():
+        # What was reported before a reset does not hold after it.
         if limit.limit and limit.remaining is not None and (limit.reset or now) >= now:
-            left = limit.remaining / limit.limit
-            if left < least:
-                yield f"rate limit {resource}: {left:.0%} left"
-    for (resource, _), left in tally.quotas.items():
-        if left <= 0:
+            ratio = limit.remaining / limit.limit
+            if ratio < min_ratio:
+                yield f"rate limit {resource}: {ratio:.0%} left"
+    for (resource, _), remaining in tally.quotas.items():
+        if remaining <= 0:
             yield f"quota {resource}: used up"
 
 
-def _of_certificate(tally: Tally, now: float, least: float) -> Iterator[str]:
-    found = tally.certificate
-    if found is not None and found.expiry - now < least:
-        yield _ends("certificate", found.expiry - now)
+def _of_certificate(tally: Tally, now: float, min_seconds: float) -> Iterator[str]:
+    certificate = tally.certificate
+    if certificate is not None and certificate.expiry - now < min_seconds:
+        yield _expiry("certificate", certificate.expiry - now)
 
 
-def _ends(what: str, left: float) -> str:
-    return f"{what} expires in {span(left)}" if left > 0 else f"{what} expired {span(-left)} ago"
+def _expiry(subject: str, seconds: float) -> str:
+    if seconds > 0:
+        return f"{subject} expires in {span(seconds)}"
+    return f"{subject} expired {span(-seconds)} ago"

@@ -1,4 +1,4 @@
-"""The routes of the page: its HTML, its events, its assets."""
+"""The request handlers of the page: its HTML, its event stream, its assets."""
 
 from __future__ import annotations
 
@@ -7,38 +7,46 @@ from typing import Any
 
 from aiohttp import web
 
-from exporter.page.assets import served
-from exporter.page.live import FullError, Live, Viewer
-from exporter.page.templates import whole
-from exporter.page.views import HomePage, NothingHereError, PageView, view_of
-from exporter.page.wording import clock
+from exporter.page.assets import assets_by_served_name
+from exporter.page.live import Live, Viewer, ViewerRefusedError
+from exporter.page.templates import whole_page
+from exporter.page.views import HomePage, PageNotFoundError, PageView, view_of
+from exporter.page.wording import utc_time
 
 LIVE: web.AppKey[Live] = web.AppKey("LIVE", Live)
-_SMALL = 4096
-"""Bytes that are compressed on the loop; more are compressed in a thread."""
-_FOREVER = "public, max-age=31536000, immutable"
+_LOOP_COMPRESSION_BYTES = 4096
+"""Up to so many bytes are compressed on the event loop, more in a thread."""
+_CACHED_FOREVER = "public, max-age=31536000, immutable"
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return the page of this address."""
+    """Return the page of the request's path and query as HTML; 404 if there is none."""
     live = _live(request)
     try:
         view = view_of(request.rel_url.raw_path_qs)
         page = await live.page(view)
-    except NothingHereError:
+    except PageNotFoundError:
         return _html("nothing", live, status=404)
-    given: dict[str, Any] = {"view": view, "regions": page.regions, "rows": page.rows}
+    context: dict[str, Any] = {"view": view, "regions": page.regions, "rows": page.rows}
     if isinstance(view, HomePage):
-        given["choices"] = live.drawer.board.choices
-    return _html(view.template, live, title=page.title, **given)
+        context["choices"] = live.drawer.board.choices
+    return _html(view.template, live, title=page.title, **context)
 
 
-def _html(template: str, live: Live, *, status: int = 200, **given: Any) -> web.Response:
+def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> web.Response:
     now = live.sources.clock.now()
-    told = {"title": "Nothing here", "now": now, "moment": clock(now, now, seconds=True)}
-    text = whole(template, changes=live.sources.accepts_changes, **(told | given))
+    common = {
+        "title": "Nothing here",
+        "now": now,
+        "drawn_at": utc_time(now, now, seconds=True),
+        "accepts_changes": live.sources.accepts_changes,
+    }
+    text = whole_page(template, **(common | context))
     response = web.Response(
-        text=text, content_type="text/html", status=status, zlib_executor_size=_SMALL
+        text=text,
+        content_type="text/html",
+        status=status,
+        zlib_executor_size=_LOOP_COMPRESSION_BYTES,
     )
     response.enable_compression()
     response.headers["Cache-Control"] = "no-store"
@@ -46,26 +54,27 @@ def _html(template: str, live: Live, *, status: int = 200, **given: Any) -> web.
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """Stream what changes on the page whose address is `of`; first all of it."""
+    """Stream the page whose address is in the query's `of`: all of it first, then what changes."""
     live = _live(request)
     if "of" not in request.query:
-        raise web.HTTPBadRequest(reason="of must be the path of a page")
-    view = _wanted(request)
-    viewer = Viewer(lambda: _hang_up(request), lambda: _is_gone(request))
+        raise web.HTTPBadRequest(reason="of: missing; it must be the path of a page")
+    view = _view_of_query(request)
+    viewer = Viewer(lambda: _abort(request), lambda: _is_disconnected(request))
     try:
         await live.enter(view, viewer)
-    except NothingHereError:
+    except PageNotFoundError:
         raise web.HTTPNotFound from None
-    except FullError:
-        return _full()
+    except ViewerRefusedError:
+        return _too_many_pages()
+    # Without the second header an nginx in front would hold events back in its buffer.
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
     )
     try:
         await response.prepare(request)
-        while (event := await viewer.waiting.get()) is not None:
+        while (event := await viewer.events.get()) is not None:
             await response.write(event)
-    except ConnectionError:  # it is gone, or was dropped
+    except ConnectionError:  # the browser closed the page, or it was disconnected as too slow
         return response
     finally:
         live.leave(view, viewer)
@@ -73,49 +82,58 @@ async def events(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _wanted(request: web.Request) -> PageView:
+def _view_of_query(request: web.Request) -> PageView:
     try:
         return view_of(request.query["of"])
-    except NothingHereError:
+    except PageNotFoundError:
         raise web.HTTPNotFound from None
 
 
-def _hang_up(request: web.Request) -> None:
+def _abort(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
 
 
-def _is_gone(request: web.Request) -> bool:
+def _is_disconnected(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-def _full() -> web.Response:
-    told = {"type": "about:blank", "title": "too many open pages", "status": 503}
+def _too_many_pages() -> web.Response:
+    problem = {"type": "about:blank", "title": "too many open pages", "status": 503}
     return web.Response(
         status=503,
-        text=json.dumps(told),
+        text=json.dumps(problem),
         content_type="application/problem+json",
         headers={"Retry-After": "30"},
     )
 
 
 async def asset(request: web.Request) -> web.Response:
-    """Return style, script or icon; the name says which version."""
+    """Return a style sheet, script or icon by the name that holds its hash."""
     _live(request)
-    found = served().get(request.match_info["id"])
-    if found is None:
+    file = assets_by_served_name().get(request.match_info["id"])
+    if file is None:
         raise web.HTTPNotFound
     response = web.Response(
-        body=found.body, content_type=found.type, charset="utf-8", zlib_executor_size=_SMALL
+        body=file.body,
+        content_type=file.type,
+        charset="utf-8",
+        zlib_executor_size=_LOOP_COMPRESSION_BYTES,
     )
     response.enable_compression()
-    response.headers["Cache-Control"] = _FOREVER
+    response.headers["Cache-Control"] = _CACHED_FOREVER
     return response
 
 
 def _live(request: web.Request) -> Live:
-    """Return the page's own object; 404 if the page is off."""
+    """Return the application's `Live`.
+
+    Raises:
+        HTTPNotFound: the page is switched off.
+    """
     live = request.app[LIVE]
     if not live.sources.enabled():
-        raise web.HTTPNotFound(reason="the page is off: monitoring.dashboard_enabled is false")
+        raise web.HTTPNotFound(
+            reason="the page is switched off: monitoring.dashboard_enabled is false"
+        )
     return live

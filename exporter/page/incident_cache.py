@@ -1,4 +1,4 @@
-"""The incidents as the page needs them: asked of the log again only after it has changed."""
+"""The incidents as the page needs them: read from the log again only after one has changed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, TypeVar
 
 from exporter.incidents import Incident, IncidentChange, IncidentLog, Query, Stats
 
-_KEPT = 200
-_NEWEST = 5
+_MAX_ANSWERS = 200
+_NEWEST_OF_SERVICE = 5
 T = TypeVar("T")
 
 
 class IncidentCache:
-    """Remembers answers of the log until something is said or done."""
+    """Keeps the answers of the incident log until an incident changes."""
 
     def __init__(self, log: IncidentLog) -> None:
         self._log, self._lock = log, asyncio.Lock()
-        self._known: dict[Hashable, Any] = {}
+        self._answers: dict[Hashable, Any] = {}
         self._changes = 0
         self.unresolved: list[Incident] = []
-        """The oldest first, as of the last `look`."""
+        """The oldest first, as of the last `refresh`."""
         self.stats = Stats(
             total=0,
             open=0,
@@ -32,42 +32,44 @@ class IncidentCache:
             by_severity={},
             by_service={},
         )
-        log.subscribe(self._changed)
+        log.subscribe(self._on_change)
 
-    def _changed(self, changes: Sequence[IncidentChange]) -> None:
+    def _on_change(self, changes: Sequence[IncidentChange]) -> None:
         self._changes += 1
-        self._known.clear()
+        self._answers.clear()
 
-    async def look(self) -> None:
-        """Learn what is open, and the sums."""
-        self.unresolved = await self._once("unresolved", self._log.unresolved)
-        self.stats = await self._once("stats", self._log.stats)
+    async def refresh(self) -> None:
+        """Bring `unresolved` and `stats` up to date."""
+        self.unresolved = await self._cached("unresolved", self._log.unresolved)
+        self.stats = await self._cached("stats", self._log.stats)
 
     async def find(self, query: Query) -> list[Incident]:
         """Return what *query* asks for, the newest first."""
-        return await self._once(query, lambda: self._log.find(query))
+        return await self._cached(query, lambda: self._log.find(query))
 
-    async def of(self, service: str) -> list[Incident]:
-        """Return the newest incidents of *service*."""
-        return await self.find(Query(service=service, limit=_NEWEST))
+    async def newest_of(self, service: str) -> list[Incident]:
+        """Return the newest incidents of *service*, at most five."""
+        return await self.find(Query(service=service, limit=_NEWEST_OF_SERVICE))
 
     async def get(self, id_: str) -> Incident:
-        """Return one with its timeline.
+        """Return one incident with its timeline.
 
         Raises:
-            UnknownIncidentError: there is none of that id.
+            UnknownIncidentError: no incident has that id.
         """
-        return await self._once(("one", id_), lambda: self._log.get(id_))
+        return await self._cached(("incident", id_), lambda: self._log.get(id_))
 
-    async def _once(self, what: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _cached(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+        # One question at a time: pages that ask the same wait for one answer.
         async with self._lock:
-            if what in self._known:
-                found: T = self._known[what]
-                return found
+            if key in self._answers:
+                known: T = self._answers[key]
+                return known
             before = self._changes
             answer = await ask()
-            if before == self._changes:  # else it may be of before the change
-                self._known[what] = answer
-                if len(self._known) > _KEPT:
-                    del self._known[next(iter(self._known))]
+            # An incident that changed meanwhile may be missing from the answer: do not keep it.
+            if before == self._changes:
+                self._answers[key] = answer
+                if len(self._answers) > _MAX_ANSWERS:
+                    del self._answers[next(iter(self._answers))]
             return answer

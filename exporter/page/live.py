@@ -1,8 +1,9 @@
-"""The open pages: each view drawn once for all who look at it, and what changed sent to them.
+"""The open pages: each view is drawn once for all its viewers, who are sent what changed.
 
-The work gives way after every millisecond and takes at most a twentieth of the loop's time: with
-more services or views the pages become slower, not the probes. A viewer who does not keep up is
-dropped and comes back to a full picture, so nothing here grows.
+The updates let other tasks run after each millisecond of work and take at most a twentieth of the
+event loop's time: with more services or views the pages become slower, not the probes. A viewer
+that does not keep up is disconnected; its browser reconnects and gets the whole page, so that no
+queue grows beyond `MAX_QUEUED_EVENTS`.
 """
 
 from __future__ import annotations
@@ -13,214 +14,224 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from exporter.page.assets import served, version
-from exporter.page.board import SHARE, LoopShare, Sources
+from exporter.page.assets import assets_by_served_name, version
+from exporter.page.board import MAX_LOOP_SHARE, LoopShare, Sources
 from exporter.page.templates import environment
-from exporter.page.views import Drawer, NothingHereError, Page, PageView
+from exporter.page.views import Drawer, Page, PageNotFoundError, PageView
 
 _log = logging.getLogger(__name__)
-PERIOD = 1.0
-BEAT = 10.0
-"""Seconds between two signs of life; a page that hears none says that it is old."""
-BACKLOG = 8
+_MIN_PAUSE_SECONDS = 1.0
+"""The shortest wait between two updates of the open pages."""
+_HEARTBEAT_SECONDS = 10.0
+"""Time between two heartbeats; after 2.5 times that without an event the script says "Old"."""
+MAX_QUEUED_EVENTS = 8
 """Events that may wait for one viewer."""
-AT_ONCE = 16
-"""Viewers that are sent to before others have their turn."""
-IDLE = 60.0
-"""Seconds without a viewer after which nothing is remembered."""
-RETRY_MS = 2000
+_VIEWERS_PER_SLICE = 16
+"""Viewers that an event is queued for before other tasks get to run."""
+_IDLE_SECONDS = 60.0
+"""Time without a request or a viewer after which everything cached is dropped."""
+_RECONNECT_MS = 2000
+"""How long a browser waits before it reconnects."""
 
 
-class FullError(Exception):
-    """There are as many viewers as there may be, or none may be any more."""
+class ViewerRefusedError(Exception):
+    """There are as many viewers as are allowed, or the process is ending."""
 
 
 class Viewer:
-    """One open page: the events that wait for it. None at the end means: no more."""
+    """One open page: its connection, and the events to write to it. None ends the stream."""
 
-    def __init__(self, hang_up: Callable[[], None], gone: Callable[[], bool]) -> None:
-        self.waiting: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
-        self.hang_up, self.gone = hang_up, gone
+    def __init__(self, disconnect: Callable[[], None], is_disconnected: Callable[[], bool]) -> None:
+        self.events: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_QUEUED_EVENTS)
+        self.disconnect, self.is_disconnected = disconnect, is_disconnected
 
 
 @dataclass(slots=True)
-class _Scene:
-    """A view with those who look at it, and what they have seen."""
+class _OpenView:
+    """A view with its viewers and the page that they were sent last."""
 
     viewers: set[Viewer] = field(default_factory=set)
     entering: int = 0
-    seen: Page | None = None
+    """Viewers that wait for their first page."""
+    sent: Page | None = None
 
 
 class Live:
-    """Draws pages for requests, and keeps the open ones true."""
+    """Draws pages for requests, and keeps the open ones up to date."""
 
     def __init__(self, sources: Sources) -> None:
-        environment(), served()  # no request waits for files and compilers
+        # Read and compile everything now, so that no request waits for it.
+        environment(), assets_by_served_name()
         self.sources = sources
         self.drawer = Drawer(sources)
-        self._scenes: dict[PageView, _Scene] = {}
-        self._pen = asyncio.Lock()
-        self._number = 0
+        self._open_views: dict[PageView, _OpenView] = {}
+        self._drawing = asyncio.Lock()
+        self._last_event_id = 0
         self._closed = False
-        self._used = sources.clock.tick()
+        self._last_use = sources.clock.tick()
 
     @property
     def viewers(self) -> int:
         """How many pages are open."""
-        return sum(len(scene.viewers) + scene.entering for scene in self._scenes.values())
+        return sum(len(view.viewers) + view.entering for view in self._open_views.values())
 
     async def page(self, view: PageView) -> Page:
         """Return the page of *view* as it is now.
 
         Raises:
-            NothingHereError: there is nothing to see.
+            PageNotFoundError: the service or incident of *view* does not exist.
         """
-        self._used = self.sources.clock.tick()
+        self._last_use = self.sources.clock.tick()
         return await view.page(self.drawer, LoopShare(self.sources.clock))
 
     async def enter(self, view: PageView, viewer: Viewer) -> None:
-        """Let *viewer* see all of *view*, and from now on what changes.
+        """Queue all of *view* for *viewer*, and from now on what changes; end it with `leave`.
 
         Raises:
-            NothingHereError: there is nothing to see.
-            FullError: there is no room.
+            PageNotFoundError: the service or incident of *view* does not exist.
+            ViewerRefusedError: there are too many viewers, or the process is ending.
         """
         if self._closed or self.viewers >= self.sources.viewers:
-            raise FullError
-        scene = self._scenes.setdefault(view, _Scene())
-        scene.entering += 1
+            raise ViewerRefusedError
+        open_view = self._open_views.setdefault(view, _OpenView())
+        open_view.entering += 1
         try:
-            async with self._pen:
-                await asyncio.sleep(0)  # all come at once after a restart: one drawing at a time
-                page = await self.page(view)  # never older than the page it is for
-                await self._publish(scene, page, LoopShare(self.sources.clock))
+            async with self._drawing:
+                # After a restart every browser reconnects at once: let others run in between.
+                await asyncio.sleep(0)
+                # Drawn anew: the page that was sent last may be older than the browser's HTML.
+                page = await self.page(view)
+                # The others need it too: the next changes are those from this page on.
+                await self._publish(open_view, page, LoopShare(self.sources.clock))
                 if self._closed:
-                    raise FullError
-                viewer.waiting.put_nowait(_hello(self.sources.clock.now()))
-                viewer.waiting.put_nowait(self._event(None, page))
-                scene.viewers.add(viewer)
+                    raise ViewerRefusedError
+                viewer.events.put_nowait(_hello_event(self.sources.clock.now()))
+                viewer.events.put_nowait(self._page_event(None, page))
+                open_view.viewers.add(viewer)
         finally:
-            scene.entering -= 1
-            self._tidy(view)
+            open_view.entering -= 1
+            self._drop_if_unused(view)
 
     def leave(self, view: PageView, viewer: Viewer) -> None:
-        """Forget *viewer*."""
-        if (scene := self._scenes.get(view)) is not None:
-            scene.viewers.discard(viewer)
-            self._tidy(view)
+        """Send nothing more to *viewer*."""
+        if (open_view := self._open_views.get(view)) is not None:
+            open_view.viewers.discard(viewer)
+            self._drop_if_unused(view)
 
-    def _tidy(self, view: PageView) -> None:
-        scene = self._scenes.get(view)
-        if scene is not None and not scene.viewers and not scene.entering:
-            del self._scenes[view]
+    def _drop_if_unused(self, view: PageView) -> None:
+        open_view = self._open_views.get(view)
+        if open_view is not None and not open_view.viewers and not open_view.entering:
+            del self._open_views[view]
 
     # -- the loop ----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Send what changes until cancelled; then end every stream."""
+        """Update the open pages until cancelled; then end every stream."""
         clock = self.sources.clock
-        beat, rest = clock.tick() + BEAT, PERIOD
+        next_heartbeat, pause = clock.tick() + _HEARTBEAT_SECONDS, _MIN_PAUSE_SECONDS
         try:
             while True:
-                await clock.sleep(rest)
+                await clock.sleep(pause)
                 share = LoopShare(clock)
-                due = clock.tick() >= beat
+                due = clock.tick() >= next_heartbeat
                 if due:
-                    beat = clock.tick() + BEAT
+                    next_heartbeat = clock.tick() + _HEARTBEAT_SECONDS
                 try:
-                    await self._round(share, beat=due)
-                except Exception:  # the exporter is more than its page
+                    await self._update(share, heartbeat=due)
+                except Exception:  # if this loop ended, the exporter would end with it
                     _log.exception("bug in the open pages")
-                share.rest()
-                rest = max(PERIOD, share.spent * (1 / SHARE - 1))
+                share.pause()
+                pause = max(_MIN_PAUSE_SECONDS, share.spent * (1 / MAX_LOOP_SHARE - 1))
         finally:
             self._closed = True
-            self._end()
+            self._end_streams()
 
-    async def _round(self, share: LoopShare, *, beat: bool) -> None:
+    async def _update(self, share: LoopShare, *, heartbeat: bool) -> None:
         if not self.sources.enabled():
-            self._end()
-        if not self._scenes and self.sources.clock.tick() - self._used > IDLE:
-            self.drawer.rest()
-        await self._renew_all(share)
-        for scene in list(self._scenes.values()) if beat else ():
-            await self._send(scene, _beat(self.sources.clock.now()), share)
+            self._end_streams()
+        if not self._open_views and self.sources.clock.tick() - self._last_use > _IDLE_SECONDS:
+            self.drawer.forget()
+        await self._redraw_all(share)
+        for open_view in list(self._open_views.values()) if heartbeat else ():
+            await self._send(open_view, _heartbeat_event(self.sources.clock.now()), share)
 
-    async def _renew_all(self, share: LoopShare) -> None:
-        for view, scene in list(self._scenes.items()):
-            for viewer in [one for one in scene.viewers if one.gone()]:
+    async def _redraw_all(self, share: LoopShare) -> None:
+        for view, open_view in list(self._open_views.items()):
+            for viewer in [viewer for viewer in open_view.viewers if viewer.is_disconnected()]:
                 self.leave(view, viewer)
-            if not scene.viewers:
-                self._tidy(view)
+            if not open_view.viewers:
+                self._drop_if_unused(view)
                 continue
-            share.rest()
-            async with self._pen:
+            share.pause()
+            async with self._drawing:
                 share.resume()
-                await self._renew(view, scene, share)
+                await self._redraw(view, open_view, share)
 
-    async def _renew(self, view: PageView, scene: _Scene, share: LoopShare) -> None:
+    async def _redraw(self, view: PageView, open_view: _OpenView, share: LoopShare) -> None:
         try:
             page = await view.page(self.drawer, share)
-        except NothingHereError:  # the service was removed: a new look says so
-            await self._send(scene, _line("gone", {}), share)
+        except PageNotFoundError:  # the service or incident was removed while its page was open
+            await self._send(open_view, _sse("gone", {}), share)
             return
         except Exception:
             _log.exception("bug in a page")
             return
-        await self._publish(scene, page, share)
+        await self._publish(open_view, page, share)
 
-    async def _publish(self, scene: _Scene, page: Page, share: LoopShare) -> None:
-        former, scene.seen = scene.seen, page
-        if former is not None and scene.viewers and (event := self._event(former, page)):
-            await self._send(scene, event, share)
+    async def _publish(self, open_view: _OpenView, page: Page, share: LoopShare) -> None:
+        former, open_view.sent = open_view.sent, page
+        if former is not None and open_view.viewers and (event := self._page_event(former, page)):
+            await self._send(open_view, event, share)
 
-    async def _send(self, scene: _Scene, event: bytes, share: LoopShare) -> None:
-        """Give *event* to all, few at a time: each is a write of its own."""
-        for number, viewer in enumerate(tuple(scene.viewers), 1):
+    async def _send(self, open_view: _OpenView, event: bytes, share: LoopShare) -> None:
+        """Queue *event* for every viewer, a few at a time: each will write it to its socket."""
+        for number, viewer in enumerate(tuple(open_view.viewers), 1):
             try:
-                viewer.waiting.put_nowait(event)
+                viewer.events.put_nowait(event)
             except asyncio.QueueFull:
-                scene.viewers.discard(viewer)
-                viewer.hang_up()
-            if not number % AT_ONCE:
-                share.rest()
+                open_view.viewers.discard(viewer)
+                viewer.disconnect()
+            if not number % _VIEWERS_PER_SLICE:
+                share.pause()
                 await asyncio.sleep(0)
                 share.resume()
 
-    def _end(self) -> None:
-        for scene in self._scenes.values():
-            for viewer in scene.viewers:
-                while not viewer.waiting.empty():
-                    viewer.waiting.get_nowait()
-                viewer.waiting.put_nowait(None)
-        self._scenes.clear()
+    def _end_streams(self) -> None:
+        for open_view in self._open_views.values():
+            for viewer in open_view.viewers:
+                # A full queue would refuse the end; what waits in it is not worth sending now.
+                while not viewer.events.empty():
+                    viewer.events.get_nowait()
+                viewer.events.put_nowait(None)
+        self._open_views.clear()
 
-    def _event(self, former: Page | None, page: Page) -> bytes:
-        """Return what is new in *page*, or all of it; empty if nothing is."""
+    def _page_event(self, former: Page | None, page: Page) -> bytes:
+        """Return the event with what *page* has and *former* has not; empty if that is nothing."""
         known: Mapping[str, str] = former.regions if former is not None else {}
         regions = {id_: html for id_, html in page.regions.items() if known.get(id_) != html}
-        told: dict[str, object] = {"regions": regions} if regions else {}
-        for name in ("title", "said", "rows"):
+        fields: dict[str, object] = {"regions": regions} if regions else {}
+        # The keys are those that page.js reads.
+        for key, name in (("title", "title"), ("said", "announcement"), ("rows", "rows")):
             value = getattr(page, name)
             if value is not None and (former is None or getattr(former, name) != value):
-                told[name] = value
-        if not told:
+                fields[key] = value
+        if not fields:
             return b""
-        self._number += 1
-        return _line("page", told, self._number)
+        self._last_event_id += 1
+        return _sse("page", fields, self._last_event_id)
 
 
-def _line(event: str, told: object, number: int | None = None) -> bytes:
-    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+def _sse(event: str, fields: object, number: int | None = None) -> bytes:
+    """Return a server-sent event. JSON has no line break in it, which would end the data."""
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
     head = "" if number is None else f"id: {version()}-{number}\n"
     return f"{head}event: {event}\ndata: {text}\n\n".encode()
 
 
-def _hello(now: float) -> bytes:
-    told = {"version": version(), "now": now, "beat": BEAT}
-    return f"retry: {RETRY_MS}\n".encode() + _line("hello", told)
+def _hello_event(now: float) -> bytes:
+    fields = {"version": version(), "now": now, "beat": _HEARTBEAT_SECONDS}
+    return f"retry: {_RECONNECT_MS}\n".encode() + _sse("hello", fields)
 
 
-def _beat(now: float) -> bytes:
-    return b": alive\n" + _line("beat", {"now": now})
+def _heartbeat_event(now: float) -> bytes:
+    return b": alive\n" + _sse("beat", {"now": now})

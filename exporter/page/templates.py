@@ -1,7 +1,7 @@
-"""The templates: compiled once, everything escaped, every text made plain.
+"""The templates: compiled once, with every value escaped and passed through `wording.plain`.
 
-A region tells a time without how long ago that is, so that it stays the same while time passes; the
-whole page tells that too, as of when it was drawn.
+A region shows a time without its age ("5 min ago"), so that its HTML stays the same while time
+passes and is not sent again. A whole page gets the ages as of the time it was drawn.
 """
 
 from __future__ import annotations
@@ -17,23 +17,27 @@ from markupsafe import Markup
 from exporter.page import drawing, wording
 from exporter.page.assets import assets, version
 
-_MOMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
+_TIME_ELEMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
 _PAGES = ("home", "service", "incidents", "incident", "nothing")
 
 
 def _plain(value: Any) -> Any:
+    # Markup is our own HTML; any other str may hold what a peer or a user sent.
     return wording.plain(value) if isinstance(value, str) and type(value) is not Markup else value
 
 
 def web_link(text: str) -> str:
-    """Return *text* if it is an address of the web, else nothing."""
+    """Return *text* if it is an http or https URL, else an empty string.
+
+    A `javascript:` URL would run in the page when somebody clicks the link.
+    """
     return text if text.lower().startswith(("https://", "http://")) else ""
 
 
 @functools.cache
 def environment() -> Environment:
     """Return the environment with every template compiled, so that no request waits for it."""
-    made = Environment(
+    result = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
         undefined=StrictUndefined,
@@ -42,38 +46,41 @@ def environment() -> Environment:
         auto_reload=False,
         finalize=_plain,
     )
-    made.filters |= {
+    result.filters |= {
         "iso": wording.iso,
         "took": wording.took,
         "span": wording.span,
         "short": wording.short,
         "web_link": web_link,
     }
-    made.globals |= {
+    result.globals |= {
         "asset": lambda name: f"/assets/{assets()[name].name}",
         "version": version(),
-        "clock": wording.clock,
+        "utc_time": wording.utc_time,
         "STATES": wording.STATES,
         "QUARTERS": drawing.QUARTERS,
     }
-    for name in made.list_templates():
-        made.get_template(name)
-    return made
+    for name in result.list_templates():
+        result.get_template(name)
+    return result
 
 
-def fragment(file: str, macro: str, **given: Any) -> str:
-    """Return what *macro* of *file* makes: an element with an id."""
-    return str(getattr(environment().get_template(file).module, macro)(**given)).strip()
+def fragment(file: str, macro: str, **arguments: Any) -> str:
+    """Return the HTML of *macro* in *file*: one element with an id."""
+    return str(getattr(environment().get_template(file).module, macro)(**arguments)).strip()
 
 
-def whole(name: str, **given: Any) -> str:
-    """Return a page; `regions` in *given* are its parts, already escaped."""
+def whole_page(name: str, **context: Any) -> str:
+    """Return the HTML of a page, with the ages of times as of *now* in *context*.
+
+    `regions` in *context* are its parts by id, as `fragment` returns them: already escaped.
+    """
     assert name in _PAGES
-    regions = {id_: Markup(html) for id_, html in given.pop("regions", {}).items()}  # noqa: S704
-    html = environment().get_template(f"{name}.html").render(regions=regions, **given)
-    return _MOMENT.sub(lambda found: _with_ago(found, given["now"]), html)
+    regions = {id_: Markup(html) for id_, html in context.pop("regions", {}).items()}  # noqa: S704
+    html = environment().get_template(f"{name}.html").render(regions=regions, **context)
+    return _TIME_ELEMENT.sub(lambda match: _with_age(match, context["now"]), html)
 
 
-def _with_ago(found: re.Match[str], now: float) -> str:
-    at = datetime.fromisoformat(found[1]).timestamp()
-    return f'<time datetime="{found[1]}" data-ago="{wording.ago(at, now)}">'
+def _with_age(match: re.Match[str], now: float) -> str:
+    at = datetime.fromisoformat(match[1]).timestamp()
+    return f'<time datetime="{match[1]}" data-ago="{wording.ago(at, now)}">'

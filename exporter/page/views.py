@@ -1,12 +1,13 @@
 """What one page shows, as regions: pieces of HTML by the id of their element.
 
-A page is its shell and its regions; the stream sends those regions that changed. So there is one
-way to draw anything, and a page that was open for a day looks like one that was loaded just now.
+A page is a shell with regions in it; the event stream sends the regions that changed. So everything
+is drawn in one way, and a page that was open for a day looks like one that was loaded just now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -20,46 +21,47 @@ from exporter.page.templates import fragment
 from exporter.page.wording import STATES, ShownState, plain, sentence, short
 from exporter.probers import command_line
 
-ROWS = 50
-INCIDENTS = 50
-_LONGEST_QUERY = 200
-_KEPT = 2000
-_DAY_AGE = 60.0
-WARNED = "warned"
+ROWS_PER_PAGE = 50
+_INCIDENTS_PER_PAGE = 50
+_MAX_FILTER_CHARS = 200
+_MAX_REMEMBERED = 2000
+"""Services whose day and row are remembered: the most recently drawn."""
+_DAY_MAX_AGE_SECONDS = 60.0
+_WARNED = "warned"  # the filter by state has it beside the states themselves
 
 
-class NothingHereError(LookupError):
-    """There is no such page, or nothing on it."""
+class PageNotFoundError(LookupError):
+    """No page has that address, or its service or incident does not exist."""
 
 
 class Page(NamedTuple):
     """One page at one moment."""
 
     title: str
-    said: str
-    """What is read out when it changes."""
+    announcement: str
+    """What a screen reader reads out when it changes."""
     regions: Mapping[str, str]
     rows: tuple[str, ...] | None = None
-    """The regions that are rows of the list, in their order."""
+    """The ids of the regions that are rows of the list, in their order."""
 
 
 class PageView(Protocol):
-    """One page, as often as it is wanted; equal views are one."""
+    """What can be drawn at one address; views that are equal are drawn once for all viewers."""
 
     @property
     def template(self) -> str:
-        """The name of its shell."""
+        """The name of the template of its shell."""
 
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
         """Return the page as it is now.
 
         Raises:
-            NothingHereError: there is nothing to see.
+            PageNotFoundError: its service or incident does not exist.
         """
 
 
 class Drawer:
-    """What views look through: the board, the incidents, and what was drawn before."""
+    """What views draw from: the board, the incidents, and a cache of days and rows."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
@@ -68,31 +70,36 @@ class Drawer:
         self._days: dict[str, tuple[float, ShownState, Strip]] = {}
         self._rows: dict[str, tuple[ServiceSummary, Strip, int, str]] = {}
 
-    def rest(self) -> None:
-        """Forget everything: nobody looks, and old results are not worth their memory."""
+    def forget(self) -> None:
+        """Drop summaries, days and rows: while no page is open they only take memory."""
         self.board.forget()
         self._days.clear()
         self._rows.clear()
 
     async def day(self, summary: ServiceSummary, share: LoopShare) -> Strip:
-        """Return the day of a service, at most a minute old, and never of another state."""
+        """Return the last 24 h of a service: at most a minute old, drawn anew in another state."""
         id_, now = summary.target.id, self.sources.clock.now()
         known = self._days.get(id_)
-        if known is not None and known[1] is summary.state and 0 <= now - known[0] < _DAY_AGE:
+        if (
+            known is not None
+            and known[1] is summary.state
+            and 0 <= now - known[0] < _DAY_MAX_AGE_SECONDS
+        ):
             return known[2]
-        share.rest()
+        share.pause()
         buckets = await self.sources.persistence.day(id_)
         share.resume()
         drawn = strip(buckets, now)
         if known is not None and known[2] == drawn:
-            drawn = known[2]
-        _keep(self._days, id_, (now, summary.state, drawn))
+            drawn = known[2]  # the same object: `row` compares by identity
+        _remember(self._days, id_, (now, summary.state, drawn))
         return drawn
 
     async def row(self, summary: ServiceSummary, share: LoopShare) -> str:
-        """Return the row of a service."""
+        """Return the row of a service in the list, as HTML."""
         id_, day = summary.target.id, await self.day(summary, share)
         now = self.sources.clock.now()
+        # A row shows times without their day while that is today: at midnight it is drawn anew.
         known, today = self._rows.get(id_), int(now // 86400)
         if known is not None and known[0] is summary and known[1] is day and known[2] == today:
             return known[3]
@@ -100,38 +107,38 @@ class Drawer:
         drawn = fragment(
             "parts.html", "row", summary=summary, day=day, spark=spark(tally.recent), now=now
         )
-        _keep(self._rows, id_, (summary, day, today, drawn))
+        _remember(self._rows, id_, (summary, day, today, drawn))
         return drawn
 
 
-def _keep(place: dict[str, Any], id_: str, value: Any) -> None:
-    place.pop(id_, None)
-    place[id_] = value
-    if len(place) > _KEPT:
-        del place[next(iter(place))]
+def _remember(cache: dict[str, Any], id_: str, value: Any) -> None:
+    cache.pop(id_, None)  # so that it moves to the end, away from what is dropped
+    cache[id_] = value
+    if len(cache) > _MAX_REMEMBERED:
+        del cache[next(iter(cache))]
 
 
 def view_of(address: str) -> PageView:
-    """Return the view of a page's own address, its path and query.
+    """Return the view of *address*, a path and query such as `/incidents?status=open`.
 
     Raises:
-        NothingHereError: no page has that address.
+        PageNotFoundError: no page has that address.
     """
     try:
         parts = urlsplit(address[:4096])
         query = dict(parse_qsl(parts.query, max_num_fields=20))
     except ValueError:
-        raise NothingHereError from None
+        raise PageNotFoundError from None
     match parts.path.strip("/").split("/"):
         case [""]:
-            return HomePage.of(query)
+            return HomePage.from_query(query)
         case ["services", id_]:
             return ServicePage(id=id_)
         case ["incidents"]:
-            return IncidentsPage.of(query)
+            return IncidentsPage.from_query(query)
         case ["incidents", id_]:
             return IncidentPage(id=id_)
-    raise NothingHereError
+    raise PageNotFoundError
 
 
 # -- home --------------------------------------------------------------------------------------
@@ -139,7 +146,7 @@ def view_of(address: str) -> PageView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomePage:
-    """All services, or those that fit a filter, the worst first."""
+    """All services, or those that match a filter, those that need attention first."""
 
     q: str = ""
     state: str = ""
@@ -150,21 +157,21 @@ class HomePage:
     template: str = field(default="home", init=False)
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> HomePage:
-        """Return the view of *query*; what is not known in it means nothing."""
+    def from_query(cls, query: Mapping[str, str]) -> HomePage:
+        """Return the view of *query*; unknown names and impossible values are ignored."""
         state, number = query.get("state", ""), query.get("page", "")
         return cls(
-            q=query.get("q", "").strip()[:_LONGEST_QUERY],
-            state=state if state in {*STATES, WARNED} else "",
-            environment=query.get("environment", "")[:_LONGEST_QUERY],
-            provider=query.get("provider", "")[:_LONGEST_QUERY],
-            type=query.get("type", "")[:_LONGEST_QUERY],
+            q=query.get("q", "").strip()[:_MAX_FILTER_CHARS],
+            state=state if state in {*STATES, _WARNED} else "",
+            environment=query.get("environment", "")[:_MAX_FILTER_CHARS],
+            provider=query.get("provider", "")[:_MAX_FILTER_CHARS],
+            type=query.get("type", "")[:_MAX_FILTER_CHARS],
             number=int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1,
         )
 
     def link(self, **changes: Any) -> str:
         """Return the address of this view, with *changes*."""
-        asked = {
+        values = {
             "q": self.q,
             "state": self.state,
             "environment": self.environment,
@@ -172,9 +179,9 @@ class HomePage:
             "type": self.type,
             "page": self.number,
         } | changes
-        if asked["page"] == 1:
-            asked["page"] = ""
-        query = urlencode({name: value for name, value in asked.items() if value})
+        if values["page"] == 1:
+            values["page"] = ""
+        query = urlencode({name: value for name, value in values.items() if value})
         return f"/?{query}" if query else "/"
 
     @property
@@ -183,24 +190,25 @@ class HomePage:
 
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
         board, now = drawer.board, drawer.sources.clock.now()
-        await board.look(share)
-        found = await self._fitting(board, share)
+        await board.refresh(share)
+        matching = await self._matching(board, share)
         overview = board.overview()
-        said = plain(sentence(overview))
-        pages = max(1, -(-len(found) // ROWS))
+        announcement = plain(sentence(overview))
+        count = len(matching)
+        pages = max(1, math.ceil(count / ROWS_PER_PAGE))
         number = min(max(self.number, 1), pages)
-        shown = found[(number - 1) * ROWS : number * ROWS]
+        shown = matching[(number - 1) * ROWS_PER_PAGE : number * ROWS_PER_PAGE]
         regions, rows = {}, []
-        share.rest()
-        await drawer.incident_cache.look()
+        share.pause()
+        await drawer.incident_cache.refresh()
         share.resume()
         for summary in shown:
             rows.append(f"row-{summary.target.id}")
             regions[rows[-1]] = await drawer.row(summary, share)
-            await share.give_way()
-        given: dict[str, dict[str, Any]] = {
+            await share.yield_if_due()
+        arguments: dict[str, dict[str, Any]] = {
             "headline": {
-                "said": said,
+                "sentence": announcement,
                 "warned": len(board.warned),
                 "incident_cache": drawer.incident_cache,
                 "refused_at": drawer.sources.refused_at(),
@@ -208,35 +216,35 @@ class HomePage:
             },
             "counts": {"counts": overview.counts, "warned": len(board.warned)},
             "side": {"board": board, "incident_cache": drawer.incident_cache, "now": now},
-            "empty": {"registered": overview.total, "found": len(found)},
-            "pager": {"found": len(found), "number": number, "pages": pages, "rows": ROWS},
+            "empty": {"registered": overview.total, "matching": count},
+            "pager": {"matching": count, "number": number, "pages": pages, "rows": ROWS_PER_PAGE},
         }
-        for name, more in given.items():
-            regions[name] = fragment("parts.html", name, view=self, **more)
-        failing = overview.of(ShownState.DOWN, ShownState.DEGRADED)
+        for name, fields in arguments.items():
+            regions[name] = fragment("parts.html", name, view=self, **fields)
+        failing = overview.count(ShownState.DOWN, ShownState.DEGRADED)
         title = f"({failing}) Service registry" if failing else "Service registry"
-        return Page(title, said, regions, tuple(rows))
+        return Page(title, announcement, regions, tuple(rows))
 
-    async def _fitting(self, board: Board, share: LoopShare) -> list[ServiceSummary]:
+    async def _matching(self, board: Board, share: LoopShare) -> list[ServiceSummary]:
         if not self.filtered:
             return board.order
-        words, found = tuple(self.q.lower().split()), []
+        words, result = tuple(self.q.lower().split()), []
         for summary in board.order:
             t = summary.target
             if (
                 (
                     not self.state
                     or summary.state == self.state
-                    or (self.state == WARNED and summary.cautions)
+                    or (self.state == _WARNED and summary.cautions)
                 )
                 and self.environment in ("", t.environment)
                 and self.provider in ("", t.provider)
                 and self.type in ("", t.type)
-                and summary.fits(words)
+                and summary.matches(words)
             ):
-                found.append(summary)
-            await share.give_way()
-        return found
+                result.append(summary)
+            await share.yield_if_due()
+        return result
 
 
 # -- one service -------------------------------------------------------------------------------
@@ -250,18 +258,18 @@ class ServicePage:
     template: str = field(default="service", init=False)
 
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
-        await drawer.board.look(share)
+        await drawer.board.refresh(share)
         summary = drawer.board.summaries.get(self.id)
         if summary is None:
-            raise NothingHereError(self.id)
+            raise PageNotFoundError(self.id)
         day = await drawer.day(summary, share)
-        share.rest()
-        incidents = await drawer.incident_cache.of(self.id)
+        share.pause()
+        incidents = await drawer.incident_cache.newest_of(self.id)
         share.resume()
         target, last = summary.target, summary.last
         tally, now = drawer.sources.results.of(self.id), drawer.sources.clock.now()
         recent = list(tally.recent)
-        given: dict[str, dict[str, Any]] = {
+        arguments: dict[str, dict[str, Any]] = {
             "head": {},
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {"day": day, "spark": spark(recent)},
@@ -273,9 +281,9 @@ class ServicePage:
             "history": {"incidents": incidents},
         }
         regions = {}
-        for name, more in given.items():
-            regions[name] = fragment("service_parts.html", name, summary=summary, now=now, **more)
-            await share.give_way()
+        for name, fields in arguments.items():
+            regions[name] = fragment("service_parts.html", name, summary=summary, now=now, **fields)
+            await share.yield_if_due()
         title = plain(f"{short(target.name)}: {STATES[summary.state]}")
         return Page(title, plain(f"{title}, {summary.fault}"), regions)
 
@@ -285,7 +293,7 @@ class ServicePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentsPage:
-    """The incidents, the newest first."""
+    """The incidents, the newest first; all or those of a status, severity or service."""
 
     status: str = ""
     severity: str = ""
@@ -294,11 +302,11 @@ class IncidentsPage:
     template: str = field(default="incidents", init=False)
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> IncidentsPage:
-        """Return the view of *query*; what is not known in it means nothing."""
+    def from_query(cls, query: Mapping[str, str]) -> IncidentsPage:
+        """Return the view of *query*; unknown names are ignored."""
         return cls(
             **{
-                name: query.get(name, "")[:_LONGEST_QUERY]
+                name: query.get(name, "")[:_MAX_FILTER_CHARS]
                 for name in ("status", "severity", "service", "before")
             }
         )
@@ -306,8 +314,8 @@ class IncidentsPage:
     def link(self, **changes: str) -> str:
         """Return the address of this view, with *changes*."""
         names = ("status", "severity", "service")
-        asked = {name: getattr(self, name) for name in names} | changes
-        query = urlencode({name: value for name, value in asked.items() if value})
+        values = {name: getattr(self, name) for name in names} | changes
+        query = urlencode({name: value for name, value in values.items() if value})
         return f"/incidents?{query}" if query else "/incidents"
 
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
@@ -315,38 +323,33 @@ class IncidentsPage:
             status=self.status,
             severity=self.severity,
             service=self.service,
-            limit=INCIDENTS + 1,
+            limit=_INCIDENTS_PER_PAGE + 1,  # one more shows that there is an older page
             before=_cursor(self.before),
         )
-        share.rest()
-        await drawer.incident_cache.look()
-        found = await drawer.incident_cache.find(query)
+        share.pause()
+        await drawer.incident_cache.refresh()
+        incidents = await drawer.incident_cache.find(query)
         share.resume()
-        shown, following = found[:INCIDENTS], ""
-        if len(found) > len(shown):
-            following = self.link(before=f"{shown[-1].started_at!r}_{shown[-1].id}")
-        now, incident_cache = drawer.sources.clock.now(), drawer.incident_cache
-        said = _open_words(incident_cache)
-        regions = {
-            "headline": fragment(
-                "incident_parts.html", "headline", said=said, stats=incident_cache.stats
-            ),
-            "choices": fragment(
-                "incident_parts.html", "choices", view=self, stats=incident_cache.stats
-            ),
-            "listing": fragment(
-                "incident_parts.html",
-                "listing",
-                incidents=shown,
-                now=now,
-                view=self,
-                following=following,
-            ),
+        shown, older_link = incidents[:_INCIDENTS_PER_PAGE], ""
+        if len(incidents) > len(shown):
+            older_link = self.link(before=f"{shown[-1].started_at!r}_{shown[-1].id}")
+        now, stats = drawer.sources.clock.now(), drawer.incident_cache.stats
+        announcement = _open_incidents_sentence(drawer.incident_cache.unresolved)
+        listing = {"incidents": shown, "now": now, "view": self, "older_link": older_link}
+        arguments: dict[str, dict[str, Any]] = {
+            "headline": {"sentence": announcement, "stats": stats},
+            "choices": {"view": self, "stats": stats},
+            "listing": listing,
         }
-        return Page("Incidents: " + said, said, regions)
+        regions = {
+            name: fragment("incident_parts.html", name, **fields)
+            for name, fields in arguments.items()
+        }
+        return Page("Incidents: " + announcement, announcement, regions)
 
 
 def _cursor(text: str) -> tuple[float, str] | None:
+    """Return start and id of the last incident on the page before, from a link's `before`."""
     at, _, id_ = text.partition("_")
     try:
         return (float(at), id_) if id_ else None
@@ -354,14 +357,15 @@ def _cursor(text: str) -> tuple[float, str] | None:
         return None
 
 
-def _open_words(incident_cache: IncidentCache) -> str:
-    waiting = sum(one.status is IncidentStatus.OPEN for one in incident_cache.unresolved)
-    taken = len(incident_cache.unresolved) - waiting
-    if not incident_cache.unresolved:
+def _open_incidents_sentence(unresolved: Sequence[Incident]) -> str:
+    if not unresolved:
         return "No open incident."
-    noun = "incident waits" if waiting == 1 else "incidents wait"
-    said = f"{waiting} {noun} for somebody" if waiting else "Every open incident is taken"
-    return f"{said}, {taken} taken." if waiting and taken else f"{said}."
+    waiting = sum(incident.status is IncidentStatus.OPEN for incident in unresolved)
+    acknowledged = len(unresolved) - waiting
+    if not waiting:
+        return "Every open incident is acknowledged."
+    text = f"{waiting} {'incident is' if waiting == 1 else 'incidents are'} not acknowledged"
+    return f"{text}, {acknowledged} acknowledged." if acknowledged else f"{text}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,12 +376,14 @@ class IncidentPage:
     template: str = field(default="incident", init=False)
 
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
-        share.rest()
+        share.pause()
         incident = await self._incident(drawer)
         share.resume()
-        now, known = drawer.sources.clock.now(), incident.service in drawer.sources.registry
+        now, registered = drawer.sources.clock.now(), incident.service in drawer.sources.registry
         regions = {
-            name: fragment("incident_parts.html", name, incident=incident, now=now, known=known)
+            name: fragment(
+                "incident_parts.html", name, incident=incident, now=now, registered=registered
+            )
             for name in ("head", "timeline")
         }
         title = plain(short(incident.summary or incident.alertname, 100))
@@ -387,4 +393,4 @@ class IncidentPage:
         try:
             return await drawer.incident_cache.get(self.id)
         except UnknownIncidentError:
-            raise NothingHereError(self.id) from None
+            raise PageNotFoundError(self.id) from None

@@ -1,6 +1,7 @@
-"""What the page says: states, faults, times and the one sentence. Pure; the caller brings the time.
+"""The texts of the page: states, faults, times and the summary sentence.
 
-Words are the page's own; names are shortened, and nothing in a text can turn its direction.
+Pure; the caller brings the time. Names are shortened, and `plain` replaces characters that would
+change the direction of the text after them.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from enum import StrEnum
 
 from exporter.model import Reason, Verdict
 
-_DAY = 86400.0
-NAMED = 3
-"""So many failing services are named in the sentence."""
+_DAY_SECONDS = 86400.0
+_LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
+MAX_NAMED = 3
+"""Failing services that the sentence names; the others are counted."""
 # Controls, line separators, and what changes the direction of the text after it.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 )
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class ShownState(StrEnum):
-    """How a service is shown, the worst first; the first four are the words of /api/health."""
+    """How a service is shown; the first four values are those of /api/health."""
 
     DOWN = "unhealthy"
     DEGRADED = "degraded"
@@ -69,32 +71,32 @@ _BY_VERDICT: Mapping[Verdict, str] = {
 
 
 def fault(reason: Reason, verdict: Verdict) -> str:
-    """Return in a few words what is wrong, and whose fault it is."""
+    """Return in a few words what is wrong, for example `key rejected`."""
     if verdict is Verdict.NETWORK:
         return _BY_VERDICT[verdict]
     return _BY_REASON.get(reason) or _BY_VERDICT[verdict]
 
 
 def plain(text: str) -> str:
-    """Return *text* with everything replaced that is no text: controls, changes of direction."""
-    return _LONE.sub("\ufffd", _UNPRINTABLE.sub("\ufffd", text))
+    """Return *text* with U+FFFD for control characters, changes of direction and surrogates."""
+    return _LONE_SURROGATES.sub("\ufffd", _UNPRINTABLE.sub("\ufffd", text))
 
 
-def short(text: str, most: int = 40) -> str:
-    """Return *text* with at most so many characters."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+def short(text: str, max_length: int = 40) -> str:
+    """Return *text* cut to at most *max_length* characters, the last one an ellipsis if cut."""
+    return text if len(text) <= max_length else text[: max_length - 1].rstrip() + "…"
 
 
 # -- times -------------------------------------------------------------------------------------
 
 
 def iso(at: float) -> str:
-    """Return a Unix time as machines read it."""
+    """Return a Unix time in the form of RFC 3339, for example `2027-01-15T08:00:00Z`."""
     return _utc(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def clock(at: float, now: float, *, seconds: bool = False) -> str:
-    """Return a Unix time as people read it: without the day if it is today."""
+def utc_time(at: float, now: float, *, seconds: bool = False) -> str:
+    """Return a Unix time for people, for example `08:00 UTC`; with the day unless it is today."""
     moment, today = _utc(at), _utc(now)
     form = "%H:%M:%S UTC" if seconds else "%H:%M UTC"
     if moment.date() != today.date():
@@ -103,11 +105,13 @@ def clock(at: float, now: float, *, seconds: bool = False) -> str:
 
 
 def _utc(at: float) -> datetime:
-    return datetime.fromtimestamp(min(max(at, 0.0), 253402300799.0), UTC)
+    # Times come from certificates and providers too: keep them within what datetime can hold.
+    return datetime.fromtimestamp(min(max(at, 0.0), _LAST_SECOND), UTC)
 
 
 def ago(at: float, now: float) -> str:
-    """Return how long ago, or how soon, a Unix time is; the page's script says it alike."""
+    """Return how long ago, or in how long, a Unix time is, for example `5 min ago`."""
+    # `words` in page.js has the same rules: with others the text would jump when the page loads.
     seconds = now - at
     if abs(seconds) < 45:
         return "just now" if seconds >= 0 else "in a moment"
@@ -115,15 +119,15 @@ def ago(at: float, now: float) -> str:
 
 
 def took(seconds: float) -> str:
-    """Return a duration with three digits at most."""
+    """Return a duration in ms or s with at most three digits, for example `1.24 s`."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.0f} s"
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in its largest unit, rounded down."""
-    for unit, length in (("d", _DAY), ("h", 3600.0), ("min", 60.0)):
+    """Return a length of time in its largest unit, rounded down, for example `6 d`."""
+    for unit, length in (("d", _DAY_SECONDS), ("h", 3600.0), ("min", 60.0)):
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
     return f"{max(seconds, 0.0):.0f} s"
@@ -134,11 +138,12 @@ def span(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failing:
-    """A service that fails, as far as the sentence names it."""
+    """What the sentence names of a failing service."""
 
     name: str
     fault: str
     since: float = 0.0
+    """Unix time; 0 if it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,71 +153,73 @@ class Overview:
     now: float
     counts: Mapping[ShownState, int] = field(default_factory=dict)
     failing: Sequence[Failing] = ()
-    """The worst first; those in the counts beyond them are not named."""
+    """Those to name, the worst first; `counts` may hold more."""
     offline_since: float | None = None
-    """Since when no canary answers; None while one does."""
-    waiting: int = 0
-    """Services of which there was never a result."""
+    """The Unix time since which no canary answers; None while one does."""
+    without_result: int = 0
+    """Services that never had a result."""
 
     @property
     def total(self) -> int:
         return sum(self.counts.values())
 
-    def of(self, *states: ShownState) -> int:
+    def count(self, *states: ShownState) -> int:
+        """Return how many services are in one of *states*."""
         return sum(self.counts.get(state, 0) for state in states)
 
 
 def sentence(overview: Overview) -> str:
-    """Return how everything is, in one sentence."""
-    total, failing = overview.total, overview.of(*FAILING)
+    """Return the state of all services in one sentence."""
+    total, failing = overview.total, overview.count(*FAILING)
+    unknown, off = overview.count(ShownState.UNKNOWN), overview.count(ShownState.OFF)
     if not total:
         return "No service is registered yet."
-    if overview.of(ShownState.OFF) == total:
-        return f"None of the {total} services is probed." if total > 1 else "It is not probed."
+    if off == total == 1:
+        return "The one service is not probed."
+    if off == total:
+        return f"None of the {total} services is probed."
     if overview.offline_since is not None:
         return _offline(overview)
     if failing:
-        said = (
-            f"{failing} of {total} {_services(total)} {_are(failing)} failing: {_named(overview)}"
-        )
-        unknown = overview.of(ShownState.UNKNOWN)
-        return f"{said}; {unknown} unknown." if unknown else f"{said}."
-    if overview.of(ShownState.HEALTHY) == total:
+        counted = f"{failing} of {total} {_services(total)} {_are(failing)} failing"
+        text = f"{counted}: {_named_failing(overview)}"
+        return f"{text}; {unknown} unknown." if unknown else f"{text}."
+    if overview.count(ShownState.HEALTHY) == total:
         return f"All {total} services are healthy." if total > 1 else "The one service is healthy."
-    if overview.waiting == overview.of(ShownState.UNKNOWN) == total - overview.of(ShownState.OFF):
+    if overview.without_result == unknown == total - off:
         return f"{total} {_services(total)} registered, no result yet."
-    return f"No service is failing: {', '.join(_others(overview))}."
+    return f"No service is failing: {', '.join(_counts_in_words(overview))}."
 
 
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
-    unknown, total = overview.of(ShownState.UNKNOWN), overview.total
-    said = f"Our own network is down{since}: no canary answers"
-    return f"{said}, nothing is known of {unknown} of {total} {_services(total)}."
+    unknown, total = overview.count(ShownState.UNKNOWN), overview.total
+    subject = f"{unknown} of {total} {_services(total)}"
+    return f"Our own network is down{since}: no canary answers; state unknown for {subject}."
 
 
-def _named(overview: Overview) -> str:
+def _named_failing(overview: Overview) -> str:
     named = [
-        f"{short(one.name)}, {one.fault}{_since(one.since, overview.now)}"
-        for one in overview.failing[:NAMED]
+        f"{short(service.name)}, {service.fault}{_since(service.since, overview.now)}"
+        for service in overview.failing[:MAX_NAMED]
     ]
-    more = overview.of(*FAILING) - len(named)
-    return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
+    others = overview.count(*FAILING) - len(named)
+    return "; ".join(named) + (f"; and {others} more" if others > 0 else "")
 
 
-def _others(overview: Overview) -> Iterator[str]:
+def _counts_in_words(overview: Overview) -> Iterator[str]:
     for state, words in (
         (ShownState.HEALTHY, "healthy"),
         (ShownState.UNKNOWN, "unknown"),
         (ShownState.MAINTENANCE, "in planned maintenance"),
         (ShownState.OFF, "not probed"),
     ):
-        if number := overview.of(state):
+        if number := overview.count(state):
             yield f"{number} {words}"
 
 
 def _since(at: float, now: float) -> str:
-    return f" since {clock(at, now)}" if at else ""
+    return f" since {utc_time(at, now)}" if at else ""
 
 
 def _services(number: int) -> str:

@@ -1,4 +1,4 @@
-"""A real Chromium at the stage: the system's own, since nothing may be downloaded."""
+"""A real Chromium to open pages with: the system's own, so that no test downloads one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DESKTOP, PHONE = (1280, 900), (360, 780)
 SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
-  for (const one of list.getEntries()) {
-    window.shifts.push([one.value, ...one.sources.map((s) => s.node && s.node.nodeName)]);
+  for (const entry of list.getEntries()) {
+    window.shifts.push([entry.value, ...entry.sources.map((s) => s.node && s.node.nodeName)]);
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
@@ -30,7 +30,7 @@ new PerformanceObserver((list) => {
 
 @dataclass
 class Visit:
-    """One open page, and what the browser complained of."""
+    """One open page, with the errors and warnings that the browser logged."""
 
     page: Page
     base: str
@@ -48,8 +48,8 @@ class Visit:
 
     async def until(self, selector: str, text: str) -> None:
         """Return once the element there shows *text*."""
-        found = self.page.locator(selector).filter(has_text=text)
-        await found.first.wait_for(state="attached", timeout=10_000)
+        element = self.page.locator(selector).filter(has_text=text)
+        await element.first.wait_for(state="attached", timeout=10_000)
 
     async def wide(self) -> int:
         """Return by how many pixels the page is wider than the screen."""
@@ -67,17 +67,17 @@ class Visit:
     async def findings(self) -> list[str]:
         """Return what axe-core finds, if it is serious."""
         await self.page.evaluate(AXE)
-        found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        report = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
-            f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:200]}"
-            for one in found["violations"]
-            if one["impact"] in SERIOUS
+            f"{item['id']} ({item['impact']}): {item['nodes'][0]['html'][:200]}"
+            for item in report["violations"]
+            if item["impact"] in SERIOUS
         ]
 
 
 @contextlib.contextmanager
 def chromium() -> Iterator[str]:
-    """Run Chromium until the block ends; yield where it is driven."""
+    """Run Chromium until the block ends; yield the address of its DevTools."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
             program("chromium"),
@@ -93,8 +93,8 @@ def chromium() -> Iterator[str]:
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stderr is not None
-                said = (line.partition("DevTools listening on ") for line in process.stderr)
-                yield next(address.strip() for _, found, address in said if found)
+                lines = (line.partition("DevTools listening on ") for line in process.stderr)
+                yield next(address.strip() for _, marker, address in lines if marker)
             finally:
                 process.terminate()
                 process.communicate()
@@ -109,7 +109,7 @@ async def visiting(
     scheme: Any = "light",
     script: bool = True,
 ) -> AsyncIterator[Visit]:
-    """Have a page of its own; at the end the browser must not have complained."""
+    """Yield a page in a context of its own; at the end it must have no complaints."""
     context: BrowserContext = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,
@@ -119,7 +119,7 @@ async def visiting(
         await context.add_init_script(SHIFTS)
     page = await context.new_page()
     visit = Visit(page, base)
-    page.on("console", lambda one: _complaint(visit, one.type, one.text))
+    page.on("console", lambda message: _complaint(visit, message.type, message.text))
     page.on("pageerror", lambda error: visit.complaints.append(f"error: {error}"))
     page.on("dialog", lambda dialog: visit.complaints.append(f"dialog: {dialog.message}"))
     page.on("request", lambda request: _elsewhere(visit, request.url))
@@ -137,4 +137,4 @@ def _complaint(visit: Visit, kind: str, text: str) -> None:
 
 def _elsewhere(visit: Visit, url: str) -> None:
     if not url.startswith(visit.base):
-        visit.complaints.append(f"asks elsewhere: {url}")
+        visit.complaints.append(f"request to another origin: {url}")

@@ -1,4 +1,4 @@
-"""A stage for every test that wants one."""
+"""The fixture with a page and all that it reads."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.page.stage import Stage, staged
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with staged() as found:
-        yield found
+    async with staged() as stage:
+        yield stage

@@ -11,21 +11,21 @@ from tests.page import scenes
 from tests.page.browser import DESKTOP, chromium, visiting
 from tests.page.stage import staged
 
-PLACE = Path(__file__).parents[2] / ".github" / "page.png"
+PICTURE = Path(__file__).parents[2] / ".github" / "page.png"
 
 
 async def take() -> None:
-    """Write the picture of a fleet with every trouble there is."""
+    """Write the picture of services in every state."""
     with chromium() as address:
         async with async_playwright() as driver, staged() as stage:
             await scenes.mixed(stage)
             browser = await driver.chromium.connect_over_cdp(address)
             async with visiting(browser, stage.base, size=DESKTOP) as visit:
                 await visit.go()
-                # So high that it needs no scroll bar, which a picture of the whole would cut away.
+                # High enough to need no scroll bar: a picture of the full page leaves a gap for it.
                 height = await visit.page.evaluate("document.documentElement.scrollHeight")
                 await visit.page.set_viewport_size({"width": DESKTOP[0], "height": height})
-                await visit.page.screenshot(path=PLACE)
+                await visit.page.screenshot(path=PICTURE)
 
 
 if __name__ == "__main__":

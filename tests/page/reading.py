@@ -10,7 +10,7 @@ VOID = {"meta", "link", "input", "br", "img", "hr", "col"}
 
 @dataclass
 class Element:
-    """One element with what is in it."""
+    """One element with its children and its texts."""
 
     tag: str
     attributes: dict[str, str]
@@ -19,18 +19,18 @@ class Element:
 
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
         """Return the elements below that have *tag* and *attributes*."""
-        found = []
+        result = []
         for child in self.children:
             wanted = attributes.items() <= child.attributes.items()
             if wanted and tag in ("", child.tag):
-                found.append(child)
-            found += child.all(tag, **attributes)
-        return found
+                result.append(child)
+            result += child.all(tag, **attributes)
+        return result
 
     def one(self, tag: str = "", **attributes: str) -> Element:
-        """Return the only one."""
-        (found,) = self.all(tag, **attributes)
-        return found
+        """Return the only element that `all` finds."""
+        (element,) = self.all(tag, **attributes)
+        return element
 
     @property
     def text(self) -> str:
@@ -73,5 +73,5 @@ def read(html: str) -> Element:
     reader.close()
     assert reader.open == [reader.root], "something is left open"
     ids = [element.attributes["id"] for element in reader.root.all() if "id" in element.attributes]
-    assert len(ids) == len(set(ids)), "an id stands twice"
+    assert len(ids) == len(set(ids)), "an id is used twice"
     return reader.root

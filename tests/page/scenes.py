@@ -1,4 +1,4 @@
-"""Fleets to look at: one with every state and every trouble, a large one."""
+"""Sets of services: one with every state and every warning, a large one, one without network."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tests.page.stage import Stage, service
 
 HOUR = 3600.0
 TROUBLE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
-"""What a name must not be able to do."""
+"""A name that would run a script if it were not escaped."""
 
 
 async def mixed(stage: Stage) -> None:
-    """Twelve services in every state there is, and incidents in each of theirs."""
+    """Twelve services in every state, and an incident in each of its states."""
     objectives = {"availability": "99.9%", "latency": {"threshold": "400ms", "target": "99%"}}
     stage.add(
         service(
@@ -61,15 +61,15 @@ async def mixed(stage: Stage) -> None:
         "search",
     ):
         stage.had(id_, [(quarter / 4, Reason.OK) for quarter in range(1, 96)])
-        for place in range(20):
-            stage.saw(id_, ago=(25 - place) * 60, took=0.18 + 0.05 * ((place * 7) % 5))
+        for number in range(20):
+            stage.saw(id_, ago=(25 - number) * 60, took=0.18 + 0.05 * ((number * 7) % 5))
     stage.had("stripe", [(3.25, Reason.SERVER_ERROR), (3.0, Reason.TIMEOUT)])
     stage.had("twilio", [(quarter / 4, Reason.RATE_LIMITED) for quarter in range(30, 36)])
-    for place in range(4):
+    for number in range(4):
         stage.saw(
             "stripe",
             Reason.SERVER_ERROR,
-            ago=(4 - place) * 60,
+            ago=(4 - number) * 60,
             took=1.1,
             status=503,
             detail="not one of the expected statuses",
@@ -85,12 +85,12 @@ async def mixed(stage: Stage) -> None:
     )
     stage.saw("sendgrid")
     stage.saw("hubspot")
-    stage.says["stripe"] = State.MAJOR_OUTAGE
+    stage.status_pages["stripe"] = State.MAJOR_OUTAGE
     await incidents(stage)
 
 
 async def incidents(stage: Stage) -> None:
-    """One open, one taken, one resolved."""
+    """One open, one acknowledged, one resolved."""
     log = stage.incidents
     await log.create(
         severity="critical",
@@ -115,7 +115,7 @@ async def incidents(stage: Stage) -> None:
 
 
 def many(stage: Stage, number: int = 1000) -> None:
-    """A large fleet, some of it in trouble."""
+    """Many services, some of them failing."""
     stage.add(
         *(
             service(
@@ -125,8 +125,8 @@ def many(stage: Stage, number: int = 1000) -> None:
         )
     )
     for n in range(number):
-        for place in range(3):
-            stage.saw(f"svc-{n:04}", ago=180 - 60 * place, took=0.05 + n % 7 / 50)
+        for minute in range(3):
+            stage.saw(f"svc-{n:04}", ago=180 - 60 * minute, took=0.05 + n % 7 / 50)
     for n in range(0, number, 97):
         stage.saw(f"svc-{n:04}", Reason.TIMEOUT, ago=5, took=10)
 

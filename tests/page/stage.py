@@ -1,7 +1,7 @@
-"""A stage for the page: services, results and incidents as a test wants them, and an own clock.
+"""The page over real objects: services, results and incidents as a test sets them, and a clock.
 
-The real registry, results, store, incident log and page behind the real route table; only nothing
-is probed.
+Registry, results, store, incident log, page and route table are the real ones; but nothing is
+probed.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from tests.fakes import FakeClock
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 
 
-def service(id_: str, **more: Any) -> dict[str, Any]:
+def service(id_: str, **fields: Any) -> dict[str, Any]:
     """Return a declared service."""
-    usual = {"id": id_, "base_url": f"https://{id_}.example.com", "name": id_.capitalize()}
-    return {**usual, **more}
+    defaults = {"id": id_, "base_url": f"https://{id_}.example.com", "name": id_.capitalize()}
+    return {**defaults, **fields}
 
 
 class Stage:
-    """The page with everything behind it."""
+    """The page with everything that it reads."""
 
     def __init__(self, clock: Clock | None = None, *, viewers: int = 100) -> None:
         self.clock = clock or FakeClock(NOW)
@@ -55,7 +55,7 @@ class Stage:
         self.online, self.enabled = True, True
         self.refused: float | None = None
         self.rotated: dict[str, float] = {}
-        self.says: dict[str, State] = {}
+        self.status_pages: dict[str, State] = {}
         self.live = Live(
             Sources(
                 registry=self.registry,
@@ -65,7 +65,7 @@ class Stage:
                 clock=self.clock,
                 viewers=viewers,
                 accepts_changes=True,
-                status_page=lambda target: self.says.get(target.id),
+                status_page_state=lambda target: self.status_pages.get(target.id),
                 online=lambda: self.online,
                 refused_at=lambda: self.refused,
                 rotated_at=self.rotated.get,
@@ -77,7 +77,7 @@ class Stage:
         self.loop: asyncio.Task[None]
 
     def add(self, *services: dict[str, Any]) -> None:
-        """Register *services* beside those that are there."""
+        """Register *services* in addition to those that are registered."""
         known = {target.id: target for target in self.registry}
         text = json.dumps({"services": list(services)})
         for declared in read_text(text, "services.yaml", {}).services:
@@ -93,11 +93,11 @@ class Stage:
         ago: float = 0.0,
         took: float = 0.2,
         verdict: Verdict | None = None,
-        **more: Any,
+        **fields: Any,
     ) -> None:
-        """Take in a result."""
+        """Add a result of the time *ago* seconds before now."""
         share = (0.05, 0.1, 0.2, 0.6, 0.05)
-        usual = {
+        defaults = {
             "reason": reason,
             "duration": took,
             "phases": tuple(took * part for part in share),
@@ -107,36 +107,36 @@ class Stage:
         result = Result(
             service=id_,
             at=self.clock.now() - ago,
-            outcome=Outcome(**{**usual, **more}),
+            outcome=Outcome(**{**defaults, **fields}),
             verdict=verdict or verdict_of(reason),
         )
         self.results.of(id_).add(result, self.registry.get(id_))
         self.history.add(result)
 
     def had(self, id_: str, hours: Iterable[tuple[float, Reason]]) -> None:
-        """Take in a quarter of an hour of results that began so many hours ago, each."""
+        """Add quarters of an hour of results; each began the given number of hours ago."""
         rows = []
         for ago, reason in hours:
             start = int((self.clock.now() - ago * 3600) // 900) * 900
-            well = reason is Reason.OK
-            rows.append(Bucket(id_, start, 15 * well, 15 * (not well), reason, 3.0 * well, 0.4))
+            ok = reason is Reason.OK
+            rows.append(Bucket(id_, start, 15 * ok, 15 * (not ok), reason, 3.0 * ok, 0.4))
         self.store.record_history(rows)
 
-    async def ask(self, path: str, **more: Any) -> Answer:
-        """Return what is at *path*."""
-        async with self.session.get(self.base + path, **more) as response:
+    async def ask(self, path: str, **options: Any) -> Answer:
+        """Return the response to a GET of *path*."""
+        async with self.session.get(self.base + path, **options) as response:
             return Answer(response.status, response.headers, await response.text())
 
     async def step(self, seconds: float = 1.0) -> None:
-        """Let time pass, so that open pages hear of what is new."""
+        """Advance the clock, so that open pages are updated."""
         assert isinstance(self.clock, FakeClock)
         await self.clock.advance(seconds)
 
 
 @contextlib.asynccontextmanager
-async def staged(clock: Clock | None = None, **more: Any) -> AsyncIterator[Stage]:
+async def staged(clock: Clock | None = None, **options: Any) -> AsyncIterator[Stage]:
     """Serve a stage until the block ends."""
-    stage = Stage(clock, **more)
+    stage = Stage(clock, **options)
     application = make_application()
     application[LIVE] = stage.live
     application[INCIDENTS], application[RECONCILE] = stage.incidents, lambda: None

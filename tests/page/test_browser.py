@@ -1,4 +1,4 @@
-"""The page in a real browser: live, calm, readable by all, and deaf to hostile texts."""
+"""The page in a real browser: updates, layout, accessibility, and hostile texts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,14 @@ async def browser(running_chromium: str) -> AsyncIterator[Browser]:
 
 
 async def paths_of(stage: Stage) -> list[str]:
-    one = (await stage.incidents.unresolved())[0]
-    return ["/", "/services/stripe", "/services/sendgrid", "/incidents", f"/incidents/{one.id}"]
+    incident = (await stage.incidents.unresolved())[0]
+    return [
+        "/",
+        "/services/stripe",
+        "/services/sendgrid",
+        "/incidents",
+        f"/incidents/{incident.id}",
+    ]
 
 
 # -- live --------------------------------------------------------------------------------------
@@ -59,9 +65,9 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
 
     async with running(json.dumps(config)) as client:
         await client.probed("pay")
-        async with visiting(browser, client.base) as home, visiting(browser, client.base) as one:
+        async with visiting(browser, client.base) as home, visiting(browser, client.base) as detail:
             await home.go()
-            await one.go("/services/pay")
+            await detail.go("/services/pay")
             await home.until("h1", "The one service is healthy.")
             await home.page.evaluate("window.unloaded = true")
 
@@ -69,8 +75,8 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
 
             await home.until("h1", "1 of 1 service is failing: Payments, provider outage since")
             await home.until("#row-pay", "Down")
-            await one.until("#head", "the provider's")
-            await one.until("#failures", "overloaded HTTP 503")
+            await detail.until("#head", "the provider's")
+            await detail.until("#failures", "overloaded HTTP 503")
             assert await home.page.title() == "(1) Service registry"
             assert "provider outage" in await home.text("#spoken")
             assert await home.page.evaluate("window.unloaded"), "it was loaded again"
@@ -82,9 +88,9 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
 
 async def test_since_when_is_never_cut_off(browser: Browser, stage: Stage) -> None:
     await scenes.mixed(stage)
-    for place, reason in enumerate(Reason):
-        stage.add(service(f"s{place}"))
-        stage.saw(f"s{place}", reason, ago=7200)
+    for number, reason in enumerate(Reason):
+        stage.add(service(f"s{number}"))
+        stage.saw(f"s{number}", reason, ago=7200)
     async with visiting(browser, stage.base, size=DESKTOP) as visit:
         await visit.go()
         cut = await visit.page.evaluate(
@@ -166,14 +172,14 @@ async def test_the_focus_stays_where_it_is(browser: Browser, stage: Stage) -> No
         assert await visit.page.evaluate("document.activeElement.id") == focused
 
 
-async def test_a_lost_connection_is_said_and_comes_back(browser: Browser, stage: Stage) -> None:
+async def test_a_lost_connection_is_shown_and_comes_back(browser: Browser, stage: Stage) -> None:
     stage.add(service("a"))
     stage.saw("a")
 
     async with visiting(browser, stage.base) as visit:
         await visit.go()
         await visit.page.context.set_offline(True)
-        stage.live._end()
+        stage.live._end_streams()
         await visit.page.wait_for_selector("#line[data-line=lost]")
         assert re.match(r"Old: no connection since \d\d:\d\d:\d\d UTC", await visit.text("#line"))
         assert "What you see is old" in await visit.text("#spoken")
@@ -198,9 +204,7 @@ async def test_the_first_service_replaces_the_instructions(browser: Browser, sta
         assert not await visit.page.is_visible("#empty")
 
 
-async def test_times_are_told_relative_to_the_server_s_clock(
-    browser: Browser, stage: Stage
-) -> None:
+async def test_ages_are_relative_to_the_server_s_clock(browser: Browser, stage: Stage) -> None:
     stage.add(service("a"))
     stage.saw("a", ago=7300)
 
@@ -247,7 +251,7 @@ async def test_an_incident_is_acknowledged_with_the_keyboard_alone(
     browser: Browser, stage: Stage
 ) -> None:
     await scenes.mixed(stage)
-    waiting = next(one for one in await stage.incidents.unresolved() if not one.acknowledged_at)
+    waiting = next(i for i in await stage.incidents.unresolved() if not i.acknowledged_at)
 
     async with visiting(browser, stage.base) as visit:
         await visit.go("/incidents?status=open")
@@ -275,7 +279,7 @@ async def test_an_incident_is_acknowledged_with_the_keyboard_alone(
         await keyboard.press("Tab")
         await keyboard.press("Tab")
         await keyboard.press("Enter")
-        await visit.until("#answer", "It is yours now.")
+        await visit.until("#answer", "The incident is acknowledged.")
         await stage.step()
         await visit.until("#head", "dora")
         await visit.until("#timeline", "on it")
@@ -310,7 +314,7 @@ async def test_a_note_is_added_and_the_token_kept_for_the_tab_only_if_wanted(
         await visit.page.fill("#token", TOKEN)
         await visit.page.check("#keep")
         await visit.page.click("button[value=note]")
-        await visit.until("#answer", "The note is kept.")
+        await visit.until("#answer", "The note is saved.")
         await stage.step()
         await visit.until("#timeline", "<script>")
         await visit.go(f"/incidents/{incident.id}")
@@ -332,7 +336,7 @@ async def test_a_search_filters_while_it_is_typed(browser: Browser) -> None:
             assert visit.page.url.endswith("/?q=0042")
             assert "1 to 1 of 1" in await visit.text("#spoken")
             await visit.page.fill("#q", "nothing like it")
-            await visit.until("#empty", "No service fits")
+            await visit.until("#empty", "No service matches")
             assert not await visit.page.is_visible("#services")
             await visit.page.fill("#q", "")
             await visit.page.select_option("#environment", "staging")

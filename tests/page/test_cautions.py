@@ -1,4 +1,4 @@
-"""What will hurt next, and what is left of a budget."""
+"""The warnings of a service, and its error budgets."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from tests.page.stage import Stage, service
 NOW, DAY = 1_800_000_000.0, 86400.0
 
 
-def told(says: State | None = None, declared: dict[str, Any] | None = None, **seen: Any) -> str:
+def warnings(
+    state: State | None = None, declared: dict[str, Any] | None = None, **measured: Any
+) -> str:
     stage, tally = Stage(), Tally()
     stage.add(service("a", **(declared or {"api_key": "k" * 20})))
-    for name, value in seen.items():
+    for name, value in measured.items():
         setattr(tally, name, value)
-    return "; ".join(cautions(stage.registry.get("a"), tally, says, NOW))
+    return "; ".join(cautions(stage.registry.get("a"), tally, state, NOW))
 
 
 @pytest.mark.parametrize(
-    ("seen", "words"),
+    ("measured", "text"),
     [
         ({}, ""),
         ({"key_expiry": NOW + 6.5 * DAY}, "key expires in 6 d"),
@@ -43,24 +45,24 @@ def told(says: State | None = None, declared: dict[str, Any] | None = None, **se
         ({"certificate": Certificate(expiry=NOW + 30 * DAY)}, ""),
     ],
 )
-def test_a_warning_is_given_in_time(seen: dict[str, Any], words: str) -> None:
-    assert told(**seen) == words
+def test_a_warning_is_given_in_time(measured: dict[str, Any], text: str) -> None:
+    assert warnings(**measured) == text
 
 
 @pytest.mark.parametrize("state", State)
-def test_the_provider_s_own_word_counts_if_it_is_bad(state: State) -> None:
+def test_a_bad_state_of_the_provider_s_status_page_is_a_warning(state: State) -> None:
     good = state in (State.OPERATIONAL, State.UNKNOWN)
 
-    assert told(state).startswith("" if good else "provider reports")
-    assert bool(told(state)) is not good
+    assert warnings(state).startswith("" if good else "provider reports")
+    assert bool(warnings(state)) is not good
 
 
 def test_a_missing_key_is_a_warning() -> None:
-    assert told(declared={"api_key": "${NOT_SET_HERE}"}) == "no key: NOT_SET_HERE is not set"
+    assert warnings(declared={"api_key": "${NOT_SET_HERE}"}) == "no key: NOT_SET_HERE is not set"
 
 
 def test_what_is_switched_off_warns_of_nothing() -> None:
-    assert told(declared={"enabled": False}, next_key_valid=False) == ""
+    assert warnings(declared={"enabled": False}, next_key_valid=False) == ""
 
 
 def test_without_an_objective_there_is_no_budget() -> None:
@@ -71,7 +73,7 @@ def test_without_an_objective_there_is_no_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "bad", "allowed", "spent", "whole"),
+    ("events", "bad", "allowed", "spent", "exceeds"),
     [
         (0, 0, 43.2, 0.0, False),
         (1000, 0, 43.2, 0.0, False),
@@ -80,16 +82,20 @@ def test_without_an_objective_there_is_no_budget() -> None:
     ],
 )
 def test_a_budget_is_that_of_the_window_or_of_all_that_was_counted(
-    events: int, bad: int, allowed: float, spent: float, whole: bool
+    events: int, bad: int, allowed: float, spent: float, exceeds: bool
 ) -> None:
     stage, tally = Stage(), Tally()
     slow = {"threshold": "400ms", "target": "99%"}
     stage.add(service("a", objectives={"availability": "99.9%", "latency": slow}))
     tally.events, tally.bad = [events, 0], [bad, 0]
 
-    found, latency = budgets(stage.registry.get("a"), tally)
+    availability, latency = budgets(stage.registry.get("a"), tally)
 
-    assert (round(found.allowed, 3), round(found.spent, 3)) == (allowed, spent)
-    assert (found.whole, found.window) == (whole, "30 d")
-    assert found.met == (1 - bad / events if events else 1.0)
-    assert (latency.name, latency.spent, latency.met) == ("Faster than 400 ms", 0.0, 1.0)
+    assert (round(availability.allowed, 3), round(availability.spent_ratio, 3)) == (allowed, spent)
+    assert (availability.exceeds_window, availability.window) == (exceeds, "30 d")
+    assert availability.good_ratio == (1 - bad / events if events else 1.0)
+    assert (latency.name, latency.spent_ratio, latency.good_ratio) == (
+        "Faster than 400 ms",
+        0.0,
+        1.0,
+    )

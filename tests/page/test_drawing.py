@@ -1,4 +1,4 @@
-"""The small pictures: what is drawn, and that words say the same."""
+"""The small pictures: what is drawn, and that the label has the same content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def bucket(quarters_ago: int, ok: int = 15, bad: int = 0, worst: Reason = OK) ->
     return Bucket("a", int(NOW // 900 - quarters_ago) * 900, ok, bad, worst, 1.0, 0.1)
 
 
-def test_nothing_seen_is_said_so() -> None:
+def test_without_results_the_labels_say_so() -> None:
     assert spark(()).label == "no result yet"
     assert (spark(()).line, spark(()).failures) == ("", "")
     assert strip((), NOW).label == "last 24 h: no result"
@@ -38,7 +38,7 @@ def test_one_result_is_drawn_too() -> None:
     assert spark([(0.0, 0.1, OK)]).line == "M78 3.0h.1"
 
 
-def test_a_failure_breaks_the_line_and_stands_apart() -> None:
+def test_a_failure_breaks_the_line_and_is_a_mark_at_the_bottom() -> None:
     drawn = spark([(0.0, 0.1, OK), (1.0, 10.0, DOWN), (2.0, 0.1, OK)])
 
     assert drawn.line == "M70 3.0M78 3.0"
@@ -62,6 +62,12 @@ def test_a_failure_is_taller_and_named() -> None:
 
     assert drawn.paths == (("ok", "M94 10h1v8h-1z"), ("down", "M95 1h1v17h-1z"))
     assert drawn.label.endswith("2 quarters of an hour with results: 1 with the provider down")
+
+
+def test_a_label_counts_one_quarter_in_the_singular() -> None:
+    label = strip([bucket(0)], NOW).label
+
+    assert label == "last 24 h, 1 quarter of an hour with results: none with a failure"
 
 
 def test_what_is_older_than_a_day_or_yet_to_come_is_left_out() -> None:
@@ -92,16 +98,16 @@ def test_phases_follow_each_other() -> None:
         (600.0, 400.0),
         (1000.0, 0),
     ]
-    assert [bar.words for bar in bars] == ["10 ms", "20 ms", "30 ms", "40 ms", "0 ms"]
+    assert [bar.label for bar in bars] == ["10 ms", "20 ms", "30 ms", "40 ms", "0 ms"]
 
 
 def test_a_short_phase_can_still_be_seen() -> None:
     bars = waterfall((0.0001, 0.0, 0.0, 1.0, 0.0))
 
-    assert (bars[0].width, bars[0].words) == (2.0, "< 1 ms")
+    assert (bars[0].width, bars[0].label) == (2.0, "< 1 ms")
 
 
-def test_no_time_at_all_is_no_bar() -> None:
+def test_without_any_time_there_is_no_bar() -> None:
     assert {bar.width for bar in waterfall((0.0,) * 5)} == {0}
 
 

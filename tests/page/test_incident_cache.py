@@ -1,4 +1,4 @@
-"""The log is asked once for what does not change."""
+"""The incident log is asked again only after a change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.page.incident_cache import IncidentCache
 
 
 class Log:
-    """Answers when it is told to, and counts the questions."""
+    """Answers once *answer* is set, and counts the questions."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -37,46 +37,46 @@ def made() -> tuple[Log, IncidentCache]:
 
 
 async def test_the_same_question_is_asked_once() -> None:
-    log, desk = made()
+    log, cache = made()
 
     for _ in range(3):
-        await desk.of("a")
-    await desk.of("b")
+        await cache.newest_of("a")
+    await cache.newest_of("b")
 
     assert log.asked == 2
 
 
 async def test_after_a_change_it_is_asked_again() -> None:
-    log, desk = made()
+    log, cache = made()
 
-    await desk.of("a")
+    await cache.newest_of("a")
     log.change()
-    await desk.of("a")
+    await cache.newest_of("a")
 
     assert log.asked == 2
 
 
 async def test_an_answer_of_before_a_change_is_not_remembered() -> None:
-    log, desk = made()
+    log, cache = made()
     log.answer.clear()
 
-    asking = asyncio.create_task(desk.of("a"))
+    asking = asyncio.create_task(cache.newest_of("a"))
     await asyncio.sleep(0)
     log.change()
     log.answer.set()
     await asking
-    await desk.of("a")
+    await cache.newest_of("a")
 
     assert log.asked == 2
 
 
 async def test_only_so_many_answers_are_remembered() -> None:
-    log, desk = made()
+    log, cache = made()
 
-    for number in range(module._KEPT + 2):
-        await desk.of(str(number))
-    await desk.of("0")
-    await desk.of(str(module._KEPT))
+    for number in range(module._MAX_ANSWERS + 2):
+        await cache.newest_of(str(number))
+    await cache.newest_of("0")
+    await cache.newest_of(str(module._MAX_ANSWERS))
 
-    assert log.asked == module._KEPT + 3
-    assert len(desk._known) <= module._KEPT
+    assert log.asked == module._MAX_ANSWERS + 3
+    assert len(cache._answers) <= module._MAX_ANSWERS

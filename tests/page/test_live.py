@@ -1,4 +1,4 @@
-"""The stream: all of the page first, then what changes; nobody waits for anybody."""
+"""The event stream: all of the page first, then what changes; no viewer waits for another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from exporter.clock import SystemClock
 from exporter.model import Reason
 from exporter.page import views
-from exporter.page.live import BACKLOG, FullError, Viewer
+from exporter.page.live import MAX_QUEUED_EVENTS, Viewer, ViewerRefusedError
 from exporter.page.views import view_of
 from tests.api.managed import running
 from tests.page import scenes
@@ -133,7 +133,7 @@ async def test_without_a_change_nothing_is_sent_but_a_sign_of_life(stage: Stage)
     assert "alive" in stream.comments
 
 
-async def test_who_comes_back_sees_all_of_it_again(stage: Stage) -> None:
+async def test_a_viewer_that_reconnects_gets_all_of_the_page_again(stage: Stage) -> None:
     stage.add(service("a"))
     async with opened(stage) as stream:
         await stream.next("page")
@@ -147,7 +147,7 @@ async def test_who_comes_back_sees_all_of_it_again(stage: Stage) -> None:
     assert "provider outage" in page["said"]
 
 
-async def test_a_filtered_page_hears_of_its_own_services_only(stage: Stage) -> None:
+async def test_a_filtered_page_is_sent_its_own_services_only(stage: Stage) -> None:
     stage.add(service("a"), service("b", environment="staging"))
 
     async with opened(stage, "/?environment=staging") as stream:
@@ -165,16 +165,16 @@ async def test_a_filtered_page_hears_of_its_own_services_only(stage: Stage) -> N
 async def test_a_service_that_is_added_appears_and_one_removed_goes(stage: Stage) -> None:
     stage.add(service("a"))
 
-    async with opened(stage) as home, opened(stage, "/services/a") as one:
+    async with opened(stage) as home, opened(stage, "/services/a") as detail:
         await home.next("page")
-        await one.next("page")
+        await detail.next("page")
         stage.add(service("new"))
         await stage.step()
         _, page = await home.next("page")
         stage.registry.remove("a")
         await stage.step()
         _, without = await home.next("page")
-        gone, _ = await one.next()
+        gone, _ = await detail.next()
 
     assert page["rows"] == ["row-a", "row-new"]
     assert "row-new" in page["regions"]
@@ -188,9 +188,9 @@ async def test_an_incident_appears_on_every_page_that_shows_it(stage: Stage) -> 
     async with (
         opened(stage) as home,
         opened(stage, "/incidents") as incidents,
-        opened(stage, "/services/a") as one,
+        opened(stage, "/services/a") as detail,
     ):
-        streams = (home, incidents, one)
+        streams = (home, incidents, detail)
         for stream in streams:
             await stream.next("page")
         made = await stage.incidents.create(
@@ -211,23 +211,25 @@ async def test_an_incident_appears_on_every_page_that_shows_it(stage: Stage) -> 
     assert "ben" in taken["regions"]["timeline"]
 
 
-async def test_one_drawing_serves_all_who_look_at_it(stage: Stage) -> None:
+async def test_a_view_is_drawn_once_for_all_its_viewers(stage: Stage) -> None:
     stage.add(service("a"))
     view = view_of("/")
     viewers = [Viewer(lambda: None, lambda: False) for _ in range(50)]
     for viewer in viewers:
         await stage.live.enter(view, viewer)
-        while not viewer.waiting.empty():
-            viewer.waiting.get_nowait()
+        while not viewer.events.empty():
+            viewer.events.get_nowait()
     stage.saw("a", Reason.DNS)
 
     await stage.step()
-    events = [await viewer.waiting.get() for viewer in viewers]
+    events = [await viewer.events.get() for viewer in viewers]
 
     assert len({id(event) for event in events}) == 1
 
 
-async def test_who_does_not_keep_up_is_dropped_and_the_others_are_not(stage: Stage) -> None:
+async def test_a_viewer_that_does_not_keep_up_is_disconnected_and_the_others_are_not(
+    stage: Stage,
+) -> None:
     stage.add(service("a"))
     dropped: list[str] = []
     slow = Viewer(lambda: dropped.append("slow"), lambda: False)
@@ -235,19 +237,19 @@ async def test_who_does_not_keep_up_is_dropped_and_the_others_are_not(stage: Sta
     for viewer in (slow, quick):
         await stage.live.enter(view_of("/"), viewer)
 
-    for second in range(BACKLOG + 2):
+    for second in range(MAX_QUEUED_EVENTS + 2):
         stage.saw("a", (Reason.OK, Reason.DNS)[second % 2], took=second)
-        while not quick.waiting.empty():
-            quick.waiting.get_nowait()
+        while not quick.events.empty():
+            quick.events.get_nowait()
         await stage.step()
-        await quick.waiting.get()
+        await quick.events.get()
 
     assert dropped == ["slow"]
     assert stage.live.viewers == 1
-    assert slow.waiting.qsize() == BACKLOG
+    assert slow.events.qsize() == MAX_QUEUED_EVENTS
 
 
-async def test_who_has_gone_is_forgotten(stage: Stage) -> None:
+async def test_a_viewer_whose_connection_is_closed_is_forgotten(stage: Stage) -> None:
     async with opened(stage) as stream:
         await stream.next("page")
         assert stage.live.viewers == 1
@@ -257,7 +259,7 @@ async def test_who_has_gone_is_forgotten(stage: Stage) -> None:
         await until(stage, 0)
 
 
-async def test_there_is_a_most_of_viewers() -> None:
+async def test_the_number_of_viewers_is_limited() -> None:
     async with staged(viewers=2) as stage, opened(stage), opened(stage, "/incidents"):
         full = await stage.ask("/api/events?of=/")
         page = await stage.ask("/")
@@ -283,9 +285,9 @@ async def test_there_is_a_most_of_viewers() -> None:
 )
 async def test_only_a_page_has_a_stream(stage: Stage, query: str, status: int) -> None:
     async with stage.session.get(f"{stage.base}/api/events?{query}") as response:
-        found = response.status
+        answered = response.status
 
-    assert found == status
+    assert answered == status
 
 
 async def test_a_bug_in_one_page_stops_no_other(
@@ -345,7 +347,7 @@ async def test_a_large_fleet_and_many_viewers_leave_the_loop_to_others() -> None
     longest = 0.0
 
     async def watch() -> None:
-        """Measure in processor time how long others wait: a busy machine changes nothing."""
+        """Measure how long others wait, in processor time: a busy machine does not change it."""
         nonlocal longest
         while True:
             before = time.thread_time()
@@ -362,10 +364,10 @@ async def test_a_large_fleet_and_many_viewers_leave_the_loop_to_others() -> None
             for number in range(0, 1000, 20):
                 stage.saw(f"svc-{number:04}", Reason.TIMEOUT)
             for viewer in viewers:
-                while not viewer.waiting.empty():
-                    viewer.waiting.get_nowait()
+                while not viewer.events.empty():
+                    viewer.events.get_nowait()
             await asyncio.sleep(0)
-            events = {await viewer.waiting.get() for viewer in viewers}
+            events = {await viewer.events.get() for viewer in viewers}
             assert len(events) == 1
         watching.cancel()
 
@@ -407,30 +409,30 @@ async def test_a_bug_anywhere_stops_the_page_alone(
         await stream.next("page")
 
 
-async def test_who_enters_while_the_process_ends_is_sent_away(stage: Stage) -> None:
+async def test_a_viewer_that_enters_while_the_process_ends_is_refused(stage: Stage) -> None:
     entering = asyncio.create_task(
         stage.live.enter(view_of("/"), Viewer(lambda: None, lambda: False))
     )
     await asyncio.sleep(0)
     stage.loop.cancel()
 
-    with pytest.raises(FullError):
+    with pytest.raises(ViewerRefusedError):
         await entering
     assert stage.live.viewers == 0
 
 
 def test_what_was_drawn_is_remembered_for_so_many_services_only() -> None:
-    place: dict[str, int] = {}
+    cache: dict[str, int] = {}
 
-    for number in (*range(views._KEPT + 10), 11):
-        views._keep(place, str(number), number)
+    for number in (*range(views._MAX_REMEMBERED + 10), 11):
+        views._remember(cache, str(number), number)
 
-    assert len(place) == views._KEPT
-    assert next(iter(place)) == "10", "what was used least lately is dropped"
-    assert next(reversed(place)) == "11"
+    assert len(cache) == views._MAX_REMEMBERED
+    assert next(iter(cache)) == "10", "the least recently drawn is dropped"
+    assert next(reversed(cache)) == "11"
 
 
-async def test_who_never_reads_is_cut_off(stage: Stage) -> None:
+async def test_a_viewer_that_never_reads_is_disconnected(stage: Stage) -> None:
     scenes.many(stage, 50)
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.model import Reason
 from exporter.page.templates import web_link
-from exporter.page.views import ROWS
+from exporter.page.views import ROWS_PER_PAGE
 from tests.api.managed import running
 from tests.page import scenes
 from tests.page.reading import Element, read
@@ -43,7 +43,7 @@ def rows_of(found: Element) -> list[str]:
 # -- home --------------------------------------------------------------------------------------
 
 
-async def test_home_says_it_in_one_sentence_and_shows_the_worst_first(stage: Stage) -> None:
+async def test_home_has_one_sentence_and_shows_the_worst_first(stage: Stage) -> None:
     await scenes.mixed(stage)
 
     found = await page(stage)
@@ -69,7 +69,7 @@ async def test_home_says_it_in_one_sentence_and_shows_the_worst_first(stage: Sta
     ]
 
 
-async def test_a_row_tells_state_latency_day_and_warning_in_words(stage: Stage) -> None:
+async def test_a_row_has_state_latency_day_and_warning_as_text(stage: Stage) -> None:
     await scenes.mixed(stage)
 
     found = await page(stage)
@@ -86,7 +86,7 @@ async def test_a_row_tells_state_latency_day_and_warning_in_words(stage: Stage) 
     assert "key expires in 6 d, 1 more" in found.one(id="row-sendgrid").text
 
 
-async def test_what_is_old_is_never_shown_as_well(stage: Stage) -> None:
+async def test_a_stale_service_is_never_shown_as_healthy(stage: Stage) -> None:
     await scenes.mixed(stage)
 
     row = (await page(stage)).one(id="row-plausible")
@@ -96,15 +96,16 @@ async def test_what_is_old_is_never_shown_as_well(stage: Stage) -> None:
     assert " ms" not in row.text
 
 
-async def test_page_and_api_say_the_same_of_a_stale_service(stage: Stage) -> None:
+async def test_page_and_api_agree_on_a_stale_service(stage: Stage) -> None:
     await scenes.mixed(stage)
 
-    said = json.loads((await stage.ask("/api/services?cursor=pl")).text)["services"][0]
+    service_json = json.loads((await stage.ask("/api/services?cursor=pl")).text)["services"][0]
     head = (await page(stage, "/services/plausible")).one(id="head").text
 
-    assert (said["id"], said["status"], said["verdict"]) == ("plausible", "unknown", "monitoring")
+    shown = (service_json["id"], service_json["status"], service_json["verdict"])
+    assert shown == ("plausible", "unknown", "monitoring")
     assert "Whose fault the exporter's" in head
-    assert f"What to do {said['advice']}" in head
+    assert f"What to do {service_json['advice']}" in head
 
 
 async def test_home_lists_open_incidents_and_warnings(stage: Stage) -> None:
@@ -121,7 +122,7 @@ async def test_home_lists_open_incidents_and_warnings(stage: Stage) -> None:
     assert "certificate expires in 3 d" in warnings
 
 
-async def test_without_a_service_home_tells_how_to_add_one(stage: Stage) -> None:
+async def test_without_a_service_home_shows_how_to_add_one(stage: Stage) -> None:
     found = await page(stage)
 
     assert found.one("h1").text == "No service is registered yet."
@@ -141,19 +142,19 @@ async def test_our_own_network_is_blamed_once(stage: Stage) -> None:
     assert all("our network down" in found.one(id=f"row-{n}").text for n in ("alpha", "beta"))
 
 
-async def test_an_edit_that_is_not_in_force_is_told_until_it_is(stage: Stage) -> None:
+async def test_a_refused_reload_is_shown(stage: Stage) -> None:
     stage.add(service("a"))
     stage.saw("a")
     assert "older configuration" not in (await stage.ask("/")).text
 
     stage.refused = stage.clock.now() - 600
-    said = (await stage.ask("/")).text
+    html = (await stage.ask("/")).text
 
-    assert "The last reload was refused at" in said
-    assert "07:50" in said.partition("was refused at")[2][:80]
+    assert "The last reload was refused at" in html
+    assert "07:50" in html.partition("was refused at")[2][:80]
 
 
-async def test_a_rotated_key_is_told_from_that_of_the_file(stage: Stage) -> None:
+async def test_a_rotated_key_is_distinguished_from_that_of_the_file(stage: Stage) -> None:
     stage.add(service("a", provider="openai", api_key="sk-" + "a" * 40))
     stage.saw("a")
     before = (await page(stage, "/services/a")).one(id="facts").text
@@ -170,7 +171,7 @@ async def test_a_thousand_services_come_in_pages(stage: Stage) -> None:
 
     first, last, beyond = [await page(stage, f"/?page={n}") for n in (1, 20, 999)]
 
-    assert [len(rows_of(found)) for found in (first, last, beyond)] == [ROWS] * 3
+    assert [len(rows_of(found)) for found in (first, last, beyond)] == [ROWS_PER_PAGE] * 3
     assert rows_of(first)[0] == "svc-0000"
     assert all(row.startswith("svc-") for row in rows_of(last))
     assert rows_of(last) == rows_of(beyond)
@@ -193,7 +194,7 @@ async def test_a_thousand_services_come_in_pages(stage: Stage) -> None:
         ("state=nonsense&page=x&q=svc-0001&unknown=1", 1),
     ],
 )
-async def test_a_filter_shows_what_fits(stage: Stage, query: str, number: int) -> None:
+async def test_a_filter_shows_what_matches(stage: Stage, query: str, number: int) -> None:
     scenes.many(stage)
 
     found = await page(stage, f"/?{query}")
@@ -201,7 +202,15 @@ async def test_a_filter_shows_what_fits(stage: Stage, query: str, number: int) -
     assert len(rows_of(found)) == number
     assert ("hidden" in found.one(id="services").attributes) is not bool(number)
     if not number:
-        assert "None of the 1000 services fits this filter" in found.one(id="empty").text
+        assert "None of the 1000 services matches this filter" in found.one(id="empty").text
+
+
+async def test_a_filter_that_the_one_service_does_not_match_says_so(stage: Stage) -> None:
+    stage.add(service("a"))
+
+    found = await page(stage, "/?q=other")
+
+    assert "The one service does not match this filter." in found.one(id="empty").text
 
 
 async def test_a_filter_is_kept_in_the_form_and_over_pages(stage: Stage) -> None:
@@ -229,10 +238,10 @@ async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) ->
     assert "Whose fault the provider's" in head.text
     assert "Reason server_error , HTTP 503" in head.text
     assert "What to do the provider fails: see its status page" in head.text
-    says = head.one("a", id="says")
-    assert says.attributes["href"].startswith("https://")
-    assert "noreferrer" in says.attributes["rel"]
-    assert says.text == "major outage"
+    status_page = head.one("a", id="says")
+    assert status_page.attributes["href"].startswith("https://")
+    assert "noreferrer" in status_page.attributes["rel"]
+    assert status_page.text == "major outage"
 
 
 async def test_a_service_shows_phases_failures_probes_and_budget(stage: Stage) -> None:
@@ -313,9 +322,9 @@ async def test_the_incidents_are_listed_the_newest_first(stage: Stage) -> None:
 
     found, opened = await page(stage, "/incidents"), await page(stage, "/incidents?status=open")
 
-    assert found.one("h1").text == "1 incident waits for somebody, 1 taken."
+    assert found.one("h1").text == "1 incident is not acknowledged, 1 acknowledged."
     assert len(found.one(id="listing").all("h3")) == 3
-    assert "taken by ben after 0 s" in found.one(id="listing").text
+    assert "acknowledged by ben after 0 s" in found.one(id="listing").text
     assert [h.text for h in opened.one(id="listing").all("h3")] == [
         "Stripe payments: provider outage"
     ]
@@ -356,7 +365,7 @@ async def test_an_incident_shows_its_timeline(stage: Stage) -> None:
     assert found.one("form", id="act").attributes["data-incident"] == made.id
 
 
-async def test_before_any_incident_the_page_tells_where_they_come_from(stage: Stage) -> None:
+async def test_before_any_incident_the_page_shows_where_they_come_from(stage: Stage) -> None:
     found = await page(stage, "/incidents")
 
     assert found.one("h1").text == "No open incident."
@@ -395,8 +404,8 @@ async def test_a_hostile_text_stays_text_on_every_page(stage: Stage, text: str) 
         links = [e.attributes["href"] for e in found.all("a")]
         assert all(re.match(r"/|#|https://|$", link) for link in links), links
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f]", found.text)
-    told = (await page(stage)).one(id="row-a").one("a").text
-    assert told == " ".join(re.sub("[\u202e\u2066\u200f]", "\ufffd", text).split())
+    name = (await page(stage)).one(id="row-a").one("a").text
+    assert name == " ".join(re.sub("[\u202e\u2066\u200f]", "\ufffd", text).split())
 
 
 @pytest.mark.parametrize(
@@ -460,7 +469,7 @@ async def test_an_unknown_asset_is_404(stage: Stage) -> None:
     assert (await stage.ask("/assets/page.css")).status == 404
 
 
-async def test_no_key_stands_on_any_page(vendor: Vendor) -> None:
+async def test_no_key_is_on_any_page(vendor: Vendor) -> None:
     vendor.on("/", answer(401, {"error": f"bad key {SENTINEL}"}, {"X-Key": SENTINEL}))
     check = "{interval: 1s, timeout: 1s, retries: 0, allow_private_addresses: true}"
     config = (
@@ -493,7 +502,7 @@ async def test_all_of_it_can_be_switched_off() -> None:
         assert (await client.ask("GET", "/api/health")).status == 200
 
 
-async def test_without_an_admin_token_the_incident_page_says_how_to_have_one() -> None:
+async def test_without_an_admin_token_the_incident_page_shows_how_to_set_one() -> None:
     async with running(token=None) as client:
         made = await client.app.incidents.create(severity="low", summary="x", by="ann")
         found = read((await client.ask("GET", f"/incidents/{made.id}")).text)

@@ -1,4 +1,4 @@
-"""What the page says: the sentence in each situation, states, times, and what is no text."""
+"""The texts of the page: the sentence in each situation, states, times, and odd characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from exporter.page.wording import (
     Overview,
     ShownState,
     ago,
-    clock,
     fault,
     iso,
     plain,
@@ -21,6 +20,7 @@ from exporter.page.wording import (
     short,
     span,
     took,
+    utc_time,
 )
 from exporter.results import Status
 
@@ -29,22 +29,25 @@ STRIPE = Failing(name="Stripe", fault="provider outage", since=NOW - 3600)
 OPENAI = Failing(name="OpenAI", fault="key rejected", since=NOW - 86400)
 
 
-def said(failing: tuple[Failing, ...] = (), *, waiting: int = 0, **counts: int) -> str:
-    words = {ShownState(name): number for name, number in counts.items()}
-    return sentence(Overview(now=NOW, counts=words, failing=failing, waiting=waiting))
+def sentence_of(
+    failing: tuple[Failing, ...] = (), *, without_result: int = 0, **counts: int
+) -> str:
+    by_state = {ShownState(name): number for name, number in counts.items()}
+    overview = Overview(now=NOW, counts=by_state, failing=failing, without_result=without_result)
+    return sentence(overview)
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("overview", "text"),
     [
         ({}, "No service is registered yet."),
         ({"healthy": 12}, "All 12 services are healthy."),
         ({"healthy": 1}, "The one service is healthy."),
         ({"off": 3}, "None of the 3 services is probed."),
-        ({"off": 1}, "It is not probed."),
-        ({"unknown": 3, "waiting": 3}, "3 services registered, no result yet."),
-        ({"unknown": 1, "waiting": 1, "off": 1}, "2 services registered, no result yet."),
-        ({"unknown": 2, "waiting": 1}, "No service is failing: 2 unknown."),
+        ({"off": 1}, "The one service is not probed."),
+        ({"unknown": 3, "without_result": 3}, "3 services registered, no result yet."),
+        ({"unknown": 1, "without_result": 1, "off": 1}, "2 services registered, no result yet."),
+        ({"unknown": 2, "without_result": 1}, "No service is failing: 2 unknown."),
         (
             {"healthy": 9, "unknown": 1, "maintenance": 1, "off": 1},
             "No service is failing: 9 healthy, 1 unknown, 1 in planned maintenance, 1 not probed.",
@@ -68,46 +71,48 @@ def said(failing: tuple[Failing, ...] = (), *, waiting: int = 0, **counts: int) 
         ),
     ],
 )
-def test_the_sentence_tells_each_situation(given: dict[str, Any], words: str) -> None:
-    assert said(given.pop("failing", ()), **given) == words
+def test_each_situation_has_its_sentence(overview: dict[str, Any], text: str) -> None:
+    assert sentence_of(overview.pop("failing", ()), **overview) == text
 
 
 def test_three_are_named_and_the_others_counted() -> None:
-    told = said((STRIPE, OPENAI, STRIPE, OPENAI), unhealthy=40)
+    text = sentence_of((STRIPE, OPENAI, STRIPE, OPENAI), unhealthy=40)
 
-    assert told.count("since") == 3
-    assert told.endswith("; and 37 more.")
+    assert text.count("since") == 3
+    assert text.endswith("; and 37 more.")
 
 
 def test_a_failure_of_unknown_age_has_no_since() -> None:
-    assert said((Failing(name="A", fault="rate limited"),), degraded=1).endswith("A, rate limited.")
+    assert sentence_of((Failing(name="A", fault="rate limited"),), degraded=1).endswith(
+        "A, rate limited."
+    )
 
 
 def test_our_own_network_comes_before_everything_it_hides() -> None:
     counts = {ShownState.UNKNOWN: 11, ShownState.DOWN: 1}
-    sight = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+    overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
 
-    assert sentence(sight) == (
-        "Our own network is down since 07:59 UTC: no canary answers,"
-        " nothing is known of 11 of 12 services."
+    assert sentence(overview) == (
+        "Our own network is down since 07:59 UTC: no canary answers;"
+        " state unknown for 11 of 12 services."
     )
 
 
 def test_a_long_name_does_not_fill_the_sentence() -> None:
-    told = said((Failing(name="x" * 128, fault="provider outage"),), unhealthy=1)
+    text = sentence_of((Failing(name="x" * 128, fault="provider outage"),), unhealthy=1)
 
-    assert "x" * 39 + "…, provider outage" in told
+    assert "x" * 39 + "…, provider outage" in text
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_has_its_words(reason: Reason) -> None:
+def test_every_reason_has_a_short_text(reason: Reason) -> None:
     words = fault(reason, FACTS[reason].verdict)
 
     assert 4 < len(words) < 40
     assert fault(reason, Verdict.NETWORK) == "our network down"
 
 
-def test_the_states_are_the_words_of_the_api_and_two_more() -> None:
+def test_the_states_are_those_of_the_api_and_two_more() -> None:
     assert {str(state) for state in STATES} == {*map(str, Status), "maintenance", "off"}
 
 
@@ -121,13 +126,13 @@ def test_the_states_are_the_words_of_the_api_and_two_more() -> None:
         (1e18, "31 Dec 9999 23:59 UTC"),
     ],
 )
-def test_a_time_tells_its_day_only_where_it_must(at: float, words: str) -> None:
-    assert clock(at, NOW) == words
+def test_a_time_shows_its_day_unless_it_is_today(at: float, words: str) -> None:
+    assert utc_time(at, NOW) == words
 
 
 def test_a_time_for_machines() -> None:
     assert iso(NOW) == "2027-01-15T08:00:00Z"
-    assert clock(NOW, NOW, seconds=True) == "08:00:00 UTC"
+    assert utc_time(NOW, NOW, seconds=True) == "08:00:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ def test_a_duration_has_three_digits(seconds: float, words: str) -> None:
     ("seconds", "words"),
     [(-3, "0 s"), (59, "59 s"), (119, "1 min"), (7200, "2 h"), (6.9 * 86400, "6 d")],
 )
-def test_a_span_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
+def test_a_span_is_shown_in_its_largest_unit(seconds: float, words: str) -> None:
     assert span(seconds) == words
 
 
@@ -150,12 +155,12 @@ def test_a_span_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
     ("seconds", "words"),
     [(0, "just now"), (-9, "in a moment"), (61, "1 min ago"), (-90000, "in 1 d"), (50, "50 s ago")],
 )
-def test_a_time_is_told_relative_to_now(seconds: float, words: str) -> None:
+def test_an_age_is_relative_to_now(seconds: float, words: str) -> None:
     assert ago(NOW - seconds, NOW) == words
 
 
 @pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\x00", "\x85", "\u2028", "\ud800"])
-def test_what_is_no_text_is_replaced(mark: str) -> None:
+def test_characters_that_are_not_text_are_replaced(mark: str) -> None:
     assert plain(f"a{mark}b") == "a\ufffdb"
 
 

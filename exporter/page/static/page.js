@@ -216,7 +216,7 @@
       }
     });
     if (source && performance.now() - heard > silence) {
-      lost("no sign of life");
+      lost("no heartbeat");
       heard = performance.now();
       open();
     }
@@ -264,7 +264,7 @@
       spoken = null; // not the sentence again, but how many fit
       open();
       const tell = (event) => {
-        if (byId("pager").hidden) byId("spoken").textContent = "No service fits.";
+        if (byId("pager").hidden) byId("spoken").textContent = "No service matches.";
         else byId("spoken").textContent = byId("pager").querySelector(".shown").textContent;
         event.target.removeEventListener("page", tell);
       };
@@ -321,7 +321,7 @@
         redirect: "error",
         referrerPolicy: "no-referrer",
       });
-      if (response.ok) return verb === "note" ? "The note is kept." : "It is yours now.";
+      if (response.ok) return verb === "note" ? "The note is saved." : "The incident is acknowledged.";
       const problem = await response.json();
       throw new Error(problem.detail ? `${problem.title}: ${problem.detail}` : problem.title);
     };
@@ -334,7 +334,7 @@
         note.focus();
         return;
       }
-      say("busy", "Asking …");
+      say("busy", "Sending …");
       try {
         const done = await send(verb);
         stored("by", byId("by").value);
