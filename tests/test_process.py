@@ -1,4 +1,4 @@
-"""One exporter process from start to stop: signals, reloads, keys, and what it never says."""
+"""One exporter process from start to stop: signals, reloads, keys, and what it never prints."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ async def _more(running: Process, line: str, least: float) -> bool:
     return (await running.sample(line) or 0) >= least
 
 
-async def test_a_bad_reload_keeps_the_old_and_says_why(
+async def test_a_bad_reload_keeps_the_old_and_reports_why(
     config: Path, vendor: Vendor, token_file: str
 ) -> None:
     vendor.on("/", answer())
@@ -177,14 +177,14 @@ async def test_a_bad_reload_keeps_the_old_and_says_why(
 
     async with serving(config, "--admin-token-file", token_file) as running:
         config.write_text("services:\n  - {id: kept, base_ur: x}\n")
-        status, said = await running.ask(
+        status, problem = await running.ask(
             "POST", "/-/reload", headers={"Authorization": f"Bearer {TOKEN}"}
         )
         successful = await running.sample("exporter_config_last_reload_successful")
         page = await running.get("/metrics")
 
     assert status == 422
-    assert any("did you mean base_url?" in line for line in said["problems"])
+    assert any("did you mean base_url?" in line for line in problem["problems"])
     assert successful == 0
     assert 'service_info{service="kept"' in page
 
@@ -209,16 +209,16 @@ async def test_reload_over_http_needs_the_token(
     assert found == status
 
 
-async def test_without_a_token_changes_are_off_and_it_says_how(
+async def test_without_a_token_changes_are_off_with_what_to_do(
     config: Path, vendor: Vendor
 ) -> None:
     write(config, vendor, service(vendor, "a"))
 
     async with serving(config) as running:
-        status, said = await running.ask("POST", "/-/reload")
+        status, problem = await running.ask("POST", "/-/reload")
 
     assert status == 403
-    assert "--admin-token-file" in said["detail"]
+    assert "--admin-token-file" in problem["detail"]
 
 
 async def test_a_changed_key_file_is_used_at_once(
@@ -279,7 +279,7 @@ async def test_a_wrong_configuration_ends_the_start_with_every_mistake(
     assert b"Traceback" not in running.log
 
 
-async def test_a_taken_port_is_told_with_the_way_out(config: Path, vendor: Vendor) -> None:
+async def test_a_taken_port_is_reported_with_what_to_do(config: Path, vendor: Vendor) -> None:
     write(config, vendor, service(vendor, "a"))
 
     async with (

@@ -1,4 +1,4 @@
-"""The HTTP edge: `routes` is all there is; a route that is not OPEN needs a token."""
+"""The HTTP API: `routes` lists every route; one whose access is not OPEN needs a token."""
 
 from exporter.api.routes import ROUTES, make_application
 

@@ -18,6 +18,7 @@ REGISTRY: web.AppKey[Registry] = web.AppKey("REGISTRY", Registry)
 RESULTS: web.AppKey[Results] = web.AppKey("RESULTS", Results)
 MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
 INCIDENTS: web.AppKey[IncidentLog] = web.AppKey("INCIDENTS", IncidentLog)
+# AppKey takes a class, and mypy does not count Callable as one: hence the ignores.
 RECONCILE: web.AppKey[Callable[[], None]] = web.AppKey("RECONCILE", Callable[[], None])  # type: ignore[arg-type]
 RECEIVED: web.AppKey[Callable[[str], None]] = web.AppKey("RECEIVED", Callable[[str], None])  # type: ignore[arg-type]
 PERSISTENCE: web.AppKey[Persistence] = web.AppKey("PERSISTENCE", Persistence)

@@ -11,8 +11,8 @@ from exporter.textformat import OPENMETRICS, TEXT
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
-    """Stream the page in slices, so that a scrape never holds up a probe."""
-    begun = asyncio.get_running_loop().time()
+    """Stream the page in slices, so that a scrape delays no probe."""
+    started = asyncio.get_running_loop().time()
     openmetrics = "application/openmetrics-text" in request.headers.get("Accept", "")
     gzip = "gzip" in request.headers.get("Accept-Encoding", "")
     exposition = request.app[EXPOSITION]
@@ -25,5 +25,5 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     async for piece in pieces(openmetrics=openmetrics):
         await response.write(piece)
     await response.write_eof()
-    request.app[OWN].render_seconds.set(asyncio.get_running_loop().time() - begun)
+    request.app[OWN].render_seconds.set(asyncio.get_running_loop().time() - started)
     return response

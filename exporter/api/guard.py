@@ -1,7 +1,7 @@
-"""What stands before every handler: errors as problem+json, headers, the admin token.
+"""Runs around every handler: token checks, errors as problem+json, security headers.
 
-A route is open only because the route table says so: `ADMIN` is the default.
-`RECEIVER` is Alertmanager's: a token of its own opens that and nothing else.
+Every row of the route table names its access. `RECEIVER` is for Alertmanager's webhook, which has
+a token of its own that gives access to nothing else; the admin token is accepted there too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from exporter.store import StoreError, VaultMissingError
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-MAX_BODY = 1024 * 1024
-_HEADERS = {
+MAX_BODY_BYTES = 1024 * 1024
+_SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -45,28 +45,28 @@ class Access(Enum):
 
 ADMIN_TOKEN: web.AppKey[Secret | None] = web.AppKey("ADMIN_TOKEN", object)  # type: ignore[arg-type]
 RECEIVER_TOKEN: web.AppKey[Secret | None] = web.AppKey("RECEIVER_TOKEN", object)  # type: ignore[arg-type]
-_OFF = {
+_DISABLED = {
     Access.ADMIN: (
         "changes are off",
         "start with --admin-token-file FILE or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
     ),
     Access.RECEIVER: (
-        "the incident log takes no messages",
+        "the incident log accepts no messages",
         "start with --alertmanager.token-file FILE, or with an admin token",
     ),
 }
 
 
-def problem(status: int, title: str, **more: object) -> web.Response:
-    """Return an RFC 9457 error."""
-    body = {"type": "about:blank", "title": title, "status": status, **more}
+def problem(status: int, title: str, **members: object) -> web.Response:
+    """Return an RFC 9457 error; *members* are its detail and extension members."""
+    body = {"type": "about:blank", "title": title, "status": status, **members}
     return web.Response(
         status=status, text=json.dumps(body), content_type="application/problem+json"
     )
 
 
 def guarded(handler: Handler, access: Access) -> Handler:
-    """Return *handler* behind the admin token, unless its route is open."""
+    """Return *handler* behind the token that *access* needs; without a check if it is OPEN."""
 
     async def run(request: web.Request) -> web.StreamResponse:
         if access is not Access.OPEN and (refusal := _refusal(request, access)) is not None:
@@ -80,25 +80,28 @@ def _refusal(request: web.Request, access: Access) -> web.Response | None:
     tokens = [request.app[ADMIN_TOKEN]]
     if access is Access.RECEIVER:
         tokens.append(request.app[RECEIVER_TOKEN])
-    given_tokens = [token.reveal().encode() for token in tokens if token is not None]
-    if not given_tokens:
-        title, detail = _OFF[access]
+    accepted = [token.reveal().encode() for token in tokens if token is not None]
+    if not accepted:
+        title, detail = _DISABLED[access]
         return problem(403, title, detail=detail)
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":  # a password stands there, or nothing
-        given = request.headers.get("X-Admin-Token", "")
-    sent = given.strip().encode("utf-8", "surrogateescape")
-    if any([hmac.compare_digest(sent, token) for token in given_tokens]):  # no early end
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":  # absent, or Basic for the web configuration's passwords
+        credentials = request.headers.get("X-Admin-Token", "")
+    sent = credentials.strip().encode("utf-8", "surrogateescape")
+    # A list, not a generator: the time must not depend on which token matches.
+    if any([hmac.compare_digest(sent, token) for token in accepted]):
         return None
-    how = "Authorization: Bearer TOKEN, or X-Admin-Token: TOKEN beside a password"
-    refused = problem(401, f"a valid {access.value} token is needed", detail=how)
-    refused.headers["WWW-Authenticate"] = "Bearer"
-    return refused
+    detail = (
+        "send Authorization: Bearer TOKEN, or X-Admin-Token: TOKEN if Authorization has a password"
+    )
+    refusal = problem(401, f"a valid {access.value} token is needed", detail=detail)
+    refusal.headers["WWW-Authenticate"] = "Bearer"
+    return refusal
 
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into problem+json; a bug is logged without its text."""
+    """Turn every error into problem+json; a bug is logged without the exception's text."""
     try:
         response = await handler(request)
     except web.HTTPException as error:
@@ -108,11 +111,11 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if allow := error.headers.get("Allow"):
             response.headers["Allow"] = allow
     except Exception as error:
-        response = _told(error)
+        response = _problem_of(error)
     return response
 
 
-def _told(error: Exception) -> web.Response:
+def _problem_of(error: Exception) -> web.Response:
     """Return the answer to an expected error, or 500 for a bug."""
     match error:
         case UnknownServiceError():
@@ -127,14 +130,13 @@ def _told(error: Exception) -> web.Response:
             mistakes = [{"where": p.where, "what": p.what} for p in error.problems]
             return problem(422, "the service is not valid", errors=mistakes)
         case KeyRefusedError():
-            seen = error.outcome
-            return problem(
-                422, str(error), reason=seen.reason, detail=f"{seen.detail}; force to use it anyway"
-            )
+            outcome = error.outcome
+            detail = f"{outcome.detail}; set force to use it anyway"
+            return problem(422, str(error), reason=outcome.reason, detail=detail)
         case VaultMissingError():
-            return problem(409, "keys cannot be kept", detail=str(error))
+            return problem(409, "keys cannot be stored", detail=str(error))
         case StoreError():
-            return problem(503, "the change could not be kept", detail=str(error))
+            return problem(503, "the change could not be stored", detail=str(error))
         case ManagementError():
             return problem(409, str(error), code=error.code)
     _log.error("bug in a handler", exc_info=error)
@@ -142,8 +144,8 @@ def _told(error: Exception) -> web.Response:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the security headers to *response* before it is sent."""
-    for name, value in _HEADERS.items():
+    """Add the security headers to *response*; those that its handler set stay."""
+    for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["Server"] = "service-registry"
     if request.path.startswith("/api/"):

@@ -1,4 +1,4 @@
-"""What is kept: a day of a service's results, and who changed what."""
+"""Stored history: a day of a service's results, and the audit log of changes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from exporter.results.history import WIDTH_SECONDS, Bucket
 
 
 async def day(request: web.Request) -> web.Response:
-    """Return the last 24 h of a service by quarters of an hour, those with results."""
+    """Return the last 24 h of a service by quarters of an hour, only those that have results."""
     target = request.app[REGISTRY].get(request.match_info["id"])
     rows = await request.app[PERSISTENCE].day(target.id)
     return web.json_response(
         {
             "service": target.id,
             "width_seconds": WIDTH_SECONDS,
-            "buckets": [_told(row) for row in rows],
+            "buckets": [_bucket_json(row) for row in rows],
         }
     )
 
 
-def _told(row: Bucket) -> dict[str, object]:
+def _bucket_json(row: Bucket) -> dict[str, object]:
     mean = round(row.latency_sum / row.ok * 1000, 3) if row.ok else None
     return {
         "start": row.start,
@@ -38,8 +38,8 @@ def _told(row: Bucket) -> dict[str, object]:
 
 
 async def audit(request: web.Request) -> web.Response:
-    """Return who changed what, the newest first; of a key only its fingerprint is known."""
+    """Return who changed what, newest first; a key appears only as its fingerprint."""
     limit = page_size(request, 100)
     service = request.query.get("service") or None
-    found = await asyncio.to_thread(request.app[AUDIT], service, limit)
-    return web.json_response({"entries": [asdict(entry) for entry in found]})
+    entries = await asyncio.to_thread(request.app[AUDIT], service, limit)
+    return web.json_response({"entries": [asdict(entry) for entry in entries]})

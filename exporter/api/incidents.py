@@ -1,4 +1,4 @@
-"""/api/incidents: list, report, take, end; /api/alertmanager: what Alertmanager says."""
+"""/api/incidents: list, report, acknowledge, resolve; /api/alertmanager: its webhook messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from exporter.api.app_keys import INCIDENTS, RECEIVED, RECONCILE, REGISTRY, Json
-from exporter.api.bodies import BodyError, json_object, only, page_size, text_field
+from exporter.api.bodies import BodyError, json_object, only_fields, page_size, text_field
 from exporter.api.guard import problem
 from exporter.characters import has_control
 from exporter.incidents import SEVERITIES, Incident, IncidentStatus, Query
@@ -17,52 +17,52 @@ from exporter.registry import UnknownServiceError
 
 FILTERS = ("severity", "status", "service", "environment")
 PAGE_SIZE = 100
-_LONGEST_NAME, _LONGEST_NOTE = 128, 4096
-_LARGEST_MESSAGE = 16 * 1024 * 1024
-"""Of Alertmanager; a group of some thousand alerts is larger than other bodies may be."""
-_WORDS = {"severity": SEVERITIES, "status": tuple(str(status) for status in IncidentStatus)}
+_MAX_NAME_LENGTH, _MAX_NOTE_LENGTH = 128, 4096
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Of a webhook message: a group of some thousand alerts exceeds the limit of other bodies."""
+_FILTER_VALUES = {"severity": SEVERITIES, "status": tuple(str(status) for status in IncidentStatus)}
 
 
 async def listing(request: web.Request) -> web.Response:
-    """Return the incidents that fit the filters, the newest first, a page at a time."""
-    for name, words in _WORDS.items():
-        if request.query.get(name, words[0]) not in words:
-            return problem(400, f"{name} must be one of {', '.join(words)}")
+    """Return one page of the incidents that match the filters, newest first."""
+    for name, allowed in _FILTER_VALUES.items():
+        if request.query.get(name, allowed[0]) not in allowed:
+            return problem(400, f"{name} must be one of {', '.join(allowed)}")
     limit = page_size(request, PAGE_SIZE)
     query = Query(
         **{name: request.query.get(name, "") for name in FILTERS},
-        limit=limit + 1,
+        limit=limit + 1,  # one more shows whether there is a next page
         before=_before(request.query.get("cursor", "")),
     )
-    found = await request.app[INCIDENTS].find(query)
-    page = found[:limit]
-    following = f"{page[-1].started_at!r}.{page[-1].id}" if len(found) > len(page) else None
-    return web.json_response({"incidents": [incident_of(i) for i in page], "next": following})
+    matches = await request.app[INCIDENTS].find(query)
+    page = matches[:limit]
+    cursor = f"{page[-1].started_at!r}.{page[-1].id}" if len(matches) > len(page) else None
+    return web.json_response({"incidents": [incident_of(i) for i in page], "next": cursor})
 
 
 async def stats(request: web.Request) -> web.Response:
-    """Return sums over all incidents, mean times to acknowledge and to resolve in seconds."""
+    """Return counts of all incidents, and mean times to acknowledge and to resolve in seconds."""
     return web.json_response(asdict(await request.app[INCIDENTS].stats()))
 
 
-async def one(request: web.Request) -> web.Response:
+async def detail(request: web.Request) -> web.Response:
     """Return one incident with its timeline."""
     return web.json_response(incident_of(await request.app[INCIDENTS].get(_id(request))))
 
 
 async def create(request: web.Request) -> web.Response:
-    """Open an incident by hand; Alertmanager is told of it as of an alert."""
+    """Open an incident by hand; it is sent to Alertmanager, which routes it like an alert."""
     body = await json_object(request)
-    only(body, ("summary", "severity", "service", "environment", "description", "by"))
+    only_fields(body, ("summary", "severity", "service", "environment", "description", "by"))
     severity = text_field(body, "severity") if "severity" in body else "high"
     if severity not in SEVERITIES:
         raise BodyError(f"severity must be one of {', '.join(SEVERITIES)}")
-    given = {"service": "", "environment": "production", "provider": "", "team": ""}
+    about = {"service": "", "environment": "production", "provider": "", "team": ""}
     if "environment" in body:
-        given["environment"] = text_field(body, "environment")
+        about["environment"] = text_field(body, "environment")
     if "service" in body:
         target = _service(request, text_field(body, "service"))
-        given = {
+        about = {
             "service": target.id,
             "environment": target.environment,
             "provider": target.provider,
@@ -70,15 +70,15 @@ async def create(request: web.Request) -> web.Response:
         }
     incident = await request.app[INCIDENTS].create(
         severity=severity,
-        summary=_bounded(body, "summary", _LONGEST_NOTE),
-        description=_bounded(body, "description", _LONGEST_NOTE, ""),
-        by=_bounded(body, "by", _LONGEST_NAME),
-        **given,
+        summary=_bounded_text(body, "summary", _MAX_NOTE_LENGTH),
+        description=_bounded_text(body, "description", _MAX_NOTE_LENGTH, ""),
+        by=_bounded_text(body, "by", _MAX_NAME_LENGTH),
+        **about,
     )
     request.app[RECONCILE]()
     headers = {"Location": f"/api/incidents/{incident.id}"}
-    kept = await request.app[INCIDENTS].get(incident.id)
-    return web.json_response(incident_of(kept), status=201, headers=headers)
+    stored = await request.app[INCIDENTS].get(incident.id)
+    return web.json_response(incident_of(stored), status=201, headers=headers)
 
 
 def _service(request: web.Request, service: str) -> Any:
@@ -89,39 +89,39 @@ def _service(request: web.Request, service: str) -> Any:
 
 
 async def acknowledge(request: web.Request) -> web.Response:
-    """Take an incident: escalation stops."""
-    by, note = await _word(request)
-    taken = await request.app[INCIDENTS].acknowledge(_id(request), by, note)
-    return web.json_response(incident_of(taken))
+    """Acknowledge an incident: its escalation stops."""
+    by, note = await _author_and_note(request)
+    acknowledged = await request.app[INCIDENTS].acknowledge(_id(request), by, note)
+    return web.json_response(incident_of(acknowledged))
 
 
 async def resolve(request: web.Request) -> web.Response:
-    """End an incident; only an alert that begins later opens it again."""
-    by, note = await _word(request)
-    ended = await request.app[INCIDENTS].resolve(_id(request), by, note)
+    """Resolve an incident; only an alert that starts later opens it again."""
+    by, note = await _author_and_note(request)
+    resolved = await request.app[INCIDENTS].resolve(_id(request), by, note)
     request.app[RECONCILE]()
-    return web.json_response(incident_of(ended))
+    return web.json_response(incident_of(resolved))
 
 
 async def note(request: web.Request) -> web.Response:
     """Add a note to the timeline."""
-    by, text = await _word(request)
+    by, text = await _author_and_note(request)
     if not text:
-        raise BodyError("note must be a non-empty text")
+        raise BodyError("note must be a non-empty string")
     noted = await request.app[INCIDENTS].note(_id(request), by, text)
     return web.json_response(incident_of(noted))
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Take a webhook message of Alertmanager, version 4: all of it or, with 503, nothing."""
+    """Record a webhook message of Alertmanager, version 4: all of it or, with 503, nothing."""
     count = request.app[RECEIVED]
     try:
-        message = await json_object(request.clone(client_max_size=_LARGEST_MESSAGE))
+        message = await json_object(request.clone(client_max_size=_MAX_MESSAGE_BYTES))
         changed = await request.app[INCIDENTS].receive(message)
-    except (ValueError, web.HTTPRequestEntityTooLarge):  # no message of Alertmanager's
+    except (ValueError, web.HTTPRequestEntityTooLarge):  # not a message of Alertmanager
         count("invalid")
         raise
-    except OSError:  # the disk: Alertmanager tries again
+    except OSError:  # storage failed: Alertmanager retries after a 5xx
         count("failed")
         raise
     count("ok")
@@ -130,25 +130,27 @@ async def receive(request: web.Request) -> web.Response:
     return web.json_response({"changed": changed})
 
 
-async def _word(request: web.Request) -> tuple[str, str]:
-    """Return who speaks, and the note."""
+async def _author_and_note(request: web.Request) -> tuple[str, str]:
+    """Return the author and the note of the body, an empty note if it has none."""
     body = await json_object(request)
-    only(body, ("by", "note"))
-    return _bounded(body, "by", _LONGEST_NAME), _bounded(body, "note", _LONGEST_NOTE, "")
+    only_fields(body, ("by", "note"))
+    author = _bounded_text(body, "by", _MAX_NAME_LENGTH)
+    return author, _bounded_text(body, "note", _MAX_NOTE_LENGTH, "")
 
 
-def _bounded(body: Json, name: str, longest: int, default: str | None = None) -> str:
-    """Return the text at *name*; lines may break in it."""
+def _bounded_text(body: Json, name: str, max_length: int, default: str | None = None) -> str:
+    """Return the text in the field *name*; it may contain line breaks."""
     value = body.get(name, default)
     if (
         not isinstance(value, str)
-        or len(value) > longest
+        or len(value) > max_length
         or (not value and default is None)
         or has_control(value, lines=True)
     ):
-        size = "" if default is not None else "non-empty "
-        what = f"a {size}text of at most {longest} characters without control characters"
-        raise BodyError(f"{name} must be {what}")
+        kind = "string" if default is not None else "non-empty string"
+        raise BodyError(
+            f"{name} must be a {kind} of at most {max_length} characters without control characters"
+        )
     return value
 
 
@@ -157,7 +159,7 @@ def _before(cursor: str) -> tuple[float, str] | None:
         return None
     at, _, id_ = cursor.rpartition(".")
     if not re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", at) or not id_:
-        raise BodyError("cursor must be the `next` of a page before")
+        raise BodyError("cursor must be the `next` of an earlier page")
     return float(at), id_
 
 
@@ -166,7 +168,7 @@ def _id(request: web.Request) -> str:
 
 
 def incident_of(incident: Incident) -> Json:
-    """Return what the API tells of *incident*. Times are Unix times."""
+    """Return *incident* as the API represents it. Times are Unix times."""
     return {
         "id": incident.id,
         "alertname": incident.alertname,

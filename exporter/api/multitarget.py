@@ -1,6 +1,7 @@
 """GET /probe?target=URL&module=NAME&debug=true, as blackbox_exporter answers it.
 
-Off unless asked for: it lets whoever may scrape us send requests. Errors are problem+json here.
+Off by default: every client that may scrape the exporter could send requests through it. Errors
+are problem+json, unlike blackbox_exporter's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from exporter.multitarget import (
     Module,
     Modules,
     MultiTargetProber,
-    Sighting,
+    Observation,
     hostname_mistake,
     make_check,
 )
@@ -33,13 +34,14 @@ from exporter.probers import Answer
 from exporter.settings import Showing, showing_of
 from exporter.textformat import TEXT
 
-OFFSET = 0.5
+OFFSET_SECONDS = 0.5
+"""Taken off the scrape's timeout; the default of blackbox_exporter's --timeout-offset."""
 DEFAULT_MODULE = "http_2xx"
 
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """What `/probe` works with; `user_agent` is sent unless the module has its own."""
+    """The parts that `/probe` needs; `user_agent` is sent unless the module has its own."""
 
     modules: Modules
     prober: MultiTargetProber
@@ -50,14 +52,14 @@ PROBING: web.AppKey[Probing] = web.AppKey("PROBING", Probing)
 
 
 async def probe(request: web.Request) -> web.Response:
-    """Probe the target once, now; a failed probe is an answer like any other."""
+    """Probe the target once, now; a failed probe is a 200 with `probe_success 0`."""
     probing = request.app[PROBING]
     if not probing.modules.enabled:
         return problem(404, "/probe is off", detail="start with serve --probe.enable")
     query = request.query
     module = probing.modules.get(name := query.get("module") or DEFAULT_MODULE)
     if module is None:
-        return problem(400, "unknown module", detail="see --probe.config.file for those there are")
+        return problem(400, "unknown module", detail="the modules are those of --probe.config.file")
     try:
         timeout = _timeout(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds"), module)
     except ValueError:
@@ -66,10 +68,10 @@ async def probe(request: web.Request) -> web.Response:
         return problem(400, "target parameter is missing")
     if mistake := hostname_mistake(module, hostname := query.get("hostname", "")):
         return problem(400, mistake)
-    seen = await _sighting(probing, module, target, timeout, hostname)
-    page = exposition(seen)
+    observation = await _observe(probing, module, target, timeout, hostname)
+    page = exposition(observation)
     if query.get("debug") == "true":
-        return web.Response(text=debug_page(name, module, timeout, seen, page))
+        return web.Response(text=debug_page(name, module, timeout, observation, page))
     response = web.Response(text=page)
     response.headers["Content-Type"] = TEXT
     if "gzip" in request.headers.get("Accept-Encoding", ""):
@@ -78,39 +80,41 @@ async def probe(request: web.Request) -> web.Response:
 
 
 def _timeout(header: str | None, module: Module) -> float:
-    """Return the seconds a probe may take: less than the scrape, at most the module's."""
+    """Return the seconds a probe may take: less than the scrape, at most the module's timeout."""
     scrape = float(header) if header else MAX_TIMEOUT
     if not math.isfinite(scrape):
         raise ValueError
-    left = (scrape or MAX_TIMEOUT) - OFFSET
+    left = (scrape or MAX_TIMEOUT) - OFFSET_SECONDS
     if left <= 0:  # as blackbox: a scrape that short has the module's own timeout
         return module.timeout or 0.001
     return min(left, module.timeout or left, MAX_TIMEOUT)
 
 
-async def _sighting(
+async def _observe(
     probing: Probing, module: Module, target: str, seconds: float, hostname: str
-) -> Sighting:
+) -> Observation:
     def make() -> Check:
         return make_check(
             module, target, timeout=seconds, user_agent=probing.user_agent, hostname=hostname
         )
 
     try:
-        # off the loop only if there are files to read
+        # Reading files would block the loop; a module without files needs no thread.
         check = await asyncio.to_thread(make) if module.has_files else make()
     except CheckError as error:
-        seen = Sighting(answer=Answer(failure=Reason.CLIENT_ERROR))
-        seen.fail(Reason.CLIENT_ERROR, str(error))
-        return seen
+        observation = Observation(answer=Answer(failure=Reason.CLIENT_ERROR))
+        observation.fail(Reason.CLIENT_ERROR, str(error))
+        return observation
     return await probing.prober.probe(check)
 
 
-def debug_page(name: str, module: Module, timeout: float, seen: Sighting, page: str) -> str:
-    """Return what the probe did, its metrics and its module, without a secret or an answer."""
-    log = [("beginning the probe", {"module": name, "timeout_seconds": timeout}), *seen.log]
-    lines = "\n".join(_logged(message, values) for message, values in log)
-    settings = "\n".join(_written(module, ""))
+def debug_page(
+    name: str, module: Module, timeout: float, observation: Observation, page: str
+) -> str:
+    """Return the probe's log, its metrics and its module, without secrets and without the body."""
+    log = [("beginning the probe", {"module": name, "timeout_seconds": timeout}), *observation.log]
+    lines = "\n".join(_log_line(message, values) for message, values in log)
+    settings = "\n".join(_yaml_lines(module, ""))
     return (
         f"Logs for the probe:\n{lines}\n\n\n\n"
         f"Metrics that would have been returned:\n{page}\n\n\n"
@@ -118,47 +122,47 @@ def debug_page(name: str, module: Module, timeout: float, seen: Sighting, page: 
     )
 
 
-def _logged(message: str, values: dict[str, object]) -> str:
-    shown = (f"{key}={_plain(value)}" for key, value in values.items())
+def _log_line(message: str, values: dict[str, object]) -> str:
+    shown = (f"{key}={_log_value(value)}" for key, value in values.items())
     return " ".join((f"msg={json.dumps(message)}", *shown))
 
 
-def _plain(value: object) -> str:
+def _log_value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.9g}"
     text = str(value)
     return text if text.isalnum() else json.dumps(text)
 
 
-def _written(value: Any, indent: str) -> Iterator[str]:
-    """Yield the settings that are not the default as YAML; what nobody may read is `<secret>`."""
+def _yaml_lines(value: Any, indent: str) -> Iterator[str]:
+    """Yield the settings that differ from their default as YAML; secret values are `<secret>`."""
     types = typing.get_type_hints(type(value), include_extras=True)
-    for f in fields(value):
-        found = getattr(value, f.name)
-        usual = f.default if f.default_factory is MISSING else f.default_factory()
-        if found is None or (found == usual and f.name != "prober"):
+    for field in fields(value):
+        name, setting = field.name, getattr(value, field.name)
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        if setting is None or (setting == default and name != "prober"):
             continue
-        if is_dataclass(found):
-            yield f"{indent}{f.name}:"
-            yield from _written(found, indent + "  ")
+        if is_dataclass(setting):
+            yield f"{indent}{name}:"
+            yield from _yaml_lines(setting, indent + "  ")
         else:
-            yield from _field(f.name, found, types[f.name], indent)
+            yield from _field_lines(name, setting, types[name], indent)
 
 
-def _field(name: str, value: Any, tp: Any, indent: str) -> Iterator[str]:
-    inner = typing.get_args(tp)
+def _field_lines(name: str, value: Any, tp: Any, indent: str) -> Iterator[str]:
+    item_types = typing.get_args(tp)
     if isinstance(value, dict):
         yield f"{indent}{name}:"
-        yield from (f"{indent}  {key}: {_scalar(value[key], inner[1])}" for key in value)
+        yield from (f"{indent}  {key}: {_scalar(value[key], item_types[1])}" for key in value)
     elif isinstance(value, tuple):
         yield f"{indent}{name}:"
         for item in value:
             if is_dataclass(item):
-                first, *others = _written(item, f"{indent}  ")
+                first, *others = _yaml_lines(item, f"{indent}  ")
                 yield f"{indent}- {first.strip()}"
                 yield from others
             else:
-                yield f"{indent}- {_scalar(item, inner[0])}"
+                yield f"{indent}- {_scalar(item, item_types[0])}"
     else:
         yield f"{indent}{name}: {_scalar(value, tp)}"
 
@@ -167,5 +171,7 @@ def _scalar(value: Any, tp: Any) -> str:
     if showing_of(tp) is not Showing.PUBLIC:
         return "<secret>"
     if isinstance(value, float):
-        return f"{value * 1000:g}ms" if value % 1 else f"{value:g}s"  # all of them are durations
+        return (
+            f"{value * 1000:g}ms" if value % 1 else f"{value:g}s"
+        )  # every float of a module is a duration
     return json.dumps(value)

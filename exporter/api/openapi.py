@@ -1,4 +1,4 @@
-"""GET /openapi.json: written from the route table, so it cannot say anything else."""
+"""GET /openapi.json: the OpenAPI description, generated from the route table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     service = _service_schema()
     patch = _patch_of(service)
-    patch["properties"]["id"] = TEXT | {"description": "The id it has; it cannot be changed."}
+    patch["properties"]["id"] = TEXT | {"description": "The service's id; it cannot be changed."}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
@@ -29,7 +29,7 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
         "info": {
             "title": "TekUp Service Registry",
             "version": version,
-            "description": "The external APIs a company depends on, and how they are.",
+            "description": "The external APIs a company depends on, and their health.",
         },
         "paths": paths,
         "components": {
@@ -45,42 +45,40 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
 
 @functools.cache
 def text(routes: tuple[Route, ...], version: str) -> str:
-    """Return the description as JSON, made once."""
+    """Return the description as JSON; it is generated once and kept."""
     return json.dumps(document(routes, version), indent=1)
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    found: dict[str, Any] = {"summary": route.summary, "responses": _responses(route)}
-    parameters = [
-        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-        for _ in [0]
-        if "{id}" in route.path
-    ]
+    operation: dict[str, Any] = {"summary": route.summary, "responses": _responses(route)}
+    parameters: list[dict[str, Any]] = []
+    if "{id}" in route.path:
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": TEXT})
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in route.query]
     if parameters:
-        found["parameters"] = parameters
+        operation["parameters"] = parameters
     if route.body:
         kinds = ["application/json"]
         if route.method == "PATCH":
             kinds.append("application/merge-patch+json")
         content = {kind: {"schema": ref(route.body)} for kind in kinds}
-        found["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": True, "content": content}
     if route.access is not Access.OPEN:
-        found["security"] = [{route.access.value: []}]
-    return found
+        operation["security"] = [{route.access.value: []}]
+    return operation
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
     for status, answer in route.answers:
-        described = found.setdefault(str(status), {"description": _WORDS[status]})
-        if "/" in answer:
-            described["content"] = described.get("content", {}) | {answer: {}}
+        response = responses.setdefault(str(status), {"description": _DESCRIPTIONS[status]})
+        if "/" in answer:  # a media type; otherwise the name of a schema
+            response["content"] = response.get("content", {}) | {answer: {}}
         elif answer:
-            described["content"] = {"application/json": {"schema": ref(answer)}}
+            response["content"] = {"application/json": {"schema": ref(answer)}}
         elif status >= 400:
-            described["content"] = _PROBLEM
-    return found
+            response["content"] = _PROBLEM
+    return responses
 
 
 def _service_schema() -> dict[str, Any]:
@@ -88,9 +86,10 @@ def _service_schema() -> dict[str, Any]:
     service: dict[str, Any] = _literal(file["properties"]["services"]["items"])
     fields = service["properties"]
     tls = fields["health_check"]["properties"]["tls"]["properties"]
-    for place in (fields, tls):  # the machine's files are named in a configuration file only
-        for name in [name for name in place if name.endswith("_file")]:
-            del place[name]
+    # A request must not make the exporter read its files, so only a configuration file names them.
+    for properties in (fields, tls):
+        for name in [name for name in properties if name.endswith("_file")]:
+            del properties[name]
     fields["api_key"]["writeOnly"] = True
     return service
 
@@ -103,14 +102,16 @@ def _literal(schema: Any) -> Any:
         return schema
     plain = {name: _literal(value) for name, value in schema.items()}
     if isinstance(choices := plain.get("anyOf"), list):
-        kept = [one for one in choices if not str(one.get("pattern", "")).startswith(r"\$\{")]
+        kept = [
+            choice for choice in choices if not str(choice.get("pattern", "")).startswith(r"\$\{")
+        ]
         if len(kept) == 1:
             plain = {**kept[0], **{name: v for name, v in plain.items() if name != "anyOf"}}
     return plain
 
 
 def _patch_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a merge patch (RFC 7396): nothing is required, null takes out."""
+    """Return the schema of a merge patch (RFC 7396): nothing is required, null removes a field."""
     patch = {name: value for name, value in schema.items() if name != "required"}
     if "properties" in schema:
         fields = schema["properties"]
@@ -125,16 +126,16 @@ def _nullable_patch(field: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [inner, {"type": "null"}]}
 
 
-_WORDS = {
+_DESCRIPTIONS = {
     200: "As described.",
     201: "Registered.",
     204: "Done.",
     400: "The request cannot be understood.",
-    401: "The admin token is missing or wrong.",
+    401: "The token is missing or wrong.",
     403: "Changes are off: start with an admin token.",
-    404: "There is no such thing.",
-    409: "It does not go with what is there.",
-    413: "The body is larger than 1 MiB.",
-    422: "It is wrong, or the provider refuses it.",
-    503: "Not ready.",
+    404: "Not found.",
+    409: "The request conflicts with the current state.",
+    413: "The body is too large.",
+    422: "The content is not valid, or the provider rejects the key.",
+    503: "Not available now.",
 }

@@ -1,4 +1,4 @@
-"""One route: what the server does with it and what openapi.json says of it."""
+"""The type of a row in the route table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from exporter.api.guard import Access, Handler
 
 
 class Route(NamedTuple):
-    """A line of the table in `exporter.api`. `answers` are (status, schema or media type)."""
+    """One route: its handler, who may call it, and its description in openapi.json.
+
+    `answers` are pairs of a status and the name of a schema or a media type; the text is empty
+    for a status without a body and for a problem. `query` are names and JSON Schemas.
+    """
 
     method: str
     path: str
@@ -19,5 +23,6 @@ class Route(NamedTuple):
     query: tuple[tuple[str, Any], ...] = ()
     body: str = ""
 
+    # `query` contains dicts, so the hash of a tuple fails; the cache of openapi.json needs one.
     def __hash__(self) -> int:
         return hash((self.method, self.path))

@@ -1,4 +1,4 @@
-"""The shapes of requests and answers, as JSON Schema: what openapi.json says and tests check."""
+"""The JSON Schemas of requests and answers; they are part of openapi.json and checked by tests."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ BOOLEAN: Schema = {"type": "boolean"}
 
 
 def nullable(schema: Schema) -> Schema:
-    """Return *schema* or null."""
+    """Return a schema that accepts *schema* or null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
 def record(**properties: Schema) -> Schema:
-    """Return an object with exactly *properties*."""
+    """Return the schema of an object that has exactly *properties*, all of them."""
     return {
         "type": "object",
         "properties": properties,
@@ -32,20 +32,20 @@ def record(**properties: Schema) -> Schema:
     }
 
 
-def listing(schema: Schema) -> Schema:
-    """Return a list of *schema*."""
+def array(schema: Schema) -> Schema:
+    """Return the schema of a list of *schema*."""
     return {"type": "array", "items": schema}
 
 
 def ref(name: str) -> Schema:
-    """Return a reference to a named schema."""
+    """Return a reference to the schema *name* in `SCHEMAS`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 _REASON: Schema = {"enum": [str(reason) for reason in Reason]}
 _VERDICT: Schema = {"enum": [str(verdict) for verdict in Verdict]}
 _STATUS: Schema = {"enum": [str(status) for status in Status]}
-_COUNTS: Schema = {"type": "object", "additionalProperties": COUNT}
+_COUNT_BY_NAME: Schema = {"type": "object", "additionalProperties": COUNT}
 _HEALTH: dict[str, Schema] = {
     "id": TEXT,
     "name": TEXT,
@@ -73,17 +73,17 @@ _OUTCOME: dict[str, Schema] = {
     "phases": record(**{str(phase): NUMBER for phase in PHASES}),
     "certificate": nullable(record(expiry=NUMBER, subject=TEXT, issuer=TEXT, verified=BOOLEAN)),
 }
-_FREE: Schema = {"type": "object"}
-_TEXTS: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
+_ANY_OBJECT: Schema = {"type": "object"}
+_LABEL_SET: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
 _SEVERITY: Schema = {"enum": list(SEVERITIES)}
-_LINE: Schema = {"type": "string", "pattern": f"^[^{CONTROL}]+$"}
-_BY: Schema = {
+_SINGLE_LINE: Schema = {"type": "string", "pattern": f"^[^{CONTROL}]+$"}
+_AUTHOR: Schema = {
     "type": "string",
     "minLength": 1,
     "maxLength": 128,
     "pattern": f"^[^{CONTROL_BUT_LINES}]*$",
 }
-_PROSE: Schema = {**_BY, "minLength": 0, "maxLength": 4096}
+_LONG_TEXT: Schema = {**_AUTHOR, "minLength": 0, "maxLength": 4096}
 _INCIDENT: dict[str, Schema] = {
     **dict.fromkeys(("id", "alertname", "summary", "description"), TEXT),
     **dict.fromkeys(
@@ -104,12 +104,12 @@ _INCIDENT: dict[str, Schema] = {
     "status": {"enum": [str(status) for status in IncidentStatus]},
     "suppressed": {"enum": ["silenced", "inhibited", None]},
     "manual": BOOLEAN,
-    "receivers": listing(TEXT),
+    "receivers": array(TEXT),
     "started_at": NUMBER,
     "acknowledged_at": nullable(NUMBER),
     "resolved_at": nullable(NUMBER),
     "reopened": COUNT,
-    "timeline": listing(
+    "timeline": array(
         record(at=NUMBER, kind={"enum": [str(kind) for kind in EntryKind]}, by=TEXT, note=TEXT)
     ),
 }
@@ -117,7 +117,7 @@ _INCIDENT: dict[str, Schema] = {
 SCHEMAS: dict[str, Schema] = {
     "Problem": {
         "type": "object",
-        "description": "RFC 9457. `errors` has every mistake of a service, place by place.",
+        "description": "RFC 9457. `errors` lists every mistake of a service with its field.",
         "properties": {
             "type": TEXT,
             "title": TEXT,
@@ -125,8 +125,8 @@ SCHEMAS: dict[str, Schema] = {
             "detail": TEXT,
             "reason": _REASON,
             "code": TEXT,
-            "errors": listing(record(where=TEXT, what=TEXT)),
-            "problems": listing(TEXT),
+            "errors": array(record(where=TEXT, what=TEXT)),
+            "problems": array(TEXT),
         },
         "required": ["type", "title", "status"],
         "additionalProperties": False,
@@ -136,7 +136,7 @@ SCHEMAS: dict[str, Schema] = {
     "Service": record(
         **_HEALTH,
         origin={"enum": ["file", "api"]},
-        config=_FREE,
+        config=_ANY_OBJECT,
         interval_seconds=NUMBER,
         endpoint=nullable(TEXT),
         method=nullable(TEXT),
@@ -147,21 +147,21 @@ SCHEMAS: dict[str, Schema] = {
             next_valid=nullable(BOOLEAN),
         ),
         curl=nullable(TEXT),
-        failures=listing(record(**_OUTCOME, at=NUMBER)),
+        failures=array(record(**_OUTCOME, at=NUMBER)),
     ),
-    "ServiceList": record(services=listing(ref("ServiceHealth")), next=nullable(TEXT)),
+    "ServiceList": record(services=array(ref("ServiceHealth")), next=nullable(TEXT)),
     "Health": record(
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
-        services=listing(ref("ServiceHealth")),
+        services=array(ref("ServiceHealth")),
     ),
     "Stats": record(
         services=COUNT,
-        by_type=_COUNTS,
-        by_environment=_COUNTS,
-        by_provider=_COUNTS,
-        by_status=_COUNTS,
+        by_type=_COUNT_BY_NAME,
+        by_environment=_COUNT_BY_NAME,
+        by_provider=_COUNT_BY_NAME,
+        by_status=_COUNT_BY_NAME,
         probes=COUNT,
         attempts=COUNT,
         availability=nullable(NUMBER),
@@ -171,13 +171,13 @@ SCHEMAS: dict[str, Schema] = {
     "Test": record(**_OUTCOME, success=BOOLEAN),
     "Rotation": record(service=TEXT, rotated_at=NUMBER, verified=nullable(ref("Outcome"))),
     "Reloaded": record(reloaded=BOOLEAN, services=COUNT),
-    "Discovery": listing(
-        record(targets=listing(TEXT), labels={"type": "object", "additionalProperties": TEXT})
+    "Discovery": array(
+        record(targets=array(TEXT), labels={"type": "object", "additionalProperties": TEXT})
     ),
     "History": record(
         service=TEXT,
         width_seconds=COUNT,
-        buckets=listing(
+        buckets=array(
             record(
                 start=COUNT,
                 ok=COUNT,
@@ -189,10 +189,10 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "Audit": record(
-        entries=listing(record(at=NUMBER, who=TEXT, action=TEXT, service=TEXT, fingerprint=TEXT))
+        entries=array(record(at=NUMBER, who=TEXT, action=TEXT, service=TEXT, fingerprint=TEXT))
     ),
     "Incident": record(**_INCIDENT),
-    "IncidentList": record(incidents=listing(ref("Incident")), next=nullable(TEXT)),
+    "IncidentList": record(incidents=array(ref("Incident")), next=nullable(TEXT)),
     "IncidentStats": record(
         total=COUNT,
         open=COUNT,
@@ -200,42 +200,43 @@ SCHEMAS: dict[str, Schema] = {
         resolved=COUNT,
         mttr_seconds=nullable(NUMBER),
         mtta_seconds=nullable(NUMBER),
-        by_severity=_COUNTS,
-        by_service=_COUNTS,
+        by_severity=_COUNT_BY_NAME,
+        by_service=_COUNT_BY_NAME,
     ),
     "NewIncident": {
         "type": "object",
         "properties": {
-            "summary": {**_PROSE, "minLength": 1},
+            "summary": {**_LONG_TEXT, "minLength": 1},
             "severity": _SEVERITY | {"default": "high"},
-            "service": _LINE | {"description": "Of a registered service."},
-            "environment": _LINE | {"description": "Without a service.", "default": "production"},
-            "description": _PROSE,
-            "by": _BY,
+            "service": _SINGLE_LINE | {"description": "The id of a registered service."},
+            "environment": _SINGLE_LINE
+            | {"description": "Ignored with a service.", "default": "production"},
+            "description": _LONG_TEXT,
+            "by": _AUTHOR,
         },
         "required": ["summary", "by"],
         "additionalProperties": False,
     },
     "Word": {
         "type": "object",
-        "description": "Who does it, and a note for the timeline.",
-        "properties": {"by": _BY, "note": _PROSE},
+        "description": "The author, and a note for the timeline.",
+        "properties": {"by": _AUTHOR, "note": _LONG_TEXT},
         "required": ["by"],
         "additionalProperties": False,
     },
     "AlertmanagerMessage": {
         "type": "object",
-        "description": "Alertmanager's webhook message; fields that it adds later are welcome.",
+        "description": "Alertmanager's webhook message; unknown fields are ignored.",
         "properties": {
             "version": {"const": "4"},
             "truncatedAlerts": {},
-            "alerts": listing(
+            "alerts": array(
                 {
                     "type": "object",
                     "properties": {
                         "status": {"enum": ["firing", "resolved"]},
-                        "labels": _TEXTS,
-                        "annotations": _TEXTS,
+                        "labels": _LABEL_SET,
+                        "annotations": _LABEL_SET,
                         "startsAt": {"type": "string", "format": "date-time"},
                         "endsAt": {"type": "string", "format": "date-time"},
                     },
@@ -248,10 +249,10 @@ SCHEMAS: dict[str, Schema] = {
     "Received": record(changed=COUNT),
     "NewKey": {
         "type": "object",
-        "description": "A new key, or `rollback: true` to return to the one before.",
+        "description": "A new key, or `rollback: true` to return to the previous one.",
         "properties": {
             "api_key": {"type": "string", "pattern": f"^[^{CONTROL}]+$", "writeOnly": True},
-            "force": BOOLEAN | {"description": "Use it even if the provider rejects it."},
+            "force": BOOLEAN | {"description": "Use the key even if the provider rejects it."},
             "rollback": BOOLEAN,
         },
         "additionalProperties": False,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from exporter.api.app_keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
-from exporter.api.bodies import BodyError, flag, json_object, only, page_size, text_field
+from exporter.api.bodies import BodyError, flag, json_object, only_fields, page_size, text_field
 from exporter.api.guard import problem
 from exporter.api.status import service_health
 from exporter.clock import in_slices
@@ -22,34 +22,35 @@ PAGE_SIZE = 500
 
 
 async def listing(request: web.Request) -> web.Response:
-    """Return the services that fit the filters, by id, a page at a time."""
-    wanted = {name: request.query[name] for name in FILTERS if name in request.query}
+    """Return one page of the services that match the filters, sorted by id."""
+    filters = {name: request.query[name] for name in FILTERS if name in request.query}
     after = request.query.get("cursor", "")
     limit = page_size(request, PAGE_SIZE)
     rows = []
     registry = request.app[REGISTRY]
     async for target in in_slices(sorted(registry, key=lambda target: target.id), 64):
+        # A service may be removed while the loop yields between two slices.
         if target.id > after and target.id in registry:
             row = service_health(target, request.app[RESULTS].of(target.id))
-            if all(row[name] == value for name, value in wanted.items()):
+            if all(row[name] == value for name, value in filters.items()):
                 rows.append(row)
         if len(rows) > limit:
             break
     page = rows[:limit]
-    following = page[-1]["id"] if len(rows) > len(page) else None
-    return web.json_response({"services": page, "next": following})
+    cursor = page[-1]["id"] if len(rows) > len(page) else None
+    return web.json_response({"services": page, "next": cursor})
 
 
 async def register(request: web.Request) -> web.Response:
-    """Register a service; 201 with what was registered."""
-    target = await request.app[MANAGEMENT].add(await json_object(request), who(request))
+    """Register a service; 201 with its representation."""
+    target = await request.app[MANAGEMENT].add(await json_object(request), caller(request))
     location = {"Location": f"/api/services/{target.id}"}
-    return web.json_response(_described(request, target), status=201, headers=location)
+    return web.json_response(_service_json(request, target), status=201, headers=location)
 
 
-async def one(request: web.Request) -> web.Response:
+async def detail(request: web.Request) -> web.Response:
     """Return one service with its configuration; keys are masked."""
-    return web.json_response(_described(request, _target(request)))
+    return web.json_response(_service_json(request, _target(request)))
 
 
 async def change(request: web.Request) -> web.Response:
@@ -57,46 +58,50 @@ async def change(request: web.Request) -> web.Response:
     patch = await json_object(request)
     service = request.match_info["id"]
     if patch.get("id", service) != service:
-        return problem(422, "an id cannot be changed", detail="remove the service and add it anew")
-    target = await request.app[MANAGEMENT].change(service, patch, who(request))
-    return web.json_response(_described(request, target))
+        return problem(
+            422, "an id cannot be changed", detail="remove the service and register it again"
+        )
+    target = await request.app[MANAGEMENT].change(service, patch, caller(request))
+    return web.json_response(_service_json(request, target))
 
 
 async def remove(request: web.Request) -> web.Response:
-    """Remove a service that the API added, with its keys and series."""
-    await request.app[MANAGEMENT].remove(request.match_info["id"], who(request))
+    """Remove a service that the API added, with its keys and its metrics."""
+    await request.app[MANAGEMENT].remove(request.match_info["id"], caller(request))
     return web.Response(status=204)
 
 
 async def test(request: web.Request) -> web.Response:
-    """Probe a service once, now; nothing of it is counted."""
+    """Probe a service once, now; the result is not counted."""
     outcome = await request.app[MANAGEMENT].test(request.match_info["id"])
     if outcome is None:
-        why = _target(request).unprobed
-        return problem(409, "the service cannot be probed", detail=why)
+        reason = _target(request).unprobed
+        return problem(409, "the service cannot be probed", detail=reason)
     return web.json_response({**outcome_of(outcome), "success": outcome.success})
 
 
 async def rotate(request: web.Request) -> web.Response:
-    """Verify a new key with the provider and use it, or roll back to the one before."""
+    """Verify a new key with the provider and use it, or roll back to the previous one."""
     body = await json_object(request)
     management, service = request.app[MANAGEMENT], request.match_info["id"]
-    only(body, ("api_key", "force", "rollback"))
-    force, back = flag(body, "force"), flag(body, "rollback")
-    if back and "api_key" in body:
+    only_fields(body, ("api_key", "force", "rollback"))
+    force, rollback = flag(body, "force"), flag(body, "rollback")
+    if rollback and "api_key" in body:
         raise BodyError("give api_key or rollback, not both")
-    if back:
-        done = await management.roll_back(service, who(request))
+    if rollback:
+        rotation = await management.roll_back(service, caller(request))
     else:
         key = Secret(text_field(body, "api_key"))
-        done = await management.rotate(service, key, who(request), force=force)
-    seen = outcome_of(done.outcome) if done.outcome is not None else None
-    return web.json_response({"service": service, "rotated_at": done.rotated_at, "verified": seen})
+        rotation = await management.rotate(service, key, caller(request), force=force)
+    verified = outcome_of(rotation.outcome) if rotation.outcome is not None else None
+    return web.json_response(
+        {"service": service, "rotated_at": rotation.rotated_at, "verified": verified}
+    )
 
 
 async def forget_key(request: web.Request) -> web.Response:
-    """Return to the key that the service is declared with."""
-    await request.app[MANAGEMENT].forget_key(request.match_info["id"], who(request))
+    """Drop the rotated key and return to the one that the service is declared with."""
+    await request.app[MANAGEMENT].forget_key(request.match_info["id"], caller(request))
     return web.Response(status=204)
 
 
@@ -105,11 +110,11 @@ async def discovery(request: web.Request) -> web.Response:
     registry, rows = request.app[REGISTRY], []
     async for target in in_slices(registry, 64):
         if target.enabled and target.endpoint is not None:
-            rows.append(json.dumps(_discovered(target, target.endpoint.shown)))
+            rows.append(json.dumps(_discovery_target(target, target.endpoint.shown)))
     return web.json_response(text=f"[{', '.join(rows)}]")
 
 
-def _discovered(target: Target, address: str) -> Json:
+def _discovery_target(target: Target, address: str) -> Json:
     labels = {
         "service": target.id,
         "environment": target.environment,
@@ -120,8 +125,8 @@ def _discovered(target: Target, address: str) -> Json:
     return {"targets": [address], "labels": labels}
 
 
-def who(request: web.Request) -> str:
-    """Return who asks, for the audit."""
+def caller(request: web.Request) -> str:
+    """Return the caller as the audit log names it."""
     return f"api from {request.remote}"
 
 
@@ -129,7 +134,7 @@ def _target(request: web.Request) -> Target:
     return request.app[REGISTRY].get(request.match_info["id"])
 
 
-def _described(request: web.Request, target: Target) -> Json:
+def _service_json(request: web.Request, target: Target) -> Json:
     management = request.app[MANAGEMENT]
     declared = request.app[LOADER].declared(target.id)
     shown = {} if declared is None else shown_declaration(declared)
@@ -155,7 +160,7 @@ def _described(request: web.Request, target: Target) -> Json:
 
 
 def outcome_of(outcome: Outcome) -> Json:
-    """Return what one probe saw, durations in milliseconds."""
+    """Return *outcome* as the API represents it, durations in milliseconds."""
     phases = zip(PHASES, outcome.phases, strict=True)
     certificate = outcome.certificate
     return {

@@ -1,4 +1,4 @@
-"""GET /api/stats: how many services of what kind, probes, availability."""
+"""GET /api/stats: counts of services by kind, of probes and attempts; availability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.results import status_of
 
 
 async def stats(request: web.Request) -> web.Response:
-    """Return counts since the counters began, and mean times to acknowledge and to resolve."""
+    """Return counts since the counters began, and mean times in seconds."""
     incidents = await request.app[INCIDENTS].stats()
     types: Counter[str] = Counter()
     environments: Counter[str] = Counter()
@@ -21,7 +21,7 @@ async def stats(request: web.Request) -> web.Response:
     probes = attempts = events = bad = 0
     registry = request.app[REGISTRY]
     async for target in in_slices(registry, 128):
-        if target.id not in registry:
+        if target.id not in registry:  # removed while the loop yielded between two slices
             continue
         tally = request.app[RESULTS].of(target.id)
         types[target.type] += 1

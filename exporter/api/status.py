@@ -1,4 +1,4 @@
-"""Is the exporter well (/-/…), and are the services (/api/health)."""
+"""The health of the exporter (/-/…) and of the services (/api/health)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from exporter.clock import in_slices
 from exporter.config import Target
 from exporter.results import Status, Tally, current_advice, current_verdict, status_of
 
-_WORST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
+_WORST_FIRST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
 
 
 class Readiness:
-    """Whether requests may be sent to us, and why not."""
+    """Whether the exporter accepts requests; `why_not` is empty if it does."""
 
     def __init__(self) -> None:
         self.why_not = "starting"
@@ -26,7 +26,7 @@ class Readiness:
         self.why_not = ""
 
     def set_not_ready(self, why: str) -> None:
-        """Note that no more requests should come."""
+        """Note that no more requests should be sent, and *why*."""
         self.why_not = why
 
 
@@ -34,7 +34,7 @@ READINESS: web.AppKey[Readiness] = web.AppKey("READINESS", Readiness)
 
 
 async def healthy(request: web.Request) -> web.Response:
-    """Answer while the process lives; no provider's fault is ours."""
+    """Answer 200 while the process runs; failing providers do not matter."""
     return web.Response(text="Service registry is healthy.\n")
 
 
@@ -46,35 +46,37 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """Load the configuration again; 422 with every mistake if it is wrong."""
+    """Load the configuration again; 422 with every mistake if it is not valid."""
     error = await request.app[LOADER].reload()
     if error is None:
         return web.json_response({"reloaded": True, "services": len(request.app[REGISTRY])})
     mistakes = [str(mistake) for mistake in error.problems]
-    return problem(422, "the configuration is wrong, the old one stays", problems=mistakes)
+    return problem(
+        422, "the configuration is not valid; the previous one stays active", problems=mistakes
+    )
 
 
 async def health(request: web.Request) -> web.Response:
-    """Return every service's state and how many are in which."""
-    counts: dict[Status, int] = dict.fromkeys(_WORST, 0)
-    registry, shown = request.app[REGISTRY], []
+    """Return the health of every service, and how many have which status."""
+    counts: dict[Status, int] = dict.fromkeys(_WORST_FIRST, 0)
+    registry, rows = request.app[REGISTRY], []
     async for target in in_slices(registry, 32):
         if target.id in registry:
             service = service_health(target, request.app[RESULTS].of(target.id))
             counts[service["status"]] += 1
-            shown.append(json.dumps(service))  # piece by piece: all at once would hold the loop
-    worst = next((s for s in _WORST if counts[s]), Status.UNKNOWN)
-    summary = {"total": len(shown)} | {str(status): counts[status] for status in Status}
+            rows.append(json.dumps(service))  # one by one: dumping all at once blocks the loop
+    worst = next((s for s in _WORST_FIRST if counts[s]), Status.UNKNOWN)
+    summary = {"total": len(rows)} | {str(status): counts[status] for status in Status}
     refused = request.app[LOADER].refused_at
     head = json.dumps(
         {"status": worst, "summary": summary, "reload_refused_at": refused}
     ).removesuffix("}")
-    text = f'{head}, "services": [{", ".join(shown)}]}}'
+    text = f'{head}, "services": [{", ".join(rows)}]}}'
     return web.json_response(text=text)
 
 
 def service_health(target: Target, tally: Tally) -> Json:
-    """Return what one service looks like now. Times are Unix times, durations milliseconds."""
+    """Return the health of one service. Times are Unix times, durations milliseconds."""
     last = tally.last
     return {
         "id": target.id,

@@ -1,4 +1,4 @@
-"""argv in, exit code out: the commands of `service-registry`."""
+"""The commands of `service-registry`: argv in, exit code out."""
 
 from exporter.cli.commands import main
 

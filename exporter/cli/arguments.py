@@ -1,4 +1,4 @@
-"""The command line: what may be typed, and what --help says."""
+"""The command line: commands, options, and their help texts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _ENDING = """first steps:
   service-registry serve --config config/services.yaml
   service-registry probe openai --config config/services.yaml
 
-more of them: service-registry COMMAND --help
+more examples: service-registry COMMAND --help
 completion: eval "$(service-registry completion bash)", or source it for zsh and fish
-exit codes: 0 good, 1 not good, 2 wrong usage; NO_COLOR is honoured
+exit codes: 0 success, 1 failure, 2 wrong usage; NO_COLOR is honoured
 """
 
 
@@ -27,50 +27,56 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="service-registry",
-        description="Probe the external APIs you depend on and expose the truth to Prometheus.",
+        description="Probe the external APIs you depend on and expose the results to Prometheus.",
         epilog=_ENDING,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"service-registry {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(_add(commands, "serve", "run the exporter"))
-    check = _add(commands, "check-config", "say every mistake in configuration files")
+    check = _add(commands, "check-config", "report every mistake in configuration files")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
     _add_probe(_add(commands, "probe", "probe one service or URL now"))
-    providers = _add(commands, "providers", "list the presets, or show one")
+    providers = _add(commands, "providers", "list the provider presets, or show one")
     providers.add_argument("name", nargs="?", metavar="NAME")
-    providers.add_argument("--json", action="store_true", help="for machines")
+    providers.add_argument("--json", action="store_true", help="print JSON")
     _add(commands, "schema", "print the JSON Schema of the configuration")
     _add_remote(commands)
-    _add_incidents(_add(commands, "incidents", "the incident log: list, take, end"))
-    _add_import(_add(commands, "import", "another tool's configuration as one of ours"))
-    _add_demo(_add(commands, "demo", "an outage, told as it happens, with simulated providers"))
-    shell = _add(commands, "completion", "print what a shell needs to complete commands")
+    _add_incidents(_add(commands, "incidents", "list, acknowledge and resolve incidents"))
+    _add_import(_add(commands, "import", "convert another tool's configuration to ours"))
+    _add_demo(_add(commands, "demo", "show an outage, a revoked key and a dead network, simulated"))
+    shell = _add(commands, "completion", "print the completion script for a shell")
     shell.add_argument("shell", choices=SHELLS)
     make = _add(commands, "make-secrets", "write the tokens and keys that are missing")
     make.add_argument("directory", type=Path, metavar="DIR")
     make.add_argument("--group-readable", action="store_true", help="mode 0640 instead of 0600")
-    secret = _add(commands, "rotate-secret-key", "encrypt every kept key anew")
+    secret = _add(
+        commands, "rotate-secret-key", "re-encrypt every stored key with the newest secret key"
+    )
     secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
     return parser
 
 
-def _add(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=what)
-    explain(parser, name, what)
+def _add(commands: Any, name: str, summary: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary)
+    explain(parser, name, summary)
     return parser
 
 
 def _add_demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument(
-        "--port", type=int, default=0, metavar="N", help="of the exporter; default any"
+        "--port",
+        type=int,
+        default=0,
+        metavar="N",
+        help="port of the exporter; default any free one",
     )
     demo.add_argument(
         "--providers",
         metavar="HOST:PORT",
-        help="only the simulated providers; POST /faults/NAME/down, /key or /none makes them fail",
+        help="run only the simulated providers; POST /faults/NAME/FAULT with down, key or none",
     )
-    demo.add_argument("--keep", action="store_true", help="let everything run on at the end")
+    demo.add_argument("--keep", action="store_true", help="keep everything running at the end")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -88,18 +94,18 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="where services and keys of the API, counters and a day of results are kept",
+        help="directory for services and keys set over the API, counters and a day of results",
     )
     parser.add_argument(
         "--from-env",
         action="store_true",
-        help="every provider whose key variable is set; the default without --config",
+        help="register every provider whose key variable is set; the default without --config",
     )
     parser.add_argument(
         "--admin-token-file",
         type=Path,
         metavar="FILE",
-        help="token for changes; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
+        help="file with the token that changes need; or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
     )
     _add_chain(parser)
     _add_probe_route(parser)
@@ -107,21 +113,21 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_chain(parser: argparse.ArgumentParser) -> None:
-    """Add where Alertmanager and Prometheus are, for the incident log."""
+    """Add the addresses of Alertmanager and Prometheus, for the incident log."""
     parser.add_argument(
         "--alertmanager.url",
         dest="alertmanagers",
         action="append",
         default=[],
         metavar="URL",
-        help="asked what it lists, told of manual incidents; repeated for every peer",
+        help="Alertmanager to poll and to send manual incidents to; repeat for every peer",
     )
     parser.add_argument(
         "--alertmanager.token-file",
         dest="receiver_token_file",
         type=Path,
         metavar="FILE",
-        help="token of its webhook; or SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE",
+        help="file with the token of its webhook; or set SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE",
     )
     parser.add_argument(
         "--alertmanager.interval",
@@ -129,14 +135,14 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=30.0,
         metavar="SECONDS",
-        help="between two looks; default 30",
+        help="time between two polls of Alertmanager; default 30",
     )
     parser.add_argument(
         "--prometheus.url",
         dest="prometheus",
         default="",
         metavar="URL",
-        help="asked at the start for incidents that came and went meanwhile",
+        help="Prometheus to query at the start for incidents missed while the exporter was down",
     )
 
 
@@ -152,7 +158,7 @@ def _add_probe_route(parser: argparse.ArgumentParser) -> None:
         dest="probe_modules",
         type=Path,
         metavar="FILE",
-        help="modules of /probe; default config/modules.yaml",
+        help="module file of /probe; default config/modules.yaml",
     )
 
 
@@ -161,14 +167,14 @@ def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
         "--metrics.lean",
         dest="lean",
         action="store_true",
-        help="no histogram and only the reasons seen, for very many services",
+        help="omit histograms and reasons that never occurred, for very many services",
     )
     parser.add_argument(
         "--web.config.file",
         dest="web_config",
         type=Path,
         metavar="FILE",
-        help="TLS, passwords, headers and a rate limit, as exporter-toolkit has them",
+        help="TLS, passwords, headers and a rate limit, in the format of exporter-toolkit",
     )
     parser.add_argument(
         "--shard.index",
@@ -186,14 +192,23 @@ def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many shards share the configuration",
     )
+    _add_logging(parser)
+
+
+def _add_logging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt"
+        "--log.format",
+        dest="log_format",
+        choices=("logfmt", "json"),
+        default="logfmt",
+        help="form of the log lines; default logfmt",
     )
     parser.add_argument(
         "--log.level",
         dest="log_level",
         choices=("debug", "info", "warning", "error"),
         default="info",
+        help="lowest level that is logged; default info",
     )
 
 
@@ -206,9 +221,13 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="default config/services.yaml",
     )
-    parser.add_argument("--ca-file", metavar="FILE", help="accepted authorities, for a URL")
-    parser.add_argument("--timeout", type=float, default=10.0, help="seconds, for a URL")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument(
+        "--ca-file", metavar="FILE", help="PEM file of trusted authorities, for a URL"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, help="seconds, for a URL; default 10"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
@@ -216,28 +235,35 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "file", type=Path, metavar="FILE", help="blackbox.yml, gatus.yaml or uptime-kuma.json"
     )
     parser.add_argument(
-        "--targets", type=Path, metavar="FILE", help="prometheus.yml: what blackbox_exporter probes"
+        "--targets",
+        type=Path,
+        metavar="FILE",
+        help="prometheus.yml with blackbox_exporter's targets",
     )
     parser.add_argument(
         "--from",
         dest="format",
         choices=FORMATS,
-        help="default: from the content",
+        help="format of FILE; default: detected from its content",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default standard output")
-    parser.add_argument("--force", action="store_true", help="overwrite --output")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="file to write; default standard output"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite the output file if it exists"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_remote(commands: Any) -> None:
-    """Add the commands that ask a running exporter."""
-    for name, text in (
+    """Add the commands that call the API of a running exporter."""
+    for name, summary in (
         ("services", "list the services of a running exporter, worst first"),
-        ("stats", "sum up a running exporter"),
+        ("stats", "show the totals of a running exporter"),
         ("rotate-key", "verify a new key with the provider and switch to it"),
     ):
-        parser = _add(commands, name, text)
-        _add_asking(parser, DEFAULT_URL)
+        parser = _add(commands, name, summary)
+        _add_url_and_json(parser, DEFAULT_URL)
         if name == "rotate-key":
             _add_rotate(parser)
 
@@ -247,10 +273,12 @@ def _add_rotate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key-file",
         metavar="FILE|-",
-        help="where the new key is; - is standard input; asked for on a terminal without it",
+        help="file with the new key; - is standard input; default: a prompt on the terminal",
     )
-    parser.add_argument("--force", action="store_true", help="use it even if it is rejected")
-    parser.add_argument("--rollback", action="store_true", help="return to the key before")
+    parser.add_argument(
+        "--force", action="store_true", help="use the key even if the provider rejects it"
+    )
+    parser.add_argument("--rollback", action="store_true", help="return to the previous key")
     _add_token(parser)
 
 
@@ -259,50 +287,54 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
         "--admin-token-file",
         type=Path,
         metavar="FILE",
-        help="the admin token; or SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
+        help="file with the admin token; or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
     )
 
 
 def _add_incidents(parser: argparse.ArgumentParser) -> None:
     _add_listing(parser, DEFAULT_URL, "50", None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    # What stands before the verb holds if nothing stands after it.
-    quiet = argparse.SUPPRESS
-    _add_listing(verbs.add_parser("list", help="the newest first; the default"), *[quiet] * 3)
-    show = verbs.add_parser("show", help="one with its timeline")
-    create = verbs.add_parser("create", help="report one by hand; it is routed like an alert")
+    # A subparser's own default would overwrite an option that was given before the verb.
+    no_default = argparse.SUPPRESS
+    _add_listing(verbs.add_parser("list", help="newest first; the default"), *[no_default] * 3)
+    show = verbs.add_parser("show", help="show an incident with its timeline")
+    create = verbs.add_parser("create", help="report an incident; it is routed like an alert")
     create.add_argument("summary", metavar="TEXT")
     create.add_argument("--severity", choices=_SEVERITIES, default="high")
     for name in ("service", "environment", "description"):
         create.add_argument(f"--{name}")
-    words = (
-        ("ack", "take one: its escalation stops", "?"),
-        ("resolve", "end one", "?"),
-        ("note", "add a note", None),
+    change_verbs = (
+        ("ack", "acknowledge an incident: its escalation stops", "?"),
+        ("resolve", "resolve an incident", "?"),
+        ("note", "add a note to an incident", None),
     )
     changes = []
-    for verb, text, number in words:
-        changes.append(verbs.add_parser(verb, help=text))
+    for verb, summary, nargs in change_verbs:
+        changes.append(verbs.add_parser(verb, help=summary))
         changes[-1].add_argument("id", metavar="ID")
-        changes[-1].add_argument("note", metavar="TEXT", nargs=number)
+        changes[-1].add_argument("note", metavar="TEXT", nargs=nargs)
     show.add_argument("id", metavar="ID")
-    for one in (create, *changes):
-        one.add_argument("--by", help="who; default the name of the user")
-        _add_token(one)
-    for one in (show, create, *changes):
-        _add_asking(one, quiet)
+    for verb_parser in (create, *changes):
+        verb_parser.add_argument("--by", help="name for the timeline; default your user name")
+        _add_token(verb_parser)
+    for verb_parser in (show, create, *changes):
+        _add_url_and_json(verb_parser, no_default)
 
 
-def _add_asking(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("--url", default=default, help=f"default {DEFAULT_URL}")
+def _add_url_and_json(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--url", default=default, help=f"of the exporter; default {DEFAULT_URL}")
     json_default = default if default == argparse.SUPPRESS else False
-    parser.add_argument("--json", action="store_true", default=json_default, help="for machines")
+    parser.add_argument("--json", action="store_true", default=json_default, help="print JSON")
 
 
-def _add_listing(parser: argparse.ArgumentParser, url: str, limit: str, other: str | None) -> None:
-    _add_asking(parser, url)
-    parser.add_argument("--severity", choices=_SEVERITIES, default=other)
-    parser.add_argument("--status", choices=("open", "acknowledged", "resolved"), default=other)
-    parser.add_argument("--service", default=other)
-    parser.add_argument("--environment", default=other)
+def _add_listing(
+    parser: argparse.ArgumentParser, url: str, limit: str, filter_default: str | None
+) -> None:
+    _add_url_and_json(parser, url)
+    parser.add_argument("--severity", choices=_SEVERITIES, default=filter_default)
+    parser.add_argument(
+        "--status", choices=("open", "acknowledged", "resolved"), default=filter_default
+    )
+    parser.add_argument("--service", default=filter_default)
+    parser.add_argument("--environment", default=filter_default)
     parser.add_argument("--limit", default=limit, metavar="N", help="default 50, at most 1000")

@@ -1,4 +1,4 @@
-"""How a command asks a running exporter, and how it shows what came back."""
+"""Calls the API of a running exporter, and formats its answers for the terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.secret import Secret
 
 
 class RefusedError(Exception):
-    """The exporter answered with a problem."""
+    """The exporter refused the request; `problem` is its RFC 9457 body."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
         super().__init__(problem.get("title", "refused"))
@@ -34,6 +34,12 @@ def ask(
     body: dict[str, Any] | None = None,
     token: Secret | None = None,
 ) -> Any:
+    """Return the JSON answer of the exporter at *base* to a request.
+
+    Raises:
+        UsageError: *base* is not a URL, or no exporter answers there.
+        RefusedError: the exporter answered with an error.
+    """
     if not base.startswith(("http://", "https://")):
         raise UsageError("--url must be the http:// or https:// URL of an exporter")
     request = urllib.request.Request(base.rstrip("/") + path, method=method)  # noqa: S310
@@ -53,43 +59,46 @@ def ask(
 
 
 def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
+    """Return the error's body; a proxy on the way may answer with something other than JSON."""
     try:
-        found = json.load(error)
+        body = json.load(error)
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"title": f"status {error.code}"}
+        body = None
+    return body if isinstance(body, dict) else {"title": f"status {error.code}"}
 
 
 def sentence(problem: dict[str, Any]) -> str:
+    """Return title, reason and detail of *problem* in one line."""
     parts = [str(problem.get(name)) for name in ("title", "reason", "detail") if problem.get(name)]
     return ": ".join(parts)
 
 
-def shown_time(at: float | None) -> str:
+def format_time(at: float | None) -> str:
+    """Return a Unix time as `2026-12-01 22:00:00Z`, and nothing for None."""
     if at is None:
         return ""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def needed_token(arguments: argparse.Namespace) -> Secret:
+def require_token(arguments: argparse.Namespace) -> Secret:
     """Return the admin token.
 
     Raises:
-        UsageError: none is given.
+        UsageError: no token file is named, or it cannot be used.
     """
     token = admin_token(arguments.admin_token_file)
     if token is None:
-        raise UsageError("give --admin-token-file, the exporter's admin token")
+        raise UsageError("give --admin-token-file FILE with the exporter's admin token")
     return token
 
 
-def waiting(what: str) -> AbstractContextManager[object]:
-    """Show *what* is under way, to whoever watches; nothing where nobody does."""
+def waiting(activity: str) -> AbstractContextManager[object]:
+    """Show a spinner with *activity* on a terminal; do nothing if standard error is not one."""
     console = Console(stderr=True)
-    return console.status(what) if console.is_terminal else nullcontext()
+    return console.status(activity) if console.is_terminal else nullcontext()
 
 
 def print_table(table: Table) -> None:
-    """Print *table* as wide as the terminal, or wide enough where nobody watches."""
+    """Print *table* as wide as the terminal, or 160 columns wide into a file or pipe."""
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(table)

@@ -1,4 +1,4 @@
-"""argv in, exit code out. Exit codes: 0 good, 1 not good, 2 wrong usage."""
+"""Runs the command in argv. Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.cli.remote import print_services, print_stats, rotate_key
 from exporter.cli.secrets import make_secrets, rotate_secret_key
 from exporter.cli.serving import run_server
 from exporter.cli.sources import source_of
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import UsageError, counted
 from exporter.log import places_of
 from exporter.secret import environment
 from exporter.settings import SettingsError
@@ -27,7 +27,13 @@ from exporter.store import StoreError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in *argv* and return its exit code."""
+    """Run the command in *argv* and return its exit code.
+
+        main(["check-config", "config/services.yaml"])  # prints a summary and returns 0
+
+    Without *argv* the arguments are those of the process. Wrong usage may also end in SystemExit,
+    which argparse raises.
+    """
     arguments = make_parser(VERSION).parse_args(argv)
     try:
         return _COMMANDS[arguments.command](arguments)
@@ -43,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except Exception:
-        # A bug. Python's own report would quote the exception, and that may quote a key.
-        what = places_of(sys.exc_info())
-        print(f"service-registry: internal error, please report it: {what}", file=sys.stderr)
+        # A bug. A traceback would print the text of the exception, which may contain a key.
+        location = places_of(sys.exc_info())
+        print(f"service-registry: internal error, please report it: {location}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -58,8 +64,9 @@ def _check_config(arguments: argparse.Namespace) -> int:
         print(f"warning: {warning}")
     enabled = sum(d.raw.get("enabled", True) for d in configuration.services)
     print(
-        f"ok: {len(configuration.services)} services ({enabled} enabled), "
-        f"{len(configuration.canaries)} canaries, {len(configuration.warnings)} warnings"
+        f"ok: {counted(len(configuration.services), 'service')} ({enabled} enabled), "
+        f"{counted(len(configuration.canaries), 'canary', 'canaries')}, "
+        f"{counted(len(configuration.warnings), 'warning')}"
     )
     return 0
 

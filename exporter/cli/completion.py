@@ -1,4 +1,4 @@
-"""`completion`: what a shell needs to complete commands, options and files."""
+"""`completion`: scripts with which a shell completes commands, options and files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 def print_completion(parser: argparse.ArgumentParser, shell: str) -> int:
     """Print the completion script of *parser* for *shell*."""
-    for one in _parsers(parser):
-        for action in one._actions:
+    for command_parser in _parsers(parser):
+        for action in command_parser._actions:
             if action.type is Path or str(action.metavar).startswith("FILE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
     print(shtab.complete(parser, shell))
@@ -22,9 +22,10 @@ def print_completion(parser: argparse.ArgumentParser, shell: str) -> int:
 
 
 def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield *parser* and those of its commands."""
+    """Yield *parser* and the parsers of its commands."""
     yield parser
+    # argparse has no public way to list the actions and subcommands of a parser.
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for one in action.choices.values():
-                yield from _parsers(one)
+            for command_parser in action.choices.values():
+                yield from _parsers(command_parser)

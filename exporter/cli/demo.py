@@ -1,4 +1,4 @@
-"""`demo`: see everything at work in two minutes, with nothing to prepare."""
+"""`demo`: plays the demonstration of `exporter.demo`, or runs its simulated providers alone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from exporter.log import configure
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    """Play the demonstration; 1 if it did not go as it should."""
+    """Play the demonstration; return 1 if a step of it failed."""
     configure("logfmt", logging.CRITICAL)
     if arguments.providers:
-        asyncio.run(_provide(*listen_address(arguments.providers, "--providers")))
+        asyncio.run(_run_providers(*listen_address(arguments.providers, "--providers")))
         return 0
     try:
         asyncio.run(tell(arguments.port, keep=arguments.keep))
@@ -33,8 +33,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _provide(host: str, port: int) -> None:
-    """Run the simulated providers alone until a signal."""
+async def _run_providers(host: str, port: int) -> None:
+    """Run the simulated providers alone until SIGTERM or SIGINT."""
     providers = Providers(host, port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""What --help of each command says beside its options: what it does, and how it is typed."""
+"""The description and the examples that --help of each command shows around its options."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ rotate-secret-key --data-dir data
 
 
 def examples_of(command: str) -> list[str]:
-    """Return how *command* is typed."""
+    """Return the example lines of *command*."""
     lines = _EXAMPLES.split("\n")
     return [f"service-registry {line}" for line in lines if line.split(" ")[0] == command]
 
 
-def explain(parser: argparse.ArgumentParser, command: str, what: str) -> None:
-    """Let the --help of *command* begin with *what* it does and end with examples."""
-    parser.description = f"{what[0].upper()}{what[1:]}."
+def explain(parser: argparse.ArgumentParser, command: str, summary: str) -> None:
+    """Let the --help of *command* begin with *summary* and end with examples."""
+    parser.description = f"{summary[0].upper()}{summary[1:]}."
     parser.epilog = "\n  ".join(["examples:", *examples_of(command)])
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -1,4 +1,4 @@
-"""The import command: another tool's configuration in, ours out, and a list of what was lost."""
+"""`import`: converts another tool's configuration to ours and lists what has no equivalent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import UsageError, counted
 from exporter.importers import FORMATS, TARGET_TAKERS, Imported, NoImportError, Setting, import_text
 from exporter.settings import Problem, SettingsError
 
 
 def run_import(arguments: argparse.Namespace) -> int:
-    """Import `arguments.file`; 0 if something was taken, 1 if nothing could be."""
+    """Import `arguments.file`; return 0 if a configuration results, 1 if nothing can be imported.
+
+    Raises:
+        UsageError: the output exists, or --targets does not go with the format.
+        SettingsError: a file cannot be read or written.
+    """
     output: Path | None = arguments.output
     if output is not None and output.exists() and not arguments.force:
         raise UsageError("--output exists already; --force overwrites it")
@@ -24,7 +29,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     if targets is not None and arguments.format not in (None, *TARGET_TAKERS):
         raise UsageError(f"--targets is for {' and '.join(TARGET_TAKERS)} only")
     try:
-        found = import_text(
+        imported = import_text(
             _read(arguments.file),
             str(arguments.file),
             kind=arguments.format,
@@ -32,17 +37,17 @@ def run_import(arguments: argparse.Namespace) -> int:
             output=str(output) if output is not None else "(output)",
         )
     except NoImportError as error:
-        _say(error.warnings, f"service-registry: {arguments.file}: {error}")
+        _print_to_stderr(error.warnings, f"service-registry: {arguments.file}: {error}")
         return 1
     if output is not None:
-        _write(output, found.text, force=arguments.force)
+        _write(output, imported.text, force=arguments.force)
     if arguments.json:
-        print(json.dumps(_machine(found), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(imported), indent=2, ensure_ascii=False))
         return 0
     if output is None:
-        sys.stdout.write(found.text)
+        sys.stdout.write(imported.text)
         sys.stdout.flush()
-    _say(found.warnings, *_summary(found, output))
+    _print_to_stderr(imported.warnings, *_summary(imported, output))
     return 0
 
 
@@ -50,51 +55,52 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        what = f"cannot be read: {error.strerror}"
+        mistake = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:
-        what = "is not UTF-8 text"
-    raise SettingsError([Problem(str(path), 1, "(file)", what)])
+        mistake = "is not UTF-8 text"
+    raise SettingsError([Problem(str(path), 1, "(file)", mistake)])
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    """Write the file; never over another one that appeared meanwhile, unless *force*."""
+    """Write the file; without *force* never over one that has appeared since the first check."""
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise UsageError("--output exists already; --force overwrites it") from None
     except OSError as error:
-        what = f"cannot be written: {error.strerror}"
-        raise SettingsError([Problem(str(path), 1, "(file)", what)]) from None
+        mistake = f"cannot be written: {error.strerror}"
+        raise SettingsError([Problem(str(path), 1, "(file)", mistake)]) from None
 
 
-def _say(warnings: Iterable[Problem], *lines: str) -> None:
+def _print_to_stderr(warnings: Iterable[Problem], *lines: str) -> None:
     for line in (*warnings, *lines):
         print(line, file=sys.stderr)
 
 
-def _summary(found: Imported, output: Path | None) -> list[str]:
+def _summary(imported: Imported, output: Path | None) -> list[str]:
     where = f", written to {output}" if output is not None else ""
-    lines = [f"check-config: {remark}" for remark in found.remarks]
-    if found.settings:
-        lines += ["", "Set these variables to the values that stand in the file now:"]
-        lines += [f"  {setting}" for setting in found.settings]
+    lines = [f"check-config: {remark}" for remark in imported.remarks]
+    if imported.settings:
+        lines += ["", "Set these variables to the values that are in the file now:"]
+        lines += [f"  {setting}" for setting in imported.settings]
         lines.append("")
-    kept = sum(service.get("enabled", True) is not False for service in found.services)
+    enabled = sum(service.get("enabled", True) is not False for service in imported.services)
     lines.append(
-        f"ok: {len(found.services)} services ({kept} enabled) from {found.format}{where}; "
-        f"{len(found.warnings)} without equivalent or to look at, "
-        f"{len(found.settings)} variables to set"
+        f"ok: {counted(len(imported.services), 'service')} ({enabled} enabled) "
+        f"from {imported.format}{where}; "
+        f"{counted(len(imported.warnings), 'warning')} (no equivalent, or to be checked), "
+        f"{counted(len(imported.settings), 'variable')} to set"
     )
     return lines
 
 
-def _machine(found: Imported) -> dict[str, Any]:
+def _as_json(imported: Imported) -> dict[str, Any]:
     return {
-        "format": found.format,
-        **found.data,
-        "warnings": [asdict(warning) for warning in (*found.warnings, *found.remarks)],
-        "variables": [_variable(setting) for setting in found.settings],
+        "format": imported.format,
+        **imported.data,
+        "warnings": [asdict(warning) for warning in (*imported.warnings, *imported.remarks)],
+        "variables": [_variable(setting) for setting in imported.settings],
     }
 
 

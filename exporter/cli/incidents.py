@@ -1,4 +1,4 @@
-"""`incidents`: the incident log of a running exporter, read and written."""
+"""`incidents`: lists, shows and changes the incidents of a running exporter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.asking import ask, needed_token, print_table, shown_time
+from exporter.cli.asking import ask, format_time, print_table, require_token
 from exporter.clock import SystemClock
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
@@ -25,77 +25,77 @@ def run_incidents(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: no exporter answers, or the token is missing.
-        RefusedError: it refuses.
+        RefusedError: the exporter refuses the request.
     """
     match arguments.verb:
         case None | "list":
-            given = {name: getattr(arguments, name) for name in _FILTERS}
-            query = urllib.parse.urlencode({n: v for n, v in given.items() if v})
-            found = ask(arguments.url, "GET", f"/api/incidents?{query}")
-            _show(arguments, found, _print_rows)
+            filters = {name: getattr(arguments, name) for name in _FILTERS}
+            query = urllib.parse.urlencode({n: v for n, v in filters.items() if v})
+            page = ask(arguments.url, "GET", f"/api/incidents?{query}")
+            _show(arguments, page, _print_page)
         case "show":
-            found = ask(arguments.url, "GET", f"/api/incidents/{_quoted(arguments.id)}")
-            _show(arguments, found, _print_one)
+            incident = ask(arguments.url, "GET", f"/api/incidents/{_quoted(arguments.id)}")
+            _show(arguments, incident, _print_incident)
         case "create":
             names = ("summary", "severity", "service", "environment", "description")
             body = {name: value for name in names if (value := getattr(arguments, name))}
-            _show(arguments, _send(arguments, "/api/incidents", body), _print_one)
+            _show(arguments, _send(arguments, "/api/incidents", body), _print_incident)
         case verb:
             path = f"/api/incidents/{_quoted(arguments.id)}/{_VERBS[verb]}"
             body = {"note": arguments.note} if arguments.note else {}
-            _show(arguments, _send(arguments, path, body), _print_one)
+            _show(arguments, _send(arguments, path, body), _print_incident)
     return 0
 
 
 def _send(arguments: argparse.Namespace, path: str, body: dict[str, Any]) -> Any:
     body["by"] = arguments.by or getpass.getuser()
-    return ask(arguments.url, "POST", path, body=body, token=needed_token(arguments))
+    return ask(arguments.url, "POST", path, body=body, token=require_token(arguments))
 
 
 def _quoted(id_: str) -> str:
     return urllib.parse.quote(id_, safe="")
 
 
-def _show(arguments: argparse.Namespace, found: Any, write: Any) -> None:
+def _show(arguments: argparse.Namespace, answer: Any, print_text: Any) -> None:
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(answer, indent=2))
     else:
-        write(found)
+        print_text(answer)
 
 
-def _print_rows(found: dict[str, Any]) -> None:
-    rows = found["incidents"]
+def _print_page(page: dict[str, Any]) -> None:
+    rows = page["incidents"]
     if not rows:
         print("no incidents")
         return
-    table = Table("id", "severity", "state", "since", "lasted", "what", "taken by")
+    table = Table("id", "severity", "state", "since", "lasted", "summary", "taken by")
     for row in rows:
         table.add_row(
             row["id"],
             Text(row["severity"], _STYLES.get(row["severity"], "")),
             _state(row),
-            shown_time(row["started_at"]),
-            _lasted(row),
+            format_time(row["started_at"]),
+            _duration(row),
             Text(row["summary"]),
             Text(row["acknowledged_by"] or ""),
         )
     print_table(table)
-    if found["next"] is not None:
-        print("there are older ones: --limit shows up to 1000, the API pages")
+    if page["next"] is not None:
+        print("there are older incidents: --limit shows up to 1000, the API returns all of them")
 
 
-def _print_one(row: dict[str, Any]) -> None:
+def _print_incident(row: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(row["summary"], "bold"))
     facts = {
         "id": row["id"],
         "severity": row["severity"],
         "state": _state(row),
-        "since": f"{shown_time(row['started_at'])} ({_lasted(row)})",
+        "since": f"{format_time(row['started_at'])} ({_duration(row)})",
         "about": ", ".join(filter(None, (row["service"], row["environment"], row["provider"]))),
         "taken by": row["acknowledged_by"],
-        "told": ", ".join(row["receivers"]),
-        "says": row["description"],
+        "notified": ", ".join(row["receivers"]),
+        "details": row["description"],
         "runbook": row["runbook_url"],
     }
     for name, value in facts.items():
@@ -104,15 +104,15 @@ def _print_one(row: dict[str, Any]) -> None:
     for entry in row["timeline"]:
         by = f" by {entry['by']}" if entry["by"] else ""
         note = f": {entry['note']}" if entry["note"] else ""
-        console.print(Text(f"  {shown_time(entry['at'])}  {entry['kind']}{by}{note}"))
+        console.print(Text(f"  {format_time(entry['at'])}  {entry['kind']}{by}{note}"))
 
 
 def _state(row: dict[str, Any]) -> str:
     return " ".join(filter(None, (row["status"], row["suppressed"] and f"({row['suppressed']})")))
 
 
-def _lasted(row: dict[str, Any]) -> str:
-    """Return how long an incident lasts or lasted, in the two largest units."""
+def _duration(row: dict[str, Any]) -> str:
+    """Return how long an incident has lasted, in its two largest units: `2h 5m`."""
     seconds = max(0, int((row["resolved_at"] or SystemClock().now()) - row["started_at"]))
     parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):

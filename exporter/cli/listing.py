@@ -1,4 +1,4 @@
-"""The commands that only tell: providers and schema."""
+"""The commands that only print: `providers` and `schema`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from exporter.providers import Preset, presets
 
 
 def print_schema() -> int:
-    """Print the JSON Schema that editors complete against."""
-    found = {
+    """Print the JSON Schema with which editors complete and check a configuration."""
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **file_schema(references=True),
     }
-    print(json.dumps(found, indent=2, sort_keys=True))
+    print(json.dumps(schema, indent=2, sort_keys=True))
     return 0
 
 
 def print_providers(name: str | None, *, as_json: bool) -> int:
-    """Print every preset in a line, or one whole.
+    """Print a table of all presets, or every detail of the preset *name*.
 
     Raises:
         LookupError: there is no preset of that name.
@@ -35,14 +35,14 @@ def print_providers(name: str | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({n: dataclasses.asdict(p) for n, p in chosen.items()}, indent=2))
     elif name:
-        _print_one(name, known[name])
+        _print_preset(name, known[name])
     else:
-        _print_all(known)
+        _print_presets(known)
     return 0
 
 
-def _print_all(known: dict[str, Preset]) -> None:
-    table = Table("provider", "type", "key variable", "health call", "interval", "known by")
+def _print_presets(known: dict[str, Preset]) -> None:
+    table = Table("provider", "type", "key variable", "health call", "interval", "confidence")
     for name, preset in known.items():
         table.add_row(
             name,
@@ -55,7 +55,7 @@ def _print_all(known: dict[str, Preset]) -> None:
     Console(width=None if Console().is_terminal else 140).print(table)
 
 
-def _print_one(name: str, preset: Preset) -> None:
+def _print_preset(name: str, preset: Preset) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     lines = [
         f"{preset.name} ({name}, {preset.type})",
@@ -63,7 +63,7 @@ def _print_one(name: str, preset: Preset) -> None:
         *(f"  region {region:6} {url}" for region, url in preset.regions.items()),
         f"  key           {' or '.join(preset.key_variables)}, sent as {preset.auth.kind}"
         + (f" {preset.auth.header}" if preset.auth.kind == "header" else ""),
-        *(f"  takes         ${{{v}}}: {text}" for v, text in preset.variables.items()),
+        *(f"  variable      ${{{v}}}: {text}" for v, text in preset.variables.items()),
         f"  health        {preset.health.method} {preset.health.endpoint}"
         f" [{preset.health.confidence}] every {preset.intervals.health:g}s",
     ]
@@ -82,6 +82,6 @@ def _print_one(name: str, preset: Preset) -> None:
         lines.append(f"  rotation      {preset.key.rotation}")
     if preset.status_page:
         lines.append(f"  status page   {preset.status_page.url}")
-    lines += [f"  mind          {text}" for text in preset.caveats]
+    lines += [f"  caveat        {text}" for text in preset.caveats]
     lines += [f"  source        {url}" for url in preset.docs]
     console.print("\n".join(lines))

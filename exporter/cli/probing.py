@@ -1,4 +1,4 @@
-"""`probe`: one probe now, for people as a waterfall, for machines as JSON."""
+"""`probe`: one probe now, printed as a waterfall of its phases or as JSON."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from exporter.settings import Problem, SettingsError, url
 
 DEFAULT_CONFIG = Path("config/services.yaml")
 _COLORS = {Verdict.OK: "green", Verdict.QUOTA: "yellow", Verdict.CREDENTIAL: "magenta"}
-_WIDTH = 40
+_WIDTH_COLUMNS = 40
 
 
 def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    """Probe what *arguments* name, print it, and return 0 if it is well, else 1.
+    """Probe the service or URL in *arguments* and print the outcome; return 0 on success, else 1.
 
     Raises:
         LookupError: there is no such service, or it cannot be probed.
@@ -41,9 +41,9 @@ def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     with waiting(f"probing {target.endpoint.shown}"):
         outcome, verdict = asyncio.run(_run(target, plans))
     if arguments.json:
-        print(json.dumps(_machine(target, outcome, verdict), indent=2))
+        print(json.dumps(_as_json(target, outcome, verdict), indent=2))
     else:
-        _print(target, outcome, verdict)
+        _print_waterfall(target, outcome, verdict)
     return 0 if outcome.success else 1
 
 
@@ -65,7 +65,7 @@ def _target(
 ) -> tuple[Target, tuple[CanaryPlan, ...]]:
     name: str = arguments.target
     if "://" in name:
-        return _bare(arguments), ()
+        return _url_target(arguments), ()
     paths = arguments.config or [DEFAULT_CONFIG]
     configuration = read_files(paths, environment)
     declared = {d.raw["id"]: d for d in configuration.services}
@@ -79,13 +79,14 @@ def _target(
     return make_target(declared[name], environment), plans
 
 
-def _bare(arguments: argparse.Namespace) -> Target:
-    """Return a target for a URL: whoever types it here may reach any address."""
+def _url_target(arguments: argparse.Namespace) -> Target:
+    """Return a target for the URL of the command line."""
     try:
         address = url(arguments.target)
     except ValueError:
-        what = "must be an http:// or https:// URL without user, password or #fragment"
-        raise SettingsError([Problem("(arguments)", 1, "URL", what)]) from None
+        mistake = "must be an http:// or https:// URL without user, password or #fragment"
+        raise SettingsError([Problem("(arguments)", 1, "URL", mistake)]) from None
+    # The caller could reach a private address from this shell anyway, so it is not refused here.
     check: dict[str, Any] = {"allow_private_addresses": True}
     if arguments.ca_file:
         if not Path(arguments.ca_file).is_file():
@@ -104,7 +105,7 @@ def _time(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, Any]:
+def _as_json(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, Any]:
     assert target.endpoint is not None
     facts, certificate = FACTS[outcome.reason], outcome.certificate
     return {
@@ -135,8 +136,8 @@ def _machine(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
             "verified": certificate.verified,
         },
         "limits": {
-            name: {"limit": one.limit, "remaining": one.remaining, "reset": _time(one.reset)}
-            for name, one in outcome.limits.items()
+            name: {"limit": limit.limit, "remaining": limit.remaining, "reset": _time(limit.reset)}
+            for name, limit in outcome.limits.items()
         },
         "quotas": {f"{name} {unit}": value for (name, unit), value in outcome.quotas.items()},
         "request_id": outcome.request_id or None,
@@ -149,7 +150,7 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
 
 
-def _print(target: Target, outcome: Outcome, verdict: Verdict) -> None:
+def _print_waterfall(target: Target, outcome: Outcome, verdict: Verdict) -> None:
     assert target.endpoint is not None
     console = Console(highlight=False, soft_wrap=True)
     color = _COLORS.get(verdict, "red")
@@ -172,15 +173,18 @@ def _print(target: Target, outcome: Outcome, verdict: Verdict) -> None:
 
 
 def _waterfall(outcome: Outcome) -> list[Text]:
-    total = outcome.duration or 1e-9
-    rows, before = [], 0.0
+    total = outcome.duration or 1e-9  # seconds; never divide by zero
+    rows, elapsed = [], 0.0
     for phase, seconds in zip(PHASES, outcome.phases, strict=True):
-        start = round(before / total * _WIDTH)
-        length = max(1 if seconds > 0 else 0, round((before + seconds) / total * _WIDTH) - start)
+        start = round(elapsed / total * _WIDTH_COLUMNS)
+        length = max(
+            1 if seconds > 0 else 0,
+            round((elapsed + seconds) / total * _WIDTH_COLUMNS) - start,
+        )
         row = Text(f"  {phase:<11}{seconds * 1000:9.2f} ms  ")
-        row.append(" " * min(start, _WIDTH - 1) + "█" * length, "cyan")
+        row.append(" " * min(start, _WIDTH_COLUMNS - 1) + "█" * length, "cyan")
         rows.append(row)
-        before += seconds
+        elapsed += seconds
     rows.append(Text(f"  {'total':<11}{outcome.duration * 1000:9.2f} ms", style="bold"))
     return rows
 
@@ -195,9 +199,9 @@ def _facts(outcome: Outcome) -> list[str]:
         rows.append(f"issued by            {certificate.issuer}")
     for name, limit in outcome.limits.items():
         left = "?" if limit.remaining is None else f"{limit.remaining:g}"
-        of = "" if limit.limit is None else f" of {limit.limit:g}"
-        until = f", full again {_time(limit.reset)}" if limit.reset else ""
-        rows.append(f"rate limit           {name}: {left}{of} left{until}")
+        total = "" if limit.limit is None else f" of {limit.limit:g}"
+        reset = f", resets at {_time(limit.reset)}" if limit.reset else ""
+        rows.append(f"rate limit           {name}: {left}{total} left{reset}")
     rows += [
         f"quota                {name}: {value:g} {unit} left"
         for (name, unit), value in outcome.quotas.items()

@@ -1,4 +1,4 @@
-"""The commands that ask a running exporter over its API."""
+"""`services`, `stats` and `rotate-key`: commands that call the API of a running exporter."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from rich.text import Text
 from exporter.cli.asking import (
     RefusedError,
     ask,
-    needed_token,
+    format_time,
     print_table,
+    require_token,
     sentence,
-    shown_time,
     waiting,
 )
 from exporter.cli.usage import UsageError
 from exporter.results import Status
 from exporter.secret import Secret, SecretError, read_key_file
 
-_WORST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
+_WORST_FIRST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
 _STYLES = {Status.HEALTHY: "green", Status.DEGRADED: "yellow", Status.UNHEALTHY: "bold red"}
 _STYLE_OF = {str(status): style for status, style in _STYLES.items()}
 
 
 def print_services(arguments: argparse.Namespace) -> int:
-    """Print the services of a running exporter, worst first; 1 if one is not healthy."""
+    """Print the services of a running exporter, worst first.
+
+    Return 1 if one is unhealthy or degraded, else 0.
+    """
     rows: list[dict[str, Any]] = []
     cursor = ""
     while True:
@@ -49,7 +52,7 @@ def print_services(arguments: argparse.Namespace) -> int:
 
 
 def print_stats(arguments: argparse.Namespace) -> int:
-    """Print the sums of a running exporter."""
+    """Print the totals of a running exporter."""
     stats = ask(arguments.url, "GET", "/api/stats")
     if arguments.json:
         print(json.dumps(stats, indent=2))
@@ -64,15 +67,15 @@ def print_stats(arguments: argparse.Namespace) -> int:
 
 
 def rotate_key(arguments: argparse.Namespace) -> int:
-    """Have a new key verified and used; 1 if the provider rejects it."""
-    token = needed_token(arguments)
+    """Have the exporter verify and use a new key; return 1 if it or the provider refuses."""
+    token = require_token(arguments)
     body: dict[str, Any] = {"rollback": True}
     if not arguments.rollback:
         key = _new_key(arguments.key_file)
         body = {"api_key": key.reveal(), "force": arguments.force}
     path = f"/api/services/{arguments.service}/key"
     try:
-        with waiting("the provider is asked"):
+        with waiting("waiting for the exporter"):
             done = ask(arguments.url, "PUT", path, body=body, token=token)
     except RefusedError as error:
         print(json.dumps(error.problem, indent=2) if arguments.json else sentence(error.problem))
@@ -80,19 +83,22 @@ def rotate_key(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(done, indent=2))
     else:
-        how = "rolled back" if arguments.rollback else "rotated"
-        print(f"{arguments.service}: key {how} at {shown_time(done['rotated_at'])}")
+        action = "rolled back" if arguments.rollback else "rotated"
+        print(f"{arguments.service}: key {action} at {format_time(done['rotated_at'])}")
     return 0
 
 
 def _new_key(source: str | None) -> Secret:
-    """Return the key from a file, standard input or the terminal; never from an argument."""
+    """Return the key from a file, standard input or the terminal.
+
+    Never from an argument: the process list and the shell's history would show it.
+    """
     if source is None and sys.stdin.isatty():
         return Secret(getpass.getpass("new key: "))
     if source in (None, "-"):
         text = sys.stdin.readline().strip()
         if not text:
-            raise UsageError("standard input holds no key")
+            raise UsageError("standard input contains no key")
         return Secret(text)
     try:
         return read_key_file(Path(source or ""))
@@ -101,22 +107,22 @@ def _new_key(source: str | None) -> Secret:
 
 
 def _rank(row: dict[str, Any]) -> tuple[bool, int, str]:
-    return not row["enabled"], _WORST.index(Status(row["status"])), row["id"]
+    return not row["enabled"], _WORST_FIRST.index(Status(row["status"])), row["id"]
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table("service", "environment", "state", "verdict", "ms", "last good", "what to do")
     for row in rows:
-        said = row["status"] if row["enabled"] else "disabled"
-        state = Text(said, _STYLE_OF.get(said, ""))
-        spent = "" if row["duration_ms"] is None else f"{row['duration_ms']:.1f}"
+        status = row["status"] if row["enabled"] else "disabled"
+        state = Text(status, _STYLE_OF.get(status, ""))
+        milliseconds = "" if row["duration_ms"] is None else f"{row['duration_ms']:.1f}"
         table.add_row(
             Text(row["id"]),
             Text(row["environment"]),
             state,
             row["verdict"] or "",
-            spent,
-            shown_time(row["last_success"]),
+            milliseconds,
+            format_time(row["last_success"]),
             Text(row["advice"] if row["enabled"] else ""),
         )
     print_table(table)

@@ -1,4 +1,4 @@
-"""The secrets of an installation: those that can be made are, the others get a place to stand."""
+"""The secrets of an installation: generates those it can, writes placeholders for the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import UsageError, counted
 from exporter.clock import SystemClock
 from exporter.secret import environment
 from exporter.store import Store, Vault, new_secret_key
@@ -17,14 +17,15 @@ def _token() -> str:
     return secrets.token_urlsafe(32)
 
 
-_MADE: dict[str, Callable[[], str]] = {
-    "admin_token": _token,  # changes over the API
-    "exporter_token": _token,  # Alertmanager's, for the incident log
-    "secret_key": new_secret_key,  # keys at rest
+_GENERATED: dict[str, Callable[[], str]] = {
+    "admin_token": _token,  # for changes over the API
+    "exporter_token": _token,  # for Alertmanager's webhook to the incident log
+    "secret_key": new_secret_key,  # encrypts stored keys
     "grafana_admin_password": _token,
 }
-# Alertmanager wants a file for each medium; these lead to the demonstration until they are filled.
-_PLACES = {
+# The shipped alertmanager.yml names these files, so they must exist. The Slack URL is that of the
+# demonstration.
+_PLACEHOLDERS = {
     "slack_webhook_url": "http://demo:9700/slack",
     "smtp_password": "not-set",
     "pagerduty_routing_key": "not-set",
@@ -34,33 +35,34 @@ _PLACES = {
 
 
 def make_secrets(arguments: argparse.Namespace) -> int:
-    """Write every secret that is missing in a directory; none that is there is touched."""
+    """Write every secret that is missing in a directory; files that exist stay as they are."""
     folder: Path = arguments.directory
     mode = 0o640 if arguments.group_readable else 0o600
     try:
         folder.mkdir(mode=0o750 if arguments.group_readable else 0o700, exist_ok=True)
-        for name in (*_MADE, *_PLACES):
+        for name in (*_GENERATED, *_PLACEHOLDERS):
             path = folder / name
             if path.exists():
                 print(f"{name}: kept")
                 continue
+            # Set the mode before writing, so that nobody else can read the content in between.
             path.touch(mode=0o600)
             path.chmod(mode)
-            path.write_text(_MADE[name]() if name in _MADE else _PLACES[name])
-            print(f"{name}: {'made' if name in _MADE else 'to be filled in'}")
+            path.write_text(_GENERATED[name]() if name in _GENERATED else _PLACEHOLDERS[name])
+            print(f"{name}: {'created' if name in _GENERATED else 'placeholder, to be filled in'}")
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from None
     return 0
 
 
 def rotate_secret_key(arguments: argparse.Namespace) -> int:
-    """Encrypt every kept key with the first secret key of the file."""
+    """Re-encrypt every stored key with the first, the newest, secret key of the file."""
     directory: Path = arguments.data_dir
     if not directory.is_dir():
-        raise UsageError("--data-dir is no directory")
+        raise UsageError("--data-dir is not a directory")
     store = Store.open(directory, SystemClock(), Vault.from_environment(environment()))
     try:
-        print(f"encrypted {store.rotate()} keys anew; older secret keys can be removed")
+        print(f"re-encrypted {counted(store.rotate(), 'key')}; older secret keys can be removed")
     finally:
         store.close()
     return 0

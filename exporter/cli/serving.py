@@ -1,4 +1,4 @@
-"""`serve`: from arguments to a running exporter."""
+"""`serve`: starts the exporter from its arguments and runs it until a signal."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pathlib import Path
 
 from exporter.app import VERSION, App, Options
 from exporter.cli.sources import sharded, source_of
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import UsageError, counted
 from exporter.log import configure
 from exporter.registry import RegistryChange
 from exporter.secret import Secret, SecretError, environment, read_key_file
 from exporter.store import StoreError
 
 MANY_SERVICES = 500
-"""Services loaded at once whose walk by the cycle collector would be felt (12 ms)."""
+"""With so many services, one pass of the cycle collector takes 12 ms, which delays probes."""
 
 
 def run_server(arguments: argparse.Namespace) -> int:
     """Serve until a signal; return the exit code.
 
     Raises:
-        UsageError: the arguments do not fit together.
+        UsageError: the arguments contradict each other, or a token file cannot be used.
         SettingsError: the configuration is wrong.
     """
     if arguments.config and arguments.from_env:
@@ -63,23 +63,24 @@ async def serve(app: App, started: Callable[[App], None]) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     reloads: set[asyncio.Task[object]] = set()
 
-    def hang_up() -> None:
+    def reload() -> None:
+        # The loop keeps only weak references to tasks; without this set one could vanish.
         task = loop.create_task(app.loader.reload())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app.registry.subscribe(_settle)
+    app.registry.subscribe(_freeze)
     await app.run(stop, started)
 
 
-def _settle(change: RegistryChange) -> None:
-    """Take what was just loaded out of the cycle collector's sight: it stays.
+def _freeze(change: RegistryChange) -> None:
+    """Exempt a large configuration that was just loaded from the cycle collector: it stays.
 
-    Walking 10,000 services holds the loop, and so every running probe, for a quarter of a second,
-    about once a minute. What is dropped later is still freed by its reference count.
+    A pass over 10,000 services blocks the loop, and so every running probe, for a quarter of a
+    second, about once a minute. Services dropped later are still freed by reference counting.
     """
     if len(change.current) >= MANY_SERVICES:
         gc.collect(1)
@@ -114,37 +115,37 @@ def _announce(app: App, *, from_environment: bool) -> None:
     shown = "localhost" if host in ("", "0.0.0.0", "127.0.0.1", "::") else host  # noqa: S104
     shown = f"[{shown}]" if ":" in shown else shown
     print(
-        f"Service registry {VERSION}: {len(app.registry)} services, "
+        f"Service registry {VERSION}: {counted(len(app.registry), 'service')}, "
         f"http{'s' * app.web.tls}://{shown}:{app.port}/ (metrics at /metrics)",
         flush=True,
     )
     if from_environment and not len(app.registry):
-        print("no variable of a provider's key is set: give --config FILE", flush=True)
+        print("no key variable of a provider is set: set one, or give --config FILE", flush=True)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        import uvloop  # noqa: PLC0415, the import itself is the question
-    except ImportError:  # PyPy and Windows: the standard loop works, a little slower
+        import uvloop  # noqa: PLC0415, optional
+    except ImportError:  # not available for PyPy and Windows; the standard loop is a little slower
         return asyncio.new_event_loop
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
 
 
 def _modules(arguments: argparse.Namespace) -> Path | None:
-    named: Path | None = arguments.probe_modules
+    path: Path | None = arguments.probe_modules
     if arguments.probe_enable:
-        return named or Path("config/modules.yaml")
-    if named is not None:
+        return path or Path("config/modules.yaml")
+    if path is not None:
         raise UsageError("--probe.config.file needs --probe.enable")
     return None
 
 
 def listen_address(text: str, option: str) -> tuple[str, int]:
-    """Return host and port of *text*, what was given as *option*.
+    """Return host and port of *text*, the value of *option*.
 
     Raises:
-        UsageError: it is no HOST:PORT.
+        UsageError: it is not HOST:PORT.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
@@ -162,7 +163,7 @@ def admin_token(path: Path | None) -> Secret | None:
     """Return the admin token in *path* or in the file that the environment names.
 
     Raises:
-        UsageError: the file cannot be used.
+        UsageError: the file cannot be read, or its token is shorter than 16 characters.
     """
     return _token(path, "SERVICE_REGISTRY_ADMIN_TOKEN_FILE", "admin")
 
@@ -172,14 +173,14 @@ def _receiver_token(path: Path | None) -> Secret | None:
 
 
 def _token(path: Path | None, variable: str, kind: str) -> Secret | None:
-    named = path or environment().get(variable)
-    if not named:
+    file = path or environment().get(variable)
+    if not file:
         return None
     try:
-        token = read_key_file(Path(named))
+        token = read_key_file(Path(file))
     except SecretError as error:
         reason = str(error).replace("key file", f"{kind} token file")
-        raise UsageError(f"{named}: {reason}") from None
+        raise UsageError(f"{file}: {reason}") from None
     if len(token.reveal()) < 16:
-        raise UsageError(f"{named}: the {kind} token must have at least 16 characters")
+        raise UsageError(f"{file}: the {kind} token must have at least 16 characters")
     return token

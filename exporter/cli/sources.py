@@ -1,4 +1,4 @@
-"""Where a configuration comes from: files, or the key variables that are set."""
+"""Where a configuration comes from: files, or the key variables that are set; and its shards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.providers import presets
 def source_of(
     paths: list[Path] | None, environment: Mapping[str, str]
 ) -> Callable[[], Configuration]:
-    """Return what reads *paths*, or the environment where none is given."""
+    """Return a function that reads *paths*, or the key variables of *environment* without paths."""
     if paths:
         return lambda: read_files(paths, environment)
     return lambda: from_environment(environment)
@@ -22,12 +22,12 @@ def source_of(
 
 def from_environment(environment: Mapping[str, str]) -> Configuration:
     """Return one service for each provider whose key variable is set."""
-    found = tuple(
+    services = tuple(
         Declared({"id": name, "name": preset.name, "provider": name}, "(environment)", 0)
         for name, preset in presets().items()
         if any(environment.get(variable) for variable in preset.key_variables)
     )
-    return Configuration(services=found)
+    return Configuration(services=services)
 
 
 def sharded(
@@ -41,12 +41,12 @@ def sharded(
     if count == 1:
         return source
 
-    def mine() -> Configuration:
+    def own_shard() -> Configuration:
         whole = source()
-        kept = tuple(d for d in whole.services if shard_of(d.raw["id"], count) == index)
-        return replace(whole, services=kept)
+        services = tuple(d for d in whole.services if shard_of(d.raw["id"], count) == index)
+        return replace(whole, services=services)
 
-    return mine
+    return own_shard
 
 
 def shard_of(service: str, count: int) -> int:

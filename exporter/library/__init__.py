@@ -1,4 +1,4 @@
-"""The registry in somebody else's program.
+"""The registry as a Python library, without the web server.
 
     registry = ServiceRegistry()
     await registry.register_service({"id": "openai", "provider": "openai", "api_key": key})
@@ -6,7 +6,7 @@
     print(registry.get_service_health("openai")["verdict"])
     await registry.stop()
 
-Everything runs on the caller's event loop. Without `data_dir` nothing outlives the process.
+Probes run on the caller's event loop. Without `data_dir` nothing outlives the process.
 """
 
 from __future__ import annotations

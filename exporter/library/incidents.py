@@ -1,4 +1,4 @@
-"""Incidents in somebody else's program: reported, read, and escalated by its own rules."""
+"""Incidents for a Python program: report, read and change them, escalate by rules of its own."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ Action = Callable[[Json], Awaitable[object]]
 
 
 class Incidents:
-    """The incident log: what Alertmanager said and what people did.
+    """The incident log: what Alertmanager reported and what people did; `registry.incidents`.
 
-    An incident is a dict with the fields that the HTTP API tells: `id service environment provider
+    An incident is a dict with the fields of the HTTP API: `id service environment provider
     severity status summary started_at acknowledged_at acknowledged_by resolved_at timeline` and
     some more. Times are Unix times.
+
+        for incident in await registry.incidents.get_incidents(status="open"):
+            print(incident["severity"], incident["summary"])
     """
 
-    def __init__(self, app: App, who: str) -> None:
-        self._app, self._who = app, who
+    def __init__(self, app: App, author: str) -> None:
+        self._app, self._author = app, author
 
     async def create_incident(
         self,
@@ -36,14 +39,20 @@ class Incidents:
         description: str = "",
         by: str = "",
     ) -> Json:
-        """Report an incident; Alertmanager, if one is known, routes it like an alert.
+        """Report an incident; Alertmanager, if one is configured, routes it like an alert.
+
+            incident = await incidents.create_incident(
+                "nobody can pay", service="billing", severity="critical", by="ann"
+            )
+            print(incident["id"], incident["status"])
 
         Raises:
             UnknownServiceError: *service* is not registered.
             ValueError: *severity* is none of critical, high, medium, low, or *summary* is empty.
         """
         if severity not in SEVERITIES or not summary:
-            raise ValueError(f"a summary, and a severity of {', '.join(SEVERITIES)}, are needed")
+            allowed = ", ".join(SEVERITIES)
+            raise ValueError(f"summary must not be empty, severity must be one of {allowed}")
         about = {"environment": "production"}
         if service:
             target = self._app.registry.get(service)
@@ -53,71 +62,104 @@ class Incidents:
                 "provider": target.provider,
                 "team": target.team,
             }
-        made = await self._app.incidents.create(
-            severity=severity, summary=summary, description=description, by=by or self._who, **about
+        created = await self._app.incidents.create(
+            severity=severity,
+            summary=summary,
+            description=description,
+            by=by or self._author,
+            **about,
         )
         self._app.reconciliation.schedule_round()
-        return incident_of(await self._app.incidents.get(made.id))
+        return incident_of(await self._app.incidents.get(created.id))
 
     def add_escalation_rule(self, name: str, condition: Condition, action: Action) -> None:
-        """Await `action(incident)` once for each open incident for which `condition(incident)`.
+        """Await `action(incident)` for each open incident for which `condition(incident)` is true.
 
-        It is asked whenever Alertmanager tells something new of an incident. An action that
-        fails is logged and tried again, with pauses of 1 s to 15 min, also after a restart.
+            async def page(incident):
+                await phone.call("+1 555 0100", incident["summary"])
+
+            incidents.add_escalation_rule(
+                "page", lambda incident: incident["severity"] == "critical", page
+            )
+
+        The condition is evaluated for the incidents that are open now and whenever one changes.
+        An action runs at least once for each incident, also after a restart, where *name*
+        identifies the rule. One that fails is logged and tried again with pauses of 1 s to 15 min,
+        seven times in all.
 
         Raises:
             ValueError: there is a rule of that name.
         """
 
         async def holds(incident: Incident) -> bool:
-            found = condition(incident_of(incident))
-            return bool(await found) if inspect.isawaitable(found) else bool(found)
+            result = condition(incident_of(incident))
+            return bool(await result) if inspect.isawaitable(result) else bool(result)
 
         self._app.escalations.add(name, holds, lambda incident: action(incident_of(incident)))
 
     async def get_incidents(
         self, *, severity: str = "", status: str = "", service: str = "", limit: int = 100
     ) -> list[Json]:
-        """Return the newest incidents that fit; *status* is open, acknowledged or resolved."""
+        """Return the newest incidents that match; *status* is open, acknowledged or resolved.
+
+            critical = await incidents.get_incidents(severity="critical", status="open", limit=10)
+
+        An empty filter matches every incident.
+        """
         query = Query(severity=severity, status=status, service=service, limit=limit)
-        return [incident_of(one) for one in await self._app.incidents.find(query)]
+        return [incident_of(incident) for incident in await self._app.incidents.find(query)]
 
     async def get_incident_stats(self) -> Json:
-        """Return counts, and mean times to acknowledge and to resolve in seconds."""
+        """Return counts of incidents, and mean times to acknowledge and to resolve in seconds.
+
+            stats = await incidents.get_incident_stats()
+            print(stats["open"], stats["mttr_seconds"])
+
+        A mean is None as long as there is nothing to average.
+        """
         return asdict(await self._app.incidents.stats())
 
     async def acknowledge_incident(self, incident: str, by: str, note: str = "") -> Json:
-        """Take an incident: its time-based escalation stops.
+        """Acknowledge an incident: its time-based escalation stops.
+
+            await incidents.acknowledge_incident(incident["id"], "ann", "calling the bank")
 
         Raises:
-            UnknownIncidentError: there is none of that id.
-            IncidentError: it is resolved.
+            UnknownIncidentError: there is no incident of that id.
+            IncidentError: the incident is resolved.
         """
         return incident_of(await self._app.incidents.acknowledge(incident, by, note))
 
     async def resolve_incident(self, incident: str, by: str, note: str = "") -> Json:
-        """End an incident; only an alert that begins later opens it again.
+        """Resolve an incident; only an alert that starts later opens it again.
+
+            await incidents.resolve_incident(incident["id"], "ann", "the bank is back")
 
         Raises:
-            UnknownIncidentError: there is none of that id.
+            UnknownIncidentError: there is no incident of that id.
         """
-        ended = await self._app.incidents.resolve(incident, by, note)
+        resolved = await self._app.incidents.resolve(incident, by, note)
         self._app.reconciliation.schedule_round()
-        return incident_of(ended)
+        return incident_of(resolved)
 
     async def add_note(self, incident: str, by: str, note: str) -> Json:
         """Add a note to an incident's timeline.
 
+            await incidents.add_note(incident["id"], "ann", "the bank says ten minutes")
+
         Raises:
-            UnknownIncidentError: there is none of that id.
+            UnknownIncidentError: there is no incident of that id.
         """
         return incident_of(await self._app.incidents.note(incident, by, note))
 
     async def receive(self, message: Any) -> None:
-        """Take in a webhook message of Alertmanager, for a program with a route of its own.
+        """Record a webhook message of Alertmanager, for a program with a route of its own.
+
+            async def webhook(request):
+                await registry.incidents.receive(await request.json())
 
         Raises:
-            MessageError: it is none.
-            StoreError: it could not be kept; answer 503 and Alertmanager sends it again.
+            MessageError: *message* is not one of Alertmanager, version 4.
+            StoreError: it could not be stored; answer 503 and Alertmanager sends it again.
         """
         await self._app.incidents.receive(message)

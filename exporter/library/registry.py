@@ -1,4 +1,4 @@
-"""`ServiceRegistry`: the whole exporter but its web server."""
+"""`ServiceRegistry`: the exporter as an object in a Python program, without its web server."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ from exporter.registry import ManagementError
 from exporter.secret import Secret, environment
 from exporter.sessions import ServiceSession
 
-_WHO = "python"
+_AUTHOR = "python"
 Json = dict[str, Any]
 
 
 class HealthMonitor:
-    """Checks on demand, beside the scheduled probes."""
+    """Probes on demand, in addition to the scheduled ones; `registry.health_monitor`."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def check_service_health(self, service: str) -> Json:
-        """Probe *service* once, uncounted: `{success, reason, verdict, duration_ms, phases, ...}`.
+        """Probe *service* once and return `{success, reason, verdict, duration_ms, phases, ...}`.
+
+            check = await registry.health_monitor.check_service_health("openai")
+            print(check["verdict"], check["advice"])
+
+        The result is not counted in the metrics.
 
         Raises:
-            UnknownServiceError: it is not registered.
+            UnknownServiceError: *service* is not registered.
             ManagementError: it cannot be probed; the message says why.
         """
         outcome = await self._app.management.test(service)
@@ -43,7 +48,14 @@ class HealthMonitor:
 
 
 class ServiceRegistry:
-    """Registered services and their monitoring; usable as an async context manager."""
+    """Registered services and their monitoring; usable as an async context manager.
+
+        async with ServiceRegistry("services.yaml", data_dir="data") as registry:
+            print(registry.get_all_service_health())
+
+    The configuration is read by the first method that needs it, not by the constructor; that
+    method raises SettingsError if the configuration is not valid.
+    """
 
     def __init__(
         self,
@@ -57,25 +69,26 @@ class ServiceRegistry:
     ) -> None:
         """Prepare a registry of the services in *config*, a file or directory, or of none.
 
-        *variables* replaces the process environment for `${NAME}`; *from_env* registers every
-        provider whose key variable is set. *alertmanager*, the URL of every peer, is asked for
-        alerts and told of manual incidents; *prometheus* for what was missed while away.
+        *data_dir* keeps services, keys and results over a restart. *variables* replaces the
+        process environment for `${NAME}`; *from_env* without *config* registers every provider
+        whose key variable is set. *alertmanager*, the URL of every peer, is polled for alerts and
+        receives manual incidents; *prometheus* is queried for alerts missed while not running.
 
         Raises:
             StoreError: *data_dir* cannot be used.
         """
-        known = environment() if variables is None else variables
+        environ = environment() if variables is None else variables
 
         def source() -> Configuration:
             if config is not None:
-                return read_files([Path(config)], known)
-            return from_environment(known) if from_env else Configuration()
+                return read_files([Path(config)], environ)
+            return from_environment(environ) if from_env else Configuration()
 
         directory = Path(data_dir) if data_dir is not None else None
         peers = (alertmanager,) if isinstance(alertmanager, str) else tuple(alertmanager)
         options = Options(
             source=source,
-            environment=known,
+            environment=environ,
             data_dir=directory,
             alertmanagers=peers,
             prometheus=prometheus,
@@ -85,7 +98,7 @@ class ServiceRegistry:
         self._work: asyncio.Task[None] | None = None
         self._prepared = False
         self.health_monitor = HealthMonitor(self._app)
-        self.incidents = Incidents(self._app, _WHO)
+        self.incidents = Incidents(self._app, _AUTHOR)
 
     async def __aenter__(self) -> Self:
         await self.start_all_monitoring()
@@ -102,41 +115,51 @@ class ServiceRegistry:
     # -- services ----------------------------------------------------------------------------
 
     async def register_service(self, service: Mapping[str, Any]) -> str:
-        """Register *service*, the fields of one in a configuration file; return its id.
+        """Register *service*, with the fields of one in a configuration file; return its id.
+
+            await registry.register_service(
+                {"id": "billing", "base_url": "https://billing.example.com", "api_key": key}
+            )
 
         Raises:
-            SettingsError: with every mistake in it.
+            SettingsError: *service* is not valid; it has every mistake.
             TakenError: there is a service of that id.
         """
         self._prepare()
-        return (await self._app.management.add(service, _WHO)).id
+        return (await self._app.management.add(service, _AUTHOR)).id
 
     async def update_service(self, service: str, changes: Mapping[str, Any]) -> None:
-        """Merge *changes* into a registered service; None takes a field out.
+        """Merge *changes* into a registered service; None removes a field.
+
+            await registry.update_service("billing", {"team": None, "environment": "staging"})
 
         Raises:
-            UnknownServiceError: it is not registered.
-            InFileError: it stands in a configuration file.
-            SettingsError: the result would be wrong.
+            UnknownServiceError: *service* is not registered.
+            InFileError: it is declared in a configuration file, where it has to be changed.
+            SettingsError: the result would not be valid.
         """
         self._prepare()
-        await self._app.management.change(service, changes, _WHO)
+        await self._app.management.change(service, changes, _AUTHOR)
 
     async def remove_service(self, service: str) -> None:
-        """Forget *service*, its key and its results.
+        """Remove *service*, its key and its results.
+
+            await registry.remove_service("billing")
 
         Raises:
-            UnknownServiceError: it is not registered.
-            InFileError: it stands in a configuration file.
+            UnknownServiceError: *service* is not registered.
+            InFileError: it is declared in a configuration file, where it has to be removed.
         """
         self._prepare()
-        await self._app.management.remove(service, _WHO)
+        await self._app.management.remove(service, _AUTHOR)
 
     def get_service_config(self, service: str, mask: bool = True) -> Json:
-        """Return how *service* is declared; with *mask* no secret is in it, without it the key is.
+        """Return the declaration of *service*; without *mask* it contains the key in clear text.
+
+            registry.get_service_config("openai")["api_key"]  # "sk-…x9Qz"
 
         Raises:
-            UnknownServiceError: it is not registered.
+            UnknownServiceError: *service* is not registered.
         """
         target = self._target(service)
         declared = self._app.loader.declared(service)
@@ -149,64 +172,94 @@ class ServiceRegistry:
     # -- health ------------------------------------------------------------------------------
 
     def get_service_health(self, service: str) -> Json:
-        """Return how *service* is: status, reason, verdict, advice and times.
+        """Return status, reason, verdict, advice and times of *service*, from its last probes.
+
+            health = registry.get_service_health("openai")
+            print(health["status"], health["advice"])
+
+        Times are Unix times; those of a service that was never probed are None.
 
         Raises:
-            UnknownServiceError: it is not registered.
+            UnknownServiceError: *service* is not registered.
         """
         target = self._target(service)
         return service_health(target, self._app.results.of(target.id))
 
     def get_all_service_health(self) -> list[Json]:
-        """Return the same of every service."""
+        """Return the health of every service, each as `get_service_health` does.
+
+            for health in registry.get_all_service_health():
+                print(health["id"], health["status"])
+
+        Disabled services are included; their `enabled` is false.
+        """
         self._prepare()
         return [service_health(t, self._app.results.of(t.id)) for t in self._app.registry]
 
     async def test_service(self, service: str) -> Json:
-        """Probe *service* once, uncounted; see `HealthMonitor.check_service_health`."""
+        """Probe *service* once, without counting it, as `HealthMonitor.check_service_health` does.
+
+            print((await registry.test_service("openai"))["success"])
+
+        Raises:
+            UnknownServiceError: *service* is not registered.
+            ManagementError: it cannot be probed; the message says why.
+        """
         self._prepare()
         return await self.health_monitor.check_service_health(service)
 
     async def rotate_api_key(self, service: str, key: str, *, force: bool = False) -> None:
-        """Have the provider verify *key*, then use it; *force* uses it unverified.
+        """Have the provider verify *key*, then use it; with *force* even if that fails.
+
+            await registry.rotate_api_key("openai", new_key)
 
         Raises:
-            UnknownServiceError: the service is not registered.
+            UnknownServiceError: *service* is not registered.
             KeyRefusedError: the provider rejects the key or does not answer.
         """
         self._prepare()
-        await self._app.management.rotate(service, Secret(key), _WHO, force=force)
+        await self._app.management.rotate(service, Secret(key), _AUTHOR, force=force)
 
     def session(self, service: str) -> ServiceSession:
         """Return a session for the program's own calls to *service*, used like aiohttp's.
 
-        It adds the key on the wire, keeps the service's rate limit and retry policy, and is seen
-        as `service_requests_total`. Open a new one after a key was rotated.
+            async with registry.session("openai") as session:
+                async with session.get("/v1/models") as response:
+                    print(await response.json())
+
+        It adds the key to each request, keeps the service's rate limit and retry policy, and
+        counts in `service_requests_total`. Open a new one after a key was rotated.
 
         Raises:
-            UnknownServiceError: it is not registered.
+            UnknownServiceError: *service* is not registered.
         """
         return self._app.sessions.of(self._target(service))
 
     async def metrics(self) -> str:
-        """Return what /metrics would say, for a program that serves it itself."""
+        """Return the text of /metrics, for a program that serves it itself.
+
+            async def metrics(request):
+                return web.Response(text=await registry.metrics())
+
+        It is in Prometheus' text format.
+        """
         self._prepare()
         return b"".join([piece async for piece in self._app.exposition.chunks()]).decode()
 
     # -- monitoring --------------------------------------------------------------------------
 
     async def start_all_monitoring(self) -> None:
-        """Probe every service on its interval until `stop`.
+        """Probe every service at its interval until `stop`; `async with` does both.
 
         Raises:
-            SettingsError: the configuration is wrong.
+            SettingsError: the configuration is not valid.
         """
         self._prepare()
         if self._work is None:
             self._work = asyncio.create_task(self._app.work(self._stop))
 
     async def stop(self) -> None:
-        """Stop probing, save what is to be kept, and free everything."""
+        """Stop probing, save results and counters, and free all resources."""
         self._stop.set()
         try:
             if self._work is not None:
@@ -227,5 +280,10 @@ class ServiceRegistry:
 def create_service_registry_from_env(
     variables: Mapping[str, str] | None = None,
 ) -> ServiceRegistry:
-    """Return a registry of every provider whose key variable is set."""
+    """Return a registry of every provider whose key variable is set.
+
+        registry = create_service_registry_from_env({"OPENAI_API_KEY": key})
+
+    *variables* replaces the process environment.
+    """
     return ServiceRegistry(variables=variables, from_env=True)

@@ -1,4 +1,4 @@
-"""What a program changes without a directory: kept as long as it runs."""
+"""Storage in memory, for a registry without a data directory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _StoredKey:
     secret: Secret
     rotated_at: float
 
 
 class Volatile:
-    """Keeps what is changed in memory: the program that registers services is their record."""
+    """Keeps services and keys in memory; the program that registered them has the originals."""
 
     keeps_keys = True
 
     def __init__(self) -> None:
         self._services: dict[str, Json] = {}
-        self._keys: dict[str, list[_Kept]] = {}
+        self._keys: dict[str, list[_StoredKey]] = {}
 
     def atomic(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -39,11 +39,12 @@ class Volatile:
     def delete_service(self, service: str) -> None:
         self._services.pop(service, None)
 
-    def keys(self) -> Mapping[str, _Kept]:
+    def keys(self) -> Mapping[str, _StoredKey]:
         return {service: kept[-1] for service, kept in self._keys.items()}
 
     def put_key(self, service: str, key: Secret, *, at: float) -> None:
-        self._keys[service] = [*self._keys.get(service, ()), _Kept(key, at)][-2:]
+        # The new key and the one before it, which `rollback` returns to.
+        self._keys[service] = [*self._keys.get(service, ()), _StoredKey(key, at)][-2:]
 
     def rollback(self, service: str) -> Secret | None:
         kept = self._keys.get(service, [])
@@ -59,4 +60,4 @@ class Volatile:
         return ""
 
     def audit(self, at: float, who: str, action: str, service: str, fingerprint: str = "") -> None:
-        """Write nothing down: the log has it."""
+        """Do nothing: the change is in the log already, and there is no table to write it to."""

@@ -1,4 +1,4 @@
-"""How the exporter is served: the socket and its caps, certificates, passwords."""
+"""The server side of the exporter: its socket and limits, TLS, passwords."""
 
 from exporter.serving.listening import listen, set_process_limits
 from exporter.serving.web_config import WebFile

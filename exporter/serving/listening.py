@@ -1,4 +1,4 @@
-"""The server's socket with its caps, and what the process asks of the system."""
+"""The server's socket with its connection limit, and the resource limits of the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.serving.web_config import WebFile
 
 
 class _Refusal(asyncio.Protocol):
-    """Closes a connection beyond the cap at once."""
+    """Closes a connection beyond the limit at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
@@ -21,7 +21,7 @@ class _Refusal(asyncio.Protocol):
 async def listen(
     runner: web.AppRunner, file: WebFile, address: tuple[str, int], *, connections: int, head: float
 ) -> asyncio.Server:
-    """Accept at most *connections* at once on *address*; *head* is the time for a TLS handshake.
+    """Accept at most *connections* at once on *address*; *head* limits a TLS handshake, in seconds.
 
     Raises:
         OSError: the address cannot be bound.
@@ -44,9 +44,9 @@ async def listen(
 
 
 def set_process_limits() -> None:
-    """Use all file descriptors we may, one a probe; leave no core file: it would hold keys."""
+    """Raise the limit of open files, one per probe; write no core file, it would contain keys."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
+    with contextlib.suppress(ValueError, OSError):  # a sandbox may forbid it; go on without
         if soft < hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

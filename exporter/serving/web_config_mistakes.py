@@ -1,4 +1,4 @@
-"""What a schema cannot say about a `--web.config.file`; no text here holds a value of it."""
+"""Checks of a `--web.config.file` beyond its JSON Schema; no message contains a value of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.settings import FieldPath, Loaded, Problem
 _Found = Iterator[tuple[FieldPath, str]]
 
 SUITES = {
-    "TLS_AES_128_GCM_SHA256": "",  # those of TLS 1.3 are always on, as in Go
+    "TLS_AES_128_GCM_SHA256": "",  # the suites of TLS 1.3 are always on, as in Go
     "TLS_AES_256_GCM_SHA384": "",
     "TLS_CHACHA20_POLY1305_SHA256": "",
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
@@ -32,9 +32,9 @@ CURVES = {
     "CurveP521": "secp521r1",
     "X25519": "X25519",
 }
-ANY = ("RequireAnyClientCert", "RequireClientCert")
-REQUIRE = (*ANY, "RequireAndVerifyClientCert")
-VERIFY = (*REQUIRE, "VerifyClientCertIfGiven")
+ANY_TYPES = ("RequireAnyClientCert", "RequireClientCert")
+REQUIRING_TYPES = (*ANY_TYPES, "RequireAndVerifyClientCert")
+VERIFYING_TYPES = (*REQUIRING_TYPES, "VerifyClientCertIfGiven")
 _HEADERS = {
     "Content-Security-Policy": ("", r"[\x20-\x7e]*"),
     "X-Frame-Options": ("deny or sameorigin", r"(?i:deny|sameorigin)?"),
@@ -44,16 +44,16 @@ _HEADERS = {
 }
 _HASH = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-8])\$[./A-Za-z0-9]{53}")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?)(ns|us|µs|ms|s|m|h)")
+DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?)(ns|us|µs|ms|s|m|h)")
 
 
-def seconds(interval: int | str) -> float:
+def interval_seconds(interval: int | str) -> float:
     """Return the seconds of a checked interval, written as Go writes them."""
-    return sum(float(n) * _UNITS[unit] for n, unit in PART.findall(str(interval)))
+    return sum(float(n) * _UNITS[unit] for n, unit in DURATION_PART.findall(str(interval)))
 
 
 class Mistakes:
-    """The mistakes of a file that was read; what its schema refused is not blamed twice."""
+    """The mistakes of a file, in order; fields that its schema already *refused* are left out."""
 
     def __init__(self, loaded: Loaded, refused: set[FieldPath], folder: Path) -> None:
         self._loaded, self._folder = loaded, folder
@@ -61,44 +61,44 @@ class Mistakes:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files that TLS reads, by field; relative paths start at the folder of ours."""
+        """The files that TLS reads, by field; relative paths start at the folder of the file."""
         raw = self._section("tls_server_config")
         named = {name: raw.get(name) for name in ("cert_file", "key_file", "client_ca_file")}
         return {n: self._folder / v for n, v in named.items() if isinstance(v, str) and v}
 
     def __iter__(self) -> Iterator[Problem]:
-        for section, found in (
+        for section, mistakes in (
             ("tls_server_config", self._tls()),
             ("http_server_config", self._headers()),
             ("basic_auth_users", self._users()),
             ("rate_limit", self._rate()),
         ):
-            for path, what in found:
+            for path, mistake in mistakes:
                 if not path or (section, path[0]) not in self._refused:
-                    yield self._loaded.problem((section, *path), what)
+                    yield self._loaded.problem((section, *path), mistake)
 
     def _section(self, name: str) -> dict[str, Any]:
-        found = self._loaded.data.get(name) if isinstance(self._loaded.data, dict) else None
-        return found if isinstance(found, dict) else {}
+        section = self._loaded.data.get(name) if isinstance(self._loaded.data, dict) else None
+        return section if isinstance(section, dict) else {}
 
     def _tls(self) -> _Found:
         raw = self._section("tls_server_config")
         if not raw and not self._is_empty("tls_server_config"):
             return
 
-        def given(*names: str) -> bool:
+        def is_given(*names: str) -> bool:
             return any(raw.get(n) or ("tls_server_config", n) in self._refused for n in names)
 
-        for one, other in (("cert_file", "cert"), ("key_file", "key")):
-            if not given(one, other):
-                yield (), f"needs {one} or {other}; leave tls_server_config out for plain HTTP"
-        for one in ("cert", "key", "client_ca"):
-            if raw.get(one) and raw.get(f"{one}_file"):
-                yield (one,), f"give {one} or {one}_file, not both"
+        for file, inline in (("cert_file", "cert"), ("key_file", "key")):
+            if not is_given(file, inline):
+                yield (), f"needs {file} or {inline}; leave tls_server_config out for plain HTTP"
+        for inline in ("cert", "key", "client_ca"):
+            if raw.get(inline) and raw.get(f"{inline}_file"):
+                yield (inline,), f"give {inline} or {inline}_file, not both"
         for name, path in self.files.items():
-            if what := _unreadable(path):
-                yield (name,), what
-        yield from _client_mistakes(raw, given("client_ca_file", "client_ca"))
+            if mistake := _file_mistake(path):
+                yield (name,), mistake
+        yield from _client_mistakes(raw, is_given("client_ca_file", "client_ca"))
         yield from _version_mistakes(raw)
         yield from _curve_mistakes(raw)
 
@@ -113,35 +113,35 @@ class Mistakes:
                 known = ", ".join(_HEADERS)
                 yield ("headers", name), f"this header cannot be set; allowed: {known}"
             elif isinstance(value, str) and not re.fullmatch(_HEADERS[name][1], value):
-                wanted = _HEADERS[name][0] or "one line of plain ASCII text"
-                yield ("headers", name), f"must be {wanted}"
+                allowed = _HEADERS[name][0] or "one line of plain ASCII text"
+                yield ("headers", name), f"must be {allowed}"
 
     def _users(self) -> _Found:
         for name, value in self._section("basic_auth_users").items():
             if not name or ":" in name:
-                yield (name,), "nobody could log in: a user is not empty and has no colon"
+                yield (name,), "a user name must not be empty or contain ':'"
             elif isinstance(value, str) and value and not _HASH.fullmatch(value):
-                how = "`htpasswd -nBC 10 USER` prints one behind the colon"
-                yield (name,), f"must be a bcrypt hash with a cost from 4 to 18; {how}"
+                hint = "`htpasswd -nBC 10 USER` prints one after the colon"
+                yield (name,), f"must be a bcrypt hash with a cost from 4 to 18; {hint}"
 
     def _rate(self) -> _Found:
         raw = self._section("rate_limit")
         interval, burst = raw.get("interval", 0), raw.get("burst", 0)
         if isinstance(interval, int) and not isinstance(interval, bool) and interval != 0:
             yield ("interval",), "must be a duration such as 1s or 100ms; 0 is no limit"
-        elif isinstance(interval, str) and burst == 0 and seconds(interval):
-            yield ("burst",), "must be at least 1, or nothing would ever be answered"
+        elif isinstance(interval, str) and burst == 0 and interval_seconds(interval):
+            yield ("burst",), "must be at least 1, or every request would be refused"
 
 
 def _client_mistakes(raw: dict[str, Any], has_ca: bool) -> _Found:
     kind = raw.get("client_auth_type", "NoClientCert")
     if has_ca and kind in ("NoClientCert", "RequestClientCert"):
-        what = "use RequireAndVerifyClientCert or VerifyClientCertIfGiven"
-        yield ("client_auth_type",), f"verifies nothing, though there is a client CA: {what}"
-    if kind in VERIFY and not has_ca:
-        why = ": a certificate is always verified here" if kind in ANY else ""
-        yield ("client_auth_type",), f"needs client_ca_file or client_ca{why}"
-    if raw.get("client_allowed_sans") is not None and kind not in REQUIRE:
+        hint = "use RequireAndVerifyClientCert or VerifyClientCertIfGiven"
+        yield ("client_auth_type",), f"verifies nothing, though there is a client CA: {hint}"
+    if kind in VERIFYING_TYPES and not has_ca:
+        reason = ": a certificate is always verified here" if kind in ANY_TYPES else ""
+        yield ("client_auth_type",), f"needs client_ca_file or client_ca{reason}"
+    if raw.get("client_allowed_sans") is not None and kind not in REQUIRING_TYPES:
         yield (
             ("client_allowed_sans",),
             (
@@ -161,7 +161,7 @@ def _version_mistakes(raw: dict[str, Any]) -> _Found:
         if suite not in SUITES:
             yield ("cipher_suites", index), f"must be one of {', '.join(SUITES)}"
     if low == "TLS12" and suites and not any(SUITES.get(str(s), "x") for s in suites):
-        yield ("cipher_suites",), "has none of TLS 1.2; add one, or set min_version: TLS13"
+        yield ("cipher_suites",), "has no suite of TLS 1.2; add one, or set min_version: TLS13"
 
 
 def _curve_mistakes(raw: dict[str, Any]) -> _Found:
@@ -171,11 +171,11 @@ def _curve_mistakes(raw: dict[str, Any]) -> _Found:
         if curve not in CURVES:
             yield ("curve_preferences", index), f"must be one of {', '.join(CURVES)}"
     if len(curves) > 1 and set(map(str, curves)) < set(CURVES):
-        what = "must be one curve, or all four for OpenSSL's own order: Python can set only one"
-        yield ("curve_preferences",), what
+        mistake = "must be one curve, or all four for OpenSSL's own order: Python can set only one"
+        yield ("curve_preferences",), mistake
 
 
-def _unreadable(path: Path) -> str:
+def _file_mistake(path: Path) -> str:
     try:
         if not path.is_file():
             return "there is no such file"

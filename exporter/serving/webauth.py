@@ -1,8 +1,8 @@
-"""What a request must show before anything else looks at it: room, certificate, password.
+"""Checks every request against the web configuration: rate limit, certificate, password.
 
-The first middleware, so it stands before every route and before what is no route. bcrypt runs
-beside the loop, one at a time, and what it found is remembered under a key that only this process
-can make. A user who does not exist costs as much as one who does.
+It is the first middleware, so it also runs for paths without a route. bcrypt runs in a thread, one
+at a time; its answers are cached under a keyed digest that only this process can make. An unknown
+user takes as long as a known one, so that timing does not reveal which users exist.
 """
 
 from __future__ import annotations
@@ -25,63 +25,67 @@ from exporter.clock import Clock
 from exporter.secret import Secret
 from exporter.serving.web_config import RateLimit, WebFile
 
-REMEMBERED = 100
+CACHED_ANSWERS = 100
 BCRYPT_BYTES = 72
-_KINDS = frozenset({"DNS", "IP Address", "URI", "email"})
+_SAN_KINDS = frozenset({"DNS", "IP Address", "URI", "email"})
 
 
 class Passwords:
-    """Tells whether a password is the user's."""
+    """Verifies passwords, and caches the answers of bcrypt."""
 
     def __init__(self) -> None:
         self._key = token_bytes(32)
         self._right: dict[bytes, None] = {}
         self._wrong: dict[bytes, None] = {}
-        self._turn = asyncio.Lock()
+        self._bcrypt_lock = asyncio.Lock()
 
-    async def fit(self, users: Mapping[str, Secret], user: bytes, password: bytes) -> bool:
+    async def verify(self, users: Mapping[str, Secret], user: bytes, password: bytes) -> bool:
         """Return whether *users* has *user* with *password*."""
         hashes = {name.encode(): value.reveal().encode() for name, value in users.items()}
         known = user in hashes
-        hashed = hashes[user] if known else self._somebodys(hashes, user)
-        seen = self._digest(b"known" if known else b"unknown", user, hashed, password)
-        if (found := self._remembered(seen)) is None:
-            async with self._turn:
-                if (found := self._remembered(seen)) is None:  # another asked the same meanwhile
-                    # Longer ones are cut off, as every other bcrypt does.
+        hashed = hashes[user] if known else self._stand_in_hash(hashes, user)
+        digest = self._digest(b"known" if known else b"unknown", user, hashed, password)
+        if (answer := self._cached(digest)) is None:
+            async with self._bcrypt_lock:
+                # Another request may have computed the same while this one waited for the lock.
+                if (answer := self._cached(digest)) is None:
+                    # bcrypt uses 72 bytes at most; Python's refuses a longer password since 5.0.
                     short = password[:BCRYPT_BYTES]
-                    found = await asyncio.to_thread(bcrypt.checkpw, short, hashed) and known
-                    self._remember(seen, found)
-        return found and known
+                    answer = await asyncio.to_thread(bcrypt.checkpw, short, hashed) and known
+                    self._cache(digest, answer)
+        return answer and known
 
-    def _somebodys(self, hashes: Mapping[bytes, bytes], user: bytes) -> bytes:
-        """Return what is computed for who does not exist: one and the same user's, so it costs
-        what a user costs, whatever that is."""
+    def _stand_in_hash(self, hashes: Mapping[bytes, bytes], user: bytes) -> bytes:
+        """Return the hash to compute for an unknown *user*, so that timing reveals nothing.
+
+        It is a known user's, and always the same one's for the same name: so it costs what a
+        known user costs, even where costs differ.
+        """
         number = int.from_bytes(self._digest(b"somebody", user)[:8])
         return list(hashes.values())[number % len(hashes)]
 
     def _digest(self, *parts: bytes) -> bytes:
-        """Return a key for *parts*. Each has its length before it: none can run into the next."""
+        """Return the cache key of *parts*; with their lengths, so that no two lists collide."""
         message = b"".join(len(part).to_bytes(4) + part for part in parts)
         return hmac.digest(self._key, message, "sha256")
 
-    def _remembered(self, seen: bytes) -> bool | None:
-        for answer, memory in ((True, self._right), (False, self._wrong)):
-            if seen in memory:
-                memory[seen] = memory.pop(seen)  # the last used goes last
+    def _cached(self, digest: bytes) -> bool | None:
+        for answer, cache in ((True, self._right), (False, self._wrong)):
+            if digest in cache:
+                cache[digest] = cache.pop(digest)  # the last used is dropped last
                 return answer
         return None
 
-    def _remember(self, seen: bytes, answer: bool) -> None:
-        """Keep *answer*; wrong ones go first, so that guessing does not push out who may."""
-        while len(self._right) + len(self._wrong) >= REMEMBERED:
-            memory = self._wrong or self._right
-            del memory[next(iter(memory))]
-        (self._right if answer else self._wrong)[seen] = None
+    def _cache(self, digest: bytes, answer: bool) -> None:
+        """Keep *answer*; wrong ones are dropped first, so that guesses displace no valid user."""
+        while len(self._right) + len(self._wrong) >= CACHED_ANSWERS:
+            cache = self._wrong or self._right
+            del cache[next(iter(cache))]
+        (self._right if answer else self._wrong)[digest] = None
 
 
 class Bucket:
-    """A rate limit at work."""
+    """A token bucket that enforces a `RateLimit` over all requests together."""
 
     def __init__(self, limit: RateLimit, clock: Clock) -> None:
         self.limit, self._clock = limit, clock
@@ -101,7 +105,7 @@ class Bucket:
 
 
 class WebAuth:
-    """Stands before every handler with what the web configuration says at that moment."""
+    """Enforces the web configuration that is active at the moment of each request."""
 
     def __init__(self, file: WebFile, clock: Clock) -> None:
         self._file, self._clock = file, clock
@@ -109,33 +113,33 @@ class WebAuth:
         self._bucket = Bucket(RateLimit(), clock)
 
     def install(self, application: web.Application) -> None:
-        """Stand first in *application*."""
+        """Make this the first middleware of *application*."""
 
         @web.middleware
-        async def stand_before(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def check_first(request: web.Request, handler: Handler) -> web.StreamResponse:
             refusal = await self._refusal(request)
             return await handler(request) if refusal is None else refusal
 
-        application.middlewares.insert(0, stand_before)
+        application.middlewares.insert(0, check_first)
         application.on_response_prepare.append(self._prepare)
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
         current = self._file.current()
         if wait := self._take(current.settings.rate_limit or RateLimit()):
-            refused = problem(429, "too many requests")
-            refused.headers["Retry-After"] = str(math.ceil(wait))
-            return refused
+            refusal = problem(429, "too many requests")
+            refusal.headers["Retry-After"] = str(math.ceil(wait))
+            return refusal
         tls = current.settings.tls_server_config
         if tls is not None and tls.requires_certificate:
             certificate = request.get_extra_info("peercert")
             if not _certificate_fits(certificate, tls.client_allowed_sans):
-                refused = problem(403, "this client certificate is not allowed here")
-                refused.force_close()
-                return refused
+                refusal = problem(403, "this client certificate is not allowed here")
+                refusal.force_close()
+                return refusal
         if current.users and not await self._logged_in(request, current.users):
-            refused = problem(401, "user and password are needed")
-            refused.headers["WWW-Authenticate"] = 'Basic realm="service-registry", charset="UTF-8"'
-            return refused
+            refusal = problem(401, "user and password are needed")
+            refusal.headers["WWW-Authenticate"] = 'Basic realm="service-registry", charset="UTF-8"'
+            return refusal
         return None
 
     def _take(self, limit: RateLimit) -> float:
@@ -144,27 +148,28 @@ class WebAuth:
         return self._bucket.take()
 
     async def _logged_in(self, request: web.Request, users: Mapping[str, Secret]) -> bool:
-        given = _basic(request.headers.get("Authorization", ""))
-        return given is not None and await self._passwords.fit(users, *given)
+        credentials = _basic_credentials(request.headers.get("Authorization", ""))
+        return credentials is not None and await self._passwords.verify(users, *credentials)
 
     async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Set the headers of the file; end a connection made under older TLS settings."""
+        """Set the configured headers; close a connection made with an older TLS context."""
         current = self._file.current()
         if http := current.settings.http_server_config:
             response.headers.update({name: value for name, value in http.headers.items() if value})
-        made = request.get_extra_info("ssl_object")
-        if isinstance(made, ssl.SSLObject) and made.context is not current.context:
+        connection = request.get_extra_info("ssl_object")
+        if isinstance(connection, ssl.SSLObject) and connection.context is not current.context:
             response.force_close()
-            response.headers["Connection"] = "close"  # aiohttp wrote its own before
+            # force_close comes too late for the header: aiohttp has set its own already.
+            response.headers["Connection"] = "close"
 
 
-def _basic(header: str) -> tuple[bytes, bytes] | None:
-    """Return user and password of an Authorization header, or None if it holds none."""
-    scheme, _, coded = header.partition(" ")
+def _basic_credentials(header: str) -> tuple[bytes, bytes] | None:
+    """Return user and password of an Authorization header, or None if it is not Basic."""
+    scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
-        text = base64.b64decode(coded.strip(), validate=True)
+        text = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
         return None
     user, colon, password = text.partition(b":")
@@ -172,23 +177,23 @@ def _basic(header: str) -> tuple[bytes, bytes] | None:
 
 
 def _certificate_fits(certificate: object, names: Iterable[str] | None) -> bool:
-    """Return whether there is a verified certificate, and one of *names* in it if any are given."""
+    """Return whether *certificate* is a verified one that has one of *names*; None allows any."""
     if not isinstance(certificate, dict) or not certificate:
         return False
     if names is None:
         return True
-    return not set(map(_spelled, names)).isdisjoint(_names(certificate))
+    return not set(map(_canonical, names)).isdisjoint(_alternative_names(certificate))
 
 
-def _names(certificate: Mapping[str, object]) -> Iterator[str]:
-    found = certificate.get("subjectAltName", ())
-    for kind, value in found if isinstance(found, tuple) else ():
-        if kind in _KINDS:
-            yield _spelled(value) if kind == "IP Address" else value
+def _alternative_names(certificate: Mapping[str, object]) -> Iterator[str]:
+    names = certificate.get("subjectAltName", ())
+    for kind, value in names if isinstance(names, tuple) else ():
+        if kind in _SAN_KINDS:
+            yield _canonical(value) if kind == "IP Address" else value
 
 
-def _spelled(name: str) -> str:
-    """Return an IP address in its one usual form, anything else as it is."""
+def _canonical(name: str) -> str:
+    """Return an IP address in its canonical form, anything else unchanged."""
     try:
         return str(ipaddress.ip_address(name.strip()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Bodies that are no service: what they are refused with, and that nothing of them is kept."""
+"""Bodies that are not a service are refused, and nothing of them is stored."""
 
 from __future__ import annotations
 
@@ -34,34 +34,36 @@ BAD = {
 @pytest.fixture
 async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
     vendor.on("/", answer())
-    async with running(data=tmp_path / "data", environment=secret_key(tmp_path)) as found:
-        await found.ask("POST", "/api/services", declared("a", vendor.url()))
-        yield found
+    async with running(data=tmp_path / "data", environment=secret_key(tmp_path)) as client:
+        await client.ask("POST", "/api/services", declared("a", vendor.url()))
+        yield client
 
 
 @pytest.mark.parametrize(("method", "path"), PLACES)
 @pytest.mark.parametrize("name", BAD)
-async def test_a_body_that_is_no_object_is_refused(
+async def test_a_body_that_is_not_an_object_is_refused(
     client: Client, method: str, path: str, name: str
 ) -> None:
     before = await client.ask("GET", "/api/services/a")
 
-    found = await client.ask(method, path, data=BAD[name], headers=JSON)
+    response = await client.ask(method, path, data=BAD[name], headers=JSON)
 
-    assert (found.status, found.type) == (400, "application/problem+json")
-    assert "JSON" in found.json["title"]
+    assert (response.status, response.type) == (400, "application/problem+json")
+    assert "JSON" in response.json["title"]
     assert (await client.ask("GET", "/api/services/a")).json == before.json
 
 
 @pytest.mark.parametrize("depth", [10, 60, 100, 200, 400, 600, 800, 980])
-async def test_depth_is_no_bug_at_any_depth(client: Client, vendor: Vendor, depth: int) -> None:
+async def test_a_deep_body_is_never_an_internal_error(
+    client: Client, vendor: Vendor, depth: int
+) -> None:
     deep = json.dumps(declared("b", vendor.url()))[:-2].encode()
     body = deep + b', "body": ' + b"[" * depth + b"1" + b"]" * depth + b"}}"
 
-    found = await client.ask("POST", "/api/services", data=body, headers=JSON)
+    response = await client.ask("POST", "/api/services", data=body, headers=JSON)
     again = await client.ask("GET", "/metrics")
 
-    assert found.status in (201, 400, 422), found.text
+    assert response.status in (201, 400, 422), response.text
     assert again.status == 200
 
 
@@ -69,9 +71,9 @@ async def test_depth_is_no_bug_at_any_depth(client: Client, vendor: Vendor, dept
 async def test_a_body_over_a_mebibyte_is_too_large(client: Client, method: str, path: str) -> None:
     body = json.dumps({"id": "b", "team": "x" * (1024 * 1024)}).encode()
 
-    found = await client.ask(method, path, data=io.BytesIO(body), headers=JSON)
+    response = await client.ask(method, path, data=io.BytesIO(body), headers=JSON)
 
-    assert (found.status, found.type) == (413, "application/problem+json")
+    assert (response.status, response.type) == (413, "application/problem+json")
 
 
 @pytest.mark.parametrize(("method", "path"), PLACES)
@@ -81,7 +83,7 @@ async def test_a_body_over_a_mebibyte_is_too_large(client: Client, method: str, 
 async def test_another_media_type_is_refused(
     client: Client, method: str, path: str, content: str
 ) -> None:
-    found = await client.ask(method, path, data=b"{}", headers={"Content-Type": content})
+    response = await client.ask(method, path, data=b"{}", headers={"Content-Type": content})
 
-    assert (found.status, found.type) == (400, "application/problem+json")
-    assert "application/json" in found.json["title"]
+    assert (response.status, response.type) == (400, "application/problem+json")
+    assert "application/json" in response.json["title"]

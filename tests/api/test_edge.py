@@ -1,4 +1,4 @@
-"""The HTTP edge in a running application: who may, what comes back, what cannot hurt."""
+"""The HTTP API of a running application: access, answers, limits."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ async def test_every_answer_has_the_security_headers(client: Client, path: str) 
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert headers["Server"] == "service-registry", "no version is told"
+    assert headers["Server"] == "service-registry", "no version is shown"
 
 
-async def test_a_wrong_method_is_405_and_says_which_are_right(client: Client) -> None:
+async def test_a_wrong_method_is_405_and_lists_the_allowed_ones(client: Client) -> None:
     status, headers, _ = await client.ask("DELETE", "/metrics")
 
     assert status == 405
@@ -177,7 +177,7 @@ async def test_two_scrapes_at_once_are_both_whole(client: Client) -> None:
     assert all('service_info{service="api"' in page for _, _, page in pages)
 
 
-async def test_openmetrics_is_given_to_who_asks_for_it(client: Client) -> None:
+async def test_openmetrics_is_sent_to_clients_that_accept_it(client: Client) -> None:
     accept = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
 
     _, headers, page = await client.ask("GET", "/metrics", headers=accept)

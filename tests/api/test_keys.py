@@ -43,7 +43,7 @@ async def used(client: Client, vendor: Vendor, service: str = "a") -> str:
     return vendor.seen[-1].header("Authorization") or ""
 
 
-async def test_an_accepted_key_is_asked_about_and_used(client: Client, vendor: Vendor) -> None:
+async def test_an_accepted_key_is_verified_and_used(client: Client, vendor: Vendor) -> None:
     found = await client.ask("PUT", KEY, {"api_key": NEW})
     shown = (await client.ask("GET", "/api/services/a")).json["key"]
 
@@ -66,13 +66,11 @@ async def test_a_rejected_key_is_refused_and_the_old_one_stays(
     assert (found.status, found.type) == (422, "application/problem+json")
     assert found.json["reason"] == "auth_invalid"
     assert "force" in found.json["detail"]
-    assert vendor.seen[-1].header("Authorization") == f"Bearer {NEW}", "it was asked about"
+    assert vendor.seen[-1].header("Authorization") == f"Bearer {NEW}", "it was verified"
     assert await used(client, vendor) == f"Bearer {OLD}"
 
 
-async def test_a_key_that_nobody_could_be_asked_about_is_refused(
-    client: Client, vendor: Vendor
-) -> None:
+async def test_a_key_that_cannot_be_verified_is_refused(client: Client, vendor: Vendor) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -193,7 +191,7 @@ async def test_a_key_is_masked_wherever_it_could_be_shown(client: Client, vendor
     assert pages[1].json["key"]["masked"] == "…", "nothing of a short one"
 
 
-async def test_without_a_directory_changes_are_refused_and_it_says_how(vendor: Vendor) -> None:
+async def test_without_a_directory_changes_are_refused_with_what_to_do(vendor: Vendor) -> None:
     vendor.on("/", answer())
     config = json.dumps({"services": [declared("a", vendor.url())]})
     asked = [

@@ -1,4 +1,4 @@
-"""openapi.json: a valid document, of these routes and no others, and every answer is as it says."""
+"""openapi.json: a valid document of exactly these routes, and every answer conforms to it."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ def test_the_document_has_every_route_and_none_else() -> None:
 
 
 def test_the_document_tells_what_needs_the_token() -> None:
-    told = {name for name, operation in OPERATIONS.items() if operation.get("security")}
+    secured = {name for name, operation in OPERATIONS.items() if operation.get("security")}
 
-    assert told == {(r.method, r.path) for r in ROUTES if r.access is not Access.OPEN}
+    assert secured == {(r.method, r.path) for r in ROUTES if r.access is not Access.OPEN}
 
 
 def test_the_document_offers_no_variable_and_no_file_of_the_machine() -> None:
@@ -236,7 +236,7 @@ async def _changes(client: Client, vendor: Vendor) -> None:
 
 
 async def _incidents(client: Client) -> None:
-    """Let Alertmanager tell of an incident, have it taken, ended and found again."""
+    """Let Alertmanager report an incident; acknowledge it, resolve it, and read it."""
     large = {"by": "x" * 1024 * 1024, "note": "x"}
     firing = {
         "status": "firing",
@@ -282,7 +282,7 @@ async def _refusals(client: Client, conformance: Conformance) -> None:
         await wrong.ask("DELETE", "/api/services/good/key")
 
 
-async def test_every_answer_is_as_the_document_says(client: Client, vendor: Vendor) -> None:
+async def test_every_answer_conforms_to_the_document(client: Client, vendor: Vendor) -> None:
     conformance = Conformance()
     client.answered = conformance.look
 

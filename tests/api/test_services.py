@@ -1,4 +1,4 @@
-"""/api/services: register, list, change and remove; what is refused and how it is said."""
+"""/api/services: register, list, change and remove; what is refused, and with which message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
 # -- register ------------------------------------------------------------------------------------
 
 
-async def test_a_registered_service_is_answered_with_its_place(
+async def test_a_registered_service_is_answered_with_its_location(
     client: Client, vendor: Vendor
 ) -> None:
     found = await client.ask("POST", "/api/services", declared("a", vendor.url(), team="core"))
@@ -80,7 +80,7 @@ async def test_an_id_that_is_taken_is_a_conflict(client: Client, vendor: Vendor,
     assert found.json["code"] == "taken"
 
 
-async def test_every_mistake_is_told_at_once_and_no_value(client: Client) -> None:
+async def test_every_mistake_is_reported_at_once_and_no_value(client: Client) -> None:
     wrong = {
         "id": "Not An Id",
         "base_url": 7,
@@ -119,7 +119,7 @@ async def test_a_variable_is_refused_and_not_sent_as_a_key(
     assert "expanded" not in str(found.json)
 
 
-async def test_what_is_too_deep_is_a_mistake_and_no_bug(client: Client, vendor: Vendor) -> None:
+async def test_a_deep_service_is_refused_or_invalid(client: Client, vendor: Vendor) -> None:
     deep: Any = "${PATH}"
     for _ in range(900):
         deep = [deep]
@@ -239,7 +239,7 @@ async def test_a_bad_limit_is_refused(client: Client, limit: str) -> None:
         ({"health_check": {"tls": {"ca": None}}, "name": "x"}, "health_check.tls.ca"),
     ],
 )
-async def test_a_null_of_a_misspelt_field_is_a_mistake_and_not_nothing(
+async def test_a_null_of_a_misspelt_field_is_a_mistake(
     patch: dict[str, Any], where: str, client: Client, vendor: Vendor
 ) -> None:
     await client.ask("POST", "/api/services", declared("a", vendor.url()))
@@ -252,7 +252,7 @@ async def test_a_null_of_a_misspelt_field_is_a_mistake_and_not_nothing(
     assert after.json["name"] == "a"
 
 
-async def test_a_patch_merges_and_null_takes_out_at_every_depth(
+async def test_a_patch_merges_and_null_removes_at_every_depth(
     client: Client, vendor: Vendor, tmp_path: Path
 ) -> None:
     check = {**QUIET, "interval": "5m", "endpoint": "/x"}
@@ -285,7 +285,7 @@ async def test_a_patch_merges_and_null_takes_out_at_every_depth(
     assert sent == {"X-One": None, "X-Two": "2", "X-Three": "3"}
 
 
-async def test_what_a_patch_took_out_stays_out_after_a_restart(
+async def test_what_a_patch_removed_stays_removed_after_a_restart(
     vendor: Vendor, tmp_path: Path
 ) -> None:
     environment, data = secret_key(tmp_path), tmp_path / "data"
@@ -323,7 +323,7 @@ async def test_an_id_cannot_be_changed(client: Client, vendor: Vendor, other: An
     found = await client.ask("PATCH", "/api/services/a", {"id": other, "team": "x"})
 
     assert found.status == 422
-    assert "anew" in found.json["detail"]
+    assert "register it again" in found.json["detail"]
     assert "team" not in (await client.ask("GET", "/api/services/a")).json["config"]
 
 
@@ -388,7 +388,9 @@ async def test_an_unknown_service_is_not_found_and_not_repeated(
 # -- test ----------------------------------------------------------------------------------------
 
 
-async def test_a_test_tells_all_and_counts_nothing(client: Client, vendor: Vendor) -> None:
+async def test_a_test_reports_the_outcome_and_counts_nothing(
+    client: Client, vendor: Vendor
+) -> None:
     vendor.on("/", answer(status=500))
     before = (await client.ask("GET", "/metrics")).text
 

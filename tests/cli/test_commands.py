@@ -49,7 +49,7 @@ def test_check_config_sums_up_a_good_file(good: str, capsys: pytest.CaptureFixtu
 
     assert (code, capsys.readouterr().out) == (
         0,
-        "ok: 1 services (1 enabled), 0 canaries, 0 warnings\n",
+        "ok: 1 service (1 enabled), 0 canaries, 0 warnings\n",
     )
 
 
@@ -113,10 +113,10 @@ def test_wrong_usage_is_exit_code_2_with_a_sentence(
 ) -> None:
     code = run(*(a.format(good=good) for a in arguments))
 
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert code == 2
-    assert "service-registry" in said
-    assert "Traceback" not in said
+    assert "service-registry" in output
+    assert "Traceback" not in output
 
 
 def test_a_short_admin_token_is_refused(
@@ -152,9 +152,9 @@ def test_the_committed_schema_is_the_generated_one(capsys: pytest.CaptureFixture
 def test_providers_lists_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
     code = run("providers")
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 0
-    assert all(name in said for name in presets())
+    assert all(name in output for name in presets())
 
 
 @pytest.mark.parametrize("name", sorted(presets()))
@@ -163,9 +163,9 @@ def test_providers_shows_one_with_its_sources(
 ) -> None:
     code = run("providers", name)
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 0
-    assert presets()[name].docs[0] in said
+    assert presets()[name].docs[0] in output
 
 
 def test_providers_as_json_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,12 +190,12 @@ def test_probe_of_a_closed_port_is_exit_code_1(capsys: pytest.CaptureFixture[str
 def test_probe_is_readable_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     code = run("probe", "http://127.0.0.1:1/path?key=value")
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 1
-    assert "what to do: no connection" in said
-    assert re.search(r"connect +[0-9.]+ ms", said)
-    assert "\x1b" not in said
-    assert "value" not in said, "a query may hold a key"
+    assert "what to do: no connection" in output
+    assert re.search(r"connect +[0-9.]+ ms", output)
+    assert "\x1b" not in output
+    assert "value" not in output, "a query may hold a key"
 
 
 def test_probe_of_a_service_shows_its_key_only_masked(
@@ -227,7 +227,7 @@ def test_probe_of_a_service_that_cannot_be_probed_says_why(
 
 
 @pytest.mark.parametrize("command", ["services", "stats"])
-def test_no_running_exporter_is_told_with_the_way_out(
+def test_a_missing_exporter_is_reported_with_what_to_do(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = run(command, "--url", "http://127.0.0.1:1")
@@ -258,16 +258,18 @@ def test_a_shard_has_its_services_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["ftp://x", "http://user:pw@x/", "http://x/#f"])
-def test_probe_refuses_what_is_no_plain_url(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_probe_refuses_what_is_not_a_plain_url(
+    bad: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = run("probe", bad)
 
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert code == 1
-    assert "must be an http:// or https:// URL" in said
-    assert "pw" not in said
+    assert "must be an http:// or https:// URL" in output
+    assert "pw" not in output
 
 
-def test_a_bug_is_told_by_its_place_and_never_by_its_text(
+def test_a_bug_is_reported_by_its_place_and_never_by_its_text(
     good: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(arguments: argparse.Namespace) -> int:
@@ -277,11 +279,11 @@ def test_a_bug_is_told_by_its_place_and_never_by_its_text(
 
     code = run("check-config", good)
 
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert code == 1
-    assert "internal error, please report it: RuntimeError at " in said
-    assert KEY not in said
-    assert "Traceback" not in said
+    assert "internal error, please report it: RuntimeError at " in output
+    assert KEY not in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -290,10 +292,10 @@ def test_the_completion_of_a_shell_knows_every_command(
 ) -> None:
     code = main(["completion", shell])
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 0
     for command in ("serve", "check-config", "incidents", "rotate-key", "import", "demo"):
-        assert command in said
+        assert command in output
 
 
 def test_bash_completes_a_command_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -320,7 +322,7 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
 
 
 @pytest.mark.parametrize("command", sorted(_commands()))
-def test_help_says_what_a_command_does_and_shows_examples_that_parse(command: str) -> None:
+def test_help_describes_a_command_and_shows_examples_that_parse(command: str) -> None:
     shown = _commands()[command].format_help()
     examples = [line.strip() for line in shown.partition("\nexamples:\n")[2].splitlines()]
 
@@ -333,7 +335,7 @@ def test_help_says_what_a_command_does_and_shows_examples_that_parse(command: st
 
 
 class _Watched(Console):
-    """A console as on somebody's terminal."""
+    """A console that always takes itself for a terminal."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(force_terminal=True, **options)
@@ -349,6 +351,6 @@ def test_people_see_that_something_is_under_way_and_pipes_do_not(
     monkeypatch.setattr(asking, "Console", _Watched)
     with waiting("reading"):
         pass
-    told = capsys.readouterr()
-    assert "reading" in told.err
-    assert told.out == ""
+    printed = capsys.readouterr()
+    assert "reading" in printed.err
+    assert printed.out == ""

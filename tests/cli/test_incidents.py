@@ -30,8 +30,8 @@ class Terminal:
 
     async def opened(self, *more: str) -> str:
         """Open an incident; return its id."""
-        given = ("create", "nobody can pay", *more, "--by", "ann", "--json", *self.how)
-        return str(json.loads((await self.type(*given))[1])["id"])
+        words = ("create", "nobody can pay", *more, "--by", "ann", "--json", *self.how)
+        return str(json.loads((await self.type(*words))[1])["id"])
 
 
 @pytest.fixture
@@ -41,17 +41,17 @@ async def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> AsyncI
         yield Terminal(client, tmp_path / "token", capsys)
 
 
-async def test_without_incidents_it_says_so(terminal: Terminal) -> None:
+async def test_an_empty_list_is_reported_as_such(terminal: Terminal) -> None:
     assert (await terminal.type(*terminal.where))[:2] == (0, "no incidents\n")
 
 
 async def test_a_reported_incident_is_listed_with_what_it_is_about(terminal: Terminal) -> None:
     id_ = await terminal.opened("--service", "api", "--severity", "critical")
 
-    code, said, _ = await terminal.type(*terminal.where)
+    code, output, _ = await terminal.type(*terminal.where)
 
     assert code == 0
-    assert all(word in said for word in (id_, "critical", "open", "nobody can pay"))
+    assert all(word in output for word in (id_, "critical", "open", "nobody can pay"))
 
 
 async def test_the_filters_of_the_api_can_be_typed_before_or_after_the_verb(
@@ -74,7 +74,7 @@ async def test_an_incident_is_taken_noted_and_ended_by_name(terminal: Terminal) 
     await terminal.type("ack", id_, "on it", "--by", "ann", *terminal.how)
     await terminal.type("note", id_, "the bank says 10 minutes", "--by", "bob", *terminal.how)
     code, _, _ = await terminal.type("resolve", id_, "--by", "bob", *terminal.how)
-    said = (await terminal.type("show", id_, *terminal.where))[1]
+    output = (await terminal.type("show", id_, *terminal.where))[1]
 
     assert code == 0
     for line in (
@@ -82,7 +82,7 @@ async def test_an_incident_is_taken_noted_and_ended_by_name(terminal: Terminal) 
         "note by bob: the bank says 10 minutes",
         "resolved by bob",
     ):
-        assert line in said
+        assert line in output
     found = json.loads((await terminal.type("show", id_, "--json", *terminal.where))[1])
     assert (found["status"], found["acknowledged_by"]) == ("resolved", "ann")
 
@@ -90,13 +90,13 @@ async def test_an_incident_is_taken_noted_and_ended_by_name(terminal: Terminal) 
 async def test_json_is_that_of_the_api(terminal: Terminal) -> None:
     await terminal.opened()
 
-    said = (await terminal.type("list", "--json", *terminal.where))[1]
+    output = (await terminal.type("list", "--json", *terminal.where))[1]
 
-    assert json.loads(said) == json.loads((await terminal.client.ask("GET", "/api/incidents"))[2])
+    assert json.loads(output) == json.loads((await terminal.client.ask("GET", "/api/incidents"))[2])
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "message"),
     [
         (("show", "nobody"), 1, "there is no such incident"),
         (("show", "../services/api"), 1, "there is no such incident"),
@@ -104,11 +104,11 @@ async def test_json_is_that_of_the_api(terminal: Terminal) -> None:
         (("ack", "nobody"), 2, "give --admin-token-file"),
     ],
 )
-async def test_what_cannot_be_done_is_told_in_a_line(
-    terminal: Terminal, words: tuple[str, ...], code: int, says: str
+async def test_a_refused_command_prints_one_line(
+    terminal: Terminal, words: tuple[str, ...], code: int, message: str
 ) -> None:
     found = await terminal.type(*words, *terminal.where)
 
     assert found[0] == code
-    assert says in found[2]
+    assert message in found[2]
     assert found[2].count("\n") == 1

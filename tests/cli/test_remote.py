@@ -1,4 +1,4 @@
-"""The commands that ask a running exporter, against one."""
+"""The commands that call the API of a running exporter, against a real one."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ async def test_services_are_listed_worst_first_and_a_bad_one_is_exit_code_1(
 
         code = await run("services", "--url", client.base)
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 1
-    assert said.index("unhealthy") < said.index("healthy", said.index("unhealthy") + 9)
-    assert "no connection: host down or firewall" in said
+    assert output.index("unhealthy") < output.index("healthy", output.index("unhealthy") + 9)
+    assert "no connection: host down or firewall" in output
 
 
-async def test_a_disabled_service_is_called_so_and_listed_last(
+async def test_a_disabled_service_is_marked_and_listed_last(
     vendor: Vendor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vendor.on("/", answer())
@@ -81,10 +81,10 @@ async def test_stats_sum_up(vendor: Vendor, capsys: pytest.CaptureFixture[str]) 
     async with running(config(vendor)) as client:
         code = await run("stats", "--url", client.base)
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 0
-    assert "custom 2" in said
-    assert "production 2" in said
+    assert "custom 2" in output
+    assert "production 2" in output
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
     return str(token), str(key)
 
 
-async def test_without_storage_a_rotation_is_refused_with_the_way_out(
+async def test_without_storage_a_rotation_is_refused_with_what_to_do(
     vendor: Vendor, files: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     token, key = files
@@ -111,10 +111,10 @@ async def test_without_storage_a_rotation_is_refused_with_the_way_out(
             token,
         )
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 1
-    assert "--data-dir" in said
-    assert NEW_KEY not in said
+    assert "--data-dir" in output
+    assert NEW_KEY not in output
 
 
 async def test_a_key_is_rotated_and_rolled_back(
@@ -132,12 +132,12 @@ async def test_a_key_is_rotated_and_rolled_back(
         used = client.app.registry.get("good").key
         back = await run("rotate-key", "good", "--url", client.base, "--rollback", *common)
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (rotated, back) == (0, 1)
     assert used is not None
     assert used.reveal() == NEW_KEY
-    assert "good: key rotated at" in said
-    assert "there is no key to roll back to" in said
+    assert "good: key rotated at" in output
+    assert "there is no key to roll back to" in output
 
 
 async def test_without_an_admin_token_nothing_is_asked(

@@ -44,7 +44,7 @@ async def registry() -> AsyncIterator[ServiceRegistry]:
 
 
 def only(key: str) -> Any:
-    """Answer 200 to *key* and 401 to everybody else."""
+    """Answer 200 to *key* and 401 to every other."""
     good, bad = answer(), answer(401)
 
     async def behave(peer: Peer, seen: Seen) -> None:
@@ -167,7 +167,7 @@ async def test_a_removed_service_leaves_no_series_of_own_calls(
         (lambda r, v: r.rotate_api_key("nobody", NEW_KEY), UnknownServiceError),
     ],
 )
-async def test_what_does_not_go_says_so(
+async def test_an_impossible_change_raises_its_error(
     change: Any, error: type[Exception], vendor: Vendor, registry: ServiceRegistry
 ) -> None:
     await registry.register_service(service(vendor))
@@ -211,7 +211,7 @@ async def test_the_environment_names_the_providers() -> None:
     assert found == ["convertkit", "openai"]
 
 
-async def test_a_wrong_file_is_told_when_it_is_needed(tmp_path: Path) -> None:
+async def test_a_wrong_file_is_reported_when_it_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "services.yaml"
     path.write_text("services: [{id: a, base_ur: x}]")
     registry = ServiceRegistry(path, variables={})
@@ -221,7 +221,7 @@ async def test_a_wrong_file_is_told_when_it_is_needed(tmp_path: Path) -> None:
     await registry.stop()
 
 
-def test_the_package_shows_what_it_says_it_shows() -> None:
+def test_the_package_exports_the_names_in_all() -> None:
     for name in exporter.__all__:
         assert getattr(exporter, name).__name__ == name
     with pytest.raises(AttributeError):

@@ -1,4 +1,4 @@
-"""The file of --web.config.file: what is taken, what is refused, where the mistake stands."""
+"""The file of --web.config.file: what is accepted, what is refused, and where the mistake is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLIENTS = f"{OWN}, client_ca_file: ca.pem, client_auth_type: RequireAndVerifyCli
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate with its key, another key, an authority, and files that are none."""
+    """A certificate with its key, another key, an authority, and files without any."""
     found = tmp_path_factory.mktemp("web")
     ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
     issue(ca, found)
@@ -94,7 +94,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
-def test_what_the_toolkit_takes_is_taken(text: str, folder: Path) -> None:
+def test_what_exporter_toolkit_accepts_is_accepted(text: str, folder: Path) -> None:
     web = read(text, folder)
 
     assert (web.context is not None) == ("cert_file" in text)
@@ -119,9 +119,9 @@ BAD = {
     ),
     "missing key": (tls("cert_file: cert.pem, key_file: no.pem"), "key_file: there is no such"),
     "a folder as key": (tls("cert_file: cert.pem, key_file: ."), "key_file: there is no such"),
-    "junk certificate": (tls("cert_file: junk.pem, key_file: key.pem"), "is no PEM that can"),
-    "empty key": (tls("cert_file: cert.pem, key_file: empty.pem"), "is no PEM that can be used"),
-    "junk inline": (tls(f"cert: {SECRET}, key: {SECRET}"), "cert: certificate or key is no PEM"),
+    "junk certificate": (tls("cert_file: junk.pem, key_file: key.pem"), "is not usable PEM"),
+    "empty key": (tls("cert_file: cert.pem, key_file: empty.pem"), "is not usable PEM"),
+    "junk inline": (tls(f"cert: {SECRET}, key: {SECRET}"), "cert: certificate or key is not"),
     "another's key": (tls("cert_file: cert.pem, key_file: other.pem"), "do not belong together"),
     "old version": (tls(f"{OWN}, min_version: TLS11"), "must be TLS12 or TLS13; older"),
     "wrong version": (tls(f"{OWN}, max_version: TLS111"), "max_version: must be TLS12 or TLS13"),
@@ -130,7 +130,10 @@ BAD = {
         "is older than min_version",
     ),
     "invented suite": (tls(f"{OWN}, cipher_suites: [TLS_A, x]"), "cipher_suites[1]: must be one"),
-    "only new suites": (tls(f"{OWN}, cipher_suites: [TLS_AES_128_GCM_SHA256]"), "none of TLS 1.2"),
+    "only new suites": (
+        tls(f"{OWN}, cipher_suites: [TLS_AES_128_GCM_SHA256]"),
+        "no suite of TLS 1.2",
+    ),
     "invented curve": (tls(f"{OWN}, curve_preferences: [CurveP257]"), "[0]: must be one of Curve"),
     "two curves": (tls(f"{OWN}, curve_preferences: [CurveP256, X25519]"), "must be one curve, or"),
     "invented client auth": (tls(f"{OWN}, client_auth_type: Maybe"), "must be one of NoClient"),
@@ -148,8 +151,11 @@ BAD = {
         "a certificate is always verified",
     ),
     "missing ca": (tls(CLIENTS.replace("ca.pem", "no.pem")), "client_ca_file: there is no such"),
-    "junk ca": (tls(CLIENTS.replace("ca.pem", "junk.pem")), "client_ca_file: holds no certificate"),
-    "empty ca": (tls(CLIENTS.replace("ca.pem", "empty.pem")), "holds no certificate in PEM form"),
+    "junk ca": (tls(CLIENTS.replace("ca.pem", "junk.pem")), "client_ca_file: contains no"),
+    "empty ca": (
+        tls(CLIENTS.replace("ca.pem", "empty.pem")),
+        "contains no certificate in PEM form",
+    ),
     "two cas": (tls(f"{CLIENTS}, client_ca: x"), "client_ca: give client_ca or client_ca_file"),
     "names without a type": (
         tls(f"{OWN}, client_allowed_sans: [a]"),
@@ -182,33 +188,33 @@ BAD = {
         "cost from 4 to 18",
     ),
     "no password": ("basic_auth_users: {alice: ''}", "alice: must not be empty"),
-    "user with a colon": (f"basic_auth_users: {{'a:b': {HASH}}}", "nobody could log in"),
-    "user without a name": (f"basic_auth_users: {{'': {HASH}}}", "nobody could log in"),
+    "user with a colon": (f"basic_auth_users: {{'a:b': {HASH}}}", "a user name must not be empty"),
+    "user without a name": (f"basic_auth_users: {{'': {HASH}}}", "a user name must not be empty"),
     "user twice": (f"basic_auth_users:\n  a: {HASH}\n  a: {HASH}\n", "3: basic_auth_users.a: this"),
     "interval without unit": ("rate_limit: {interval: 5, burst: 1}", "must be a duration such as"),
     "negative interval": ("rate_limit: {interval: -1s, burst: 1}", "must be a duration such as 1s"),
-    "no burst": ("rate_limit: {interval: 1s}", "burst: must be at least 1, or nothing"),
+    "no burst": ("rate_limit: {interval: 1s}", "burst: must be at least 1, or every"),
     "negative burst": ("rate_limit: {interval: 1s, burst: -1}", "burst: must be at least 0"),
 }
 
 
-@pytest.mark.parametrize(("text", "said"), BAD.values(), ids=BAD)
-def test_a_mistake_is_refused_where_it_stands(text: str, said: str, folder: Path) -> None:
+@pytest.mark.parametrize(("text", "message"), BAD.values(), ids=BAD)
+def test_a_mistake_is_reported_with_its_line(text: str, message: str, folder: Path) -> None:
     found = mistakes(text, folder)
 
-    assert any(said in one for one in found), found
-    assert all(one.startswith("web.yml:") for one in found)
+    assert any(message in mistake for mistake in found), found
+    assert all(mistake.startswith("web.yml:") for mistake in found)
     assert SECRET not in "".join(found)
 
 
-def test_all_mistakes_are_said_at_once(folder: Path) -> None:
+def test_all_mistakes_are_reported_at_once(folder: Path) -> None:
     text = (
         "tls_server_config:\n  cert_file: no.pem\n  min_version: TLS10\n"
         "http_server_config:\n  headers: {Server: x}\nbasic_auth_users:\n  alice: open\n"
         "rate_limit:\n  interval: soon\n"
     )
 
-    found = [one.partition(" ")[0] for one in mistakes(text, folder)]
+    found = [mistake.partition(" ")[0] for mistake in mistakes(text, folder)]
 
     assert found == [
         "web.yml:1:",
@@ -220,7 +226,7 @@ def test_all_mistakes_are_said_at_once(folder: Path) -> None:
     ]
 
 
-def test_tls_1_2_and_newer_is_what_is_offered_unless_said_otherwise(folder: Path) -> None:
+def test_tls_1_2_and_newer_is_offered_by_default(folder: Path) -> None:
     usual, newest = context(OWN, folder), context(f"{OWN}, min_version: TLS13", folder)
 
     assert usual.minimum_version is ssl.TLSVersion.TLSv1_2
@@ -237,7 +243,7 @@ def test_only_the_suites_of_the_list_are_offered(folder: Path) -> None:
     assert old == ["ECDHE-ECDSA-CHACHA20-POLY1305"]
 
 
-def test_the_order_of_suites_is_ours_unless_said_otherwise(folder: Path) -> None:
+def test_the_order_of_suites_is_the_servers_by_default(folder: Path) -> None:
     ours = context(OWN, folder)
     theirs = context(f"{OWN}, prefer_server_cipher_suites: false", folder)
 
@@ -253,7 +259,7 @@ def test_the_order_of_suites_is_ours_unless_said_otherwise(folder: Path) -> None
         ("VerifyClientCertIfGiven", ssl.CERT_OPTIONAL),
     ],
 )
-def test_a_client_certificate_is_asked_for_as_said(
+def test_a_client_certificate_is_requested_as_configured(
     kind: str, mode: ssl.VerifyMode, folder: Path
 ) -> None:
     fields = CLIENTS.replace("RequireAndVerifyClientCert", kind)
@@ -261,7 +267,7 @@ def test_a_client_certificate_is_asked_for_as_said(
     assert context(fields, folder).verify_mode is mode
 
 
-def test_certificate_key_and_authority_may_stand_in_the_file_itself(folder: Path) -> None:
+def test_certificate_key_and_authority_may_be_in_the_file_itself(folder: Path) -> None:
     def block(name: str) -> str:
         return "|\n" + "".join(f"    {line}\n" for line in (folder / name).read_text().splitlines())
 
@@ -286,19 +292,21 @@ def test_a_key_with_a_password_is_refused_instead_of_asking_on_the_terminal(fold
 
     found = mistakes(tls("cert_file: cert.pem, key_file: locked.pem"), folder)
 
-    assert "a key has no password here" in found[0]
+    assert "the key must have no password" in found[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("http_server_config: {http2: true}", "answers are HTTP/1.1"),
         (tls(f"{OWN}, client_auth_type: RequestClientCert"), "no certificate is asked for"),
         (tls(CLIENTS.replace("AndVerify", "Any")), "the certificate is verified"),
     ],
 )
-def test_what_is_taken_and_differs_is_said(text: str, said: str, folder: Path) -> None:
-    assert said in read(text, folder).warnings[0]
+def test_an_accepted_setting_that_differs_is_a_warning(
+    text: str, message: str, folder: Path
+) -> None:
+    assert message in read(text, folder).warnings[0]
 
 
 def test_secrets_do_not_show_themselves(folder: Path) -> None:
@@ -326,7 +334,7 @@ def test_the_documented_example_is_good(folder: Path) -> None:
 # -- re-reading ------------------------------------------------------------------------------
 
 
-class Lying:
+class FilesOnDisk:
     """A web configuration on disk, its files always old enough to count."""
 
     def __init__(self, folder: Path) -> None:
@@ -348,70 +356,70 @@ class Lying:
 
 
 @pytest.fixture
-def lying(tmp_path: Path) -> Lying:
-    return Lying(tmp_path)
+def disk(tmp_path: Path) -> FilesOnDisk:
+    return FilesOnDisk(tmp_path)
 
 
-async def test_a_changed_file_counts_at_the_next_look(lying: Lying) -> None:
-    lying.write("")
-    web = lying.open()
+async def test_a_changed_file_is_active_at_the_next_look(disk: FilesOnDisk) -> None:
+    disk.write("")
+    web = disk.open()
     before = web.current().users
 
-    lying.write(f"basic_auth_users: {{alice: {HASH}}}")
+    disk.write(f"basic_auth_users: {{alice: {HASH}}}")
     at_once = web.current().users
-    await lying.clock.advance(1)
+    await disk.clock.advance(1)
     later = web.current().users
 
     assert (before, at_once) == ({}, {})
     assert set(later) == {"alice"}
 
 
-async def test_a_file_that_is_being_written_does_not_count_yet(lying: Lying) -> None:
-    lying.write(f"basic_auth_users: {{alice: {HASH}}}")
-    web = lying.open()
-    await lying.clock.advance(1)
+async def test_a_file_that_is_being_written_is_not_active_yet(disk: FilesOnDisk) -> None:
+    disk.write(f"basic_auth_users: {{alice: {HASH}}}")
+    web = disk.open()
+    await disk.clock.advance(1)
 
-    lying.path.write_text("")  # as an editor does before it writes anew
-    now = lying.clock.now()
-    os.utime(lying.path, (now, now))
+    disk.path.write_text("")  # as an editor does before it writes anew
+    now = disk.clock.now()
+    os.utime(disk.path, (now, now))
 
     assert set(web.current().users) == {"alice"}
 
 
 async def test_a_bad_file_keeps_the_old_and_is_logged_once(
-    lying: Lying, caplog: pytest.LogCaptureFixture
+    disk: FilesOnDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lying.write(f"basic_auth_users: {{alice: {HASH}}}")
-    web = lying.open()
+    disk.write(f"basic_auth_users: {{alice: {HASH}}}")
+    web = disk.open()
 
-    lying.write("basic_auth_users: {alice: open}")
+    disk.write("basic_auth_users: {alice: open}")
     for _ in range(3):
-        await lying.clock.advance(1)
+        await disk.clock.advance(1)
         assert set(web.current().users) == {"alice"}
 
-    said = [r for r in caplog.records if r.levelno == logging.ERROR]
-    assert [r.getMessage() for r in said] == ["web configuration refused"]
+    errors = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert [r.getMessage() for r in errors] == ["web configuration refused"]
 
 
-async def test_a_file_that_is_gone_keeps_the_old_until_it_is_back(lying: Lying) -> None:
-    lying.write(f"basic_auth_users: {{alice: {HASH}}}")
-    web = lying.open()
+async def test_a_file_that_is_gone_keeps_the_old_until_it_is_back(disk: FilesOnDisk) -> None:
+    disk.write(f"basic_auth_users: {{alice: {HASH}}}")
+    web = disk.open()
 
-    lying.path.unlink()
-    await lying.clock.advance(1)
+    disk.path.unlink()
+    await disk.clock.advance(1)
     gone = web.current().users
-    lying.write(f"basic_auth_users: {{bob: {HASH}}}")
-    await lying.clock.advance(1)
+    disk.write(f"basic_auth_users: {{bob: {HASH}}}")
+    await disk.clock.advance(1)
 
     assert set(gone) == {"alice"}
     assert set(web.current().users) == {"bob"}
 
 
-async def test_a_new_certificate_counts_once_its_key_is_there_too(lying: Lying) -> None:
-    folder, ca = lying.path.parent, trustme.CA(key_type=trustme.KeyType.ECDSA)
+async def test_a_new_certificate_is_active_once_its_key_is_there_too(disk: FilesOnDisk) -> None:
+    folder, ca = disk.path.parent, trustme.CA(key_type=trustme.KeyType.ECDSA)
     issue(ca, folder)
-    lying.write(tls(OWN))
-    web = lying.open()
+    disk.write(tls(OWN))
+    web = disk.open()
     first = web.current().context
     key = (folder / "key.pem").read_bytes()
 
@@ -419,28 +427,28 @@ async def test_a_new_certificate_counts_once_its_key_is_there_too(lying: Lying) 
     new_key = (folder / "key.pem").read_bytes()
     (folder / "key.pem").write_bytes(key)
     for name in ("cert.pem", "key.pem"):
-        lying.touch(folder / name)
-    await lying.clock.advance(1)
+        disk.touch(folder / name)
+    await disk.clock.advance(1)
     halfway = web.current().context
     (folder / "key.pem").write_bytes(new_key)
-    lying.touch(folder / "key.pem")
-    await lying.clock.advance(1)
+    disk.touch(folder / "key.pem")
+    await disk.clock.advance(1)
 
     assert halfway is first
     assert web.current().context is not first
 
 
 @pytest.mark.parametrize("start", [True, False])
-async def test_switching_tls_needs_a_restart_and_says_so(
-    start: bool, lying: Lying, caplog: pytest.LogCaptureFixture
+async def test_switching_tls_needs_a_restart_and_is_logged(
+    start: bool, disk: FilesOnDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    issue(trustme.CA(key_type=trustme.KeyType.ECDSA), lying.path.parent)
-    lying.write(tls(OWN) if start else "")
-    web = lying.open()
+    issue(trustme.CA(key_type=trustme.KeyType.ECDSA), disk.path.parent)
+    disk.write(tls(OWN) if start else "")
+    web = disk.open()
 
     users = f"\nbasic_auth_users: {{alice: {HASH}}}"
-    lying.write(("" if start else tls(OWN)) + users)
-    await lying.clock.advance(1)
+    disk.write(("" if start else tls(OWN)) + users)
+    await disk.clock.advance(1)
 
     assert set(web.current().users) == {"alice"}
     assert web.tls is start

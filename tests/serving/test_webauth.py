@@ -1,4 +1,4 @@
-"""The door of the HTTP edge on real connections: TLS, client certificates, passwords, the rate."""
+"""The checks before every handler on real connections: TLS, certificates, passwords, the rate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from exporter.app import App, Options
 from exporter.config import Configuration, read_text
 from exporter.secret import Secret
 from exporter.serving.web_config import RateLimit
-from exporter.serving.webauth import REMEMBERED, Bucket, Passwords
+from exporter.serving.webauth import CACHED_ANSWERS, Bucket, Passwords
 from exporter.settings import SettingsError
 from tests.conftest import Authority
 from tests.fakes import FakeClock
@@ -54,7 +54,7 @@ class Client:
         auth: tuple[str, str] | None = None,
         **more: Any,
     ) -> tuple[int, Any, str]:
-        """Ask over a connection of its own, as user and password if there are any."""
+        """Send a request over a connection of its own, with user and password if there are any."""
         if auth is not None:
             coded = base64.b64encode(":".join(auth).encode()).decode()
             more["headers"] = more.get("headers", {}) | {"Authorization": f"Basic {coded}"}
@@ -95,7 +95,7 @@ async def running(folder: Path, text: str, **changes: Any) -> AsyncIterator[Clie
 @pytest.fixture(autouse=True)
 def _looked_at_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a changed file count at the very next request instead of within a second."""
-    monkeypatch.setattr("exporter.serving.web_config.LOOK", 0.0)
+    monkeypatch.setattr("exporter.serving.web_config.LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -525,7 +525,7 @@ async def test_an_unknown_user_takes_as_long_as_a_known_one() -> None:
         times = []
         for _ in range(4):
             begun = time.perf_counter()
-            assert not await passwords.fit(users, user, b"wrong%d" % next(numbers))
+            assert not await passwords.verify(users, user, b"wrong%d" % next(numbers))
             times.append(time.perf_counter() - begun)
         return min(times)
 
@@ -535,7 +535,7 @@ async def test_an_unknown_user_takes_as_long_as_a_known_one() -> None:
 
 
 class Counted:
-    """bcrypt that counts, and tells in which thread and how many at once it ran."""
+    """bcrypt that counts its calls, and records their thread and how many ran at once."""
 
     def __init__(self) -> None:
         self.calls, self.at_once, self.most = 0, 0, 0
@@ -566,7 +566,7 @@ async def test_the_same_password_at_once_is_computed_once_beside_the_loop(
 ) -> None:
     passwords = Passwords()
 
-    found = await asyncio.gather(*(passwords.fit(KNOWN, b"alice", b"right") for _ in range(20)))
+    found = await asyncio.gather(*(passwords.verify(KNOWN, b"alice", b"right") for _ in range(20)))
 
     assert found == [True] * 20
     assert (counted.calls, counted.on_the_loop) == (1, False)
@@ -575,7 +575,7 @@ async def test_the_same_password_at_once_is_computed_once_beside_the_loop(
 async def test_guesses_are_computed_one_at_a_time(counted: Counted) -> None:
     passwords = Passwords()
 
-    await asyncio.gather(*(passwords.fit(KNOWN, b"alice", b"guess%d" % i) for i in range(10)))
+    await asyncio.gather(*(passwords.verify(KNOWN, b"alice", b"guess%d" % i) for i in range(10)))
 
     assert (counted.calls, counted.most) == (10, 1)
 
@@ -584,29 +584,29 @@ async def test_guesses_are_computed_one_at_a_time(counted: Counted) -> None:
 async def test_a_refusal_is_remembered_too(counted: Counted, user: bytes, password: bytes) -> None:
     passwords = Passwords()
 
-    found = [await passwords.fit(KNOWN, user, password) for _ in range(3)]
+    found = [await passwords.verify(KNOWN, user, password) for _ in range(3)]
 
     assert (found, counted.calls) == ([False] * 3, 1)
 
 
 async def test_guessing_neither_fills_the_memory_nor_pushes_out_who_may(counted: Counted) -> None:
     passwords = Passwords()
-    await passwords.fit(KNOWN, b"alice", b"right")
+    await passwords.verify(KNOWN, b"alice", b"right")
 
-    for i in range(REMEMBERED + 50):
-        await passwords.fit(KNOWN, b"alice", b"guess%d" % i)
+    for i in range(CACHED_ANSWERS + 50):
+        await passwords.verify(KNOWN, b"alice", b"guess%d" % i)
     calls = counted.calls
-    again = await passwords.fit(KNOWN, b"alice", b"right")
+    again = await passwords.verify(KNOWN, b"alice", b"right")
 
     assert (again, counted.calls) == (True, calls)
-    assert len(passwords._right) + len(passwords._wrong) == REMEMBERED
+    assert len(passwords._right) + len(passwords._wrong) == CACHED_ANSWERS
 
 
 async def test_no_other_split_of_user_and_password_meets_what_is_remembered(
     counted: Counted,
 ) -> None:
     passwords, hashed = Passwords(), HASH.encode()
-    await passwords.fit(KNOWN, b"alice", b"right")
+    await passwords.verify(KNOWN, b"alice", b"right")
 
     assert passwords._digest(b"ab", b"c") != passwords._digest(b"a", b"bc")
 
@@ -619,14 +619,14 @@ async def test_no_other_split_of_user_and_password_meets_what_is_remembered(
         (b"", b"aliceright"),
         (b"alice", hashed + b"\0right"),
     ):
-        assert not await passwords.fit(KNOWN, user, password), user
+        assert not await passwords.verify(KNOWN, user, password), user
 
 
 async def test_a_changed_hash_forgets_the_old_password() -> None:
     passwords = Passwords()
 
-    before = await passwords.fit({"alice": Secret(HASH)}, b"alice", b"wonderland")
-    after = await passwords.fit({"alice": Secret(OTHER)}, b"alice", b"wonderland")
+    before = await passwords.verify({"alice": Secret(HASH)}, b"alice", b"wonderland")
+    after = await passwords.verify({"alice": Secret(OTHER)}, b"alice", b"wonderland")
 
     assert (before, after) == (True, False)
 
@@ -634,8 +634,8 @@ async def test_a_changed_hash_forgets_the_old_password() -> None:
 async def test_a_password_beyond_bcrypts_length_is_compared_and_no_error() -> None:
     hashed = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
 
-    assert await Passwords().fit({"a": Secret(hashed)}, b"a", b"x" * 80)
-    assert not await Passwords().fit({"a": Secret(hashed)}, b"a", b"y" * 80)
+    assert await Passwords().verify({"a": Secret(hashed)}, b"a", b"x" * 80)
+    assert not await Passwords().verify({"a": Secret(hashed)}, b"a", b"y" * 80)
 
 
 # -- the rate, the headers, the warning ------------------------------------------------------
