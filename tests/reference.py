@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -77,7 +79,7 @@ def guide(preset: Preset) -> Iterator[str]:
     if preset.caveats:
         yield ""
         for caveat in preset.caveats:
-            yield textwrap.fill(f"- {caveat}.", 138, subsequent_indent="  ")
+            yield textwrap.fill(f"- {caveat}.", 118, subsequent_indent="  ")
 
 
 def _facts(preset: Preset) -> Iterator[tuple[str, str]]:
@@ -161,7 +163,39 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def rooms() -> Iterator[str]:
+    """Yield the table of rooms, from the top of the import contract to its bottom."""
+    yield "| room | what it is for | files |"
+    yield "|---|---|---|"
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = next(c["layers"] for c in contract["contracts"] if c["type"] == "layers")
+    for layer in layers:
+        for name in layer.replace("exporter.", "").split(" | "):
+            yield _room(ROOT / "exporter" / name)
+
+
+def _room(place: Path) -> str:
+    if not place.is_dir():
+        file = place.with_suffix(".py")
+        return f"| `{file.name}` | {_first_sentence(file)} | |"
+    inside = (path for path in place.iterdir() if not path.name.startswith("_"))
+    folders, files = [], []
+    for path in sorted(inside):
+        if path.is_dir() and any(path.glob("*.py")):
+            folders.append(f"`{path.name}/`")
+        elif path.suffix == ".py":
+            files.append(f"`{path.stem}`")
+    meaning = _first_sentence(place / "__init__.py")
+    return f"| `{place.name}/` | {meaning} | {' '.join(files + folders)} |"
+
+
+def _first_sentence(file: Path) -> str:
+    text = ast.get_docstring(ast.parse(file.read_text())) or ""
+    return _cell(" ".join(text.partition("\n\n")[0].split()))
+
+
 PARTS = {
+    ("exporter/README.md", "rooms"): rooms,
     **{(GUIDES, name): partial(guide, preset) for name, preset in presets().items()},
     ("config/README.md", "service"): lambda: settings(Service),
     ("config/README.md", "canary"): lambda: settings(Canary),

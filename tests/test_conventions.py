@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,11 +110,97 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
     }
 
 
+CONSTRUCTED = {
+    "Aging",
+    "Canaries",
+    "CurlTransport",
+    "Escalations",
+    "Exposition",
+    "History",
+    "IncidentLog",
+    "IncidentMetrics",
+    "Live",
+    "Loader",
+    "Management",
+    "OwnMetrics",
+    "Peers",
+    "Persistence",
+    "Polling",
+    "Probers",
+    "Reconciliation",
+    "Recording",
+    "Registry",
+    "Results",
+    "Retention",
+    "Scheduler",
+    "Sessions",
+    "SideChecks",
+    "StatusPages",
+    "WebAuth",
+}
+
+
+def test_only_app_and_cli_build_the_objects_of_a_room() -> None:
+    builders = {
+        name_of(path)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in CONSTRUCTED
+    }
+
+    assert builders == {"exporter/app.py", "exporter/cli/probing.py"}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if path.name == "__init__.py"], ids=name_of
+)
+def test_a_face_holds_nothing_of_its_own(path: Path) -> None:
+    own = [
+        node
+        for node in TREES[path].body
+        if not isinstance(node, (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.If))
+    ]
+    if path.parent.name == "exporter":  # loads the library when it is asked for
+        own = [node for node in own if getattr(node, "name", "") != "__getattr__"]
+
+    assert own == []
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if ">>> " in path.read_text()], ids=name_of
+)
+def test_the_examples_of_the_docstrings_are_true(path: Path) -> None:
+    name = name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    result = doctest.testmod(importlib.import_module(name))
+
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_the_map_answers_with_what_exists() -> None:
+    text = (ROOT / "exporter" / "README.md").read_text()
+    questions = text.partition("## Where is it")[2].partition("## Rules")[0]
+    rules = text.partition("## Rules")[2].partition("## Adding")[0]
+    answers = re.findall(r"`([a-z_/]+\.py)` `(\w+)`", questions)
+    tests = re.findall(r"`(test_\w+)`", rules)
+    own = Path(__file__).read_text()
+
+    assert len(answers) > 25
+    for path, name in answers:
+        source = (ROOT / "exporter" / path).read_text()
+        assert re.search(rf"(?:def|class) {name}\b|^{name}\b", source, re.MULTILINE), (path, name)
+    assert all(f"def {name}(" in own for name in tests)
+
+
 def test_every_room_is_on_the_map_and_the_map_shows_no_ghost() -> None:
     text = (ROOT / "exporter" / "README.md").read_text()
+    table = text.partition("<!-- generated: rooms -->")[2].partition("<!-- end -->")[0]
     named = {
         name
-        for row in text.splitlines()
+        for row in table.splitlines()
         if row.startswith("| `")
         for name in re.findall(r"`([a-z_]+(?:\.py|/))`", row.split("|")[1])
     }
