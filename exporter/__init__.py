@@ -1,6 +1,6 @@
 """TekUp Service Registry: what is broken, since when, whose fault it is, and what to do.
 
-`from exporter import ServiceRegistry` is the registry as a library; see `exporter.library`.
+`from exporter import ServiceRegistry` is the registry as a Python library; see `exporter.library`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["ServiceRegistry", "create_service_registry_from_env"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the library when it is asked for: a room that is imported alone stays light."""
+    """Import the library on first use, so that importing one subpackage alone stays light."""
     if name in __all__:
         from exporter import library  # noqa: PLC0415, see above
 

@@ -1,4 +1,4 @@
-"""`python -m exporter` is the command service-registry."""
+"""`python -m exporter`: the same as the command `service-registry`."""
 
 import sys
 

@@ -203,7 +203,7 @@ class App:
                 online=lambda: self.canaries.online,
                 refused_at=lambda: self.loader.refused_at,
                 rotated_at=self.overlay.rotated_at,
-                status_page=lambda target: self.pages.state(target.status_page),
+                status_page_state=lambda target: self.pages.state(target.status_page),
                 enabled=lambda: self.loader.monitoring.dashboard_enabled,
                 accepts_changes=self.options.admin_token is not None,
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),

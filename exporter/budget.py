@@ -1,4 +1,4 @@
-"""How many requests may still be sent: exact sliding windows, for services and for hosts."""
+"""When the next request may be sent: exact sliding windows, for services and for hosts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections import deque
 
 
 class Budget:
-    """At most *per_minute* in any 60 seconds and *per_hour* in any 3,600; None is no limit."""
+    """At most *per_minute* in any 60 seconds and *per_hour* in any 3,600; None means no limit.
+
+    >>> budget = Budget(1, None)
+    >>> budget.spend(100.0)
+    >>> budget.wait(115.0)
+    45.0
+    """
 
     __slots__ = ("_windows",)
 
@@ -17,7 +23,7 @@ class Budget:
         )
 
     def wait(self, now: float) -> float:
-        """Return how many seconds after *now* the next request may be sent; 0 is at once."""
+        """Return how many seconds after *now* the next request may be sent; 0 means at once."""
         if not self._windows:
             return 0.0
         waits = (
@@ -28,6 +34,6 @@ class Budget:
         return max(waits, default=0.0)
 
     def spend(self, now: float) -> None:
-        """Count one request at *now*."""
+        """Count one request sent at *now*."""
         for _, sent in self._windows:
             sent.append(now)

@@ -1,7 +1,7 @@
 """Characters that must not be in a text: in a header, an address, a key, a name.
 
 One definition of "control character": C0 and DEL, those that RFC 9110 section 5.5 and RFC 3986
-keep out of header values and URLs and that a terminal or a log would act on.
+keep out of header values and URLs, and on which a terminal or a log viewer would act.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 import re
 
 CONTROL = r"\x00-\x1f\x7f"
-"""For a character class of a pattern or of a JSON Schema."""
+"""The range to put into the character class of a pattern, in Python or in JSON Schema."""
 CONTROL_BUT_LINES = r"\x00-\x08\x0b-\x1f\x7f"
 """The same for prose, which may have tabs and line breaks."""
 _CONTROL = re.compile(f"[{CONTROL}]")
 _CONTROL_BUT_LINES = re.compile(f"[{CONTROL_BUT_LINES}]")
-_NO_URL = re.compile(rf"[{CONTROL} \\]")
+_NOT_IN_URL = re.compile(rf"[{CONTROL} \\]")
 
 
 def has_control(text: str, *, lines: bool = False) -> bool:
-    """Return whether *text* holds a control character; with *lines* it may have tabs and lines."""
+    """Return whether *text* has a control character; *lines* allows tabs and line breaks."""
     return (_CONTROL_BUT_LINES if lines else _CONTROL).search(text) is not None
 
 
 def breaks_url(text: str) -> bool:
-    r"""Return whether *text* cannot be part of a URL as it is: a space, a control, a backslash.
+    r"""Return whether *text* has a character that no URL may have.
 
-    A backslash is a slash to some parsers (WHATWG) and a letter to others (RFC 3986): nobody
-    means it, and a parser that disagrees would connect elsewhere.
+    These are the space, the control characters and the backslash. A backslash is a slash to
+    WHATWG parsers and no separator by RFC 3986: two parsers that disagree see different hosts.
     """
-    return _NO_URL.search(text) is not None
+    return _NOT_IN_URL.search(text) is not None
 
 
 def without_control(text: str, replacement: str = "") -> str:
@@ -37,5 +37,9 @@ def without_control(text: str, replacement: str = "") -> str:
 
 
 def printable(text: str, replacement: str = "") -> str:
-    """Return *text* with everything replaced that has no shape of its own on a screen."""
+    """Return *text* with every character replaced that is not printable (`str.isprintable`).
+
+    >>> printable("a\\x1b[31mb", "?")
+    'a?[31mb'
+    """
     return "".join(c if c.isprintable() else replacement for c in text)

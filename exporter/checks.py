@@ -1,7 +1,7 @@
-"""What a check asks and expects: declared once, shared by services, canaries and presets.
+"""What a check sends and expects: declared once, shared by services, canaries and presets.
 
-Only declarations and what follows from them alone; which values a service ends up with is
-`config`, how they are sent and judged is `probers`.
+Only declarations and what follows from them alone. `config` decides which values a service has,
+`probers` sends the request and judges the answer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from exporter.settings import (
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Confidence = Literal["doc", "code", "belief"]
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
-_CLIENTS_OWN = frozenset({"content-length", "transfer-encoding", "connection"})
+_SET_BY_CLIENT = frozenset({"content-length", "transfer-encoding", "connection"})
 OPERATORS = (
     "equals",
     "not_equals",
@@ -58,7 +58,7 @@ class Assertion:
     matches: str | None = option(None, "RE2 pattern that must be found.", maxLength=1000)
     not_matches: str | None = option(None, "RE2 pattern that must not be found.", maxLength=1000)
     exists: bool | None = option(None, "Whether there must be a value.")
-    min_items: int | None = option(None, "The list has at least so many items.", minimum=0)
+    min_items: int | None = option(None, "The least number of items in the list.", minimum=0)
     less_than: float | None = option(None, "The number is below this.")
     greater_than: float | None = option(None, "The number is above this.")
     type: JsonType | None = option(None, "The JSON type of the value.")
@@ -66,7 +66,7 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRule:
-    """From an answer of the provider to a reason; the first rule that fits wins."""
+    """The reason that an answer of the provider means; the first rule that applies wins."""
 
     status: int = option(doc="HTTP status.", minimum=100, maximum=599)
     when: Assertion | None = option(None, "Applies only if this holds for the answer.")
@@ -78,7 +78,7 @@ class AnswerRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """How the peer is verified and what we show it."""
+    """How the server is verified, and the client certificate that is sent to it."""
 
     ca_file: str | None = option(None, "PEM file of the accepted authorities.")
     cert_file: str | None = option(None, "PEM client certificate.")
@@ -89,7 +89,7 @@ class TlsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """The request that tells whether the service works, and what its answer must be."""
+    """The request that shows whether the service works, and what its answer must be."""
 
     enabled: bool = option(True, "Whether to probe.")
     prober: PublicText = option("http", "Kind of probe.", enum=names_in("probers/kinds"))
@@ -132,16 +132,20 @@ class HealthCheck:
 
 
 def header_mistake(name: str, value: str) -> str | None:
-    """Return why a request cannot have this header; no text of it is in the answer."""
+    """Return why a request cannot have this header, without quoting it; None if it can.
+
+    >>> header_mistake("Content-Length", "3")
+    'is set by the HTTP client itself'
+    """
     if not re.fullmatch(HEADER_NAME, name):
         return "is not a header name"
-    if name.lower() in _CLIENTS_OWN:
+    if name.lower() in _SET_BY_CLIENT:
         return "is set by the HTTP client itself"
     return control_mistake(value)
 
 
 def control_mistake(value: str) -> str | None:
-    """Return what is wrong with a header's value, a key or a user name."""
+    """Return what is wrong with a header's value, a key or a user name; None if nothing is."""
     return "holds a line break or another control character" if has_control(value) else None
 
 
@@ -152,14 +156,14 @@ def operator_of(assertion: Assertion) -> tuple[str, Any]:
 
 
 def assertion_mistakes(raw: dict[str, Any]) -> list[tuple[FieldPath, str]]:
-    """Return what a schema cannot say about one assertion, as paths inside it."""
+    """Return the mistakes of one assertion that a schema cannot express, with paths inside it."""
     sources = [name for name in ("json", "header", "body") if raw.get(name) is not None]
     operators = [n for n in OPERATORS if raw.get(n) is not None]
-    found: list[tuple[FieldPath, str]] = []
+    mistakes: list[tuple[FieldPath, str]] = []
     if len(sources) != 1:
-        found.append(((), "needs exactly one of json, header, body: true"))
+        mistakes.append(((), "needs exactly one of json, header, body: true"))
     if raw.get("body") is False:
-        found.append((("body",), "must be true; leave it out otherwise"))
+        mistakes.append((("body",), "must be true; leave it out otherwise"))
     if len(operators) != 1:
-        found.append(((), f"needs exactly one operator of {', '.join(OPERATORS)}"))
-    return found
+        mistakes.append(((), f"needs exactly one operator of {', '.join(OPERATORS)}"))
+    return mistakes

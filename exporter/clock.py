@@ -1,4 +1,8 @@
-"""Time, as something that is handed in. The only module that reads a clock or sleeps."""
+"""Time as a dependency that is passed in, so that tests can replace it.
+
+No other module imports `time`. Code that only measures itself inside the event loop, such as
+the curl engine, uses the loop's own `time()`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ _T = TypeVar("_T")
 
 
 class Clock(Protocol):
-    """What the rest of the program knows about time; all values are in seconds."""
+    """Wall time, monotonic time and waiting; all values are in seconds."""
 
     def now(self) -> float:
         """Return the wall time as a Unix timestamp."""
 
     def tick(self) -> float:
-        """Return a monotonic reading; only differences mean anything."""
+        """Return a monotonic time; only the difference of two of them has a meaning."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after *seconds*."""
@@ -37,9 +41,12 @@ class SystemClock:
 
 
 async def in_slices(items: Iterable[_T], size: int) -> AsyncIterator[_T]:
-    """Yield *items* as they are now; the loop runs after every *size* of them.
+    """Yield *items* as they are now; let the event loop run after every *size* of them.
 
-    What runs then may change what the items came from: look again whether one still counts.
+    Other tasks may change the source of the items meanwhile: check whether an item still counts.
+
+        async for target in in_slices(registry, 64):
+            ...
     """
     for number, item in enumerate(tuple(items), 1):
         yield item

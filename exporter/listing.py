@@ -1,4 +1,4 @@
-"""What there is of a kind is what lies in its folder: presets, adapters, importers, probers.
+"""The presets, adapters, importers and probers that exist: the files of their folders.
 
 To add one is to add a file; no list names it a second time.
 """
@@ -16,7 +16,7 @@ _PACKAGE = "exporter"
 def names_in(folder: str, suffix: str = ".py") -> tuple[str, ...]:
     """Return the names of the files in *folder* of this package, sorted, without *suffix*.
 
-    What begins with an underscore is private to the folder.
+    A file whose name begins with an underscore is private to the folder and left out.
 
     >>> names_in("probers/kinds")
     ('http',)
@@ -27,11 +27,12 @@ def names_in(folder: str, suffix: str = ".py") -> tuple[str, ...]:
 
 
 def module_in(folder: str, name: str) -> ModuleType:
-    """Return the module *name* of *folder*.
+    """Return the module *name* of *folder*, imported if it is not yet.
 
     Raises:
         LookupError: the folder has no such file.
     """
+    # Without this check a name from a configuration file could import any module below.
     if name not in names_in(folder):
         raise LookupError(name)
     return import_module(f"{_PACKAGE}.{folder.replace('/', '.')}.{name}")

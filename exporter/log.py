@@ -1,8 +1,7 @@
-"""One event a line, key=value or JSON, on standard error; known secrets are struck out.
+"""One event per line, key=value or JSON, on standard error; known secrets are replaced by "…".
 
-Use `event(logger, "probe state changed", service=..., reason=...)`. State changes are logged at
-INFO, repeats at DEBUG. The redaction filter is the second line of defence: the first is that no
-message is made from a header, a body or a URL's query.
+State changes are logged at INFO, repeats at DEBUG. The redaction is the second line of defence:
+the first is that no message is made from a header, a body or a URL's query.
 """
 
 from __future__ import annotations
@@ -29,17 +28,20 @@ class Redaction:
         self._sources: list[Callable[[], Iterable[Secret]]] = []
 
     def watch(self, *sources: Callable[[], Iterable[Secret]]) -> None:
-        """Take the secrets from *sources* at every `refresh`."""
+        """Add *sources*, which every `refresh` asks for their secrets."""
         self._sources += sources
 
     def refresh(self) -> None:
-        """Know exactly the secrets that there are now."""
+        """Redact exactly the secrets that the sources have now."""
         self.replace([secret for source in self._sources for secret in source()])
 
     def replace(self, secrets: list[Secret]) -> None:
-        """Know exactly *secrets* from now on; values under 8 characters would hit common words."""
+        """Redact exactly *secrets* from now on, except those shorter than 8 characters.
+
+        A short one would also replace parts of common words.
+        """
         values = {secret.reveal() for secret in secrets}
-        # The longest first: one may be the beginning of another.
+        # The longest first: a shorter one may be its beginning, and the rest would be logged.
         self._values = sorted((v for v in values if len(v) >= 8), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -52,7 +54,7 @@ class Redaction:
 class _Formatter(logging.Formatter):
     def __init__(self, style: Format, redaction: Redaction) -> None:
         super().__init__()
-        self._kind, self._redaction = style, redaction
+        self._output, self._redaction = style, redaction
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -65,13 +67,13 @@ class _Formatter(logging.Formatter):
         }
         if record.exc_info:
             fields["error"] = places_of(record.exc_info)
-        # Before anything is quoted: a secret with a quote in it would look different after.
-        shown = {name: self._shown(value) for name, value in fields.items()}
-        if self._kind == "json":
+        # Redact before quoting: quoting would change a secret that holds a quote and so hide it.
+        shown = {name: self._redacted(value) for name, value in fields.items()}
+        if self._output == "json":
             return json.dumps(shown)
         return " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
 
-    def _shown(self, value: Any) -> str | int | float | None:
+    def _redacted(self, value: Any) -> str | int | float | None:
         text = str(value)
         redacted = self._redaction(text)
         plain = value is None or isinstance(value, int)
@@ -80,7 +82,10 @@ class _Formatter(logging.Formatter):
 
 
 def places_of(info: Any) -> str:
-    """Return type and places of an exception, without its text: that may quote a secret."""
+    """Return type and code locations of an exception, for `sys.exc_info()`.
+
+    Its message is left out: it may quote a secret or an answer.
+    """
     kind, _, trace = info
     if kind is None:
         return "none"
@@ -101,12 +106,20 @@ def _quoted(value: Any) -> str:
 def event(
     logger: logging.Logger, message: str, *, level: int = logging.INFO, **fields: Any
 ) -> None:
-    """Log *message* with *fields*. No field may hold text taken from a response."""
+    """Log *message* with *fields*. No field may hold text taken from a response.
+
+    Example:
+
+        event(_log, "probe state changed", service=target.id, reason=outcome.reason)
+    """
     logger.log(level, message, extra={_FIELDS: fields})
 
 
 def configure(style: Format = "logfmt", level: int = logging.INFO) -> Redaction:
-    """Send everything to standard error in *style*; return the redaction to keep up to date."""
+    """Send every logger's events to standard error in *style*.
+
+    Return the redaction in use; the caller keeps its secrets up to date.
+    """
     redaction = Redaction()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(style, redaction))

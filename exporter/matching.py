@@ -10,24 +10,24 @@ import jsonpath
 import re2
 
 
-class _Absent:
-    """The body is no JSON."""
+class _NoJson:
+    """The type of NO_JSON."""
 
     def __repr__(self) -> str:
         return "NO_JSON"
 
 
-NO_JSON: Any = _Absent()
+NO_JSON: Any = _NoJson()
+"""The data of a body that is not JSON; not None, which is the data of the body `null`."""
 
-
-# the last two escape from the library on absurd numbers
+# The library lets the last three out: on deep nesting and on absurd numbers.
 _PATH_ERRORS = (jsonpath.JSONPathError, RecursionError, ValueError, OverflowError)
 
 
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str) -> Any:
     options = re2.Options()
-    options.log_errors = False
+    options.log_errors = False  # RE2 would write the pattern to standard error
     return re2.compile(text, options)
 
 
@@ -37,7 +37,7 @@ def _path(text: str) -> Any:
 
 
 def pattern_mistake(text: str) -> str | None:
-    """Return what is wrong with a pattern; never the pattern."""
+    """Return what is wrong with a pattern, without quoting it; None if it is valid."""
     try:
         _pattern(text)
     except (re2.error, UnicodeEncodeError):
@@ -46,7 +46,7 @@ def pattern_mistake(text: str) -> str | None:
 
 
 def path_mistake(text: str) -> str | None:
-    """Return what is wrong with a JSONPath; never the path."""
+    """Return what is wrong with a JSONPath, without quoting it; None if it is valid."""
     try:
         _path(text)
     except _PATH_ERRORS:
@@ -54,24 +54,31 @@ def path_mistake(text: str) -> str | None:
     return None
 
 
-def found(pattern: str, text: str) -> bool:
-    """Return whether *pattern* is found in *text*."""
+def pattern_matches(pattern: str, text: str) -> bool:
+    """Return whether *pattern* matches anywhere in *text*.
+
+    >>> pattern_matches("^ok", "ok: ready")
+    True
+    """
     compiled = _pattern(pattern)
     try:
         return compiled.search(text) is not None
-    except UnicodeEncodeError:  # a lone surrogate: JSON can hold one
+    except UnicodeEncodeError:  # a lone surrogate: JSON may contain one
         return compiled.search(text.encode("utf-8", "replace").decode()) is not None
 
 
 class UnsearchableError(ValueError):
-    """The data cannot be searched: it is no JSON, or nested deeper than the search goes."""
+    """The data cannot be searched: it is not JSON, or nested deeper than the search goes."""
 
 
 def json_values(path: str, data: Any) -> list[Any]:
-    """Return every value at *path*.
+    """Return every value at *path*; an empty list if there is none.
 
     Raises:
-        UnsearchableError: whether there is a value cannot be told.
+        UnsearchableError: it cannot be found out whether there is a value.
+
+    >>> json_values("$.data[*].id", {"data": [{"id": 1}, {"id": 2}]})
+    [1, 2]
     """
     if data is NO_JSON:
         raise UnsearchableError("the body is not JSON")

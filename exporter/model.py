@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """How a probe ended: the closed vocabulary of the label `reason`."""
+    """How a probe ended: the closed set of values of the label `reason`."""
 
     OK = "ok"
     KEY_OK_LIMITED = "key_ok_limited"
@@ -63,8 +63,8 @@ PHASES = tuple(Phase)
 class Facts:
     """What follows from a reason.
 
-    `up` is whether the provider answered as a working API; `key_valid` what it thinks of our
-    key; None means that the answer does not tell.
+    `up`: whether the provider answered as a working API. `key_valid`: whether it accepted the
+    key. None: the answer does not show it. `retry`: whether another attempt may help.
     """
 
     verdict: Verdict
@@ -87,7 +87,7 @@ FACTS: Mapping[Reason, Facts] = {
         Verdict.CREDENTIAL, True, False, "the key has expired: create a new one"
     ),
     Reason.PERMISSION: Facts(
-        Verdict.CREDENTIAL, True, True, "the key is alive but not allowed to do this: widen it"
+        Verdict.CREDENTIAL, True, True, "the key is valid but lacks a permission: extend its scope"
     ),
     Reason.IP_BLOCKED: Facts(
         Verdict.CREDENTIAL, True, None, "the provider blocks our address: check its allow list"
@@ -110,7 +110,7 @@ FACTS: Mapping[Reason, Facts] = {
         _P,
         False,
         None,
-        "the answer is not what it should be: look at the failed assertion",
+        "the answer is not as expected: look at the failed assertion",
         retry=True,
     ),
     Reason.CLIENT_ERROR: Facts(
@@ -120,36 +120,43 @@ FACTS: Mapping[Reason, Facts] = {
         Verdict.REQUEST, False, None, "an unexpected redirect: set follow_redirects or the new URL"
     ),
     Reason.ADDRESS_REFUSED: Facts(
-        Verdict.REQUEST, False, None, "not a public address: set allow_private_addresses if meant"
+        Verdict.REQUEST,
+        False,
+        None,
+        "not a public address: set allow_private_addresses if intended",
     ),
     Reason.DNS: Facts(_P, False, None, "the name does not resolve", retry=True),
     Reason.CONNECT: Facts(_P, False, None, "no connection: host down or firewall", retry=True),
     Reason.TLS: Facts(_P, False, None, "the TLS handshake fails: see the certificate", retry=True),
     Reason.TIMEOUT: Facts(_P, False, None, "no complete answer in time", retry=True),
-    Reason.PROTOCOL: Facts(_P, False, None, "the answer is not proper HTTP", retry=True),
+    Reason.PROTOCOL: Facts(_P, False, None, "the answer is not valid HTTP", retry=True),
     Reason.INTERNAL: Facts(
         Verdict.MONITORING, None, None, "a fault in the exporter: see its log and report it"
     ),
 }
 
-# Failures that our own network can cause; while no canary answers the verdict is `network`.
+# Failures that our own network can cause: while no canary answers, their verdict is `network`.
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
 REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED})
-REJECTED_INTERVAL = 300.0
-"""A rejected key is tried once in five minutes: providers block addresses that insist."""
+REJECTED_INTERVAL_SECONDS = 300.0
+"""Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
 
-_ELSEWHERE = {
-    Verdict.NETWORK: "our own network is down: no canary answers; look here first",
+_ADVICE_BY_VERDICT = {
+    Verdict.NETWORK: "our own network is down: no canary answers; check it first",
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
 }
 
 
 def advice_of(reason: Reason, verdict: Verdict) -> str:
-    """Return what to do about *reason* when the fault is *verdict*'s."""
+    """Return what a person should do about *reason* under *verdict*.
+
+    >>> advice_of(Reason.DNS, Verdict.PROVIDER)
+    'the name does not resolve'
+    """
     if verdict is FACTS[reason].verdict:
         return FACTS[reason].advice
-    return _ELSEWHERE[verdict]
+    return _ADVICE_BY_VERDICT[verdict]
 
 
 def verdict_of(reason: Reason, *, online: bool = True) -> Verdict:
@@ -168,9 +175,9 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What the peer's certificate chain says; expiry is the earliest, as a Unix timestamp.
+    """The names of the leaf, and the earliest expiry in the chain as a Unix timestamp.
 
-    Texts come from the peer: show them escaped, never use them as a label.
+    The server chooses the names: show them escaped, never use them as a label.
     """
 
     expiry: float
@@ -181,7 +188,11 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a prober saw in one attempt. Seconds throughout; `detail` is our own wording."""
+    """What a prober saw in one attempt.
+
+    Durations are seconds, `key_expiry` is a Unix timestamp. `phases` has the order of `PHASES`.
+    `detail` never quotes the answer. `keyed`: the request carried a key.
+    """
 
     reason: Reason
     detail: str = ""

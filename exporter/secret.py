@@ -1,7 +1,7 @@
-"""Values that must not appear in a log or an answer; and the only reader of the environment.
+"""Values that must not appear in a log or an answer; and the process environment.
 
-A `Secret` shows itself only through `reveal()`. It refuses to be pickled, copied into a dump or
-put in JSON, so that a key cannot leave by accident.
+A `Secret` returns its text only from `reveal()`. It refuses to be pickled or put in JSON, so that
+a key cannot leave by accident. No other module of the exporter imports `os`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from typing import NoReturn
 from exporter.characters import has_control
 
 HIDDEN = "…"
-"""In the place of what is not shown."""
+"""Shown instead of a secret, or of its middle."""
 MAX_KEY_BYTES = 65_536
 MAX_NESTED = 16
 
 
 _SCHEME = re.compile(r"(?:bearer|token) ", re.IGNORECASE)
-_BREAK = re.compile(r"[\s:=](?=[^\s:=])")
+_SEPARATOR = re.compile(r"[\s:=](?=[^\s:=])")
 
 
 class SecretError(ValueError):
-    """A secret could not be read. The message names the source and never the content."""
+    """A secret could not be read. The message names the cause and never the content."""
 
 
 class Secret:
-    """A string that shows itself only when asked by name."""
+    """A string that only `reveal()` returns; `str`, `repr` and `format` show an ellipsis.
+
+    >>> str(Secret("sk-0123456789abcdef")), Secret("sk-0123456789abcdef").masked()
+    ('…', 'sk-…cdef')
+    """
 
     __slots__ = ("_value",)
 
@@ -38,15 +42,16 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
+        """Return the text; the convention tests list the modules that may call this."""
         return self._value
 
     def masked(self) -> str:
-        """Return at most the first 3 and last 4 characters; nothing of a value under 12."""
+        """Return the first 3 and last 4 characters; nothing of a value shorter than 12."""
         value = self._value
         return f"{value[:3]}{HIDDEN}{value[-4:]}" if len(value) >= 12 else HIDDEN
 
     def masked_header(self) -> str:
-        """Return the value of a header masked behind its scheme; of a basic pair nothing is shown.
+        """Return a header's value masked behind its scheme; nothing of a Basic user and password.
 
         >>> Secret("Bearer sk-0123456789abcdef").masked_header()
         'Bearer sk-…cdef'
@@ -55,8 +60,9 @@ class Secret:
             return f"Basic {HIDDEN}"
         known = _SCHEME.match(self._value)
         scheme = known.group() if known else ""
-        # What is before a key must not make a short one long enough to be shown.
-        parts = _BREAK.split(self._value.removeprefix(scheme))
+        # Only the last part is masked as a key: with the text before it a short key would count as
+        # a long one and be shown in part.
+        parts = _SEPARATOR.split(self._value.removeprefix(scheme))
         return scheme + (f"{HIDDEN} " if len(parts) > 1 else "") + Secret(parts[-1]).masked()
 
     def __repr__(self) -> str:
@@ -88,13 +94,14 @@ class MissingVariableError(LookupError):
     """A `${NAME}` without a default names a variable that is not set."""
 
     def __init__(self, name: str) -> None:
-        self.name = name if _SHOWN.fullmatch(name) else "(its name is not shown)"
+        self.name = name if _SHOWABLE_NAME.fullmatch(name) else "(its name is not shown)"
         super().__init__(self.name)
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Capitals, or words with at most two digits at their end: `${sk_live_51H8…}` is a pasted key.
-_SHOWN = re.compile(
+# Capitals, or words with at most two digits at their end. A name such as `sk_live_51H8…` is a
+# key that somebody pasted between the braces, so it must not be shown.
+_SHOWABLE_NAME = re.compile(
     r"[A-Z_][A-Z0-9_]{0,63}|_*[A-Za-z]{1,20}[0-9]{0,2}(?:_+[A-Za-z]{1,20}[0-9]{0,2})*"
 )
 
@@ -102,11 +109,15 @@ _SHOWN = re.compile(
 def expand(text: str, environment: Mapping[str, str]) -> str:
     """Return *text* with `${NAME}` and `${NAME:-default}` replaced; defaults may nest.
 
-    What a variable holds is never expanded again. An empty variable counts as unset.
+    The value of a variable is never expanded again. An empty variable counts as unset.
+    `$${` gives a plain `${`.
 
     Raises:
         MissingVariableError: a variable is not set and has no default.
-        ValueError: a `${` is not closed or has no name; `$${` gives a plain `${`.
+        ValueError: a `${` is not closed or has no name, or defaults nest too deep.
+
+    >>> expand("${HOST:-localhost}:${PORT}", {"PORT": "9"})
+    'localhost:9'
     """
     out, at = [], 0
     while (start := text.find("${", at)) >= 0:
@@ -132,7 +143,7 @@ def _closing(text: str, at: int) -> int:
             if depth == 0:
                 return at
         at += 1
-    raise ValueError("a ${ without its }")
+    raise ValueError("a ${ is not closed by a }")
 
 
 def _value(inside: str, environment: Mapping[str, str]) -> str:
@@ -148,15 +159,15 @@ def _value(inside: str, environment: Mapping[str, str]) -> str:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the process environment, read at each look-up."""
+    """Return the process environment itself, not a copy."""
     return os.environ
 
 
 def read_key_file(path: Path) -> Secret:
-    """Return the key in the file at *path*, without its trailing newline.
+    """Return the key in the file at *path*, without white space at its ends.
 
     Raises:
-        SecretError: the file cannot be read, is empty, too large, or holds a control character.
+        SecretError: the file cannot be read, is empty, over 64 KiB, or not one line of UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -164,7 +175,7 @@ def read_key_file(path: Path) -> Secret:
     except OSError as error:
         raise SecretError(f"the key file cannot be read ({error.strerror})") from None
     except ValueError:  # a NUL in the path
-        raise SecretError("the key file cannot be read (no valid path)") from None
+        raise SecretError("the key file cannot be read (not a valid path)") from None
     if len(raw) > MAX_KEY_BYTES:
         raise SecretError("the key file is larger than 64 KiB")
     try:
@@ -179,12 +190,15 @@ def read_key_file(path: Path) -> Secret:
 
 
 def file_signature(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes when the file at *path* changes, or None while it is not there."""
+    """Return mtime, inode and size of the file at *path*, or None if there is no file.
+
+    The inode shows a replacement of the same size within the resolution of mtime.
+    """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_ino, found.st_size)
+    return (status.st_mtime_ns, status.st_ino, status.st_size)
 
 
 _PREFIXED = re.compile(
@@ -197,7 +211,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def looks_like_key(text: str) -> bool:
-    """Return whether *text*, a run without spaces, looks like a key or a token."""
+    """Return whether *text*, one word without spaces, looks like a key or a token.
+
+    A guess: a known prefix, or a long mix of letters and digits that is not a UUID.
+    """
     if _PREFIXED.fullmatch(text):
         return bool(re.search(r"[0-9]", text)) or len(text) >= 32
     if len(text) < 20 or _UUID.fullmatch(text):

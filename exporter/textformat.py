@@ -10,19 +10,19 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 def head(name: str, kind: str, meaning: str, *, openmetrics: bool = False) -> str:
-    """Return the HELP and TYPE lines; OpenMetrics names a counter without its `_total`."""
+    """Return the HELP and TYPE lines; in OpenMetrics a counter is named without its `_total`."""
     if openmetrics and kind == "counter":
         name = name.removesuffix("_total")
     return f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n"
 
 
 def escaped(text: str) -> str:
-    """Return *text* as the value of a label."""
+    """Return *text* escaped for the value of a label."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def labelled(**labels: str) -> str:
-    """Return *labels* in their order as they are between the braces.
+    """Return *labels*, in their order, as the text between the braces.
 
     >>> labelled(service="a", name='say "hi"')
     'service="a",name="say \\\\"hi\\\\""'
@@ -31,7 +31,11 @@ def labelled(**labels: str) -> str:
 
 
 def number(value: float) -> str:
-    """Return *value* as short as it is exact enough: microseconds, whole counts."""
+    """Return *value* with at most six decimals and no trailing zeros.
+
+    >>> number(3.0), number(0.25)
+    ('3', '0.25')
+    """
     if value == int(value):
         return str(int(value))
     return f"{value:.6f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""One event a line, in two styles, without secrets and without a way to forge a line."""
+"""One event per line, in two styles, without secrets and without a way to forge a line."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from exporter.matching import (
     NO_JSON,
     UnsearchableError,
-    found,
     json_of,
     json_values,
     path_mistake,
+    pattern_matches,
     pattern_mistake,
 )
 
@@ -40,14 +40,14 @@ from exporter.matching import (
     ],
 )
 def test_a_pattern_is_searched_anywhere_in_the_text(pattern: str, text: str, wanted: bool) -> None:
-    assert found(pattern, text) is wanted
+    assert pattern_matches(pattern, text) is wanted
 
 
 def test_no_pattern_takes_more_than_linear_time() -> None:
     text = "a" * 65_536 + "!"
     begun = time.perf_counter()
 
-    hits = [found(pattern, text) for pattern in ("^(a+)+$", "^(a|aa)+$", "^(.*a){20}$")]
+    hits = [pattern_matches(pattern, text) for pattern in ("^(a+)+$", "^(a|aa)+$", "^(.*a){20}$")]
 
     assert hits == [False, False, False]
     assert time.perf_counter() - begun < 0.5
@@ -67,7 +67,7 @@ BAD_PATTERNS = [
 
 
 @pytest.mark.parametrize("pattern", BAD_PATTERNS)
-def test_what_is_wrong_with_a_pattern_is_told_without_it(pattern: str) -> None:
+def test_what_is_wrong_with_a_pattern_is_reported_without_it(pattern: str) -> None:
     mistake = pattern_mistake(pattern)
 
     assert mistake is not None
@@ -104,7 +104,7 @@ def test_a_path_finds_every_value_at_its_place(path: str, values: list[Any]) -> 
 
 
 @pytest.mark.parametrize("path", ["$", "$.a", "$..*"])
-def test_a_body_that_is_no_json_cannot_be_searched(path: str) -> None:
+def test_a_body_that_is_not_json_cannot_be_searched(path: str) -> None:
     with pytest.raises(UnsearchableError, match="is not JSON"):
         json_values(path, NO_JSON)
 
@@ -140,7 +140,7 @@ BAD_PATHS = [
 
 
 @pytest.mark.parametrize("path", BAD_PATHS, ids=[p[:12] for p in BAD_PATHS])
-def test_what_is_wrong_with_a_path_is_told_without_it(path: str) -> None:
+def test_what_is_wrong_with_a_path_is_reported_without_it(path: str) -> None:
     mistake = path_mistake(path)
 
     assert mistake == "is not a valid JSONPath such as $.data[0].id"
@@ -184,7 +184,7 @@ def test_a_json_body_is_read_in_any_encoding_of_json(body: bytes, data: Any) -> 
     ],
     ids=lambda body: repr(body[:6]),
 )
-def test_any_other_body_is_no_json(body: bytes) -> None:
+def test_any_other_body_is_not_json(body: bytes) -> None:
     assert json_of(body) is NO_JSON
 
 
@@ -208,7 +208,7 @@ def test_what_json_writes_is_read_back(data: Any) -> None:
 @given(pattern=st.text(max_size=12), text=st.text(st.characters(), max_size=30))
 def test_a_pattern_without_a_mistake_never_raises(pattern: str, text: str) -> None:
     if pattern_mistake(pattern) is None:
-        assert found(pattern, text) in (True, False)
+        assert pattern_matches(pattern, text) in (True, False)
 
 
 @given(path=st.text("$.[]*?@'\"abc019:(),=<!&| \ud800-", max_size=14), data=st.none() | st.text())

@@ -1,4 +1,4 @@
-"""What an answer tells beside its verdict: times, limits, quotas, expiry, delays, ids."""
+"""What an answer reports besides its verdict: times, limits, quotas, expiry, delays, ids."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from exporter.readings import (
     NOTHING,
     Gauge,
     LimitHeader,
-    Read,
     Readings,
+    ReadValues,
     TimedField,
     TimeFormat,
     instant,
@@ -33,11 +33,11 @@ def read(
     headers: dict[str, str] | None = None,
     body: Any = NO_JSON,
     status: int = 200,
-) -> Read:
+) -> ReadValues:
     return readings.read(status, headers or {}, lambda: body, NOW)
 
 
-def test_an_answer_that_tells_nothing_costs_nothing_and_an_own_field_is_looked_at() -> None:
+def test_an_answer_with_no_values_costs_nothing_and_an_own_field_is_looked_at() -> None:
     plain = {"content-type": "application/json", "date": "Fri, 15 Jan 2027 08:00:00 GMT"}
     ends = TimedField(header="x-key-ends", format="epoch_s")
     inside = TimedField(json="$.ends", format="epoch_s")
@@ -75,6 +75,14 @@ TIMES: list[tuple[str, str, float]] = [
     ("datetime_utc", "2026-01-01 01:00:00 +0100", JAN_2026),
     ("http_date", "Thu, 01 Jan 2026 00:00:00 GMT", JAN_2026),
     ("http_date", "Thu, 01 Jan 2026 00:00:00 +0000", JAN_2026),
+    ("datetime_utc", "2027-08-01 00:00:00 +0000", 1817078400.0),
+    ("epoch_s", "1767225600000", JAN_2026),
+    ("auto", "30", NOW + 30),
+    ("auto", "1767225600", JAN_2026),
+    ("auto", "1767225600000", JAN_2026),
+    ("auto", "6m0s", NOW + 360),
+    ("auto", "2026-01-01T00:00:00Z", JAN_2026),
+    ("auto", "Thu, 01 Jan 2026 00:00:00 GMT", JAN_2026),
 ]
 
 
@@ -184,10 +192,75 @@ GENERIC_LIMITS: list[tuple[dict[str, str], Limit | None]] = [
     ({"x-ratelimit-remaining": " 3 "}, Limit(remaining=3)),
     ({"ratelimit": '"a";r=3;t=9'}, Limit(remaining=3, reset=NOW + 9)),
     ({"ratelimit": '"a"; r=3 ; t=9'}, Limit(remaining=3, reset=NOW + 9)),
-    ({"ratelimit-policy": '"burst";q=100;w=60,"day";q=1000;w=86400'}, Limit(limit=1000)),
+    ({"ratelimit-policy": '"burst";q=100;w=60,"day";q=1000;w=86400'}, Limit(limit=100)),
     ({"ratelimit-policy": '"a";q=100;pk=:cHsdsRa894==:'}, Limit(limit=100)),
-    ({"ratelimit": '"a"'}, Limit()),
-    ({"ratelimit": "limit=10, remaining=5"}, None),
+    ({"ratelimit": '"a"'}, None),
+    ({"ratelimit": "limit=10, remaining=5"}, Limit(limit=10, remaining=5)),
+    (
+        {"ratelimit": "limit=100, remaining=50, reset=30"},
+        Limit(limit=100, remaining=50, reset=NOW + 30),
+    ),
+    (
+        {"ratelimit": "limit=100, remaining=50, reset=50", "ratelimit-policy": "100;w=900"},
+        Limit(limit=100, remaining=50, reset=NOW + 50),
+    ),
+    (
+        {
+            "ratelimit": '"burst";r=9;t=1, "day";r=10;t=99',
+            "ratelimit-policy": '"burst";q=10;w=1,"day";q=1000;w=86400',
+        },
+        Limit(limit=1000, remaining=10, reset=NOW + 99),
+    ),
+    (
+        {
+            "ratelimit-limit": "10, 10;w=1, 50;w=60",
+            "ratelimit-remaining": "9",
+            "ratelimit-reset": "1",
+        },
+        Limit(limit=10, remaining=9, reset=NOW + 1),
+    ),
+    (
+        {"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "20;w=21600"},
+        Limit(limit=100, remaining=20),
+    ),
+    (
+        {
+            "x-ratelimit-limit-minute": "60",
+            "x-ratelimit-remaining-minute": "5",
+            "x-ratelimit-limit-hour": "1000",
+            "x-ratelimit-remaining-hour": "900",
+        },
+        Limit(limit=60, remaining=5),
+    ),
+    (
+        {
+            "x-rate-limit-limit": "600",
+            "x-rate-limit-remaining": "25",
+            "x-rate-limit-reset": "1767225600",
+        },
+        Limit(limit=600, remaining=25, reset=JAN_2026),
+    ),
+    (
+        {"x-ratelimit-remaining": "1", "x-ratelimit-reset": "1767225600000"},
+        Limit(limit=None, remaining=1, reset=JAN_2026),
+    ),
+    (
+        {"x-ratelimit-remaining": "1", "x-ratelimit-reset": "6m0s"},
+        Limit(limit=None, remaining=1, reset=NOW + 360),
+    ),
+    (
+        {"x-ratelimit-remaining": "1", "x-ratelimit-reset": "2026-01-01T00:00:00Z"},
+        Limit(limit=None, remaining=1, reset=JAN_2026),
+    ),
+    (
+        {"x-ratelimit-remaining": "1", "x-ratelimit-reset": "Thu, 01 Jan 2026 00:00:00 GMT"},
+        Limit(limit=None, remaining=1, reset=JAN_2026),
+    ),
+    (
+        {"x-ratelimit-limit": "-1", "x-ratelimit-remaining": "-1", "x-ratelimit-reset": "0"},
+        None,
+    ),
+    ({"x-ratelimit-remaining-images": "3"}, None),
     ({"ratelimit": '"a;r=3'}, None),
     ({"ratelimit": ""}, None),
     ({"x-ratelimit-limit": "many"}, None),
@@ -210,9 +283,9 @@ def test_headers_of_the_standards_are_read_without_a_preset(
 def test_a_preset_with_headers_of_its_own_looks_at_no_others() -> None:
     own = Readings(headers=(LimitHeader(header="x-own", kind="limit", resource="own"),))
 
-    seen = read(own, {"x-own": "3", "x-ratelimit-limit": "10"})
+    values = read(own, {"x-own": "3", "x-ratelimit-limit": "10"})
 
-    assert seen.limits == {"own": Limit(limit=3)}
+    assert values.limits == {"own": Limit(limit=3)}
 
 
 IN_BODY = (
@@ -242,12 +315,12 @@ DELAYS: list[tuple[dict[str, str], Any, float | None]] = [
 
 
 @pytest.mark.parametrize(("headers", "body", "delay"), DELAYS)
-def test_the_delay_before_the_next_request_is_read_wherever_it_stands(
+def test_the_delay_before_the_next_request_is_read_wherever_it_is(
     headers: dict[str, str], body: Any, delay: float | None
 ) -> None:
-    seen = read(Readings(retry_after=IN_BODY), headers, body, 429).retry_after
+    seconds = read(Readings(retry_after=IN_BODY), headers, body, 429).retry_after
 
-    assert seen == pytest.approx(delay)
+    assert seconds == pytest.approx(delay)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +333,7 @@ def test_the_delay_before_the_next_request_is_read_wherever_it_stands(
         (503, {"retry-after": "2"}, 2.0),
     ],
 )
-def test_a_fixed_delay_stands_in_only_after_a_429_without_one(
+def test_a_fixed_delay_is_used_only_after_a_429_without_one(
     status: int, headers: dict[str, str], delay: float | None
 ) -> None:
     assert read(Readings(fixed_retry=60.0), headers, status=status).retry_after == delay
@@ -312,13 +385,13 @@ EXPIRIES: list[tuple[TimedField | None, dict[str, str], Any, float | None]] = [
 
 
 @pytest.mark.parametrize(("field", "headers", "body", "at"), EXPIRIES)
-def test_the_end_of_a_key_is_read_where_the_preset_says(
+def test_the_end_of_a_key_is_read_where_the_preset_declares_it(
     field: TimedField | None, headers: dict[str, str], body: Any, at: float | None
 ) -> None:
     assert read(Readings(key_expiry=field), headers, body).key_expiry == at
 
 
-def test_a_value_nested_to_the_limit_is_no_time() -> None:
+def test_a_value_nested_to_the_limit_is_not_a_time() -> None:
     nested = json_of(b'{"expires_on":' + b"[" * 900 + b"]" * 900 + b"}")
 
     assert nested is not NO_JSON
@@ -393,12 +466,12 @@ DATA = st.recursive(
 
 @given(headers=st.dictionaries(st.sampled_from(NAMES), TEXT), body=DATA | st.just(NO_JSON))
 def test_nothing_that_a_provider_sends_raises(headers: dict[str, str], body: Any) -> None:
-    seen = read(EVERYTHING, headers, body, 429)
+    values = read(EVERYTHING, headers, body, 429)
 
-    assert seen.retry_after is None or seen.retry_after >= 0
-    assert seen.key_expiry is None or 0 <= seen.key_expiry < 32503680000
-    assert seen.request_id.isascii()
-    assert all(abs(value) < 2e18 for value in seen.quotas.values())
+    assert values.retry_after is None or values.retry_after >= 0
+    assert values.key_expiry is None or 0 <= values.key_expiry < 32503680000
+    assert values.request_id.isascii()
+    assert all(abs(value) < 2e18 for value in values.quotas.values())
 
 
 @given(text=st.text(max_size=70), form=st.sampled_from(get_args(TimeFormat)))

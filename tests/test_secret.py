@@ -200,7 +200,7 @@ def test_an_unusable_key_file_is_explained_without_its_content(
     [
         ("nowhere", "No such file or directory"),
         ("", "Is a directory"),
-        ("a\x00b", "no valid path"),
+        ("a\x00b", "not a valid path"),
     ],
 )
 def test_a_key_file_that_cannot_be_opened_says_why(tmp_path: Path, name: str, what: str) -> None:
@@ -244,7 +244,7 @@ def test_the_environment_is_the_process_environment_itself() -> None:
 
 
 def test_the_error_of_a_malformed_reference_holds_no_value() -> None:
-    with pytest.raises(ValueError, match=r"a \$\{ without its \}") as caught:
+    with pytest.raises(ValueError, match=r"a \$\{ is not closed by a \}") as caught:
         expand(f"${{{TEXT}", {})
 
     assert [piece for piece in PIECES if piece in str(caught.value)] == []

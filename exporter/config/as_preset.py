@@ -23,7 +23,7 @@ def auth_of(service: Service, preset: Preset | None) -> Auth:
 
 
 def as_preset_check(check: HealthCheck) -> PresetCheck:
-    """Return *check* as a preset would say it."""
+    """Return *check* in the form of a preset."""
     return PresetCheck(
         method=check.method,
         endpoint=check.endpoint,

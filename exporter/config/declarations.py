@@ -79,18 +79,19 @@ class RetryPolicy:
 
     def delay(
         self, attempt: int, asked: float | None, *, longest: float, jitter: Callable[[], float]
-    ) -> float:
+    ) -> float | None:
         """Return the seconds between attempt number *attempt*, from 1, and the next one.
 
-        What the server *asked* for (Retry-After, RFC 9110 10.2.3) goes before our own back-off;
-        neither is more than *longest*. *jitter* returns a number from 0 to 1: full jitter, so that
-        what failed together does not come back together.
+        None means that there is to be none: the server *asked* (Retry-After, RFC 9110 10.2.3) for a
+        longer pause than *longest*, and an earlier request would be one that it refused in advance.
+        Without its word it is exponential back-off of at most *longest*. *jitter* returns a number
+        from 0 to 1: full jitter, so that what failed together does not come back together.
 
         >>> RetryPolicy().delay(2, None, longest=60.0, jitter=lambda: 0.5)
         1.0
         """
         if asked is not None:
-            return min(asked, longest)
+            return asked if asked <= longest else None
         bound = self.base_delay * self.backoff_multiplier ** (attempt - 1)
         return jitter() * min(bound, longest)
 
@@ -162,7 +163,7 @@ class Service:
     base_url: Url | None = option(None, "Where the API is; default of the preset.")
     region: PublicText | None = option(None, "A region of the preset, instead of base_url.")
     api_key: Secret | None = option(
-        None, "Write ${NAME}; the key itself should not stand in the file."
+        None, "Write ${NAME}; the key itself should not be in the file."
     )
     api_key_file: str | None = option(
         None, "File with the key, relative to the working directory; read again when it changes."

@@ -1,4 +1,4 @@
-"""From files to services: read, check, merge, and say every mistake at once with its place."""
+"""From files to services: read, check, merge, and report all mistakes at once, with their lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ADDRESSES: frozenset[FieldPath] = frozenset({("base_url",), ("health_check", "e
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One service as declared: the file's fields with the defaults in, and where it stands."""
+    """One service as declared: the file's fields with the defaults merged in, and its place."""
 
     raw: dict[str, Any] = field(repr=False)
     source: str
@@ -55,7 +55,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the files say. Services are still without their presets and keys."""
+    """The content of the files. Services are still without their presets and keys."""
 
     services: tuple[Declared, ...] = ()
     canaries: tuple[Canary, ...] = ()
@@ -86,7 +86,7 @@ _rules = functools.cache(file_schema)
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
-    """Return the files that *paths* name; a directory stands for its YAML files, by name.
+    """Return the files that *paths* name; a directory means its YAML files, by name.
 
     Raises:
         SettingsError: a path does not exist or a directory holds no YAML file.
@@ -130,8 +130,8 @@ def read_text(text: str, source: str, environment: Mapping[str, str]) -> Configu
 def read_request(raw: Mapping[str, Any], source: str) -> Declared:
     """Return the service that *raw*, data of a request, declares.
 
-    Nothing in it is replaced by environment variables and no file may be named: whoever may call
-    the API may not read the machine.
+    Nothing in it is replaced by environment variables and no file may be named: a client of
+    the API must not be able to read files of the machine.
 
     Raises:
         SettingsError: with every mistake; `where` is the place inside the service.
@@ -266,7 +266,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Defaults:
-    """The one `defaults` mapping; what is wrong with it alone is told there, once."""
+    """The one `defaults` mapping; mistakes in it are reported there, once."""
 
     file: Loaded | None
     raw: dict[str, Any]
@@ -304,12 +304,12 @@ class _Defaults:
 
 def _inline_key(loaded: Loaded, place: FieldPath, raw: dict[str, Any]) -> Iterator[Problem]:
     if raw.get("api_key") and place not in loaded.document.references:
-        what = "the key itself stands in the file; write ${NAME} or use api_key_file"
+        what = "the key itself is in the file; write ${NAME} or use api_key_file"
         yield loaded.problem(place, what)
 
 
 def _is_key(path: FieldPath) -> bool:
-    """Return whether the environment may lack the variable at *path*: the service says so."""
+    """Return whether the variable at *path* may be unset: a missing key is shown as missing."""
     inside = path[1:] if path[:1] == ("defaults",) else path[2:]
     return path[:1] in {("defaults",), ("services",)} and inside in {
         ("api_key",),
@@ -359,7 +359,7 @@ def _once(name: str, loaded: list[Loaded]) -> Iterator[Problem]:
     for file in holders[1:]:
         first = holders[0]
         where = f"{first.source}:{first.document.line((name,))}"
-        yield file.problem((name,), f"stands in another file already, {where}; keep one")
+        yield file.problem((name,), f"is in another file already, {where}; keep one")
 
 
 def _file_problems(file: _File) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""What a schema cannot say about one service: mistakes and warnings, as (path, what).
+"""What a schema cannot express about one service: mistakes and warnings, as (path, what).
 
 Works on plain data with the file's defaults in. No text here holds a value of the file.
 """

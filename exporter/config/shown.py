@@ -1,4 +1,4 @@
-"""A declaration as it may be shown: what it says, without anything that may be a secret."""
+"""A declaration as it may be shown: without anything that may be a secret."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def shown_declaration(declared: Declared) -> dict[str, Any]:
 
     Names of headers stay, their values do not. Of an address the query goes, and the path too where
     a variable is part of it. Operands of assertions go: the value that an answer must have may be
-    one that nobody else should know.
+    a secret itself.
     """
     found: dict[str, Any] = shown(Service, declared.raw, declared.variables.__contains__)
     return found

@@ -36,7 +36,7 @@ class Target:
     enabled: bool = True
     endpoint: Endpoint | None = None
     unprobed: str = ""
-    """Why there is no endpoint, or why it is a lesser one."""
+    """Why there is no endpoint, or why only a keyless one."""
     interval: float = 60.0
     retries: int = 0
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)

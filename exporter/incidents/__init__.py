@@ -1,4 +1,8 @@
-"""The incident log: what Alertmanager said, remembered. Decides nothing, notifies nobody."""
+"""The incident log: the alerts of Alertmanager as episodes with people, times and durations.
+
+What becomes an alert is decided by Prometheus' rules, who is notified by Alertmanager's routes; the
+log remembers, counts, and runs the escalation rules of a program that embeds the library.
+"""
 
 from __future__ import annotations
 

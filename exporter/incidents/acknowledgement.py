@@ -1,4 +1,4 @@
-"""Whether somebody takes care of a service in trouble: the metric that stops its escalation."""
+"""Whether the outage of a service is acknowledged: the metric that stops its escalation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _PROVIDER_WIDE, _EVERYWHERE = "ProviderOutage", "MonitoringNetworkDown"
 
 
 def acknowledged_services(rows: Sequence[tuple[str, str, str, str, int]]) -> dict[Row, bool]:
-    """Return for each service with an open incident whether somebody took its outage.
+    """Return for each service with an open incident whether its outage is acknowledged.
 
     *rows* are the open incidents: alert name, service, environment, provider, whether it is
-    acknowledged. Only the outage counts if there is one: who takes a warning about a certificate
-    takes no outage. An acknowledged outage of the whole provider, or of our own network in that
-    environment, covers the service.
+    acknowledged. Only the outage counts if there is one: acknowledging a warning about a
+    certificate does not acknowledge an outage. An acknowledged outage of the whole provider, or of
+    our own network in that environment, covers the service.
     """
     known = [row for row in rows if row[4]]
     networks = {e for name, _, e, *_ in known if name == _EVERYWHERE}

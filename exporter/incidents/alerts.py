@@ -20,12 +20,12 @@ _HEX = re.compile("[0-9a-f]{1,32}")
 _OTHER_WORDS = {"page": "critical", "error": "high", "warning": "medium", "info": "low"}
 # What an alert is about stays the same when its severity, owner or kind is declared anew.
 _NOT_IDENTITY = frozenset({"severity", "escalation", "burn", "team", "category", "cluster"})
-# The escalation of a trouble is no second trouble.
+# An escalation belongs to the incident that it escalates: it opens none of its own.
 _PART_OF = {"ServiceUnresolved": "ServiceDown"}
 
 
 class MessageError(ValueError):
-    """A message is not what Alertmanager sends; the text says what is wrong, and no value."""
+    """A message is not what Alertmanager sends; the text names the mistake and repeats no value."""
 
 
 def from_webhook(message: Any) -> list[Alert]:
@@ -100,7 +100,7 @@ def made(labels: Any, annotations: Any, starts_at: float, ends_at: float | None 
     """Return an alert of a person or of Prometheus, within the bounds of Alertmanager's.
 
     Raises:
-        MessageError: labels or annotations are no texts.
+        MessageError: a label or an annotation is not a text.
     """
     labels = _texts(labels, "labels", _LONGEST_LABEL)
     return Alert(
@@ -135,7 +135,7 @@ def time_of(given: Any, where: str) -> float:
     """Return the Unix time of a text, not before 1970.
 
     Raises:
-        MessageError: it is no time.
+        MessageError: it is not an RFC 3339 time.
     """
     # Go prints RFC 3339 with none to nine digits of a second; 3.11 and later read them all.
     try:
@@ -157,7 +157,7 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def severity_of(labels: Mapping[str, str]) -> str:
-    """Return the alert's severity in our words, "none" for one that is no trouble."""
+    """Return the alert's severity in our words, "none" for one that is only informative."""
     word = labels.get("severity", "")
     if labels.get("alertname") == WATCHDOG:
         return "none"
@@ -176,7 +176,7 @@ def key_of(labels: Mapping[str, str]) -> str:
     """Return what alerts of one trouble have in common, whatever their severity.
 
     Of a service: name, environment, service and objective. Without a service (an exporter, a
-    provider) every label that says what the alert is about.
+    provider) every label that names what the alert is about.
     """
     name = name_of(labels)
     if service := labels.get("service"):

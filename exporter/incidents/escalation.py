@@ -127,7 +127,7 @@ class Escalations:
 
     async def _done(self, rule: _Rule, id_: str, note: str) -> None:
         await asyncio.to_thread(self._storage.action_done, id_, rule.name)
-        await self._incidents.tell(id_, EntryKind.ACTION, rule.name, note)
+        await self._incidents.record(id_, EntryKind.ACTION, rule.name, note)
 
 
 async def _holds(condition: Condition, incident: Incident) -> bool:

@@ -1,12 +1,13 @@
-"""How one more thing said of an alert changes its incident. Pure; the caller brings the time.
+"""How one more report about an alert changes its incident. Pure; the caller brings the time.
 
-Everything that is said may be repeated, late, out of order or missing:
+A report is a webhook message, a poll of Alertmanager's list, or Prometheus' own series. Each may be
+repeated, late, out of order or missing:
 
-- firing opens, extends or reopens; older than the known end of that alert it is stale, unless a
-  poll says so: what Alertmanager lists now is the truth;
-- resolved ends the alert it belongs to; the incident ends with its last alert; without a known
-  incident a closed one is written, so that a lost beginning loses nothing;
-- what polls do not list any more ended when it was missed first.
+- firing opens, extends or reopens an incident. If it is older than the known end of that alert it
+  is a late message and ignored, unless a poll reports it: what Alertmanager lists now is true;
+- resolved ends its alert, and the incident with its last alert. Without a known incident a closed
+  one is written, so that a lost beginning loses no incident;
+- an alert that polls no longer list ended when it was first missed.
 """
 
 from __future__ import annotations
@@ -49,22 +50,26 @@ def fold(
     """Return what *alert* changes, None if nothing.
 
     *known* are the incidents of the alert's key, the newest first; a new one gets *id_*. *now* is
-    when it was said; of a poll, when it was asked.
+    when the report was made; of a poll, when it was sent.
     """
     if severity_of(alert.labels) == "none":
         return None
     if alert.firing:
-        return _firing(known, alert, _Said(source, now), id_, grace)
+        return _firing(known, alert, _Report(source, now), id_, grace)
     return _ended(known, alert, source, id_, grace)
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Report:
     source: Source
     now: float
 
     def outlives(self, end: float) -> bool:
-        """Whether it tells that an alert fires although it is said to have ended at *end*."""
+        """Whether it is newer evidence that an alert fires than the known *end*.
+
+        Only a poll is: it lists what fires now. A message may have waited in a queue, and
+        Prometheus is asked about the past only.
+        """
         return self.source is Source.POLL and self.now > end
 
 
@@ -72,32 +77,37 @@ class _Said:
 
 
 def _firing(
-    known: Sequence[Incident], alert: Alert, said: _Said, id_: str, grace: float
+    known: Sequence[Incident], alert: Alert, report: _Report, id_: str, grace: float
 ) -> IncidentChange | None:
     if not known:
-        return _opened(alert, said.source, id_)
+        return _opened(alert, report.source, id_)
     current = known[0]
-    if any(alert.starts_at <= (one.resolved_at or 0.0) for one in known[1:]):
-        if said.source is not Source.POLL:
-            return None  # late, of an episode before the last
+    if any(alert.starts_at <= (incident.resolved_at or 0.0) for incident in known[1:]):
+        # It began in an earlier episode. A message that says so is late; a poll says that it
+        # fires now, so it belongs to the last episode, which it must not move back in time.
+        if report.source is not Source.POLL:
+            return None
         alert = replace(alert, starts_at=max(alert.starts_at, current.started_at))
     end = current.resolved_at
     if end is None:
-        return _seen(current, alert, said)
+        return _extended(current, alert, report)
     if current.manual:
-        return None
+        return None  # a person ended it; Alertmanager repeats the alert that we posted for it
     if alert.starts_at <= end:
-        reopens = not _over(current, alert) or (said.outlives(end) and not current.by_person)
-        return _reopened(current, alert, said.source) if reopens else None
+        # Began before the end: another alert of the incident was the last to end, unless this
+        # one is known to have ended as well.
+        reopens = not _has_ended(current, alert) or (report.outlives(end) and not current.by_person)
+        return _reopened(current, alert, report.source) if reopens else None
     if alert.starts_at - end <= grace:
-        return _reopened(current, alert, said.source)
-    return _opened(alert, said.source, id_)
+        return _reopened(current, alert, report.source)
+    return _opened(alert, report.source, id_)
 
 
-def _over(incident: Incident, alert: Alert) -> bool:
-    """Whether *alert*, which began before the end of *incident*, is known to have ended too.
+def _has_ended(incident: Incident, alert: Alert) -> bool:
+    """Return whether *alert*, which began before the end of *incident*, is known to have ended too.
 
-    A person's word stands, and so does what Prometheus saw: it is asked of what is over only.
+    A resolution by a person holds, and so does one from Prometheus, which is only asked for alerts
+    that are over.
     """
     if incident.by_person or incident.resolved_by == Source.PROMETHEUS:
         return True
@@ -120,18 +130,18 @@ def _opened(alert: Alert, source: Source, id_: str) -> IncidentChange:
         severity=severity,
         reached=(severity,),
         started_at=alert.starts_at,
-        # Somebody else's, or of a log that is lost, is an alert like others: told as ours, with
-        # an id of ours, it would come back as yet another one.
+        # A manual alert of another exporter, or of a log that is lost, is an alert like others:
+        # posted again as ours, with a new id, it would come back as yet another incident.
         manual=labels.get("alertname") == MANUAL and labels.get("incident") == id_,
         receivers=alert.receivers,
         alerts=(_state(alert),),
     )
-    incident = _told(incident, alert)
+    incident = _with_texts(incident, alert)
     entry = Entry(at=alert.starts_at, kind=EntryKind.OPENED, by=source, note=severity)
     return IncidentChange(incident=incident, entries=(entry,))
 
 
-def _told(incident: Incident, alert: Alert) -> Incident:
+def _with_texts(incident: Incident, alert: Alert) -> Incident:
     """Return *incident* with the texts of *alert*."""
     notes = alert.annotations
     shown = " ".join(filter(None, (incident.alertname, incident.service, incident.environment)))
@@ -154,29 +164,29 @@ def _state(alert: Alert) -> AlertState:
     )
 
 
-def _seen(incident: Incident, alert: Alert, said: _Said) -> IncidentChange | None:
+def _extended(incident: Incident, alert: Alert, report: _Report) -> IncidentChange | None:
     """Fold *alert* into an incident that is not resolved."""
     state = _find(incident, alert)
     if state is None:
-        return _joined(incident, alert, said.source)
+        return _with_alert(incident, alert, report.source)
     end = state.ended_at
-    if end is not None and alert.starts_at <= end and not said.outlives(end):
+    if end is not None and alert.starts_at <= end and not report.outlives(end):
         return None
     starts = max(state.starts_at, alert.starts_at)
     state = replace(state, firing=True, starts_at=starts, missed_since=None)
-    after = _polled(_with(incident, state), alert)
+    after = _with_poll(_with(incident, state), alert)
     return None if after == incident else IncidentChange(incident=after)
 
 
-def _joined(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
+def _with_alert(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
     """Add an alert to an incident: a higher severity, or an escalation level."""
-    change = _widened(incident, alert, source)
+    change = _with_start_and_severity(incident, alert, source)
     after = _with(change.incident, _state(alert))
-    return IncidentChange(incident=_polled(after, alert), entries=change.entries)
+    return IncidentChange(incident=_with_poll(after, alert), entries=change.entries)
 
 
-def _widened(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
-    """Return *incident* with what *alert* tells of its beginning and its severity."""
+def _with_start_and_severity(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
+    """Return *incident* with the earliest start and the worst severity, *alert* included."""
     severity = severity_of(alert.labels)
     after = replace(
         incident,
@@ -188,7 +198,7 @@ def _widened(incident: Incident, alert: Alert, source: Source) -> IncidentChange
     if level and _find(incident, alert) is None:
         kind, note = EntryKind.ESCALATED, f"level {level}"
     elif after.severity != incident.severity:
-        after = _told(after, alert)
+        after = _with_texts(after, alert)
         kind, note = EntryKind.RAISED, severity
     else:
         return IncidentChange(incident=after)
@@ -196,7 +206,7 @@ def _widened(incident: Incident, alert: Alert, source: Source) -> IncidentChange
     return IncidentChange(incident=after, entries=(entry,))
 
 
-def _polled(incident: Incident, alert: Alert) -> Incident:
+def _with_poll(incident: Incident, alert: Alert) -> Incident:
     """Return *incident* with the earliest start and with what only a poll knows of *alert*."""
     incident = replace(incident, started_at=min(incident.started_at, alert.starts_at))
     if alert.suppressed is None:
@@ -216,7 +226,7 @@ def suppression(before: str, after: Incident, source: Source, at: float) -> tupl
 
 
 def _reopened(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
-    change = _widened(incident, alert, source)
+    change = _with_start_and_severity(incident, alert, source)
     state = _find(incident, alert) or _state(alert)
     state = replace(
         state,
@@ -234,8 +244,8 @@ def _reopened(incident: Incident, alert: Alert, source: Source) -> IncidentChang
     )
     at = max(alert.starts_at, incident.resolved_at or 0.0)
     entry = Entry(at=at, kind=EntryKind.REOPENED, by=source)
-    # Whose fault it is may be another's this time.
-    return IncidentChange(incident=_told(after, alert), entries=(entry, *change.entries))
+    # The description names whose fault it is, and that may have changed since.
+    return IncidentChange(incident=_with_texts(after, alert), entries=(entry, *change.entries))
 
 
 # -- ended -----------------------------------------------------------------------------------
@@ -250,14 +260,16 @@ def _ended(
         if alert.labels.get("alertname") == MANUAL and any(one.manual for one in known):
             return None
         return _closed(alert, source, id_)
-    if found.manual or _settled(found, alert):
-        return None  # what a person began or ended
+    if found.manual or _ended_by_person(found, alert):
+        return None  # a person began it, or has ended it
     if source is Source.PROMETHEUS and found.resolved_by != source:
-        return None  # it only fills gaps
+        return None  # Prometheus is asked to fill gaps, not to correct what Alertmanager reported
     again = found.resolved_at is not None and alert.starts_at > found.resolved_at
-    begun = (_reopened if again else _widened)(found, alert, source)
+    begun = (_reopened if again else _with_start_and_severity)(found, alert, source)
     after = _with(begun.incident, _end_of(_find(begun.incident, alert), alert))
-    if not found.suppressed and after.suppressed:  # a poll will tell: its inhibitor may have ended
+    if not found.suppressed and after.suppressed:
+        # The alert that reached people has ended. Whether the others are still inhibited is not
+        # known, their inhibitor may have ended with it; the next poll shows it.
         after = replace(after, alerts=tuple(replace(s, suppressed="") for s in after.alerts))
     change = _closing(after, source)
     if change.incident == found:
@@ -276,7 +288,7 @@ def _end_of(state: AlertState | None, alert: Alert) -> AlertState:
     return replace(state, firing=False, ended_at=alert.ends_at, missed_since=None, suppressed="")
 
 
-def _settled(incident: Incident, alert: Alert) -> bool:
+def _ended_by_person(incident: Incident, alert: Alert) -> bool:
     """Whether a person has ended *incident* after *alert* began."""
     end = incident.resolved_at
     return incident.by_person and end is not None and alert.starts_at <= end
@@ -290,7 +302,7 @@ def _overlaps(incident: Incident, alert: Alert, grace: float) -> bool:
 
 
 def _closed(alert: Alert, source: Source, id_: str) -> IncidentChange:
-    """Write an incident whose beginning nobody told us."""
+    """Return an incident of which no report of the beginning came."""
     assert alert.ends_at is not None
     opened = _opened(alert, source, id_)
     incident = replace(opened.incident, resolved_at=alert.ends_at, resolved_by=source)
@@ -317,59 +329,19 @@ def missing(incident: Incident, listed: Collection[str], now: float) -> Incident
     """Return what a complete poll at *now* changes that lists only the alerts *listed*."""
     if incident.manual or incident.resolved_at is not None:
         return None
-    states = tuple(_missed(state, listed, now) for state in incident.alerts)
+    states = tuple(_without_unlisted(state, listed, now) for state in incident.alerts)
     if states == incident.alerts:
         return None
     return _closing(replace(incident, alerts=states), Source.POLL)
 
 
-def _missed(state: AlertState, listed: Collection[str], now: float) -> AlertState:
+def _without_unlisted(state: AlertState, listed: Collection[str], now: float) -> AlertState:
     if not state.firing or state.fingerprint in listed:
         return state
     if state.missed_since is None:  # a message may have come while the poll was under way
         return replace(state, missed_since=now)
     end = max(state.missed_since, state.starts_at, state.ended_at or 0.0)
     return replace(state, firing=False, ended_at=end, missed_since=None, suppressed="")
-
-
-# -- by people -------------------------------------------------------------------------------
-
-
-def acknowledged(incident: Incident, by: str, note: str, now: float) -> IncidentChange | None:
-    """Return *incident* taken by *by*; the first to take it stays."""
-    if incident.acknowledged_at is not None:
-        return noted(incident, by, note, now) if note else None
-    # Clocks differ: nobody takes it before it began.
-    after = replace(incident, acknowledged_at=max(now, incident.started_at), acknowledged_by=by)
-    entry = Entry(at=now, kind=EntryKind.ACKNOWLEDGED, by=by, note=note)
-    return IncidentChange(incident=after, entries=(entry,))
-
-
-def resolved(incident: Incident, by: str, note: str, now: float) -> IncidentChange | None:
-    """Return *incident* ended by a person; None if it has ended already."""
-    if incident.resolved_at is not None:
-        return noted(incident, by, note, now) if note else None
-    states = tuple(
-        replace(s, firing=False, ended_at=max(now, s.starts_at)) if s.firing else s
-        for s in incident.alerts
-    )
-    after = replace(
-        incident,
-        resolved_at=max(now, incident.started_at),
-        resolved_by=by,
-        by_person=True,
-        alerts=states,
-    )
-    return IncidentChange(
-        incident=after, entries=(Entry(at=now, kind=EntryKind.RESOLVED, by=by, note=note),)
-    )
-
-
-def noted(incident: Incident, by: str, note: str, now: float) -> IncidentChange:
-    """Return *incident* with a note."""
-    return IncidentChange(
-        incident=incident, entries=(Entry(at=now, kind=EntryKind.NOTE, by=by, note=note),)
-    )
 
 
 # -- pieces ----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The log itself: what is said of alerts and done by people, one transaction each, on the disk.
+"""The log itself: reports about alerts and actions of people, one transaction each, on the disk.
 
-Storage is asked in a thread and under one lock, so what is said is folded in the order in which it
-came. What has returned is kept.
+Storage is used in a thread and under one lock, so reports are folded in the order in which they
+came. What has returned is on the disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from exporter.clock import Clock
-from exporter.incidents import fold
+from exporter.incidents import fold, people
 from exporter.incidents.alerts import MANUAL, WATCHDOG, from_webhook, key_of, made
 from exporter.incidents.fold import IncidentChange
 from exporter.incidents.model import (
@@ -66,7 +66,7 @@ class IncidentStorage(Protocol):
         """Return the sums."""
 
     def counts(self, settled: float) -> Counts:
-        """Return what metrics tell; times to resolve of those that ended before *settled*."""
+        """Return the figures of the metrics; times to resolve of what ended before *settled*."""
 
     def note_contact(self, what: str, at: float) -> None:
         """Remember that *what* came, or was asked, at the Unix time *at*."""
@@ -99,15 +99,15 @@ class IncidentLog:
         self._lock = asyncio.Lock()
         self._followers: list[IncidentFollower] = []
         self.counts = Counts()
-        """What metrics tell, as of the last change or `refresh`."""
+        """The figures of the metrics, as of the last change or `refresh`."""
         self.watchdog_at: float | None = storage.last_contact(WATCHDOG)
-        """When Alertmanager last said that the whole chain is alive."""
+        """When the Watchdog alert last came: Prometheus and Alertmanager were alive then."""
 
     def subscribe(self, follower: IncidentFollower) -> None:
         """Have *follower* called after every change, on the loop."""
         self._followers.append(follower)
 
-    # -- what Alertmanager says --------------------------------------------------------------
+    # -- reports about alerts ----------------------------------------------------------------
 
     async def receive(self, message: Any) -> int:
         """Fold a webhook message; return how many incidents it changed.
@@ -184,7 +184,7 @@ class IncidentLog:
         team: str = "",
         description: str = "",
     ) -> Incident:
-        """Open a manual incident and return it; `reconcile` tells Alertmanager of it."""
+        """Open a manual incident and return it; `reconcile` posts it to Alertmanager."""
         now, id_ = self._clock.now(), _new_id()
         given = {
             "alertname": MANUAL,
@@ -221,7 +221,7 @@ class IncidentLog:
         def check(incident: Incident) -> IncidentChange | None:
             if incident.status is IncidentStatus.RESOLVED:
                 raise IncidentError("a resolved incident cannot be acknowledged")
-            return fold.acknowledged(incident, by, note, self._clock.now())
+            return people.acknowledged(incident, by, note, self._clock.now())
 
         return await self._change(id_, check)
 
@@ -232,7 +232,7 @@ class IncidentLog:
             UnknownIncidentError: there is none of that id.
         """
         return await self._change(
-            id_, lambda incident: fold.resolved(incident, by, note, self._clock.now())
+            id_, lambda incident: people.resolved(incident, by, note, self._clock.now())
         )
 
     async def note(self, id_: str, by: str, note: str) -> Incident:
@@ -242,11 +242,11 @@ class IncidentLog:
             UnknownIncidentError: there is no incident of that id.
         """
         return await self._change(
-            id_, lambda incident: fold.noted(incident, by, note, self._clock.now())
+            id_, lambda incident: people.noted(incident, by, note, self._clock.now())
         )
 
-    async def tell(self, id_: str, kind: EntryKind, by: str, note: str) -> None:
-        """Add an entry that is no word of a person."""
+    async def record(self, id_: str, kind: EntryKind, by: str, note: str) -> None:
+        """Add an entry that no person wrote to the timeline."""
         entry = Entry(at=self._clock.now(), kind=kind, by=by, note=note)
         await self._change(
             id_, lambda incident: IncidentChange(incident=incident, entries=(entry,))

@@ -11,7 +11,7 @@ SEVERITIES = ("critical", "high", "medium", "low")
 
 
 class IncidentError(Exception):
-    """What was asked of an incident cannot be done; the message says why."""
+    """An action on an incident is refused; the message has the reason."""
 
 
 class UnknownIncidentError(IncidentError):
@@ -27,7 +27,7 @@ class IncidentStatus(StrEnum):
 
 
 class Source(StrEnum):
-    """Who says something about an alert."""
+    """Where a report about an alert comes from."""
 
     WEBHOOK = "alertmanager"
     POLL = "alertmanager poll"
@@ -35,7 +35,7 @@ class Source(StrEnum):
 
 
 class EntryKind(StrEnum):
-    """What an entry of a timeline tells."""
+    """What an entry of a timeline records."""
 
     OPENED = "opened"
     RAISED = "raised"
@@ -52,7 +52,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert as Alertmanager or Prometheus tells it."""
+    """One alert as Alertmanager or Prometheus reports it."""
 
     fingerprint: str
     labels: Mapping[str, str]
@@ -206,14 +206,14 @@ ACKNOWLEDGE_BUCKETS = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What the metrics tell of the log."""
+    """The figures of the log that are exported as metrics."""
 
     open: Mapping[tuple[Row, str], int] = field(default_factory=dict)
     """Incidents that are not resolved, by row and severity."""
     total: Mapping[tuple[Row, str], int] = field(default_factory=dict)
     """Incidents ever, by row and each severity that they reached."""
     acknowledged: Mapping[Row, bool] = field(default_factory=dict)
-    """Of services in trouble: whether somebody took it."""
+    """By service with an open incident: whether its outage is acknowledged."""
     resolve: Mapping[Row, Times] = field(default_factory=dict)
     acknowledge: Mapping[Row, Times] = field(default_factory=dict)
 

@@ -1,6 +1,7 @@
 """Alertmanager over HTTP, every peer of a cluster: what it lists, and what a person reports.
 
-Alerts are not shared between peers, so all are asked and all are told. API version 2 since 0.16.
+Alerts are not shared between peers, so every peer is queried and gets every manual incident. API
+version 2, since 0.16.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Snapshot:
 
 
 class Peers:
-    """The Alertmanagers at *urls*; and a Prometheus, for what was never told."""
+    """The Alertmanagers at *urls*, and a Prometheus for alerts that no message brought."""
 
     def __init__(self, urls: Sequence[str], prometheus: str = "", *, timeout: float = 15.0) -> None:
         self._urls = tuple(url.rstrip("/") for url in urls)
@@ -142,7 +143,7 @@ class Peers:
         return found if isinstance(found, list) else None
 
     async def prometheus_retention(self) -> float | None:
-        """Return for how many seconds Prometheus keeps its samples; None if it does not say."""
+        """Return for how many seconds Prometheus keeps its samples; None if it does not answer."""
         if not self._prometheus:
             return None
         try:

@@ -1,9 +1,10 @@
-"""What messages cannot tell: ends of silenced alerts, what was lost while nobody listened.
+"""What no message brings: ends of silenced alerts, and what was lost while we were not running.
 
 Alertmanager sends no end of an alert that is silenced or inhibited when it resolves
 (prometheus/alertmanager#226), and nothing of one that fired and ended while the receiver was away.
-So it is asked what it lists every half minute, Prometheus once for the time before, and it is told
-again of every manual incident, because it keeps alerts in memory and ends those nobody repeats.
+So the list of its alerts is polled every half minute and Prometheus is queried once for the time
+before. Manual incidents are posted again in every round, because Alertmanager keeps alerts in
+memory and ends those that are not repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ INTERVAL_SECONDS = 30.0
 SETTLE_SECONDS = 300.0
 """Seconds after its start in which what Alertmanager does not list means nothing."""
 VALID_SECONDS = 300.0
-"""Seconds for which a manual incident holds without being told again."""
+"""Seconds for which Alertmanager keeps a manual incident without being sent it again."""
 _STEP = 15.0
 _LONGEST = 86_400.0
 _SHORTEST_GAP = 5.0
@@ -76,7 +77,7 @@ class Reconciliation:
             self._wanted.clear()
 
     async def round(self) -> None:
-        """Ask and tell once."""
+        """Poll and post once."""
         await self._incidents.refresh()
         if not self._peers:
             return
@@ -92,7 +93,7 @@ class Reconciliation:
         self._on_success(now)
 
     async def _gap_is_open(self, now: float) -> bool:
-        """Return whether time in which nobody could be asked is still to be filled."""
+        """Return whether a time without polls is still to be filled from Prometheus."""
         if not self._peers.knows_prometheus:
             return False
         if self._due is None:
@@ -116,10 +117,10 @@ class Reconciliation:
         taken = await self._peers.report([_as_alert(one) for one in lasting], now + VALID_SECONDS)
         for one in lasting if taken else ():
             if not any(entry.kind is EntryKind.NOTIFIED for entry in one.timeline):
-                await self._incidents.tell(one.id, EntryKind.NOTIFIED, "", "Alertmanager has it")
+                await self._incidents.record(one.id, EntryKind.NOTIFIED, "", "Alertmanager has it")
 
     async def backfill(self) -> bool:
-        """Write down what came and went while nobody listened, from Prometheus' own series.
+        """Write down what came and went while we were not running, from Prometheus' own series.
 
         Return whether that is done; it is not while Prometheus does not answer.
         """
@@ -163,7 +164,7 @@ def ended(series: list[Any], now: float, step: float) -> Iterator[Alert]:
             given = {k: v for k, v in one["metric"].items() if k not in ("__name__", "alertstate")}
             times = [float(at) for at, _ in one["values"]]
             for start, end in _runs(times, step):
-                if 0.0 < end < now - 2 * step:  # otherwise it fires: the poll tells of it
+                if 0.0 < end < now - 2 * step:  # otherwise it still fires, and the poll lists it
                     yield made(given, {}, max(0.0, start - step), end)
         except (TypeError, ValueError, KeyError, AttributeError):
             continue

@@ -61,7 +61,7 @@ class Exposition:
         page: Callable[[Target], State | None] = lambda target: None,
         rotated_at: Callable[[str], float | None] = lambda service: None,
     ) -> None:
-        """*page* is what a provider's status page says, *rotated_at* when a key was rotated."""
+        """*page* returns the status page's state, *rotated_at* when the key was rotated."""
         self._results, self._own, self._incidents = results, own, incidents
         self._lean, self._page, self._rotated_at = lean, page, rotated_at
         self._rows: dict[str, _Row] = {}

@@ -315,7 +315,7 @@ FAMILIES: tuple[Family, ...] = (
     _of_state(
         "service_status_page",
         "gauge",
-        "What the provider's status page says: one row is 1; unreadable is unknown.",
+        "State on the provider's status page: one row is 1; unreadable is unknown.",
         state_set("state", tuple(State), lambda state: state.page, always=False),
     ),
     _of_state(

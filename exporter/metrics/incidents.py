@@ -72,13 +72,13 @@ INCIDENT_FAMILIES: tuple[IncidentFamily, ...] = (
     IncidentFamily(
         "service_incident_acknowledge_seconds",
         "histogram",
-        "Time from the start of incidents until somebody took them.",
+        "Time from the start of incidents until they were acknowledged.",
         _histogram(ACKNOWLEDGE_BUCKETS, lambda counts: counts.acknowledge),
     ),
     IncidentFamily(
         "service_incident_acknowledged",
         "gauge",
-        "Of a service with an open incident: whether somebody took its outage.",
+        "Whether the outage of a service with an open incident is acknowledged.",
         _acknowledged,
     ),
 )

@@ -30,7 +30,7 @@ class ServiceState(NamedTuple):
     """What stays the same from one probe to the next while nothing happens.
 
     Fields of the last result are empty unless it counts as now: what is not probed any more,
-    disabled or without its key, says nothing about now.
+    disabled or without its key, has no current result.
     """
 
     target: Target

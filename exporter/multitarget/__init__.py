@@ -1,4 +1,4 @@
-"""All of `/probe` but its route: any target with a module, as blackbox_exporter does it."""
+"""All of `/probe` but its route: probes any target with a module, as blackbox_exporter does."""
 
 from exporter.multitarget.modules import (
     MAX_TIMEOUT,
@@ -9,7 +9,7 @@ from exporter.multitarget.modules import (
     make_check,
     read_modules,
 )
-from exporter.multitarget.prober import Check, MultiTargetProber, Rules, Sighting
+from exporter.multitarget.prober import Check, MultiTargetProber, Observation, Rules
 
 __all__ = [
     "MAX_TIMEOUT",
@@ -18,8 +18,8 @@ __all__ = [
     "Module",
     "Modules",
     "MultiTargetProber",
+    "Observation",
     "Rules",
-    "Sighting",
     "hostname_mistake",
     "make_check",
     "read_modules",

@@ -1,7 +1,7 @@
 """The families of `/probe`: names, types, help texts and order of blackbox_exporter 0.23.
 
-Its dashboards and alerts are in use everywhere, so they stay to the letter, `subject` and `issuer`
-of the certificate as labels included; `probe_tls_cipher_info` is that of 0.26.
+Dashboards and alerts for it are in use everywhere, so nothing may differ, not even that `subject`
+and `issuer` of the certificate are labels; `probe_tls_cipher_info` is the one of 0.26.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ from collections.abc import Callable, Iterable, Iterator
 from email.utils import parsedate_to_datetime
 
 from exporter.model import PHASES, Phase, Reason
-from exporter.multitarget.prober import Sighting
+from exporter.multitarget.prober import Observation
 from exporter.textformat import head, labelled
 
 Samples = Iterable[tuple[str, float]]
 _UNSENT = frozenset({Reason.DNS, Reason.ADDRESS_REFUSED, Reason.CLIENT_ERROR})
 
 
-def exposition(seen: Sighting) -> str:
+def exposition(observation: Observation) -> str:
     """Return the families of one probe as Prometheus text."""
-    return "".join(_lines(seen))
+    return "".join(_lines(observation))
 
 
-def _lines(seen: Sighting) -> Iterator[str]:
+def _lines(observation: Observation) -> Iterator[str]:
     for name, text, samples in FAMILIES:
-        found = list(samples(seen))
-        if found:
+        if lines := list(samples(observation)):
             yield head(name, "gauge", text)
-            yield from (f"{name}{labels} {_number(value)}\n" for labels, value in found)
+            yield from (f"{name}{labels} {_number(value)}\n" for labels, value in lines)
 
 
 def _number(value: float) -> str:
@@ -44,60 +43,61 @@ def address_hash(address: str) -> int:
     """Return the 32-bit FNV-1a hash of an IP address's bytes; 0 for no address."""
     if not address:
         return 0
-    found = 0x811C9DC5
+    digest = 0x811C9DC5
     for byte in ipaddress.ip_address(address.partition("%")[0]).packed:
-        found = (found ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return found
+        digest = (digest ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return digest
 
 
-def _resolved(value: Callable[[Sighting], float]) -> Callable[[Sighting], Samples]:
-    """Return a family that a proxy leaves out: it resolves the name, not we."""
-    return lambda seen: () if seen.proxied else (("", value(seen)),)
+def _unless_proxied(value: Callable[[Observation], float]) -> Callable[[Observation], Samples]:
+    """Return a family that is left out with a proxy: then the proxy resolves the name."""
+    return lambda observation: () if observation.proxied else (("", value(observation)),)
 
 
-def _one(value: Callable[[Sighting], float]) -> Callable[[Sighting], Samples]:
-    return lambda seen: (("", value(seen)),)
+def _single(value: Callable[[Observation], float]) -> Callable[[Observation], Samples]:
+    """Return a family with one sample and no labels."""
+    return lambda observation: (("", value(observation)),)
 
 
-def _answered(value: Callable[[Sighting], float]) -> Callable[[Sighting], Samples]:
+def _if_answered(value: Callable[[Observation], float]) -> Callable[[Observation], Samples]:
     """Return a family that is 0 without an answer."""
-    return lambda seen: (("", value(seen) if seen.answer.status else 0.0),)
+    return lambda observation: (("", value(observation) if observation.answer.status else 0.0),)
 
 
-def _phases(seen: Sighting) -> Samples:
-    """Yield all phases of a request; where none was sent only the look-up, as blackbox does."""
-    unsent = seen.redirects == 0 and seen.answer.failure in _UNSENT
-    for phase, seconds in sorted(zip(PHASES, seen.answer.phases, strict=True)):
+def _phases(observation: Observation) -> Samples:
+    """Yield all phases of a request; if none was sent only the look-up, as blackbox does."""
+    unsent = observation.redirects == 0 and observation.answer.failure in _UNSENT
+    for phase, seconds in sorted(zip(PHASES, observation.answer.phases, strict=True)):
         if phase is Phase.RESOLVE or not unsent:
             yield _labels(phase=phase), seconds
 
 
-def _protocol(seen: Sighting) -> float:
-    return 0 if not seen.address else 6 if ":" in seen.address else 4
+def _protocol(observation: Observation) -> float:
+    return 0 if not observation.address else 6 if ":" in observation.address else 4
 
 
-def _last_modified(seen: Sighting) -> Samples:
+def _last_modified(observation: Observation) -> Samples:
     try:
-        at = parsedate_to_datetime(seen.answer.headers["last-modified"])
+        at = parsedate_to_datetime(observation.answer.headers["last-modified"])
     except (KeyError, ValueError, TypeError):
         return
-    if at.tzinfo is not None and seen.answer.status:
+    if at.tzinfo is not None and observation.answer.status:
         yield "", at.timestamp()
 
 
-def _earliest_expiry(seen: Sighting) -> Samples:
-    if seen.chain is not None:
-        yield "", seen.chain.earliest_expiry
+def _earliest_expiry(observation: Observation) -> Samples:
+    if observation.chain is not None:
+        yield "", observation.chain.earliest_expiry
 
 
-def _chain_expiry(seen: Sighting) -> Samples:
-    if seen.chain is not None and seen.chain.verified_expiry is not None:
-        yield "", seen.chain.verified_expiry
+def _chain_expiry(observation: Observation) -> Samples:
+    if observation.chain is not None and observation.chain.verified_expiry is not None:
+        yield "", observation.chain.verified_expiry
 
 
-def _chain_info(seen: Sighting) -> Samples:
-    if seen.chain is not None:
-        leaf = seen.chain.leaf
+def _chain_info(observation: Observation) -> Samples:
+    if observation.chain is not None:
+        leaf = observation.chain.leaf
         yield (
             _labels(
                 fingerprint_sha256=leaf.fingerprint,
@@ -109,16 +109,16 @@ def _chain_info(seen: Sighting) -> Samples:
         )
 
 
-def _tls_version(seen: Sighting) -> Samples:
-    version = seen.answer.session[0].replace("TLSv1", "TLS 1")
-    if seen.secure and version:
+def _tls_version(observation: Observation) -> Samples:
+    version = observation.answer.session[0].replace("TLSv1", "TLS 1")
+    if observation.secure and version:
         yield _labels(version=version if "." in version else f"{version}.0"), 1
 
 
-def _tls_cipher(seen: Sighting) -> Samples:
-    cipher = seen.answer.session[1]
+def _tls_cipher(observation: Observation) -> Samples:
+    cipher = observation.answer.session[1]
     name = cipher if cipher.startswith("TLS_") else CIPHERS.get(cipher)
-    if seen.secure and name:
+    if observation.secure and name:
         yield _labels(cipher=name), 1
 
 
@@ -126,7 +126,8 @@ def _iana(key: str, cipher: str) -> str:
     return f"TLS_{key.replace('-', '_')}_WITH_{cipher}"
 
 
-# OpenSSL's names of the TLS 1.2 suites that are still in use, and IANA's; others are left out.
+# OpenSSL's names of the TLS 1.2 suites that are still in use, and IANA's, which Go uses. For any
+# other suite the family is left out.
 CIPHERS = {
     f"{key}-{openssl}": _iana(key, iana)
     for key in ("ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA")
@@ -144,26 +145,26 @@ CIPHERS = {
     "AES128-SHA": "TLS_RSA_WITH_AES_128_CBC_SHA",
     "AES256-SHA": "TLS_RSA_WITH_AES_256_CBC_SHA",
 }
-FAMILIES: tuple[tuple[str, str, Callable[[Sighting], Samples]], ...] = (
+FAMILIES: tuple[tuple[str, str, Callable[[Observation], Samples]], ...] = (
     (
         "probe_dns_lookup_time_seconds",
         "Returns the time taken for probe dns lookup in seconds",
-        _resolved(lambda seen: seen.lookup),
+        _unless_proxied(lambda observation: observation.lookup),
     ),
     (
         "probe_duration_seconds",
         "Returns how long the probe took to complete in seconds",
-        _one(lambda seen: seen.duration),
+        _single(lambda observation: observation.duration),
     ),
     (
         "probe_failed_due_to_regex",
         "Indicates if probe failed due to regex",
-        _one(lambda seen: seen.by_pattern),
+        _single(lambda observation: observation.failed_by_pattern),
     ),
     (
         "probe_http_content_length",
         "Length of http content response",
-        _answered(lambda seen: seen.answer.content_length),
+        _if_answered(lambda observation: observation.answer.content_length),
     ),
     (
         "probe_http_duration_seconds",
@@ -175,36 +176,40 @@ FAMILIES: tuple[tuple[str, str, Callable[[Sighting], Samples]], ...] = (
         "Returns the Last-Modified HTTP response header in unixtime",
         _last_modified,
     ),
-    ("probe_http_redirects", "The number of redirects", _one(lambda seen: seen.redirects)),
+    (
+        "probe_http_redirects",
+        "The number of redirects",
+        _single(lambda observation: observation.redirects),
+    ),
     (
         "probe_http_ssl",
         "Indicates if SSL was used for the final redirect",
-        _one(lambda seen: seen.secure),
+        _single(lambda observation: observation.secure),
     ),
     (
         "probe_http_status_code",
         "Response HTTP status code",
-        _one(lambda seen: seen.answer.status),
+        _single(lambda observation: observation.answer.status),
     ),
     (
         "probe_http_uncompressed_body_length",
         "Length of uncompressed response body",
-        _one(lambda seen: seen.body_length),
+        _single(lambda observation: observation.body_length),
     ),
     (
         "probe_http_version",
         "Returns the version of HTTP of the probe response",
-        _answered(lambda seen: seen.answer.http_version),
+        _if_answered(lambda observation: observation.answer.http_version),
     ),
     (
         "probe_ip_addr_hash",
         "Specifies the hash of IP address. It's useful to detect if the IP address changes.",
-        _resolved(lambda seen: address_hash(seen.address)),
+        _unless_proxied(lambda observation: address_hash(observation.address)),
     ),
     (
         "probe_ip_protocol",
         "Specifies whether probe ip protocol is IP4 or IP6",
-        _resolved(_protocol),
+        _unless_proxied(_protocol),
     ),
     (
         "probe_ssl_earliest_cert_expiry",
@@ -224,7 +229,7 @@ FAMILIES: tuple[tuple[str, str, Callable[[Sighting], Samples]], ...] = (
     (
         "probe_success",
         "Displays whether or not the probe was a success",
-        _one(lambda seen: seen.success),
+        _single(lambda observation: observation.success),
     ),
     ("probe_tls_cipher_info", "Returns the TLS cipher negotiated during handshake", _tls_cipher),
     (

@@ -1,8 +1,8 @@
 """The modules of `/probe`, in blackbox_exporter's own file format, its http prober only.
 
-Reads the file, says every mistake at once by file and line, and makes a `Check` of a module and a
-target. As in blackbox no `${NAME}` is replaced here; a secret stands in a file (`*_file`), which
-is read at each probe, so that a changed one counts at once.
+Reads the file, reports every mistake at once by file and line, and makes a `Check` of a module and
+a target. As in blackbox no `${NAME}` is replaced here. A secret belongs in a file of its own
+(`*_file`), which is read at each probe, so that a new one is used at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from exporter.characters import breaks_url
 from exporter.checks import Method, TlsSettings
 from exporter.multitarget.module_mistakes import Document, mistakes_of, size
-from exporter.multitarget.prober import REDIRECTS, Check, HeaderRule, Rules
+from exporter.multitarget.prober import MAX_REDIRECTS, Check, HeaderRule, Rules
 from exporter.probers import Endpoint
 from exporter.probers.redirects import HARMLESS_HEADERS, origin
 from exporter.secret import Secret, SecretError, read_key_file
@@ -37,7 +37,7 @@ MAX_TIMEOUT = 120.0
 _Source = TypeVar("_Source")
 _PROXY = r"^(https?|socks5h?)://[^\s]+$"
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
-_ONLY_HTTP = "must be http; other kinds (tcp, icmp, dns, grpc) stay with blackbox_exporter"
+_ONLY_HTTP = "must be http; for other kinds (tcp, icmp, dns, grpc) use blackbox_exporter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class BasicAuth:
     """User and password."""
 
     username: str = option("", "User.")
-    password: Secret | None = option(None, "Password; better password_file.")
+    password: Secret | None = option(None, "Password; prefer password_file.")
     password_file: str | None = option(None, "File with the password.", minLength=1)
 
 
@@ -56,13 +56,13 @@ class Authorization:
     type: PublicText = option(
         "Bearer", "Scheme.", pattern=r"^[A-Za-z0-9._~+-]{1,64}$", hint="must be one word"
     )
-    credentials: Secret | None = option(None, "What follows the scheme; better credentials_file.")
+    credentials: Secret | None = option(None, "The text after the scheme; prefer credentials_file.")
     credentials_file: str | None = option(None, "File with the credentials.", minLength=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """How blackbox_exporter's http prober is set, and `allow_private_addresses`."""
+    """The settings of blackbox_exporter's http prober, and `allow_private_addresses`."""
 
     valid_status_codes: tuple[int, ...] = option((), "Statuses that are good; none means 2xx.")
     valid_http_versions: tuple[Literal["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"], ...] = option(
@@ -94,7 +94,7 @@ class HttpSettings:
     bearer_token: Secret | None = option(None, "Short for authorization.credentials.")
     bearer_token_file: str | None = option(None, "The same from a file.", minLength=1)
     compression: Literal["", "gzip", "br", "deflate", "identity"] = option(
-        "", "How the body is compressed; it is decompressed and must be."
+        "", "How the body must be compressed; it is decompressed."
     )
     body_size_limit: int | str = option(
         0,
@@ -114,12 +114,12 @@ class Module:
     """A named way to probe."""
 
     prober: PublicText = option(doc="Kind of probe.", pattern="^http$", hint=_ONLY_HTTP)
-    timeout: Duration = option(0.0, "Longest probe; 0 leaves it to the scrape.", max=300)
+    timeout: Duration = option(0.0, "Longest probe; 0: the scrape's timeout.", max=300)
     http: HttpSettings = option(doc="Settings of the http prober.", factory=HttpSettings)
 
     @property
     def has_files(self) -> bool:
-        """Whether a probe reads files of its own: a body or a secret."""
+        """Whether each probe reads files: a body or a secret."""
         http = self.http
         return any(
             (
@@ -163,48 +163,52 @@ def read_modules(text: str, source: str) -> dict[str, Module]:
 
 
 class Modules:
-    """The modules in place. A reload reads aside and changes nothing unless all is good."""
+    """The modules in use.
+
+    A reload reads the file with `loading_with`; only `activate` puts what was read into use, once
+    the rest of the configuration is valid too.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._modules: dict[str, Module] = {}
-        self._read: dict[str, Module] = {}
+        self._loaded: dict[str, Module] = {}
 
     @property
     def enabled(self) -> bool:
-        """Whether there is a file, and so `/probe`."""
+        """Whether there is a modules file; without one `/probe` is off."""
         return self._path is not None
 
     def get(self, name: str) -> Module | None:
-        """Return the module of that name."""
+        """Return the module *name*, or None."""
         return self._modules.get(name)
 
     def secrets(self) -> list[Secret]:
-        """Return what no line of a log may show."""
+        """Return every secret in the modules, for the redaction of the log."""
         return [secret for module in self._modules.values() for secret in secrets_in(module)]
 
     def loading_with(self, source: Callable[[], _Source]) -> Callable[[], _Source]:
-        """Return *source* so that it reads the modules too and raises the mistakes of both."""
+        """Return *source* extended to read the modules too, raising the mistakes of both."""
 
         def read() -> _Source:
             problems: list[Problem] = []
             try:
-                self._read = self._load()
+                self._loaded = self._load()
             except SettingsError as error:
                 problems += error.problems
             try:
-                found = source()
+                loaded = source()
             except SettingsError as error:
                 raise SettingsError([*problems, *error.problems]) from None
             if problems:
                 raise SettingsError(problems)
-            return found
+            return loaded
 
         return read
 
     def activate(self) -> None:
-        """Use what was read last."""
-        self._modules = self._read
+        """Put the modules that were read last into use."""
+        self._modules = self._loaded
 
     def _load(self) -> dict[str, Module]:
         if self._path is None:
@@ -213,23 +217,25 @@ class Modules:
         try:
             return read_modules(self._path.read_text(encoding="utf-8"), source)
         except OSError as error:
-            what = f"cannot be read: {error.strerror}"
+            message = f"cannot be read: {error.strerror}"
         except UnicodeDecodeError:
-            what = "is not UTF-8 text"
-        raise SettingsError([Problem(source, 1, "(file)", what)])
+            message = "is not UTF-8 text"
+        raise SettingsError([Problem(source, 1, "(file)", message)])
 
 
 class CheckError(ValueError):
-    """The target cannot be probed so; the message holds nothing of it."""
+    """The target cannot be probed with this module; the message quotes neither of them."""
 
 
 def make_check(
     module: Module, target: str, *, timeout: float, user_agent: str, hostname: str = ""
 ) -> Check:
-    """Return how *target* is probed within *timeout* seconds; reads the module's files.
+    """Return the check of *target* within *timeout* seconds; reads the module's files.
+
+    *target* is a URL, or a host and path for http. *hostname* replaces the Host header.
 
     Raises:
-        CheckError: the target is no http(s) URL, or a file of the module cannot be read.
+        CheckError: the target is not an http(s) URL, or a file of the module cannot be read.
     """
     http = module.http
     parts, user = _target(target)
@@ -247,7 +253,7 @@ def make_check(
             credentials=tuple((n, Secret(v)) for n, v in headers.items() if (n, v) not in harmless),
             body=_body(http),
             timeout=timeout,
-            follow_redirects=REDIRECTS if follows else 0,
+            follow_redirects=MAX_REDIRECTS if follows else 0,
             proxy=http.proxy_url.reveal() if http.proxy_url else None,
             tls=_tls(http, headers),
             allow_private=http.allow_private_addresses,
@@ -260,19 +266,22 @@ def make_check(
 
 
 def hostname_mistake(module: Module, hostname: str) -> str:
-    """Return why *hostname* (empty for none) cannot be asked for with *module*; empty if it can."""
+    """Return why the parameter *hostname* cannot be used with *module*; empty if it can.
+
+    An empty *hostname* means that the parameter is not given.
+    """
     if not hostname:
         return ""
     if not _HOST.fullmatch(hostname):
-        return "hostname parameter is no host name"
-    given = (v.reveal() for n, v in module.http.headers.items() if n.lower() == "host")
-    if any(value != hostname for value in given):
+        return "hostname parameter is not a host name"
+    hosts = (v.reveal() for n, v in module.http.headers.items() if n.lower() == "host")
+    if any(host != hostname for host in hosts):
         return "hostname parameter and the module's Host header differ"
     return ""
 
 
 def _target(text: str) -> tuple[SplitResult, str]:
-    """Return the parts of the URL, and the Authorization that its user and password make."""
+    """Return the parts of the URL without user and password, and these as an Authorization."""
     url = text if text.lower().startswith(("http://", "https://")) else f"http://{text}"
     url = url.partition("#")[0]
     try:
@@ -284,21 +293,21 @@ def _target(text: str) -> tuple[SplitResult, str]:
         if not origin(urlunsplit(parts))[1] or parts.netloc.endswith(":"):
             raise ValueError
     except ValueError:
-        raise CheckError("the target is no http or https URL") from None
+        raise CheckError("the target is not an http or https URL") from None
     name, _, password = user.partition(":")
     return parts, _basic(unquote(name), unquote(password)) if user else ""
 
 
 def _headers(http: HttpSettings, user: str, hostname: str) -> dict[str, str]:
-    """Return the module's headers; what is set elsewhere takes the place of one of them."""
+    """Return the headers to send: the module's, with Host and Authorization replaced if set."""
     try:
         auth = _authorization(http) or user
     except SecretError as error:
         raise CheckError(str(error)) from None
-    instead = {n: v for n, v in (("Host", hostname), ("Authorization", auth)) if v}
-    replaced = {name.lower() for name in instead}
+    replacements = {n: v for n, v in (("Host", hostname), ("Authorization", auth)) if v}
+    replaced = {name.lower() for name in replacements}
     kept = {n: v.reveal() for n, v in http.headers.items() if n.lower() not in replaced}
-    return kept | instead
+    return kept | replacements
 
 
 def _basic(user: str, password: str) -> str:
@@ -307,16 +316,16 @@ def _basic(user: str, password: str) -> str:
 
 def _authorization(http: HttpSettings) -> str:
     if (basic := http.basic_auth) is not None:
-        return _basic(basic.username, _either(basic.password, basic.password_file))
+        return _basic(basic.username, _inline_or_file(basic.password, basic.password_file))
     if (own := http.authorization) is not None:
-        return f"{own.type} {_either(own.credentials, own.credentials_file)}"
-    token = _either(http.bearer_token, http.bearer_token_file)
+        return f"{own.type} {_inline_or_file(own.credentials, own.credentials_file)}"
+    token = _inline_or_file(http.bearer_token, http.bearer_token_file)
     return f"Bearer {token}" if token else ""
 
 
-def _either(value: Secret | None, file: str | None) -> str:
-    if file is not None:
-        return read_key_file(Path(file)).reveal()
+def _inline_or_file(value: Secret | None, path: str | None) -> str:
+    if path is not None:
+        return read_key_file(Path(path)).reveal()
     return value.reveal() if value is not None else ""
 
 
@@ -330,7 +339,7 @@ def _body(http: HttpSettings) -> bytes | None:
 
 
 def _tls(http: HttpSettings, headers: dict[str, str]) -> TlsSettings:
-    """Return the TLS settings; a Host header names the certificate unless server_name does."""
+    """Return the TLS settings; without `server_name` the Host header is the name to verify."""
     host = next((v for n, v in headers.items() if n.lower() == "host"), "")
     tls = http.tls_config
     return TlsSettings(

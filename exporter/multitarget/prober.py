@@ -1,8 +1,9 @@
-"""The probe of `/probe`: blackbox_exporter's http prober, over the same transport as every probe.
+"""The prober of `/probe`: blackbox_exporter's http prober, over the same transport as every probe.
 
-It judges as blackbox does (status, TLS, version, patterns) and keeps what its metrics need, hop
-sums included. Two things differ on purpose, see `probers.redirects`: what a module says beyond
-harmless headers goes to the target's own origin only, and https never leads to http.
+It judges as blackbox does (status, TLS, version, patterns) and keeps what blackbox's metrics need,
+such as the phases summed over redirects. Two things differ on purpose, see `probers.redirects`:
+a module's body, certificate and headers other than the harmless ones are sent to the target's own
+origin only, and a redirect from https to http is never followed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from exporter.checks import TlsSettings
 from exporter.clock import Clock
-from exporter.matching import found
+from exporter.matching import pattern_matches
 from exporter.model import Reason
 from exporter.multitarget.x509 import Cert, chain_expiry, parse
 from exporter.probers import Answer, Endpoint, Request, Transport
@@ -25,8 +26,8 @@ from exporter.probers.curl.options import default_authorities
 from exporter.probers.redirects import Trail, joined, own_headers, redirect_target
 from exporter.settings import PublicText, option
 
-MAX_BODY = 10 * 1024 * 1024
-REDIRECTS = 10
+MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_REDIRECTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One target, how to ask it, and what to expect. `ip_version` is the preferred one."""
+    """One target, the request, and what to expect. `ip_version` (4 or 6) is the preferred one."""
 
     endpoint: Endpoint
     ip_version: int = 6
@@ -69,8 +70,8 @@ class Check:
 class Chain:
     """The certificates of the last answer; expiries are Unix times.
 
-    `verified_expiry` is that of the verified chain: None if none could be told, NOT_VERIFIED if
-    nothing was verified.
+    `verified_expiry` is that of the verified chain: None if that chain could not be found,
+    NOT_VERIFIED if nothing was verified.
     """
 
     leaf: Cert
@@ -78,12 +79,16 @@ class Chain:
     verified_expiry: float | None
 
 
-NOT_VERIFIED = -62135596800.0  # Go's zero time, which blackbox shows where nothing was verified
+NOT_VERIFIED = -62135596800.0  # Go's zero time, which blackbox exports if nothing was verified
 
 
 @dataclass(slots=True, kw_only=True)
-class Sighting:
-    """What one probe saw. Seconds throughout; `log` has our own words and numbers only."""
+class Observation:
+    """What one probe saw.
+
+    Durations are seconds. `log` has the lines of the debug page, (message, fields): our own texts
+    and numbers, nothing from the answer.
+    """
 
     success: bool = False
     reason: Reason = Reason.OK
@@ -93,7 +98,7 @@ class Sighting:
     proxied: bool = False
     redirects: int = 0
     secure: bool = False
-    by_pattern: bool = False
+    failed_by_pattern: bool = False
     body_length: int = 0
     answer: Answer = field(default_factory=Answer)
     chain: Chain | None = None
@@ -104,48 +109,54 @@ class Sighting:
         self.log.append((message, fields))
 
     def fail(self, reason: Reason, message: str, **fields: object) -> None:
-        """Note why the probe failed; the first reason counts."""
+        """Log why the probe failed; `reason` keeps the first of several reasons."""
         self.reason = reason if self.reason is Reason.OK else self.reason
         self.success = False
         self.note(message, **fields)
 
 
 class MultiTargetProber:
-    """Probes any target; holds no state between probes."""
+    """Probes any target; between probes only the parsed CA files are kept (`_anchors`)."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport, self._clock = transport, clock
 
-    async def probe(self, check: Check) -> Sighting:
-        """Return what one probe saw, within the endpoint's timeout, redirects included."""
+    async def probe(self, check: Check) -> Observation:
+        """Return what one probe saw, over all redirects, within the endpoint's timeout."""
         begun = self._clock.tick()
-        seen = Sighting(proxied=bool(check.endpoint.proxy))
+        observation = Observation(proxied=bool(check.endpoint.proxy))
         request = _first_request(check)
-        answer = await self._fetch(check, request, seen)
-        seen.lookup = answer.phases[0]
-        seen.address = answer.address or next(iter(answer.resolved), "")
+        answer = await self._fetch(check, request, observation)
+        observation.lookup = answer.phases[0]
+        observation.address = answer.address or next(iter(answer.resolved), "")
         if answer.failure is Reason.ADDRESS_REFUSED:
-            seen.address = ""  # what a name of the inner network leads to is not told
+            observation.address = ""  # its hash would reveal where an internal name leads
         trail = Trail(check.endpoint, _others_tls(check.endpoint.tls))
-        while (target := _next_url(trail, request, answer, seen)) is not None:
+        while (target := _next_url(trail, request, answer, observation)) is not None:
             left = check.endpoint.timeout - (self._clock.tick() - begun)
             request = trail.hop(request, target, answer.status, left)
-            answer = joined(answer, await self._fetch(check, request, seen))
-        seen.answer, seen.secure = answer, answer.status > 0 and request.url.startswith("https:")
-        _judge(check, seen)
-        if seen.secure:
-            seen.chain = await self._chain(check, request, answer)
-        seen.duration = self._clock.tick() - begun
-        seen.note("probe succeeded" if seen.success else "probe failed", seconds=seen.duration)
-        return seen
+            answer = joined(answer, await self._fetch(check, request, observation))
+        observation.answer = answer
+        observation.secure = answer.status > 0 and request.url.startswith("https:")
+        _judge(check, observation)
+        if observation.secure:
+            observation.chain = await self._chain(check, request, answer)
+        observation.duration = self._clock.tick() - begun
+        observation.note(
+            "probe succeeded" if observation.success else "probe failed",
+            seconds=observation.duration,
+        )
+        return observation
 
-    async def _fetch(self, check: Check, request: Request, seen: Sighting) -> Answer:
-        """Send *request* over the preferred IP protocol, else over the other if that is allowed."""
+    async def _fetch(self, check: Check, request: Request, observation: Observation) -> Answer:
+        """Send *request* over the preferred IP protocol, else over the other one if allowed."""
         versions = _versions(check, request)
         answer = Answer(failure=Reason.DNS, detail="no address of the wanted IP protocol")
         spent = 0.0
         for version in versions:
-            seen.note("sending the request", method=request.method, ip_protocol=version or "any")
+            observation.note(
+                "sending the request", method=request.method, ip_protocol=version or "any"
+            )
             left = max(0.001, request.timeout - spent)
             answer = await self._transport.fetch(replace(request, ip_version=version, timeout=left))
             if answer.failure is not Reason.DNS:
@@ -156,7 +167,7 @@ class MultiTargetProber:
         else:
             answer.phases = (spent, 0.0, 0.0, 0.0, 0.0)
         if answer.status:
-            seen.note("received the head of an answer", status=answer.status)
+            observation.note("received the head of an answer", status=answer.status)
         return answer
 
     async def _chain(self, check: Check, request: Request, answer: Answer) -> Chain | None:
@@ -172,13 +183,14 @@ class MultiTargetProber:
 
 @functools.lru_cache(maxsize=16)
 def _anchors(path: str | None) -> tuple[Cert, ...]:
+    """Return the authorities in the PEM file at *path*; a changed file counts after a restart."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(path or default_authorities())
     except (OSError, ssl.SSLError):
         return ()
-    found_ = (parse(der) for der in context.get_ca_certs(binary_form=True))
-    return tuple(cert for cert in found_ if cert is not None)
+    certificates = (parse(der) for der in context.get_ca_certs(binary_form=True))
+    return tuple(cert for cert in certificates if cert is not None)
 
 
 # -- requests --------------------------------------------------------------------------------
@@ -196,14 +208,14 @@ def _first_request(check: Check) -> Request:
         tls=endpoint.tls,
         allow_private=endpoint.allow_private,
         http2=check.http2,
-        max_body=rules.body_limit or MAX_BODY,
+        max_body=rules.body_limit or MAX_BODY_BYTES,
         inspect=True,
         encoding="" if rules.compression == "identity" else rules.compression,
     )
 
 
 def _others_tls(tls: TlsSettings) -> TlsSettings:
-    """Return how other origins are verified: the module's way, without its name and certificate."""
+    """Return the TLS settings for other origins: no server name and no client certificate."""
     return TlsSettings(ca_file=tls.ca_file, insecure_skip_verify=tls.insecure_skip_verify)
 
 
@@ -218,78 +230,87 @@ def _versions(check: Check, request: Request) -> tuple[int, ...]:
     return (literal.version,) if check.ip_fallback or literal.version == check.ip_version else ()
 
 
-def _next_url(trail: Trail, request: Request, answer: Answer, seen: Sighting) -> str | None:
-    """Return where a redirect leads; count it even if it is not followed, as blackbox does."""
+def _next_url(
+    trail: Trail, request: Request, answer: Answer, observation: Observation
+) -> str | None:
+    """Return where *answer* redirects to; count a redirect even if it is not followed.
+
+    blackbox_exporter counts in the same way.
+    """
     target = redirect_target(request.url, answer)
     if target is None:
         return None
-    seen.redirects += 1
-    if seen.redirects > trail.endpoint.follow_redirects:
-        seen.note("not following the redirect", redirects=seen.redirects)
+    observation.redirects += 1
+    if observation.redirects > trail.endpoint.follow_redirects:
+        observation.note("not following the redirect", redirects=observation.redirects)
         answer.body = b""
         return None
     if not target:
-        seen.fail(Reason.REDIRECT_REFUSED, "the redirect leads where nobody may follow")
+        observation.fail(
+            Reason.REDIRECT_REFUSED, "the redirect leads to an address that may not be followed"
+        )
         return None
     where = "the same origin" if trail.same_origin(target) else "another origin"
-    seen.note("following a redirect", to=where)
+    observation.note("following a redirect", to=where)
     return target
 
 
 # -- judgement -------------------------------------------------------------------------------
 
 
-def _judge(check: Check, seen: Sighting) -> None:
-    """Decide as blackbox does: patterns only for an answer that is good so far."""
-    answer, rules = seen.answer, check.rules
-    seen.success = seen.reason is Reason.OK
+def _judge(check: Check, observation: Observation) -> None:
+    """Judge as blackbox does: patterns are tried only if nothing has failed so far."""
+    answer, rules = observation.answer, check.rules
+    observation.success = observation.reason is Reason.OK
     if answer.status:
-        seen.body_length = len(answer.body)
+        observation.body_length = len(answer.body)
         good = answer.status in rules.statuses if rules.statuses else 200 <= answer.status < 300
         if not good:
-            seen.fail(Reason.CLIENT_ERROR, "the status is none of the valid ones")
+            observation.fail(Reason.CLIENT_ERROR, "the status is not one of the valid ones")
     if answer.failure is not None:
-        seen.fail(answer.failure, "the request failed", cause=answer.failure, why=answer.detail)
+        observation.fail(
+            answer.failure, "the request failed", cause=answer.failure, why=answer.detail
+        )
         return
-    if seen.success and not all(_header_faults(rules, answer)):
-        seen.by_pattern = True
-        seen.fail(Reason.BAD_BODY, "a rule for the headers is not met")
+    if observation.success and not all(_header_rules_met(rules, answer)):
+        observation.failed_by_pattern = True
+        observation.fail(Reason.BAD_BODY, "a rule for the headers is not met")
     if rules.compression not in ("", "identity", answer.headers.get("content-encoding", "")):
-        seen.fail(Reason.PROTOCOL, "the body is not encoded as the module says")
-        seen.body_length = 0
-    _judge_body(rules, seen)
+        observation.fail(Reason.PROTOCOL, "the body is not compressed as the module requires")
+        observation.body_length = 0
+    _judge_body(rules, observation)
     if rules.versions and _version(answer) not in rules.versions:
-        seen.fail(Reason.PROTOCOL, "the HTTP version is none of the valid ones")
-    if seen.secure and rules.fail_if_ssl:
-        seen.fail(Reason.TLS, "the final answer came over TLS")
-    elif not seen.secure and rules.fail_if_not_ssl:
-        seen.fail(Reason.TLS, "the final answer did not come over TLS")
+        observation.fail(Reason.PROTOCOL, "the HTTP version is not one of the valid ones")
+    if observation.secure and rules.fail_if_ssl:
+        observation.fail(Reason.TLS, "the final answer came over TLS")
+    elif not observation.secure and rules.fail_if_not_ssl:
+        observation.fail(Reason.TLS, "the final answer did not come over TLS")
 
 
-def _judge_body(rules: Rules, seen: Sighting) -> None:
-    answer = seen.answer
+def _judge_body(rules: Rules, observation: Observation) -> None:
+    answer = observation.answer
     if answer.truncated and (rules.body_limit or rules.body_matches or rules.body_not_matches):
-        seen.fail(Reason.BAD_BODY, "the body is larger than what may be read")
-    if not seen.success or not (rules.body_matches or rules.body_not_matches):
+        observation.fail(Reason.BAD_BODY, "the body is larger than the limit")
+    if not observation.success or not (rules.body_matches or rules.body_not_matches):
         return
     text = answer.body.decode("utf-8", "replace")
-    if any(found(pattern, text) for pattern in rules.body_matches):
-        seen.by_pattern = True
-        seen.fail(Reason.BAD_BODY, "a pattern that must not match the body does")
-    elif not all(found(pattern, text) for pattern in rules.body_not_matches):
-        seen.by_pattern = True
-        seen.fail(Reason.BAD_BODY, "a pattern that must match the body does not")
+    if any(pattern_matches(pattern, text) for pattern in rules.body_matches):
+        observation.failed_by_pattern = True
+        observation.fail(Reason.BAD_BODY, "the body matches a pattern that it must not match")
+    elif not all(pattern_matches(pattern, text) for pattern in rules.body_not_matches):
+        observation.failed_by_pattern = True
+        observation.fail(Reason.BAD_BODY, "the body does not match a pattern that it must match")
 
 
-def _header_faults(rules: Rules, answer: Answer) -> Iterator[bool]:
-    """Yield for each rule whether it is met. Repeated headers are one value, joined by commas."""
-    for wanted, listed in ((False, rules.header_matches), (True, rules.header_not_matches)):
-        for rule in listed:
+def _header_rules_met(rules: Rules, answer: Answer) -> Iterator[bool]:
+    """Yield for each rule whether it is met; repeated headers are one value, joined by commas."""
+    for must_match, group in ((False, rules.header_matches), (True, rules.header_not_matches)):
+        for rule in group:
             value = answer.headers.get(rule.header.lower())
             if value is None:
                 yield rule.allow_missing
             else:
-                yield found(rule.regexp, value) is wanted
+                yield pattern_matches(rule.regexp, value) is must_match
 
 
 def _version(answer: Answer) -> str:

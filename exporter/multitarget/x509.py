@@ -1,6 +1,6 @@
 """The few fields of an X.509 certificate that blackbox_exporter's labels need, read from its DER.
 
-libcurl tells them as text in which a comma inside a name looks like a separator, so the names are
+libcurl reports them as text in which a comma inside a name looks like a separator, so the names are
 read from the certificate itself. Nothing is verified here: libcurl has done that. RFC 5280.
 """
 
@@ -29,7 +29,7 @@ _ATTRIBUTES = {
     6: "C",
 }
 _ESCAPED = frozenset(',+"\\<>;')
-MAX_TEXT = 1024
+MAX_TEXT_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Cert:
 
 
 def parse(der: bytes) -> Cert | None:
-    """Return what *der* says, or None if it is no certificate."""
+    """Return the certificate in *der*, or None if *der* is not a certificate."""
     try:
         return _parse(der)
     except (ValueError, IndexError, StopIteration, RuntimeError, OverflowError):
@@ -67,11 +67,23 @@ def _parse(der: bytes) -> Cert:
     (_, _), (_, _), (_, issuer), (_, validity), (_, subject), *rest = parts
     names = [name for tag, value in rest if tag == _EXTENSIONS for name in _dns_names(value)]
     expiry = _time(*list(_items(validity))[1])
-    return Cert(der, issuer, subject, written(issuer), written(subject), expiry, tuple(names))
+    return Cert(
+        der,
+        issuer,
+        subject,
+        distinguished_name(issuer),
+        distinguished_name(subject),
+        expiry,
+        tuple(names),
+    )
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield tag and content of each value in *data*."""
+    """Yield tag and content of each DER value in *data*.
+
+    Raises:
+        ValueError, IndexError: a value is cut short.
+    """
     at = 0
     while at < len(data):
         tag, length, at = data[at], data[at + 1], at + 2
@@ -93,15 +105,15 @@ def _time(tag: int, value: bytes) -> float:
 
 
 def _dns_names(extensions: bytes) -> Iterator[str]:
-    (_, listed) = next(_items(extensions))
-    for _, extension in _items(listed):
+    (_, sequence) = next(_items(extensions))
+    for _, extension in _items(sequence):
         parts = list(_items(extension))
         if parts[0][1] == _ALTERNATIVE:
             (_, names) = next(_items(parts[-1][1]))
-            yield from (plain(v.decode("latin-1")) for tag, v in _items(names) if tag == _DNS)
+            yield from (visible(v.decode("latin-1")) for tag, v in _items(names) if tag == _DNS)
 
 
-def written(name: bytes) -> str:
+def distinguished_name(name: bytes) -> str:
     """Return a distinguished name as Go's `pkix.Name.String()` does."""
     known: dict[int, list[str]] = {}
     others: list[str] = []
@@ -115,17 +127,17 @@ def written(name: bytes) -> str:
     groups = [
         "+".join(f"{_ATTRIBUTES[k]}={v}" for v in known[k]) for k in _ATTRIBUTES if k in known
     ]
-    return ",".join((*groups, *reversed(others)))[:MAX_TEXT]
+    return ",".join((*groups, *reversed(others)))[:MAX_TEXT_CHARACTERS]
 
 
 def _text(tag: int, value: bytes) -> str:
     coding = {_UTF16: "utf-16-be", _UTF32: "utf-32-be"}.get(tag, "utf-8")
-    return plain(value.decode(coding, "replace"))
+    return visible(value.decode(coding, "replace"))
 
 
-def plain(text: str) -> str:
-    """Return *text* with everything that is no visible character replaced."""
-    return printable(text, "?")[:MAX_TEXT]
+def visible(text: str) -> str:
+    """Return *text*, at most 1,024 characters, with every unprintable one replaced by `?`."""
+    return printable(text, "?")[:MAX_TEXT_CHARACTERS]
 
 
 def _escaped(text: str) -> str:
@@ -158,9 +170,9 @@ def _value(tag: int, value: bytes) -> bytes:
 def chain_expiry(sent: tuple[Cert, ...], anchors: Iterable[Cert], now: float) -> float | None:
     """Return the expiry of the chain that lasts longest, as a Unix time; None without a chain.
 
-    libcurl tells that the chain verified, not which one it was. So every path by name from the
-    leaf over what was *sent* to one of the *anchors* is looked at, as Go does; a path with a
-    certificate that has expired at *now* is none.
+    libcurl reports that a chain verified, but not which one. So every path by name from the leaf
+    through the certificates that were *sent* to one of the *anchors* is followed, as Go does; a
+    path with a certificate that has expired at *now* does not count.
     """
     trusted: dict[bytes, list[Cert]] = {}
     above: dict[bytes, list[Cert]] = {}
@@ -173,8 +185,8 @@ def chain_expiry(sent: tuple[Cert, ...], anchors: Iterable[Cert], now: float) ->
     waiting = [(sent[0], sent[0].expiry)] if sent else []
     while waiting:
         cert, expiry = waiting.pop()
-        # A certificate is looked at again only on a path that lasts longer: the peer chooses
-        # the names, and could make paths without number.
+        # A certificate is visited again only on a path that lasts longer: the server chooses the
+        # names, and could make the number of paths grow without bound.
         if expiry < now or reached.get(cert.der, now - 1) >= expiry:
             continue
         reached[cert.der] = expiry

@@ -1,14 +1,14 @@
-"""How a probe is made. A prober sees an `Endpoint` and returns an `Outcome`, nothing else.
+"""How a probe is made: a prober gets an `Endpoint` and returns an `Outcome`.
 
-It knows no service, interval, retry or metric. `Transport` is the seam below: `curl` is the
-engine in use; another engine is one more package with the same `fetch`.
+It does not know services, intervals, retries or metrics. Below it is the `Transport` protocol:
+`curl` is the engine in use; another engine would be one more package with the same `fetch`.
 """
 
 from exporter.probers.dispatch import Probers, command_line
 from exporter.probers.endpoint import Endpoint, Expectations, Prober
 from exporter.probers.transport import (
-    MAX_BODY,
-    MAX_HEAD,
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
     MAX_HEADERS,
     Answer,
     Request,
@@ -16,9 +16,9 @@ from exporter.probers.transport import (
 )
 
 __all__ = [
-    "MAX_BODY",
-    "MAX_HEAD",
+    "MAX_BODY_BYTES",
     "MAX_HEADERS",
+    "MAX_HEAD_BYTES",
     "Answer",
     "Endpoint",
     "Expectations",

@@ -1,4 +1,4 @@
-"""Every kind of probe behind one `Prober`: an endpoint says by which it is probed."""
+"""One `Prober` for every kind of probe: `endpoint.prober` names the kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ KINDS_FOLDER = "probers/kinds"
 
 
 class Probers:
-    """Probes by `endpoint.prober`."""
+    """A `Prober` that passes each endpoint to the prober of its kind.
+
+    Example:
+
+        outcome = await Probers(CurlTransport(), SystemClock()).probe(endpoint)
+    """
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._by_kind: dict[str, Prober] = {
@@ -26,6 +31,6 @@ class Probers:
 
 
 def command_line(endpoint: Endpoint) -> str:
-    """Return what a person would type to see the same; nothing secret is in it."""
-    found: str = module_in(KINDS_FOLDER, endpoint.prober).command(endpoint)
-    return found
+    """Return the shell command that sends the same request, with every secret masked."""
+    command: str = module_in(KINDS_FOLDER, endpoint.prober).command(endpoint)
+    return command

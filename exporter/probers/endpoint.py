@@ -1,4 +1,4 @@
-"""What is probed and what is expected of it: the bare address, never a service."""
+"""What is probed and what is expected of it; nothing here refers to a service."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ from exporter.secret import Secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectations:
-    """What the answer must be, and what other answers mean."""
+    """What the answer must be, and which reason other answers mean."""
 
     statuses: frozenset[int] = frozenset({200})
     assertions: tuple[Assertion, ...] = ()
     rules: tuple[AnswerRule, ...] = ()
     lenient: bool = False
-    """A check without a key: being asked for one is what a working API does."""
+    """For a check without a key: 401 and 403 are a success, as a working API asks for a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """The bare address, how to ask, and what to expect.
+    """The address, the request to send, and what to expect.
 
-    `headers` are public facts (agent, accept, what a preset demands). `credentials` (the key and
-    the user's own headers), `query`, body and client certificate go to the endpoint's origin only.
+    `headers` are public (User-Agent, Accept, those that a preset requires). `credentials` (the key
+    and the user's own headers), `query`, body and client certificate are sent to the endpoint's
+    origin only. `timeout` is in seconds; `keyed`: the request carries a key.
+
+        Endpoint(url="https://api.example/health", shown="https://api.example/health", timeout=5.0)
     """
 
     url: str = field(repr=False)
     shown: str
+    """The URL for people: without query and user information."""
     prober: str = "http"
-    """The kind of probe, a file in `kinds`."""
+    """The kind of probe: the name of a file in `kinds`."""
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     credentials: tuple[tuple[str, Secret], ...] = ()
@@ -52,7 +56,14 @@ class Endpoint:
 
 
 class Prober(Protocol):
-    """One way to probe."""
+    """One way to probe, with one method.
+
+    Example:
+
+        class Refused:
+            async def probe(self, endpoint: Endpoint) -> Outcome:
+                return Outcome(reason=Reason.CONNECT, detail="connection refused")
+    """
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
-        """Return what one attempt saw."""
+        """Return what one attempt at *endpoint* saw; an expected failure is never an exception."""

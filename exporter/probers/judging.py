@@ -1,8 +1,8 @@
-"""From an answer to a reason: pure, and the same for every provider.
+"""Decides the reason of an answer: without I/O, and in the same way for every provider.
 
-Order: rules that look into the answer, then the expected statuses with their assertions, then rules
-on the status alone, then what the status means by RFC 9110. Details are our own words and
-never quote the answer.
+Order: rules with a condition on the answer, then the expected statuses with their assertions, then
+rules on the status alone, then the usual meaning of the status (RFC 9110; 429 is RFC 6585, 451 is
+RFC 7725). Details never quote the answer.
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.checks import AnswerRule, Assertion, operator_of
-from exporter.matching import UnsearchableError, found, json_values
+from exporter.matching import UnsearchableError, json_values, pattern_matches
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
 from exporter.settings import shown_expression
 
-_GENERIC = {
+_REASON_BY_STATUS = {
     401: Reason.AUTH_INVALID,
     402: Reason.QUOTA_EXHAUSTED,
     403: Reason.PERMISSION,
     429: Reason.RATE_LIMITED,
     451: Reason.REGION_BLOCKED,
     503: Reason.OVERLOADED,
-    529: Reason.OVERLOADED,
+    529: Reason.OVERLOADED,  # not registered; Anthropic documents it as overloaded_error
 }
 Json = Callable[[], Any]
 
 
 def judge(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str]:
-    """Return the reason of *answer* and one line for a person; *json* parses the body once."""
+    """Return the reason of *answer*, and one line about it for people.
+
+    *json* returns the parsed body, or `NO_JSON`; it is called only if something needs the body.
+    """
     if answer.failure is not None:
         return answer.failure, answer.detail
     status = answer.status
@@ -38,13 +41,13 @@ def judge(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str
         if _conditional(rule) and _applies(rule, answer, json):
             return rule.reason, f"status {status}, as the provider documents it"
     if status in expect.statuses:
-        return _assert(answer, expect, json)
+        return _check_assertions(answer, expect, json)
     if expect.lenient and status in (401, 403):
-        return Reason.OK, f"status {status}: it answers and asks for a key"
+        return Reason.OK, f"status {status}: the API answers and asks for a key"
     for rule in rules:
         if not _conditional(rule):
             return rule.reason, f"status {status}"
-    return _generic(status), f"status {status} instead of {_listed(expect.statuses)}"
+    return _usual_reason(status), f"status {status} instead of {_listed(expect.statuses)}"
 
 
 def _conditional(rule: AnswerRule) -> bool:
@@ -54,16 +57,16 @@ def _conditional(rule: AnswerRule) -> bool:
 def _applies(rule: AnswerRule, answer: Answer, json: Json) -> bool:
     if rule.header_absent is not None and rule.header_absent.lower() in answer.headers:
         return False
-    return rule.when is None or not failed_assertion(rule.when, answer, json)
+    return rule.when is None or not assertion_failure(rule.when, answer, json)
 
 
 def _listed(statuses: frozenset[int]) -> str:
     return " or ".join(str(status) for status in sorted(statuses))
 
 
-def _generic(status: int) -> Reason:
-    if status in _GENERIC:
-        return _GENERIC[status]
+def _usual_reason(status: int) -> Reason:
+    if status in _REASON_BY_STATUS:
+        return _REASON_BY_STATUS[status]
     if status >= 500:
         return Reason.SERVER_ERROR
     if status >= 400:
@@ -73,24 +76,24 @@ def _generic(status: int) -> Reason:
     return Reason.BAD_BODY if status >= 200 else Reason.PROTOCOL
 
 
-def _assert(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str]:
+def _check_assertions(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str]:
     for number, assertion in enumerate(expect.assertions):
-        if why := failed_assertion(assertion, answer, json):
+        if why := assertion_failure(assertion, answer, json):
             if answer.truncated and assertion.json:
                 why = "the body is larger than 64 KiB, so its JSON cannot be read"
             return Reason.BAD_BODY, f"assertion {number + 1}: {why}"
     return Reason.OK, f"status {answer.status}"
 
 
-def failed_assertion(assertion: Assertion, answer: Answer, json: Json) -> str:
-    """Return why *assertion* does not hold, or an empty text."""
+def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:
+    """Return why *assertion* does not hold for *answer*; an empty text if it holds."""
     operator, operand = operator_of(assertion)
     if assertion.json is not None:
         where = shown_expression(assertion.json)
         try:
             values = json_values(assertion.json, json())
         except UnsearchableError as error:
-            # Also for `exists: false`: what cannot be searched proves nothing.
+            # Also for `exists: false`: a body that cannot be searched may still hold the value.
             return f"{where}: {error}"
     elif assertion.header is not None:
         where = f"header {assertion.header}"
@@ -99,13 +102,13 @@ def failed_assertion(assertion: Assertion, answer: Answer, json: Json) -> str:
     else:
         where, values = "body", [answer.body.decode("utf-8", "replace")]
     if operator == "exists":
-        return "" if bool(values) is operand else f"{where} {_EXISTS[bool(operand)]}"
+        return "" if bool(values) is operand else f"{where} {_EXISTENCE_FAILURES[bool(operand)]}"
     if not values:
-        # what is not there matches nothing, equals nothing and is in no list
-        return "" if operator in ("not_equals", "not_matches") else f"{where} is not there"
+        # A missing value differs from every operand, so only the negative operators hold.
+        return "" if operator in ("not_equals", "not_matches") else f"{where} is missing"
     negative = operator in ("not_equals", "not_matches")
     holds = (all if negative else any)(_OPERATORS[operator](value, operand) for value in values)
-    return "" if holds else f"{where} {_SAID[operator]}"
+    return "" if holds else f"{where} {_FAILURES[operator]}"
 
 
 def _equal(value: Any, operand: Any) -> bool:
@@ -120,7 +123,7 @@ def _matches(value: Any, operand: Any) -> bool:
     if isinstance(value, (dict, list)) or value is None:
         return False
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return found(operand, text)
+    return pattern_matches(operand, text)
 
 
 def _compared(value: Any, operand: float, sign: int) -> bool:
@@ -143,7 +146,7 @@ _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "equals": _equal,
     "not_equals": lambda v, operand: not _equal(v, operand),
-    "in": lambda v, operand: any(_equal(v, one) for one in operand),
+    "in": lambda v, operand: any(_equal(v, item) for item in operand),
     "matches": _matches,
     "not_matches": lambda v, operand: not _matches(v, operand),
     "min_items": lambda v, operand: isinstance(v, (list, dict)) and len(v) >= operand,
@@ -151,15 +154,15 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "greater_than": lambda v, operand: _compared(v, operand, 1),
     "type": lambda v, operand: _JSON_TYPES[operand](v),
 }
-_SAID = {
+_FAILURES = {
     "equals": "is not the expected value",
-    "not_equals": "has a value it must not have",
-    "in": "is none of the expected values",
-    "matches": "does not match",
-    "not_matches": "matches what it must not",
+    "not_equals": "has the value that it must not have",
+    "in": "is not one of the expected values",
+    "matches": "does not match the pattern",
+    "not_matches": "matches the pattern that it must not match",
     "min_items": "has too few items",
     "less_than": "is not below the limit",
     "greater_than": "is not above the limit",
     "type": "has the wrong type",
 }
-_EXISTS = {True: "is not there", False: "is there and must not be"}
+_EXISTENCE_FAILURES = {True: "is missing", False: "is present and must not be"}

@@ -1,12 +1,13 @@
-"""Redirects: which are followed, and what may go along. The policy of every probe.
+"""The redirect policy of every probe: which redirects are followed, and what is sent along.
 
-Followed are 301, 302, 303, 307 and 308 to an http or https address without user information. From
-https nothing leads to http. Credentials, the user's own headers, body and client certificate go to
-the origin (RFC 6454) of the first request only, and what has left that origin does not come back
-with them: the way back was another origin's choice (as in Go's net/http since CVE-2024-45336).
+Followed are 301, 302, 303, 307 and 308 to an http or https address without user information, but
+never from https to http. Credentials, the user's own headers, body and client certificate go to
+the origin (RFC 6454) of the first request only. Once another origin has redirected, they are not
+sent even to the first one again: the way back was the other origin's choice (as in Go's net/http
+since CVE-2024-45336).
 
-The users' own calls (`sessions`) have the same policy on aiohttp's parser, yarl: two parsers that
-disagree on one address are a way out, so each client judges with the parser it connects with.
+The users' own calls (`sessions`) have the same policy on aiohttp's parser, yarl. If the check used
+one parser and the connection another, an address on which they disagree would evade the check.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from exporter.probers.transport import Answer, Request
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
 HARMLESS_HEADERS = frozenset({"user-agent", "accept", "accept-language"})
-"""What any origin may learn."""
+"""Lower-case names of the headers that are sent to any origin."""
 
 
 @functools.lru_cache(maxsize=16384)
 def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of *url*: what RFC 6454 calls its origin.
+    """Return scheme, host and port of *url*: its origin (RFC 6454).
 
     Raises:
-        ValueError: *url* has no proper port.
+        ValueError: the port is not a number up to 65535, or the URL cannot be parsed.
 
     >>> origin("https://API.example/v1")
     ('https', 'api.example', 443)
@@ -41,9 +42,9 @@ def origin(url: str) -> tuple[str, str, int]:
 
 
 def redirect_target(url: str, answer: Answer) -> str | None:
-    """Return the address that *answer* of *url* redirects to; empty where nobody may follow.
+    """Return the address to which *answer*, that of *url*, redirects.
 
-    None means that it is no redirect.
+    An empty text means a redirect that must not be followed, None that it is not a redirect.
     """
     location = answer.headers.get("location")
     if answer.failure is not None or answer.status not in FOLLOWED or not location:
@@ -51,21 +52,22 @@ def redirect_target(url: str, answer: Answer) -> str | None:
     try:
         parts = urlsplit(urljoin(url, location).partition("#")[0])
         target = urlunsplit(parts._replace(netloc=parts.netloc.lower()))
-        there, here = origin(target), origin(url)
+        target_origin, own_origin = origin(target), origin(url)
     except ValueError:
         return ""
-    if there[0] not in ("http", "https") or not there[1] or "@" in parts.netloc:
+    if target_origin[0] not in ("http", "https") or not target_origin[1] or "@" in parts.netloc:
         return ""
-    if breaks_url(target) or (here[0] == "https" and there[0] == "http"):
+    if breaks_url(target) or (own_origin[0] == "https" and target_origin[0] == "http"):
         return ""
     return target
 
 
 @dataclass(slots=True)
 class Trail:
-    """The way of one probe from hop to hop.
+    """The redirects of one probe.
 
-    *others_tls* is how origins other than the first are verified.
+    *others_tls*: the TLS settings for origins other than the first. `is_home`: no other origin has
+    been on the way so far.
     """
 
     endpoint: Endpoint
@@ -73,21 +75,25 @@ class Trail:
     is_home: bool = True
 
     def same_origin(self, target: str) -> bool:
-        """Return whether *target* is of the origin of the first request."""
+        """Return whether *target* has the origin of the first request."""
         return origin(target) == origin(self.endpoint.url)
 
     def hop(self, request: Request, target: str, status: int, left: float) -> Request:
-        """Return the request for *target*, after *request* got *status*; *left* seconds remain."""
+        """Return the request for *target*, after *request* was answered with *status*.
+
+        *left* is how many seconds of the probe remain.
+        """
         endpoint = self.endpoint
         self.is_home = self.is_home and self.same_origin(target)
-        # RFC 9110, 15.4: 307 and 308 repeat the request, after the others a body is dropped.
-        keeps = status in (307, 308) or request.method in ("GET", "HEAD")
+        # RFC 9110, 15.4: 307 and 308 repeat the request; after the others a method
+        # other than GET and HEAD becomes GET, and the body is dropped.
+        repeats = status in (307, 308) or request.method in ("GET", "HEAD")
         harmless = tuple((n, v) for n, v in endpoint.headers if n.lower() in HARMLESS_HEADERS)
         return replace(
             request,
             url=target,
-            method=request.method if keeps else "GET",
-            body=request.body if keeps and self.is_home else None,
+            method=request.method if repeats else "GET",
+            body=request.body if repeats and self.is_home else None,
             headers=own_headers(endpoint) if self.is_home else harmless,
             timeout=max(0.001, left),
             tls=endpoint.tls if self.is_home else self.others_tls,
@@ -100,7 +106,7 @@ def own_headers(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
 
 
 def joined(before: Answer, after: Answer) -> Answer:
-    """Return *after* with the time of both: phases are summed over all redirects."""
+    """Return *after* with the phases and the duration of both requests added up."""
     a, b = before.phases, after.phases
     after.phases = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
     after.duration = before.duration + after.duration

@@ -1,4 +1,4 @@
-"""The seam below the probers: a request goes out, an answer comes back; engines implement it."""
+"""The interface between probers and HTTP engines: `Request`, `Answer` and `Transport`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Protocol
 from exporter.checks import TlsSettings
 from exporter.model import Certificate, Reason
 
-MAX_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 MAX_HEADERS = 128
-MAX_HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request on the wire; everything in it is in the clear, so nothing of it is shown."""
+    """One request as it is sent: its keys are plain text, so its `repr` must show none of them.
+
+    `timeout` is in seconds, `max_body` in bytes; `ip_version` 4 or 6 restricts the addresses.
+    """
 
     url: str = field(repr=False)
     method: str
@@ -28,19 +31,20 @@ class Request:
     keep_alive: bool = False
     ip_version: int = 0
     http2: bool = True
-    max_body: int = MAX_BODY
+    max_body: int = MAX_BODY_BYTES
     inspect: bool = False
-    """Send no header of the engine's own, undo `encoding` only, fill `chain` and `session`."""
+    """Send no headers but the given ones, decode `encoding` only, fill `chain` and `session`."""
     encoding: str = ""
-    """With `inspect`: the content encoding to undo; empty leaves the body as it comes."""
+    """With `inspect`: the content encoding to decode; empty leaves the body as it is sent."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """What came back, or how far the request came.
+    """The response to a request, or how far the request came.
 
-    `failure` is None for a complete HTTP answer (a body cut at its bound counts: `truncated`).
-    Seconds throughout. Nothing here may reach a label or a log: it is the peer's text.
+    `failure` is None for a complete response; a body cut at `max_body` (`truncated`) counts as
+    complete. Durations are seconds, header names are lower case. `headers`, `body` and `chain`
+    are chosen by the server: they must not get into a label or a log. `detail` is our own text.
     """
 
     failure: Reason | None = None
@@ -56,15 +60,22 @@ class Answer:
     certificate: Certificate | None = None
     address: str = ""
     resolved: tuple[str, ...] = ()
-    """The addresses of the name, in the order to try; none where a proxy resolves."""
+    """The addresses of the name, in the order to try; empty if a proxy resolves the name."""
     chain: tuple[bytes, ...] = ()
-    """The certificates that the peer sent, leaf first, as DER."""
+    """The certificates that the server sent, leaf first, as DER."""
     session: tuple[str, str] = ("", "")
     """TLS version and cipher, as OpenSSL names them."""
 
 
 class Transport(Protocol):
-    """Sends requests. An expected failure is an `Answer`, an exception is a bug."""
+    """Sends requests. An expected failure is an `Answer`, an exception is a bug.
+
+    Example:
+
+        class Unreachable:
+            async def fetch(self, request: Request) -> Answer:
+                return Answer(failure=Reason.CONNECT, detail="connection refused")
+    """
 
     async def fetch(self, request: Request) -> Answer:
-        """Return the answer, within the request's timeout."""
+        """Return the answer to *request*, within its timeout."""

@@ -1,8 +1,11 @@
 """Presets: facts about known APIs, one YAML file each, found by listing this folder.
 
-A preset fills what a service leaves out. Every fact carries its source and a confidence mark:
-`doc` (the vendor's documentation), `code` (the vendor's SDK or other source), `belief` (not
-verified). Data only: there is no code per provider.
+A preset fills in what a service leaves out. A preset names the vendor's pages it is from, and its
+parts have a confidence mark: `doc` (the vendor's documentation), `code` (the vendor's SDK or other
+source), `belief` (not verified). Data only: there is no code per provider.
+
+    >>> presets()["openai"].base_url
+    'https://api.openai.com/v1'
 """
 
 from exporter.providers.declarations import (

@@ -1,4 +1,4 @@
-"""What a preset can say, each fact declared once."""
+"""The fields of a preset, each declared once."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Auth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetAuth:
-    """How this API wants its key."""
+    """How the key is sent to this API."""
 
     kind: AuthKind = option(doc="Where the key goes.")
     header: str = option("Authorization", "kind header: the header's name.")
-    prefix: str = option("", "kind header: what stands before the key.")
+    prefix: str = option("", "kind header: the text before the key.")
     name: str | None = option(None, "kind query: the parameter's name.")
     username: str | None = option(None, "kind basic: the user name, may hold ${NAME}.")
     note: str = option("", "What to know about other ways.")
@@ -55,18 +55,20 @@ class PresetCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
-    """What the provider says about limits in its answers."""
+    """The rate limits that the provider reports in its answers."""
 
     headers: tuple[LimitHeader, ...] = option((), "Limit headers.")
-    retry_after: tuple[TimedField, ...] = option((), "Beside retry-after(-ms), always read.")
-    fixed_retry: Duration | None = option(None, "Wait after a 429 that names no time.")
+    retry_after: tuple[TimedField, ...] = option(
+        (), "Besides retry-after(-ms), which is always read."
+    )
+    fixed_retry: Duration | None = option(None, "Wait after a 429 that gives no time.")
     confidence: Confidence = option(doc="How well this is known.")
     note: str = option("", "Where the headers appear.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaCheck:
-    """A second, slow request that tells what is left."""
+    """A second request, sent rarely, whose answer holds what is left of a quota."""
 
     check: PresetCheck = option(doc="The request.")
     interval: Duration = option(900.0, "Time between requests.", shown="15m")
@@ -75,17 +77,17 @@ class QuotaCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """How often this API may be asked."""
+    """How often this API may be probed."""
 
     health: Duration = option(doc="Default with a key.")
     reachability: Duration | None = option(None, "Default without a key.")
-    minimum: Duration = option(doc="Below this a warning is given.")
+    minimum: Duration = option(doc="A shorter interval gives a warning.")
     note: str = option("", "The documented limit.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLint:
-    """A kind of key that does not belong here."""
+    """A kind of key that must not be used here."""
 
     pattern: str = option(doc="Regular expression on the key.")
     level: Literal["error", "warning"] = option(doc="How bad it is; neither stops probing.")
@@ -97,9 +99,9 @@ class KeyLint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:
-    """What keys of this provider look like, and how they are replaced."""
+    """The form of this provider's keys, and how they are replaced."""
 
-    pattern: str = option(doc="What every accepted key matches.")
+    pattern: str = option(doc="Regular expression that every accepted key matches.")
     lint: tuple[KeyLint, ...] = option((), "Keys of the wrong kind.")
     parallel: bool = option(False, "Whether two keys can be valid at once.")
     rotation: str = option("", "How a key is replaced.")
@@ -110,7 +112,7 @@ class KeyFacts:
 class Preset:
     """Everything we know about one API."""
 
-    name: str = option(doc="What people call it.")
+    name: str = option(doc="Name for people.")
     type: ServiceType = option(doc="Kind of service.")
     docs: tuple[Url, ...] = option(doc="The vendor's pages this comes from.", minItems=1)
     base_url: str = option(doc="May hold ${NAME}.")
@@ -118,27 +120,33 @@ class Preset:
     self_hosted: bool = option(False, "People run it themselves, under another base_url.")
     deprecated: bool = option(False, "The vendor has a successor.")
     key_variables: tuple[str, ...] = option((), "Environment variables that hold the key.")
-    variables: dict[str, str] = option(doc="Further ${NAME}s and what they are.", factory=dict)
+    variables: dict[str, str] = option(doc="Further ${NAME}s and their meaning.", factory=dict)
     auth: PresetAuth = option(doc="How the key is sent.")
     headers: dict[str, str] = option(doc="Required headers.", factory=dict)
     optional_headers: dict[str, str] = option(doc="Sent when their ${NAME} is set.", factory=dict)
     health: PresetCheck = option(doc="With the key.")
     reachability: PresetCheck | None = option(None, "Without a key.")
-    answers: tuple[AnswerRule, ...] = option((), "From an answer to a reason; the first wins.")
-    rate_limits: RateLimits | None = option(None, "Limits told in answers.")
-    gauges: tuple[Gauge, ...] = option((), "What the health answer tells about quotas.")
+    answers: tuple[AnswerRule, ...] = option(
+        (), "Which reason an answer means; the first rule that applies wins."
+    )
+    rate_limits: RateLimits | None = option(None, "The limits that answers report.")
+    gauges: tuple[Gauge, ...] = option((), "The quotas in the answer of the health check.")
     quota: QuotaCheck | None = option(None, "A further request about quotas.")
-    key_expiry: TimedField | None = option(None, "Where an answer tells when the key ends.")
+    key_expiry: TimedField | None = option(
+        None, "Where an answer gives the time at which the key expires."
+    )
     request_id: tuple[str, ...] = option((), "Headers with the provider's request id.")
-    server_time: dict[str, str] = option(doc="Headers with its own time, and unit.", factory=dict)
+    server_time: dict[str, str] = option(
+        doc="Headers with the time that the provider took, and their unit.", factory=dict
+    )
     intervals: Intervals = option(doc="How often to ask.")
     key: KeyFacts = option(doc="The key.")
     status_page: StatusPage | None = option(None, "The provider's status page.")
-    caveats: tuple[str, ...] = option((), "What bit others.")
+    caveats: tuple[str, ...] = option((), "Known pitfalls.")
 
     @functools.cached_property
     def readings(self) -> Readings:
-        """Where to look in an answer; one for all services of this provider."""
+        """Where the values of an answer are; one object for all services of this provider."""
         limits = self.rate_limits
         return Readings(
             headers=limits.headers if limits else (),

@@ -1,4 +1,4 @@
-"""What keys of a provider look like: a wrong kind is noticed before the provider is asked."""
+"""Checks the form of a key, so that a wrong kind is reported before the provider rejects it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from exporter.providers.declarations import Preset
 
 
 def key_mistakes(preset: Preset, key: str, environment: str) -> list[tuple[str, str]]:
-    """Return (level, message) for each thing wrong with *key*; no message holds any of it."""
-    found: list[tuple[str, str]] = [
+    """Return (level, message) for each mistake of *key* in *environment*.
+
+    The level is "error" or "warning". No message contains any part of the key.
+    """
+    mistakes: list[tuple[str, str]] = [
         (lint.level, lint.message)
         for lint in preset.key.lint
         if re.search(lint.pattern, key)
@@ -18,6 +21,6 @@ def key_mistakes(preset: Preset, key: str, environment: str) -> list[tuple[str, 
             or (lint.environment == "production") == (environment == "production")
         )
     ]
-    if not found and not re.search(preset.key.pattern, key):
-        found.append(("warning", f"does not look like a key of {preset.name}"))
-    return found
+    if not mistakes and not re.search(preset.key.pattern, key):
+        mistakes.append(("warning", f"does not look like a key of {preset.name}"))
+    return mistakes

@@ -1,4 +1,4 @@
-"""The presets, read from the YAML files of this folder: the listing is the list."""
+"""The presets, read from the YAML files of this folder; a new file is a new preset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def load(name: str, text: str) -> Preset:
     """Return the preset in *text*.
 
     Raises:
-        SettingsError: the file does not fit the declarations above.
+        SettingsError: the text does not fit the declarations, or a pattern is not valid.
     """
     loaded = read(text, f"exporter/providers/{name}.yaml", object_schema(Preset))
     preset: Preset = build(Preset, loaded.data)
@@ -24,8 +24,8 @@ def load(name: str, text: str) -> Preset:
     for number, lint in enumerate(preset.key.lint):
         patterns["key", "lint", number, "pattern"] = lint.pattern
     if wrong := [path for path, pattern in patterns.items() if not _compiles(pattern)]:
-        what = "is not a valid regular expression"
-        raise SettingsError(loaded.problem(path, what) for path in wrong)
+        message = "is not a valid regular expression"
+        raise SettingsError(loaded.problem(path, message) for path in wrong)
     return preset
 
 
@@ -39,7 +39,7 @@ def _compiles(pattern: str) -> bool:
 
 @functools.cache
 def presets() -> dict[str, Preset]:
-    """Return every preset by its name, which is the file's name."""
+    """Return every preset by its name, which is that of its file; read once."""
     folder = resources.files(__package__)
     return {
         name: load(name, folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Which targets exist now: read from files, changed at run time, told to listeners."""
+"""Which targets exist now: read from files, changed at run time, announced to followers."""
 
 from exporter.registry.loading import Loader
 from exporter.registry.management import (

@@ -1,7 +1,7 @@
 """From the configuration's source to the registry: at start, on reload, and when a key changes.
 
 A reload is atomic: everything is read and built aside, off the loop, and only then put in place.
-A bad file changes nothing and says why.
+A bad file changes nothing; every mistake is logged and returned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.secret import Secret, file_signature
 from exporter.settings import SettingsError
 
 _log = logging.getLogger(__name__)
-KEY_LOOK = 2.0
+KEY_POLL_SECONDS = 2.0
 _KEY_FILES = ("api_key_file", "api_key_next_file")
 _Signature = tuple[int, int, int] | None
 
@@ -113,7 +113,7 @@ class Loader:
     async def watch_keys(self) -> None:
         """Look at the key files every two seconds until cancelled."""
         while True:
-            await self._clock.sleep(KEY_LOOK)
+            await self._clock.sleep(KEY_POLL_SECONDS)
             for path, before in list(self._signatures.items()):
                 if (now := _signature(path)) != before:
                     self._signatures[path] = now

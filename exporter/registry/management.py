@@ -29,13 +29,13 @@ _log = logging.getLogger(__name__)
 
 
 class ManagementError(Exception):
-    """A change is refused; the message says why and what would do. `code` names the kind."""
+    """A change is refused; the message has the reason and the way out. `code` names the kind."""
 
     code = "refused"
 
 
 class InFileError(ManagementError):
-    """The service stands in a file."""
+    """The service is declared in a configuration file."""
 
     code = "in_file"
 
@@ -70,7 +70,7 @@ class NoStorageError(ManagementError):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """How a rotation ended: what the provider said to the new key, and since when it is used."""
+    """How a rotation ended: the probe with the new key, and since when the key is used."""
 
     outcome: Outcome | None
     rotated_at: float
@@ -94,7 +94,7 @@ class Management:
         self._overlay, self._lock = loader.overlay, loader.lock
 
     def in_file(self, service: str) -> bool:
-        """Return whether *service* stands in a file."""
+        """Return whether *service* is declared in a configuration file."""
         declared = self._loader.declared(service)
         return declared is not None and declared.source != SOURCE
 
@@ -125,7 +125,7 @@ class Management:
 
         Raises:
             UnknownServiceError: it is not registered.
-            InFileError: it stands in a file.
+            InFileError: it is declared in a configuration file.
             SettingsError: the result would be wrong.
             NoStorageError: it cannot be kept.
         """
@@ -143,7 +143,7 @@ class Management:
 
         Raises:
             UnknownServiceError: it is not registered.
-            InFileError: it stands in a file.
+            InFileError: it is declared in a configuration file.
         """
         async with self._lock:
             self._own(service)
@@ -302,7 +302,7 @@ def _next_step(provider: str) -> str:
     if preset is None:
         return ""
     if preset.key.parallel:
-        return f"the old key still works at {preset.name}: revoke it there once nobody uses it"
+        return f"the old key still works at {preset.name}: revoke it there once nothing uses it"
     return f"{preset.name} knows one key at a time: the old one has ended, a rollback cannot help"
 
 

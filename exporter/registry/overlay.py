@@ -64,7 +64,7 @@ class Storage(Protocol):
         """Whether keys can be kept at all."""
 
     def fingerprint(self, secret: Secret) -> str:
-        """Return what tells two keys apart without telling the key."""
+        """Return a fingerprint: equal for equal keys, and no way back to the key."""
 
     def audit(self, at: float, who: str, action: str, service: str, fingerprint: str = "") -> None:
         """Write down who did what."""

@@ -1,4 +1,4 @@
-"""Which targets exist now; tells its followers what was added, changed and removed."""
+"""Which targets exist now; its followers get what was added, changed and removed."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """What survives a restart: counters, last states and a day of results, saved every 15 seconds.
 
 What fails is saved within a second: an exporter that forgot how often something has failed would
-end its alert, and the next failures would wake somebody again.
+end its alert, and the next failures would page people again.
 
 Without a directory nothing survives; the day is then kept for the page alone.
 
 The store is asked in a thread. A disk that refuses stops nothing: probing goes on from memory, what
-could not be written is tried again, and a metric says so.
+could not be written is tried again, and a metric shows it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from exporter.results.history import DAY_SECONDS, Bucket, History
 from exporter.results.tally import Results
 
 _log = logging.getLogger(__name__)
-INTERVAL = 15.0
-URGENT_INTERVAL = 1.0
+SAVE_SECONDS = 15.0
+URGENT_SAVE_SECONDS = 1.0
 SLICE_SERVICES = 32
 """Services that are dumped before the loop runs again: half a millisecond."""
 
@@ -81,9 +81,9 @@ class Persistence:
         for service in [name for name in self._results.by_service if name not in self._registry]:
             self._results.forget(service)  # a new service of that id begins anew
         while True:
-            due = self._clock.tick() + INTERVAL
+            due = self._clock.tick() + SAVE_SECONDS
             while self._clock.tick() < due:
-                await self._clock.sleep(URGENT_INTERVAL)
+                await self._clock.sleep(URGENT_SAVE_SECONDS)
                 if self._urgent:
                     await self._save_urgent()
             await self.save()
@@ -96,7 +96,7 @@ class Persistence:
     async def _save_urgent(self) -> None:
         wanted, self._urgent = self._urgent, set()
         states = {name: self._results.of(name).dump() for name in wanted if name in self._registry}
-        with contextlib.suppress(OSError):  # the next full save tries again, and tells
+        with contextlib.suppress(OSError):  # the next full save tries again and reports it
             await asyncio.to_thread(self._write, states, [])
             self._note(states)
 

@@ -62,7 +62,7 @@ class Recording:
             )
 
     def quota(self, target: Target, outcome: Outcome) -> None:
-        """Take in what the quota request of *target* read; it says nothing about its health."""
+        """Take in what the quota request of *target* read; its health is not judged by it."""
         # A service may be removed while its request is under way.
         if outcome.quotas and target.id in self._registry:
             tally = self._results.of(target.id)
@@ -81,7 +81,7 @@ class Recording:
         self._display.refresh(target)
 
     def status_page(self, page: StatusPage) -> None:
-        """Take in that *page* says something new: every service that has it is shown anew."""
+        """Show every service of the provider anew: the state of its status *page* has changed."""
         for target in self._registry:
             if target.status_page == page:
                 self._display.refresh(target)

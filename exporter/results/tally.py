@@ -15,7 +15,7 @@ from exporter.config import Target
 from exporter.model import (
     PHASES,
     REJECTED,
-    REJECTED_INTERVAL,
+    REJECTED_INTERVAL_SECONDS,
     Certificate,
     Limit,
     Outcome,
@@ -153,7 +153,7 @@ class Tally:
             self._count(result, target)
 
     def _remember(self, result: Result) -> None:
-        """Keep what an answer told until another one tells it anew."""
+        """Keep what an answer brought (certificate, limits, quotas) until another one brings it."""
         outcome = result.outcome
         if outcome.certificate is not None:
             self.certificate = outcome.certificate
@@ -180,11 +180,11 @@ class Tally:
     def pace(self, target: Target) -> float:
         """Return the seconds between probes; fewer are made with a rejected key."""
         if self.last is not None and self.last.reason in REJECTED:
-            return max(target.interval, REJECTED_INTERVAL)
+            return max(target.interval, REJECTED_INTERVAL_SECONDS)
         return target.interval
 
     def forget_key(self) -> None:
-        """Drop what was told about the key before."""
+        """Drop what is known about the key: another one is in use."""
         self.key_expiry = self.next_key_valid = None
         self.limits, self.quotas = {}, {}
 

@@ -61,7 +61,7 @@ class Canaries:
         self.replace(tuple(map(plan_of, configuration.canaries)))
 
     def replace(self, plans: tuple[CanaryPlan, ...]) -> None:
-        """Ask *plans* from now on; what others said is forgotten."""
+        """Ask *plans* from now on and forget the answers of the former ones."""
         if plans != self.plans:
             self.plans = plans
             self._up = {}

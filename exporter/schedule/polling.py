@@ -13,7 +13,7 @@ from exporter.clock import Clock
 
 _log = logging.getLogger(__name__)
 Job = Callable[[], Awaitable[None]]
-AT_ONCE = 4
+MAX_JOBS = 4
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class _Entry:
 
 
 class Polling:
-    """Runs jobs by name; *gap* seconds lie between the first runs, so that a start is no burst."""
+    """Runs jobs by name; *gap* seconds are between first runs, so that a start makes no burst."""
 
     def __init__(self, clock: Clock, gap: float = 0.2) -> None:
         self._clock, self._gap = clock, gap
@@ -48,7 +48,7 @@ class Polling:
         while True:
             now = self._clock.tick()
             waiting = (entry for entry in self._entries.values() if entry.due <= now)
-            due = heapq.nsmallest(AT_ONCE, waiting, key=attrgetter("due"))
+            due = heapq.nsmallest(MAX_JOBS, waiting, key=attrgetter("due"))
             for entry in due:
                 entry.due = now + entry.interval
             await asyncio.gather(*(self._contained(entry.job) for entry in due))

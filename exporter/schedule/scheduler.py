@@ -21,7 +21,7 @@ from exporter.model import (
     FACTS,
     OFFLINE,
     REJECTED,
-    REJECTED_INTERVAL,
+    REJECTED_INTERVAL_SECONDS,
     Outcome,
     Reason,
     Result,
@@ -31,12 +31,12 @@ from exporter.probers import Endpoint, Prober
 from exporter.registry import RegistryChange
 
 _log = logging.getLogger(__name__)
-QUANTUM = 0.010
+QUANTUM_SECONDS = 0.010
 """Wake-ups are this far apart: each costs a fifth of a probe, and one wake-up starts many. Longer
 ones would be seen in the measured durations: what starts together waits for each other."""
-LOOK = 0.25
-PER_HOST = 256
-AT_ONCE = 2048
+MAX_PAUSE_SECONDS = 0.25
+MAX_PROBES_PER_HOST = 256
+MAX_PROBES = 2048
 
 
 class Network(Protocol):
@@ -67,7 +67,7 @@ class _Host:
 
 @dataclass(slots=True)
 class Observer:
-    """Where the scheduler tells about itself; `metrics` fills it in."""
+    """Callbacks with figures of the scheduler itself; `metrics` takes them."""
 
     lag: Callable[[float], None] = field(default=lambda seconds: None)
 
@@ -79,7 +79,7 @@ def share(service: str) -> float:
 
 
 class Scheduler:
-    """Runs the probes of a set of targets until told to stop."""
+    """Runs the probes of a set of targets until `stop` is called."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Scheduler:
         self._entries: dict[str, _Entry] = {}
         self._queue: list[tuple[float, str, int]] = []
         self._hosts: dict[str, _Host] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_PROBES)
         self._running: set[str] = set()
         self._stopping = False
         self.in_flight = 0
@@ -166,7 +166,7 @@ class Scheduler:
             minute, hour = (_largest(side) for side in zip(*pairs, strict=True))
             known = self._hosts.get(name)
             if known is None:
-                slots = asyncio.Semaphore(PER_HOST)
+                slots = asyncio.Semaphore(MAX_PROBES_PER_HOST)
                 self._hosts[name] = _Host(Budget(minute, hour), slots, (minute, hour))
             elif known.limits != (minute, hour):
                 known.budget, known.limits = Budget(minute, hour), (minute, hour)
@@ -217,9 +217,11 @@ class Scheduler:
         while self._queue and self._queue[0][0] <= now:
             _, service, generation = heapq.heappop(self._queue)
             entry = self._entries.get(service)
+            # The heap cannot remove: a later schedule of the service makes older items void.
             if entry is None or entry.generation != generation:
                 continue
             if service in self._running:
+                # Two probes of one service at once would count its failures twice.
                 self._next(entry, entry.due)
             else:
                 self._running.add(service)
@@ -228,20 +230,21 @@ class Scheduler:
 
     def _pause(self) -> float:
         if not self._queue:
-            return LOOK
-        return min(LOOK, max(QUANTUM, self._queue[0][0] - self._clock.tick()))
+            return MAX_PAUSE_SECONDS
+        return min(MAX_PAUSE_SECONDS, max(QUANTUM_SECONDS, self._queue[0][0] - self._clock.tick()))
 
     def _next(self, entry: _Entry, last: float) -> None:
         """Set the next start after *last*: on the service's own grid, without drift or backlog."""
         now = self._clock.tick()
         interval = entry.target.interval
         if entry.slowed:
-            self._schedule(entry, now + max(interval, REJECTED_INTERVAL))
+            self._schedule(entry, now + max(interval, REJECTED_INTERVAL_SECONDS))
             return
         phase = entry.share * interval
-        # The grid hangs on the wall clock, so a restart keeps everybody's place in it.
+        # The grid is tied to the wall clock, so that a restart keeps every service's place in it.
         ahead = (phase - self._clock.now()) % interval
         due = now + ahead
+        # Just probed: a probe that was late, or a grid point right behind it, is not repeated.
         if due - last < interval / 2:
             due += interval
         self._schedule(entry, due)
@@ -252,6 +255,7 @@ class Scheduler:
         target = entry.target
         try:
             result = await self._result(entry, target, due)
+            # Dropped or replaced meanwhile: its result belongs to a service that is no more.
             if result is not None and self._entries.get(target.id) is entry:
                 self._record(target, result)
                 self._settle(entry, target, result, due)
@@ -265,7 +269,7 @@ class Scheduler:
                 self._schedule(current, self._clock.tick())
 
     def _settle(self, entry: _Entry, target: Target, result: Result, due: float) -> None:
-        """Slow down while the provider rejects the request that we still make."""
+        """Slow down while the provider rejects the key, until key or request are others."""
         now = entry.target
         same = now.key == target.key and now.endpoint == target.endpoint
         slowed = result.reason in REJECTED and same
@@ -279,7 +283,7 @@ class Scheduler:
         if host is None:
             return None
         deadline = due + target.interval
-        # The host's slots first: who waits for a hanging host must not hold one of all.
+        # The host's slots first: a probe that waits for a hanging host must not hold a slot of all.
         async with host.slots, self._slots:
             self._observer.lag(max(0.0, self._clock.tick() - due))
             if not await self._may_send(entry, host, deadline):
@@ -290,6 +294,7 @@ class Scheduler:
                 outcome, attempts = await self._attempts(entry, host, target, deadline)
             finally:
                 self.in_flight -= 1
+        # Only these reasons can be our own network's fault; the canaries are asked then.
         online = outcome.reason not in OFFLINE or await self._network.confirm(started)
         return Result(
             service=target.id,
@@ -323,6 +328,8 @@ class Scheduler:
             delay = policy.delay(
                 attempts, outcome.retry_after, longest=target.interval, jitter=self._jitter
             )
+            if delay is None:
+                break
             # A further attempt has to end before the next probe begins.
             left = deadline - self._clock.tick() - delay
             if left < min(endpoint.timeout, target.interval / 4):

@@ -1,4 +1,4 @@
-"""Check data against a schema, say every mistake at once, and build the values.
+"""Check data against a schema, report all mistakes at once, and build the values.
 
 No message repeats a value from the file, since any value may be a pasted key; the name of an
 unknown field is shown only when it looks like a word.
@@ -52,7 +52,7 @@ class Problem:
 
 
 class SettingsError(ValueError):
-    """The settings are wrong. `problems` says where and why, in the order of the lines."""
+    """The settings are wrong. `problems` has places and reasons, in the order of the lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(set(problems))
@@ -84,8 +84,8 @@ def load(
     """Return the checked data of the YAML in *text*.
 
     With *environment*, `${NAME}` is replaced in values. A variable that is not set is a mistake,
-    except where *may_miss* says that the place may stay empty: then the value is None and
-    `missing` tells the variable's name.
+    except where *may_miss* returns true for the path: then the value is None and
+    `missing` has the variable's name.
 
     Raises:
         SettingsError: with every problem, each with its line.
@@ -196,7 +196,7 @@ def _dataclass_maker(cls: Any) -> Callable[[Any], Any]:
 
 
 def dotted(path: FieldPath) -> str:
-    """Return *path* as `services[0].health_check.timeout`; a part that is no word is hidden."""
+    """Return *path* as `services[0].health_check.timeout`; a part that may be a key is hidden."""
     parts = [f"[{p}]" if isinstance(p, int) else f".{_shown(p) or '(…)'}" for p in path]
     return "".join(parts).lstrip(".") or "(top)"
 
@@ -308,7 +308,7 @@ def _explain(path: FieldPath, error: Any) -> Iterator[tuple[FieldPath, str]]:
 
 
 def unknown_field(name: str, known: dict[str, Any]) -> str:
-    """Return what to say of the field *name*, which is none of *known*, fields by name."""
+    """Return the message for the field *name*, which is not one of *known*, fields by name."""
     shown = f"unknown field {name}" if _shown(name) else "unknown field (its name is not shown)"
     inside = [outer for outer, rules in known.items() if name in rules.get("properties", {})]
     if inside:

@@ -78,7 +78,7 @@ def without_none(tp: Any) -> tuple[Any, bool]:
 def schema(tp: Any, *, references: bool = False) -> dict[str, Any]:
     """Return the JSON Schema of a settings dataclass or of a field's type.
 
-    With *references* whatever is no free text may also be written `${NAME}`, as in the file.
+    With *references* a scalar of another kind than free text may also be written `${NAME}`.
     """
     found = _with_none(tp, references)
     return _referable(found) if references else found
@@ -164,7 +164,7 @@ def _property(tp: Any, f: dataclasses.Field[Any], references: bool) -> dict[str,
 
 
 def _referable(found: dict[str, Any]) -> dict[str, Any]:
-    """Return *found*, or a reference instead where a scalar of that kind is no free text."""
+    """Return *found*; a scalar that is not free text may be a reference instead."""
     types_ = found.get("type", [])
     scalar = not {"object", "array"} & set([types_] if isinstance(types_, str) else types_)
     free = types_ == [] or ("string" in types_ and not {"pattern", "enum"} & found.keys())

@@ -1,4 +1,4 @@
-"""Read YAML as plain data, and remember on which line each value stands.
+"""Read YAML as plain data, and remember the line of each value.
 
 Refuses what YAML lets through silently: duplicate keys, alias bombs, tags, and the surprises of
 YAML 1.1 (`no` is a string here, `12:30:00` is not a number). PyYAML's own messages quote the
@@ -28,9 +28,9 @@ _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
-# What PyYAML says -> what a person can do; anything else is only "not valid YAML".
+# PyYAML's message -> what a person can do; anything else is only "not valid YAML".
 _SYNTAX = (
-    ("mapping values are not allowed", "a ': ' where none can stand; quote the text"),
+    ("mapping values are not allowed", "a ': ' where none is allowed; quote the text"),
     ("could not find expected ':'", "a key without its ':'"),
     ("cannot start any token", "a character that cannot start a value; quote the text, use spaces"),
     ("tab character", "a tab; indent with spaces"),
@@ -38,7 +38,7 @@ _SYNTAX = (
     ("while scanning a quoted scalar", "a quote that is not closed"),
     ("found unexpected end of stream", "the text ends inside a value; is a quote closed?"),
     ("expected <block end>", "indentation that fits no list or mapping above it"),
-    ("did not find expected", "indentation or a bracket that does not fit what stands before"),
+    ("did not find expected", "indentation or a bracket that does not fit what is before it"),
     ("found unknown escape", "an unknown escape in a double-quoted text; use single quotes"),
     ("expected a single document", "more than one document; remove the ---"),
 )
@@ -74,7 +74,7 @@ class Document:
     expanded: set[FieldPath] = field(default_factory=set)
 
     def line(self, path: FieldPath) -> int:
-        """Return the line of *path*, or of the nearest place above it that stands in the file."""
+        """Return the line of *path*, or of the nearest place above it that is in the file."""
         if path in self.key_lines:
             return self.key_lines[path]
         while path and path not in self.lines:
@@ -96,7 +96,7 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
     """Return the document in *text*; *expand* replaces `${NAME}` in its scalar values.
 
     *expand* raises LookupError with the name of a variable that is not set (kept in `missing`,
-    None stands in its place) or ValueError with a fixed phrase (kept in `problems`). What it
+    None is in its place) or ValueError with a fixed phrase (kept in `problems`). What it
     returned stays text, its place is kept in `expanded`; `references` has every place that held a
     `${`.
 
@@ -110,11 +110,11 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        said = f"{error.context or ''} {error.problem or ''}"
+        message = f"{error.context or ''} {error.problem or ''}"
         mark = error.problem_mark or error.context_mark
-        if "quoted scalar" in said and error.context_mark:
+        if "quoted scalar" in message and error.context_mark:
             mark = error.context_mark  # where the quote opens, not where the file ends
-        why = next((ours for theirs, ours in _SYNTAX if theirs in said), "")
+        why = next((ours for theirs, ours in _SYNTAX if theirs in message), "")
         raise DocumentError((mark.line if mark else 0) + 1, _invalid(why)) from None
     except (yaml.YAMLError, RecursionError, ValueError):
         raise DocumentError(1, _invalid("a forbidden character or nesting beyond reason")) from None

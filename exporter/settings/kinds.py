@@ -1,6 +1,6 @@
 """Scalar kinds with a written form of their own: durations, ratios, URLs, points in time.
 
-A kind turns what stands in the file into a value. Its schema is what an editor sees, its hint is
+A kind turns the text of the file into a value. Its schema is what an editor sees, its hint is
 what a person reads when the value does not fit; neither ever holds the value.
 """
 

@@ -1,8 +1,8 @@
 """What may be shown of a setting follows from its declared type; what no type allows is hidden.
 
 Numbers, durations, times, switches and words of a closed list are shown. A text is hidden unless
-its type says who may read it, so a setting that somebody adds tomorrow is hidden until somebody
-decides otherwise. A `Secret` is hidden, kept encrypted, and struck out of every line of a log.
+its type allows it, so a setting that is added tomorrow is hidden until it is declared otherwise. A
+`Secret` is hidden, kept encrypted, and struck out of every line of a log.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def shown_expression(text: str) -> str:
 def shown(
     tp: Any, raw: Any, from_variable: Callable[[FieldPath], bool], path: FieldPath = ()
 ) -> Any:
-    """Return *raw*, data of a file of the declared type *tp*, without what nobody may read.
+    """Return *raw*, data of a file of the declared type *tp*, without what must not be shown.
 
     The names in a free mapping stay, its values are shown by their type.
     """

@@ -1,4 +1,4 @@
-"""Providers' own status pages: asked politely, read by adapters; unreadable is unknown."""
+"""Providers' own status pages: polled with ETags, read by adapters; unreadable means unknown."""
 
 from exporter.statuspages.declarations import StatusPage
 from exporter.statuspages.pages import StatusPages, address_of

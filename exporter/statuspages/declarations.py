@@ -11,11 +11,11 @@ from exporter.statuspages.reading import ADAPTERS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPage:
-    """The provider's own word on how it is."""
+    """The provider's own status page."""
 
     url: Url = option(doc="The page for people.")
     adapter: str | None = option(
-        None, "How its data is read; none: it is only linked.", enum=ADAPTERS
+        None, "How its data is read; without one the page is only linked.", enum=ADAPTERS
     )
     endpoint: Url | None = option(None, "Where the data is, if not at the adapter's usual path.")
     component_filter: str | None = option(None, "RE2 pattern of the components that matter.")

@@ -1,4 +1,4 @@
-"""From the body of a status page to a state, by the adapter of its kind."""
+"""Reads the state from the body of a status page, with the adapter of its kind."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ ADAPTERS = names_in(_FOLDER)
 
 
 def read(adapter: str, body: bytes, component_filter: str | None) -> State:
-    """Return the state that *body* tells, UNKNOWN if it cannot be read: never OPERATIONAL."""
+    """Return the state in *body*; UNKNOWN, never OPERATIONAL, if it cannot be read."""
     try:
-        found: State = module_in(_FOLDER, adapter).read(body, component_filter)
-        return found
+        state: State = module_in(_FOLDER, adapter).read(body, component_filter)
+        return state
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
         return State.UNKNOWN
 
 
 def path_of(adapter: str) -> str:
-    """Return where the data usually is, below the page's URL; empty for an unknown adapter."""
+    """Return the usual path of the data below the page's URL; empty for an unknown adapter."""
     try:
-        found: str = module_in(_FOLDER, adapter).PATH
-        return found
+        path: str = module_in(_FOLDER, adapter).PATH
+        return path
     except LookupError:
         return ""

@@ -1,6 +1,6 @@
-"""What a status page can say, and the words of the vendors for it.
+"""The states of a provider, and the vendors' words for them.
 
-An unknown word is DEGRADED: a page that says something new is not saying that all is well.
+A word that is not known here means DEGRADED: a new word hardly means that all is well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class State(StrEnum):
-    """What a provider says of itself; the values of the label `state`."""
+    """The state that a provider reports about itself; the values of the label `state`."""
 
     OPERATIONAL = "operational"
     DEGRADED = "degraded"
@@ -21,7 +21,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-_WORST = (
+_WORST_FIRST = (
     State.MAJOR_OUTAGE,
     State.PARTIAL_OUTAGE,
     State.DEGRADED,
@@ -29,7 +29,7 @@ _WORST = (
     State.OPERATIONAL,
     State.UNKNOWN,
 )
-_WORDS = {
+_STATE_BY_WORD = {
     # Atlassian Statuspage: components, then the page's indicator
     "operational": State.OPERATIONAL,
     "degraded_performance": State.DEGRADED,
@@ -64,30 +64,33 @@ _WORDS = {
 
 
 class UnreadableError(ValueError):
-    """The body is not what the adapter knows."""
+    """The body does not have the form that the adapter knows."""
 
 
 def state_of_word(text: Any) -> State:
-    """Return the state that a vendor's word means.
+    """Return the state that a vendor's word means; DEGRADED for an unknown word.
 
     Raises:
-        UnreadableError: it is not a text.
+        UnreadableError: *text* is not a text.
+
+    >>> state_of_word("none")
+    <State.OPERATIONAL: 'operational'>
     """
     if not isinstance(text, str):
         raise UnreadableError
-    return _WORDS.get(text.lower(), State.DEGRADED)
+    return _STATE_BY_WORD.get(text.lower(), State.DEGRADED)
 
 
 def worst(states: Iterable[State]) -> State:
-    """Return the worst of *states*; OPERATIONAL if there is none."""
-    return min(states, key=_WORST.index, default=State.OPERATIONAL)
+    """Return the worst of *states*; OPERATIONAL if there are none."""
+    return min(states, key=_WORST_FIRST.index, default=State.OPERATIONAL)
 
 
-def listed(value: Any) -> list[Any]:
-    """Return a list that may be missing.
+def list_or_empty(value: Any) -> list[Any]:
+    """Return *value*, a list, or an empty list if it is None.
 
     Raises:
-        UnreadableError: it is something else.
+        UnreadableError: *value* is something else.
     """
     if value is None:
         return []

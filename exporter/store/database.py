@@ -15,7 +15,7 @@ from typing import IO
 
 from exporter.log import event
 from exporter.store import directory as folder
-from exporter.store.errors import DamagedError, StoreError, told
+from exporter.store.errors import DamagedError, StoreError, store_error
 from exporter.store.schema import STEPS, migrate, refuse_newer, version
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Database:
             try:
                 yield self._db
             except sqlite3.Error as error:
-                raise told(error, self.directory) from None
+                raise store_error(error, self.directory) from None
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -90,7 +90,7 @@ class Database:
                     self._commit()
             except sqlite3.Error as error:
                 self._undo()
-                raise told(error, self.directory) from None
+                raise store_error(error, self.directory) from None
             except BaseException:
                 self._undo()
                 raise
@@ -148,6 +148,6 @@ def _connected(directory: Path) -> sqlite3.Connection:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
         if isinstance(error, sqlite3.Error):
-            raise told(error, directory) from None
+            raise store_error(error, directory) from None
         raise
     return db

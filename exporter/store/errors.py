@@ -34,10 +34,10 @@ class VaultError(StoreError):
 
 
 class VaultMissingError(VaultError):
-    """A key was to be kept or read, but there is no secret key to encrypt with."""
+    """A key cannot be kept or read: there is no secret key to encrypt with."""
 
 
-def told(error: sqlite3.Error, directory: Path | None) -> StoreError:
+def store_error(error: sqlite3.Error, directory: Path | None) -> StoreError:
     """Return what *error* means; SQLite's own text may quote what was written."""
     code = getattr(error, "sqlite_errorcode", 0)
     name = getattr(error, "sqlite_errorname", type(error).__name__)

@@ -155,7 +155,7 @@ class Store:
         return None if row is None else self._stored(vault, row)
 
     def keys(self) -> dict[str, StoredKey]:
-        """Return all keys that can be read; of the others the log tells."""
+        """Return all keys that can be read; the others are logged."""
         vault = self._vault()
         with self._database.read() as db:
             rows = db.execute(_KEYS).fetchall()

@@ -37,7 +37,7 @@ class Vault:
         """Take *keys*, one a line, the newest first.
 
         Raises:
-            VaultError: a line is no key, or there is none.
+            VaultError: a line is not a key, or there is none.
         """
         lines = [(n, line.strip()) for n, line in enumerate(keys.splitlines(), 1) if line.strip()]
         if not lines:
@@ -62,7 +62,7 @@ class Vault:
             what = f"the file that {VARIABLE} names cannot be read ({error.strerror})"
             raise VaultError(f"{what}; {HOW}") from None
         except ValueError:  # a NUL in the path
-            raise VaultError(f"{VARIABLE} is no valid path; {HOW}") from None
+            raise VaultError(f"{VARIABLE} is not a valid path; {HOW}") from None
         if len(raw) > MAX_KEY_BYTES or not raw.isascii():
             raise VaultError(f"the file that {VARIABLE} names holds no keys; {HOW}")
         return cls(raw.decode("ascii"))

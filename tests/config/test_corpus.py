@@ -262,7 +262,7 @@ def test_defaults_in_two_files_are_a_mistake_of_the_second(tmp_path: Path) -> No
         read_files([tmp_path], {})
 
     (problem,) = caught.value.problems
-    assert str(problem).startswith(f"{tmp_path}/b.yaml:2: defaults: stands in another file already")
+    assert str(problem).startswith(f"{tmp_path}/b.yaml:2: defaults: is in another file already")
     assert f"{tmp_path}/a.yaml:1" in problem.what
 
 

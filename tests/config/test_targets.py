@@ -306,7 +306,7 @@ def test_a_missing_key_file_is_a_state_that_says_why(tmp_path: Path) -> None:
 def test_a_key_file_with_an_impossible_path_is_a_state_too() -> None:
     target = custom(api_key_file="a\x00b")
 
-    assert target.unprobed == "no key: the key file cannot be read (no valid path)"
+    assert target.unprobed == "no key: the key file cannot be read (not a valid path)"
 
 
 @pytest.mark.parametrize(
@@ -730,7 +730,7 @@ def test_a_key_in_the_file_is_a_warning_that_does_not_show_it() -> None:
     found = warnings_of({"base_url": "https://a.example.com", "api_key": KEY})
 
     assert [where for where, _ in found] == ["services[0].api_key"]
-    assert "the key itself stands in the file" in found[0][1]
+    assert "the key itself is in the file" in found[0][1]
     assert KEY not in found[0][1]
 
 

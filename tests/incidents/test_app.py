@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tests.incidents.servers import Alertmanager
 
 RECEIVER = "a-receiver-token-of-some-length"
 AS_RECEIVER = {"Authorization": f"Bearer {RECEIVER}"}
-NOW = 1_700_000_000.0  # in the past: the clock is real
+NOW = float(int(time.time())) - 86_400  # yesterday: the clock is real, and old ones are removed
 CONFIG = """
 services:
 - {id: stripe, base_url: "https://stripe.example", environment: prod, team: pay,

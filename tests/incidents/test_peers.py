@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from exporter.incidents import Peers
 from tests.incidents.saying import NOW, listed
 from tests.incidents.servers import Alertmanager, Prometheus
+from tests.programs import free_port, program, running
 
 
 @pytest.fixture
@@ -258,3 +260,31 @@ async def test_a_prometheus_that_fails_is_told_once_and_again_when_it_fails_anew
 
     assert caplog.messages == ["not reached"] * 2
     await peers.close()
+
+
+# -- retention -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "days"),
+    [(["--storage.tsdb.retention.time=400d"], 400), ([], 15)],
+    ids=["as asked", "its default"],
+)
+async def test_a_real_prometheus_says_how_long_it_keeps_its_samples(
+    flags: list[str], days: int, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.yml").write_text("{}")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [
+        program("prometheus"),
+        f"--config.file={tmp_path / 'empty.yml'}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address={url.removeprefix('http://')}",
+        *flags,
+    ]
+    with running(command, None, url + "/-/ready"):
+        peers = Peers([], url)
+        try:
+            assert await peers.prometheus_retention() == days * 86_400.0
+        finally:
+            await peers.close()

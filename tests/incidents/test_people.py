@@ -143,7 +143,7 @@ async def test_an_unknown_incident_is_told(log: Listener) -> None:
         log.log.acknowledge("x", "a"),
         log.log.resolve("x", "a"),
         log.log.note("x", "a", "b"),
-        log.log.tell("x", EntryKind.ACTION, "a", "b"),
+        log.log.record("x", EntryKind.ACTION, "a", "b"),
     ):
         with pytest.raises(UnknownIncidentError, match="there is no such incident"):
             await asked

@@ -75,12 +75,12 @@ def test_another_kind_of_prober_is_refused_with_one_clear_message(kind: str) -> 
     found = mistakes(f"modules:\n  m:\n    prober: {kind}\n    {kind}: {{anything: 1}}\n")
 
     assert found == [
-        "modules.yaml:3: modules.m.prober: must be http; other kinds (tcp, icmp, dns, grpc) "
-        "stay with blackbox_exporter"
+        "modules.yaml:3: modules.m.prober: must be http; for other kinds (tcp, icmp, dns, grpc) "
+        "use blackbox_exporter"
     ]
 
 
-def test_every_mistake_is_told_at_once_with_its_line_and_no_value() -> None:
+def test_every_mistake_is_reported_at_once_with_its_line_and_no_value() -> None:
     text = f"""modules:
   one:
     prober: http
@@ -122,8 +122,16 @@ def test_every_mistake_is_told_at_once_with_its_line_and_no_value() -> None:
         ("{headers: {Content-Length: '1'}}", "headers.Content-Length", "is set by the HTTP client"),
         ('{headers: {X-A: "a\\nb"}}', "headers.X-A", "control character"),
         ("{headers: {X-A: a, x-a: b}}", "headers.x-a", "given twice"),
-        ("{compression: gzip, headers: {Accept-Encoding: br}}", "compression", "accepts"),
-        ("{compression: gzip, headers: {Accept-Encoding: gzip;q=0}}", "compression", "accepts"),
+        (
+            "{compression: gzip, headers: {Accept-Encoding: br}}",
+            "compression",
+            "is not accepted by",
+        ),
+        (
+            "{compression: gzip, headers: {Accept-Encoding: gzip;q=0}}",
+            "compression",
+            "is not accepted by",
+        ),
         ("{authorization: {type: Basic, credentials: a}}", "authorization.type", "use basic_auth"),
         ("{authorization: {type: Bearer}}", "authorization", "needs credentials"),
         (
@@ -195,7 +203,7 @@ def test_a_target_becomes_a_url(target: str, url: str) -> None:
     ],
 )
 def test_what_is_no_http_url_is_refused_without_repeating_it(target: str) -> None:
-    with pytest.raises(CheckError, match=r"^the target is no http or https URL$"):
+    with pytest.raises(CheckError, match=r"^the target is not an http or https URL$"):
         check_of(target=target)
 
 

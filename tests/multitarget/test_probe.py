@@ -247,10 +247,10 @@ async def test_phases_are_summed_over_redirects_and_fit_the_duration(
         ({"target": "x", "module": f"{KEY}"}, "unknown module"),
         ({"target": "x", "scrape": "abc"}, "not a number"),
         ({"target": "x", "scrape": "nan"}, "not a number"),
-        ({"target": "x", "hostname": "a b"}, "no host name"),
+        ({"target": "x", "hostname": "a b"}, "not a host name"),
     ],
 )
-async def test_a_wrong_question_is_a_400_that_repeats_nothing(
+async def test_a_wrong_query_is_a_400_that_repeats_nothing(
     ask: Ask, query: dict[str, str], title: str
 ) -> None:
     status, body = await ask(**query)

@@ -1,4 +1,4 @@
-"""GET /probe is a way to send requests from here: where it does not go, what it does not tell."""
+"""GET /probe is a way to send requests from here: where it does not go, what it does not reveal."""
 
 from __future__ import annotations
 

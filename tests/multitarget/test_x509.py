@@ -137,7 +137,7 @@ def test_a_trusted_certificate_that_signs_itself_is_its_own_chain() -> None:
     assert chain_expiry((own,), [own], NOW) == NOW + 10
 
 
-def test_without_a_way_to_an_authority_nothing_is_told() -> None:
+def test_without_a_way_to_an_authority_there_is_no_expiry() -> None:
     assert chain_expiry((cert("leaf", "mid", NOW + 10),), [], NOW) is None
     assert chain_expiry((), [], NOW) is None
 

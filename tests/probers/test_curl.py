@@ -109,9 +109,9 @@ async def test_method_and_body_are_sent_as_declared(
     got = await transport.fetch(make_request(vendor.url(), method=method, body=body))
 
     assert got.failure is None
-    (seen,) = vendor.seen
-    assert (seen.method, seen.body) == (method, body or b"")
-    assert seen.header("content-length") == length
+    (request,) = vendor.seen
+    assert (request.method, request.body) == (method, body or b"")
+    assert request.header("content-length") == length
 
 
 async def test_headers_arrive_once_each_and_empty_values_stay(
@@ -122,9 +122,9 @@ async def test_headers_arrive_once_each_and_empty_values_stay(
 
     await transport.fetch(make_request(vendor.url(), method="POST", body=b"b", headers=sent))
 
-    (seen,) = vendor.seen
+    (request,) = vendor.seen
     for name, value in sent:
-        assert [v for n, v in seen.headers if n.lower() == name.lower()] == [value]
+        assert [v for n, v in request.headers if n.lower() == name.lower()] == [value]
 
 
 async def test_header_names_of_an_answer_are_lower_case_and_repeats_are_joined(
@@ -161,7 +161,7 @@ async def test_one_hundred_probes_run_side_by_side(
 
     got = await asyncio.gather(*(transport.fetch(make_request(vendor.url())) for _ in range(100)))
 
-    assert all(one.status == 200 for one in got)
+    assert all(answer.status == 200 for answer in got)
     assert asyncio.get_running_loop().time() - begun < 1.0
 
 
@@ -177,7 +177,7 @@ async def test_ipv6_loopback_is_reached_by_its_literal(transport: CurlTransport)
 # -- how it ends -----------------------------------------------------------------------------
 
 
-async def test_a_refused_connection_is_told_as_such(transport: CurlTransport) -> None:
+async def test_a_refused_connection_is_reported_as_such(transport: CurlTransport) -> None:
     async with Vendor() as vendor:
         url = vendor.url()
 
@@ -311,14 +311,14 @@ async def test_https_goes_through_a_tunnel_that_sees_no_key(
     assert tls_vendor.seen[0].header("x-key") == "k-1"
 
 
-async def test_a_proxy_that_refuses_is_told_as_such(
+async def test_a_proxy_that_refuses_is_reported_as_such(
     tls_vendor: Vendor, proxy: Proxy, transport: CurlTransport
 ) -> None:
     proxy.refuses = True
 
     got = await transport.fetch(make_request(tls_vendor.url(), proxy=proxy.url()))
 
-    assert (got.failure, got.detail) == (Reason.CONNECT, "the proxy refuses")
+    assert (got.failure, got.detail) == (Reason.CONNECT, "the proxy refused the connection")
 
 
 async def test_proxy_variables_of_the_environment_are_ignored(

@@ -1,4 +1,4 @@
-"""The engine: time runs out in each phase, and the answer says in which."""
+"""The engine: time runs out in each phase, and the answer names the phase."""
 
 from __future__ import annotations
 

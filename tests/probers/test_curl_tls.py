@@ -38,7 +38,7 @@ async def test_a_good_chain_tells_its_expiry_and_names(
     assert "trustme" in got.certificate.issuer
 
 
-async def test_the_certificate_is_told_on_each_fresh_connection(
+async def test_the_certificate_is_reported_on_each_fresh_connection(
     tls_vendor: Vendor, authority: Authority, transport: CurlTransport
 ) -> None:
     tls_vendor.on("/", answer())
@@ -95,7 +95,7 @@ async def test_a_bad_chain_says_what_is_wrong_and_still_shows_its_expiry(
     assert vendor.seen == []
 
 
-async def test_a_bad_chain_is_accepted_if_told_so_and_marked(
+async def test_a_bad_chain_is_accepted_if_so_configured_and_marked(
     transport: CurlTransport, tmp_path: Path
 ) -> None:
     async with Vendor(self_signed(tmp_path)) as vendor:
@@ -187,7 +187,7 @@ async def test_a_client_certificate_is_shown_if_given(
     assert (got.failure, got.status) == (None, 200)
 
 
-async def test_a_missing_client_certificate_is_told_as_such(
+async def test_a_missing_client_certificate_is_reported_as_such(
     authority: Authority, transport: CurlTransport
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -199,7 +199,7 @@ async def test_a_missing_client_certificate_is_told_as_such(
         got = await transport.fetch(make_request(url, tls=authority.trusted()))
         await refusing
 
-    assert (got.failure, got.detail) == (Reason.TLS, "the peer wants a client certificate")
+    assert (got.failure, got.detail) == (Reason.TLS, "the server requires a client certificate")
 
 
 def _handshake(context: ssl.SSLContext, listener: socket.socket) -> None:
@@ -221,7 +221,7 @@ def _handshake(context: ssl.SSLContext, listener: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("field", ["ca_file", "cert_file"])
-async def test_a_file_that_cannot_be_read_is_told_as_such(
+async def test_a_file_that_cannot_be_read_is_reported_as_such(
     field: str, tls_vendor: Vendor, transport: CurlTransport, tmp_path: Path
 ) -> None:
     tls = TlsSettings(**{field: str(tmp_path / "missing.pem")})
@@ -243,7 +243,7 @@ NO_TLS = {
 
 
 @pytest.mark.parametrize("greeting", NO_TLS)
-async def test_what_is_no_tls_is_told_as_such(
+async def test_what_is_not_tls_is_reported_as_such(
     greeting: str, vendor: Vendor, transport: CurlTransport
 ) -> None:
     vendor.greeting = NO_TLS[greeting]

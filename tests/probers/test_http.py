@@ -31,19 +31,19 @@ async def test_an_expected_status_is_ok_and_the_outcome_tells_the_rest(
     vendor.on("/", answer(201, {"a": 1}, headers))
     expect = Expectations(statuses=frozenset({200, 201}))
 
-    seen = await prober.probe(make_endpoint(vendor.url(), expect=expect, keyed=True))
+    outcome = await prober.probe(make_endpoint(vendor.url(), expect=expect, keyed=True))
 
-    assert (seen.reason, seen.detail, seen.status) == (Reason.OK, "status 201", 201)
-    assert (seen.http_version, seen.content_length, seen.redirects) == (1.1, 8, 0)
-    assert (seen.address, seen.request_id, seen.keyed) == ("127.0.0.1", "r-1", True)
-    assert (seen.limits["requests"].limit, seen.limits["requests"].remaining) == (60, 9)
-    assert sum(seen.phases) == pytest.approx(seen.duration)
+    assert (outcome.reason, outcome.detail, outcome.status) == (Reason.OK, "status 201", 201)
+    assert (outcome.http_version, outcome.content_length, outcome.redirects) == (1.1, 8, 0)
+    assert (outcome.address, outcome.request_id, outcome.keyed) == ("127.0.0.1", "r-1", True)
+    assert (outcome.limits["requests"].limit, outcome.limits["requests"].remaining) == (60, 9)
+    assert sum(outcome.phases) == pytest.approx(outcome.duration)
 
 
 async def test_a_failure_reads_nothing_from_the_answer(prober: HttpProber) -> None:
-    seen = await prober.probe(make_endpoint("http://127.0.0.1:1/"))
+    outcome = await prober.probe(make_endpoint("http://127.0.0.1:1/"))
 
-    assert (seen.reason, seen.status, dict(seen.limits)) == (Reason.CONNECT, 0, {})
+    assert (outcome.reason, outcome.status, dict(outcome.limits)) == (Reason.CONNECT, 0, {})
 
 
 @pytest.mark.parametrize("path", ["/", "/?a=b", "/?"])
@@ -59,14 +59,14 @@ async def test_a_key_in_the_query_is_appended_and_encoded(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed_unless_told(
+async def test_a_redirect_is_not_followed_unless_configured(
     status: int, vendor: Vendor, prober: HttpProber
 ) -> None:
     vendor.on("/", redirect("/there", status))
 
-    seen = await prober.probe(make_endpoint(vendor.url()))
+    outcome = await prober.probe(make_endpoint(vendor.url()))
 
-    assert (seen.reason, seen.status) == (Reason.REDIRECT_REFUSED, status)
+    assert (outcome.reason, outcome.status) == (Reason.REDIRECT_REFUSED, status)
     assert [request.path for request in vendor.seen] == ["/"]
 
 
@@ -76,9 +76,9 @@ async def test_an_expected_redirect_is_ok_and_not_followed(
     vendor.on("/", redirect("/there"))
     expect = Expectations(statuses=frozenset({302}))
 
-    seen = await prober.probe(make_endpoint(vendor.url(), follow_redirects=3, expect=expect))
+    outcome = await prober.probe(make_endpoint(vendor.url(), follow_redirects=3, expect=expect))
 
-    assert (seen.reason, len(vendor.seen)) == (Reason.OK, 1)
+    assert (outcome.reason, len(vendor.seen)) == (Reason.OK, 1)
 
 
 KEPT = [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")]
@@ -91,9 +91,9 @@ async def test_at_home_the_key_is_kept_and_the_method_follows_the_status(
     vendor.on("/", redirect("/there", status))
     vendor.on("/there", answer())
 
-    seen = await prober.probe(make_endpoint(vendor.url(), follow_redirects=1, **SECRETS))
+    outcome = await prober.probe(make_endpoint(vendor.url(), follow_redirects=1, **SECRETS))
 
-    assert (seen.reason, seen.redirects) == (Reason.OK, 1)
+    assert (outcome.reason, outcome.redirects) == (Reason.OK, 1)
     second = vendor.seen[1]
     assert (second.method, second.header("x-api-key")) == (method, KEY)
     assert second.body == (SECRETS["body"] if method == "POST" else b"")
@@ -106,11 +106,11 @@ async def test_nothing_secret_reaches_another_origin(
     vendor.on("/", redirect(other.url("/there"), status))
     other.on("/there", answer())
 
-    seen = await prober.probe(
+    outcome = await prober.probe(
         make_endpoint(vendor.url(), follow_redirects=1, allow_cross_origin=True, **SECRETS)
     )
 
-    assert (seen.reason, seen.redirects) == (Reason.OK, 1)
+    assert (outcome.reason, outcome.redirects) == (Reason.OK, 1)
     (request,) = other.seen
     assert not request.holds(KEY)
     assert (request.body, request.query) == (b"", "")
@@ -157,10 +157,10 @@ async def test_a_loop_ends_after_the_hops_allowed(
     vendor.on("/a", redirect(where))
     vendor.on("/b", redirect("/a"))
 
-    seen = await prober.probe(make_endpoint(vendor.url("/a"), follow_redirects=5))
+    outcome = await prober.probe(make_endpoint(vendor.url("/a"), follow_redirects=5))
 
-    assert (seen.reason, seen.redirects, len(vendor.seen)) == (Reason.REDIRECT_REFUSED, 5, 6)
-    assert seen.detail == "a redirect after 5 that may not be followed"
+    assert (outcome.reason, outcome.redirects, len(vendor.seen)) == (Reason.REDIRECT_REFUSED, 5, 6)
+    assert outcome.detail == "redirect 6 may not be followed"
 
 
 def _elsewhere(vendor: Vendor, other: Vendor) -> dict[str, str]:
@@ -196,9 +196,9 @@ async def test_a_redirect_away_from_home_is_refused(
     vendor.on("/", redirect(_elsewhere(vendor, other)[kind]))
     vendor.on("/there", answer())
 
-    seen = await prober.probe(make_endpoint(vendor.url(), follow_redirects=3, **SECRETS))
+    outcome = await prober.probe(make_endpoint(vendor.url(), follow_redirects=3, **SECRETS))
 
-    assert seen.reason in (Reason.REDIRECT_REFUSED, Reason.CLIENT_ERROR)
+    assert outcome.reason in (Reason.REDIRECT_REFUSED, Reason.CLIENT_ERROR)
     assert other.connections == 0
     assert {request.path for request in vendor.seen} <= {"/", f"//127.0.0.1:{other.port}/"}
 
@@ -209,9 +209,9 @@ async def test_a_redirect_without_a_place_is_refused(
 ) -> None:
     vendor.on("/", answer(302) if location is None else redirect(location))
 
-    seen = await prober.probe(make_endpoint(vendor.url(), follow_redirects=2))
+    outcome = await prober.probe(make_endpoint(vendor.url(), follow_redirects=2))
 
-    assert seen.reason is Reason.REDIRECT_REFUSED
+    assert outcome.reason is Reason.REDIRECT_REFUSED
 
 
 async def test_https_never_falls_back_to_http(
@@ -223,9 +223,9 @@ async def test_https_never_falls_back_to_http(
         tls_vendor.url(), tls=authority.trusted(), follow_redirects=3, allow_cross_origin=True
     )
 
-    seen = await prober.probe(endpoint)
+    outcome = await prober.probe(endpoint)
 
-    assert seen.reason is Reason.REDIRECT_REFUSED
+    assert outcome.reason is Reason.REDIRECT_REFUSED
     assert vendor.connections == 0
 
 
@@ -238,9 +238,9 @@ async def test_http_may_lead_to_https(
         vendor.url(), tls=authority.trusted(), follow_redirects=1, allow_cross_origin=True
     )
 
-    seen = await prober.probe(endpoint)
+    outcome = await prober.probe(endpoint)
 
-    assert (seen.reason, seen.certificate is not None) == (Reason.OK, True)
+    assert (outcome.reason, outcome.certificate is not None) == (Reason.OK, True)
 
 
 async def test_every_hop_passes_the_address_policy(clock: FakeClock) -> None:
@@ -260,9 +260,9 @@ async def test_a_place_with_bytes_beyond_ascii_is_followed(
     vendor.on("/", redirect("/caf\u00e9#part"))
     vendor.on("/caf%C3%A9", answer())
 
-    seen = await prober.probe(make_endpoint(vendor.url(), follow_redirects=1))
+    outcome = await prober.probe(make_endpoint(vendor.url(), follow_redirects=1))
 
-    assert (seen.reason, seen.status) == (Reason.OK, 200)
+    assert (outcome.reason, outcome.status) == (Reason.OK, 200)
 
 
 async def test_time_and_phases_are_summed_over_the_hops(vendor: Vendor, prober: HttpProber) -> None:
@@ -271,11 +271,11 @@ async def test_time_and_phases_are_summed_over_the_hops(vendor: Vendor, prober: 
     vendor.on("/b", answer(body="halves", head_delay=0.05, body_delay=0.03))
 
     probe = prober.probe(make_endpoint(vendor.url("/a"), follow_redirects=1))
-    seen, late = await beside_sleeps(probe)
+    outcome, late = await beside_sleeps(probe)
 
-    assert 0.098 <= seen.phases[3] < 0.14 + late
-    assert 0.028 <= seen.phases[4] < 0.06 + late
-    assert sum(seen.phases) == pytest.approx(seen.duration)
+    assert 0.098 <= outcome.phases[3] < 0.14 + late
+    assert 0.028 <= outcome.phases[4] < 0.06 + late
+    assert sum(outcome.phases) == pytest.approx(outcome.duration)
 
 
 async def test_each_hop_has_what_is_left_of_the_time(clock: FakeClock) -> None:
@@ -294,11 +294,11 @@ async def test_a_failing_hop_ends_the_probe_with_its_reason(
 ) -> None:
     vendor.on("/", redirect("http://127.0.0.1:1/"))
 
-    seen: Outcome = await prober.probe(
+    outcome: Outcome = await prober.probe(
         make_endpoint(vendor.url(), follow_redirects=1, allow_cross_origin=True)
     )
 
-    assert (seen.reason, seen.redirects) == (Reason.CONNECT, 1)
+    assert (outcome.reason, outcome.redirects) == (Reason.CONNECT, 1)
 
 
 def _moved(location: str, duration: float = 0.0) -> Answer:
@@ -330,6 +330,6 @@ async def test_a_secret_that_the_peer_writes_into_its_certificate_is_not_kept(
         "https://x.example/", credentials=(("Authorization", Secret(f"Bearer {KEY}")),)
     )
 
-    seen = await HttpProber(Echoing(), clock).probe(endpoint)
+    outcome = await HttpProber(Echoing(), clock).probe(endpoint)
 
-    assert seen.certificate == Certificate(expiry=1.9e9, verified=False)
+    assert outcome.certificate == Certificate(expiry=1.9e9, verified=False)

@@ -14,7 +14,7 @@ from exporter.checks import AnswerRule, Assertion
 from exporter.matching import NO_JSON, json_of
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
-from exporter.probers.judging import failed_assertion, judge
+from exporter.probers.judging import assertion_failure, judge
 
 SENTINEL = "quoted-from-the-answer"
 BODY = {
@@ -46,8 +46,8 @@ def judged(given_: Answer, **expect: Any) -> tuple[Reason, str]:
 
 
 def why(assertion: Assertion, given_: Answer | None = None) -> str:
-    seen = given_ or answer(x_left="7", x_name="Some One")
-    return failed_assertion(assertion, seen, lambda: json_of(seen.body))
+    response = given_ or answer(x_left="7", x_name="Some One")
+    return assertion_failure(assertion, response, lambda: json_of(response.body))
 
 
 # operator, operand, JSON paths whose value passes, paths whose value does not
@@ -105,10 +105,10 @@ def test_an_operator_on_a_json_value_holds_or_says_where_it_does_not(
 ) -> None:
     assertion = Assertion(json=f"$.{path}", **{operator: operand})
 
-    said = why(assertion)
+    failure = why(assertion)
 
-    assert (said == "") is holds
-    assert holds or said.startswith(f"$.{path} ")
+    assert (failure == "") is holds
+    assert holds or failure.startswith(f"$.{path} ")
 
 
 OTHER_CASES: list[tuple[dict[str, Any], bool]] = [
@@ -145,19 +145,19 @@ def test_an_operator_on_a_header_or_the_body_holds_or_says_where_it_does_not(
 ) -> None:
     where = f"header {fields['header']}" if "header" in fields else "body"
 
-    said = why(Assertion(**fields))
+    failure = why(Assertion(**fields))
 
-    assert (said == "") is holds
-    assert holds or said.startswith(f"{where} ")
+    assert (failure == "") is holds
+    assert holds or failure.startswith(f"{where} ")
 
 
-SAID = [
+FAILURES = [
     ({"equals": 1}, "$.text is not the expected value"),
-    ({"not_equals": "abc"}, "$.text has a value it must not have"),
-    ({"in_": (1, 2)}, "$.text is none of the expected values"),
-    ({"matches": "z"}, "$.text does not match"),
-    ({"not_matches": "a"}, "$.text matches what it must not"),
-    ({"exists": False}, "$.text is there and must not be"),
+    ({"not_equals": "abc"}, "$.text has the value that it must not have"),
+    ({"in_": (1, 2)}, "$.text is not one of the expected values"),
+    ({"matches": "z"}, "$.text does not match the pattern"),
+    ({"not_matches": "a"}, "$.text matches the pattern that it must not match"),
+    ({"exists": False}, "$.text is present and must not be"),
     ({"min_items": 1}, "$.text has too few items"),
     ({"less_than": 1}, "$.text is not below the limit"),
     ({"greater_than": 1}, "$.text is not above the limit"),
@@ -165,9 +165,11 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("operator", "said"), SAID)
-def test_what_does_not_hold_is_said_in_our_own_words(operator: dict[str, Any], said: str) -> None:
-    assert why(Assertion(json="$.text", **operator)) == said
+@pytest.mark.parametrize(("operator", "failure"), FAILURES)
+def test_what_does_not_hold_is_described_without_quoting_the_answer(
+    operator: dict[str, Any], failure: str
+) -> None:
+    assert why(Assertion(json="$.text", **operator)) == failure
 
 
 @pytest.mark.parametrize("operator", ["equals", "not_equals", "matches", "type"])
@@ -175,19 +177,19 @@ def test_of_a_body_that_is_no_json_nothing_can_be_asserted(operator: str) -> Non
     html = answer(body=b"<html>")
     operand = "string"
 
-    said = why(Assertion(json="$.a", **{operator: operand}), html)
+    failure = why(Assertion(json="$.a", **{operator: operand}), html)
 
-    assert said == "$.a: the body is not JSON"
+    assert failure == "$.a: the body is not JSON"
     for exists in (False, True):
         assert why(Assertion(json="$.a", exists=exists), html) == "$.a: the body is not JSON"
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])
 def test_numbers_beyond_reason_are_compared_without_an_error(number: str) -> None:
-    seen = answer(body=f'{{"n": {number}, "t": "{number}"}}'.encode())
+    response = answer(body=f'{{"n": {number}, "t": "{number}"}}'.encode())
 
     for path in ("$.n", "$.t"):
-        assert why(Assertion(json=path, less_than=5), seen) == f"{path} is not below the limit"
+        assert why(Assertion(json=path, less_than=5), response) == f"{path} is not below the limit"
 
 
 def test_a_failure_on_the_way_is_the_reason_whatever_else_is_expected() -> None:
@@ -227,7 +229,7 @@ RULES: list[tuple[str, tuple[AnswerRule, ...], dict[str, Any], Reason, str]] = [
         (PLAIN,),
         {"lenient": True},
         Reason.OK,
-        "status 401: it answers and asks for a key",
+        "status 401: the API answers and asks for a key",
     ),
     ("a condition over lenient", (EXPIRED,), {"lenient": True}, Reason.AUTH_EXPIRED, DOCUMENTED),
     (
@@ -262,9 +264,9 @@ def test_rules_apply_in_their_order(
 ) -> None:
     statuses = frozenset(expect.get("statuses", {200}))
 
-    seen = judged(answer(401), rules=rules, **(expect | {"statuses": statuses}))
+    judgement = judged(answer(401), rules=rules, **(expect | {"statuses": statuses}))
 
-    assert seen == (reason, detail)
+    assert judgement == (reason, detail)
 
 
 @pytest.mark.parametrize(
@@ -336,8 +338,8 @@ def test_without_rules_a_status_means_what_the_standard_says(status: int, reason
     ("fields", "detail"),
     [
         ({"json": "$.a"}, "the body is larger than 64 KiB, so its JSON cannot be read"),
-        ({"body": True}, "body does not match"),
-        ({"header": "x-a"}, "header x-a does not match"),
+        ({"body": True}, "body does not match the pattern"),
+        ({"header": "x-a"}, "header x-a does not match the pattern"),
     ],
 )
 def test_a_body_that_was_cut_is_named_where_its_json_is_asked_for(
@@ -346,9 +348,9 @@ def test_a_body_that_was_cut_is_named_where_its_json_is_asked_for(
     cut = answer(body=b'{"a": "b', x_a="a")
     cut.truncated = True
 
-    seen = judged(cut, assertions=(Assertion(matches="b{9}", **fields),))
+    judgement = judged(cut, assertions=(Assertion(matches="b{9}", **fields),))
 
-    assert seen == (Reason.BAD_BODY, f"assertion 1: {detail}")
+    assert judgement == (Reason.BAD_BODY, f"assertion 1: {detail}")
 
 
 DATA = st.recursive(
@@ -384,11 +386,11 @@ def test_a_detail_never_quotes_the_answer(
     data: Any, source: dict[str, Any], operator: dict[str, Any], status: int
 ) -> None:
     body = json.dumps({"a": data, SENTINEL: SENTINEL}).encode("utf-8", "surrogatepass")
-    seen = answer(status, body, x_a=SENTINEL, x_b=SENTINEL)
+    response = answer(status, body, x_a=SENTINEL, x_b=SENTINEL)
     assertion = Assertion(**source, **operator)
     rules = (rule(Reason.MAINTENANCE, 429, when=assertion), rule(Reason.PERMISSION, 500))
 
-    _, detail = judged(seen, assertions=(assertion,), rules=rules)
+    _, detail = judged(response, assertions=(assertion,), rules=rules)
 
     assert SENTINEL not in detail
     assert len(detail) < 100

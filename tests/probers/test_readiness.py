@@ -1,4 +1,4 @@
-"""Many sockets behind one descriptor: both ways say the same."""
+"""Many sockets behind one descriptor: both implementations report the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from exporter.probers import Request
 from exporter.probers.curl import CurlTransport
-from exporter.probers.curl.readiness import IN, OUT, Epoll, Readiness, Selector, best
+from exporter.probers.curl.readiness import IN, OUT, Epoll, Readiness, Selector, best_readiness
 from tests.vendor import Vendor, answer
 
 Make = Callable[[], Readiness]
@@ -77,4 +77,4 @@ async def test_probes_go_through_either(make: Make, vendor: Vendor) -> None:
 
 
 def test_linux_has_the_cheapest() -> None:
-    assert isinstance(best(), Epoll)
+    assert isinstance(best_readiness(), Epoll)

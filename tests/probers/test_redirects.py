@@ -38,13 +38,13 @@ def endpoint(**changes: object) -> Endpoint:
     return make_endpoint(HOME, **(usual | changes))
 
 
-async def services_reason(sky: Sky, asked: Endpoint) -> Reason:
-    return (await HttpProber(sky, FakeClock()).probe(asked)).reason
+async def services_reason(sky: Sky, target: Endpoint) -> Reason:
+    return (await HttpProber(sky, FakeClock()).probe(target)).reason
 
 
-async def targets_reason(sky: Sky, asked: Endpoint) -> Reason:
+async def targets_reason(sky: Sky, target: Endpoint) -> Reason:
     prober = MultiTargetProber(sky, FakeClock())
-    return (await prober.probe(Check(endpoint=asked))).reason
+    return (await prober.probe(Check(endpoint=target))).reason
 
 
 PROBERS = pytest.mark.parametrize("reason_of", [services_reason, targets_reason])
@@ -102,9 +102,9 @@ async def test_a_redirect_that_nobody_may_follow_ends_the_probe(
 async def test_from_http_to_https_is_followed(reason_of: object) -> None:
     sky = Sky([(301, "https://api.example/v1")])
 
-    asked = make_endpoint("http://api.example/v1", follow_redirects=1, allow_cross_origin=True)
+    target = make_endpoint("http://api.example/v1", follow_redirects=1, allow_cross_origin=True)
 
-    assert await reason_of(sky, asked) is Reason.OK  # type: ignore[operator]
+    assert await reason_of(sky, target) is Reason.OK  # type: ignore[operator]
 
 
 @PROBERS
@@ -112,7 +112,7 @@ async def test_another_origin_learns_nothing_and_the_way_back_brings_nothing(
     reason_of: object,
 ) -> None:
     sky = Sky([(307, "https://other.example/"), (307, HOME + "/again")])
-    asked = endpoint(
+    target = endpoint(
         method="POST",
         body=KEY.encode(),
         credentials=(("X-Api-Key", Secret(KEY)),),
@@ -120,7 +120,7 @@ async def test_another_origin_learns_nothing_and_the_way_back_brings_nothing(
         tls=TlsSettings(cert_file="/c", key_file="/k", server_name="n"),
     )
 
-    await reason_of(sky, asked)  # type: ignore[operator]
+    await reason_of(sky, target)  # type: ignore[operator]
 
     first, *others = sky.requests
     assert dict(first.headers) == {"User-Agent": "agent", "X-Preset": "1", "X-Api-Key": KEY}

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.model import Reason
 from exporter.probers.curl import CurlTransport
-from exporter.probers.curl.resolver import _WORDS, ResolveError, Resolver
+from exporter.probers.curl.resolver import _DETAILS, ResolveError, Resolver
 from tests.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENCE, NameServer
 from tests.fakes import beside_sleeps, make_request
 from tests.vendor import Vendor, answer
@@ -53,7 +53,7 @@ DEAD = [
     ("nx.test", NXDOMAIN, "no such name"),
     ("empty.test", [], "the name has no address"),
     ("broken.test", SERVFAIL, "the name server failed"),
-    ("refused.test", REFUSED, "the name server refuses"),
+    ("refused.test", REFUSED, "the name server refused the query"),
     ("silent.test", SILENCE, "no name server answers"),
     ("a" * 64 + ".test", NXDOMAIN, "not a host name"),
     ("a..test", NXDOMAIN, "not a host name"),
@@ -124,7 +124,7 @@ async def test_a_name_server_that_answers_nonsense_is_a_resolve_error(lie: str) 
 
         await resolver.close()
 
-    assert str(caught.value) in set(_WORDS.values())
+    assert str(caught.value) in set(_DETAILS.values())
 
 
 async def test_a_thousand_addresses_are_an_answer_like_any_other(vendor: Vendor) -> None:

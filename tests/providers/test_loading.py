@@ -1,4 +1,4 @@
-"""Presets as files: what is wrong is said with its line; what is wrong with a key is not quoted."""
+"""Presets as files: a mistake is reported with its line, a mistake in a key without quoting it."""
 
 from __future__ import annotations
 

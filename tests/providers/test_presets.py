@@ -201,8 +201,8 @@ def _given(case: dict[str, Any]) -> Answer:
 
 def assertions_of(preset: Preset) -> list[Assertion]:
     checks = [preset.health, preset.reachability, preset.quota.check if preset.quota else None]
-    asked = [assertion for check in checks if check for assertion in check.assertions]
-    return asked + [rule.when for rule in preset.answers if rule.when]
+    checked = [assertion for check in checks if check for assertion in check.assertions]
+    return checked + [rule.when for rule in preset.answers if rule.when]
 
 
 def paths_of(preset: Preset) -> list[str | None]:
@@ -232,8 +232,8 @@ def test_every_address_in_a_preset_is_https(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_pattern_and_path_in_a_preset_compiles(name: str) -> None:
     preset = presets()[name]
-    asked = assertions_of(preset)
-    patterns = [text for one in asked for text in (one.matches, one.not_matches)]
+    assertions = assertions_of(preset)
+    patterns = [text for a in assertions for text in (a.matches, a.not_matches)]
     if preset.status_page:
         patterns.append(preset.status_page.component_filter)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter.schedule.polling import AT_ONCE, Polling
+from exporter.schedule.polling import MAX_JOBS, Polling
 from tests.clocks import QuickClock, gaps
 
 
@@ -75,7 +75,7 @@ async def test_few_run_at_a_time(jobs: Jobs) -> None:
 
     await jobs.clock.advance(200)
 
-    assert jobs.most == AT_ONCE
+    assert jobs.most == MAX_JOBS
     assert len({name for name, _ in jobs.ran}) == 20
 
 

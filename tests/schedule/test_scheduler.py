@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.model import Reason
-from exporter.schedule.scheduler import QUANTUM, share
+from exporter.schedule.scheduler import QUANTUM_SECONDS, share
 from tests.clocks import FOREVER, QuickClock, Stage, gaps, outcome, target
 from tests.fakes import settle
 
@@ -275,7 +275,7 @@ async def test_the_lag_of_every_start_is_observed_and_small() -> None:
 
         assert len(stage.lags) == len(stage.prober.starts)
         assert min(stage.lags) >= 0
-        assert max(stage.lags) <= QUANTUM + 0.001
+        assert max(stage.lags) <= QUANTUM_SECONDS + 0.001
 
 
 async def test_the_lag_shows_that_the_loop_was_late() -> None:

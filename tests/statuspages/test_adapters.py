@@ -20,7 +20,7 @@ UP, DEGRADED, PARTIAL, MAJOR, MAINTENANCE, UNKNOWN = (
 )
 
 
-def told(adapter: str, data: Any, component_filter: str | None = None) -> State:
+def state_of(adapter: str, data: Any, component_filter: str | None = None) -> State:
     return read(adapter, json.dumps(data).encode(), component_filter)
 
 
@@ -53,7 +53,7 @@ def statuspage(indicator: str, **components: str) -> dict[str, Any]:
     ],
 )
 def test_statuspage_is_read_by_its_indicator(indicator: str, state: State) -> None:
-    assert told("statuspage", statuspage(indicator)) is state
+    assert state_of("statuspage", statuspage(indicator)) is state
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_a_component_filter_counts_only_the_components_that_match(
 ) -> None:
     data = statuspage("critical", **{"Chat API": status, "Website": "major_outage"})
 
-    assert told("statuspage", data, "(?i)^chat api") is state
+    assert state_of("statuspage", data, "(?i)^chat api") is state
 
 
 def test_a_component_filter_takes_the_worst_and_no_groups() -> None:
     data = statuspage("none", **{"Chat API": "operational", "Batch API": "partial_outage"})
 
-    assert told("statuspage", data, "API") is PARTIAL
+    assert state_of("statuspage", data, "API") is PARTIAL
 
 
 @pytest.mark.parametrize("components", [{}, {"components": None}, {"components": []}])
@@ -87,7 +87,7 @@ def test_a_component_filter_without_a_match_falls_back_to_the_page(
 ) -> None:
     data = statuspage("major") | components
 
-    assert told("statuspage", data, "no such component") is PARTIAL
+    assert state_of("statuspage", data, "no such component") is PARTIAL
 
 
 def incident_io(incidents: list[str], maintenances: int = 0) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def incident_io(incidents: list[str], maintenances: int = 0) -> dict[str, Any]:
 def test_incident_io_is_read_by_its_open_incidents(
     incidents: list[str], maintenances: int, state: State
 ) -> None:
-    assert told("incident_io", incident_io(incidents, maintenances)) is state
+    assert state_of("incident_io", incident_io(incidents, maintenances)) is state
 
 
 def instatus(status: str, *impacts: str) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def instatus(status: str, *impacts: str) -> dict[str, Any]:
     ],
 )
 def test_instatus_is_read_by_page_and_incidents(data: dict[str, Any], state: State) -> None:
-    assert told("instatus", data) is state
+    assert state_of("instatus", data) is state
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_better_stack_is_read_by_its_aggregate_state(word: str, state: State) ->
     attributes = {"company_name": "Plausible", "aggregate_state": word}
     data = {"data": {"id": "1", "type": "status_page", "attributes": attributes}, "included": []}
 
-    assert told("better_stack", data) is state
+    assert state_of("better_stack", data) is state
 
 
 def google(impact: str, product: str = "Vertex Gemini API", **more: Any) -> dict[str, Any]:
@@ -193,13 +193,13 @@ def google(impact: str, product: str = "Vertex Gemini API", **more: Any) -> dict
 def test_google_cloud_is_read_by_open_incidents_of_the_products_that_matter(
     incidents: list[Any], state: State
 ) -> None:
-    assert told("google_cloud", incidents) is state
+    assert state_of("google_cloud", incidents) is state
 
 
 def test_google_cloud_with_a_filter_counts_other_products() -> None:
     data = [google("SERVICE_OUTAGE", product="Cloud Bigtable")]
 
-    assert told("google_cloud", data, "Bigtable") is MAJOR
+    assert state_of("google_cloud", data, "Bigtable") is MAJOR
 
 
 @pytest.mark.parametrize(
@@ -208,14 +208,14 @@ def test_google_cloud_with_a_filter_counts_other_products() -> None:
 def test_slack_is_read_by_its_status(status: str, state: State) -> None:
     data = {"status": status, "date_created": "2026-01-01T00:00:00-08:00", "active_incidents": []}
 
-    assert told("slack", data) is state
+    assert state_of("slack", data) is state
 
 
 @pytest.mark.parametrize(
     ("status", "state"), [("up", UP), ("degraded", DEGRADED), ("down", MAJOR), ("new", DEGRADED)]
 )
 def test_stripe_is_read_by_its_uptime_status(status: str, state: State) -> None:
-    assert told("stripe_legacy", {"UptimeStatus": status, "uptimeData": []}) is state
+    assert state_of("stripe_legacy", {"UptimeStatus": status, "uptimeData": []}) is state
 
 
 def rss(*items: str) -> bytes:
@@ -296,11 +296,11 @@ def test_odd_component_names_do_no_harm(name: Any) -> None:
     parts = [{"name": name, "status": "operational"}, {"name": "API", "status": "major_outage"}]
     data = statuspage("minor") | {"components": parts}
 
-    assert told("statuspage", data, "API") in (UNKNOWN, MAJOR)
+    assert state_of("statuspage", data, "API") in (UNKNOWN, MAJOR)
 
 
 def test_an_adapter_that_does_not_exist_is_unknown() -> None:
-    assert told("no-such-adapter", statuspage("none")) is UNKNOWN
+    assert state_of("no-such-adapter", statuspage("none")) is UNKNOWN
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

@@ -1,4 +1,4 @@
-"""Status pages asked politely: with their ETag, on their interval, told of when they change."""
+"""Status pages polled with their ETag, on their interval, followers notified of changes."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Site:
         self.pages = StatusPages(self, self.polling, "agent/1")
         self.pages.subscribe(self.changed.append)
         self.answers: list[Answer | Exception] = [saying("none")]
-        self.asked: list[tuple[float, Request]] = []
+        self.requests: list[tuple[float, Request]] = []
         self.open = asyncio.Event()
         self.open.set()
 
     async def fetch(self, request: Request) -> Answer:
-        self.asked.append((self.clock.tick(), request))
+        self.requests.append((self.clock.tick(), request))
         await self.open.wait()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -62,7 +62,7 @@ class Site:
 
     @property
     def tags(self) -> list[str | None]:
-        return [dict(request.headers).get("If-None-Match") for _, request in self.asked]
+        return [dict(request.headers).get("If-None-Match") for _, request in self.requests]
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_the_tag_is_sent_back_and_304_keeps_the_state(site: Site) -> None:
     assert site.changed == [PAGE]
 
 
-async def test_a_304_that_nobody_asked_for_is_unknown(site: Site) -> None:
+async def test_a_304_that_was_not_requested_is_unknown(site: Site) -> None:
     assert await site.poll(saying("minor"), Answer(status=304)) is State.UNKNOWN
 
 
@@ -137,7 +137,7 @@ async def test_the_callback_is_called_only_when_the_state_changes(site: Site) ->
 async def test_a_request_is_polite_and_bounded(site: Site) -> None:
     await site.poll(saying("none"))
 
-    ((_, request),) = site.asked
+    ((_, request),) = site.requests
     assert (request.method, request.url) == ("GET", "https://status.example/api/v2/summary.json")
     assert dict(request.headers)["User-Agent"] == "agent/1"
     assert not request.allow_private
@@ -145,10 +145,10 @@ async def test_a_request_is_polite_and_bounded(site: Site) -> None:
     assert request.max_body == 4 * 1024 * 1024
 
 
-async def test_a_page_is_asked_once_in_five_minutes(site: Site) -> None:
+async def test_a_page_is_requested_once_in_five_minutes(site: Site) -> None:
     await site.advance(3600)
 
-    times = [at for at, _ in site.asked]
+    times = [at for at, _ in site.requests]
     assert 12 <= len(times) <= 13
     assert all(300 <= gap <= 300.3 for gap in gaps(times))
 
@@ -160,7 +160,7 @@ async def test_using_the_same_pages_again_asks_no_sooner(site: Site) -> None:
         site.pages.set_pages({replace(PAGE)})
         await site.advance(10)
 
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
     assert site.pages.state(PAGE) is State.OPERATIONAL
 
 
@@ -170,19 +170,19 @@ async def test_the_first_requests_of_many_pages_are_no_burst() -> None:
 
     await site.advance(10)
 
-    times = [at for at, _ in site.asked]
+    times = [at for at, _ in site.requests]
     assert len(times) == 30
     assert times[-1] - times[0] > 5
 
 
-async def test_a_page_no_longer_used_is_not_asked_and_has_no_state(site: Site) -> None:
+async def test_a_page_no_longer_used_is_not_requested_and_has_no_state(site: Site) -> None:
     await site.advance(10)
-    site.asked.clear()
+    site.requests.clear()
 
     site.pages.set_pages({OTHER})
     await site.advance(700)
 
-    assert {request.url for _, request in site.asked} == {address_of(OTHER)}
+    assert {request.url for _, request in site.requests} == {address_of(OTHER)}
     assert site.pages.state(PAGE) is State.UNKNOWN
     assert site.pages.state(OTHER) is State.OPERATIONAL
 
@@ -203,7 +203,7 @@ async def test_an_answer_for_a_page_dropped_meanwhile_changes_nothing(site: Site
     assert site.tags == [None, None]
 
 
-async def test_pages_of_one_address_read_in_two_ways_are_both_asked() -> None:
+async def test_pages_of_one_address_read_in_two_ways_are_both_requested() -> None:
     site = Site()
     feed = replace(PAGE, adapter="feed", endpoint="https://status.example/feed")
     filtered = replace(PAGE, component_filter="API")
@@ -211,19 +211,19 @@ async def test_pages_of_one_address_read_in_two_ways_are_both_asked() -> None:
 
     await site.advance(10)
 
-    assert len(site.asked) == 3
+    assert len(site.requests) == 3
     assert site.pages.state(PAGE) is site.pages.state(filtered) is State.OPERATIONAL
     assert site.pages.state(feed) is State.UNKNOWN
 
 
-async def test_a_page_without_adapter_is_unknown_and_never_asked() -> None:
+async def test_a_page_without_adapter_is_unknown_and_never_requested() -> None:
     site = Site()
     site.pages.set_pages({LINKED})
 
     await site.advance(700)
     await site.pages.poll(LINKED)
 
-    assert site.asked == []
+    assert site.requests == []
     assert site.pages.state(LINKED) is State.UNKNOWN
     assert address_of(LINKED) is None
 

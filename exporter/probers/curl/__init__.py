@@ -1,4 +1,4 @@
-"""The engine: libcurl's multi interface on the event loop, names resolved by c-ares."""
+"""The HTTP engine: libcurl's multi interface on the event loop, with c-ares for names."""
 
 from exporter.probers.curl.engine import CurlTransport
 

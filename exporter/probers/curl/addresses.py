@@ -1,10 +1,10 @@
-"""Which addresses may be connected to: public unicast only, unless the service says otherwise.
+"""Which addresses may be connected to: public unicast only, unless a service allows others.
 
 The table is explicit because `ipaddress.is_global` is wrong or silent for several blocks (Python
 3.11: ::/96, 64:ff9b:1::/48, 3fff::/20, 5f00::/16, fec0::/10, 2002::/16, 192.88.99.0/24,
 multicast). Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries, RFC 6890 with its
 updates, and RFC 4291 for fec0::/10. An address that embeds an IPv4 address (mapped, compatible,
-NAT64, 6to4, Teredo) is refused whole: what it reaches cannot be judged.
+NAT64, 6to4, Teredo) is always refused: where it leads depends on the network.
 """
 
 from __future__ import annotations
@@ -57,7 +57,11 @@ _UNICAST_V6 = ipaddress.IPv6Network("2000::/3")
 
 @lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
-    """Return whether the IP *address* (text, maybe with a %zone) is public unicast."""
+    """Return whether the IP *address*, perhaps with a %zone, is public unicast.
+
+    >>> is_public("9.9.9.9"), is_public("10.0.0.1"), is_public("::ffff:9.9.9.9")
+    (True, False, False)
+    """
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -18,7 +18,7 @@ _VERSIONS = {
     pycurl.CURL_HTTP_VERSION_2_0: 2.0,
     pycurl.CURL_HTTP_VERSION_3: 3.0,
 }
-# the first name exists since pycurl 7.46; it warns about the second
+# pycurl has the first name since 7.46, and since then warns about the second.
 _CONTENT_LENGTH = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 
 
@@ -31,9 +31,10 @@ def answer_of(
     *,
     refused: bool,
 ) -> Answer:
-    """Fill *answer*, which has what the callbacks collected, with what libcurl knows.
+    """Return *answer*, which has headers and body, with what libcurl knows filled in.
 
-    *ended* is libcurl's error number and text; the text is only searched, never shown.
+    *ended* is libcurl's error number and text; the text is only searched, never shown. *resolved*
+    is how many seconds the resolution took. *refused*: the address policy refused a connection.
     """
     code, text = ended
     get: Callable[[int], Any] = curl.getinfo
@@ -47,12 +48,13 @@ def answer_of(
     if secure:
         verified = code == 0 and not request.tls.insecure_skip_verify
         answer.certificate = earliest(get(pycurl.INFO_CERTINFO), verified=verified)
+    # A body cut at its bound ends the transfer with a write error of our own making.
     if code and not (code == pycurl.E_WRITE_ERROR and answer.truncated):
         if refused:
             answer.failure = Reason.ADDRESS_REFUSED
             answer.detail = "the address is not public"
         elif get(pycurl.HTTP_CONNECTCODE) >= 300:
-            answer.failure, answer.detail = Reason.CONNECT, "the proxy refuses"
+            answer.failure, answer.detail = Reason.CONNECT, "the proxy refused the connection"
         else:
             verify = get(pycurl.SSL_VERIFYRESULT) if secure else 0
             answer.failure, answer.detail = failure_of(code, text, _open_phase(get, secure), verify)
@@ -64,7 +66,7 @@ def _stamps(get: Callable[[int], Any]) -> tuple[float, float, float, float, floa
         get(pycurl.NAMELOOKUP_TIME),
         get(pycurl.CONNECT_TIME),
         get(pycurl.APPCONNECT_TIME),
-        # set by a failure too: it counts only once there is a status
+        # A failure sets it too, so it counts only if there is a status.
         get(pycurl.STARTTRANSFER_TIME) if get(pycurl.RESPONSE_CODE) else 0.0,
         get(pycurl.TOTAL_TIME),
     )
@@ -73,7 +75,7 @@ def _stamps(get: Callable[[int], Any]) -> tuple[float, float, float, float, floa
 def _phases(
     get: Callable[[int], Any], resolved: float, secure: bool
 ) -> tuple[float, float, float, float, float]:
-    """Return resolve, connect, tls, processing, transfer; they sum to the duration.
+    """Return the seconds of the phases in the order of `PHASES`; they sum to the duration.
 
     libcurl's stamps are cumulative and 0 where a phase did not happen (a kept connection) or did
     not end (a failure). In the second case the rest of the time belongs to that phase.
@@ -81,7 +83,7 @@ def _phases(
     lookup, connect, handshake, first, total = _stamps(get)
     connected = _connected(get, secure)
     ends, before = [], 0.0
-    for stamp, happens, over in (
+    for stamp, happens, is_over in (
         (lookup, True, connected),
         (connect, True, connected),
         (handshake, secure, connected),
@@ -90,7 +92,7 @@ def _phases(
         if stamp > 0 and happens:
             end = min(max(stamp, before), total)
         else:
-            end = before if over or not happens else total
+            end = before if is_over or not happens else total
         ends.append(end)
         before = end
     a, b, c, d = ends
@@ -98,10 +100,10 @@ def _phases(
 
 
 def _connected(get: Callable[[int], Any], secure: bool) -> bool:
-    """Return whether the connection was there and the request was on its way.
+    """Return whether the connection was established and the request was being sent.
 
-    The stamps alone do not tell: a failure sets those that were not reached to the total. Nor do
-    the bytes sent: a proxy's tunnel is asked for before the handshake.
+    The time stamps alone do not show it: a failure sets those that were not reached to the total.
+    Nor do the bytes sent alone: a proxy's tunnel is requested before the TLS handshake.
     """
     if get(pycurl.REQUEST_SIZE) <= 0:
         return False
@@ -109,7 +111,7 @@ def _connected(get: Callable[[int], Any], secure: bool) -> bool:
 
 
 def _open_phase(get: Callable[[int], Any], secure: bool) -> str:
-    """Return the phase that had not ended, in words for a person."""
+    """Return in words the phase that had not ended."""
     lookup, connect, handshake, first, _ = _stamps(get)
     if _connected(get, secure):
         return "reading the answer" if first > 0 else "waiting for the answer"

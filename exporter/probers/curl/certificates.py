@@ -1,4 +1,4 @@
-"""What libcurl tells of a certificate chain, reduced to what people need at night."""
+"""A certificate chain as libcurl reports it, reduced to names and the earliest expiry."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The engine: libcurl's multi interface, driven by the event loop's own readiness events.
 
-Why libcurl: it times every phase (TLS apart from TCP), speaks HTTP/2, proxies and client
-certificates, and costs a fifth of blackbox_exporter's CPU. Redirects, retries and judgement are
-not its business here. No pycurl exception leaves this module.
+Why libcurl: it times every phase (TLS apart from TCP), supports HTTP/2, proxies and client
+certificates, and costs a fifth of blackbox_exporter's CPU over plain HTTP, nearly as much over
+TLS. Here it follows no redirects and repeats nothing. A failed transfer is returned as an
+`Answer`, not raised as a `pycurl.error`.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ import pycurl
 
 from exporter.checks import TlsSettings
 from exporter.model import Certificate, Reason
-from exporter.probers import MAX_HEAD, MAX_HEADERS, Answer, Request
+from exporter.probers import MAX_HEAD_BYTES, MAX_HEADERS, Answer, Request
 from exporter.probers.curl.addresses import is_public
 from exporter.probers.curl.answers import answer_of
 from exporter.probers.curl.certificates import earliest
 from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_options
-from exporter.probers.curl.readiness import Readiness, best
+from exporter.probers.curl.readiness import Readiness, best_readiness
 from exporter.probers.curl.resolver import ResolveError, Resolver, literal_address
 
-# A status line, the headers, the empty line; those of interim answers count as well.
+# The status line, the headers and the empty line. Interim (1xx) answers count as well.
 MAX_LINES = MAX_HEADERS + 2
 
 
 class _Transfer:
-    """One request under way: what its callbacks collect."""
+    """What libcurl's callbacks collect during one request; `done` has its error number and text."""
 
     __slots__ = ("body", "done", "lines", "max_body", "opened", "refused", "size", "truncated")
 
@@ -45,20 +46,21 @@ class _Transfer:
     def on_header(self, line: bytes) -> int | None:
         self.lines.append(line)
         self.size += len(line)
-        return -1 if len(self.lines) > MAX_LINES or self.size > MAX_HEAD else None
+        # Any number but the length of the line makes libcurl stop; None means all of it.
+        return -1 if len(self.lines) > MAX_LINES or self.size > MAX_HEAD_BYTES else None
 
     def head(self) -> dict[str, str]:
-        """Return the headers of the last answer by lower-case name; repeated ones are joined."""
-        found: dict[str, str] = {}
+        """Return the final answer's headers by lower-case name, repeated ones joined by commas."""
+        headers: dict[str, str] = {}
         for line in self.lines:
             if line.startswith(b"HTTP/"):
-                found = {}
+                headers = {}
             name, colon, value = line.decode("latin-1").partition(":")
             if colon:
                 name, value = name.strip().lower(), value.strip()
-                known = found.get(name)
-                found[name] = value if known is None else f"{known}, {value}"
-        return found
+                known = headers.get(name)
+                headers[name] = value if known is None else f"{known}, {value}"
+        return headers
 
     def on_body(self, chunk: bytes) -> int | None:
         room = self.max_body
@@ -66,30 +68,41 @@ class _Transfer:
         self.max_body = room - len(chunk)
         if self.max_body < 0:
             self.truncated = True
-            return 0
+            return 0  # libcurl stops with a write error
         return None
 
     def open_public(self, purpose: int, address: Any) -> Any:
-        """Open a socket to a public address only: the check is on what is really dialled."""
+        """Open a socket, to a public address only.
+
+        The check of the resolved addresses is not enough: this is the address that libcurl
+        connects to in the end.
+        """
         family, kind, protocol, where = address
         if not is_public(str(where[0])):
             self.refused = True
             return pycurl.SOCKET_BAD
-        opened = socket.socket(family, kind, protocol)
-        self.opened.append(opened)
-        return opened
+        new = socket.socket(family, kind, protocol)
+        self.opened.append(new)
+        return new
 
     def close_opened(self) -> None:
-        """Close our side of the sockets: pycurl works on a duplicate."""
+        """Close our copies of the sockets: pycurl works on a duplicate of each."""
         for opened in self.opened:
             opened.close()
 
 
 class CurlTransport:
-    """Sends requests on the running loop. One instance serves every probe of a process."""
+    """Sends requests on the running event loop. One instance serves every probe of a process.
+
+    Example:
+
+        transport = CurlTransport()
+        answer = await transport.fetch(Request(url=url, method="GET", headers=(), timeout=5.0))
+        await transport.close()
+    """
 
     def __init__(
-        self, resolver: Resolver | None = None, readiness: Callable[[], Readiness] = best
+        self, resolver: Resolver | None = None, readiness: Callable[[], Readiness] = best_readiness
     ) -> None:
         self.resolver = resolver or Resolver()
         self._make_sockets = readiness
@@ -132,16 +145,16 @@ class CurlTransport:
         if answer.failure is Reason.TLS and secure and not request.tls.insecure_skip_verify:
             left = request.timeout - answer.duration
             if left > 0.05:
-                answer.certificate = await self._peek(request, addresses, left)
+                answer.certificate = await self._unverified_certificate(request, addresses, left)
         return answer
 
     @property
     def in_flight(self) -> int:
-        """How many transfers are under way."""
+        """The number of transfers that are running."""
         return len(self._running)
 
     async def close(self) -> None:
-        """End every transfer, as cancelled, and free the sockets."""
+        """Cancel every transfer and free the sockets."""
         for curl, transfer in list(self._running.items()):
             self._forget(curl)
             curl.close()
@@ -165,7 +178,7 @@ class CurlTransport:
             curl, transfer = self._prepare(request, addresses, request.timeout - resolved)
         except ValueError:
             return Answer(
-                failure=Reason.CLIENT_ERROR, detail="URL or headers hold a control character"
+                failure=Reason.CLIENT_ERROR, detail="the URL or a header holds a control character"
             )
         inspection = Inspection(curl, request) if request.inspect else None
         try:
@@ -176,7 +189,7 @@ class CurlTransport:
             answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)
             if inspection is not None:
-                inspection.tell(answer)
+                inspection.fill(answer)
         except BaseException:
             self._forget(curl)
             curl.close()
@@ -185,10 +198,13 @@ class CurlTransport:
         self._idle.append(curl)
         return answer
 
-    async def _peek(
+    async def _unverified_certificate(
         self, request: Request, addresses: list[str], left: float
     ) -> Certificate | None:
-        """Return the certificate of a chain that does not verify; nothing of ours is sent."""
+        """Return the certificate of a chain that does not verify, from a handshake alone.
+
+        Neither headers nor body nor client certificate are sent to this server.
+        """
         bare = Request(
             url=request.url,
             method="GET",
@@ -251,16 +267,18 @@ class CurlTransport:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        # Idle connections to keep, for the services with `connection: keep_alive`.
         self._multi.setopt(pycurl.M_MAXCONNECTS, 1024)
 
-    def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
-        self._sockets.watch(fd, what & pycurl.POLL_INOUT)  # POLL_REMOVE is neither bit
+    def _on_socket(self, events: int, fd: int, multi: Any, data: Any) -> None:
+        self._sockets.watch(fd, events & pycurl.POLL_INOUT)  # POLL_REMOVE has neither bit: 0
 
     def _on_timer(self, milliseconds: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if milliseconds == 0:
+            # Not at once: libcurl must not be entered again from its own callback.
             self._timer = self._loop.call_soon(self._on_timeout)
         elif milliseconds > 0:
             self._timer = self._loop.call_later(milliseconds / 1000, self._on_timeout)

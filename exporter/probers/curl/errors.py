@@ -1,7 +1,7 @@
-"""libcurl's error numbers and OpenSSL's verify results, in our reasons and our own words.
+"""libcurl's error numbers and OpenSSL's verify results, as our reasons and texts.
 
-libcurl's texts name hosts and quote answers, so none is passed on. Numbers: curl.se/libcurl/c/
-libcurl-errors.html and OpenSSL's X509_STORE_CTX_get_error(3).
+libcurl's own texts contain host names and parts of answers, so none is passed on. Numbers:
+curl.se/libcurl/c/libcurl-errors.html and OpenSSL's X509_STORE_CTX_get_error(3).
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import pycurl
 
 from exporter.model import Reason
 
+# Bare numbers are those for which not every pycurl has a name.
 _FAILURES: dict[int, tuple[Reason, str]] = {
-    pycurl.E_UNSUPPORTED_PROTOCOL: (Reason.PROTOCOL, "only http and https are spoken"),
+    pycurl.E_UNSUPPORTED_PROTOCOL: (Reason.PROTOCOL, "only http and https are supported"),
     pycurl.E_URL_MALFORMAT: (Reason.CLIENT_ERROR, "the URL is not valid"),
     pycurl.E_COULDNT_RESOLVE_PROXY: (Reason.DNS, "the proxy's name does not resolve"),
     pycurl.E_COULDNT_RESOLVE_HOST: (Reason.DNS, "the name does not resolve"),
     pycurl.E_COULDNT_CONNECT: (Reason.CONNECT, "connection refused or host unreachable"),
-    8: (Reason.PROTOCOL, "the answer is not HTTP"),
-    16: (Reason.PROTOCOL, "an HTTP/2 error"),
+    8: (Reason.PROTOCOL, "the answer is not HTTP"),  # CURLE_WEIRD_SERVER_REPLY
+    16: (Reason.PROTOCOL, "an HTTP/2 error"),  # CURLE_HTTP2
     pycurl.E_PARTIAL_FILE: (Reason.PROTOCOL, "the answer ended before its announced length"),
-    pycurl.E_WRITE_ERROR: (Reason.PROTOCOL, "more headers than anybody needs"),
+    pycurl.E_WRITE_ERROR: (Reason.PROTOCOL, "the answer has too many or too large headers"),
     pycurl.E_SSL_CONNECT_ERROR: (Reason.TLS, "the TLS handshake failed"),
     pycurl.E_GOT_NOTHING: (Reason.PROTOCOL, "the connection was closed without an answer"),
     pycurl.E_SEND_ERROR: (Reason.CONNECT, "the connection broke while sending"),
@@ -27,13 +28,13 @@ _FAILURES: dict[int, tuple[Reason, str]] = {
     pycurl.E_SSL_CERTPROBLEM: (Reason.TLS, "our client certificate or its key cannot be used"),
     pycurl.E_SSL_CIPHER: (Reason.TLS, "no common cipher"),
     pycurl.E_SSL_CACERT_BADFILE: (Reason.TLS, "tls.ca_file cannot be read"),
-    61: (Reason.PROTOCOL, "the body's encoding is broken"),
-    92: (Reason.PROTOCOL, "an HTTP/2 stream error"),
-    97: (Reason.CONNECT, "the proxy refuses"),
-    98: (Reason.TLS, "the peer wants a client certificate"),
-    100: (Reason.PROTOCOL, "more headers than anybody needs"),
+    61: (Reason.PROTOCOL, "the body's encoding is broken"),  # CURLE_BAD_CONTENT_ENCODING
+    92: (Reason.PROTOCOL, "an HTTP/2 stream error"),  # CURLE_HTTP2_STREAM
+    97: (Reason.CONNECT, "the proxy refused the connection"),  # CURLE_PROXY
+    98: (Reason.TLS, "the server requires a client certificate"),  # CURLE_SSL_CLIENTCERT
+    100: (Reason.PROTOCOL, "the answer has too many or too large headers"),  # CURLE_TOO_LARGE
 }
-_VERIFY = {
+_VERIFY_FAILURES = {
     9: "the certificate is not yet valid",
     10: "the certificate has expired",
     18: "the certificate is self-signed",
@@ -49,21 +50,21 @@ _VERIFY = {
 
 
 def failure_of(code: int, text: str, phase: str, verify: int) -> tuple[Reason, str]:
-    """Return reason and wording for a libcurl error *code* that struck while *phase*.
+    """Return reason and detail of a libcurl error *code* that occurred during *phase*.
 
-    *text* is libcurl's; in TLS 1.3 a server's alert comes after the handshake, as a read error
-    that only the text tells from a reset.
+    *text* is libcurl's own. In TLS 1.3 a server's alert comes after the handshake, as a read
+    error that only the text distinguishes from a reset connection.
     """
     if code == pycurl.E_OPERATION_TIMEDOUT:
         if phase == "resolving the name":
             return Reason.DNS, "no name server answers in time"
         return Reason.TIMEOUT, f"time ran out {phase}"
     if code == pycurl.E_PEER_FAILED_VERIFICATION:
-        return Reason.TLS, _VERIFY.get(verify, "the certificate is not for this name")
+        return Reason.TLS, _VERIFY_FAILURES.get(verify, "the certificate is not for this name")
     if "alert certificate required" in text:
-        return Reason.TLS, "the peer wants a client certificate"
+        return Reason.TLS, "the server requires a client certificate"
     if code == pycurl.E_RECV_ERROR and "SSL routines" in text:
-        return Reason.TLS, "the peer ended the TLS session"
+        return Reason.TLS, "the server ended the TLS session"
     if code == pycurl.E_RECV_ERROR and "chunk" in text:
         return Reason.PROTOCOL, "the body's chunks are broken"
     reason, detail = _FAILURES.get(code, (Reason.PROTOCOL, f"libcurl error {code}"))

@@ -1,4 +1,4 @@
-"""From a `Request` to libcurl's options. Texts go over as UTF-8 bytes: pycurl's own are ASCII."""
+"""Sets libcurl's options for a `Request`. Texts become UTF-8 bytes: pycurl's `str` is ASCII."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pycurl
 from exporter.characters import has_control
 from exporter.probers import Request
 
-# OpenSSL 3.5 and newer first offers a post-quantum key share, a tenth of a handshake's cost and a
-# second packet that most servers cannot use yet; ordinary clients of an API do not send it.
+# OpenSSL 3.5 and newer offers a post-quantum key share first. It costs a tenth of a handshake and a
+# second packet, and most servers cannot use it yet.
 _GROUPS = "X25519:P-256:P-384:P-521"
 
 
@@ -29,7 +29,7 @@ def address_of(url: str) -> tuple[str, int, bool]:
     """Return host, port and whether *url* is https.
 
     Raises:
-        ValueError: *url* is not one that can be asked.
+        ValueError: *url* is not an http or https URL with a host and a valid port.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -39,20 +39,20 @@ def address_of(url: str) -> tuple[str, int, bool]:
 
 
 def set_options(curl: Any, request: Request, addresses: list[str], seconds: float) -> None:
-    """Tell *curl* all of *request* but its callbacks; it may take *seconds*.
+    """Set the options of *curl* for *request*, except the callbacks; it may take *seconds*.
 
     Raises:
         ValueError: a header holds a control character, or the URL a NUL.
     """
-    budget = max(1, round(seconds * 1000))
+    milliseconds = max(1, round(seconds * 1000))  # 0 would mean no timeout
     set_ = curl.setopt
     set_(pycurl.NOSIGNAL, 1)
     set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    set_(pycurl.TIMEOUT_MS, budget)
-    set_(pycurl.CONNECTTIMEOUT_MS, budget)
+    set_(pycurl.TIMEOUT_MS, milliseconds)
+    set_(pycurl.CONNECTTIMEOUT_MS, milliseconds)
     set_(pycurl.PROXY, (request.proxy or "").encode())
-    set_(pycurl.NOPROXY, "")  # unset, the environment's no_proxy decides
-    set_(pycurl.ACCEPT_ENCODING, "")
+    set_(pycurl.NOPROXY, "")  # if unset, the environment's no_proxy decides
+    set_(pycurl.ACCEPT_ENCODING, "")  # empty: every encoding that libcurl can decode
     headers = [_header_line(name, value) for name, value in request.headers]
     headers += _set_address(curl, request, addresses)
     set_(pycurl.HTTPHEADER, headers)
@@ -84,29 +84,30 @@ def _set_method(curl: Any, request: Request) -> None:
 
 
 def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[bytes]:
-    """Say what is asked and where it is; return the Host header if it is not the URL's own."""
+    """Set the URL and where to connect; return the Host header if it is not the URL's own."""
     host, port, _ = address_of(request.url)
-    url, hosts = request.url, []
+    url, host_headers = request.url, []
     if (name := request.tls.server_name) and name != host:
-        # SNI and verification follow the URL's host in libcurl: the other name becomes the
-        # URL's, the connection and Host keep the true one.
+        # libcurl takes SNI and the name to verify from the URL. So the URL gets the other name,
+        # while the connection and the Host header keep the real one.
         parts = urlsplit(url)
         url = parts._replace(netloc=f"{name}:{port}").geturl()
         shown = f"[{host}]" if ":" in host else host
         curl.setopt(pycurl.CONNECT_TO, [f"{name}:{port}:{shown}:{port}".encode()])
-        hosts = [line.encode() for line in host_lines(request)]
+        host_headers = [line.encode() for line in host_lines(request)]
     curl.setopt(pycurl.URL, url.encode())
     if addresses and addresses != [host]:
         text = ",".join(f"[{a}]" if ":" in a else a for a in addresses)
+        # With `+` the entry expires; without it libcurl would keep the addresses for ever.
         curl.setopt(pycurl.RESOLVE, [f"+{host}:{port}:{text}".encode()])
     if request.ip_version:
         only = pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6
         curl.setopt(pycurl.IPRESOLVE, only)
-    return hosts
+    return host_headers
 
 
 def host_lines(request: Request) -> list[str]:
-    """Return the Host header to add: with a `server_name` libcurl would send that one."""
+    """Return the Host header to add: with a `server_name` libcurl would send that name."""
     name, host = request.tls.server_name, address_of(request.url)[0]
     if not name or name == host or any(n.lower() == "host" for n, _ in request.headers):
         return []
@@ -118,7 +119,7 @@ def _set_tls(curl: Any, request: Request) -> None:
     curl.setopt(pycurl.CAINFO, tls.ca_file or default_authorities())
     curl.setopt(pycurl.SSL_EC_CURVES, _GROUPS)
     curl.setopt(pycurl.OPT_CERTINFO, 1)
-    # A resumed session would show no certificate and flatter the handshake.
+    # A resumed session would send no certificate and make the handshake look too fast.
     curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
     if not request.http2:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 IN, OUT = selectors.EVENT_READ, selectors.EVENT_WRITE
-"""What to wait for, to be or-ed; the same numbers as libcurl's."""
+"""Bits for the events to wait for; libcurl's POLL_IN and POLL_OUT are the same numbers."""
 
 
 class Readiness(Protocol):
@@ -22,17 +22,20 @@ class Readiness(Protocol):
         """Return the descriptor that is readable while one of the sockets is ready."""
 
     def watch(self, fd: int, events: int) -> None:
-        """Wait for *events* of *fd* from now on, and for no others; 0 forgets it."""
+        """Wait for exactly *events* of *fd* from now on; 0 removes it."""
 
     def ready(self) -> Iterator[tuple[int, int]]:
-        """Yield who is ready now, and for what; with an error at least for what is waited for."""
+        """Yield each descriptor that is ready now, and its events.
+
+        A descriptor with an error has at least the events that are waited for.
+        """
 
     def close(self) -> None:
         """Free the descriptor."""
 
 
 class Epoll:
-    """Linux' own interface: the cheapest."""
+    """Linux's epoll, the cheapest."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -54,10 +57,11 @@ class Epoll:
             self._epoll.unregister(fd)
 
     def ready(self) -> Iterator[tuple[int, int]]:
-        for fd, found in self._epoll.poll(0, 256):
+        for fd, bits in self._epoll.poll(0, 256):
+            # An error or a hang-up (neither bit) counts as both, or libcurl would not notice it.
             yield (
                 fd,
-                (IN if found & ~select.EPOLLOUT else 0) | (OUT if found & ~select.EPOLLIN else 0),
+                (IN if bits & ~select.EPOLLOUT else 0) | (OUT if bits & ~select.EPOLLIN else 0),
             )
 
     def close(self) -> None:
@@ -65,7 +69,7 @@ class Epoll:
 
 
 class Selector:
-    """What Python has everywhere."""
+    """Python's default selector, for systems without epoll (macOS: kqueue)."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -90,6 +94,6 @@ class Selector:
         self._selector.close()
 
 
-def best() -> Readiness:
-    """Return the best that this system has."""
+def best_readiness() -> Readiness:
+    """Return the cheapest implementation that this system supports."""
     return Epoll() if hasattr(select, "epoll") else Selector()

@@ -1,4 +1,4 @@
-"""An endpoint as the curl command that a person would type, with everything secret masked."""
+"""An endpoint as the curl command that sends the same request, with every secret masked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exporter.secret import HIDDEN
 
 
 def curl_line(endpoint: Endpoint) -> str:
-    """Return the equivalent curl command; keys show 3 and 4 characters at most, the body none."""
+    """Return the equivalent curl command; of a key 3 and 4 characters at most, of the body none."""
     words = ["curl", "-sS", "-i", "--max-time", f"{endpoint.timeout:g}"]
     if endpoint.method == "HEAD":
         words.append("--head")

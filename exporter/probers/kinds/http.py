@@ -23,13 +23,13 @@ from exporter.readings import NOTHING
 
 
 class HttpProber:
-    """Probes over HTTP; holds no state between probes."""
+    """Probes over HTTP; keeps no state between probes."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport, self._clock = transport, clock
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
-        """Return what one attempt at *endpoint* saw, redirects included."""
+        """Return what one attempt at *endpoint* saw, over all redirects that it followed."""
         request = _first_request(endpoint)
         answer = await self._transport.fetch(request)
         trail, hops = Trail(endpoint, TlsSettings(ca_file=endpoint.tls.ca_file)), 0
@@ -42,7 +42,11 @@ class HttpProber:
 
 
 def with_query(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
-    """Return *url* with *parameters* added to its query."""
+    """Return *url* with *parameters* added to its query.
+
+    >>> with_query("https://api.example/v1?a=1", (("key", "x/y"),))
+    'https://api.example/v1?a=1&key=x%2Fy'
+    """
     if not parameters:
         return url
     text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
@@ -64,15 +68,15 @@ def _first_request(endpoint: Endpoint) -> Request:
 
 
 def _next_url(request: Request, answer: Answer, trail: Trail, hops: int) -> str | None:
-    """Return where a redirect leads if it may be followed."""
+    """Return where *answer* redirects to; None if it does not or must not be followed."""
     endpoint = trail.endpoint
     if answer.status in endpoint.expect.statuses or hops >= endpoint.follow_redirects:
         return None
     target = redirect_target(request.url, answer)
     if not target:
         return None
-    stays = origin(target) == origin(request.url)
-    return target if stays or endpoint.allow_cross_origin else None
+    same_origin = origin(target) == origin(request.url)
+    return target if same_origin or endpoint.allow_cross_origin else None
 
 
 def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outcome:
@@ -85,8 +89,7 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
 
     reason, detail = judge(answer, endpoint.expect, json)
     if reason is Reason.REDIRECT_REFUSED and hops:
-        detail = f"a redirect after {hops} that may not be followed"
-    read = _read(endpoint, answer, json, now)
+        detail = f"redirect {hops + 1} may not be followed"
     return Outcome(
         reason=reason,
         detail=detail,
@@ -95,16 +98,16 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
         status=answer.status,
         http_version=answer.http_version,
         content_length=answer.content_length,
-        certificate=_unechoed(endpoint, answer.certificate),
+        certificate=_without_secrets(endpoint, answer.certificate),
         address=answer.address,
         redirects=hops,
         keyed=endpoint.keyed,
-        **read,
+        **_read_values(endpoint, answer, json, now),
     )
 
 
-def _unechoed(endpoint: Endpoint, certificate: Certificate | None) -> Certificate | None:
-    """Return *certificate* without its names if the peer wrote one of our secrets into them."""
+def _without_secrets(endpoint: Endpoint, certificate: Certificate | None) -> Certificate | None:
+    """Return *certificate*, without its names if the server put one of our secrets into them."""
     if certificate is None or not (endpoint.credentials or endpoint.query):
         return certificate
     if holds_secret(endpoint, f"{certificate.subject}\n{certificate.issuer}"):
@@ -112,7 +115,7 @@ def _unechoed(endpoint: Endpoint, certificate: Certificate | None) -> Certificat
     return certificate
 
 
-def _read(
+def _read_values(
     endpoint: Endpoint, answer: Answer, json: Callable[[], Any], now: float
 ) -> dict[str, Any]:
     if answer.failure is not None:
@@ -120,10 +123,10 @@ def _read(
     read = endpoint.readings.read(answer.status, answer.headers, json, now)
     if read is NOTHING:
         return {}
-    found = {name: getattr(read, name) for name in read.__slots__}
+    values = {name: getattr(read, name) for name in read.__slots__}
     if read.request_id and holds_secret(endpoint, read.request_id):
-        found["request_id"] = ""
-    return found
+        values["request_id"] = ""
+    return values
 
 
 def make(transport: Transport, clock: Clock) -> HttpProber:

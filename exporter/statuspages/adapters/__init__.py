@@ -1,7 +1,8 @@
-"""Each kind of status page as a pure function from its body to a state; a file each.
+"""One file for each kind of status page: a function without I/O from its body to a state.
 
-A file has `PATH`, where the data usually is below the page's URL, and `read(body,
-component_filter)`, which may raise whatever reading strange data raises.
+A file has `PATH`, the usual path of the data below the page's URL, and `read(body,
+component_filter)`. On data of an unexpected form `read` may raise LookupError, TypeError,
+AttributeError or ValueError: `reading.read` turns them into UNKNOWN.
 """
 
 from exporter.statuspages.reading import path_of, read

@@ -1,4 +1,4 @@
-"""Better Stack: the aggregate state."""
+"""Better Stack: the aggregate state of the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RSS or Atom: an open incident is a newest item without a word that ends it."""
+"""RSS or Atom: an incident is open unless the newest item says resolved, completed or closed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENDED = re.compile(r"(?i)\b(resolved|completed|closed)\b")
 
 
 def read(body: bytes, component_filter: str | None) -> State:
-    """Return the state of the newest item."""
+    """Return OPERATIONAL if there are no items or the newest one has ended, else DEGRADED."""
     try:
         root = ElementTree.fromstring(body)
     except (ElementTree.ParseError, ValueError, LookupError):

@@ -1,4 +1,4 @@
-"""Slack's own page."""
+"""Slack: the status of the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stripe's page before 2025."""
+"""Stripe's status page as it was before 2025: the field UptimeStatus."""
 
 from __future__ import annotations
 

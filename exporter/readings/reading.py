@@ -1,0 +1,167 @@
+"""What an answer reports besides its verdict: limits, quotas, times. Declared as data, read here.
+
+Unreadable values are left out: a provider's header must never fail a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from exporter.matching import UnsearchableError, json_values
+from exporter.model import Limit
+from exporter.readings.declarations import Gauge, LimitHeader, TimedField
+from exporter.readings.limits import declared_limits, generic_limits, mentions_limits
+from exporter.readings.times import MAX_TEXT, instant, number
+
+
+@dataclass(frozen=True, slots=True)
+class ReadValues:
+    """The values read from one answer; each field is the one of `Outcome` with its name."""
+
+    limits: Mapping[str, Limit]
+    quotas: Mapping[tuple[str, str], float]
+    key_expiry: float | None
+    provider_seconds: float | None
+    retry_after: float | None
+    request_id: str
+
+
+NOTHING = ReadValues({}, {}, None, None, None, "")
+"""The result for most answers. One shared value: callers compare with `is`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """Where the values of an answer are.
+
+    Retry-After, request ids and processing times are also read from the headers that many APIs
+    share; the generic limit headers only if there are no *headers* of the provider's own.
+    """
+
+    headers: tuple[LimitHeader, ...] = ()
+    gauges: tuple[Gauge, ...] = ()
+    retry_after: tuple[TimedField, ...] = ()
+    fixed_retry: float | None = None
+    """Seconds to wait after a 429 that gives no time to wait."""
+    key_expiry: TimedField | None = None
+    request_id: tuple[str, ...] = ()
+    server_time: tuple[tuple[str, str], ...] = ()
+
+    def read(
+        self, status: int, headers: Mapping[str, str], json: Callable[[], Any], now: float
+    ) -> ReadValues:
+        """Return the values in *headers* and in the body, which *json* parses only if needed.
+
+        *headers* have lower-case names; *now* is a Unix time.
+        """
+        if (
+            self._in_headers_only
+            and status != 429
+            and self._relevant_headers.isdisjoint(headers)
+            and (self.headers or not mentions_limits(headers))
+        ):
+            return NOTHING
+        retry_after = self._retry_after(headers, json, now)
+        if retry_after is None and status == 429:
+            retry_after = self.fixed_retry
+        return ReadValues(
+            limits=self._limits(headers, now),
+            quotas=dict(self._quotas(json)),
+            key_expiry=self._time(self.key_expiry, headers, json, now),
+            provider_seconds=_provider_seconds((*self.server_time, *_SERVER_TIME), headers),
+            retry_after=retry_after,
+            request_id=_request_id((*self.request_id, *_REQUEST_ID), headers),
+        )
+
+    def _limits(self, headers: Mapping[str, str], now: float) -> Mapping[str, Limit]:
+        if self.headers:
+            return declared_limits(self.headers, headers, now)
+        return generic_limits(headers, now) if mentions_limits(headers) else {}
+
+    @cached_property
+    def _in_headers_only(self) -> bool:
+        times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
+        return not self.gauges and all(time.header for time in times)
+
+    @cached_property
+    def _relevant_headers(self) -> frozenset[str]:
+        """Every header that is read."""
+        times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
+        return frozenset(
+            {"retry-after", "retry-after-ms", *_REQUEST_ID, *self.request_id}
+            | {limit.header for limit in self.headers}
+            | {name for name, _ in (*_SERVER_TIME, *self.server_time)}
+            | {time.header for time in times if time.header}
+        )
+
+    def _quotas(self, json: Callable[[], Any]) -> Iterator[tuple[tuple[str, str], float]]:
+        for gauge in self.gauges:
+            value = number(_first_value(gauge.json, json))
+            minus = number(_first_value(gauge.minus, json)) if gauge.minus else 0.0
+            if value is not None and minus is not None:
+                yield (gauge.resource, gauge.unit), value - minus
+
+    def _time(
+        self,
+        field: TimedField | None,
+        headers: Mapping[str, str],
+        json: Callable[[], Any],
+        now: float,
+    ) -> float | None:
+        if field is None:
+            return None
+        text = headers.get(field.header) if field.header else _first_value(field.json, json)
+        if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+            return None
+        return instant(str(text), field.format, now)
+
+    def _retry_after(
+        self, headers: Mapping[str, str], json: Callable[[], Any], now: float
+    ) -> float | None:
+        if (text := headers.get("retry-after-ms")) and (at := instant(text, "delta_ms", now)):
+            return max(0.0, at - now)
+        if text := headers.get("retry-after"):
+            at = instant(text, "delta_s", now) or instant(text, "http_date", now)
+            if at is not None:
+                return max(0.0, at - now)
+        for field in self.retry_after:
+            if (at := self._time(field, headers, json, now)) is not None:
+                return max(0.0, at - now)
+        return None
+
+
+GENERIC = Readings()
+"""For an API without a preset: the headers that many APIs share."""
+
+_REQUEST_ID = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray", "x-correlation-id")
+_SERVER_TIME = (
+    ("openai-processing-ms", "ms"),
+    ("twilio-request-duration", "s"),
+    ("x-envoy-upstream-service-time", "ms"),
+    ("x-kong-upstream-latency", "ms"),
+)
+
+
+def _provider_seconds(
+    wanted: tuple[tuple[str, str], ...], headers: Mapping[str, str]
+) -> float | None:
+    for name, unit in wanted:
+        value = number(headers.get(name))
+        if value is not None and value >= 0:
+            return value / 1000 if unit == "ms" else value
+    return None
+
+
+def _request_id(wanted: tuple[str, ...], headers: Mapping[str, str]) -> str:
+    text = next((headers[name] for name in wanted if name in headers), "")
+    return "".join(c for c in text if c.isascii() and c.isprintable())[:MAX_TEXT]
+
+
+def _first_value(path: str | None, json: Callable[[], Any]) -> Any:
+    try:
+        return next(iter(json_values(path, json())), None) if path else None
+    except UnsearchableError:
+        return None
