@@ -97,7 +97,7 @@ def test_what_is_installed_runs_from_elsewhere(installed: Path, tmp_path: Path) 
     assert "openai" in run(installed, tmp_path, "providers")
     assert "$schema" in run(installed, tmp_path, "schema")
     (tmp_path / "mine.yaml").write_text("services: [{id: a, base_url: https://example.com}]")
-    assert "1 services" in run(installed, tmp_path, "check-config", "mine.yaml")
+    assert "1 service " in run(installed, tmp_path, "check-config", "mine.yaml")
 
 
 def test_the_demonstration_of_an_installation_uses_the_shipped_files(
