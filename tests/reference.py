@@ -98,8 +98,12 @@ def _facts(preset: Preset) -> Iterator[tuple[str, str]]:
         known = f"({limits.confidence})"
         told = f"{len(limits.headers)} headers {known}; {limits.note}"
         yield "limits it tells", told if limits.headers else f"{limits.note} {known}"
-    both = "two keys can be valid at once" if preset.key.parallel else "one key at a time"
-    yield "rotation", f"{both}; {preset.key.rotation} ({preset.key.confidence})"
+    both = {
+        True: "two keys can be valid at once; ",
+        False: "one key at a time; ",
+        None: "",
+    }[preset.key.parallel]
+    yield "rotation", f"{both}{preset.key.rotation} ({preset.key.confidence})"
     for lint in preset.key.lint:
         where = {None: "", "production": " in production", "other": " outside production"}
         yield f"{lint.level}{where[lint.environment]}", lint.message

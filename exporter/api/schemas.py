@@ -169,7 +169,12 @@ SCHEMAS: dict[str, Schema] = {
         mtta_seconds=nullable(NUMBER),
     ),
     "Test": record(**_OUTCOME, success=BOOLEAN),
-    "Rotation": record(service=TEXT, rotated_at=NUMBER, verified=nullable(ref("Outcome"))),
+    "Rotation": record(
+        service=TEXT,
+        rotated_at=NUMBER,
+        verified=nullable(ref("Outcome")),
+        next_step=nullable(TEXT),
+    ),
     "Reloaded": record(reloaded=BOOLEAN, services=COUNT),
     "Discovery": array(
         record(targets=array(TEXT), labels={"type": "object", "additionalProperties": TEXT})

@@ -95,7 +95,12 @@ async def rotate(request: web.Request) -> web.Response:
         rotation = await management.rotate(service, key, caller(request), force=force)
     verified = outcome_of(rotation.outcome) if rotation.outcome is not None else None
     return web.json_response(
-        {"service": service, "rotated_at": rotation.rotated_at, "verified": verified}
+        {
+            "service": service,
+            "rotated_at": rotation.rotated_at,
+            "verified": verified,
+            "next_step": rotation.next_step or None,
+        }
     )
 
 

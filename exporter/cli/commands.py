@@ -68,6 +68,8 @@ def _check_config(arguments: argparse.Namespace) -> int:
         f"{counted(len(configuration.canaries), 'canary', 'canaries')}, "
         f"{counted(len(configuration.warnings), 'warning')}"
     )
+    days = configuration.monitoring.metrics_retention_days
+    print(f"prometheus: --storage.tsdb.retention.time={days}d")
     return 0
 
 

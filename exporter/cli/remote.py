@@ -85,6 +85,8 @@ def rotate_key(arguments: argparse.Namespace) -> int:
     else:
         action = "rolled back" if arguments.rollback else "rotated"
         print(f"{arguments.service}: key {action} at {format_time(done['rotated_at'])}")
+        if done["next_step"]:
+            print(done["next_step"])
     return 0
 
 

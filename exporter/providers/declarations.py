@@ -103,7 +103,9 @@ class KeyFacts:
 
     pattern: str = option(doc="Regular expression that every accepted key matches.")
     lint: tuple[KeyLint, ...] = option((), "Keys of the wrong kind.")
-    parallel: bool = option(False, "Whether two keys can be valid at once.")
+    parallel: bool | None = option(
+        None, "Whether two keys can be valid at once; unset where nobody knows."
+    )
     rotation: str = option("", "How a key is replaced.")
     confidence: Confidence = option(doc="How well this is known.")
 

@@ -299,7 +299,7 @@ def _write(
 
 def _next_step(provider: str) -> str:
     preset = presets().get(provider)
-    if preset is None:
+    if preset is None or preset.key.parallel is None:
         return ""
     if preset.key.parallel:
         return f"the old key still works at {preset.name}: revoke it there once nothing uses it"

@@ -54,6 +54,26 @@ async def test_an_accepted_key_is_verified_and_used(client: Client, vendor: Vend
     assert await used(client, vendor) == f"Bearer {NEW}"
     assert (shown["configured"], shown["masked"]) == (True, "sk-…6789")
     assert shown["rotated_at"] == found.json["rotated_at"]
+    assert found.json["next_step"] is None, "nothing is known of this provider's keys"
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        ("openai", "the old key still works at OpenAI: revoke it there once nothing uses it"),
+        ("slack", "Slack knows one key at a time: the old one has ended, a rollback cannot help"),
+    ],
+)
+async def test_a_rotation_says_what_to_do_with_the_old_key(
+    vendor: Vendor, tmp_path: Path, provider: str, expected: str
+) -> None:
+    service = declared("a", vendor.url(), provider=provider, api_key="${VENDOR_KEY}")
+    environment = {**secret_key(tmp_path), "VENDOR_KEY": OLD}
+    config = json.dumps({"services": [service]})
+    async with running(config, data=tmp_path / "data", environment=environment) as client:
+        found = await client.ask("PUT", KEY, {"api_key": NEW, "force": True})
+
+    assert found.json["next_step"] == expected
 
 
 async def test_a_rejected_key_is_refused_and_the_old_one_stays(

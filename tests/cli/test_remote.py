@@ -127,8 +127,11 @@ async def test_a_key_is_rotated_and_rolled_back(
     environment = {"SERVICE_REGISTRY_SECRET_KEY_FILE": str(secret)}
     more: dict[str, Any] = {"data_dir": tmp_path / "data", "environment": environment}
     common = ("--admin-token-file", token)
-    async with running(config(vendor), **more) as client:
-        rotated = await run("rotate-key", "good", "--url", client.base, "--key-file", key, *common)
+    declared = config(vendor).replace("id: good,", "id: good, provider: openai,")
+    async with running(declared, **more) as client:
+        rotated = await run(
+            "rotate-key", "good", "--url", client.base, "--key-file", key, "--force", *common
+        )
         used = client.app.registry.get("good").key
         back = await run("rotate-key", "good", "--url", client.base, "--rollback", *common)
 
@@ -137,6 +140,7 @@ async def test_a_key_is_rotated_and_rolled_back(
     assert used is not None
     assert used.reveal() == NEW_KEY
     assert "good: key rotated at" in output
+    assert "the old key still works at OpenAI" in output
     assert "there is no key to roll back to" in output
 
 
