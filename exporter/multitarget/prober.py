@@ -303,14 +303,14 @@ def _judge_body(rules: Rules, observation: Observation) -> None:
 
 
 def _header_rules_met(rules: Rules, answer: Answer) -> Iterator[bool]:
-    """Yield for each rule whether it is met; repeated headers are one value, joined by commas."""
+    """Yield for each rule whether it is met; one matching value of a repeated header is a match."""
     for must_match, group in ((False, rules.header_matches), (True, rules.header_not_matches)):
         for rule in group:
-            value = answer.headers.get(rule.header.lower())
-            if value is None:
+            values = answer.values_of(rule.header)
+            if not values:
                 yield rule.allow_missing
             else:
-                yield pattern_matches(rule.regexp, value) is must_match
+                yield any(pattern_matches(rule.regexp, value) for value in values) is must_match
 
 
 def _version(answer: Answer) -> str:

@@ -97,8 +97,7 @@ def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:
             return f"{where}: {error}"
     elif assertion.header is not None:
         where = f"header {assertion.header}"
-        value = answer.headers.get(assertion.header.lower())
-        values = [] if value is None else [value]
+        values = [*answer.values_of(assertion.header)]
     else:
         where, values = "body", [answer.body.decode("utf-8", "replace")]
     if operator == "exists":

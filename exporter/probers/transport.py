@@ -45,12 +45,16 @@ class Answer:
     `failure` is None for a complete response; a body cut at `max_body` (`truncated`) counts as
     complete. Durations are seconds, header names are lower case. `headers`, `body` and `chain`
     are chosen by the server: they must not get into a label or a log. `detail` is our own text.
+
+    A header that came several times has its values in `repeated`; in `headers` it has the first
+    one, or for a header that is a list all of them, joined by commas.
     """
 
     failure: Reason | None = None
     detail: str = ""
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    repeated: dict[str, tuple[str, ...]] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     truncated: bool = False
     content_length: int = -1
@@ -65,6 +69,17 @@ class Answer:
     """The certificates that the server sent, leaf first, as DER."""
     session: tuple[str, str] = ("", "")
     """TLS version and cipher, as OpenSSL names them."""
+
+    def values_of(self, header: str) -> tuple[str, ...]:
+        """Return each value of *header*, in any case, as it came; none if it is missing.
+
+        >>> Answer(headers={"x-a": "1, 2"}, repeated={"x-a": ("1", "2")}).values_of("X-A")
+        ('1', '2')
+        """
+        name = header.lower()
+        if name in self.repeated:
+            return self.repeated[name]
+        return (self.headers[name],) if name in self.headers else ()
 
 
 class Transport(Protocol):

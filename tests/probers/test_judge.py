@@ -50,6 +50,28 @@ def why(assertion: Assertion, given_: Answer | None = None) -> str:
     return assertion_failure(assertion, response, lambda: json_of(response.body))
 
 
+@pytest.mark.parametrize(
+    ("operator", "operand", "holds"),
+    [
+        ("matches", "^b=", True),
+        ("matches", "^a=1, b", False),
+        ("not_matches", "^b=", False),
+        ("not_matches", "^c=", True),
+        ("equals", "b=2", True),
+        ("not_equals", "a=1", False),
+        ("in_", ("x", "b=2"), True),
+        ("exists", False, False),
+    ],
+)
+def test_an_assertion_tries_each_value_of_a_repeated_header(
+    operator: str, operand: Any, holds: bool
+) -> None:
+    twice = {"set-cookie": ("a=1", "b=2")}
+    response = Answer(status=200, headers={"set-cookie": "a=1"}, repeated=twice)
+
+    assert (not why(Assertion(header="Set-Cookie", **{operator: operand}), response)) is holds
+
+
 # operator, operand, JSON paths whose value passes, paths whose value does not
 JSON_CASES: list[tuple[str, Any, str, str]] = [
     ("equals", "abc", "text", "number list map yes nothing absent"),
