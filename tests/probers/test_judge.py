@@ -206,7 +206,46 @@ def test_of_a_body_that_is_no_json_nothing_can_be_asserted(operator: str) -> Non
         assert why(Assertion(json="$.a", exists=exists), html) == "$.a: the body is not JSON"
 
 
-@pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize(
+    "operator", [{"type": "number"}, {"greater_than": 5}, {"less_than": 5}, {"exists": True}]
+)
+def test_a_constant_of_javascript_is_not_json_and_no_number(
+    number: str, operator: dict[str, Any]
+) -> None:
+    response = answer(body=f'{{"n": {number}}}'.encode(), x_n=number)
+
+    assert why(Assertion(json="$.n", **operator), response) == "$.n: the body is not JSON"
+    if "exists" not in operator:
+        assert why(Assertion(header="x-n", **operator), response)
+
+
+@pytest.mark.parametrize("digits", ["9007199254740993", "1" * 25, "8" * 5_000])
+def test_a_long_integer_is_judged_exactly(digits: str) -> None:
+    response = answer(body=b'{"n": ' + digits.encode() + b"}")
+    number = json_of(response.body)["n"]
+    holding = [
+        {"equals": number},
+        {"not_equals": number + 1},
+        {"greater_than": number - 1},
+        {"less_than": number + 1},
+        {"matches": f"^{digits}$" if len(digits) < 500 else f"^{digits[:9]}"},
+        {"type": "integer"},
+    ]
+    failing = [{"equals": number - 1}, {"greater_than": number}, {"less_than": number}]
+
+    assert [why(Assertion(json="$.n", **operator), response) for operator in holding] == [""] * 6
+    assert all(why(Assertion(json="$.n", **operator), response) for operator in failing)
+
+
+def test_a_long_integer_of_a_configuration_is_text_and_equals_the_number() -> None:
+    response = answer(body=b'{"n": 12345678901234567890123}')
+
+    assert not why(Assertion(json="$.n", equals="12345678901234567890123"), response)
+    assert why(Assertion(json="$.n", equals="12345678901234567890124"), response)
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 400])
 def test_numbers_beyond_reason_are_compared_without_an_error(number: str) -> None:
     response = answer(body=f'{{"n": {number}, "t": "{number}"}}'.encode())
 
