@@ -94,7 +94,7 @@ def json_values(path: str, data: Any) -> list[Any]:
         raise UnsearchableError("the body cannot be searched") from None
 
 
-def json_of(body: bytes) -> Any:
+def json_of(body: bytes | str) -> Any:
     """Return the data of a JSON *body* or NO_JSON; never raises, whatever the bytes.
 
     Strictly RFC 8259: NaN and Infinity are no JSON. Integers are exact, to 65,536 digits.

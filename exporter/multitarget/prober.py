@@ -293,7 +293,7 @@ def _judge_body(rules: Rules, observation: Observation) -> None:
         observation.fail(Reason.BAD_BODY, "the body is larger than the limit")
     if not observation.success or not (rules.body_matches or rules.body_not_matches):
         return
-    text = answer.body.decode("utf-8", "replace")
+    text = answer.text()
     if any(pattern_matches(pattern, text) for pattern in rules.body_matches):
         observation.failed_by_pattern = True
         observation.fail(Reason.BAD_BODY, "the body matches a pattern that it must not match")

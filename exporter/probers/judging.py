@@ -100,7 +100,7 @@ def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:
         where = f"header {assertion.header}"
         values = [*answer.values_of(assertion.header)]
     else:
-        where, values = "body", [answer.body.decode("utf-8", "replace")]
+        where, values = "body", [answer.text()]
     if operator == "exists":
         return "" if bool(values) is operand else f"{where} {_EXISTENCE_FAILURES[bool(operand)]}"
     if not values:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from exporter.checks import TlsSettings
 from exporter.model import Certificate, Reason
+from exporter.probers.charsets import codec_of, text_of
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEADERS = 128
@@ -69,6 +70,18 @@ class Answer:
     """The certificates that the server sent, leaf first, as DER."""
     session: tuple[str, str] = ("", "")
     """TLS version and cipher, as OpenSSL names them."""
+
+    def text(self) -> str:
+        """Return the body as text, in the charset that its Content-Type declares."""
+        return text_of(self.body, self.headers.get("content-type", ""))
+
+    def json_source(self) -> bytes | str:
+        """Return what to parse as JSON: the text where a charset other than UTF-8 is declared.
+
+        Otherwise the bytes, in which JSON's own encodings can be told apart.
+        """
+        declared = codec_of(self.headers.get("content-type", ""))
+        return self.body if declared == "utf-8" else self.text()
 
     def values_of(self, header: str) -> tuple[str, ...]:
         """Return each value of *header*, in any case, as it came; none if it is missing.

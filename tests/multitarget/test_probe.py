@@ -190,6 +190,16 @@ async def test_a_rule_tries_each_value_of_a_repeated_header(
     assert value(page, "probe_success") == success
 
 
+async def test_a_pattern_is_tried_on_the_body_in_its_declared_charset(
+    ask: Ask, vendor: Vendor
+) -> None:
+    scripted(vendor)
+
+    _, page = await ask(module="ready", target=vendor.url("/latin"))
+
+    assert value(page, "probe_success") == 1
+
+
 async def test_both_send_the_same_request_but_for_the_agent(
     ask: Ask, blackbox: str, vendor: Vendor
 ) -> None:

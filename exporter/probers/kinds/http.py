@@ -84,7 +84,7 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
 
     def json() -> Any:
         if not parsed:
-            parsed.append(NO_JSON if answer.truncated else json_of(answer.body))
+            parsed.append(NO_JSON if answer.truncated else json_of(answer.json_source()))
         return parsed[0]
 
     reason, detail = judge(answer, endpoint.expect, json)
