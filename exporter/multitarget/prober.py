@@ -134,7 +134,7 @@ class MultiTargetProber:
         trail = Trail(check.endpoint, _others_tls(check.endpoint.tls))
         while (target := _next_url(trail, request, answer, observation)) is not None:
             left = check.endpoint.timeout - (self._clock.tick() - begun)
-            request = trail.hop(request, target, answer.status, left)
+            request = trail.hop(request, target, answer, left=left, now=self._clock.now())
             answer = joined(answer, await self._fetch(check, request, observation))
         observation.answer = answer
         observation.secure = answer.status > 0 and request.url.startswith("https:")
