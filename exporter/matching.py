@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import jsonpath
@@ -20,6 +22,8 @@ class _NoJson:
 NO_JSON: Any = _NoJson()
 """The data of a body that is not JSON; not None, which is the data of the body `null`."""
 
+_PART_DIGITS, _MAX_DIGITS = 640, 65_536
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # The library lets the last three out: on deep nesting and on absurd numbers.
 _PATH_ERRORS = (jsonpath.JSONPathError, RecursionError, ValueError, OverflowError)
 
@@ -90,9 +94,71 @@ def json_values(path: str, data: Any) -> list[Any]:
         raise UnsearchableError("the body cannot be searched") from None
 
 
-def json_of(body: bytes) -> Any:
-    """Return the data of a JSON *body* or NO_JSON; never raises, whatever the bytes."""
+def json_of(body: bytes | str) -> Any:
+    """Return the data of a JSON *body* or NO_JSON; never raises, whatever the bytes.
+
+    Strictly RFC 8259: NaN and Infinity are no JSON. Integers are exact, to 65,536 digits.
+
+    >>> json_of(b'{"a": [1]}'), json_of(b"[NaN]")
+    ({'a': [1]}, NO_JSON)
+    """
     try:
-        return json.loads(body)
+        return json.loads(body, parse_constant=_refuse_constant, parse_int=_integer)
     except (ValueError, RecursionError):
         return NO_JSON
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError
+
+
+class _LongInteger(int):
+    """An integer that knows its digits: Python refuses to write more than 4,300 of them."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+
+def _integer(text: str) -> int:
+    if len(text) <= _PART_DIGITS:
+        return int(text)
+    if len(text) > _MAX_DIGITS:
+        raise ValueError
+    digits = text.removeprefix("-")
+    number = _LongInteger(_value_of(digits) * (-1 if len(digits) < len(text) else 1))
+    number.text = text
+    return number
+
+
+def _value_of(digits: str) -> int:
+    """Return the value of *digits* in parts: `int` refuses long texts, and is quadratic."""
+    if len(digits) <= _PART_DIGITS:
+        return int(digits)
+    half = len(digits) // 2
+    high, low = _value_of(digits[:-half]), _value_of(digits[-half:])
+    return high * int(10**half) + low
+
+
+def number_of(value: Any) -> int | float | Decimal | None:
+    """Return *value*, a number or its text, exactly; None if it is neither.
+
+    `float` would round an integer beyond 2**53, and takes "NaN" and "Infinity" for numbers.
+
+    >>> number_of("9007199254740993"), number_of("Infinity"), number_of(True)
+    (Decimal('9007199254740993'), None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what Decimal can hold
+        return float(text)

@@ -16,6 +16,7 @@ from exporter.matching import (
     UnsearchableError,
     json_of,
     json_values,
+    number_of,
     path_mistake,
     pattern_matches,
     pattern_mistake,
@@ -179,6 +180,15 @@ def test_a_json_body_is_read_in_any_encoding_of_json(body: bytes, data: Any) -> 
         b"[" * 100_000,
         b'{"a":' * 50_000,
         b"1" * 100_000,
+        b"NaN",
+        b'{"a": NaN}',
+        b"[Infinity]",
+        b"[-Infinity]",
+        b"[+1]",
+        b"[01]",
+        b"[.5]",
+        b"[1,]",
+        b"[0x1]",
         b"\x00",
         b"'a'",
     ],
@@ -198,7 +208,49 @@ def test_no_bytes_raise_anything_else(body: bytes) -> None:
         json_values("$..a", json_of(body))
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=9))
+@pytest.mark.parametrize("digits", [1, 19, 640, 641, 4_300, 4_301, 20_000, 65_535])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_an_integer_of_any_length_is_exact(digits: int, sign: str) -> None:
+    text = sign + "7" * digits
+
+    got = json_of(b"[" + text.encode() + b"]")[0]
+
+    assert isinstance(got, int)
+    assert str(got) == text
+    assert got == (-1 if sign else 1) * (7 * (10**digits - 1) // 9)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (5, 5),
+        (0.5, 0.5),
+        (" 9007199254740993 ", 9007199254740993),
+        ("1e3", 1000),
+        ("-.5", -0.5),
+        ("1e" + "9" * 30, float("inf")),
+        ("NaN", None),
+        ("-Infinity", None),
+        ("inf", None),
+        ("1_000", None),
+        ("٣", None),
+        ("", None),
+        (True, None),
+        (None, None),
+        ([1], None),
+    ],
+)
+def test_a_number_or_its_text_is_compared_exactly(value: Any, number: Any) -> None:
+    assert number_of(value) == number
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        st.lists,
+        max_leaves=9,
+    )
+)
 def test_what_json_writes_is_read_back(data: Any) -> None:
     got = json_of(json.dumps(data).encode())
 

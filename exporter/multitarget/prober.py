@@ -134,7 +134,7 @@ class MultiTargetProber:
         trail = Trail(check.endpoint, _others_tls(check.endpoint.tls))
         while (target := _next_url(trail, request, answer, observation)) is not None:
             left = check.endpoint.timeout - (self._clock.tick() - begun)
-            request = trail.hop(request, target, answer.status, left)
+            request = trail.hop(request, target, answer, left=left, now=self._clock.now())
             answer = joined(answer, await self._fetch(check, request, observation))
         observation.answer = answer
         observation.secure = answer.status > 0 and request.url.startswith("https:")
@@ -293,7 +293,7 @@ def _judge_body(rules: Rules, observation: Observation) -> None:
         observation.fail(Reason.BAD_BODY, "the body is larger than the limit")
     if not observation.success or not (rules.body_matches or rules.body_not_matches):
         return
-    text = answer.body.decode("utf-8", "replace")
+    text = answer.text()
     if any(pattern_matches(pattern, text) for pattern in rules.body_matches):
         observation.failed_by_pattern = True
         observation.fail(Reason.BAD_BODY, "the body matches a pattern that it must not match")
@@ -303,14 +303,14 @@ def _judge_body(rules: Rules, observation: Observation) -> None:
 
 
 def _header_rules_met(rules: Rules, answer: Answer) -> Iterator[bool]:
-    """Yield for each rule whether it is met; repeated headers are one value, joined by commas."""
+    """Yield for each rule whether it is met; one matching value of a repeated header is a match."""
     for must_match, group in ((False, rules.header_matches), (True, rules.header_not_matches)):
         for rule in group:
-            value = answer.headers.get(rule.header.lower())
-            if value is None:
+            values = answer.values_of(rule.header)
+            if not values:
                 yield rule.allow_missing
             else:
-                yield pattern_matches(rule.regexp, value) is must_match
+                yield any(pattern_matches(rule.regexp, value) for value in values) is must_match
 
 
 def _version(answer: Answer) -> str:

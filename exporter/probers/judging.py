@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.checks import AnswerRule, Assertion, operator_of
-from exporter.matching import UnsearchableError, json_values, pattern_matches
+from exporter.matching import UnsearchableError, json_values, number_of, pattern_matches
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
 from exporter.probers.answerer import (
@@ -47,6 +47,7 @@ _REASON_BY_STATUS = {
     529: Reason.OVERLOADED,  # not registered; Anthropic documents it as overloaded_error
 }
 _MAX_PLAIN_BYTES = 1024
+_TEXT_DIGITS = 20
 Json = Callable[[], Any]
 
 
@@ -178,10 +179,9 @@ def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:
             return f"{where}: {error}"
     elif assertion.header is not None:
         where = f"header {assertion.header}"
-        value = answer.headers.get(assertion.header.lower())
-        values = [] if value is None else [value]
+        values = [*answer.values_of(assertion.header)]
     else:
-        where, values = "body", [answer.body.decode("utf-8", "replace")]
+        where, values = "body", [answer.text()]
     if operator == "exists":
         return "" if bool(values) is operand else f"{where} {_EXISTENCE_FAILURES[bool(operand)]}"
     if not values:
@@ -197,6 +197,9 @@ def _equal(value: Any, operand: Any) -> bool:
         return value is operand
     if isinstance(value, str) and isinstance(operand, (int, float)):
         return value == str(operand)
+    if isinstance(value, int) and isinstance(operand, str):
+        # An integer of 20 digits or more is read from a configuration as text.
+        return len(operand) >= _TEXT_DIGITS and str(value) == operand
     return bool(value == operand)
 
 
@@ -208,12 +211,8 @@ def _matches(value: Any, operand: Any) -> bool:
 
 
 def _compared(value: Any, operand: float, sign: int) -> bool:
-    if isinstance(value, bool):
-        return False
-    try:
-        return (float(value) - operand) * sign > 0
-    except (TypeError, ValueError, OverflowError):
-        return False
+    number = number_of(value)
+    return number is not None and (number > operand if sign > 0 else number < operand)
 
 
 _JSON_TYPES: dict[str, Callable[[Any], bool]] = {

@@ -4,7 +4,7 @@ Followed are 301, 302, 303, 307 and 308 to an http or https address without user
 never from https to http. Credentials, the user's own headers, body and client certificate go to
 the origin (RFC 6454) of the first request only. Once another origin has redirected, they are not
 sent even to the first one again: the way back was the other origin's choice (as in Go's net/http
-since CVE-2024-45336).
+since CVE-2024-45336). Cookies that an origin set on the way go back to it, and to it alone.
 
 The users' own calls (`sessions`) have the same policy on aiohttp's parser, yarl. If the check used
 one parser and the connection another, an address on which they disagree would evade the check.
@@ -13,11 +13,12 @@ one parser and the connection another, an address on which they disagree would e
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from exporter.characters import breaks_url
 from exporter.checks import TlsSettings
+from exporter.probers.cookies import Cookies
 from exporter.probers.endpoint import Endpoint
 from exporter.probers.transport import Answer, Request
 
@@ -67,24 +68,28 @@ class Trail:
     """The redirects of one probe.
 
     *others_tls*: the TLS settings for origins other than the first. `is_home`: no other origin has
-    been on the way so far.
+    been on the way so far. `cookies` are those that were set on the way.
     """
 
     endpoint: Endpoint
     others_tls: TlsSettings
     is_home: bool = True
+    cookies: Cookies = field(default_factory=Cookies)
 
     def same_origin(self, target: str) -> bool:
         """Return whether *target* has the origin of the first request."""
         return origin(target) == origin(self.endpoint.url)
 
-    def hop(self, request: Request, target: str, status: int, left: float) -> Request:
-        """Return the request for *target*, after *request* was answered with *status*.
+    def hop(
+        self, request: Request, target: str, answer: Answer, *, left: float, now: float
+    ) -> Request:
+        """Return the request for *target*, to which *answer*, that to *request*, redirects.
 
-        *left* is how many seconds of the probe remain.
+        *left* is how many seconds of the probe remain, *now* a Unix time.
         """
-        endpoint = self.endpoint
+        endpoint, status = self.endpoint, answer.status
         self.is_home = self.is_home and self.same_origin(target)
+        self.cookies.keep(origin(request.url), request.url, answer.values_of("set-cookie"), now)
         # RFC 9110, 15.4: 307 and 308 repeat the request; after the others a method
         # other than GET and HEAD becomes GET, and the body is dropped.
         repeats = status in (307, 308) or request.method in ("GET", "HEAD")
@@ -94,10 +99,22 @@ class Trail:
             url=target,
             method=request.method if repeats else "GET",
             body=request.body if repeats and self.is_home else None,
-            headers=own_headers(endpoint) if self.is_home else harmless,
+            headers=self._with_cookies(
+                own_headers(endpoint) if self.is_home else harmless, target, now
+            ),
             timeout=max(0.001, left),
             tls=endpoint.tls if self.is_home else self.others_tls,
         )
+
+    def _with_cookies(
+        self, headers: tuple[tuple[str, str], ...], target: str, now: float
+    ) -> tuple[tuple[str, str], ...]:
+        own = "; ".join(value for name, value in headers if name.lower() == "cookie")
+        cookie = self.cookies.header(origin(target), target, now, own)
+        if cookie == own:
+            return headers
+        others = tuple((n, v) for n, v in headers if n.lower() != "cookie")
+        return (*others, ("Cookie", cookie)) if cookie else others
 
 
 def own_headers(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:

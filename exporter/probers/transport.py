@@ -7,6 +7,7 @@ from typing import Protocol
 
 from exporter.checks import TlsSettings
 from exporter.model import Certificate, Reason
+from exporter.probers.charsets import codec_of, text_of
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEADERS = 128
@@ -45,12 +46,16 @@ class Answer:
     `failure` is None for a complete response; a body cut at `max_body` (`truncated`) counts as
     complete. Durations are seconds, header names are lower case. `headers`, `body` and `chain`
     are chosen by the server: they must not get into a label or a log. `detail` is our own text.
+
+    A header that came several times has its values in `repeated`; in `headers` it has the first
+    one, or for a header that is a list all of them, joined by commas.
     """
 
     failure: Reason | None = None
     detail: str = ""
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    repeated: dict[str, tuple[str, ...]] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     truncated: bool = False
     content_length: int = -1
@@ -65,6 +70,29 @@ class Answer:
     """The certificates that the server sent, leaf first, as DER."""
     session: tuple[str, str] = ("", "")
     """TLS version and cipher, as OpenSSL names them."""
+
+    def text(self) -> str:
+        """Return the body as text, in the charset that its Content-Type declares."""
+        return text_of(self.body, self.headers.get("content-type", ""))
+
+    def json_source(self) -> bytes | str:
+        """Return what to parse as JSON: the text where a charset other than UTF-8 is declared.
+
+        Otherwise the bytes, in which JSON's own encodings can be told apart.
+        """
+        declared = codec_of(self.headers.get("content-type", ""))
+        return self.body if declared == "utf-8" else self.text()
+
+    def values_of(self, header: str) -> tuple[str, ...]:
+        """Return each value of *header*, in any case, as it came; none if it is missing.
+
+        >>> Answer(headers={"x-a": "1, 2"}, repeated={"x-a": ("1", "2")}).values_of("X-A")
+        ('1', '2')
+        """
+        name = header.lower()
+        if name in self.repeated:
+            return self.repeated[name]
+        return (self.headers[name],) if name in self.headers else ()
 
 
 class Transport(Protocol):

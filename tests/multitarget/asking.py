@@ -38,6 +38,10 @@ modules:
   header: {prober: http, http: {PRIVATE fail_if_header_matches: [{header: X-A, regexp: .*}]}}
   lax: {prober: http, http: {PRIVATE fail_if_header_matches:
     [{header: X-A, regexp: .*, allow_missing: true}]}}
+  no_b: {prober: http, http: {PRIVATE fail_if_header_matches:
+    [{header: Set-Cookie, regexp: ^b=, allow_missing: true}]}}
+  ready: {prober: http, http: {PRIVATE fail_if_body_not_matches_regexp: [^prêt$]}}
+  one: {prober: http, http: {PRIVATE fail_if_header_not_matches: [{header: X-A, regexp: ^one$}]}}
   http2: {prober: http, http: {PRIVATE valid_http_versions: [HTTP/2.0]}}
   tls: {prober: http, http: {PRIVATE fail_if_not_ssl: true, preferred_ip_protocol: ip4,
     tls_config: {ca_file: CA}}}
@@ -121,6 +125,10 @@ def scripted(vendor: Vendor) -> None:
     vendor.on("/ok", answer(200, b"hello there", [MODIFIED]))
     vendor.on("/json", answer(200, b'{"status": "ok"} good'))
     vendor.on("/header", answer(200, b"x", [("X-A", "b")]))
+    twice = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-A", "two"), ("X-A", "one")]
+    latin = [("Content-Type", "text/plain; charset=iso-8859-1")]
+    vendor.on("/latin", answer(200, "prêt".encode("latin-1"), latin))
+    vendor.on("/twice", answer(200, b"x", twice))
     vendor.on("/hop", redirect("/ok"))
     vendor.on("/307", redirect("/ok", 307))
     vendor.on("/nowhere", redirect("http://127.0.0.1:1/"))

@@ -117,6 +117,8 @@ CASES = [
     ("header", "/header"),
     ("header", "/ok"),
     ("lax", "/ok"),
+    ("no_b", "/twice"),
+    ("one", "/twice"),
     ("http2", "/ok"),
     ("tls", "/ok"),
     ("no_tls", "/ok"),
@@ -175,6 +177,27 @@ async def test_what_gives_no_answer_looks_as_with_the_real_exporter(
     ask: Ask, blackbox: str, target: str
 ) -> None:
     await assert_alike(ask, blackbox, "http_2xx", target)
+
+
+@pytest.mark.parametrize(("module", "success"), [("no_b", 0), ("one", 1)])
+async def test_a_rule_tries_each_value_of_a_repeated_header(
+    ask: Ask, vendor: Vendor, module: str, success: int
+) -> None:
+    scripted(vendor)
+
+    _, page = await ask(module=module, target=vendor.url("/twice"))
+
+    assert value(page, "probe_success") == success
+
+
+async def test_a_pattern_is_tried_on_the_body_in_its_declared_charset(
+    ask: Ask, vendor: Vendor
+) -> None:
+    scripted(vendor)
+
+    _, page = await ask(module="ready", target=vendor.url("/latin"))
+
+    assert value(page, "probe_success") == 1
 
 
 async def test_both_send_the_same_request_but_for_the_agent(

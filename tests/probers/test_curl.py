@@ -11,7 +11,7 @@ from exporter.probers.curl import CurlTransport
 from tests.conftest import Authority
 from tests.fakes import beside_sleeps, make_request, settle
 from tests.mischief import hang
-from tests.vendor import Proxy, Vendor, answer
+from tests.vendor import Peer, Proxy, Seen, Vendor, answer, head_of
 
 
 async def test_phases_sum_to_the_duration_and_each_is_about_right(
@@ -127,14 +127,46 @@ async def test_headers_arrive_once_each_and_empty_values_stay(
         assert [v for n, v in request.headers if n.lower() == name.lower()] == [value]
 
 
-async def test_header_names_of_an_answer_are_lower_case_and_repeats_are_joined(
+async def test_header_names_of_an_answer_are_lower_case_and_repeats_stay_apart(
     vendor: Vendor, transport: CurlTransport
 ) -> None:
-    vendor.on("/", answer(headers=[("X-A", "1"), ("x-a", " 2 "), ("X-Empty", "")]))
+    vendor.on("/", answer(headers=[("X-A", "1"), ("x-a", " 2 "), ("X-Empty", ""), ("X-B", "3")]))
 
     got = await transport.fetch(make_request(vendor.url()))
 
     assert (got.headers["x-a"], got.headers["x-empty"]) == ("1, 2", "")
+    assert [got.values_of(name) for name in ("X-A", "x-empty", "X-b", "X-None")] == [
+        ("1", "2"),
+        ("",),
+        ("3",),
+        (),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Set-Cookie", "Server", "Content-Type", "Retry-After", "ETag"])
+async def test_a_repeated_header_that_is_not_a_list_is_never_joined(
+    name: str, vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", answer(headers=[(name, "a=1; Path=/"), (name, "b=2")]))
+
+    got = await transport.fetch(make_request(vendor.url()))
+
+    assert got.headers[name.lower()] == "a=1; Path=/"
+    assert got.values_of(name) == ("a=1; Path=/", "b=2")
+
+
+async def test_headers_of_an_interim_answer_are_none_of_the_final_one(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    async def hinted(peer: Peer, seen: Seen) -> None:
+        await peer.send(head_of(103, [("X-A", "early"), ("X-A", "hint")]))
+        await answer(headers=[("X-A", "late")])(peer, seen)
+
+    vendor.on("/", hinted)
+
+    got = await transport.fetch(make_request(vendor.url()))
+
+    assert got.values_of("x-a") == ("late",)
 
 
 async def test_nothing_of_one_transfer_is_left_in_the_next(

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from exporter.checks import AnswerRule, Assertion
 from exporter.matching import NO_JSON, json_of
 from exporter.model import Reason
-from exporter.probers import Answer, Expectations
+from exporter.probers import Answer, Expectations, Request
 from exporter.probers.judging import assertion_failure, judge
+from exporter.probers.kinds.http import HttpProber
+from tests.fakes import FakeClock, make_endpoint
 
+URL = "https://api.example/"
 SENTINEL = "quoted-from-the-answer"
 BODY = {
     "text": "abc",
@@ -48,6 +51,28 @@ def judged(given_: Answer, **expect: Any) -> tuple[Reason, str]:
 def why(assertion: Assertion, given_: Answer | None = None) -> str:
     response = given_ or answer(x_left="7", x_name="Some One")
     return assertion_failure(assertion, response, lambda: json_of(response.body))
+
+
+@pytest.mark.parametrize(
+    ("operator", "operand", "holds"),
+    [
+        ("matches", "^b=", True),
+        ("matches", "^a=1, b", False),
+        ("not_matches", "^b=", False),
+        ("not_matches", "^c=", True),
+        ("equals", "b=2", True),
+        ("not_equals", "a=1", False),
+        ("in_", ("x", "b=2"), True),
+        ("exists", False, False),
+    ],
+)
+def test_an_assertion_tries_each_value_of_a_repeated_header(
+    operator: str, operand: Any, holds: bool
+) -> None:
+    twice = {"set-cookie": ("a=1", "b=2")}
+    response = Answer(status=200, headers={"set-cookie": "a=1"}, repeated=twice)
+
+    assert (not why(Assertion(header="Set-Cookie", **{operator: operand}), response)) is holds
 
 
 # operator, operand, JSON paths whose value passes, paths whose value does not
@@ -184,7 +209,111 @@ def test_of_a_body_that_is_no_json_nothing_can_be_asserted(operator: str) -> Non
         assert why(Assertion(json="$.a", exists=exists), html) == "$.a: the body is not JSON"
 
 
-@pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])
+CHARSETS = [
+    ("prêt", "latin-1", "text/plain; charset=iso-8859-1"),
+    ("prêt", "latin-1", "text/plain;CHARSET='ISO_8859-1'"),
+    ("prêt €", "iso8859-15", 'text/plain; format=flowed; charset="ISO-8859-15"'),
+    ("prêt “oui”", "cp1252", "text/html; charset=latin1"),
+    ("готово", "cp1251", "text/html; charset=windows-1251"),
+    ("готово", "koi8-r", "text/html; charset=KOI8-R"),
+    ("完了", "shift_jis", "text/html; charset=Shift_JIS"),
+    ("完成", "gbk", "text/html; charset=GB2312"),
+    ("완료", "euc-kr", "text/html; charset=euc-kr"),
+    ("prêt", "utf-16-be", "text/plain; charset=utf-16be"),
+    ("prêt", "utf-16", "text/plain; charset=utf-8"),
+    ("prêt", "utf-8-sig", "text/plain; charset=iso-8859-1"),
+    ("prêt", "utf-8-sig", ""),
+    ("prêt", "utf-8", "text/plain"),
+    ("prêt", "utf-8", "text/plain; charset=klingon"),
+    ("prêt", "utf-8", "text/plain; charset=zlib"),
+    ("prêt", "utf-8", "text/plain; charset=\x00"),
+    ("prêt", "utf-8", "text/plain; charset="),
+]
+
+
+@pytest.mark.parametrize(("text", "codec", "content_type"), CHARSETS)
+def test_a_body_is_text_in_the_charset_it_declares(
+    text: str, codec: str, content_type: str
+) -> None:
+    response = answer(body=text.encode(codec), content_type=content_type)
+
+    assert not why(Assertion(body=True, equals=text), response)
+    assert not why(Assertion(body=True, matches=f"^{text}$"), response)
+    assert why(Assertion(body=True, not_matches=text), response)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "klingon", "ascii", "shift_jis", "utf-16"])
+def test_bytes_that_do_not_fit_the_charset_break_nothing(charset: str) -> None:
+    response = answer(body=b"ok \xff\xfd\x81", content_type=f"text/plain; charset={charset}")
+
+    assert why(Assertion(body=True, matches="nowhere"), response)
+
+
+@pytest.mark.parametrize(
+    ("codec", "content_type"),
+    [
+        ("latin-1", "application/json; charset=ISO-8859-1"),
+        ("utf-16-le", "application/json; charset=utf-16"),
+        ("utf-8-sig", "application/json; charset=iso-8859-1"),
+        ("utf-16", "application/json; charset=utf-8"),
+        ("utf-8", "application/json; charset=klingon"),
+        ("utf-8", "application/json"),
+    ],
+)
+async def test_json_is_read_in_the_charset_it_declares(codec: str, content_type: str) -> None:
+    body = '{"state": "prêt"}'.encode(codec)
+    assertion = Assertion(json="$.state", equals="prêt")
+
+    class Told:
+        async def fetch(self, request: Request) -> Answer:
+            return Answer(status=200, body=body, headers={"content-type": content_type})
+
+    expect = Expectations(assertions=(assertion,))
+    outcome = await HttpProber(Told(), FakeClock()).probe(make_endpoint(URL, expect=expect))
+
+    assert (outcome.reason, outcome.detail) == (Reason.OK, "status 200")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize(
+    "operator", [{"type": "number"}, {"greater_than": 5}, {"less_than": 5}, {"exists": True}]
+)
+def test_a_constant_of_javascript_is_not_json_and_no_number(
+    number: str, operator: dict[str, Any]
+) -> None:
+    response = answer(body=f'{{"n": {number}}}'.encode(), x_n=number)
+
+    assert why(Assertion(json="$.n", **operator), response) == "$.n: the body is not JSON"
+    if "exists" not in operator:
+        assert why(Assertion(header="x-n", **operator), response)
+
+
+@pytest.mark.parametrize("digits", ["9007199254740993", "1" * 25, "8" * 5_000])
+def test_a_long_integer_is_judged_exactly(digits: str) -> None:
+    response = answer(body=b'{"n": ' + digits.encode() + b"}")
+    number = json_of(response.body)["n"]
+    holding = [
+        {"equals": number},
+        {"not_equals": number + 1},
+        {"greater_than": number - 1},
+        {"less_than": number + 1},
+        {"matches": f"^{digits}$" if len(digits) < 500 else f"^{digits[:9]}"},
+        {"type": "integer"},
+    ]
+    failing = [{"equals": number - 1}, {"greater_than": number}, {"less_than": number}]
+
+    assert [why(Assertion(json="$.n", **operator), response) for operator in holding] == [""] * 6
+    assert all(why(Assertion(json="$.n", **operator), response) for operator in failing)
+
+
+def test_a_long_integer_of_a_configuration_is_text_and_equals_the_number() -> None:
+    response = answer(body=b'{"n": 12345678901234567890123}')
+
+    assert not why(Assertion(json="$.n", equals="12345678901234567890123"), response)
+    assert why(Assertion(json="$.n", equals="12345678901234567890124"), response)
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 400])
 def test_numbers_beyond_reason_are_compared_without_an_error(number: str) -> None:
     response = answer(body=f'{{"n": {number}, "t": "{number}"}}'.encode())
 

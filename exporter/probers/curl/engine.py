@@ -21,6 +21,7 @@ from exporter.probers import MAX_HEAD_BYTES, MAX_HEADERS, Answer, Request
 from exporter.probers.curl.addresses import is_public
 from exporter.probers.curl.answers import answer_of
 from exporter.probers.curl.certificates import earliest
+from exporter.probers.curl.heads import head_of
 from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_options
 from exporter.probers.curl.readiness import Readiness, best_readiness
@@ -48,19 +49,6 @@ class _Transfer:
         self.size += len(line)
         # Any number but the length of the line makes libcurl stop; None means all of it.
         return -1 if len(self.lines) > MAX_LINES or self.size > MAX_HEAD_BYTES else None
-
-    def head(self) -> dict[str, str]:
-        """Return the final answer's headers by lower-case name, repeated ones joined by commas."""
-        headers: dict[str, str] = {}
-        for line in self.lines:
-            if line.startswith(b"HTTP/"):
-                headers = {}
-            name, colon, value = line.decode("latin-1").partition(":")
-            if colon:
-                name, value = name.strip().lower(), value.strip()
-                known = headers.get(name)
-                headers[name] = value if known is None else f"{known}, {value}"
-        return headers
 
     def on_body(self, chunk: bytes) -> int | None:
         room = self.max_body
@@ -183,8 +171,12 @@ class CurlTransport:
         inspection = Inspection(curl, request) if request.inspect else None
         try:
             ended = await self._run(curl, transfer)
+            headers, repeated = head_of(transfer.lines)
             collected = Answer(
-                headers=transfer.head(), body=b"".join(transfer.body), truncated=transfer.truncated
+                headers=headers,
+                repeated=repeated,
+                body=b"".join(transfer.body),
+                truncated=transfer.truncated,
             )
             answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)

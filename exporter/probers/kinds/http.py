@@ -36,7 +36,7 @@ class HttpProber:
         while (target := _next_url(request, answer, trail, hops)) is not None:
             hops += 1
             left = endpoint.timeout - answer.duration
-            request = trail.hop(request, target, answer.status, left)
+            request = trail.hop(request, target, answer, left=left, now=self._clock.now())
             answer = joined(answer, await self._transport.fetch(request))
         return _outcome(endpoint, answer, hops, self._clock.now())
 
@@ -84,7 +84,7 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
 
     def json() -> Any:
         if not parsed:
-            parsed.append(NO_JSON if answer.truncated else json_of(answer.body))
+            parsed.append(NO_JSON if answer.truncated else json_of(answer.json_source()))
         return parsed[0]
 
     reason, detail = judge(answer, endpoint.expect, json)
