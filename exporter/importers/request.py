@@ -159,16 +159,25 @@ class Builder:
             self.draft.check.setdefault("headers", {})["Content-Type"] = content_type
 
     def times(
-        self, interval: float, timeout: float, interval_at: FieldPath, timeout_at: FieldPath
+        self,
+        interval: float,
+        timeout: float,
+        interval_at: FieldPath | None,
+        timeout_at: FieldPath | None,
     ) -> None:
-        """Set interval and timeout, both in seconds, within our limits."""
+        """Set interval and timeout, both in seconds, within our limits.
+
+        A path is None if the foreign file does not have the field: a default of the foreign tool
+        is changed without a warning, which would be about something that nobody wrote.
+        """
         fitting = min(max(interval, 1.0), MAX_INTERVAL_SECONDS)
-        if fitting != interval:
+        if fitting != interval and interval_at is not None:
             self.ledger.lost(interval_at, "must be from 1s to 1d; the nearest limit is used")
         if timeout > min(fitting, MAX_TIMEOUT_SECONDS):
             timeout = min(fitting, MAX_TIMEOUT_SECONDS)
-            message = "must not be longer than the interval or 5m; it is shortened"
-            self.ledger.lost(timeout_at, message)
+            if timeout_at is not None:
+                message = "must not be longer than the interval or 5m; it is shortened"
+                self.ledger.lost(timeout_at, message)
         self.draft.check["interval"] = duration(fitting)
         self.draft.check["timeout"] = duration(max(timeout, 0.01))
 

@@ -145,6 +145,15 @@ def test_times_and_certificates_become_alerts() -> None:
     assert not imported.warnings
 
 
+def test_a_timeout_that_nobody_wrote_is_not_mentioned() -> None:
+    silent = gatus(OK + "    interval: 5s\n")
+    written = gatus(OK + "    interval: 5s\n    client: {timeout: 6s}\n")
+
+    assert only_service(silent)["health_check"]["timeout"] == "5s"
+    assert not silent.warnings
+    assert [w.where for w in written.warnings] == ["endpoints[0].client.timeout"]
+
+
 def test_the_smallest_threshold_of_an_enabled_alert_counts() -> None:
     text = OK + (
         "    alerts:\n      - {type: slack}\n      - {type: email, failure-threshold: 9}\n"

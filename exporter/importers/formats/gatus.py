@@ -137,8 +137,8 @@ def _request(builder: Builder, fields: Fields) -> bool:
     builder.times(
         fields.seconds("interval") or 60.0,
         timeout or 10.0,
-        fields.at("interval"),
-        client.at("timeout"),
+        fields.written_at("interval"),
+        client.written_at("timeout"),
     )
     builder.draft.check["retries"] = 0  # Gatus sends one request a check
     _client(builder, client)
