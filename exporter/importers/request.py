@@ -52,9 +52,10 @@ class Builder:
         return lambda value, purpose: self.ledger.hide(value, purpose, self.draft, path)
 
     def disable(self, why: str) -> None:
-        """Disable the service: as imported it could only fail."""
+        """Disable the service: it could only fail, or be good where the foreign check is not."""
         self.draft.raw["enabled"] = False
-        self.draft.comments[("enabled",)] = f"off: {why}"
+        before = self.draft.comments.get(("enabled",))
+        self.draft.comments[("enabled",)] = f"{before}; {why}" if before else f"off: {why}"
 
     def address(self, url: str, path: FieldPath) -> bool:
         """Set where the request goes; return whether the URL can be probed."""

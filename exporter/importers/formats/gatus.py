@@ -185,6 +185,8 @@ def _conditions(builder: Builder, fields: Fields) -> bool:
             return False
         except LostConditionError as error:
             ledger.lost(path, f"no equivalent: {error}")
+            # a check without it would be good where Gatus' is not
+            builder.disable(f"conditions[{path[-1]}] has no equivalent")
     statuses = conditions.statuses()
     if not statuses:
         ledger.lost(
