@@ -26,13 +26,14 @@ from exporter.importers.credentials import (
     named_value,
 )
 from exporter.importers.fields import duration
-from exporter.importers.report import Draft, Ledger, names_in
+from exporter.importers.report import OPEN, Draft, Ledger, names_in
 from exporter.settings import FieldPath
 
 MAX_INTERVAL_SECONDS, MAX_TIMEOUT_SECONDS, MAX_REDIRECTS = 86400.0, 300.0, 10
 _SCHEME = re.compile(
     r"(Bearer|Token|Basic|ApiKey|Api-Key|Key|DeepL-Auth-Key|Bot|SSWS) +(?=\S)", re.I
 )
+_PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _LABELS = {
     "environment": "environment",
     "env": "environment",
@@ -206,15 +207,22 @@ class Builder:
         self.draft.check.setdefault("tls", {})["insecure_skip_verify"] = True
 
     def proxy(self, url: str, path: FieldPath) -> None:
-        """Send through a proxy; user and password in its URL are hidden."""
-        scheme, _, rest = url.partition("://")
+        """Send through a proxy; user and password in its URL are hidden.
+
+        A variable passes through: as the whole URL, or as any part of it.
+        """
+        scheme, mark, rest = url.strip().rpartition("://")
         login, at, host_port = rest.rpartition("@")
-        if scheme not in ("http", "https", "socks5", "socks5h") or not host_port or " " in rest:
+        known = scheme.lower() in _PROXY_SCHEMES
+        # the scheme may be in the variable
+        if not (known or url.strip().startswith(OPEN)) or not host_port or " " in rest:
             self.ledger.lost(path, "is not an http, https, socks5 or socks5h proxy; not imported")
             self.disable("its proxy has no equivalent")
             return
         hidden = self.hider(path)(login, "proxy_login") + at if at else ""
-        self.draft.check["proxy"] = f"{scheme}://{hidden}{host_port}"
+        self.draft.check["proxy"] = (
+            f"{scheme.lower() if known else scheme}{mark}{hidden}{host_port}"
+        )
 
     def labels(self, labels: dict[str, str], path: FieldPath, *, keyed: bool = True) -> None:
         """Turn labels or tags into environment, team and metadata.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -288,6 +289,42 @@ def test_variables_stay_variables_and_dollars_stay_dollars() -> None:
         "X-B": "$5",
         "X-C": "$${NO}",
     }
+    assert not imported.settings
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "${PROXY_URL}",
+        "${SCHEME}://${HOST}:${PORT}",
+        "http://${HOST}:${PORT}",
+        "http://${USER}:${PASS}@proxy.example:3128",
+        "socks5://user:${PASS}@proxy.example:1080",
+        "${PROXY}:3128",
+    ],
+)
+def test_a_variable_passes_through_in_a_proxy(proxy: str) -> None:
+    imported = gatus(f"    client: {{proxy-url: '{proxy}'}}\n" + OK)
+
+    assert only_service(imported)["health_check"]["proxy"] == proxy
+    assert "enabled" not in only_service(imported)
+    assert not imported.warnings
+    assert not imported.settings
+
+
+def test_a_password_beside_a_variable_of_a_proxy_is_hidden() -> None:
+    imported = gatus("    client: {proxy-url: '${SCHEME}://u:hunter2hunter2@${HOST}'}\n" + OK)
+
+    assert "hunter2" not in imported.text
+    assert [setting.name for setting in imported.settings] == ["API_PROXY_LOGIN"]
+
+
+def test_variables_pass_through_in_secret_headers() -> None:
+    headers = {"Cookie": "session=${SID}; theme=${THEME}", "X-Auth-Token": "Token ${T}"}
+    imported = gatus(f"    headers: {json.dumps({'Authorization': '$A'} | headers)}\n" + OK)
+
+    service = only_service(imported)
+    assert (service["api_key"], service["health_check"]["headers"]) == ("${A}", headers)
     assert not imported.settings
 
 
