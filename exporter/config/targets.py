@@ -17,6 +17,7 @@ from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.thresholds import thresholds_of
 from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
+from exporter.probers.urls import normalized
 from exporter.providers import Preset, PresetCheck, presets
 from exporter.readings import GENERIC
 from exporter.secret import HIDDEN, MissingVariableError, Secret, SecretError, expand, read_key_file
@@ -206,7 +207,7 @@ class _Maker:
         credentials, query = self._credentials() if keyed else ((), ())
         rules = self.preset.answers if self.preset else ()
         return Endpoint(
-            url=url,
+            url=normalized(url),
             shown=self._shown(url),
             prober=check.prober,
             method=asked.method,

@@ -21,6 +21,7 @@ from exporter.multitarget.module_mistakes import Document, mistakes_of, size
 from exporter.multitarget.prober import MAX_REDIRECTS, Check, HeaderRule, Rules
 from exporter.probers import Endpoint
 from exporter.probers.redirects import HARMLESS_HEADERS, origin
+from exporter.probers.urls import normalized
 from exporter.secret import Secret, SecretError, read_key_file
 from exporter.settings import (
     Duration,
@@ -283,7 +284,7 @@ def hostname_mistake(module: Module, hostname: str) -> str:
 def _target(text: str) -> tuple[SplitResult, str]:
     """Return the parts of the URL without user and password, and these as an Authorization."""
     url = text if text.lower().startswith(("http://", "https://")) else f"http://{text}"
-    url = url.partition("#")[0]
+    url = normalized(url.partition("#")[0])
     try:
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")

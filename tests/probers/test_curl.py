@@ -270,7 +270,6 @@ async def test_closing_twice_and_closing_unused_are_harmless() -> None:
         "http://[::1",
         "http://",
         "http://127.0.0.1:1/\0",
-        "http://127.0.0.1:1/a b",
     ],
 )
 async def test_a_url_that_cannot_be_asked_is_our_mistake(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pycurl
@@ -26,6 +27,7 @@ from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_options
 from exporter.probers.curl.readiness import Readiness, best_readiness
 from exporter.probers.curl.resolver import ResolveError, Resolver, literal_address
+from exporter.probers.urls import normalized
 
 # The status line, the headers and the empty line. Interim (1xx) answers count as well.
 MAX_LINES = MAX_HEADERS + 2
@@ -104,6 +106,8 @@ class CurlTransport:
     async def fetch(self, request: Request) -> Answer:
         """Return the answer to *request*, or how far it came, within its timeout."""
         self._start()
+        if (url := normalized(request.url)) != request.url:
+            request = replace(request, url=url)
         try:
             host, _, secure = address_of(request.url)
         except ValueError:
