@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,16 @@ class Document:
         self.modules: dict[str, Any] = modules if isinstance(modules, dict) else {}
         for path, _ in refused:
             self._remove(path)
+
+    def take_out(self, probers: Collection[str]) -> dict[str, str]:
+        """Take the modules of *probers* out of `modules`; return their probers by their names."""
+        taken = {
+            name: str(raw["prober"])
+            for name, raw in self.modules.items()
+            if isinstance(raw, dict) and raw.get("prober") in probers
+        }
+        self.modules = {name: raw for name, raw in self.modules.items() if name not in taken}
+        return taken
 
     def problem(self, path: FieldPath, message: str) -> Problem:
         """Return a problem at *path* of the file."""
