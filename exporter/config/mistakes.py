@@ -16,6 +16,7 @@ from exporter.characters import breaks_url, has_control
 from exporter.checks import assertion_mistakes, control_mistake, header_mistake
 from exporter.config.declarations import Service
 from exporter.matching import path_mistake, pattern_mistake
+from exporter.probers.client_keys import key_mistakes_of
 from exporter.probers.redirects import origin
 from exporter.providers import Preset, key_mistakes, presets
 from exporter.secret import looks_like_key
@@ -169,6 +170,8 @@ def check_mistakes(raw: dict[str, Any]) -> Found:
     for name in ("ca_file", "cert_file", "key_file"):
         if (path := tls.get(name)) and not Path(path).is_file():
             yield ("tls", name), "there is no such file"
+    for name, what in key_mistakes_of(tls):
+        yield ("tls", name), what
 
 
 def _headers(raw: dict[str, Any], place: FieldPath) -> Found:

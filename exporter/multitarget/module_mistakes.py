@@ -9,6 +9,7 @@ from typing import Any
 
 from exporter.checks import control_mistake, header_mistake
 from exporter.matching import pattern_mistake
+from exporter.probers.client_keys import key_mistakes_of
 from exporter.settings import FieldPath, Problem, examine
 
 _SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
@@ -154,6 +155,8 @@ def _file_mistakes(raw: dict[str, Any]) -> Mistakes:
     tls = raw.get("tls_config", {})
     if bool(tls.get("key_file")) != bool(tls.get("cert_file")):
         yield ("tls_config",), "needs both cert_file and key_file, or none"
+    for name, what in key_mistakes_of(tls):
+        yield ("tls_config", name), what
     for parent, name in (
         *((("tls_config",), n) for n in ("ca_file", "cert_file", "key_file")),
         (("basic_auth",), "password_file"),

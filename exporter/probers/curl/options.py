@@ -132,6 +132,8 @@ def _set_tls(curl: Any, request: Request) -> None:
     if tls.cert_file:
         curl.setopt(pycurl.SSLCERT, tls.cert_file)
         curl.setopt(pycurl.SSLKEY, tls.key_file or tls.cert_file)
+        # Even an empty one: without it OpenSSL asks for it on the terminal, and all waits.
+        curl.setopt(pycurl.KEYPASSWD, "")
     if tls.insecure_skip_verify:
         curl.setopt(pycurl.SSL_VERIFYPEER, 0)
         curl.setopt(pycurl.SSL_VERIFYHOST, 0)
