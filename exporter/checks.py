@@ -25,7 +25,7 @@ from exporter.settings import (
 )
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-Confidence = Literal["doc", "code", "belief"]
+Confidence = Literal["doc", "code", "report", "belief"]
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
 _SET_BY_CLIENT = frozenset({"content-length", "transfer-encoding", "connection"})
 OPERATORS = (
@@ -72,8 +72,19 @@ class AnswerRule:
     when: Assertion | None = option(None, "Applies only if this holds for the answer.")
     header_absent: str | None = option(None, "Applies only without this header.")
     reason: Reason = option(doc="What such an answer means.")
-    confidence: Confidence = option(doc="doc, code or belief: how well this is known.")
+    confidence: Confidence = option(doc="doc, code, report or belief: how well this is known.")
     note: str = option("", "Why, in one line.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What the API's own answers look like; another answer is an edge's or a proxy's."""
+
+    content: Literal["json", "any"] = option(
+        "any", "json: an HTML page is never the API's answer, whatever its status."
+    )
+    error: tuple[str, ...] = option((), "Members of its errors, such as error or message.")
+    headers: tuple[str, ...] = option((), "Response headers of its own, lower case.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

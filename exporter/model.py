@@ -32,6 +32,9 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     PROTOCOL = "protocol"
     INTERNAL = "internal"
+    ACCOUNT_DISABLED = "account_disabled"
+    INTERCEPTED = "intercepted"
+    RETIRED = "retired"
 
 
 class Verdict(StrEnum):
@@ -133,11 +136,29 @@ FACTS: Mapping[Reason, Facts] = {
     Reason.INTERNAL: Facts(
         Verdict.MONITORING, None, None, "a fault in the exporter: see its log and report it"
     ),
+    Reason.ACCOUNT_DISABLED: Facts(
+        Verdict.CREDENTIAL,
+        True,
+        False,
+        "the account or project behind the key is suspended, closed or not approved: ask its owner",
+    ),
+    Reason.INTERCEPTED: Facts(
+        Verdict.NETWORK,
+        None,
+        None,
+        "a proxy, filter or portal on our side answered, not the provider: ask our network team",
+    ),
+    Reason.RETIRED: Facts(
+        Verdict.REQUEST,
+        True,
+        None,
+        "this endpoint, version or model is gone: move to its successor",
+    ),
 }
 
 # Failures that our own network can cause: while no canary answers, their verdict is `network`.
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
-REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED})
+REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED, Reason.ACCOUNT_DISABLED})
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
@@ -162,6 +183,11 @@ def advice_of(reason: Reason, verdict: Verdict) -> str:
 def verdict_of(reason: Reason, *, online: bool = True) -> Verdict:
     """Return whose fault *reason* is, given whether our own network is *online*."""
     return Verdict.NETWORK if reason in OFFLINE and not online else FACTS[reason].verdict
+
+
+def is_offline(reason: Reason, verdict: Verdict) -> bool:
+    """Return whether no canary answered; a proxy of ours that answers is another matter."""
+    return verdict is Verdict.NETWORK and reason in OFFLINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

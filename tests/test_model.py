@@ -18,11 +18,13 @@ from exporter.model import (
 
 VERDICTS = {
     Verdict.OK: "ok key_ok_limited",
-    Verdict.CREDENTIAL: "auth_invalid auth_expired permission ip_blocked region_blocked",
+    Verdict.CREDENTIAL: "auth_invalid auth_expired permission ip_blocked region_blocked "
+    "account_disabled",
     Verdict.QUOTA: "quota_exhausted rate_limited",
     Verdict.PROVIDER: "overloaded server_error maintenance bad_body "
     "dns connect tls timeout protocol",
-    Verdict.REQUEST: "client_error redirect_refused address_refused",
+    Verdict.REQUEST: "client_error redirect_refused address_refused retired",
+    Verdict.NETWORK: "intercepted",
     Verdict.MONITORING: "internal",
 }
 
@@ -43,7 +45,7 @@ def test_every_reason_has_facts_and_advice() -> None:
 def test_only_the_five_silent_failures_can_be_our_own_network(reason: Reason) -> None:
     offline = verdict_of(reason, online=False) is Verdict.NETWORK
 
-    assert offline == (reason in OFFLINE)
+    assert offline == (reason in OFFLINE or reason is Reason.INTERCEPTED)
     assert {r.value for r in OFFLINE} == {"dns", "connect", "tls", "timeout", "protocol"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from exporter.checks import Assertion
+from exporter.checks import Assertion, Shape
 from exporter.config.as_preset import as_preset_check, auth_of
 from exporter.config.declarations import Service
 from exporter.config.files import Declared
@@ -226,7 +226,8 @@ class _Maker:
                 statuses=frozenset(asked.expected_status_codes),
                 assertions=asked.assertions,
                 rules=rules,
-                lenient=self._needs_key() and not keyed,
+                shape=self.preset.shape if self.preset else Shape(),
+                keyless=self._needs_key() and not keyed,
             ),
             readings=self.preset.readings if self.preset else GENERIC,
             keyed=keyed,

@@ -72,6 +72,10 @@ class Fields:
         """Return the path of the field *name*."""
         return (*self.path, name)
 
+    def written_at(self, name: str) -> FieldPath | None:
+        """Return the path of the field *name*, None if the file has none or only 0."""
+        return self.at(name) if self._data.get(name) else None
+
     def raw(self, name: str) -> Any:
         """Return the field *name* as it is."""
         self._read.add(name)

@@ -58,8 +58,8 @@ class Job:
     name: str
     interval: float
     timeout: float
-    interval_at: FieldPath
-    timeout_at: FieldPath
+    interval_at: FieldPath | None
+    timeout_at: FieldPath | None
     targets: list[Probed] = field(default_factory=list)
 
 
@@ -96,8 +96,8 @@ def _job(config: Fields, common: Fields) -> Job:
         interval=interval,
         # as Prometheus does with its default when the interval is shorter
         timeout=min(timeout, interval),
-        interval_at=config.at("scrape_interval"),
-        timeout_at=config.at("scrape_timeout"),
+        interval_at=_written_at("scrape_interval", config, common),
+        timeout_at=_written_at("scrape_timeout", config, common),
     )
     modules, fixed = _parameters(config.mapping("params"))
     relabelled = _relabelling(config)
@@ -119,6 +119,11 @@ def _job(config: Fields, common: Fields) -> Job:
         else:
             ledger.lost(config.at(name), "no equivalent: this field is not known here")
     return job
+
+
+def _written_at(name: str, config: Fields, common: Fields) -> FieldPath | None:
+    """Return where *name* is written: in the job or, for all jobs, in `global`; None if nowhere."""
+    return config.written_at(name) or common.written_at(name)
 
 
 def _parameters(params: Fields) -> tuple[str, list[tuple[FieldPath, str]]]:

@@ -19,6 +19,11 @@ OPEN, CLOSE = "\ue000", "\ue001"
 _VARIABLE = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 # The two marks must not come from a foreign file, and UTF-8 cannot encode a surrogate.
 _UNFIT = re.compile(f"[{OPEN}{CLOSE}\ud800-\udfff]")
+# a name or a scheme before its variable, and what is between two of these
+_NAMED_VARIABLE = re.compile(
+    rf"(?:[A-Za-z0-9_.-]+[=:]|(?:bearer|token|basic|api-?key|key|bot) +)(?={OPEN})", re.I
+)
+_SEPARATORS = " \t;,:&=@|"
 # as Go's os.ExpandEnv reads them; Gatus writes a literal $ as $$
 _GO_VARIABLE = re.compile(r"\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 
@@ -125,9 +130,10 @@ class Ledger:
     def hide(self, value: str, purpose: str, draft: Draft, path: FieldPath) -> str:
         """Return the variable that replaces the secret *value*.
 
-        A text of nothing but variables is not a secret and returned as it is.
+        A text whose every value is a variable, such as `user:${PASSWORD}` or `session=${ID}`, is no
+        secret and returned as it is.
         """
-        if not without_variables(value).strip():
+        if not without_variables(_NAMED_VARIABLE.sub("", value)).strip(_SEPARATORS):
             return value
         secrets = self.report.secrets
         # by value: a key that many services share is one variable

@@ -26,13 +26,14 @@ from exporter.importers.credentials import (
     named_value,
 )
 from exporter.importers.fields import duration
-from exporter.importers.report import Draft, Ledger, names_in
+from exporter.importers.report import OPEN, Draft, Ledger, names_in
 from exporter.settings import FieldPath
 
 MAX_INTERVAL_SECONDS, MAX_TIMEOUT_SECONDS, MAX_REDIRECTS = 86400.0, 300.0, 10
 _SCHEME = re.compile(
     r"(Bearer|Token|Basic|ApiKey|Api-Key|Key|DeepL-Auth-Key|Bot|SSWS) +(?=\S)", re.I
 )
+_PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _LABELS = {
     "environment": "environment",
     "env": "environment",
@@ -52,9 +53,10 @@ class Builder:
         return lambda value, purpose: self.ledger.hide(value, purpose, self.draft, path)
 
     def disable(self, why: str) -> None:
-        """Disable the service: as imported it could only fail."""
+        """Disable the service: it could only fail, or be good where the foreign check is not."""
         self.draft.raw["enabled"] = False
-        self.draft.comments[("enabled",)] = f"off: {why}"
+        before = self.draft.comments.get(("enabled",))
+        self.draft.comments[("enabled",)] = f"{before}; {why}" if before else f"off: {why}"
 
     def address(self, url: str, path: FieldPath) -> bool:
         """Set where the request goes; return whether the URL can be probed."""
@@ -159,16 +161,25 @@ class Builder:
             self.draft.check.setdefault("headers", {})["Content-Type"] = content_type
 
     def times(
-        self, interval: float, timeout: float, interval_at: FieldPath, timeout_at: FieldPath
+        self,
+        interval: float,
+        timeout: float,
+        interval_at: FieldPath | None,
+        timeout_at: FieldPath | None,
     ) -> None:
-        """Set interval and timeout, both in seconds, within our limits."""
+        """Set interval and timeout, both in seconds, within our limits.
+
+        A path is None if the foreign file does not have the field: a default of the foreign tool
+        is changed without a warning, which would be about something that nobody wrote.
+        """
         fitting = min(max(interval, 1.0), MAX_INTERVAL_SECONDS)
-        if fitting != interval:
+        if fitting != interval and interval_at is not None:
             self.ledger.lost(interval_at, "must be from 1s to 1d; the nearest limit is used")
         if timeout > min(fitting, MAX_TIMEOUT_SECONDS):
             timeout = min(fitting, MAX_TIMEOUT_SECONDS)
-            message = "must not be longer than the interval or 5m; it is shortened"
-            self.ledger.lost(timeout_at, message)
+            if timeout_at is not None:
+                message = "must not be longer than the interval or 5m; it is shortened"
+                self.ledger.lost(timeout_at, message)
         self.draft.check["interval"] = duration(fitting)
         self.draft.check["timeout"] = duration(max(timeout, 0.01))
 
@@ -196,15 +207,22 @@ class Builder:
         self.draft.check.setdefault("tls", {})["insecure_skip_verify"] = True
 
     def proxy(self, url: str, path: FieldPath) -> None:
-        """Send through a proxy; user and password in its URL are hidden."""
-        scheme, _, rest = url.partition("://")
+        """Send through a proxy; user and password in its URL are hidden.
+
+        A variable passes through: as the whole URL, or as any part of it.
+        """
+        scheme, mark, rest = url.strip().rpartition("://")
         login, at, host_port = rest.rpartition("@")
-        if scheme not in ("http", "https", "socks5", "socks5h") or not host_port or " " in rest:
+        known = scheme.lower() in _PROXY_SCHEMES
+        # the scheme may be in the variable
+        if not (known or url.strip().startswith(OPEN)) or not host_port or " " in rest:
             self.ledger.lost(path, "is not an http, https, socks5 or socks5h proxy; not imported")
             self.disable("its proxy has no equivalent")
             return
         hidden = self.hider(path)(login, "proxy_login") + at if at else ""
-        self.draft.check["proxy"] = f"{scheme}://{hidden}{host_port}"
+        self.draft.check["proxy"] = (
+            f"{scheme.lower() if known else scheme}{mark}{hidden}{host_port}"
+        )
 
     def labels(self, labels: dict[str, str], path: FieldPath, *, keyed: bool = True) -> None:
         """Turn labels or tags into environment, team and metadata.

@@ -280,11 +280,11 @@ def _remove(data: dict[str, Any], path: tuple[str, ...]) -> None:
 
 
 class _StandIns(dict[str, str]):
-    """An environment with every variable set: to a URL if it is a base_url, else to "1"."""
+    """An environment with every variable set: to a URL if a URL begins with it, else to "1"."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self._urls = set(re.findall(r'base_url: "?\$\{([A-Za-z_][A-Za-z0-9_]*)\}', text))
+        self._urls = set(re.findall(r'(?:base_url|proxy): "?\$\{([A-Za-z_][A-Za-z0-9_]*)\}', text))
 
     def get(self, name: str, default: Any = None) -> Any:
         return "https://set.example" if name in self._urls else "1"

@@ -17,7 +17,22 @@ WATCHDOG = "Watchdog"
 MANUAL = "ManualIncident"
 _LONGEST_LABEL, _LONGEST_TEXT, _MOST_LABELS = 256, 4096, 64
 _HEX = re.compile("[0-9a-f]{1,32}")
-_OTHER_WORDS = {"page": "critical", "error": "high", "warning": "medium", "info": "low"}
+# The words of rules that are not ours: of syslog, X.733, PagerDuty, Opsgenie, Zabbix and the SRE
+# books. An unknown word means medium, so that it neither wakes people nor is overlooked.
+_WORDS = {
+    "critical": "critical crit page fatal emergency emerg panic disaster blocker alert urgent",
+    "high": "high error err errors major severe",
+    "medium": "medium warning warn moderate average minor normal ticket",
+    "low": "low info information informational notice debug trivial verylow noncritical",
+    "none": "none",
+}
+_LEVELS = ("critical", "critical", "high", "medium", "low", "low")
+"""Of p0 to p5 and sev0 to sev5: some count from zero, so that both first ones are the worst."""
+_SEVERITY_BY_WORD = {word: name for name, words in _WORDS.items() for word in words.split()} | {
+    f"{prefix}{level}": name
+    for prefix in ("p", "s", "sev", "severity", "prio", "priority")
+    for level, name in enumerate(_LEVELS)
+}
 # What an alert is about stays the same when its severity, owner or kind is declared anew.
 _NOT_IDENTITY = frozenset({"severity", "escalation", "burn", "team", "category", "cluster"})
 # An escalation belongs to the incident that it escalates: it opens none of its own.
@@ -157,13 +172,17 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def severity_of(labels: Mapping[str, str]) -> str:
-    """Return the alert's severity in our words, "none" for one that is only informative."""
-    word = labels.get("severity", "")
+    """Return the alert's severity in our words, "none" for one that is only informative.
+
+    Upper and lower case, spaces and punctuation make no difference.
+
+    >>> severity_of({"severity": "SEV-1"})
+    'critical'
+    """
     if labels.get("alertname") == WATCHDOG:
         return "none"
-    if word in SEVERITIES or word == "none":
-        return word
-    return _OTHER_WORDS.get(word, "medium")
+    word = re.sub(r"[\W_]+", "", labels.get("severity", "").casefold())
+    return _SEVERITY_BY_WORD.get(word, "medium")
 
 
 def name_of(labels: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import IncidentLog
-from exporter.model import Result, Verdict
+from exporter.model import Result, Verdict, is_offline
 from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, fault
 from exporter.registry import Registry, RegistryChange
@@ -178,7 +178,8 @@ class Board:
                 warned.append(summary)
             if summary.state is ShownState.UNKNOWN:
                 without_result += summary.last is None
-                if summary.last is not None and summary.last.verdict is Verdict.NETWORK:
+                last = summary.last
+                if last is not None and is_offline(last.reason, last.verdict):
                     offline.append(summary.since)
             await share.yield_if_due()
         for state in FAILING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from exporter.model import Reason, Verdict
+from exporter.model import Reason, Verdict, is_offline
 
 _DAY_SECONDS = 86400.0
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
@@ -58,6 +58,9 @@ _BY_REASON: Mapping[Reason, str] = {
     Reason.BAD_BODY: "wrong answer from the provider",
     Reason.REDIRECT_REFUSED: "unexpected redirect",
     Reason.ADDRESS_REFUSED: "address not allowed",
+    Reason.ACCOUNT_DISABLED: "account disabled",
+    Reason.INTERCEPTED: "a proxy of ours answers",
+    Reason.RETIRED: "endpoint or model gone",
 }
 _BY_VERDICT: Mapping[Verdict, str] = {
     Verdict.OK: "works",
@@ -72,7 +75,7 @@ _BY_VERDICT: Mapping[Verdict, str] = {
 
 def fault(reason: Reason, verdict: Verdict) -> str:
     """Return in a few words what is wrong, for example `key rejected`."""
-    if verdict is Verdict.NETWORK:
+    if is_offline(reason, verdict):
         return _BY_VERDICT[verdict]
     return _BY_REASON.get(reason) or _BY_VERDICT[verdict]
 

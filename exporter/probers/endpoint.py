@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from exporter.checks import AnswerRule, Assertion, TlsSettings
+from exporter.checks import AnswerRule, Assertion, Shape, TlsSettings
 from exporter.model import Outcome
 from exporter.readings import GENERIC, Readings
 from exporter.secret import Secret
@@ -18,7 +18,8 @@ class Expectations:
     statuses: frozenset[int] = frozenset({200})
     assertions: tuple[Assertion, ...] = ()
     rules: tuple[AnswerRule, ...] = ()
-    lenient: bool = False
+    shape: Shape = field(default_factory=Shape)
+    keyless: bool = False
     """For a check without a key: 401 and 403 are a success, as a working API asks for a key."""
 
 

@@ -1,8 +1,8 @@
 """Decides the reason of an answer: without I/O, and in the same way for every provider.
 
-Order: rules with a condition on the answer, then the expected statuses with their assertions, then
-rules on the status alone, then the usual meaning of the status (RFC 9110; 429 is RFC 6585, 451 is
-RFC 7725). Details never quote the answer.
+Order: who answered (see `answerer`), rules with a condition on the answer, the expected statuses
+with their assertions, what the words of the error say (see `error_texts`), rules on the status
+alone, the usual meaning of the status. Details never quote the answer.
 """
 
 from __future__ import annotations
@@ -14,17 +14,39 @@ from exporter.checks import AnswerRule, Assertion, operator_of
 from exporter.matching import UnsearchableError, json_values, number_of, pattern_matches
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations
+from exporter.probers.answerer import (
+    Answerer,
+    asks_for_key,
+    attribute,
+    error_member,
+    may_be_a_page,
+)
+from exporter.probers.error_texts import classified
 from exporter.settings import shown_expression
 
+# Where a status has one usual meaning (RFC 9110; 402 to 451 as vendors use them). 408, 425, 499,
+# 503 and 529 come from servers, proxies and CDNs that could not finish: waiting helps.
 _REASON_BY_STATUS = {
     401: Reason.AUTH_INVALID,
     402: Reason.QUOTA_EXHAUSTED,
     403: Reason.PERMISSION,
-    429: Reason.RATE_LIMITED,
-    451: Reason.REGION_BLOCKED,
+    408: Reason.OVERLOADED,
+    410: Reason.RETIRED,
+    420: Reason.RATE_LIMITED,
+    425: Reason.OVERLOADED,
+    429: Reason.RATE_LIMITED,  # RFC 6585
+    430: Reason.RATE_LIMITED,
+    440: Reason.AUTH_EXPIRED,
+    451: Reason.REGION_BLOCKED,  # RFC 7725
+    495: Reason.AUTH_INVALID,  # nginx: our client certificate
+    496: Reason.AUTH_INVALID,
+    498: Reason.AUTH_INVALID,
+    499: Reason.OVERLOADED,
     503: Reason.OVERLOADED,
+    509: Reason.QUOTA_EXHAUSTED,
     529: Reason.OVERLOADED,  # not registered; Anthropic documents it as overloaded_error
 }
+_MAX_PLAIN_BYTES = 1024
 _TEXT_DIGITS = 20
 Json = Callable[[], Any]
 
@@ -37,18 +59,77 @@ def judge(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str
     if answer.failure is not None:
         return answer.failure, answer.detail
     status = answer.status
+    if status not in expect.statuses or may_be_a_page(answer):
+        # An edge's or a proxy's answer says nothing about the key, whatever its status.
+        who = attribute(answer, json(), expect.shape)
+        if who.answerer is not Answerer.API:
+            return who.reason, who.detail
     rules = [rule for rule in expect.rules if rule.status == status]
     for rule in rules:
+        if expect.keyless and rule.reason is Reason.AUTH_INVALID:
+            continue  # there is no key: such an answer asks for one
         if _conditional(rule) and _applies(rule, answer, json):
             return rule.reason, f"status {status}, as the provider documents it"
+    if expect.keyless and status in (401, 403):
+        return _judge_keyless(answer, expect, json)
     if status in expect.statuses:
-        return _check_assertions(answer, expect, json)
-    if expect.lenient and status in (401, 403):
-        return Reason.OK, f"status {status}: the API answers and asks for a key"
+        return _judge_expected(answer, expect, json)
+    if (reason := classified(status, json(), _plain(answer))) is not None:
+        return reason, f"status {status}, by the words of its error"
     for rule in rules:
         if not _conditional(rule):
             return rule.reason, f"status {status}"
     return _usual_reason(status), f"status {status} instead of {_listed(expect.statuses)}"
+
+
+def _judge_keyless(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str]:
+    """Judge the answer to a request without a key: it is ok if it asks for one, and only then."""
+    status, body = answer.status, json()
+    reason = classified(status, body, _plain(answer))
+    if reason in _NOT_FOR_A_KEY:
+        return reason, f"status {status}, by the words of its error"
+    says_so = bool(expect.assertions) and status in expect.statuses
+    if says_so and _check_assertions(answer, expect, json)[0] is Reason.OK:
+        return Reason.OK, f"status {status}: the answer that the check expects"
+    if asks_for_key(answer, body, expect.shape):
+        return Reason.OK, f"status {status}: the API answers and asks for a key"
+    fallback = Reason.IP_BLOCKED if status == 403 else Reason.BAD_BODY
+    return fallback, f"status {status}, but nothing in the answer asks for a key"
+
+
+# What such an answer can say besides: then it is not the API that asks for a key.
+_NOT_FOR_A_KEY = frozenset(
+    {
+        Reason.IP_BLOCKED,
+        Reason.REGION_BLOCKED,
+        Reason.ACCOUNT_DISABLED,
+        Reason.RETIRED,
+        Reason.RATE_LIMITED,
+        Reason.MAINTENANCE,
+    }
+)
+
+
+def _judge_expected(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str]:
+    """Judge an answer of an expected status: assertions, and errors that come with it."""
+    reason, detail = _check_assertions(answer, expect, json)
+    if expect.shape.error and (reason is Reason.BAD_BODY or _may_hold_error(answer)):
+        error = error_member(json(), expect.shape)
+        if error is not None:
+            # An error inside a success, as a 401 would have it: Slack, GraphQL and RPC APIs.
+            named = classified(401, error) or classified(429, error) or classified(503, error)
+            return named or Reason.BAD_BODY, f"status {answer.status} with an error in its body"
+    return reason, detail
+
+
+def _may_hold_error(answer: Answer) -> bool:
+    """Return whether the body is worth parsing: errors are short, and lists of results long."""
+    return 0 < len(answer.body) <= _MAX_PLAIN_BYTES * 4 and answer.body.lstrip()[:1] == b"{"
+
+
+def _plain(answer: Answer) -> str:
+    """Return the body as text if it is as short as an error's: "error code: 1015"."""
+    return answer.body[:_MAX_PLAIN_BYTES].decode("utf-8", "replace")
 
 
 def _conditional(rule: AnswerRule) -> bool:

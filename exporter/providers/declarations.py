@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from exporter.checks import AnswerRule, Assertion, Confidence, Method
+from exporter.checks import AnswerRule, Assertion, Confidence, Method, Shape
 from exporter.readings import Gauge, LimitHeader, Readings, TimedField
 from exporter.settings import Duration, PublicText, Url, option
 from exporter.statuspages import StatusPage
@@ -128,6 +128,7 @@ class Preset:
     optional_headers: dict[str, str] = option(doc="Sent when their ${NAME} is set.", factory=dict)
     health: PresetCheck = option(doc="With the key.")
     reachability: PresetCheck | None = option(None, "Without a key.")
+    shape: Shape = option(doc="What its own answers look like.", factory=Shape)
     answers: tuple[AnswerRule, ...] = option(
         (), "Which reason an answer means; the first rule that applies wins."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from exporter.config import Target
-from exporter.model import FACTS, Result, Verdict, advice_of
+from exporter.model import FACTS, Result, Verdict, advice_of, is_offline
 from exporter.results.tally import Tally
 
 
@@ -54,6 +54,7 @@ def status_of(target: Target, tally: Tally) -> Status:
         return Status.UNKNOWN
     if current.success:
         return Status.HEALTHY
-    if current.verdict in (Verdict.NETWORK, Verdict.MONITORING):
+    offline = is_offline(current.reason, current.verdict)
+    if offline or current.verdict is Verdict.MONITORING:
         return Status.UNKNOWN
     return Status.DEGRADED if FACTS[current.reason].up else Status.UNHEALTHY

@@ -83,7 +83,7 @@ def test_a_preset_with_its_key_asks_the_health_endpoint() -> None:
     endpoint = endpoint_of(target)
     assert (endpoint.url, endpoint.method) == ("https://api.openai.com/v1/models", "GET")
     assert (endpoint.expect.statuses, endpoint.keyed) == (frozenset({200}), True)
-    assert not endpoint.expect.lenient
+    assert not endpoint.expect.keyless
     assert endpoint.expect.assertions == presets()["openai"].health.assertions
     assert (target.unprobed, target.host) == ("", "api.openai.com")
 
@@ -104,7 +104,7 @@ def test_a_preset_without_its_key_is_only_asked_whether_it_is_there() -> None:
     assert (target.key, target.key_configured) == (None, False)
     assert target.unprobed == "no key: OPENAI_API_KEY is not set; only reachability"
     assert (endpoint.expect.statuses, endpoint.keyed) == (frozenset({401}), False)
-    assert endpoint.expect.lenient
+    assert endpoint.expect.keyless
     assert endpoint.credentials == ()
 
 
@@ -148,7 +148,7 @@ def test_a_preset_that_is_said_to_need_no_key_is_asked_fully_without() -> None:
 
     assert target.key_configured is None
     assert endpoint_of(target).expect.statuses == frozenset({200})
-    assert not endpoint_of(target).expect.lenient
+    assert not endpoint_of(target).expect.keyless
 
 
 def test_a_header_of_a_preset_is_sent_when_its_variable_is_set() -> None:
@@ -251,7 +251,7 @@ def test_a_custom_service_without_a_key_needs_none() -> None:
     assert (target.key, target.key_configured, target.unprobed) == (None, None, "")
     assert endpoint_of(target).credentials == ()
     assert not endpoint_of(target).keyed
-    assert not endpoint_of(target).expect.lenient
+    assert not endpoint_of(target).expect.keyless
 
 
 def test_a_custom_service_is_called_by_its_id_and_is_an_api() -> None:

@@ -7,7 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from exporter.config import make_target, read_text
 from exporter.importers import Imported, import_text
+from exporter.matching import json_of
+from exporter.model import Reason
+from exporter.probers import Answer
+from exporter.probers.judging import judge
 
 FILES = Path(__file__).parent / "files"
 EXAMPLES = {
@@ -56,6 +61,15 @@ def only_service(imported: Imported) -> dict[str, Any]:
     """Return the only service of *imported*."""
     assert len(imported.services) == 1
     return imported.services[0]
+
+
+def accepts(imported: Imported, body: str, status: int = 200) -> bool:
+    """Return whether the only service of *imported* is healthy with this answer."""
+    (declared,) = read_text(imported.text, "services.yaml", {}).services
+    endpoint = make_target(declared, {}).endpoint
+    assert endpoint is not None
+    answer = Answer(status=status, body=body.encode())
+    return judge(answer, endpoint.expect, lambda: json_of(answer.body))[0] is Reason.OK
 
 
 def warnings_of(imported: Imported) -> list[str]:

@@ -174,6 +174,15 @@ def test_intervals_come_from_the_job_or_from_all() -> None:
     assert (check["interval"], check["timeout"]) == ("30s", "20s")
 
 
+def test_an_interval_of_all_jobs_is_reported_where_it_is_written() -> None:
+    jobs = "global: {scrape_interval: 2d}\n" + JOB
+    jobs += "    params: {module: [m]}\n    static_configs: [{targets: [https://a.example]}]\n"
+
+    imported = import_text("modules: {m: {prober: http}}", "b.yml", targets=(jobs, "p.yml"))
+
+    assert [w.where for w in imported.warnings] == ["global.scrape_interval"]
+
+
 def test_the_target_of_a_parameter_is_probed_too() -> None:
     jobs = JOB + (
         "    params: {module: [m], target: [https://a.example/x], debug: ['true'], hostname: [h]}\n"

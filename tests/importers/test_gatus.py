@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from exporter.importers import NoImportError, import_text
 from exporter.settings import SettingsError
-from tests.importers.foreign import conditions, gatus, only_service, warnings_of
+from tests.importers.foreign import accepts, conditions, gatus, only_service, warnings_of
 
 OK = '    conditions: ["[STATUS] == 200"]\n'
 
@@ -18,12 +19,14 @@ OK = '    conditions: ["[STATUS] == 200"]\n'
     [
         ("[BODY].status == UP", [{"json": "$.status", "equals": "UP"}]),
         ("UP == [BODY].status", [{"json": "$.status", "equals": "UP"}]),
-        ("[body].status != DOWN", None),
+        ("[body].Status != DOWN", [{"json": "$.Status", "not_equals": "DOWN"}]),
         ("[BODY].status != DOWN", [{"json": "$.status", "not_equals": "DOWN"}]),
         ("[BODY].n == 5", [{"json": "$.n", "equals": 5}]),
         ("[BODY].n == 5.25", [{"json": "$.n", "equals": 5.25}]),
-        ("[BODY].n == 007", [{"json": "$.n", "equals": "007"}]),
-        ("[BODY].ok == true", [{"json": "$.ok", "equals": True}]),
+        ("[BODY].n == 007", [{"json": "$.n", "in": [7, "007"]}]),
+        ("[BODY].n == 0x1f", [{"json": "$.n", "in": [31, "0x1f"]}]),
+        ("[BODY].n == any(007)", [{"json": "$.n", "equals": "007"}]),
+        ("[BODY].ok == true", [{"json": "$.ok", "in": [True, "true"]}]),
         ("[BODY].ok == any(a, 2)", [{"json": "$.ok", "in": ["a", 2]}]),
         (
             "[BODY].ok != any(a, b)",
@@ -34,22 +37,27 @@ OK = '    conditions: ["[STATUS] == 200"]\n'
         ("[BODY].data[0].my-id == 1", [{"json": "$.data[0]['my-id']", "equals": 1}]),
         ("[BODY][1].id == 1", [{"json": "$[1].id", "equals": 1}]),
         ("[BODY].n < 5", [{"json": "$.n", "less_than": 5}]),
-        ("[BODY].n <= 5", [{"json": "$.n", "less_than": 5.000001}]),
-        ("[BODY].n > 5", [{"json": "$.n", "greater_than": 5}]),
-        ("5 < [BODY].n", [{"json": "$.n", "greater_than": 5}]),
+        ("[BODY].n <= 5", [{"json": "$.n", "less_than": 6}]),
+        ("[BODY].n > 5", [{"json": "$.n", "greater_than": 5.999999}]),
+        ("5 < [BODY].n", [{"json": "$.n", "greater_than": 5.999999}]),
         ("[BODY].n >= 5", [{"json": "$.n", "greater_than": 4.999999}]),
-        ("len([BODY].data) > 0", [{"json": "$.data", "min_items": 1}]),
-        ("len([BODY].data) >= 2", [{"json": "$.data", "min_items": 2}]),
+        ("len([BODY].data) > 0", [{"json": "$[?length($.data) > 0]", "exists": True}]),
+        ("len([BODY].data) >= 2", [{"json": "$[?length($.data) >= 2]", "exists": True}]),
         (
-            "len([BODY].data) == 2",
-            [{"json": "$.data", "min_items": 2}, {"json": "$.data[2]", "exists": False}],
+            "len([BODY].data) < 5",
+            [{"json": "$[?length($.data) < 5 && (!$.data.* || $.data[0])]", "exists": True}],
         ),
-        ("len([BODY].data) < 5", [{"json": "$.data[4]", "exists": False}]),
-        ("len([BODY].data) != 0", [{"json": "$.data", "min_items": 1}]),
-        ("has([BODY].errors) == false", [{"json": "$.errors", "exists": False}]),
-        ("has([BODY].data) != false", [{"json": "$.data", "exists": True}]),
+        (
+            "has([BODY].errors) == false",
+            [{"json": "$[?$.errors && $.errors != null]", "exists": False}],
+        ),
+        (
+            "has([BODY].data) != false",
+            [{"json": "$[?$.data && $.data != null]", "exists": True}],
+        ),
         ("has([BODY]) == true", [{"body": True, "matches": r"\S"}]),
-        ("[BODY] == pong", [{"body": True, "equals": "pong"}]),
+        ("has([BODY]) == false", [{"body": True, "matches": r"^\s*$"}]),
+        ("[BODY] == pong", [{"body": True, "matches": r"^\s*pong\s*$"}]),
         ("[BODY] == pat(*a.b*)", [{"body": True, "matches": r"a\.b"}]),
         ("[HEADER].Content-Type == pat(*json*)", [{"header": "Content-Type", "matches": "json"}]),
         ("has([HEADER].ETag) == true", [{"header": "ETag", "exists": True}]),
@@ -61,6 +69,71 @@ def test_a_condition_on_the_answer(condition: str, assertions: list[dict[str, An
     check = only_service(imported)["health_check"]
     assert check.get("assertions") == assertions
     assert bool(warnings_of(imported)) is (assertions is None)
+
+
+# What config/endpoint/condition_test.go of Gatus says, and what its code says beyond.
+@pytest.mark.parametrize(
+    ("condition", "good", "bad"),
+    [
+        ("[BODY] == pong", ["pong", "pong\n", " \r\npong\t"], ["pong!", "xpong", "po\nng", ""]),
+        ("[BODY] != pong", ["pong!", ""], ["pong", "pong\n"]),
+        ("[BODY] == a.b(c)", ["a.b(c)\n"], ["axb(c)"]),
+        ("[BODY] == any(up, ok)", ["up\n", "ok"], ["upok", "u", "up\nok"]),
+        ("[BODY] != any(up, ok)", ["down"], ["up\n", "ok"]),
+        ("[BODY] == pat(*up)", ["it is up\n", "up"], ["up it is"]),
+        ("[BODY] == pat(up*)", ["\n up it is", "up"], ["it is up"]),
+        ("[BODY] == pat(u?)", [" up\n"], ["u", "upp"]),
+        ("[BODY] == pat(*)", ["", "x"], []),
+        ("[BODY] != pat(*error*)", ["fine"], ["an error\n", "a\nerror"]),
+        ("[BODY] == [1, 2]", ["[1, 2]\n"], ["[1,2]"]),
+        ("[body] == pong", ["pong\n"], ["ping"]),
+        ("[Body].name == john", ['{"name": "john"}'], ['{"Name": "john"}', '{"name": " john"}']),
+        ("has([BODY]) == false", ["", " \n"], ["x"]),
+        ("len([BODY]) > 0", ["x", "[1]"], ["", "[]", "[ ]"]),
+        ("len([BODY].name) == 3", ['{"name": "bob"}', '{"name": [1, 2, 3]}'], ['{"name": "bo"}']),
+        ("len([BODY].name) > 3", ['{"name": "john"}'], ['{"name": "bob"}', '{"name": [1]}', "{}"]),
+        ("len([BODY].name) < 3", ['{"name": "bo"}', '{"name": []}'], ['{"name": {"a": 1}}']),
+        ("len([BODY].name) != 3", ['{"name": "bo"}'], ['{"name": "bob"}', '{"name": [1, 2, 3]}']),
+        ("has([BODY].errors) == false", ['{"errors": null}', "{}"], ['{"errors": []}']),
+        ("has([BODY].data) == true", ['{"data": []}', '{"data": 0}'], ['{"data": null}', "{}"]),
+        ("[BODY].ok == true", ['{"ok": true}', '{"ok": "true"}'], ['{"ok": 1}', '{"ok": "True"}']),
+        ("[BODY].ok != true", ['{"ok": false}', "{}"], ['{"ok": true}', '{"ok": "true"}']),
+        ("[BODY].n == 7", ['{"n": 7}', '{"n": "7"}', '{"n": 7.0}'], ['{"n": 7.5}', '{"n": "x"}']),
+        ("[BODY].n == 007", ['{"n": 7}', '{"n": "007"}'], ['{"n": 8}']),
+        ("[BODY].n > 5", ['{"n": 6}', '{"n": "6"}'], ['{"n": 5.9}', '{"n": 5}']),
+        ("[BODY].n <= 5", ['{"n": 5.9}', '{"n": 5}', '{"n": -1}'], ['{"n": 6}']),
+        ("[BODY].n < 0", ['{"n": -1}'], ['{"n": -0.5}', '{"n": 0}']),
+        ("[BODY].n >= 0", ['{"n": -0.5}', '{"n": 0}'], ['{"n": -1}']),
+        ("[BODY].n < 5.7", ['{"n": 4.9}'], ['{"n": 5}']),
+        ("[BODY].n < 1s", ['{"n": 999}'], ['{"n": 1000}']),
+        ("[BODY].a == b == c", ['{"a": "b"}'], ['{"a": "b == c"}']),
+        ("[BODY].u == pat(*/v1/*)", ['{"u": "x/v1/y"}'], ['{"u": "x/v2/y"}']),
+        ("[BODY].u != pat(*/v1/*)", ['{"u": "x/v2/y"}'], ['{"u": "xv1y"}']),
+    ],
+)
+def test_an_answer_is_as_good_as_in_gatus(condition: str, good: list[str], bad: list[str]) -> None:
+    imported = conditions("[STATUS] == 200", condition)
+
+    assert not imported.warnings
+    assert {body: accepts(imported, body) for body in good} == dict.fromkeys(good, True)
+    assert {body: accepts(imported, body) for body in bad} == dict.fromkeys(bad, False)
+
+
+def test_a_variable_in_a_condition_is_a_text_and_no_pattern() -> None:
+    imported = conditions("[STATUS] == 200", "[BODY] == ${PONG}", "[BODY].v == ${VERSION}")
+
+    assert only_service(imported)["health_check"]["assertions"] == [
+        {"body": True, "matches": r"^\s*\Q${PONG}\E\s*$"},
+        {"json": "$.v", "matches": r"^\Q${VERSION}\E$"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["[STATUS]", "[status]", "[Status]"])
+def test_a_placeholder_is_read_in_any_case(name: str) -> None:
+    imported = conditions(f"{name} == 200")
+
+    assert not imported.warnings
+    assert (accepts(imported, "x"), accepts(imported, "x", 500)) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +178,11 @@ def test_no_condition_on_the_status_means_any_and_is_reported() -> None:
         "nonsense",
         "[STATUS]==200",
         "[BODY].x == pat([ab]*)",
-        "len([BODY].x) != 3",
+        "len([BODY].x) == any(1, 2)",
+        "[BODY] == [body].b",
+        "[CONNECTED] == TRUE",
+        "LEN([BODY].x) == 3",
+        '[BODY].x == {"a":1}',
         "[BODY].x < abc",
         "[NEW] == 1",
         "1 == 1",
@@ -120,6 +197,8 @@ def test_a_condition_without_equivalent_is_listed(condition: str) -> None:
     assert [line.split(": ")[1] for line in warnings_of(imported)] == ["endpoints[0].conditions[1]"]
     assert warnings_of(imported)[0].startswith("gatus.yaml:6: ")
     assert "assertions" not in only_service(imported)["health_check"]
+    assert only_service(imported)["enabled"] is False
+    assert "enabled: false  # off: conditions[1] has no equivalent" in imported.text
 
 
 @pytest.mark.parametrize(
@@ -143,6 +222,15 @@ def test_times_and_certificates_become_alerts() -> None:
 
     assert only_service(imported)["alerts"] == {"latency_p95": "800ms", "certificate_days": 3}
     assert not imported.warnings
+
+
+def test_a_timeout_that_nobody_wrote_is_not_mentioned() -> None:
+    silent = gatus(OK + "    interval: 5s\n")
+    written = gatus(OK + "    interval: 5s\n    client: {timeout: 6s}\n")
+
+    assert only_service(silent)["health_check"]["timeout"] == "5s"
+    assert not silent.warnings
+    assert [w.where for w in written.warnings] == ["endpoints[0].client.timeout"]
 
 
 def test_the_smallest_threshold_of_an_enabled_alert_counts() -> None:
@@ -201,6 +289,42 @@ def test_variables_stay_variables_and_dollars_stay_dollars() -> None:
         "X-B": "$5",
         "X-C": "$${NO}",
     }
+    assert not imported.settings
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "${PROXY_URL}",
+        "${SCHEME}://${HOST}:${PORT}",
+        "http://${HOST}:${PORT}",
+        "http://${USER}:${PASS}@proxy.example:3128",
+        "socks5://user:${PASS}@proxy.example:1080",
+        "${PROXY}:3128",
+    ],
+)
+def test_a_variable_passes_through_in_a_proxy(proxy: str) -> None:
+    imported = gatus(f"    client: {{proxy-url: '{proxy}'}}\n" + OK)
+
+    assert only_service(imported)["health_check"]["proxy"] == proxy
+    assert "enabled" not in only_service(imported)
+    assert not imported.warnings
+    assert not imported.settings
+
+
+def test_a_password_beside_a_variable_of_a_proxy_is_hidden() -> None:
+    imported = gatus("    client: {proxy-url: '${SCHEME}://u:hunter2hunter2@${HOST}'}\n" + OK)
+
+    assert "hunter2" not in imported.text
+    assert [setting.name for setting in imported.settings] == ["API_PROXY_LOGIN"]
+
+
+def test_variables_pass_through_in_secret_headers() -> None:
+    headers = {"Cookie": "session=${SID}; theme=${THEME}", "X-Auth-Token": "Token ${T}"}
+    imported = gatus(f"    headers: {json.dumps({'Authorization': '$A'} | headers)}\n" + OK)
+
+    service = only_service(imported)
+    assert (service["api_key"], service["health_check"]["headers"]) == ("${A}", headers)
     assert not imported.settings
 
 

@@ -23,7 +23,7 @@ def test_yaml_goes_out_and_losses_go_to_standard_error(capsys: pytest.CaptureFix
     printed = capsys.readouterr()
     assert len(yaml.safe_load(printed.out)["services"]) == 7
     assert "endpoints[8].url: no equivalent: only http and https" in printed.err
-    assert "ok: 7 services (5 enabled) from gatus; " in printed.err.splitlines()[-1]
+    assert "ok: 7 services (4 enabled) from gatus; " in printed.err.splitlines()[-1]
 
 
 def test_a_file_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

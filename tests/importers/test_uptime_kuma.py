@@ -70,6 +70,21 @@ def test_fields_of_a_monitor(fields: dict[str, Any], expected: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
+    ("fields", "timeout"),
+    [
+        ({"interval": 600}, "5m"),
+        ({"interval": 600, "timeout": 0}, "5m"),
+        ({"interval": 3}, "2400ms"),
+    ],
+)
+def test_a_timeout_that_nobody_wrote_is_not_mentioned(fields: dict[str, Any], timeout: str) -> None:
+    imported = kuma(**fields)
+
+    assert only_service(imported)["health_check"]["timeout"] == timeout
+    assert not imported.warnings
+
+
+@pytest.mark.parametrize(
     "kind",
     [
         "ping",

@@ -289,7 +289,7 @@ BODIES: dict[str, tuple[bytes | str, Assertion, bool]] = {
     "minus infinity": ('{"a": -Infinity}', A(json="$.a", less_than=1), False),
     "words for a number": ('{"a": "1_000"}', A(json="$.a", type="number"), False),
     "same name twice": ('{"a": 1, "a": 2}', A(json="$.a", equals=2), True),
-    "no UTF-8": (b"\xfd\xfe\xff ok", A(body=True, matches="ok$"), True),
+    "no UTF-8": (b"\xfd\xfc ok", A(body=True, matches="ok$"), True),
     "no UTF-8 in JSON": (b'{"a": "\xff"}', A(json="$.a", exists=True), False),
     "half a letter": (b"ok \xe2\x82", A(body=True, matches="^ok"), True),
     "NUL before the word": (b"\0\0ok", A(body=True, matches="ok$"), True),

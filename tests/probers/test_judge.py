@@ -362,13 +362,13 @@ RULES: list[tuple[str, tuple[AnswerRule, ...], dict[str, Any], Reason, str]] = [
     ),
     ("the expected over a plain rule", (PLAIN,), {"statuses": {401}}, Reason.OK, "status 401"),
     (
-        "lenient over a plain rule",
+        "being asked for a key over a plain rule",
         (PLAIN,),
-        {"lenient": True},
-        Reason.OK,
-        "status 401: the API answers and asks for a key",
+        {"keyless": True},
+        Reason.BAD_BODY,
+        "status 401, but nothing in the answer asks for a key",
     ),
-    ("a condition over lenient", (EXPIRED,), {"lenient": True}, Reason.AUTH_EXPIRED, DOCUMENTED),
+    ("a condition over keyless", (EXPIRED,), {"keyless": True}, Reason.AUTH_EXPIRED, DOCUMENTED),
     (
         "the first plain rule",
         (PLAIN, rule(Reason.PERMISSION)),
@@ -425,17 +425,35 @@ def test_a_rule_with_two_conditions_needs_both(
     assert (reason is Reason.MAINTENANCE) is applies
 
 
-@pytest.mark.parametrize(("status", "lenient"), [(401, True), (403, True), (400, False)])
-def test_being_asked_for_a_key_is_fine_only_with_401_and_403(status: int, lenient: bool) -> None:
-    reason, _ = judged(answer(status), lenient=True)
+ASKING = b'{"error": "An API key is required."}'
 
-    assert (reason is Reason.OK) is lenient
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "reason"),
+    [
+        (401, ASKING, {}, Reason.OK),
+        (403, ASKING, {}, Reason.OK),
+        (401, b"", {"www-authenticate": "Bearer"}, Reason.OK),
+        (401, b'{"message": "Unauthorized"}', {}, Reason.OK),
+        (400, ASKING, {}, Reason.CLIENT_ERROR),
+        (403, b"", {}, Reason.IP_BLOCKED),
+        (403, b'{"message": "Forbidden"}', {}, Reason.IP_BLOCKED),
+        (401, b"<html>Please log in</html>", {"content-type": "text/html"}, Reason.BAD_BODY),
+        (403, b'{"error": "Your account was suspended."}', {}, Reason.ACCOUNT_DISABLED),
+    ],
+)
+def test_a_check_without_a_key_is_ok_only_if_it_is_asked_for_one(
+    status: int, body: bytes, headers: dict[str, str], reason: Reason
+) -> None:
+    found, detail = judged(answer(status, body, **headers), keyless=True)
+
+    assert found is reason, detail
 
 
 def test_an_expected_answer_without_a_key_is_still_held_to_its_assertions() -> None:
     assertion = Assertion(json="$.text", equals="other")
 
-    reason, detail = judged(answer(), lenient=True, assertions=(IF_TEXT, assertion))
+    reason, detail = judged(answer(), keyless=True, assertions=(IF_TEXT, assertion))
 
     assert (reason, detail) == (
         Reason.BAD_BODY,
@@ -457,7 +475,7 @@ GENERIC = [
     (404, Reason.CLIENT_ERROR),
     (429, Reason.RATE_LIMITED),
     (451, Reason.REGION_BLOCKED),
-    (499, Reason.CLIENT_ERROR),
+    (499, Reason.OVERLOADED),
     (500, Reason.SERVER_ERROR),
     (502, Reason.SERVER_ERROR),
     (503, Reason.OVERLOADED),

@@ -28,6 +28,9 @@ from tests.vendor import Seen, Vendor, answer
 ANSWERS: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (Path(__file__).parents[1] / "vendor_answers.yaml").read_text(encoding="utf-8")
 )
+TRUTH: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parents[1] / "truth.yaml").read_text(encoding="utf-8")
+)
 CASES = [(name, number) for name, cases in ANSWERS.items() for number in range(len(cases))]
 NAMES = sorted(presets())
 
@@ -184,9 +187,12 @@ def test_every_rule_is_hit_by_some_answer(name: str, number: int) -> None:
     rules[number] = replace(rules[number], reason=Reason.INTERNAL)
     marked = replace(expect, rules=tuple(rules))
 
+    reported = [case for case in TRUTH if case["provider"] == name]
+    bare = {"case": "no word in it", "status": rules[number].status, "body": {}}
+    bare["headers"] = {"retry-after": "1"}
     hits = [
-        case["case"]
-        for case in ANSWERS[name]
+        case
+        for case in (*ANSWERS[name], *reported, bare)
         if judge(_given(case), marked, lambda case=case: json_of(body_of(case)))[0]
         is Reason.INTERNAL
     ]

@@ -137,8 +137,8 @@ def _request(builder: Builder, fields: Fields) -> bool:
     builder.times(
         fields.seconds("interval") or 60.0,
         timeout or 10.0,
-        fields.at("interval"),
-        client.at("timeout"),
+        fields.written_at("interval"),
+        client.written_at("timeout"),
     )
     builder.draft.check["retries"] = 0  # Gatus sends one request a check
     _client(builder, client)
@@ -185,6 +185,8 @@ def _conditions(builder: Builder, fields: Fields) -> bool:
             return False
         except LostConditionError as error:
             ledger.lost(path, f"no equivalent: {error}")
+            # a check without it would be good where Gatus' is not
+            builder.disable(f"conditions[{path[-1]}] has no equivalent")
     statuses = conditions.statuses()
     if not statuses:
         ledger.lost(

@@ -258,7 +258,7 @@ def _times(builder: Builder, fields: Fields) -> None:
     interval = fields.number("interval") or 60
     # Uptime Kuma's own default is 80 % of the interval.
     timeout = fields.number("timeout") or interval * 0.8
-    builder.times(interval, timeout, fields.at("interval"), fields.at("timeout"))
+    builder.times(interval, timeout, fields.written_at("interval"), fields.written_at("timeout"))
     builder.draft.check["retries"] = 0  # its retries are later checks: see down_after
     # down after the first failure and maxretries more
     builder.down_after(int(fields.number("maxretries") or 0) + 1)

@@ -1,0 +1,281 @@
+"""What the words of an error say, for any API: the last resort behind a provider's own table.
+
+Vendors change codes more often than words: "insufficient credit", "has been suspended", "has
+expired" mean the same at all of them. A kind counts only with statuses under which such words are
+an error of that kind, and only texts at the usual members of an error are read, never a whole page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exporter.matching import NO_JSON, pattern_matches
+from exporter.model import Reason
+
+_MEMBERS = (
+    "error",
+    "errors",
+    "message",
+    "msg",
+    "detail",
+    "details",
+    "error_description",
+    "error_message",
+    "title",
+    "description",
+    "reason",
+    "code",
+    "type",
+    "status",
+    "name",
+    "category",
+    "Message",
+    "Error",
+    "fault",
+    "faultstring",
+)
+_MAX_DEPTH, _MAX_TEXTS, _MAX_CHARACTERS = 4, 24, 4096
+
+
+def _statuses(*ranges: int) -> frozenset[int]:
+    return frozenset(ranges)
+
+
+_REFUSALS = _statuses(400, 401, 402, 403, 422, 429)
+
+
+class _Kind:
+    """Words that name a reason, under the statuses where they are an error of that kind."""
+
+    __slots__ = ("pattern", "reason", "statuses")
+
+    def __init__(self, reason: Reason, statuses: frozenset[int], *words: str) -> None:
+        self.reason, self.statuses, self.pattern = reason, statuses, f"(?i){'|'.join(words)}"
+
+
+# The first kind that fits wins: the more particular words come first.
+_KINDS = (
+    _Kind(
+        # Named together, nobody knows which it is: the key is to be replaced either way.
+        Reason.AUTH_INVALID,
+        _statuses(400, 401, 403),
+        r"invalid,? (?:or )?(?:expired|revoked|missing)",
+        r"(?:expired|revoked|missing),? or (?:is )?invalid",
+    ),
+    _Kind(
+        Reason.ACCOUNT_DISABLED,
+        _REFUSALS | {423, 451, 503},
+        r"(?:account|organi[sz]ation|project|workspace|team|tenant|subscription|user|consumer|"
+        r"application|customer|merchant|portal|key owner)\b[^.;{}]{0,60}?\b(?:suspend|"
+        r"deactivat|disabled|terminat|banned|closed|locked|frozen|on hold|archived|deleted|"
+        r"not (?:yet )?(?:been )?(?:approved|activated|verified)|unapproved|"
+        r"not (?:currently )?active\b|under review|pending (?:approval|review|activation)|"
+        r"inactive|blocked for (?:abuse|violat))",
+        r"\b(?:suspended|deactivated|disabled|terminated|banned|inactive|unapproved|"
+        r"closed)[_ -](?:account|organi[sz]ation|project|user|workspace|team|tenant)",
+        r"account_(?:inactive|suspended|disabled|closed|deactivated|invalid_state|on_hold)",
+        r"consumer_suspended",
+        r"policy violation",
+        r"violat(?:ed|ion of) (?:our|the) (?:terms|usage polic)",
+    ),
+    _Kind(
+        Reason.QUOTA_EXHAUSTED,
+        _REFUSALS | {503},
+        r"insufficient[_ ](?:quota|credit|fund|balance|token)",
+        r"(?:credit|token|account) balance",
+        r"balance (?:is )?(?:too low|insufficient|exhausted)",
+        r"out of (?:credit|fund|quota|token)",
+        r"(?:credit|quota|allowance|allotment)s?\b[^.;{}]{0,50}?\b(?:exceed|exhaust|deplet|"
+        r"used up|ran out|run out|too low|reached|insufficient|spent)",
+        r"(?:exceed|exhaust|deplet|reached|hit|over|used up|run out of|ran out of|"
+        r"used all)[^.;{}]{0,40}?\b(?:quota|credit|spend|spending|budget|billing|monthly|daily|"
+        r"plan|usage|subscription|free[- ]tier)",
+        r"(?:spend|spending|budget|usage|billing|monthly|daily|hard|plan|key|quota|"
+        r"subscription|free[- ]tier|trial|account)[- _]?(?:limit|cap|quota|threshold|"
+        r"credit)s?\b[^.;{}]{0,40}?\b(?:exceed|exhaust|reach|hit|deplet|used)",
+        r"billing_(?:not_active|hard_limit|limit|error|required|disabled)",
+        r"billing_hard_limit_reached",
+        r"(?:requires?|enable|check|update|set ?up|activate|inactive)\b[^.;{}]{0,30}?\bbilling",
+        r"(?:add|update|requires?|no|without|missing) (?:a |an |your )?(?:valid |active |default )?"
+        r"(?:billing|payment method|credit card)",
+        r"payment[_ ](?:required|overdue|failed|past)",
+        r"billing (?:to be enabled|is (?:off|disabled))",
+        r"unpaid",
+        r"overdue invoice",
+        r"past[- _]due",
+        r"arrears",
+        r"(?:free )?trial (?:has |period )?(?:ended|expired|is over)",
+        r"upgrade (?:your|to a)[^.;{}]{0,20}(?:plan|account|paid)",
+        r"free-models-per-day",
+        r"per[- ]day\b[^.]{0,20}add",
+        r"(?:daily|monthly|per[- ](?:day|month))[^.;{}]{0,40}(?:limit|"
+        r"quota)[^.;{}]{0,20}(?:exceed|reach|exhaust)",
+    ),
+    _Kind(
+        Reason.AUTH_EXPIRED,
+        _statuses(400, 401, 403, 498),
+        r"(?:api[- _]?key|access[- _]?key|key|token|credential|secret|authori[sz]ation|grant|"
+        r"session)s?\b[^.;{}]{0,30}?\b(?:has |is |have |was |been )*expired",
+        r"expired[- _](?:api[- _]?)?(?:key|token|credential|authentication|access|jwt|session)",
+        r"(?:api_?)?(?:key|token)_?expired",
+        r"authentication_expired",
+    ),
+    _Kind(
+        Reason.REGION_BLOCKED,
+        _REFUSALS | {451},
+        r"(?:country|region|territor|location|geograph)[^.;{}]{0,60}?(?:not (?:supported|"
+        r"available|allowed|permitted)|unsupported|restrict|blocked|unavailable|prohibit)",
+        r"(?:not (?:supported|available|allowed|permitted)|unsupported|unavailable|"
+        r"restricted)[^.;{}]{0,40}?\b(?:country|region|territor|location)",
+        r"unsupported_country",
+        r"geo[- ]?(?:block|restrict|fenc)",
+        r"embargo",
+        r"sanction",
+        r"data residency",
+        r"regional hostname",
+    ),
+    _Kind(
+        Reason.IP_BLOCKED,
+        _statuses(400, 401, 403, 406, 429),
+        r"\bip\b[^;{}]{0,60}?(?:not (?:allowed|authori[sz]ed|whitelist|allowlist|permitted|"
+        r"in (?:the|your))|block|denied|restrict|forbidden|banned|unauthori[sz]ed)",
+        r"(?:block|denied|restrict|unauthori[sz]ed|not allowed|"
+        r"banned)[^.;{}]{0,30}?\b(?:from )?(?:this |your |the )?(?:source |client )?ip\b",
+        r"ip[- _](?:not[- _])?(?:allow|white|block|deny|restrict|address[- _]block)[a-z]*",
+        r"(?:virtual network|firewall|network)[- ]?(?:acl|rule|polic|access|restrict|security)",
+        r"access from (?:this|your) (?:network|address|host)",
+        r"public (?:network )?access is (?:disabled|denied)",
+    ),
+    _Kind(
+        Reason.RATE_LIMITED,
+        _statuses(400, 403, 409, 420, 423, 429, 430, 503, 509, 529),
+        r"rate[- _]?limit",
+        r"too[- _]many[- _](?:api |concurrent |)?(?:request|connection|call|attempt)",
+        r"throttl",
+        r"slow ?down",
+        r"requests? per (?:second|minute|hour)",
+        r"abuse detection",
+        r"concurren(?:t|cy)[^.;{}]{0,40}?(?:limit|exceed)",
+        r"(?:limit|exceed)[^.;{}]{0,30}?concurren",
+        r"request limit",
+        r"calls? per",
+        r"ratelimit",
+        r"secondary limit",
+    ),
+    _Kind(
+        Reason.RETIRED,
+        _statuses(400, 403, 404, 405, 410, 422, 426, 501),
+        r"(?:version|endpoint|model|api|method|resource|route|operation|feature|"
+        r"service)\b[^.;{}]{0,60}?\b(?:deprecated|retired|sunset|sunsetted|decommission|"
+        r"discontinued|shut ?down|removed|end[- ]of[- ]life|no longer (?:supported|available|"
+        r"exists?|active|maintained))",
+        r"(?:no longer (?:supported|available)|has been (?:retired|sunset|decommission|"
+        r"discontinued|deprecated|removed|shut ?down))",
+        r"(?:unsupported|deprecated|retired|removed)[- _](?:api[- _]?)?version",
+    ),
+    _Kind(
+        Reason.AUTH_INVALID,
+        _statuses(400, 401, 403, 422, 498),
+        r"(?:invalid|incorrect|wrong|bad|unknown|unrecogni[sz]ed|malformed|revoked|leaked|"
+        r"compromised)[- _]?(?:or (?:missing|expired|revoked) )?(?:api[- _]?|access[- _]?|"
+        r"subscription[- _]?|auth(?:entication|orization)?[- _]?|bearer[- _]?|secret[- _]?|"
+        r"x-api-)?(?:key|token|credential|grant|signature)",
+        r"(?:api[- _]?key|access[- _]?key|token|credential|authentication key|hapikey|"
+        r"secret key)s?\b[^.;{}]{0,60}?\b(?:is |was |are |has been |been |"
+        r"reported as )*(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
+        r"compromised|unknown|unrecogni[sz]ed|doesn't exist|does not exist)",
+        r"api_key_invalid",
+        r"invalid_api_key",
+        r"token_revoked",
+        r"invalid_auth",
+        r"bad credentials",
+        r"invalid credentials",
+        r"could not (?:authenticate|be authenticated)",
+        r"authenticat(?:e|ion) (?:failed|failure|error)",
+        r"user not found",
+        r"no user (?:was )?found",
+    ),
+    _Kind(
+        # A bare "key" is the credential only where the status says so.
+        Reason.AUTH_INVALID,
+        _statuses(401, 403),
+        r"\bkey\b[^.;{}]{0,40}?\b(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
+        r"unknown|unrecogni[sz]ed|doesn't exist|does not exist)",
+    ),
+    _Kind(
+        Reason.PERMISSION,
+        _statuses(401, 403),
+        r"(?:permission|scope|privilege|entitle|role|access)\b[^.;{}]{0,60}?(?:missing|lack|"
+        r"required|insufficient|denied|not (?:granted|have)|does not have|need)",
+        r"(?:missing|lack|requires?|insufficient|denied|not (?:granted|have)|does not have|"
+        r"doesn't have)[^.;{}]{0,40}?\b(?:permission|scope|privilege|entitle|role|access)",
+        r"not (?:authorized|authorised|allowed|permitted|entitled) to",
+        r"\bsso\b",
+        r"saml",
+        r"two[- ]factor",
+        r"mfa required",
+        r"has not been (?:used|enabled)",
+        r"(?:api|service) (?:is )?(?:not enabled|disabled)",
+        r"access_denied",
+    ),
+    _Kind(
+        Reason.OVERLOADED,
+        _statuses(400, 408, 425, 429, 500, 502, 503, 504, 529),
+        r"overload",
+        r"over capacity",
+        r"at capacity",
+        r"no (?:available )?capacity",
+        r"server is busy",
+        r"too busy",
+        r"currently experiencing (?:high|heavy)",
+        r"high (?:demand|load|traffic)",
+        r"engine_overloaded",
+    ),
+    _Kind(
+        Reason.MAINTENANCE,
+        _statuses(500, 502, 503, 504, 422),
+        r"\bmaintenance\b",
+    ),
+)
+
+
+def classified(status: int, json: Any, plain: str = "") -> Reason | None:
+    """Return the reason that the words of an error with *status* name; None if they name none.
+
+    *json* is the parsed body or NO_JSON; then *plain* is the body's own text if it is short.
+
+    >>> classified(403, {"error": {"message": "Your account was suspended."}})
+    <Reason.ACCOUNT_DISABLED: 'account_disabled'>
+    """
+    text = plain[:_MAX_CHARACTERS] if json is NO_JSON else error_text(json)
+    if not text:
+        return None
+    for kind in _KINDS:
+        if status in kind.statuses and pattern_matches(kind.pattern, text):
+            return kind.reason
+    return None
+
+
+def error_text(json: Any) -> str:
+    """Return the texts at the usual members of an error, a line each, at most 4,096 characters."""
+    found: list[str] = []
+    for text in _texts(json, 0):
+        found.append(text[:1024])
+        if len(found) >= _MAX_TEXTS:
+            break
+    return "\n".join(found)[:_MAX_CHARACTERS]
+
+
+def _texts(json: Any, depth: int) -> Iterator[str]:
+    if isinstance(json, str):
+        yield json
+    elif depth >= _MAX_DEPTH:
+        return
+    elif isinstance(json, list):
+        for item in json[:8]:
+            yield from _texts(item, depth + 1)
+    elif isinstance(json, dict):
+        for name in _MEMBERS:
+            if name in json:
+                yield from _texts(json[name], depth + 1)
