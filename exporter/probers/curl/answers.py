@@ -18,6 +18,11 @@ _VERSIONS = {
     pycurl.CURL_HTTP_VERSION_2_0: 2.0,
     pycurl.CURL_HTTP_VERSION_3: 3.0,
 }
+# Who answers a CONNECT is the proxy, so these are never the provider's words (RFC 9110, RFC 6585).
+_INTERCEPTED = {
+    407: "our proxy asks for a login (407)",
+    511: "our network asks for a login (511)",
+}
 # pycurl has the first name since 7.46, and since then warns about the second.
 _CONTENT_LENGTH = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 
@@ -53,6 +58,8 @@ def answer_of(
         if refused:
             answer.failure = Reason.ADDRESS_REFUSED
             answer.detail = "the address is not public"
+        elif why := _INTERCEPTED.get(get(pycurl.HTTP_CONNECTCODE)):
+            answer.failure, answer.detail = Reason.INTERCEPTED, why
         elif get(pycurl.HTTP_CONNECTCODE) >= 300:
             answer.failure, answer.detail = Reason.CONNECT, "the proxy refused the connection"
         else:
