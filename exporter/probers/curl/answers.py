@@ -9,7 +9,7 @@ import pycurl
 
 from exporter.model import Reason
 from exporter.probers import Answer, Request
-from exporter.probers.curl.certificates import earliest
+from exporter.probers.curl.certificates import chain_of, earliest
 from exporter.probers.curl.errors import failure_of
 
 _VERSIONS = {
@@ -50,11 +50,14 @@ def answer_of(
     answer.phases = _phases(get, resolved, secure)
     answer.duration = sum(answer.phases)
     answer.address = get(pycurl.PRIMARY_IP) or ""
+    cut = code == pycurl.E_WRITE_ERROR and answer.truncated
     if secure:
-        verified = code == 0 and not request.tls.insecure_skip_verify
-        answer.certificate = earliest(get(pycurl.INFO_CERTINFO), verified=verified)
+        verified = (code == 0 or cut) and not request.tls.insecure_skip_verify
+        entries = get(pycurl.INFO_CERTINFO)
+        answer.certificate = earliest(entries, verified=verified)
+        answer.chain = chain_of(entries)
     # A body cut at its bound ends the transfer with a write error of our own making.
-    if code and not (code == pycurl.E_WRITE_ERROR and answer.truncated):
+    if code and not cut:
         if refused:
             answer.failure = Reason.ADDRESS_REFUSED
             answer.detail = "the address is not public"
