@@ -7,11 +7,13 @@ Only declarations and what follows from them alone. `config` decides which value
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from exporter.characters import has_control
 from exporter.listing import names_in
+from exporter.matching import path_mistake, pattern_mistake
 from exporter.model import Reason
 from exporter.secret import Secret
 from exporter.settings import (
@@ -19,11 +21,13 @@ from exporter.settings import (
     Duration,
     ExpressionText,
     FieldPath,
+    OpenText,
     PublicText,
     SecretData,
     option,
 )
 
+Mistakes = Iterator[tuple[FieldPath, str]]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Confidence = Literal["doc", "code", "report", "belief"]
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
@@ -70,10 +74,12 @@ class AnswerRule:
 
     status: int = option(doc="HTTP status.", minimum=100, maximum=599)
     when: Assertion | None = option(None, "Applies only if this holds for the answer.")
-    header_absent: str | None = option(None, "Applies only without this header.")
+    header_absent: PublicText | None = option(None, "Applies only without this header.")
     reason: Reason = option(doc="What such an answer means.")
-    confidence: Confidence = option(doc="doc, code, report or belief: how well this is known.")
-    note: str = option("", "Why, in one line.")
+    confidence: Confidence = option(
+        "belief", "doc, code, report or belief: how well this is known."
+    )
+    note: OpenText = option("", "Why, in one line.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +89,8 @@ class Shape:
     content: Literal["json", "any"] = option(
         "any", "json: an HTML page is never the API's answer, whatever its status."
     )
-    error: tuple[str, ...] = option((), "Members of its errors, such as error or message.")
-    headers: tuple[str, ...] = option((), "Response headers of its own, lower case.")
+    error: tuple[PublicText, ...] = option((), "Members of its errors, such as error or message.")
+    headers: tuple[PublicText, ...] = option((), "Response headers of its own.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,3 +184,42 @@ def assertion_mistakes(raw: dict[str, Any]) -> list[tuple[FieldPath, str]]:
     if len(operators) != 1:
         mistakes.append(((), f"needs exactly one operator of {', '.join(OPERATORS)}"))
     return mistakes
+
+
+def pattern_mistakes(data: Any, path: FieldPath = ()) -> Mistakes:
+    """Yield what is wrong with assertions, patterns and paths, wherever they are."""
+    if isinstance(data, list):
+        for i, item in enumerate(data):
+            yield from pattern_mistakes(item, (*path, i))
+    elif isinstance(data, dict):
+        if path[-2:-1] == ("assertions",) or (path[-1:] == ("when",) and "answers" in path):
+            yield from (((*path, *inner), what) for inner, what in _assertion(data))
+            return
+        if path[-2:-1] == ("gauges",) or path[-1:] == ("key_expiry",):
+            yield from (((*path, *inner), what) for inner, what in _source(data))
+        pattern = data.get("component_filter") if path[-1:] == ("status_page",) else None
+        if pattern and (what := pattern_mistake(pattern)):
+            yield (*path, "component_filter"), what
+        for name, item in data.items():
+            if name != "body":
+                yield from pattern_mistakes(item, (*path, name))
+
+
+def _source(raw: dict[str, Any]) -> Mistakes:
+    """Yield what is wrong with where a reading comes from."""
+    if ("json" in raw) is ("header" in raw):
+        yield (), "needs json or header, one of them"
+    path = raw.get("json")
+    if isinstance(path, str) and (what := path_mistake(path)):
+        yield ("json",), what
+
+
+def _assertion(raw: dict[str, Any]) -> Mistakes:
+    yield from assertion_mistakes(raw)
+    for name in ("matches", "not_matches"):
+        pattern = raw.get(name)
+        if isinstance(pattern, str) and (what := pattern_mistake(pattern)):
+            yield (name,), what
+    path = raw.get("json")
+    if isinstance(path, str) and (what := path_mistake(path)):
+        yield ("json",), what

@@ -231,6 +231,7 @@ class Outcome:
     certificate: Certificate | None = None
     limits: Mapping[str, Limit] = field(default_factory=dict)
     quotas: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    readings: Mapping[tuple[str, str], float] = field(default_factory=dict)
     key_expiry: float | None = None
     provider_seconds: float | None = None
     retry_after: float | None = None

@@ -40,7 +40,14 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     providers = _add(commands, "providers", "list the provider presets, or show one")
     providers.add_argument("name", nargs="?", metavar="NAME")
     providers.add_argument("--json", action="store_true", help="print JSON")
-    _add(commands, "schema", "print the JSON Schema of the configuration")
+    providers.add_argument(
+        "--check", type=Path, metavar="FILE", help="report every mistake in a preset of your own"
+    )
+    schema = _add(commands, "schema", "print the JSON Schema of the configuration")
+    for command in ("serve", "check-config", "probe"):
+        _add_folder(commands.choices[command])
+    _add_folder(providers)
+    _add_folder(schema)
     _add_remote(commands)
     _add_incidents(_add(commands, "incidents", "list, acknowledge and resolve incidents"))
     _add_import(_add(commands, "import", "convert another tool's configuration to ours"))
@@ -55,6 +62,16 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     )
     secret.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
     return parser
+
+
+def _add_folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--providers",
+        dest="preset_folder",
+        type=Path,
+        metavar="DIR",
+        help="presets of your own, one NAME.yaml each, beside the shipped ones",
+    )
 
 
 def _add(commands: Any, name: str, summary: str) -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from exporter.cli.completion import print_completion
 from exporter.cli.demo import run_demo
 from exporter.cli.importing import run_import
 from exporter.cli.incidents import run_incidents
-from exporter.cli.listing import print_providers, print_schema
+from exporter.cli.listing import check_preset, print_providers, print_schema
 from exporter.cli.probing import probe_once
 from exporter.cli.remote import print_services, print_stats, rotate_key
 from exporter.cli.secrets import make_secrets, rotate_secret_key
@@ -21,6 +21,7 @@ from exporter.cli.serving import run_server
 from exporter.cli.sources import source_of
 from exporter.cli.usage import UsageError, counted
 from exporter.log import places_of
+from exporter.providers import use_folder
 from exporter.secret import environment
 from exporter.settings import SettingsError
 from exporter.store import StoreError
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = make_parser(VERSION).parse_args(argv)
     try:
+        if folder := getattr(arguments, "preset_folder", None):
+            use_folder(folder)
         return _COMMANDS[arguments.command](arguments)
     except UsageError as error:
         print(f"service-registry: {error}", file=sys.stderr)
@@ -83,6 +86,8 @@ def _probe(arguments: argparse.Namespace) -> int:
 
 
 def _providers(arguments: argparse.Namespace) -> int:
+    if arguments.check:
+        return check_preset(arguments.check)
     try:
         return print_providers(arguments.name, as_json=arguments.json)
     except LookupError as error:

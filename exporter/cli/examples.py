@@ -12,10 +12,12 @@ serve --config config/services.yaml --data-dir data --admin-token-file secrets/a
 check-config config/services.yaml
 check-config services.d/*.yaml
 probe openai --config config/services.yaml
+probe billing --config services.yaml --providers providers
 probe https://example.com/health --timeout 3
 probe stripe --json
 providers
 providers stripe
+providers --check providers/billing.yaml
 schema > config/services.schema.json
 services
 services --url http://registry.example.com:9642 --json

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from exporter.cli.usage import counted
 from exporter.config import file_schema
-from exporter.providers import Preset, presets
+from exporter.providers import Preset, load_file, presets
 
 
 def print_schema() -> int:
@@ -38,6 +40,21 @@ def print_providers(name: str | None, *, as_json: bool) -> int:
         _print_preset(name, known[name])
     else:
         _print_presets(known)
+    return 0
+
+
+def check_preset(path: Path) -> int:
+    """Print what is in a preset of the user's own.
+
+    Raises:
+        SettingsError: with every mistake in the file.
+    """
+    preset = load_file(path)
+    replaced = ", replaces the shipped one" if path.stem in presets() else ""
+    print(
+        f"ok: provider {path.stem}{replaced}: {preset.health.method} {preset.health.endpoint}, "
+        f"{counted(len(preset.answers), 'answer')}"
+    )
     return 0
 
 

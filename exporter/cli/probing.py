@@ -140,6 +140,7 @@ def _as_json(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
             for name, limit in outcome.limits.items()
         },
         "quotas": {f"{name} {unit}": value for (name, unit), value in outcome.quotas.items()},
+        "readings": {name: value for (name, _), value in outcome.readings.items()},
         "request_id": outcome.request_id or None,
         "note": target.unprobed or None,
         "curl": command_line(target.endpoint),
@@ -205,6 +206,10 @@ def _facts(outcome: Outcome) -> list[str]:
     rows += [
         f"quota                {name}: {value:g} {unit} left"
         for (name, unit), value in outcome.quotas.items()
+    ]
+    rows += [
+        f"reading              {name}: {value:g} {unit}".rstrip()
+        for (name, unit), value in outcome.readings.items()
     ]
     if outcome.key_expiry is not None:
         rows.append(f"key expires          {_time(outcome.key_expiry)}")

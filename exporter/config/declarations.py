@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from exporter.characters import CONTROL
-from exporter.checks import HEADER_NAME, HealthCheck
+from exporter.checks import HEADER_NAME, AnswerRule, HealthCheck, Shape
 from exporter.providers import Auth, ServiceType
+from exporter.readings import OwnReadings
 from exporter.secret import Secret
 from exporter.settings import (
     Duration,
@@ -191,6 +192,13 @@ class Service:
     rate_limit: RateLimit = option(doc="Limit of our own requests.", factory=RateLimit)
     retry_policy: RetryPolicy = option(doc="Retries within one probe.", factory=RetryPolicy)
     health_check: HealthCheck = option(doc="The probe.", factory=HealthCheck)
+    answers: tuple[AnswerRule, ...] = option(
+        (), "Which reason an answer means; asked before the preset's."
+    )
+    shape: Shape | None = option(
+        None, "What the API's own answers look like, instead of the preset's."
+    )
+    readings: OwnReadings = option(doc="Values in the answers.", factory=OwnReadings)
     objectives: Objectives = option(doc="Service level objectives.", factory=Objectives)
     alerts: Alerts = option(doc="Thresholds of the shipped alerts.", factory=Alerts)
     maintenance: tuple[Maintenance, ...] = option((), "Planned windows.")

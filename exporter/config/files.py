@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from exporter.checks import pattern_mistakes
 from exporter.config.declarations import Canary, Monitoring, Service
 from exporter.config.merge import merged
 from exporter.config.mistakes import (
     canary_mistakes,
     not_for_requests,
-    pattern_mistakes,
     service_mistakes,
     unknown_fields,
     warnings_of,
@@ -82,7 +82,14 @@ def file_schema(*, references: bool = False) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-_rules = functools.cache(file_schema)
+@functools.lru_cache(maxsize=2)
+def _rules_with(providers: tuple[str, ...]) -> dict[str, Any]:
+    return file_schema()
+
+
+def _rules() -> dict[str, Any]:
+    """Return the schema, made once for each set of presets: a user's folder adds some."""
+    return _rules_with(tuple(presets()))
 
 
 def find(paths: Iterable[Path]) -> list[Path]:

@@ -13,9 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.characters import breaks_url, has_control
-from exporter.checks import assertion_mistakes, control_mistake, header_mistake
+from exporter.checks import control_mistake, header_mistake
 from exporter.config.declarations import Service
-from exporter.matching import path_mistake, pattern_mistake
 from exporter.probers.client_keys import key_mistakes_of
 from exporter.probers.redirects import origin
 from exporter.providers import Preset, key_mistakes, presets
@@ -244,34 +243,6 @@ def warnings_of(raw: dict[str, Any]) -> Found:
     per_minute = raw.get("rate_limit", {}).get("requests_per_minute")
     if per_minute and per_minute * interval < 60:
         yield ("rate_limit",), "allows fewer requests than the interval asks for"
-
-
-def pattern_mistakes(data: Any, path: FieldPath = ()) -> Found:
-    """Yield what is wrong with assertions, patterns and paths, wherever they are."""
-    if isinstance(data, list):
-        for i, item in enumerate(data):
-            yield from pattern_mistakes(item, (*path, i))
-    elif isinstance(data, dict):
-        if path[-2:-1] == ("assertions",):
-            yield from (((*path, *inner), what) for inner, what in _assertion(data))
-            return
-        pattern = data.get("component_filter") if path[-1:] == ("status_page",) else None
-        if pattern and (what := pattern_mistake(pattern)):
-            yield (*path, "component_filter"), what
-        for name, item in data.items():
-            if name != "body":
-                yield from pattern_mistakes(item, (*path, name))
-
-
-def _assertion(raw: dict[str, Any]) -> Found:
-    yield from assertion_mistakes(raw)
-    for name in ("matches", "not_matches"):
-        pattern = raw.get(name)
-        if isinstance(pattern, str) and (what := pattern_mistake(pattern)):
-            yield (name,), what
-    path = raw.get("json")
-    if isinstance(path, str) and (what := path_mistake(path)):
-        yield ("json",), what
 
 
 def not_for_requests(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from exporter.checks import Assertion, Shape
-from exporter.config.as_preset import as_preset_check, auth_of
+from exporter.checks import Assertion
+from exporter.config.as_preset import (
+    as_preset_check,
+    auth_of,
+    readings_of,
+    rules_of,
+    shape_of,
+)
 from exporter.config.declarations import Service
 from exporter.config.files import Declared
 from exporter.config.requests import USER_AGENT, body_of
@@ -19,7 +25,6 @@ from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
 from exporter.probers.urls import normalized
 from exporter.providers import Preset, PresetCheck, presets
-from exporter.readings import GENERIC
 from exporter.secret import HIDDEN, MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build, secrets_in
 from exporter.statuspages import StatusPage
@@ -205,7 +210,6 @@ class _Maker:
         own = {**self.service.additional_headers, **(check.headers if own is None else own)}
         given = {name.lower() for name in own}
         credentials, query = self._credentials() if keyed else ((), ())
-        rules = self.preset.answers if self.preset else ()
         return Endpoint(
             url=normalized(url),
             shown=self._shown(url),
@@ -225,11 +229,11 @@ class _Maker:
             expect=Expectations(
                 statuses=frozenset(asked.expected_status_codes),
                 assertions=asked.assertions,
-                rules=rules,
-                shape=self.preset.shape if self.preset else Shape(),
+                rules=rules_of(self.service, self.preset),
+                shape=shape_of(self.service, self.preset),
                 keyless=self._needs_key() and not keyed,
             ),
-            readings=self.preset.readings if self.preset else GENERIC,
+            readings=readings_of(self.service, self.preset),
             keyed=keyed,
         )
 

@@ -313,6 +313,12 @@ FAMILIES: tuple[Family, ...] = (
         labelled_gauge(("resource", "unit"), lambda state: state.quotas),
     ),
     _of_state(
+        "service_reading",
+        "gauge",
+        "A number of the answer that the configuration names under readings.gauges.",
+        labelled_gauge(("name", "unit"), lambda state: state.readings),
+    ),
+    _of_state(
         "service_status_page",
         "gauge",
         "State on the provider's status page: one row is 1; unreadable is unknown.",

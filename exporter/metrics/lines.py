@@ -46,6 +46,7 @@ class ServiceState(NamedTuple):
     key_expiry: float | None
     limits: tuple[tuple[str, Limit], ...]
     quotas: tuple[tuple[tuple[str, str], float], ...]
+    readings: tuple[tuple[tuple[str, str], float], ...]
     next_key_valid: bool | None
     page: State | None
     maintenance: bool
@@ -90,6 +91,7 @@ def state_of(
         tally.key_expiry,
         tuple(tally.limits.items()),
         tuple(tally.quotas.items()),
+        tuple(tally.readings.items()),
         tally.next_key_valid if target.next_key is not None else None,
         page,
         maintenance,

@@ -2,7 +2,8 @@
 
 A preset fills in what a service leaves out. A preset names the vendor's pages it is from, and its
 parts have a confidence mark: `doc` (the vendor's documentation), `code` (the vendor's SDK or other
-source), `belief` (not verified). Data only: there is no code per provider.
+source), `report` (told by others in public), `belief` (not verified). Data only: there is no code
+per provider.
 
     >>> presets()["openai"].base_url
     'https://api.openai.com/v1'
@@ -15,7 +16,7 @@ from exporter.providers.declarations import (
     ServiceType,
 )
 from exporter.providers.keys import key_mistakes
-from exporter.providers.presets import load, presets
+from exporter.providers.presets import load, load_file, presets, use_folder
 from exporter.settings import SettingsError
 
 __all__ = [
@@ -26,5 +27,7 @@ __all__ = [
     "SettingsError",
     "key_mistakes",
     "load",
+    "load_file",
     "presets",
+    "use_folder",
 ]

@@ -5,28 +5,72 @@ from __future__ import annotations
 import functools
 import re
 from importlib import resources
+from pathlib import Path
 
+from exporter.checks import pattern_mistakes
 from exporter.listing import names_in
 from exporter.providers.declarations import Preset
-from exporter.settings import FieldPath, SettingsError, build, object_schema
+from exporter.settings import FieldPath, Problem, SettingsError, build, object_schema
 from exporter.settings import load as read
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
-def load(name: str, text: str) -> Preset:
-    """Return the preset in *text*.
+
+def load(source: str, text: str) -> Preset:
+    """Return the preset in *text*; *source* is its file, for the messages.
 
     Raises:
-        SettingsError: the text does not fit the declarations, or a pattern is not valid.
+        SettingsError: the text does not fit the declarations, or a pattern or path is not valid.
     """
-    loaded = read(text, f"exporter/providers/{name}.yaml", object_schema(Preset))
+    loaded = read(text, source, object_schema(Preset))
     preset: Preset = build(Preset, loaded.data)
     patterns: dict[FieldPath, str] = {("key", "pattern"): preset.key.pattern}
     for number, lint in enumerate(preset.key.lint):
         patterns["key", "lint", number, "pattern"] = lint.pattern
-    if wrong := [path for path, pattern in patterns.items() if not _compiles(pattern)]:
-        message = "is not a valid regular expression"
-        raise SettingsError(loaded.problem(path, message) for path in wrong)
+    message = "is not a valid regular expression"
+    wrong = [(path, message) for path, pattern in patterns.items() if not _compiles(pattern)]
+    wrong += pattern_mistakes(loaded.data)
+    if wrong:
+        raise SettingsError(loaded.problem(path, what) for path, what in wrong)
     return preset
+
+
+def load_file(path: Path) -> Preset:
+    """Return the preset in a file; its name without `.yaml` is the provider's.
+
+    Raises:
+        SettingsError: the file cannot be read, has no good name, or holds mistakes.
+    """
+    if path.suffix != ".yaml" or not _NAME.fullmatch(path.stem) or path.stem == "custom":
+        what = "must be named NAME.yaml, NAME of a-z, 0-9 and -, and not custom"
+        raise SettingsError([Problem(str(path), 1, "file", what)])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError([Problem(str(path), 1, "file", "cannot be read as UTF-8")]) from None
+    return load(str(path), text)
+
+
+def use_folder(folder: Path) -> None:
+    """Add the presets in *folder*; one with the name of a preset of ours replaces it.
+
+    To be called before a configuration is read.
+
+    Raises:
+        SettingsError: with the mistakes of all files, or because there is none.
+    """
+    found: dict[str, Preset] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            found[path.stem] = load_file(path)
+        except SettingsError as error:
+            problems += error.problems
+    if not found and not problems:
+        problems.append(Problem(str(folder), 1, "folder", "holds no NAME.yaml"))
+    if problems:
+        raise SettingsError(problems)
+    presets().update(found)
 
 
 def _compiles(pattern: str) -> bool:
@@ -42,6 +86,9 @@ def presets() -> dict[str, Preset]:
     """Return every preset by its name, which is that of its file; read once."""
     folder = resources.files(__package__)
     return {
-        name: load(name, folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+        name: load(
+            f"exporter/providers/{name}.yaml",
+            folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"),
+        )
         for name in names_in("providers", ".yaml")
     }

@@ -1,6 +1,13 @@
 """What an answer reports besides its verdict: limits, quotas, times; declared as data."""
 
-from exporter.readings.declarations import Gauge, LimitHeader, TimedField, TimeFormat
+from exporter.readings.declarations import (
+    Gauge,
+    LimitHeader,
+    NamedGauge,
+    OwnReadings,
+    TimedField,
+    TimeFormat,
+)
 from exporter.readings.reading import GENERIC, NOTHING, Readings, ReadValues
 from exporter.readings.times import instant
 
@@ -9,6 +16,8 @@ __all__ = [
     "NOTHING",
     "Gauge",
     "LimitHeader",
+    "NamedGauge",
+    "OwnReadings",
     "ReadValues",
     "Readings",
     "TimeFormat",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter.settings import option
+from exporter.settings import ExpressionText, PublicText, option
 
 TimeFormat = Literal[
     "auto",
@@ -24,15 +24,15 @@ TimeFormat = Literal[
 class LimitHeader:
     """One response header of a rate limit."""
 
-    header: str = option(doc="Name, lower case.")
+    header: PublicText = option(doc="Name of the header.")
     kind: Literal["limit", "remaining", "reset", "policy"] = option(
         doc="What its value is; `policy` headers are IETF structured fields (RateLimit)."
     )
-    resource: str = option("requests", "What is limited: the label `resource`.")
+    resource: PublicText = option("requests", "What is limited: the label `resource`.")
     format: TimeFormat | None = option(
         None, "kind reset: how the time is written; without it every known form is tried."
     )
-    window: str = option(
+    window: PublicText = option(
         "", "Limits of one resource over several windows: the one with the least left is shown."
     )
 
@@ -48,9 +48,36 @@ class Gauge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedGauge:
+    """Any number of an answer that is worth a series of its own: `service_reading`."""
+
+    name: PublicText = option(
+        doc="Label `name`.", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$", hint="must be a word"
+    )
+    unit: PublicText = option("", "Label `unit`, such as seconds or jobs.", maxLength=32)
+    json: ExpressionText | None = option(None, "JSONPath to the number.")
+    header: PublicText | None = option(None, "Header with the number, instead of json.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimedField:
     """A time in an answer: the header or the body field that holds it."""
 
-    header: str | None = option(None, "Header name, lower case.")
-    json: str | None = option(None, "JSONPath into the body.")
-    format: TimeFormat = option(doc="How it is written.")
+    header: PublicText | None = option(None, "Header name.")
+    json: ExpressionText | None = option(None, "JSONPath into the body.")
+    format: TimeFormat = option("auto", "How it is written; auto: every known form is tried.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnReadings:
+    """Where the answers of a service have their values; each field replaces the preset's."""
+
+    limits: tuple[LimitHeader, ...] = option((), "Headers with rate limits.")
+    gauges: tuple[NamedGauge, ...] = option((), "Numbers to export as `service_reading`.")
+    request_id: tuple[PublicText, ...] = option((), "Headers with the provider's request id.")
+    server_time: dict[str, Literal["ms", "s"]] = option(
+        doc="Headers with the time that the provider took, and their unit.", factory=dict
+    )
+    key_expiry: TimedField | None = option(
+        None, "Where an answer gives the time at which the key expires."
+    )

@@ -6,13 +6,19 @@ Unreadable values are left out: a provider's header must never fail a probe.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from exporter.matching import UnsearchableError, json_values
 from exporter.model import Limit
-from exporter.readings.declarations import Gauge, LimitHeader, TimedField
+from exporter.readings.declarations import (
+    Gauge,
+    LimitHeader,
+    NamedGauge,
+    OwnReadings,
+    TimedField,
+)
 from exporter.readings.limits import declared_limits, generic_limits, mentions_limits
 from exporter.readings.times import MAX_TEXT, instant, number
 
@@ -23,13 +29,14 @@ class ReadValues:
 
     limits: Mapping[str, Limit]
     quotas: Mapping[tuple[str, str], float]
+    readings: Mapping[tuple[str, str], float]
     key_expiry: float | None
     provider_seconds: float | None
     retry_after: float | None
     request_id: str
 
 
-NOTHING = ReadValues({}, {}, None, None, None, "")
+NOTHING = ReadValues({}, {}, {}, None, None, None, "")
 """The result for most answers. One shared value: callers compare with `is`."""
 
 
@@ -43,12 +50,30 @@ class Readings:
 
     headers: tuple[LimitHeader, ...] = ()
     gauges: tuple[Gauge, ...] = ()
+    named: tuple[NamedGauge, ...] = ()
     retry_after: tuple[TimedField, ...] = ()
     fixed_retry: float | None = None
     """Seconds to wait after a 429 that gives no time to wait."""
     key_expiry: TimedField | None = None
     request_id: tuple[str, ...] = ()
     server_time: tuple[tuple[str, str], ...] = ()
+
+    def with_own(self, own: OwnReadings) -> Readings:
+        """Return these readings with the fields that *own* gives in their place.
+
+        >>> GENERIC.with_own(OwnReadings(request_id=("X-Trace",))).request_id
+        ('x-trace',)
+        """
+        given: dict[str, Any] = {
+            "headers": tuple(replace(i, header=i.header.lower()) for i in own.limits),
+            "named": tuple(replace(g, header=_lower(g.header)) for g in own.gauges),
+            "request_id": tuple(name.lower() for name in own.request_id),
+            "server_time": tuple((name.lower(), unit) for name, unit in own.server_time.items()),
+        }
+        if (expiry := own.key_expiry) is not None:
+            given["key_expiry"] = replace(expiry, header=_lower(expiry.header))
+        given = {name: value for name, value in given.items() if value}
+        return replace(self, **given) if given else self
 
     def read(
         self, status: int, headers: Mapping[str, str], json: Callable[[], Any], now: float
@@ -70,6 +95,7 @@ class Readings:
         return ReadValues(
             limits=self._limits(headers, now),
             quotas=dict(self._quotas(json)),
+            readings=dict(self._named(headers, json)),
             key_expiry=self._time(self.key_expiry, headers, json, now),
             provider_seconds=_provider_seconds((*self.server_time, *_SERVER_TIME), headers),
             retry_after=retry_after,
@@ -84,7 +110,8 @@ class Readings:
     @cached_property
     def _in_headers_only(self) -> bool:
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
-        return not self.gauges and all(time.header for time in times)
+        in_body = self.gauges or any(gauge.json for gauge in self.named)
+        return not in_body and all(time.header for time in times)
 
     @cached_property
     def _relevant_headers(self) -> frozenset[str]:
@@ -93,6 +120,7 @@ class Readings:
         return frozenset(
             {"retry-after", "retry-after-ms", *_REQUEST_ID, *self.request_id}
             | {limit.header for limit in self.headers}
+            | {gauge.header for gauge in self.named if gauge.header}
             | {name for name, _ in (*_SERVER_TIME, *self.server_time)}
             | {time.header for time in times if time.header}
         )
@@ -103,6 +131,14 @@ class Readings:
             minus = number(_first_value(gauge.minus, json)) if gauge.minus else 0.0
             if value is not None and minus is not None:
                 yield (gauge.resource, gauge.unit), value - minus
+
+    def _named(
+        self, headers: Mapping[str, str], json: Callable[[], Any]
+    ) -> Iterator[tuple[tuple[str, str], float]]:
+        for gauge in self.named:
+            found = headers.get(gauge.header) if gauge.header else _first_value(gauge.json, json)
+            if (value := number(found)) is not None:
+                yield (gauge.name, gauge.unit), value
 
     def _time(
         self,
@@ -143,6 +179,10 @@ _SERVER_TIME = (
     ("x-envoy-upstream-service-time", "ms"),
     ("x-kong-upstream-latency", "ms"),
 )
+
+
+def _lower(name: str | None) -> str | None:
+    return name.lower() if name else name
 
 
 def _provider_seconds(

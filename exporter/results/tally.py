@@ -93,6 +93,7 @@ class Tally:
         "limits",
         "next_key_valid",
         "quotas",
+        "readings",
         "reasons",
         "recent",
         "since",
@@ -120,6 +121,7 @@ class Tally:
         self.next_key_valid: bool | None = None
         """What the provider thinks of the key that will replace this one."""
         self.quotas: Mapping[tuple[str, str], float] = {}
+        self.readings: Mapping[tuple[str, str], float] = {}
         self.recent = Recent()
         self.failures: tuple[Result, ...] = ()
         self.watched_since: float | None = None
@@ -163,6 +165,8 @@ class Tally:
             self.limits = {**self.limits, **outcome.limits}
         if outcome.quotas:
             self.quotas = {**self.quotas, **outcome.quotas}
+        if outcome.readings:
+            self.readings = {**self.readings, **outcome.readings}
 
     def _count(self, result: Result, target: Target) -> None:
         self.events[0] += 1
@@ -186,7 +190,7 @@ class Tally:
     def forget_key(self) -> None:
         """Drop what is known about the key: another one is in use."""
         self.key_expiry = self.next_key_valid = None
-        self.limits, self.quotas = {}, {}
+        self.limits, self.quotas, self.readings = {}, {}, {}
 
     def dump(self) -> dict[str, Any]:
         """Return as JSON what has to continue after a restart; nothing of the key."""

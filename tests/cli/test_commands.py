@@ -355,3 +355,33 @@ def test_people_see_that_something_is_under_way_and_pipes_do_not(
     printed = capsys.readouterr()
     assert "reading" in printed.err
     assert printed.out == ""
+
+
+def test_a_preset_of_ones_own_is_checked_and_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = "config/providers"
+    config = tmp_path / "services.yaml"
+    config.write_text("services: [{id: a, provider: billing, api_key: '${BILLING_TOKEN:-x}'}]")
+
+    checked = run("providers", "--check", f"{folder}/billing.yaml")
+    unknown = run("check-config", str(config))
+    known = run("check-config", str(config), "--providers", folder)
+    shown = run("providers", "billing", "--providers", folder)
+    presets.cache_clear()
+
+    output = capsys.readouterr()
+    assert (checked, unknown, known, shown) == (0, 1, 0, 0)
+    assert "ok: provider billing: GET /status, 6 answers" in output.out
+    assert "Billing (internal)" in output.out
+    assert "must be one of" in output.err
+
+
+def test_a_broken_preset_is_told_with_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: Mine\ntype: toy\n")
+
+    assert run("providers", "--check", str(path)) == 1
+    assert f"{path}:2: type: must be one of" in capsys.readouterr().err

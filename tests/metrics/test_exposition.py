@@ -101,6 +101,7 @@ def rich_probe(stage: Stage, target: Target, reason: Reason = Reason.OK) -> None
         certificate=Certificate(expiry=AT + 86400),
         limits={"requests": Limit(limit=60, remaining=59, reset=AT + 1)},
         quotas={("credits", "usd"): 12.5},
+        readings={("queue", "jobs"): 3.0},
         key_expiry=AT + 1000,
         provider_seconds=0.007,
         keyed=True,

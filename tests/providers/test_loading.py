@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from exporter.providers import SettingsError, key_mistakes, load, presets
+from exporter.providers import SettingsError, key_mistakes, load, load_file, presets, use_folder
 
 GOOD = """\
 name: Made Up
@@ -47,10 +50,10 @@ def test_a_broken_preset_is_refused_with_its_file_and_line(
     assert good in GOOD
 
     with pytest.raises(SettingsError) as caught:
-        load("made-up", GOOD.replace(good, bad))
+        load("made-up.yaml", GOOD.replace(good, bad))
 
     (problem,) = caught.value.problems
-    assert (problem.source, problem.line) == ("exporter/providers/made-up.yaml", line)
+    assert (problem.source, problem.line) == ("made-up.yaml", line)
     assert where in (problem.where, "")
 
 
@@ -58,13 +61,13 @@ def test_every_broken_pattern_is_told_at_once() -> None:
     text = GOOD.replace("'^old-'", "'('").replace("'^live-'", "'['")
 
     with pytest.raises(SettingsError) as caught:
-        load("made-up", text)
+        load("made-up.yaml", text)
 
     assert [problem.line for problem in caught.value.problems] == [13, 15]
 
 
 def test_a_good_preset_is_read_with_its_defaults() -> None:
-    preset = load("made-up", GOOD)
+    preset = load("made-up.yaml", GOOD)
 
     assert (preset.name, preset.auth.header, preset.health.method) == (
         "Made Up",
@@ -76,7 +79,7 @@ def test_a_good_preset_is_read_with_its_defaults() -> None:
 
 
 def test_variables_in_a_preset_are_left_for_later() -> None:
-    preset = load("made-up", GOOD.replace("api.example.com", "${NAME}.example.com"))
+    preset = load("made-up.yaml", GOOD.replace("api.example.com", "${NAME}.example.com"))
 
     assert preset.base_url == "https://${NAME}.example.com"
 
@@ -106,7 +109,7 @@ KEYS = [
 def test_a_key_of_the_wrong_kind_is_told_by_its_looks(
     key: str, environment: str, mistakes: list[tuple[str, str]]
 ) -> None:
-    assert key_mistakes(load("made-up", GOOD), key, environment) == mistakes
+    assert key_mistakes(load("made-up.yaml", GOOD), key, environment) == mistakes
 
 
 KNOWN = [
@@ -133,3 +136,67 @@ def test_known_kinds_of_keys_are_told_apart(
 
     assert [found for found, _ in mistakes] == ([] if level is None else [level])
     assert all(key not in message for _, message in mistakes)
+
+
+@pytest.fixture
+def _presets_of_our_own_again() -> Iterator[None]:
+    yield
+    presets.cache_clear()
+
+
+@pytest.mark.usefixtures("_presets_of_our_own_again")
+def test_a_folder_adds_presets_and_replaces_those_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / "made-up.yaml").write_text(GOOD)
+    (tmp_path / "stripe.yaml").write_text(GOOD.replace("Made Up", "Our Stripe"))
+
+    use_folder(tmp_path)
+
+    assert presets()["made-up"].name == "Made Up"
+    assert presets()["stripe"].name == "Our Stripe"
+    assert presets()["openai"].name == "OpenAI"
+
+
+@pytest.mark.usefixtures("_presets_of_our_own_again")
+def test_the_mistakes_of_all_files_of_a_folder_are_told_and_nothing_is_taken(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "one.yaml").write_text(GOOD.replace("type: api", "type: toy"))
+    (tmp_path / "two.yaml").write_text("answers: [{status: 400, reason: odd}]")
+
+    with pytest.raises(SettingsError) as caught:
+        use_folder(tmp_path)
+
+    assert {Path(problem.source).name for problem in caught.value.problems} == {
+        "one.yaml",
+        "two.yaml",
+    }
+    assert "good" not in presets()
+
+
+def test_a_folder_without_presets_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"holds no NAME\.yaml"):
+        use_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Upper.yaml", "custom.yaml", "a.yml", "nowhere.yaml"])
+def test_a_file_needs_a_name_that_can_be_a_label_and_must_be_there(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=r"must be named|cannot be read"):
+        load_file(tmp_path / name)
+
+
+def test_a_path_or_a_pattern_in_an_answer_is_checked() -> None:
+    bad = "answers: [{status: 400, when: {json: '$[', equals: 1}, reason: retired}]\n"
+
+    with pytest.raises(SettingsError) as caught:
+        load("made-up.yaml", GOOD + bad)
+
+    (problem,) = caught.value.problems
+    assert problem.where == "answers[0].when.json"
+
+
+@pytest.mark.parametrize("path", sorted(Path("config/providers").glob("*.yaml")), ids=str)
+def test_the_examples_of_own_presets_have_no_mistake(path: Path) -> None:
+    assert load_file(path).answers

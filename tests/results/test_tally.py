@@ -153,6 +153,7 @@ def test_what_an_answer_told_is_kept_until_it_is_told_anew() -> None:
         key_expiry=7.0,
         limits={"requests": Limit(limit=10), "tokens": Limit(limit=20)},
         quotas={("credits", "usd"): 3.0},
+        readings={("queue", "jobs"): 4.0},
     )
 
     made = tally(told, result(limits={"requests": Limit(limit=11)}), result(Reason.DNS))
@@ -161,6 +162,7 @@ def test_what_an_answer_told_is_kept_until_it_is_told_anew() -> None:
     assert made.key_expiry == 7.0
     assert made.limits == {"requests": Limit(limit=11), "tokens": Limit(limit=20)}
     assert made.quotas == {("credits", "usd"): 3.0}
+    assert made.readings == {("queue", "jobs"): 4.0}
 
 
 def test_forgetting_a_key_leaves_the_certificate() -> None:
