@@ -203,6 +203,7 @@ class Limit:
 class Certificate:
     """The names of the leaf, and the earliest expiry in the chain as a Unix timestamp.
 
+    The chain is the one that verified, or all that the server sent if none did.
     The server chooses the names: show them escaped, never use them as a label.
     """
 

@@ -204,7 +204,8 @@ _nothing_here = answer(404, {"error": "nothing here"})
 class Proxy(Vendor):
     """A forward proxy that reaches loopback only; `seen` holds what it was asked."""
 
-    refuses = False
+    refuses = 0
+    """The status with which every request is refused; 0 refuses none."""
 
     async def _serve(self, peer: Peer) -> None:
         try:
@@ -217,7 +218,7 @@ class Proxy(Vendor):
 
     async def _pass_on(self, peer: Peer, seen: Seen) -> None:
         if self.refuses:
-            await peer.send(head_of(403, [("Content-Length", "0")]))
+            await peer.send(head_of(self.refuses, [("Content-Length", "0")]))
             return
         tunnel = seen.method == "CONNECT"
         where, _, path = seen.target.removeprefix("http://").partition("/")

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from exporter.characters import breaks_url, has_control
 from exporter.checks import control_mistake, header_mistake
 from exporter.config.declarations import Service
+from exporter.probers.client_keys import key_mistakes_of
+from exporter.probers.redirects import origin
 from exporter.providers import Preset, key_mistakes, presets
 from exporter.secret import looks_like_key
 from exporter.settings import (
@@ -82,14 +84,19 @@ def _address_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
     if endpoint and not endpoint.startswith("/"):
         place = ("health_check", "endpoint")
         try:
-            there = urlsplit(url(endpoint))
+            there = origin(url(endpoint))
         except ValueError:
             yield place, "must be a path starting with / or an absolute http(s) URL"
             return
-        if base and (there.scheme, there.netloc) != urlsplit(base)[:2]:
+        if base and there != origin(base):
             yield place, "must have the origin of base_url: the key goes there and nowhere else"
-    elif breaks_url(endpoint):
-        yield ("health_check", "endpoint"), "must have no spaces; write %20"
+    elif not _is_path(endpoint):
+        yield ("health_check", "endpoint"), "must have no backslash and no control character"
+
+
+def _is_path(endpoint: str) -> bool:
+    """Return whether *endpoint* can be a path; spaces are sent as %20."""
+    return not breaks_url(endpoint.replace(" ", ""))
 
 
 def _key_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
@@ -137,8 +144,8 @@ def _at(raw: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
 def canary_mistakes(raw: dict[str, Any]) -> Found:
     """Yield what makes a canary unusable."""
     endpoint = raw.get("endpoint")
-    if endpoint and (not endpoint.startswith("/") or breaks_url(endpoint)):
-        yield ("endpoint",), "must be a path starting with / and without spaces"
+    if endpoint and (not endpoint.startswith("/") or not _is_path(endpoint)):
+        yield ("endpoint",), "must be a path starting with / and without a backslash"
     yield from check_mistakes(raw)
 
 
@@ -162,6 +169,8 @@ def check_mistakes(raw: dict[str, Any]) -> Found:
     for name in ("ca_file", "cert_file", "key_file"):
         if (path := tls.get(name)) and not Path(path).is_file():
             yield ("tls", name), "there is no such file"
+    for name, what in key_mistakes_of(tls):
+        yield ("tls", name), what
 
 
 def _headers(raw: dict[str, Any], place: FieldPath) -> Found:
@@ -220,7 +229,7 @@ def warnings_of(raw: dict[str, Any]) -> Found:
         for _, what in key_mistakes(preset, key, environment) if key else ():
             yield ("api_key",), what
     has_key = raw.get("api_key") or raw.get("api_key_file")
-    if has_key and (raw.get("base_url") or "").startswith("http://"):
+    if has_key and (raw.get("base_url") or "").lower().startswith("http://"):
         yield ("base_url",), "the key travels unencrypted; use https"
     for path, text in readable_texts(Service, raw):
         if _pasted(text):

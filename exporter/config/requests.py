@@ -7,6 +7,7 @@ from typing import Any
 
 from exporter.config.declarations import Canary
 from exporter.probers import Endpoint, Expectations
+from exporter.probers.urls import normalized
 
 USER_AGENT = "tekup-service-registry"
 
@@ -27,7 +28,7 @@ def canary_endpoint(canary: Canary) -> Endpoint:
     public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
     given = {name.lower() for name in canary.headers}
     return Endpoint(
-        url=url,
+        url=normalized(url),
         shown=url.partition("?")[0],
         prober=canary.prober,
         method=canary.method,

@@ -23,6 +23,7 @@ from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.thresholds import thresholds_of
 from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
+from exporter.probers.urls import normalized
 from exporter.providers import Preset, PresetCheck, presets
 from exporter.secret import HIDDEN, MissingVariableError, Secret, SecretError, expand, read_key_file
 from exporter.settings import build, secrets_in
@@ -210,7 +211,7 @@ class _Maker:
         given = {name.lower() for name in own}
         credentials, query = self._credentials() if keyed else ((), ())
         return Endpoint(
-            url=url,
+            url=normalized(url),
             shown=self._shown(url),
             prober=check.prober,
             method=asked.method,

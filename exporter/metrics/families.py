@@ -199,7 +199,7 @@ FAMILIES: tuple[Family, ...] = (
     _of_state(
         "probe_ssl_earliest_cert_expiry",
         "gauge",
-        "Earliest expiry in the certificate chain, as a Unix time.",
+        "Earliest expiry in the verified certificate chain, as a Unix time.",
         gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
     _of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from exporter.checks import control_mistake, header_mistake
 from exporter.matching import pattern_mistake
+from exporter.probers.client_keys import key_mistakes_of
 from exporter.settings import FieldPath, Problem, examine
 
 _SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
@@ -31,6 +32,16 @@ class Document:
         self.modules: dict[str, Any] = modules if isinstance(modules, dict) else {}
         for path, _ in refused:
             self._remove(path)
+
+    def take_out(self, probers: Collection[str]) -> dict[str, str]:
+        """Take the modules of *probers* out of `modules`; return their probers by their names."""
+        taken = {
+            name: str(raw["prober"])
+            for name, raw in self.modules.items()
+            if isinstance(raw, dict) and raw.get("prober") in probers
+        }
+        self.modules = {name: raw for name, raw in self.modules.items() if name not in taken}
+        return taken
 
     def problem(self, path: FieldPath, message: str) -> Problem:
         """Return a problem at *path* of the file."""
@@ -144,6 +155,8 @@ def _file_mistakes(raw: dict[str, Any]) -> Mistakes:
     tls = raw.get("tls_config", {})
     if bool(tls.get("key_file")) != bool(tls.get("cert_file")):
         yield ("tls_config",), "needs both cert_file and key_file, or none"
+    for name, what in key_mistakes_of(tls):
+        yield ("tls_config", name), what
     for parent, name in (
         *((("tls_config",), n) for n in ("ca_file", "cert_file", "key_file")),
         (("basic_auth",), "password_file"),

@@ -1,13 +1,15 @@
 """The modules of `/probe`, in blackbox_exporter's own file format, its http prober only.
 
 Reads the file, reports every mistake at once by file and line, and makes a `Check` of a module and
-a target. As in blackbox no `${NAME}` is replaced here. A secret belongs in a file of its own
-(`*_file`), which is read at each probe, so that a new one is used at once.
+a target. Modules of other probers are left out with a warning: one file may serve both exporters.
+As in blackbox no `${NAME}` is replaced here. A secret belongs in a file of its own (`*_file`),
+which is read at each probe, so that a new one is used at once.
 """
 
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from exporter.characters import breaks_url
 from exporter.checks import Method, TlsSettings
+from exporter.log import event
 from exporter.multitarget.module_mistakes import Document, mistakes_of, size
 from exporter.multitarget.prober import MAX_REDIRECTS, Check, HeaderRule, Rules
 from exporter.probers import Endpoint
 from exporter.probers.redirects import HARMLESS_HEADERS, origin
+from exporter.probers.urls import normalized
 from exporter.secret import Secret, SecretError, read_key_file
 from exporter.settings import (
     Duration,
@@ -33,11 +37,14 @@ from exporter.settings import (
     secrets_in,
 )
 
+_log = logging.getLogger(__name__)
 MAX_TIMEOUT = 120.0
 _Source = TypeVar("_Source")
 _PROXY = r"^(https?|socks5h?)://[^\s]+$"
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _ONLY_HTTP = "must be http; for other kinds (tcp, icmp, dns, grpc) use blackbox_exporter"
+_OTHER_PROBERS = ("tcp", "icmp", "dns", "grpc", "unix", "websocket")
+_LEFT_OUT = "is left out: only http is probed here; keep blackbox_exporter for the others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +143,14 @@ _RULES = {
     "properties": {
         "modules": {
             "type": "object",
-            # Sections of other probers are without effect in an http module, as in blackbox.
-            "additionalProperties": object_schema(Module, tcp={}, icmp={}, dns={}, grpc={}),
+            "additionalProperties": {
+                "if": {"properties": {"prober": {"enum": _OTHER_PROBERS}}, "required": ["prober"]},
+                "then": {},
+                # Sections of other probers are without effect in an http module, as in blackbox.
+                "else": object_schema(
+                    Module, tcp={}, icmp={}, dns={}, grpc={}, unix={}, websocket={}
+                ),
+            },
         }
     },
     "required": ["modules"],
@@ -145,21 +158,33 @@ _RULES = {
 }
 
 
-def read_modules(text: str, source: str) -> dict[str, Module]:
-    """Return the modules that the YAML in *text* declares.
+@dataclass(frozen=True, slots=True)
+class ModuleFile:
+    """What a module file declares: the modules by name, and the prober of each one left out."""
+
+    modules: dict[str, Module]
+    others: dict[str, str]
+    warnings: tuple[Problem, ...] = ()
+
+
+def read_modules(text: str, source: str) -> ModuleFile:
+    """Return the modules that the YAML in *text* declares; those of other probers are left out.
 
     Raises:
         SettingsError: with every mistake, each with its line.
     """
     document = Document(text, source, _RULES)
+    others = document.take_out(_OTHER_PROBERS)
     problems = [*document.problems, *mistakes_of(document)]
     if problems:
         raise SettingsError(problems)
     fields = ("prober", "timeout", "http")
-    return {
+    modules = {
         name: build(Module, {key: raw[key] for key in fields if raw.get(key) is not None})
         for name, raw in document.modules.items()
     }
+    warnings = [document.problem(("modules", name, "prober"), _LEFT_OUT) for name in others]
+    return ModuleFile(modules, others, tuple(warnings))
 
 
 class Modules:
@@ -171,8 +196,7 @@ class Modules:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._modules: dict[str, Module] = {}
-        self._loaded: dict[str, Module] = {}
+        self._active = self._loaded = ModuleFile({}, {})
 
     @property
     def enabled(self) -> bool:
@@ -181,11 +205,15 @@ class Modules:
 
     def get(self, name: str) -> Module | None:
         """Return the module *name*, or None."""
-        return self._modules.get(name)
+        return self._active.modules.get(name)
+
+    def other_prober(self, name: str) -> str:
+        """Return the prober of the module *name* if it was left out for it, else an empty text."""
+        return self._active.others.get(name, "")
 
     def secrets(self) -> list[Secret]:
         """Return every secret in the modules, for the redaction of the log."""
-        return [secret for module in self._modules.values() for secret in secrets_in(module)]
+        return [secret for module in self._active.modules.values() for secret in secrets_in(module)]
 
     def loading_with(self, source: Callable[[], _Source]) -> Callable[[], _Source]:
         """Return *source* extended to read the modules too, raising the mistakes of both."""
@@ -207,12 +235,14 @@ class Modules:
         return read
 
     def activate(self) -> None:
-        """Put the modules that were read last into use."""
-        self._modules = self._loaded
+        """Put the modules that were read last into use, and log which ones were left out."""
+        self._active = self._loaded
+        for warning in self._active.warnings:
+            event(_log, "configuration warning", level=logging.WARNING, problem=warning)
 
-    def _load(self) -> dict[str, Module]:
+    def _load(self) -> ModuleFile:
         if self._path is None:
-            return {}
+            return ModuleFile({}, {})
         source = str(self._path)
         try:
             return read_modules(self._path.read_text(encoding="utf-8"), source)
@@ -283,7 +313,7 @@ def hostname_mistake(module: Module, hostname: str) -> str:
 def _target(text: str) -> tuple[SplitResult, str]:
     """Return the parts of the URL without user and password, and these as an Authorization."""
     url = text if text.lower().startswith(("http://", "https://")) else f"http://{text}"
-    url = url.partition("#")[0]
+    url = normalized(url.partition("#")[0])
     try:
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")

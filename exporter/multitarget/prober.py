@@ -9,9 +9,7 @@ origin only, and a redirect from https to http is never followed.
 from __future__ import annotations
 
 import asyncio
-import functools
 import ipaddress
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -20,10 +18,10 @@ from exporter.checks import TlsSettings
 from exporter.clock import Clock
 from exporter.matching import pattern_matches
 from exporter.model import Reason
-from exporter.multitarget.x509 import Cert, chain_expiry, parse
 from exporter.probers import Answer, Endpoint, Request, Transport
-from exporter.probers.curl.options import default_authorities
+from exporter.probers.curl.certificates import authorities
 from exporter.probers.redirects import Trail, joined, own_headers, redirect_target
+from exporter.probers.x509 import Cert, chain_expiry, parse
 from exporter.settings import PublicText, option
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -116,7 +114,7 @@ class Observation:
 
 
 class MultiTargetProber:
-    """Probes any target; between probes only the parsed CA files are kept (`_anchors`)."""
+    """Probes any target; keeps nothing between probes."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport, self._clock = transport, clock
@@ -176,21 +174,9 @@ class MultiTargetProber:
             return None
         verified: float | None = NOT_VERIFIED
         if not request.tls.insecure_skip_verify:
-            anchors = await asyncio.to_thread(_anchors, request.tls.ca_file)
+            anchors = await asyncio.to_thread(authorities, request.tls.ca_file)
             verified = chain_expiry(sent, anchors, self._clock.now())
         return Chain(sent[0], min(cert.expiry for cert in sent), verified)
-
-
-@functools.lru_cache(maxsize=16)
-def _anchors(path: str | None) -> tuple[Cert, ...]:
-    """Return the authorities in the PEM file at *path*; a changed file counts after a restart."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(path or default_authorities())
-    except (OSError, ssl.SSLError):
-        return ()
-    certificates = (parse(der) for der in context.get_ca_certs(binary_form=True))
-    return tuple(cert for cert in certificates if cert is not None)
 
 
 # -- requests --------------------------------------------------------------------------------

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field, replace
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 from exporter.characters import breaks_url
 from exporter.checks import TlsSettings
 from exporter.probers.cookies import Cookies
 from exporter.probers.endpoint import Endpoint
 from exporter.probers.transport import Answer, Request
+from exporter.probers.urls import normalized
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
 HARMLESS_HEADERS = frozenset({"user-agent", "accept", "accept-language"})
@@ -37,7 +38,7 @@ def origin(url: str) -> tuple[str, str, int]:
     >>> origin("https://API.example/v1")
     ('https', 'api.example', 443)
     """
-    parts = urlsplit(url)
+    parts = urlsplit(normalized(url))
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return parts.scheme, (parts.hostname or "").lower(), port
 
@@ -51,16 +52,26 @@ def redirect_target(url: str, answer: Answer) -> str | None:
     if answer.failure is not None or answer.status not in FOLLOWED or not location:
         return None
     try:
-        parts = urlsplit(urljoin(url, location).partition("#")[0])
-        target = urlunsplit(parts._replace(netloc=parts.netloc.lower()))
+        target = normalized(urljoin(url, _as_utf8(location)).partition("#")[0])
         target_origin, own_origin = origin(target), origin(url)
     except ValueError:
         return ""
-    if target_origin[0] not in ("http", "https") or not target_origin[1] or "@" in parts.netloc:
+    if target_origin[0] not in ("http", "https") or not target_origin[1]:
+        return ""
+    place = urlsplit(target).netloc
+    if "@" in place or not place.isascii():
         return ""
     if breaks_url(target) or (own_origin[0] == "https" and target_origin[0] == "http"):
         return ""
     return target
+
+
+def _as_utf8(location: str) -> str:
+    """Return a header's value, which is read as Latin-1, as the UTF-8 that it may be."""
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location
 
 
 @dataclass(slots=True)

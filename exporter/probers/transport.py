@@ -34,7 +34,7 @@ class Request:
     http2: bool = True
     max_body: int = MAX_BODY_BYTES
     inspect: bool = False
-    """Send no headers but the given ones, decode `encoding` only, fill `chain` and `session`."""
+    """Send no headers but the given ones, decode `encoding` only, fill `session`."""
     encoding: str = ""
     """With `inspect`: the content encoding to decode; empty leaves the body as it is sent."""
 

@@ -180,9 +180,17 @@ def _maker(tp: Any) -> Callable[[Any], Any]:
     if origin is dict:
         member = _builder(args[1])
         return lambda data: {name: member(value) for name, value in data.items()}
-    if tp in (int, float) or (isinstance(tp, type) and issubclass(tp, (Enum, Secret))):
+    if tp is float:
+        return _number
+    if tp is int or (isinstance(tp, type) and issubclass(tp, (Enum, Secret))):
         return typing.cast(Callable[[Any], Any], tp)
     return lambda data: data
+
+
+def _number(value: Any) -> float:
+    """Return *value* as a float, or as the integer that no float holds exactly."""
+    number = float(value)
+    return number if number == value else value
 
 
 def _dataclass_maker(cls: Any) -> Callable[[Any], Any]:

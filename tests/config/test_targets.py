@@ -365,7 +365,7 @@ def test_a_user_name_is_expanded_in_the_file_and_never_again(username: str) -> N
 def test_an_own_endpoint_is_expanded_in_the_file_and_never_again() -> None:
     target = custom({"A": "wrong"}, health_check={"endpoint": "/$${A}"})
 
-    assert endpoint_of(target).url == "https://api.example.com/v1/${A}"
+    assert endpoint_of(target).url == "https://api.example.com/v1/$%7BA%7D"
 
 
 def test_every_derived_form_of_the_key_is_listed_as_secret() -> None:

@@ -51,6 +51,7 @@ modules:
   blind: {prober: http, http: {PRIVATE tls_config: {insecure_skip_verify: true}}}
 """
 OURS = """
+  ping: {prober: icmp, icmp: {preferred_ip_protocol: ip4}}
   public: {prober: http, http: {preferred_ip_protocol: ip4}}
   keyed: {prober: http, http: {PRIVATE bearer_token: KEY, headers: {X-Api-Key: KEY}, body: KEY,
     method: POST, tls_config: {ca_file: CA}}}

@@ -18,7 +18,7 @@ SECRET = "sk-sentinel-module-0123456789"
 def module_of(http: str = "{}", timeout: str = "5s") -> Module:
     """Return the module with these settings, written in YAML's flow style."""
     text = f"modules:\n  m: {{prober: http, timeout: {timeout}, http: {http}}}\n"
-    return read_modules(text, "modules.yaml")["m"]
+    return read_modules(text, "modules.yaml").modules["m"]
 
 
 def check_of(http: str = "{}", target: str = "http://api.example/", **more: Any) -> Check:
@@ -39,7 +39,7 @@ def headers_of(check: Check) -> dict[str, str]:
 def test_the_shipped_file_has_the_two_modules_that_everybody_uses() -> None:
     text = (ROOT / "config" / "modules.yaml").read_text()
 
-    modules = read_modules(text, "modules.yaml")
+    modules = read_modules(text, "modules.yaml").modules
 
     assert set(modules) == {"http_2xx", "http_post_2xx"}
     assert modules["http_post_2xx"].http.method == "POST"
@@ -55,7 +55,7 @@ def test_the_commented_examples_are_good_too() -> None:
     )
     text = text.replace("/run/secrets/api", __file__).replace("/etc/ssl/company.pem", __file__)
 
-    modules = read_modules(text, "modules.yaml")
+    modules = read_modules(text, "modules.yaml").modules
 
     assert len(modules) == 6
 
@@ -70,14 +70,29 @@ def test_defaults_are_those_of_blackbox() -> None:
     assert not check.endpoint.allow_private
 
 
-@pytest.mark.parametrize("kind", ["tcp", "icmp", "dns", "grpc"])
-def test_another_kind_of_prober_is_refused_with_one_clear_message(kind: str) -> None:
-    found = mistakes(f"modules:\n  m:\n    prober: {kind}\n    {kind}: {{anything: 1}}\n")
+@pytest.mark.parametrize("kind", ["tcp", "icmp", "dns", "grpc", "unix", "websocket"])
+def test_a_module_of_another_prober_is_left_out_and_never_takes_the_list_with_it(kind: str) -> None:
+    text = (
+        "modules:\n  web: {prober: http}\n  other:\n    timeout: soon\n"
+        f"    prober: {kind}\n    {kind}: {{anything: [1]}}\n    http: {{unknown: 1}}\n    new: 1\n"
+    )
 
-    assert found == [
-        "modules.yaml:3: modules.m.prober: must be http; for other kinds (tcp, icmp, dns, grpc) "
-        "use blackbox_exporter"
+    found = read_modules(text, "modules.yaml")
+
+    assert list(found.modules) == ["web"]
+    assert found.others == {"other": kind}
+    assert [str(warning) for warning in found.warnings] == [
+        "modules.yaml:5: modules.other.prober: is left out: only http is probed here; keep "
+        "blackbox_exporter for the others"
     ]
+
+
+@pytest.mark.parametrize("kind", ["htp", "HTTP", "tcp4", "[tcp]", "''"])
+def test_a_prober_that_does_not_exist_is_refused_with_one_clear_message(kind: str) -> None:
+    found = mistakes(f"modules:\n  m:\n    prober: {kind}\n  other: {{prober: tcp}}\n")
+
+    assert len(found) == 1
+    assert found[0].startswith("modules.yaml:3: modules.m.prober: must be ")
 
 
 def test_every_mistake_is_reported_at_once_with_its_line_and_no_value() -> None:
@@ -168,7 +183,7 @@ def test_no_variable_is_replaced_as_in_blackbox() -> None:
 def test_sections_of_other_probers_in_an_http_module_are_without_effect() -> None:
     text = "modules:\n  m: {prober: http, tcp: {ip_protocol_fallback: true}, icmp: {ttl: 64}}\n"
 
-    assert read_modules(text, "modules.yaml")["m"].http.follow_redirects
+    assert read_modules(text, "modules.yaml").modules["m"].http.follow_redirects
 
 
 @pytest.mark.parametrize(
@@ -178,6 +193,7 @@ def test_sections_of_other_probers_in_an_http_module_are_without_effect() -> Non
         ("api.example:8080/x?y=1", "http://api.example:8080/x?y=1"),
         ("HTTPS://API.example/Path", "https://api.example/Path"),
         ("http://u:p@api.example/", "http://api.example/"),
+        ("HTTPS://Bücher.example/a b|c", "https://xn--bcher-kva.example/a%20b%7Cc"),
         ("http://api.example/a?to=http://b/", "http://api.example/a?to=http://b/"),
         ("http://api.example/#part", "http://api.example/"),
     ],
@@ -194,6 +210,7 @@ def test_a_target_becomes_a_url(target: str, url: str) -> None:
         "ftp://api.example/",
         "file:///etc/passwd",
         "http://a b/",
+        "http://é b/",
         "http://a\\@b/",
         "http://a:99999/",
         "http://a:x/",
@@ -302,7 +319,7 @@ def test_a_reload_takes_all_or_nothing(tmp_path: Path) -> None:
     read = modules.loading_with(lambda: "configuration")
     read()
     modules.activate()
-    file.write_text("modules: {new: {prober: tcp}}")
+    file.write_text("modules: {new: {prober: htp}}")
 
     with pytest.raises(SettingsError):
         read()
@@ -311,9 +328,23 @@ def test_a_reload_takes_all_or_nothing(tmp_path: Path) -> None:
     assert modules.get("new") is None
 
 
+def test_what_is_left_out_is_logged_when_it_comes_into_use(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "modules.yaml"
+    file.write_text("modules: {web: {prober: http}, ping: {prober: icmp}}")
+    modules = Modules(file)
+    modules.loading_with(lambda: None)()
+    modules.activate()
+
+    assert [record.getMessage() for record in caplog.records] == ["configuration warning"]
+    assert (modules.get("ping"), modules.other_prober("ping")) == (None, "icmp")
+    assert (modules.other_prober("web"), modules.other_prober("nothing")) == ("", "")
+
+
 def test_mistakes_of_both_files_are_raised_together(tmp_path: Path) -> None:
     file = tmp_path / "modules.yaml"
-    file.write_text("modules: {m: {prober: tcp}}")
+    file.write_text("modules: {m: {prober: htp}}")
 
     def wrong() -> None:
         read_modules("modules: 1", "services.yaml")

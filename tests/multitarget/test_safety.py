@@ -186,7 +186,7 @@ async def test_a_bad_file_at_a_reload_keeps_the_modules_that_were(tmp_path: Path
     file.write_text(f"modules: {{old: {{prober: http, http: {{bearer_token: {KEY}}}}}}}")
     app = App(Options(source=Configuration, environment={}, modules=file))
     app.loader.load()
-    file.write_text("modules: {new: {prober: icmp}}")
+    file.write_text("modules: {new: {prober: htp}}")
 
     error = await app.loader.reload()
 

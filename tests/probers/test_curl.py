@@ -270,7 +270,6 @@ async def test_closing_twice_and_closing_unused_are_harmless() -> None:
         "http://[::1",
         "http://",
         "http://127.0.0.1:1/\0",
-        "http://127.0.0.1:1/a b",
     ],
 )
 async def test_a_url_that_cannot_be_asked_is_our_mistake(
@@ -343,14 +342,25 @@ async def test_https_goes_through_a_tunnel_that_sees_no_key(
     assert tls_vendor.seen[0].header("x-key") == "k-1"
 
 
-async def test_a_proxy_that_refuses_is_reported_as_such(
-    tls_vendor: Vendor, proxy: Proxy, transport: CurlTransport
+@pytest.mark.parametrize(
+    ("status", "reason", "detail"),
+    [
+        (403, Reason.CONNECT, "the proxy refused the connection"),
+        (407, Reason.INTERCEPTED, "our proxy asks for a login (407)"),
+        (502, Reason.CONNECT, "the proxy refused the connection"),
+        (511, Reason.INTERCEPTED, "our network asks for a login (511)"),
+    ],
+)
+async def test_a_proxy_that_refuses_a_tunnel_is_reported_as_such(
+    status: int, reason: Reason, detail: str, proxy: Proxy, transport: CurlTransport
 ) -> None:
-    proxy.refuses = True
+    proxy.refuses = status
 
-    got = await transport.fetch(make_request(tls_vendor.url(), proxy=proxy.url()))
+    for login in ("", "user:word@"):
+        url = proxy.url().replace("//", f"//{login}")
+        got = await transport.fetch(make_request("https://api.example/", proxy=url))
 
-    assert (got.failure, got.detail) == (Reason.CONNECT, "the proxy refused the connection")
+        assert (got.failure, got.detail) == (reason, detail)
 
 
 async def test_proxy_variables_of_the_environment_are_ignored(

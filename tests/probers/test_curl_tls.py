@@ -10,11 +10,19 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
 
 from exporter.checks import TlsSettings
 from exporter.model import Reason
 from exporter.probers.curl import CurlTransport
-from tests.certificates import LONG_AGO, issued, self_signed
+from tests.certificates import (
+    LONG_AGO,
+    Party,
+    context_of_chain,
+    issued,
+    pem_of,
+    self_signed,
+)
 from tests.conftest import Authority
 from tests.fakes import make_request
 from tests.mischief import close, raw, reset
@@ -36,6 +44,88 @@ async def test_a_good_chain_tells_its_expiry_and_names(
     assert got.certificate.expiry == TOMORROW.timestamp()
     assert got.certificate.verified
     assert "trustme" in got.certificate.issuer
+
+
+def _chains(folder: Path) -> dict[str, tuple[ssl.SSLContext, bytes, float]]:
+    """Return servers that send more than one chain: context, trusted PEM, days to the expiry."""
+    old, new, leaf = Party("Old Root"), Party("New Root"), Party("leaf")
+    middle, another = Party("Middle"), Party("Middle")
+    of_new, of_middle = new.signed_by(new, 3000), middle.signed_by(new, 900)
+
+    def case(
+        name: str, trusted: x509.Certificate, days: float, *sent: x509.Certificate
+    ) -> tuple[ssl.SSLContext, bytes, float]:
+        place = folder / name
+        place.mkdir()
+        return context_of_chain(leaf, place, *sent), pem_of(trusted), days
+
+    own = leaf.signed_by(middle, 60, "localhost")
+    return {
+        "expired cross-signature": case(
+            "cross", of_new, 60, own, of_middle, new.signed_by(old, -5)
+        ),
+        "cross-signature that ends first": case(
+            "soon", of_new, 60, own, of_middle, new.signed_by(old, 7)
+        ),
+        "something unrelated": case(
+            "unrelated", of_new, 60, own, of_middle, old.signed_by(old, -9)
+        ),
+        "root that ends before the leaf": case("root", new.signed_by(new, 30), 30, own, of_middle),
+        "intermediate that ends first": case("middle", of_new, 40, own, middle.signed_by(new, 40)),
+        "another key of the same name": case(
+            "key", of_new, 20, own, another.signed_by(new, 900), middle.signed_by(new, 20)
+        ),
+        "trusted intermediate": case("partial", of_middle, 60, own, of_middle),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "expired cross-signature",
+        "cross-signature that ends first",
+        "something unrelated",
+        "root that ends before the leaf",
+        "intermediate that ends first",
+        "another key of the same name",
+        "trusted intermediate",
+    ],
+)
+async def test_the_expiry_is_that_of_the_chain_that_verified(
+    kind: str, transport: CurlTransport, tmp_path: Path
+) -> None:
+    context, trusted, days = _chains(tmp_path)[kind]
+    file = tmp_path / "trusted.pem"
+    file.write_bytes(trusted)
+    async with Vendor(context) as vendor:
+        vendor.on("/", answer(body=b"x" * 100))
+        request = make_request(
+            vendor.url(name="localhost"), tls=TlsSettings(ca_file=str(file)), max_body=10
+        )
+
+        got = [await transport.fetch(request) for _ in (1, 2)]
+
+    for one in got:
+        assert (one.failure, one.truncated) == (None, True)
+        assert one.certificate is not None
+        assert one.certificate.verified
+        left = one.certificate.expiry - datetime.now(UTC).timestamp()
+        assert left / 86400 == pytest.approx(days, abs=0.01)
+
+
+async def test_without_verification_everything_that_was_sent_counts(
+    transport: CurlTransport, tmp_path: Path
+) -> None:
+    context, _, _ = _chains(tmp_path)["expired cross-signature"]
+    async with Vendor(context) as vendor:
+        vendor.on("/", answer())
+        tls = TlsSettings(insecure_skip_verify=True)
+
+        got = await transport.fetch(make_request(vendor.url(), tls=tls))
+
+    assert got.certificate is not None
+    assert not got.certificate.verified
+    assert got.certificate.expiry < datetime.now(UTC).timestamp()
 
 
 async def test_the_certificate_is_reported_on_each_fresh_connection(

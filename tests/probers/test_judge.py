@@ -16,6 +16,7 @@ from exporter.model import Reason
 from exporter.probers import Answer, Expectations, Request
 from exporter.probers.judging import assertion_failure, judge
 from exporter.probers.kinds.http import HttpProber
+from exporter.settings import build
 from tests.fakes import FakeClock, make_endpoint
 
 URL = "https://api.example/"
@@ -304,6 +305,13 @@ def test_a_long_integer_is_judged_exactly(digits: str) -> None:
 
     assert [why(Assertion(json="$.n", **operator), response) for operator in holding] == [""] * 6
     assert all(why(Assertion(json="$.n", **operator), response) for operator in failing)
+
+
+def test_a_limit_of_a_configuration_is_compared_exactly() -> None:
+    limit = build(Assertion, {"json": "$.n", "greater_than": 9007199254740993})
+
+    assert why(limit, answer(body=b'{"n": 9007199254740993}'))
+    assert not why(limit, answer(body=b'{"n": 9007199254740994}'))
 
 
 def test_a_long_integer_of_a_configuration_is_text_and_equals_the_number() -> None:

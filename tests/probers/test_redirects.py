@@ -59,6 +59,8 @@ PROBERS = pytest.mark.parametrize("reason_of", [services_reason, targets_reason]
         ("?page=2", "https://api.example/v1?page=2"),
         ("https://API.example:443/v2#top", "https://api.example:443/v2"),
         ("//other.example/", "https://other.example/"),
+        ("/a b|c", "https://api.example/a%20b%7Cc"),
+        ("//bücher.example/", "https://xn--bcher-kva.example/"),
         ("https://other.example/", "https://other.example/"),
     ],
 )
@@ -84,8 +86,9 @@ async def test_a_redirect_to_an_address_is_followed(
         "https://user:password@api.example/",
         "https://[::1",
         "https://api.example:99999/",
+        "https://a b.example/",
+        "https://é%.example/",
         "https://other.example\\@api.example/",
-        "/a b",
         "/a\x7fb",
     ],
 )

@@ -9,7 +9,7 @@ import pycurl
 
 from exporter.model import Reason
 from exporter.probers import Answer, Request
-from exporter.probers.curl.certificates import earliest
+from exporter.probers.curl.certificates import chain_of, earliest
 from exporter.probers.curl.errors import failure_of
 
 _VERSIONS = {
@@ -17,6 +17,11 @@ _VERSIONS = {
     pycurl.CURL_HTTP_VERSION_1_1: 1.1,
     pycurl.CURL_HTTP_VERSION_2_0: 2.0,
     pycurl.CURL_HTTP_VERSION_3: 3.0,
+}
+# Who answers a CONNECT is the proxy, so these are never the provider's words (RFC 9110, RFC 6585).
+_INTERCEPTED = {
+    407: "our proxy asks for a login (407)",
+    511: "our network asks for a login (511)",
 }
 # pycurl has the first name since 7.46, and since then warns about the second.
 _CONTENT_LENGTH = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
@@ -45,14 +50,19 @@ def answer_of(
     answer.phases = _phases(get, resolved, secure)
     answer.duration = sum(answer.phases)
     answer.address = get(pycurl.PRIMARY_IP) or ""
+    cut = code == pycurl.E_WRITE_ERROR and answer.truncated
     if secure:
-        verified = code == 0 and not request.tls.insecure_skip_verify
-        answer.certificate = earliest(get(pycurl.INFO_CERTINFO), verified=verified)
+        verified = (code == 0 or cut) and not request.tls.insecure_skip_verify
+        entries = get(pycurl.INFO_CERTINFO)
+        answer.certificate = earliest(entries, verified=verified)
+        answer.chain = chain_of(entries)
     # A body cut at its bound ends the transfer with a write error of our own making.
-    if code and not (code == pycurl.E_WRITE_ERROR and answer.truncated):
+    if code and not cut:
         if refused:
             answer.failure = Reason.ADDRESS_REFUSED
             answer.detail = "the address is not public"
+        elif why := _INTERCEPTED.get(get(pycurl.HTTP_CONNECTCODE)):
+            answer.failure, answer.detail = Reason.INTERCEPTED, why
         elif get(pycurl.HTTP_CONNECTCODE) >= 300:
             answer.failure, answer.detail = Reason.CONNECT, "the proxy refused the connection"
         else:

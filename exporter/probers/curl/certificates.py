@@ -1,19 +1,28 @@
-"""A certificate chain as libcurl reports it, reduced to names and the earliest expiry."""
+"""A certificate chain as libcurl reports it, reduced to names and the earliest expiry.
+
+libcurl reports what the server sent, which may hold more than the chain that verified: an expired
+cross-signature harms nobody. So the expiry is that of the chain that verified, found again from
+the trusted authorities; of all that was sent only where nothing verified.
+"""
 
 from __future__ import annotations
 
 import functools
+import ssl
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from exporter.characters import printable
 from exporter.model import Certificate
+from exporter.probers.curl.options import default_authorities
+from exporter.probers.x509 import Cert, chain_expiry, parse
 
 _FORMATS = ("%b %d %H:%M:%S %Y GMT", "%Y-%m-%d %H:%M:%S GMT")
+MAX_CHAIN = 16
+Entries = list[tuple[tuple[str, str], ...]] | None
 
 
-def earliest(
-    chain: list[tuple[tuple[str, str], ...]] | None, *, verified: bool
-) -> Certificate | None:
+def earliest(chain: Entries, *, verified: bool) -> Certificate | None:
     """Return the leaf's names with the earliest expiry of *chain*; None without a chain."""
     leaf: dict[str, str] = {}
     expiries = []
@@ -31,6 +40,52 @@ def earliest(
         issuer=_plain(leaf.get("Issuer", "")),
         verified=verified,
     )
+
+
+def chain_of(entries: Entries) -> tuple[bytes, ...]:
+    """Return the certificates as DER, leaf first; none if one of them cannot be read."""
+    texts = (
+        pair[1] for entry in (entries or ())[:MAX_CHAIN] for pair in entry if pair[0] == "Cert"
+    )
+    try:
+        return tuple(_der(text) for text in texts)
+    except ValueError:
+        return ()
+
+
+@functools.lru_cache(maxsize=1024)
+def verified_expiry(chain: tuple[bytes, ...], ca_file: str | None) -> float | None:
+    """Return when the verified one of the chains in *chain* expires; None if it is not found.
+
+    *ca_file* as for `authorities`, which should have been read before: it blocks.
+    """
+    sent = _parsed(chain)
+    # The chain has just verified, so none of its certificates has expired: of all the chains that
+    # names allow it lasts longest, or as long.
+    return chain_expiry(sent, authorities(ca_file), 0.0)
+
+
+@functools.lru_cache(maxsize=64)
+def authorities(ca_file: str | None) -> tuple[Cert, ...]:
+    """Return the authorities in *ca_file* (None: the default ones); blocks while it reads them.
+
+    A changed file counts after a restart.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(ca_file or default_authorities())
+    except (OSError, ssl.SSLError):
+        return ()
+    return _parsed(context.get_ca_certs(binary_form=True))
+
+
+def _parsed(ders: Iterable[bytes]) -> tuple[Cert, ...]:
+    return tuple(cert for der in ders if (cert := parse(der)) is not None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _der(text: str) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(text)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pycurl
@@ -20,12 +21,13 @@ from exporter.model import Certificate, Reason
 from exporter.probers import MAX_HEAD_BYTES, MAX_HEADERS, Answer, Request
 from exporter.probers.curl.addresses import is_public
 from exporter.probers.curl.answers import answer_of
-from exporter.probers.curl.certificates import earliest
+from exporter.probers.curl.certificates import authorities, earliest, verified_expiry
 from exporter.probers.curl.heads import head_of
 from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_options
 from exporter.probers.curl.readiness import Readiness, best_readiness
 from exporter.probers.curl.resolver import ResolveError, Resolver, literal_address
+from exporter.probers.urls import normalized
 
 # The status line, the headers and the empty line. Interim (1xx) answers count as well.
 MAX_LINES = MAX_HEADERS + 2
@@ -100,10 +102,13 @@ class CurlTransport:
         self._timer: asyncio.Handle | None = None
         self._running: dict[Any, _Transfer] = {}
         self._idle: list[Any] = []
+        self._read_authorities: set[str | None] = set()
 
     async def fetch(self, request: Request) -> Answer:
         """Return the answer to *request*, or how far it came, within its timeout."""
         self._start()
+        if (url := normalized(request.url)) != request.url:
+            request = replace(request, url=url)
         try:
             host, _, secure = address_of(request.url)
         except ValueError:
@@ -134,6 +139,10 @@ class CurlTransport:
             left = request.timeout - answer.duration
             if left > 0.05:
                 answer.certificate = await self._unverified_certificate(request, addresses, left)
+        elif answer.certificate is not None and answer.certificate.verified:
+            expiry = await self._verified_expiry(answer.chain, request.tls.ca_file)
+            if expiry is not None:
+                answer.certificate = replace(answer.certificate, expiry=expiry)
         return answer
 
     @property
@@ -189,6 +198,12 @@ class CurlTransport:
         curl.reset()
         self._idle.append(curl)
         return answer
+
+    async def _verified_expiry(self, chain: tuple[bytes, ...], ca_file: str | None) -> float | None:
+        if ca_file not in self._read_authorities:
+            await asyncio.to_thread(authorities, ca_file)
+            self._read_authorities.add(ca_file)
+        return verified_expiry(chain, ca_file)
 
     async def _unverified_certificate(
         self, request: Request, addresses: list[str], left: float

@@ -28,6 +28,8 @@ _FAILURES: dict[int, tuple[Reason, str]] = {
     pycurl.E_SSL_CERTPROBLEM: (Reason.TLS, "our client certificate or its key cannot be used"),
     pycurl.E_SSL_CIPHER: (Reason.TLS, "no common cipher"),
     pycurl.E_SSL_CACERT_BADFILE: (Reason.TLS, "tls.ca_file cannot be read"),
+    # CURLE_BAD_FUNCTION_ARGUMENT: of ours only a key that its passphrase does not open.
+    43: (Reason.TLS, "our client certificate or its key cannot be used"),
     61: (Reason.PROTOCOL, "the body's encoding is broken"),  # CURLE_BAD_CONTENT_ENCODING
     92: (Reason.PROTOCOL, "an HTTP/2 stream error"),  # CURLE_HTTP2_STREAM
     97: (Reason.CONNECT, "the proxy refused the connection"),  # CURLE_PROXY

@@ -1,9 +1,9 @@
-"""A bare request, and what libcurl reports about its TLS session: chain, version and cipher.
+"""A bare request, and what libcurl reports about its TLS session: version and cipher.
 
 Bare: without the headers that libcurl adds of its own accord (Accept, Accept-Encoding,
 Content-Type). blackbox_exporter does not send them, and a target should answer both alike.
 
-The chain comes from CURLINFO_CERTINFO. Version and cipher are only in libcurl's informational
+Version and cipher are only in libcurl's informational
 text ("SSL connection using TLSv1.3 / TLS_AES_256_GCM_SHA384 / …", lib/vtls/openssl.c); pycurl has
 no CURLINFO_TLS_SSL_PTR. A text of another form leaves both empty. The price is a callback for
 each line of that text, so only requests with `inspect` pay it.
@@ -12,7 +12,6 @@ each line of that text, so only requests with `inspect` pay it.
 from __future__ import annotations
 
 import re
-import ssl
 from typing import Any
 
 import pycurl
@@ -22,16 +21,14 @@ from exporter.probers.curl.options import host_lines
 
 _SESSION = re.compile(rb"SSL connection using (TLSv1(?:\.[0-3])?) / ([A-Za-z0-9_-]{1,64}) /")
 _ADDED_BY_LIBCURL = ("Accept", "Accept-Encoding", "Content-Type", "Expect")
-MAX_CHAIN = 16
 
 
 class Inspection:
     """Watches one transfer for its TLS session; create it before the transfer starts."""
 
-    __slots__ = ("_curl", "_session")
+    __slots__ = ("_session",)
 
     def __init__(self, curl: Any, request: Request) -> None:
-        self._curl = curl
         _set_bare_headers(curl, request)
         self._session = ("", "")
         curl.setopt(pycurl.VERBOSE, 1)
@@ -43,9 +40,8 @@ class Inspection:
             self._session = (match.group(1).decode(), match.group(2).decode())
 
     def fill(self, answer: Answer) -> None:
-        """Set the session and the chain of *answer*."""
+        """Set the session of *answer*."""
         answer.session = self._session
-        answer.chain = tuple(_chain(self._curl.getinfo(pycurl.INFO_CERTINFO)))
 
 
 def _set_bare_headers(curl: Any, request: Request) -> None:
@@ -59,11 +55,3 @@ def _set_bare_headers(curl: Any, request: Request) -> None:
     lines += [f"{name}:" for name in _ADDED_BY_LIBCURL if name.lower() not in own_names]
     lines += host_lines(request)
     curl.setopt(pycurl.HTTPHEADER, [line.encode() for line in lines])
-
-
-def _chain(entries: list[tuple[tuple[str, str], ...]] | None) -> list[bytes]:
-    texts = (p[1] for entry in (entries or ())[:MAX_CHAIN] for p in entry if p[0] == "Cert")
-    try:
-        return [ssl.PEM_cert_to_DER_cert(text) for text in texts]
-    except ValueError:
-        return []

@@ -12,6 +12,7 @@ import pycurl
 
 from exporter.characters import has_control
 from exporter.probers import Request
+from exporter.probers.urls import ascii_host, normalized
 
 # OpenSSL 3.5 and newer offers a post-quantum key share first. It costs a tenth of a handshake and a
 # second packet, and most servers cannot use it yet.
@@ -32,10 +33,11 @@ def address_of(url: str) -> tuple[str, int, bool]:
         ValueError: *url* is not an http or https URL with a host and a valid port.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host or not host.isascii():
         raise ValueError("not an http or https URL with a host")
     secure = parts.scheme == "https"
-    return parts.hostname, parts.port or (443 if secure else 80), secure
+    return host, parts.port or (443 if secure else 80), secure
 
 
 def set_options(curl: Any, request: Request, addresses: list[str], seconds: float) -> None:
@@ -50,7 +52,7 @@ def set_options(curl: Any, request: Request, addresses: list[str], seconds: floa
     set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     set_(pycurl.TIMEOUT_MS, milliseconds)
     set_(pycurl.CONNECTTIMEOUT_MS, milliseconds)
-    set_(pycurl.PROXY, (request.proxy or "").encode())
+    set_(pycurl.PROXY, normalized(request.proxy or "").encode())
     set_(pycurl.NOPROXY, "")  # if unset, the environment's no_proxy decides
     set_(pycurl.ACCEPT_ENCODING, "")  # empty: every encoding that libcurl can decode
     headers = [_header_line(name, value) for name, value in request.headers]
@@ -87,7 +89,7 @@ def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[byte
     """Set the URL and where to connect; return the Host header if it is not the URL's own."""
     host, port, _ = address_of(request.url)
     url, host_headers = request.url, []
-    if (name := request.tls.server_name) and name != host:
+    if (name := _server_name(request)) and name != host:
         # libcurl takes SNI and the name to verify from the URL. So the URL gets the other name,
         # while the connection and the Host header keep the real one.
         parts = urlsplit(url)
@@ -108,10 +110,14 @@ def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[byte
 
 def host_lines(request: Request) -> list[str]:
     """Return the Host header to add: with a `server_name` libcurl would send that name."""
-    name, host = request.tls.server_name, address_of(request.url)[0]
+    name, host = _server_name(request), address_of(request.url)[0]
     if not name or name == host or any(n.lower() == "host" for n, _ in request.headers):
         return []
     return [f"Host: {urlsplit(request.url).netloc.rpartition('@')[2]}"]
+
+
+def _server_name(request: Request) -> str:
+    return ascii_host(request.tls.server_name or "")
 
 
 def _set_tls(curl: Any, request: Request) -> None:
@@ -126,6 +132,8 @@ def _set_tls(curl: Any, request: Request) -> None:
     if tls.cert_file:
         curl.setopt(pycurl.SSLCERT, tls.cert_file)
         curl.setopt(pycurl.SSLKEY, tls.key_file or tls.cert_file)
+        # Even an empty one: without it OpenSSL asks for it on the terminal, and all waits.
+        curl.setopt(pycurl.KEYPASSWD, "")
     if tls.insecure_skip_verify:
         curl.setopt(pycurl.SSL_VERIFYPEER, 0)
         curl.setopt(pycurl.SSL_VERIFYHOST, 0)

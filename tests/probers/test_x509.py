@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,15 +17,15 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.multitarget.x509 import Cert, chain_expiry, parse
+from exporter.probers.x509 import Cert, chain_expiry, parse
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 OU, O, CN = NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME  # noqa: E741
 NOW = 1_800_000_000.0
 
 
-def der_of(subject: x509.Name, *names: x509.GeneralName, year: int = 2040) -> bytes:
-    builder = (
+def builder_of(subject: x509.Name, year: int = 2040) -> x509.CertificateBuilder:
+    return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(x509.Name([x509.NameAttribute(CN, "above")]))
@@ -33,6 +34,10 @@ def der_of(subject: x509.Name, *names: x509.GeneralName, year: int = 2040) -> by
         .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(year, 1, 2, 3, 4, 5, tzinfo=UTC))
     )
+
+
+def der_of(subject: x509.Name, *names: x509.GeneralName, year: int = 2040) -> bytes:
+    builder = builder_of(subject, year)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER)
@@ -129,6 +134,31 @@ def test_an_expired_cross_signature_does_not_count_beside_a_root_that_lasts() ->
     anchors = [cert("new root", "new root", NOW + 90), cert("old root", "old root", NOW - 5)]
 
     assert chain_expiry(sent, anchors, NOW) == NOW + 30
+
+
+def test_a_certificate_of_the_same_name_with_another_key_has_not_signed() -> None:
+    leaf = replace(cert("leaf", "mid", NOW + 30), signer_id=b"2")
+    first = replace(cert("mid", "root", NOW + 20), key_id=b"1")
+    second = replace(cert("mid", "root", NOW + 10), key_id=b"2", signer_id=b"r")
+    others = [replace(cert("root", "root", NOW + 90), key_id=b"x")]
+    root = replace(cert("root", "root", NOW + 5), key_id=b"r")
+
+    assert chain_expiry((leaf, first, second), [*others, root], NOW) == NOW + 5
+    assert chain_expiry((leaf, first, second), others, NOW) is None
+
+
+def test_the_names_of_the_keys_are_read() -> None:
+    key = x509.SubjectKeyIdentifier(b"own")
+    signer = x509.AuthorityKeyIdentifier(b"signer", None, None)
+    builder = builder_of(x509.Name([])).add_extension(key, False).add_extension(signer, False)
+
+    found = parse(builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER))
+
+    assert found is not None
+    assert (found.key_id, found.signer_id, found.names) == (b"own", b"signer", ())
+    plain = parse(der_of(x509.Name([])))
+    assert plain is not None
+    assert (plain.key_id, plain.signer_id) == (b"", b"")
 
 
 def test_a_trusted_certificate_that_signs_itself_is_its_own_chain() -> None:

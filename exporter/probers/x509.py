@@ -1,7 +1,8 @@
-"""The few fields of an X.509 certificate that blackbox_exporter's labels need, read from its DER.
+"""The few fields of an X.509 certificate that are needed here, read from its DER (RFC 5280).
 
 libcurl reports them as text in which a comma inside a name looks like a separator, so the names are
-read from the certificate itself. Nothing is verified here: libcurl has done that. RFC 5280.
+read from the certificate itself. Nothing is verified here: libcurl has done that, and does not tell
+by which chain; `chain_expiry` finds it again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from exporter.characters import printable
 
 _SEQUENCE, _SET, _OID, _VERSION, _EXTENSIONS, _DNS = 0x30, 0x31, 0x06, 0xA0, 0xA3, 0x82
 _UTC_TIME, _UTF16, _UTF32 = 0x17, 0x1E, 0x1C
-_ALTERNATIVE = bytes.fromhex("551d11")
+_ALTERNATIVE, _KEY_ID, _SIGNER_ID = (bytes.fromhex(f"551d{oid}") for oid in ("11", "0e", "23"))
+_KEY_IDENTIFIER = 0x80
 # The order in which Go's pkix.Name.String() writes the attributes it knows (2.5.4.x).
 _ATTRIBUTES = {
     5: "SERIALNUMBER",
@@ -34,7 +36,10 @@ MAX_TEXT_CHARACTERS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Cert:
-    """One certificate; `expiry` is a Unix time. Names are as Go writes them: `CN=a,O=Acme`."""
+    """One certificate; `expiry` is a Unix time. Names are as Go writes them: `CN=a,O=Acme`.
+
+    `key_id` names its key and `signer_id` the key that signed it; both may be empty.
+    """
 
     der: bytes
     issuer_der: bytes
@@ -43,6 +48,12 @@ class Cert:
     subject: str
     expiry: float
     names: tuple[str, ...]
+    key_id: bytes = b""
+    signer_id: bytes = b""
+
+    def may_have_signed(self, other: Cert) -> bool:
+        """Return whether the names of the keys allow that this certificate's key signed *other*."""
+        return not self.key_id or not other.signer_id or self.key_id == other.signer_id
 
     @property
     def fingerprint(self) -> str:
@@ -65,7 +76,8 @@ def _parse(der: bytes) -> Cert:
     if parts[0][0] == _VERSION:
         parts = parts[1:]
     (_, _), (_, _), (_, issuer), (_, validity), (_, subject), *rest = parts
-    names = [name for tag, value in rest if tag == _EXTENSIONS for name in _dns_names(value)]
+    extensions = next((dict(_extensions(v)) for tag, v in rest if tag == _EXTENSIONS), {})
+    signer = _items(next(_items(extensions.get(_SIGNER_ID, b"0\0")))[1])
     expiry = _time(*list(_items(validity))[1])
     return Cert(
         der,
@@ -74,7 +86,9 @@ def _parse(der: bytes) -> Cert:
         distinguished_name(issuer),
         distinguished_name(subject),
         expiry,
-        tuple(names),
+        tuple(_dns_names(extensions.get(_ALTERNATIVE, b"0\0"))),
+        next(_items(extensions.get(_KEY_ID, b"\4\0")))[1],
+        next((value for tag, value in signer if tag == _KEY_IDENTIFIER), b""),
     )
 
 
@@ -104,13 +118,17 @@ def _time(tag: int, value: bytes) -> float:
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
 
 
-def _dns_names(extensions: bytes) -> Iterator[str]:
-    (_, sequence) = next(_items(extensions))
+def _extensions(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the identifier and the value, itself in DER, of each extension."""
+    (_, sequence) = next(_items(data))
     for _, extension in _items(sequence):
         parts = list(_items(extension))
-        if parts[0][1] == _ALTERNATIVE:
-            (_, names) = next(_items(parts[-1][1]))
-            yield from (visible(v.decode("latin-1")) for tag, v in _items(names) if tag == _DNS)
+        yield parts[0][1], parts[-1][1]
+
+
+def _dns_names(alternative: bytes) -> Iterator[str]:
+    (_, names) = next(_items(alternative))
+    yield from (visible(value.decode("latin-1")) for tag, value in _items(names) if tag == _DNS)
 
 
 def distinguished_name(name: bytes) -> str:
@@ -170,9 +188,9 @@ def _value(tag: int, value: bytes) -> bytes:
 def chain_expiry(sent: tuple[Cert, ...], anchors: Iterable[Cert], now: float) -> float | None:
     """Return the expiry of the chain that lasts longest, as a Unix time; None without a chain.
 
-    libcurl reports that a chain verified, but not which one. So every path by name from the leaf
-    through the certificates that were *sent* to one of the *anchors* is followed, as Go does; a
-    path with a certificate that has expired at *now* does not count.
+    libcurl reports that a chain verified, but not which one. So every path by the names of issuers
+    and of their keys is followed, from the leaf through the certificates that were *sent* to one of
+    the *anchors*, as Go does; a path with a certificate that has expired at *now* does not count.
     """
     trusted: dict[bytes, list[Cert]] = {}
     above: dict[bytes, list[Cert]] = {}
@@ -192,6 +210,14 @@ def chain_expiry(sent: tuple[Cert, ...], anchors: Iterable[Cert], now: float) ->
         reached[cert.der] = expiry
         if any(cert.der == anchor.der for anchor in trusted.get(cert.subject_der, ())):
             ends.append(expiry)
-        ends += [min(expiry, anchor.expiry) for anchor in trusted.get(cert.issuer_der, ())]
-        waiting += [(c, min(expiry, c.expiry)) for c in above.get(cert.issuer_der, ())]
+        ends += [
+            min(expiry, anchor.expiry)
+            for anchor in trusted.get(cert.issuer_der, ())
+            if anchor.may_have_signed(cert)
+        ]
+        waiting += [
+            (above_it, min(expiry, above_it.expiry))
+            for above_it in above.get(cert.issuer_der, ())
+            if above_it.may_have_signed(cert)
+        ]
     return max((end for end in ends if end >= now), default=None)
