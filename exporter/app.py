@@ -123,7 +123,6 @@ class App:
         self.management = Management(
             self.registry, self.loader, self.prober, self.clock, self.storage
         )
-        self.sessions = Sessions(self.clock, self.own.traffic.observe)
 
     def _build_incidents(self) -> None:
         options, kept = self.options, self.store.incidents
@@ -165,8 +164,14 @@ class App:
             volatile=self.options.data_dir is None,
         )
         self.recording = Recording(
-            self.registry, self.results, self.history, self.persistence, self.exposition
+            self.registry,
+            self.results,
+            self.history,
+            self.persistence,
+            self.exposition,
+            clock=self.clock,
         )
+        self.sessions = Sessions(self.clock, self.own.traffic.observe, self.recording.call)
         self.retention = Retention(
             self.store,
             self.store.incidents,

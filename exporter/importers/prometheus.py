@@ -257,17 +257,22 @@ def _probed(
         target=target,
         module=module,
         name=next((final[n] for n in _NAMES if final.get(n)), target),
-        labels={
-            n: v
-            for n, v in final.items()
-            if not n.startswith("__") and n not in _NAMES and n not in used
-            if (n, v) != ("job", job.name)
-        },
+        labels=_own_labels(final, {"job": job.name}, used),
         path=paths[0],
         labels_at=paths[1],
         interval=interval,
         timeout=timeout,
     )
+
+
+def _own_labels(final: Labels, implied: Labels, used: Collection[str]) -> Labels:
+    """Return the labels that a person gave, without those that say what is known anyway."""
+    return {
+        name: value
+        for name, value in final.items()
+        if not name.startswith("__") and name not in _NAMES and name not in used
+        if implied.get(name) != value
+    }
 
 
 def _may_set_target(rule: Rule) -> bool:

@@ -307,10 +307,22 @@ FAMILIES: tuple[Family, ...] = (
         _limits("reset"),
     ),
     _of_state(
+        "service_rate_limit_exhaustion_timestamp_seconds",
+        "gauge",
+        "When the rate limit is used up at the present pace; absent if it is full again before.",
+        labelled_gauge(("resource",), lambda state: state.limit_ends),
+    ),
+    _of_state(
         "service_quota_remaining",
         "gauge",
         "What is left of a quota.",
         labelled_gauge(("resource", "unit"), lambda state: state.quotas),
+    ),
+    _of_state(
+        "service_quota_exhaustion_timestamp_seconds",
+        "gauge",
+        "When the quota is used up at the present pace; absent while that is unknown.",
+        labelled_gauge(("resource", "unit"), lambda state: state.quota_ends),
     ),
     _of_state(
         "service_reading",

@@ -47,6 +47,8 @@ class ServiceState(NamedTuple):
     limits: tuple[tuple[str, Limit], ...]
     quotas: tuple[tuple[tuple[str, str], float], ...]
     readings: tuple[tuple[tuple[str, str], float], ...]
+    limit_ends: tuple[tuple[tuple[str], float], ...]
+    quota_ends: tuple[tuple[tuple[str, str], float], ...]
     next_key_valid: bool | None
     page: State | None
     maintenance: bool
@@ -92,6 +94,10 @@ def state_of(
         tuple(tally.limits.items()),
         tuple(tally.quotas.items()),
         tuple(tally.readings.items()),
+        tuple(((name,), end) for name, end in tally.runways.limits.items())
+        if tally.runways
+        else (),
+        tuple(tally.runways.quotas.items()) if tally.runways else (),
         tally.next_key_valid if target.next_key is not None else None,
         page,
         maintenance,

@@ -12,6 +12,8 @@ from exporter.page.wording import span
 from exporter.results import Tally
 from exporter.statuspages import State
 
+_SHORT_RUNWAY_SECONDS = 86400.0
+"""A quota that ends within a day is worth a look in working hours."""
 _STATUS_PAGE_CAUTIONS = {
     State.DEGRADED: "provider reports a degradation",
     State.PARTIAL_OUTAGE: "provider reports a partial outage",
@@ -62,6 +64,9 @@ def _of_limits(tally: Tally, now: float, min_ratio: float) -> Iterator[str]:
     for (resource, _), remaining in tally.quotas.items():
         if remaining <= 0:
             yield f"quota {resource}: used up"
+    for (resource, _), end in (tally.runways.quotas if tally.runways else {}).items():
+        if now < end < now + _SHORT_RUNWAY_SECONDS:
+            yield f"quota {resource}: used up in {span(end - now)} at this pace"
 
 
 def _of_certificate(tally: Tally, now: float, min_seconds: float) -> Iterator[str]:

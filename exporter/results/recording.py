@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Protocol
 
+from exporter.clock import Clock
 from exporter.config import Target
 from exporter.log import event
-from exporter.model import FACTS, Outcome, Result
+from exporter.model import FACTS, Limit, Outcome, Result
 from exporter.registry import Registry
 from exporter.results.history import History
 from exporter.results.persistence import Persistence
@@ -34,9 +36,11 @@ class Recording:
         history: History,
         persistence: Persistence,
         display: Display,
+        *,
+        clock: Clock,
     ) -> None:
         self._registry, self._results, self._history = registry, results, history
-        self._persistence, self._display = persistence, display
+        self._persistence, self._display, self._clock = persistence, display, clock
 
     def probe(self, target: Target, result: Result) -> None:
         """Take in the *result* of a probe of *target*."""
@@ -65,8 +69,13 @@ class Recording:
         """Take in what the quota request of *target* read; its health is not judged by it."""
         # A service may be removed while its request is under way.
         if outcome.quotas and target.id in self._registry:
-            tally = self._results.of(target.id)
-            tally.quotas = {**tally.quotas, **outcome.quotas}
+            self._results.of(target.id).take_quotas(outcome.quotas, self._clock.now())
+            self._display.refresh(target)
+
+    def call(self, target: Target, limits: Mapping[str, Limit]) -> None:
+        """Take in the rate limits that the answer to a call of the user's own reports."""
+        if target.id in self._registry:
+            self._results.of(target.id).take_limits(limits, self._clock.now())
             self._display.refresh(target)
 
     def next_key(self, target: Target, outcome: Outcome) -> None:

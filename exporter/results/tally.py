@@ -24,6 +24,7 @@ from exporter.model import (
     Verdict,
 )
 from exporter.registry import RegistryChange
+from exporter.results.runway import Runways
 from exporter.secret import Secret
 
 BUCKETS = (
@@ -96,6 +97,7 @@ class Tally:
         "readings",
         "reasons",
         "recent",
+        "runways",
         "since",
         "stale",
         "watched_since",
@@ -122,6 +124,8 @@ class Tally:
         """What the provider thinks of the key that will replace this one."""
         self.quotas: Mapping[tuple[str, str], float] = {}
         self.readings: Mapping[tuple[str, str], float] = {}
+        self.runways: Runways | None = None
+        """When limits and quotas end; most services tell none."""
         self.recent = Recent()
         self.failures: tuple[Result, ...] = ()
         self.watched_since: float | None = None
@@ -161,12 +165,24 @@ class Tally:
             self.certificate = outcome.certificate
         if outcome.key_expiry is not None:
             self.key_expiry = outcome.key_expiry
-        if outcome.limits:
-            self.limits = {**self.limits, **outcome.limits}
-        if outcome.quotas:
-            self.quotas = {**self.quotas, **outcome.quotas}
+        self.take_limits(outcome.limits, result.at)
+        self.take_quotas(outcome.quotas, result.at)
         if outcome.readings:
             self.readings = {**self.readings, **outcome.readings}
+
+    def take_limits(self, limits: Mapping[str, Limit], at: float) -> None:
+        """Keep what an answer said of rate limits at the Unix time *at*, and when they end."""
+        if limits:
+            self.limits = {**self.limits, **limits}
+            self.runways = self.runways or Runways()
+            self.runways.take_limits(limits, at)
+
+    def take_quotas(self, quotas: Mapping[tuple[str, str], float], at: float) -> None:
+        """Keep what an answer said of quotas at the Unix time *at*, and when they end."""
+        if quotas:
+            self.quotas = {**self.quotas, **quotas}
+            self.runways = self.runways or Runways()
+            self.runways.take_quotas(quotas, at)
 
     def _count(self, result: Result, target: Target) -> None:
         self.events[0] += 1
@@ -191,6 +207,7 @@ class Tally:
         """Drop what is known about the key: another one is in use."""
         self.key_expiry = self.next_key_valid = None
         self.limits, self.quotas, self.readings = {}, {}, {}
+        self.runways = None
 
     def dump(self) -> dict[str, Any]:
         """Return as JSON what has to continue after a restart; nothing of the key."""

@@ -7,7 +7,7 @@ import functools
 import random
 import re
 import ssl
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,8 +21,10 @@ from exporter.clock import Clock
 from exporter.config import Target
 from exporter.config.declarations import RateLimit
 from exporter.matching import NO_JSON
+from exporter.model import Limit
 from exporter.probers import Endpoint
 from exporter.probers.redirects import HARMLESS_HEADERS
+from exporter.readings import ReadValues
 from exporter.registry import RegistryChange
 from exporter.sessions.redirects import (
     MAX_REDIRECTS,
@@ -49,6 +51,9 @@ Observe = Callable[[Target, str, float], None]
 
 The seconds end with the headers of the answer, or with the error.
 """
+
+Report = Callable[[Target, Mapping[str, Limit]], None]
+"""Called with the rate limits that an answer reports of the service's own key."""
 
 MAX_WAIT_SECONDS = 60.0
 """Longer pauses that a server asks for are not waited for: the caller gets the answer."""
@@ -80,8 +85,8 @@ class RateLimiter:
 class Sessions:
     """Makes the sessions of all services; those of one service share its rate limit."""
 
-    def __init__(self, clock: Clock, observe: Observe) -> None:
-        self._clock, self._observe = clock, observe
+    def __init__(self, clock: Clock, observe: Observe, report: Report | None = None) -> None:
+        self._clock, self._observe, self._report = clock, observe, report
         self._limiters: dict[str, RateLimiter] = {}
 
     def of(self, target: Target, **options: Any) -> ServiceSession:
@@ -89,7 +94,9 @@ class Sessions:
         limiter = self._limiters.get(target.id)
         if limiter is None or limiter.limit != target.rate_limit:
             limiter = self._limiters[target.id] = RateLimiter(target.rate_limit, self._clock)
-        return ServiceSession(target, self._clock, self._observe, limiter=limiter, **options)
+        return ServiceSession(
+            target, self._clock, self._observe, limiter=limiter, report=self._report, **options
+        )
 
     def follow(self, change: RegistryChange) -> None:
         """Forget the limits of removed services."""
@@ -149,9 +156,11 @@ class ServiceSession:
         *,
         transport: aiohttp.BaseConnector | None = None,
         limiter: RateLimiter | None = None,
+        report: Report | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._target, self._clock, self._observe = target, clock, observe
+        self._report = report
         self._access = target.calls or Endpoint(url=target.base_url, shown="")
         self._transport, self._jitter = transport, jitter
         self._limiter = limiter or RateLimiter(target.rate_limit, clock)
@@ -277,7 +286,7 @@ class ServiceSession:
         if isinstance(answer, FailedAttempt):
             retryable = safe and answer.retryable
         else:
-            retry_after = self._retry_after(answer)
+            retry_after = self._read(answer).retry_after
             # A rejected request was not processed, so even a POST may be repeated.
             rejected = answer.status == 429 or (answer.status == 503 and retry_after is not None)
             retryable = answer.status in _TEMPORARY and (safe or rejected)
@@ -286,10 +295,18 @@ class ServiceSession:
         policy = self._target.retry_policy
         return policy.delay(attempt, retry_after, longest=MAX_WAIT_SECONDS, jitter=self._jitter)
 
-    def _retry_after(self, answer: SilentResponse) -> float | None:
+    def _read(self, answer: aiohttp.ClientResponse) -> ReadValues:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         readings, now = self._access.readings, self._clock.now()
-        return readings.read(answer.status, headers, lambda: NO_JSON, now).retry_after
+        return readings.read(answer.status, headers, lambda: NO_JSON, now)
+
+    def _report_limits(self, hop: Hop, answer: aiohttp.ClientResponse) -> None:
+        """Pass on the limits of the service's key; a caller's own key has limits of its own."""
+        foreign = any(name in hop.headers for name, _ in self._access.credentials)
+        if self._report is None or not hop.to_service or foreign:
+            return
+        if limits := self._read(answer).limits:
+            self._report(self._target, limits)
 
     async def _attempt(self, hop: Hop, *, follow: bool) -> SilentResponse | FailedAttempt:
         for _ in range(MAX_REDIRECTS + 1):
@@ -350,6 +367,7 @@ class ServiceSession:
         try:
             answer = await handler(request)
             code = str(answer.status)
+            self._report_limits(hop, answer)
             return answer
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = failed_attempt(error)

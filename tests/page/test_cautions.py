@@ -10,6 +10,7 @@ from exporter.model import Certificate, Limit
 from exporter.page.budgets import budgets
 from exporter.page.cautions import cautions
 from exporter.results import Tally
+from exporter.results.runway import Runways
 from exporter.statuspages import State
 from tests.page.stage import Stage, service
 
@@ -47,6 +48,22 @@ def warnings(
 )
 def test_a_warning_is_given_in_time(measured: dict[str, Any], text: str) -> None:
     assert warnings(**measured) == text
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [
+        (90.0, "quota credits: used up in 1 h at this pace"),  # a tenth in ten minutes
+        (99.9, ""),  # a week is left
+        (100.0, ""),
+    ],
+)
+def test_a_quota_that_ends_within_a_day_is_a_warning(left: float, text: str) -> None:
+    runways = Runways()
+    runways.take_quotas({("credits", "usd"): 100.0}, NOW - 600)
+    runways.take_quotas({("credits", "usd"): left}, NOW)
+
+    assert warnings(runways=runways) == text
 
 
 @pytest.mark.parametrize("state", State)

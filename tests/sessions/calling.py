@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from exporter.config import Target, make_target, read_text
+from exporter.model import Limit
 from exporter.sessions import ServiceSession, Sessions
 from tests.fakes import KEY, FakeClock
 from tests.vendor import Behaviour, Peer, Seen, Vendor
@@ -49,12 +51,17 @@ class Desk:
         self.target = target
         self.clock = clock or SkippingClock()
         self.observed: list[str] = []
-        self.sessions = Sessions(self.clock, self.observe)
+        self.reported: list[Mapping[str, Limit]] = []
+        self.sessions = Sessions(self.clock, self.observe, self.report)
 
     def observe(self, target: Target, code: str, seconds: float) -> None:
         assert target is self.target
         assert seconds >= 0
         self.observed.append(code)
+
+    def report(self, target: Target, limits: Mapping[str, Limit]) -> None:
+        assert target is self.target
+        self.reported.append(limits)
 
     def open(self, **options: Any) -> ServiceSession:
         return self.sessions.of(self.target, **({"jitter": lambda: 1.0} | options))

@@ -13,7 +13,7 @@ import pytest
 from exporter.registry import RegistryChange
 from exporter.sessions import RequestFailed
 from tests.clocks import most_in_window
-from tests.fakes import FakeClock, settle
+from tests.fakes import KEY, FakeClock, settle
 from tests.mischief import close, hang
 from tests.sessions.calling import Desk, SkippingClock, in_turn, target_at
 from tests.vendor import Peer, Seen, Vendor, answer
@@ -333,3 +333,28 @@ async def test_a_new_limit_begins_anew_and_a_dropped_one_is_forgotten(vendor: Ve
         await session.get("/x")
 
     assert slept(desk) == []
+
+
+LEFT = {"x-ratelimit-limit": "60", "x-ratelimit-remaining": "7"}
+
+
+async def test_the_limits_that_answers_to_calls_report_are_passed_on(vendor: Vendor) -> None:
+    desk = desk_at(vendor)
+    vendor.on("/v1/a", in_turn(answer(200, b"", LEFT), answer(200)))
+
+    async with desk.open() as session:
+        for _ in range(2):
+            await session.get("/a")
+
+    (limits,) = desk.reported
+    assert (limits["requests"].limit, limits["requests"].remaining) == (60.0, 7.0)
+
+
+async def test_the_limits_of_a_callers_own_key_are_not_the_services(vendor: Vendor) -> None:
+    desk = desk_at(vendor, api_key=KEY)
+    vendor.on("/v1/a", answer(200, b"", LEFT))
+
+    async with desk.open() as session:
+        await session.get("/a", headers={"Authorization": "Bearer another"})
+
+    assert desk.reported == []
