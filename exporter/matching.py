@@ -71,6 +71,24 @@ def pattern_matches(pattern: str, text: str) -> bool:
         return compiled.search(text.encode("utf-8", "replace").decode()) is not None
 
 
+Groups = dict[str, str]
+"""The groups of a match by number and by name; "0" is the whole text, an unused one is empty."""
+
+
+def groups_of(pattern: str, text: str) -> Groups | None:
+    """Return the groups of the first match of *pattern* in *text*, None without a match.
+
+    >>> groups_of("^(.*):(?P<port>[0-9]+)$", "a:443")
+    {'0': 'a:443', '1': 'a', '2': '443', 'port': '443'}
+    """
+    match = _pattern(pattern).search(text.encode("utf-8", "replace").decode())
+    if match is None:
+        return None
+    numbered = {str(i + 1): group or "" for i, group in enumerate(match.groups())}
+    named = {name: group or "" for name, group in match.groupdict().items()}
+    return {"0": match.group(), **numbered, **named}
+
+
 class UnsearchableError(ValueError):
     """The data cannot be searched: it is not JSON, or nested deeper than the search goes."""
 

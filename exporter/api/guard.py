@@ -16,6 +16,7 @@ from aiohttp import web
 
 from exporter.api.bodies import BodyError
 from exporter.incidents import IncidentError, MessageError, UnknownIncidentError
+from exporter.model import Reason
 from exporter.registry import KeyRefusedError, ManagementError, UnknownServiceError
 from exporter.secret import Secret
 from exporter.settings import SettingsError
@@ -131,7 +132,9 @@ def _problem_of(error: Exception) -> web.Response:
             return problem(422, "the service is not valid", errors=mistakes)
         case KeyRefusedError():
             outcome = error.outcome
-            detail = f"{outcome.detail}; set force to use it anyway"
+            limited = outcome.reason is Reason.KEY_OK_LIMITED
+            way = "allow_limited" if limited else "force"
+            detail = f"{outcome.detail}; set {way} to use it anyway"
             return problem(422, str(error), reason=outcome.reason, detail=detail)
         case VaultMissingError():
             return problem(409, "keys cannot be stored", detail=str(error))

@@ -257,7 +257,9 @@ SCHEMAS: dict[str, Schema] = {
         "description": "A new key, or `rollback: true` to return to the previous one.",
         "properties": {
             "api_key": {"type": "string", "pattern": f"^[^{CONTROL}]+$", "writeOnly": True},
-            "force": BOOLEAN | {"description": "Use the key even if the provider rejects it."},
+            "allow_limited": BOOLEAN
+            | {"description": "Use the key also if the probe ends as key_ok_limited."},
+            "force": BOOLEAN | {"description": "Use the key however the probe ends."},
             "rollback": BOOLEAN,
         },
         "additionalProperties": False,

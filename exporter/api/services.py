@@ -84,15 +84,22 @@ async def rotate(request: web.Request) -> web.Response:
     """Verify a new key with the provider and use it, or roll back to the previous one."""
     body = await json_object(request)
     management, service = request.app[MANAGEMENT], request.match_info["id"]
-    only_fields(body, ("api_key", "force", "rollback"))
-    force, rollback = flag(body, "force"), flag(body, "rollback")
+    only_fields(body, ("api_key", "force", "allow_limited", "rollback"))
+    rollback, force = flag(body, "rollback"), flag(body, "force")
+    allow_limited = flag(body, "allow_limited")
     if rollback and "api_key" in body:
         raise BodyError("give api_key or rollback, not both")
     if rollback:
         rotation = await management.roll_back(service, caller(request))
     else:
         key = Secret(text_field(body, "api_key"))
-        rotation = await management.rotate(service, key, caller(request), force=force)
+        rotation = await management.rotate(
+            service,
+            key,
+            caller(request),
+            force=force,
+            allow_limited=allow_limited,
+        )
     verified = outcome_of(rotation.outcome) if rotation.outcome is not None else None
     return web.json_response(
         {

@@ -293,8 +293,11 @@ def _add_rotate(parser: argparse.ArgumentParser) -> None:
         help="file with the new key; - is standard input; default: a prompt on the terminal",
     )
     parser.add_argument(
-        "--force", action="store_true", help="use the key even if the provider rejects it"
+        "--allow-limited",
+        action="store_true",
+        help="use the key also if it lacks a permission that the check needs",
     )
+    parser.add_argument("--force", action="store_true", help="use the key however its probe ends")
     parser.add_argument("--rollback", action="store_true", help="return to the previous key")
     _add_token(parser)
 

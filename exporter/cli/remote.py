@@ -72,7 +72,11 @@ def rotate_key(arguments: argparse.Namespace) -> int:
     body: dict[str, Any] = {"rollback": True}
     if not arguments.rollback:
         key = _new_key(arguments.key_file)
-        body = {"api_key": key.reveal(), "force": arguments.force}
+        body = {
+            "api_key": key.reveal(),
+            "force": arguments.force,
+            "allow_limited": arguments.allow_limited,
+        }
     path = f"/api/services/{arguments.service}/key"
     try:
         with waiting("waiting for the exporter"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 from exporter.importers.json_lines import read_json
@@ -18,6 +19,20 @@ _FORMATS: dict[str, ModuleType] = {
 FORMATS = tuple(_FORMATS)
 TARGET_TAKERS = tuple(name for name, module in _FORMATS.items() if module.TAKES_TARGETS)
 """The formats whose file has only how to probe; what to probe is in a second file."""
+
+
+_OTHERS: tuple[tuple[str, Callable[[dict[str, object]], bool]], ...] = (
+    ("a configuration of this program", lambda d: isinstance(d.get("services"), list)),
+    ("a Compose file", lambda d: isinstance(d.get("services"), dict)),
+    (
+        "a Kubernetes manifest; give the file that is inside",
+        lambda d: {"apiVersion", "kind"} <= d.keys(),
+    ),
+    ("Alertmanager's configuration", lambda d: {"route", "receivers"} <= d.keys()),
+    ("a file of Prometheus' rules", lambda d: isinstance(d.get("groups"), list)),
+    ("a Grafana dashboard", lambda d: isinstance(d.get("panels"), list)),
+)
+"""Files that people have beside those of `FORMATS`, and how each is recognised."""
 
 
 def import_text(
@@ -68,6 +83,14 @@ def format_of(data: object) -> str:
                 "this is Prometheus' configuration: give the file of blackbox_exporter's modules, "
                 "and this one with --targets"
             )
+        for other, is_other in _OTHERS:
+            if is_other(data):
+                raise NoImportError(f"this is {other}: nothing can be imported from it")
+    if isinstance(data, list) and any(isinstance(d, dict) and "targets" in d for d in data):
+        raise NoImportError(
+            "this is a list of targets for Prometheus' file_sd_configs: write them as "
+            "static_configs of a job, or POST them to /api/services"
+        )
     known = " or ".join(module.MARK for module in _FORMATS.values())
     raise NoImportError(f"the format is not recognised: the file has no {known}; --from names it")
 

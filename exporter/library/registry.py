@@ -208,17 +208,24 @@ class ServiceRegistry:
         self._prepare()
         return await self.health_monitor.check_service_health(service)
 
-    async def rotate_api_key(self, service: str, key: str, *, force: bool = False) -> None:
-        """Have the provider verify *key*, then use it; with *force* even if that fails.
+    async def rotate_api_key(
+        self, service: str, key: str, *, force: bool = False, allow_limited: bool = False
+    ) -> None:
+        """Probe with *key*, then use it if the reason is `ok`; with *force* whatever it is.
 
             await registry.rotate_api_key("openai", new_key)
 
+        With *allow_limited* the reason `key_ok_limited` will do.
+
         Raises:
             UnknownServiceError: *service* is not registered.
-            KeyRefusedError: the provider rejects the key or does not answer.
+            KeyRefusedError: the probe ended with another reason.
+            ManagementError: the service cannot be probed with a key.
         """
         self._prepare()
-        await self._app.management.rotate(service, Secret(key), _AUTHOR, force=force)
+        await self._app.management.rotate(
+            service, Secret(key), _AUTHOR, force=force, allow_limited=allow_limited
+        )
 
     def session(self, service: str) -> ServiceSession:
         """Return a session for the program's own calls to *service*, used like aiohttp's.

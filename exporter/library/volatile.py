@@ -42,9 +42,12 @@ class Volatile:
     def keys(self) -> Mapping[str, _StoredKey]:
         return {service: kept[-1] for service, kept in self._keys.items()}
 
-    def put_key(self, service: str, key: Secret, *, at: float) -> None:
+    def put_key(
+        self, service: str, key: Secret, *, at: float, declared: Secret | None = None
+    ) -> None:
         # The new key and the one before it, which `rollback` returns to.
-        self._keys[service] = [*self._keys.get(service, ()), _StoredKey(key, at)][-2:]
+        before = self._keys.get(service) or ([_StoredKey(declared, at)] if declared else [])
+        self._keys[service] = [*before, _StoredKey(key, at)][-2:]
 
     def rollback(self, service: str) -> Secret | None:
         kept = self._keys.get(service, [])

@@ -100,6 +100,10 @@ class Loader:
         replacing = key or self.overlay.key(declared.raw["id"])
         return self._switched(make_target(declared, self._environment, replacing))
 
+    def declared_key(self, declared: Declared) -> Secret | None:
+        """Return the key of *declared* itself, whatever replaces it now."""
+        return make_target(declared, self._environment).key
+
     def put(self, declared: Declared) -> None:
         """Register *declared*, which was added or changed at run time."""
         self._declared[declared.raw["id"]] = declared

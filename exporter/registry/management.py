@@ -16,7 +16,7 @@ from typing import Any
 from exporter.clock import Clock
 from exporter.config import Declared, Service, Target, check_patch, merged, read_request
 from exporter.log import event
-from exporter.model import FACTS, Outcome
+from exporter.model import FACTS, Outcome, Reason
 from exporter.probers import Prober
 from exporter.providers import presets
 from exporter.registry.loading import Loader
@@ -60,6 +60,12 @@ class OnlyKeyError(ManagementError):
     """The key is the only one that the service has."""
 
     code = "only_key"
+
+
+class UnprovableKeyError(ManagementError):
+    """No probe can show whether a new key works."""
+
+    code = "unprovable_key"
 
 
 class NoStorageError(ManagementError):
@@ -178,28 +184,52 @@ class Management:
 
     # -- keys --------------------------------------------------------------------------------
 
-    async def rotate(self, service: str, key: Secret, who: str, *, force: bool = False) -> Rotation:
-        """Ask the provider about *key* and use it from now on if it is accepted.
+    async def rotate(
+        self,
+        service: str,
+        key: Secret,
+        who: str,
+        *,
+        force: bool = False,
+        allow_limited: bool = False,
+    ) -> Rotation:
+        """Probe with *key* and use it from now on if the probe is a success.
+
+        A key is proven by the reason `ok` alone, with *allow_limited* by `key_ok_limited` too; with
+        *force* it need not be proven.
 
         Raises:
             UnknownServiceError: the service is not registered.
-            KeyRefusedError: the provider rejects the key or does not answer, and not *force*.
+            KeyRefusedError: the probe ended with another reason.
+            UnprovableKeyError: no probe can show whether the key works.
             NoStorageError: the key cannot be kept.
         """
         async with self._lock:
             declared, storage = self._declared(service), self._need_storage()
-            candidate = self._loader.target(declared, key)
-            outcome = None
-            if candidate.endpoint is not None:
-                outcome = await self._prober.probe(candidate.endpoint)
-                if not force and FACTS[outcome.reason].key_valid is not True:
+            candidate, used = self._loader.target(declared, key), self._registry.get(service).key
+            outcome = await self._proof(candidate)
+            accepted = {Reason.OK, Reason.KEY_OK_LIMITED} if allow_limited else {Reason.OK}
+            if not force:
+                if outcome is None:
+                    raise UnprovableKeyError(
+                        "the new key cannot be verified and the old one stays:"
+                        f" {candidate.unprobed or 'the check sends no key'}"
+                    )
+                if outcome.reason not in accepted:
                     raise KeyRefusedError(_refusal(outcome), outcome)
             now = self._clock.now()
-            await asyncio.to_thread(storage.put_key, service, key, at=now)
+            await asyncio.to_thread(storage.put_key, service, key, at=now, declared=used)
             await self._audit(who, "key rotated" + (", forced" if force else ""), service, key)
             self._overlay.set_key(service, key, now)
             self._loader.put(declared)
             return Rotation(outcome, now, _next_step(candidate.provider))
+
+    async def _proof(self, candidate: Target) -> Outcome | None:
+        """Return the outcome of a probe that sends the candidate's key; None if none can."""
+        endpoint = candidate.endpoint
+        if endpoint is None or not endpoint.keyed:
+            return None
+        return await self._prober.probe(endpoint)
 
     async def roll_back(self, service: str, who: str) -> Rotation:
         """Use the key before again, if it was replaced less than a day ago.
@@ -218,7 +248,10 @@ class Management:
                 raise ManagementError(what)
             await self._audit(who, "key rolled back", service, key)
             now = self._clock.now()
-            self._overlay.set_key(service, key, now)
+            if self.in_file(service) and key == self._loader.declared_key(declared):
+                await self._wipe_key(service)  # the declared one: changes of its file count again
+            else:
+                self._overlay.set_key(service, key, now)
             self._loader.put(declared)
             return Rotation(None, now)
 
@@ -307,6 +340,8 @@ def _next_step(provider: str) -> str:
 
 
 def _refusal(outcome: Outcome) -> str:
+    if outcome.reason is Reason.KEY_OK_LIMITED:
+        return "the new key lacks a permission that the check needs; the old one stays"
     if FACTS[outcome.reason].key_valid is False:
         return "the provider rejects the new key; the old one stays"
-    return "the provider could not be asked about the new key; the old one stays"
+    return "the probe with the new key did not succeed; the old one stays"

@@ -47,8 +47,10 @@ class Storage(Protocol):
     def keys(self) -> Mapping[str, StoredKey]:
         """Return the current keys by service."""
 
-    def put_key(self, service: str, key: Secret, *, at: float) -> None:
-        """Keep *key* and the one before it for a day."""
+    def put_key(
+        self, service: str, key: Secret, *, at: float, declared: Secret | None = None
+    ) -> None:
+        """Keep *key*, and for a day the one before it: *declared* if none was kept."""
 
     def rollback(self, service: str) -> Secret | None:
         """Return to the key before, and return it; None if there is none any more."""

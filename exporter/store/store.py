@@ -127,19 +127,27 @@ class Store:
 
     # Keys
 
-    def put_key(self, service: str, secret: Secret, *, at: float) -> None:
-        """Keep *secret* from *at* on; a different one before it stays for `rollback`, 24 h."""
+    def put_key(
+        self, service: str, secret: Secret, *, at: float, declared: Secret | None = None
+    ) -> None:
+        """Keep *secret* from *at* on; a different one before it stays for `rollback`, 24 h.
+
+        *declared* was used until now if none is kept: that of a file or a variable.
+        """
         vault = self._vault()
         token = vault.encrypt(service, secret)
         with self._database.write() as db:
             self._wipe()
             found = db.execute("SELECT token FROM keys WHERE service = ?", (service,)).fetchone()
-            if found is not None:
-                if _same(vault, service, found[0], secret):
-                    return
+            if found is not None and _same(vault, service, found[0], secret):
+                return
+            former = found[0] if found is not None else None
+            if former is None and declared is not None and declared != secret:
+                former = vault.encrypt(service, declared)
+            if former is not None:
                 db.execute(
                     "INSERT OR REPLACE INTO former_keys VALUES (?, ?, ?)",
-                    (service, found[0], at + ROLLBACK_SECONDS),
+                    (service, former, at + ROLLBACK_SECONDS),
                 )
             db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", (service, token, at))
 

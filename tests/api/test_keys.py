@@ -99,7 +99,7 @@ async def test_a_key_that_cannot_be_verified_is_refused(client: Client, vendor: 
         found = await client.ask("PUT", "/api/services/dead/key", {"api_key": NEW})
 
     assert (found.status, found.json["reason"]) == (422, "connect")
-    assert "could not be asked" in found.json["title"]
+    assert "did not succeed" in found.json["title"]
 
 
 async def test_force_uses_a_key_that_is_rejected(client: Client, vendor: Vendor) -> None:
@@ -122,6 +122,84 @@ async def test_a_rollback_returns_to_the_key_before_once(client: Client, vendor:
     assert await used(client, vendor) == f"Bearer {NEW}"
     assert (again.status, again.type) == (409, "application/problem+json")
     assert "no key to roll back to" in again.json["title"]
+
+
+@pytest.mark.parametrize("kind", ["variable", "file"])
+async def test_a_rollback_works_after_the_first_rotation_of_a_declared_key(
+    kind: str, vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.on("/", only(OLD, NEW))
+    file = tmp_path / "key"
+    file.write_text(OLD)
+    given = {"api_key": "${VENDOR_KEY}"} if kind == "variable" else {"api_key_file": str(file)}
+    environment = {**secret_key(tmp_path), "VENDOR_KEY": OLD}
+    config = json.dumps({"services": [declared("a", vendor.url(), **given)]})
+    async with running(config, data=tmp_path / "data", environment=environment) as client:
+        await client.ask("PUT", KEY, {"api_key": NEW})
+
+        back = await client.ask("PUT", KEY, {"rollback": True})
+        shown = (await client.ask("GET", "/api/services/a")).json["key"]
+
+        assert back.status == 200
+        assert await used(client, vendor) == f"Bearer {OLD}"
+        assert shown["rotated_at"] is None, "the declared key is in use again"
+
+
+LIMITED = (
+    b'{"error": {"message": "You have insufficient permissions. Missing scopes: api.model.read"}}'
+)
+
+
+async def test_a_key_without_a_permission_is_taken_only_if_that_is_allowed(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.on("/models", answer(403, LIMITED))
+    service = declared("a", vendor.url(), provider="openai", api_key="${VENDOR_KEY}")
+    environment = {**secret_key(tmp_path), "VENDOR_KEY": OLD}
+    config = json.dumps({"services": [service]})
+    async with running(config, data=tmp_path / "data", environment=environment) as client:
+        refused = await client.ask("PUT", KEY, {"api_key": NEW})
+        allowed = await client.ask("PUT", KEY, {"api_key": NEW, "allow_limited": True})
+
+    assert (refused.status, refused.json["reason"]) == (422, "key_ok_limited")
+    assert "allow_limited" in refused.json["detail"]
+    assert (allowed.status, allowed.json["verified"]["reason"]) == (200, "key_ok_limited")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (429, "rate_limited"),
+        (402, "quota_exhausted"),
+        (403, "permission"),
+        (404, "client_error"),
+        (500, "server_error"),
+        (503, "overloaded"),
+    ],
+)
+async def test_a_key_is_proven_by_success_alone(
+    status: int, reason: str, client: Client, vendor: Vendor
+) -> None:
+    vendor.on("/", answer(status))
+
+    found = await client.ask("PUT", KEY, {"api_key": NEW, "allow_limited": True})
+
+    assert (found.status, found.json["reason"]) == (422, reason)
+    vendor.on("/", only(OLD, NEW))
+    assert await used(client, vendor) == f"Bearer {OLD}"
+
+
+async def test_a_key_that_no_probe_can_send_is_not_taken(vendor: Vendor, tmp_path: Path) -> None:
+    service = declared("a", vendor.url(), provider="twilio", api_key="${VENDOR_KEY}")
+    environment = {**secret_key(tmp_path), "VENDOR_KEY": OLD}
+    config = json.dumps({"services": [service]})
+    async with running(config, data=tmp_path / "data", environment=environment) as client:
+        refused = await client.ask("PUT", KEY, {"api_key": NEW})
+        forced = await client.ask("PUT", KEY, {"api_key": NEW, "force": True})
+
+    assert (refused.status, refused.json["code"]) == (409, "unprovable_key")
+    assert "TWILIO_ACCOUNT_SID" in refused.json["title"]
+    assert (forced.status, forced.json["verified"]) == (200, None)
 
 
 @pytest.mark.parametrize("service", ["a", "keyless"])

@@ -134,9 +134,13 @@ async def test_a_key_is_rotated_and_rolled_back(
         )
         used = client.app.registry.get("good").key
         back = await run("rotate-key", "good", "--url", client.base, "--rollback", *common)
+        restored = client.app.registry.get("good").key
+        again = await run("rotate-key", "good", "--url", client.base, "--rollback", *common)
 
     output = capsys.readouterr().out
-    assert (rotated, back) == (0, 1)
+    assert (rotated, back, again) == (0, 0, 1)
+    assert restored is not None
+    assert restored.reveal() == KEY
     assert used is not None
     assert used.reveal() == NEW_KEY
     assert "good: key rotated at" in output

@@ -124,7 +124,7 @@ def test_a_file_that_is_not_here_is_listed_and_the_service_off() -> None:
     ("section", "where"),
     [
         ("    file_sd_configs: [{files: [a.json]}]\n", "file_sd_configs"),
-        ("    relabel_configs: [{source_labels: [a], target_label: b}]\n", "relabel_configs[0]"),
+        ("    relabel_configs: [{target_label: __param_hostname}]\n", "relabel_configs[0]"),
         ("    new_field: 1\n", "new_field"),
     ],
 )
@@ -147,8 +147,7 @@ def test_what_prometheus_does_beyond_static_targets_is_listed(section: str, wher
         ("modules: {m: {prober: http, http: {valid_status_codes: [x]}}}", ""),
         ("modules: {m: {prober: http, http: {fail_if_body_matches_regexp: ['(']}}}", ""),
         ("modules: {m: {prober: http, http: 5}}", ""),
-        ("modules: {m: {}}", ""),
-        ("modules: {other: {prober: http}}", ""),
+        ("modules: {m: {}, n: {prober: http}}", ""),
         ("modules: {m: {prober: http}}", "global: 5\n"),
         ("modules: {m: {prober: http}}", "no_scrape_configs: 1\n#"),
     ],

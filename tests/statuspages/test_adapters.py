@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from html import escape
 from typing import Any
 
 import pytest
@@ -244,8 +246,178 @@ def atom(*items: str) -> bytes:
         (atom("This incident has been resolved."), UP),
     ],
 )
-def test_a_feed_is_read_by_its_newest_item(body: bytes, state: State) -> None:
+def test_a_feed_is_read_by_its_items(body: bytes, state: State) -> None:
     assert read("feed", body, None) is state
+
+
+NOON = "Fri, 27 Nov 2026 12:00:00 GMT"
+MORNING = "Fri, 27 Nov 2026 09:00:00 GMT"
+LAST_WEEK = "Fri, 20 Nov 2026 09:00:00 GMT"
+NEXT_MONTH = "Sun, 27 Dec 2026 09:00:00 GMT"
+
+
+def item(title: str, text: str, date: str = NOON, link: str = "") -> str:
+    """Return an item of an RSS feed; *text* is HTML."""
+    address = f"<link>{link}</link>" if link else ""
+    return (
+        f"<item><title>{title}</title>{address}<pubDate>{date}</pubDate>"
+        f"<description>{escape(text)}</description></item>"
+    )
+
+
+def feed(*items: str) -> State:
+    body = f'<rss version="2.0"><channel><title>Status</title>{"".join(items)}</channel></rss>'
+    return read("feed", body.encode(), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Investigating - We have completed the first step of the rollback.",
+        "Identified - The issue is not yet resolved.",
+        "Identified - We will post an update when this is resolved.",
+        "Monitoring - The fix is completed, we watch.",
+        "Investigating - clients see connections closed by our edge.",
+        "The issue is resolved for some customers only.",
+        "We will tell you when it is\nresolved.\nThank you.",
+        "Not yet resolved.",
+        "We write again when it is <b>resolved</b>.",
+        "<b>Resolved</b> tickets are listed elsewhere.",
+        "All requests fail.",
+        "<strong>Update</strong> - still looking<br><strong>Investigating</strong> - we look",
+        "Nov 27, 09:00 UTC - Resolved - too early<br>Nov 27, 10:00 UTC - Investigating - again",
+    ],
+)
+def test_an_incident_is_open_whatever_words_its_sentences_have(text: str) -> None:
+    assert feed(item("API errors", text)) is DEGRADED
+
+
+STATUSPAGE = (
+    "<p><small>Nov <var data-var='date'>27</var>, <var data-var='time'>10:04</var> UTC</small><br>"
+    "<strong>Resolved</strong> - This incident has been resolved.</p>\n"
+    "<p><small>Nov <var data-var='date'>27</var>, <var data-var='time'>09:30</var> UTC</small><br>"
+    "<strong>Update</strong> - We continue to work on a fix.</p>"
+    "<p><small>Nov <var data-var='date'>27</var>, <var data-var='time'>09:00</var> UTC</small><br>"
+    "<strong>Investigating</strong> - We are looking.</p>"
+)
+OLDEST_FIRST = (
+    "<p><strong>Type:</strong> Incident</p><p><strong>Affected Components:</strong> API</p>"
+    "<p><small>Nov 27, 09:00:00 GMT+0</small><br><strong>Investigating</strong> - We look.</p>"
+    "<p><small>Nov 27, 10:00:00 GMT+0</small><br><strong>Resolved</strong> - It works.</p>"
+)
+NEW_YEAR = (
+    "<p><small>Jan 1, 00:10 UTC</small><br><strong>Resolved</strong> - It works.</p>"
+    "<p><small>Dec 31, 23:10 UTC</small><br><strong>Investigating</strong> - We look.</p>"
+)
+WIDGET = (
+    "<b>Status: Resolved</b><br/><br/>All is well.<br/><br/><b>Affected components</b>"
+    "<ul><li>Chat (Degraded performance)</li></ul>"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        STATUSPAGE,
+        OLDEST_FIRST,
+        NEW_YEAR,
+        WIDGET,
+        escape(STATUSPAGE),
+        "Investigating - we look<br>Resolved - it works",
+        "Resolved",
+        "Resolved: all regions are back",
+        "Current status: resolved",
+        "[Resolved] all regions are back",
+        "2026-11-27T10:00:00Z Postmortem - what we learned",
+        "Completed - The scheduled maintenance has been completed.",
+        "Cancelled - not today",
+    ],
+)
+def test_an_incident_has_ended_if_its_newest_update_says_so(text: str) -> None:
+    assert feed(item("API errors", text)) is UP
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [item("Blip", "Resolved - over", NOON), item("Outage", "Investigating - we look", MORNING)],
+        [item("Old", "Resolved - over", LAST_WEEK), item("Outage", "Investigating - we look")],
+        [item("Outage", "All requests fail", MORNING), item("Blip", "Resolved - over", NOON)],
+        [
+            item("Outage", "All requests fail", NOON),
+            item("Move", "Scheduled - we will move", NEXT_MONTH),
+        ],
+        # the address of the page itself says nothing about which incident it is
+        [
+            item("A", "Resolved - over", NOON, "https://status.example.com/en/status"),
+            item("B", "Active - we look", MORNING, "https://status.example.com/en/status"),
+        ],
+        [item("", "", "no date"), item("Blip", "Resolved - over")],
+    ],
+)
+def test_an_ended_incident_hides_no_open_one_in_any_order(items: list[str]) -> None:
+    assert feed(*items) is DEGRADED
+    assert feed(*reversed(items)) is DEGRADED
+
+
+def test_updates_that_are_items_of_their_own_are_one_incident() -> None:
+    link = "https://status.example.com/incidents/98765"
+    first = item("[Investigating] Database", "We look.", MORNING, f"{link}#update-1")
+    last = item("[Resolved] Database connections", "It works.", NOON, f"{link}#update-2")
+
+    assert feed(first) is DEGRADED
+    assert feed(first, last) is UP
+    assert feed(last, first) is UP
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "state"),
+    [
+        ("Move", "<strong>Scheduled</strong> - We will move the database.", UP),
+        (
+            "Move",
+            "THIS IS A SCHEDULED EVENT Dec 27, 02:00 UTC<br><strong>Scheduled</strong> - x",
+            UP,
+        ),
+        ("Scheduled maintenance of the database", "It will not be available.", UP),
+        ("[Scheduled] Move", "It will not be available.", UP),
+        ("Move", "<strong>In progress</strong> - x<br><strong>Scheduled</strong> - y", MAINTENANCE),
+        ("Move", "<strong>Verifying</strong> - Maintenance is under way.", MAINTENANCE),
+        ("Database maintenance", "It is not available.", MAINTENANCE),
+        ("Errors after maintenance", "It is not available.", DEGRADED),
+        ("VM - West US - Active", "Starting at 10:00 UTC customers see errors.", DEGRADED),
+        ("VM - West US - Resolved", "Starting at 10:00 UTC customers saw errors.", UP),
+    ],
+)
+def test_what_is_announced_is_no_trouble(title: str, text: str, state: State) -> None:
+    assert feed(item(title, text, NEXT_MONTH)) is state
+
+
+def test_a_text_without_a_state_counts_for_a_week() -> None:
+    news = item("Blog", "We have moved.", "Fri, 06 Nov 2026 09:00:00 GMT")
+
+    assert feed(news) is DEGRADED
+    assert feed(news, item("Blip", "Resolved - over", NOON)) is UP
+
+
+def test_the_xhtml_of_an_atom_feed_is_read_by_its_tags() -> None:
+    entry = (
+        "<entry><title>Slow</title><id>tag:s.example,2005:Incident/1</id>"
+        "<updated>2026-11-27T10:00:00Z</updated><content type='xhtml'>"
+        "<div xmlns='http://www.w3.org/1999/xhtml'><p><b>Resolved</b> - over</p>"
+        "<p><b>Investigating</b> - we look</p></div></content></entry>"
+    )
+    body = f"<feed xmlns='http://www.w3.org/2005/Atom'>{entry}</feed>".encode()
+
+    assert read("feed", body, None) is UP
+
+
+@pytest.mark.parametrize("text", ["[ ", "(", "Resolved ", "Nov 27, ", "<b>", "- ", "status ", "1 "])
+def test_a_hostile_item_costs_little(text: str) -> None:
+    began = time.process_time()
+    feed(*[item(text * 100, text * 20_000)] * 5)
+
+    assert time.process_time() - began < 2
 
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">

@@ -20,6 +20,11 @@ from exporter.matching import pattern_mistake
 from exporter.multitarget.modules import HttpSettings
 from exporter.settings import FieldPath, check, object_schema
 
+_PROBERS = frozenset({"tcp", "icmp", "dns", "grpc", "unix", "websocket"})
+_NOT_BLACKBOX = (
+    "no module has a prober: this is the configuration of another exporter with modules, such as "
+    "snmp_exporter or json_exporter, and nothing can be imported from it"
+)
 _OTHER_PROBER = "only http is probed here; keep blackbox_exporter for this module"
 _NO_EQUIVALENT = {
     "valid_http_versions": "the HTTP version is not checked here",
@@ -58,7 +63,7 @@ def collect(ledger: Ledger, targets: Ledger | None) -> None:
     """Add a service for each target of *targets* that the modules of *ledger* probe.
 
     Raises:
-        NoImportError: *targets* is missing.
+        NoImportError: *targets* is missing, or the file is one of another exporter.
     """
     top = Fields(ledger, (), ledger.data)
     modules = _modules(top)
@@ -71,7 +76,7 @@ def collect(ledger: Ledger, targets: Ledger | None) -> None:
             ledger.report.warnings,
         )
     used = set()
-    for job in jobs_of(targets):
+    for job in jobs_of(targets, modules):
         for probed in job.targets:
             used.add(probed.module)
             _service(targets, job, probed, modules)
@@ -91,14 +96,20 @@ class _Module:
 def _modules(top: Fields) -> dict[str, _Module]:
     modules = {}
     section = top.mapping("modules")
+    given = [section.raw(name) for name in section.names()]
+    if given and all(isinstance(module, dict) and "prober" not in module for module in given):
+        raise NoImportError(_NOT_BLACKBOX)
     for name in section.names():
         fields = section.mapping(name)
         prober = fields.text("prober")
         fields.skip("tcp", "icmp", "dns", "grpc", "unix", "websocket", "timeout")
         if not prober:
             fields.ledger.mistake(fields.path, "prober is missing")
-        elif prober != "http":
+        elif prober in _PROBERS:
             fields.ledger.lost(fields.path, f"no equivalent: {_OTHER_PROBER}")
+        elif prober != "http":
+            message = "has a prober that blackbox_exporter does not have; not imported"
+            fields.ledger.lost(fields.path, message)
         raw = fields.raw("http") or {}
         http = fields.mapping("http") if prober == "http" else None
         modules[name] = _Module(fields, http)
@@ -131,11 +142,7 @@ def _present(data: Any) -> Any:
 
 
 def _service(targets: Ledger, job: Job, probed: Probed, modules: dict[str, _Module]) -> None:
-    module = modules.get(probed.module)
-    if module is None:
-        message = "names a module that is not in the blackbox_exporter file; not imported"
-        targets.mistake(probed.path, message)
-        return
+    module = modules[probed.module]
     if module.http is None:
         targets.lost(probed.path, f"no equivalent: {_OTHER_PROBER}")
         return
@@ -148,8 +155,9 @@ def _service(targets: Ledger, job: Job, probed: Probed, modules: dict[str, _Modu
     if builder.address(url, probed.path) and _http(
         Builder(module.fields.ledger, draft), module.http
     ):
-        timeout = module.fields.seconds("timeout") or job.timeout
-        builder.times(job.interval, min(timeout, job.timeout), job.interval_at, job.timeout_at)
+        timeout = module.fields.seconds("timeout") or probed.timeout
+        timeout = min(timeout, probed.timeout)
+        builder.times(probed.interval, timeout, job.interval_at, job.timeout_at)
         draft.check["retries"] = 0  # blackbox_exporter sends one request a probe
         builder.labels(probed.labels, probed.labels_at)
         targets.report.drafts.append(draft)

@@ -1,27 +1,121 @@
-"""RSS or Atom: an incident is open unless the newest item says resolved, completed or closed."""
+"""RSS or Atom: the worst state of its incidents, each by its newest update.
+
+The order of the items does not matter. An item without a state is an open incident, as in feeds
+that list only those, unless it is much older than the newest one.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from defusedxml import ElementTree
 
-from exporter.statuspages.states import State
+from exporter.statuspages.states import State, worst
+from exporter.statuspages.updates import Phase, newest, phase_of_word, titled_phase, written_phases
 
 PATH = "/history.rss"
-_ENDED = re.compile(r"(?i)\b(resolved|completed|closed)\b")
+_TEXTS = ("description", "summary", "content", "encoded")
+_DATES = ("updated", "pubDate", "date", "published")
+_STALE_SECONDS = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    """One entry; `at` is its Unix time, 0 without one. `phase` is None if it names no state."""
+
+    key: str
+    at: float
+    phase: Phase | None
+    is_planned: bool
 
 
 def read(body: bytes, component_filter: str | None) -> State:
-    """Return OPERATIONAL if there are no items or the newest one has ended, else DEGRADED."""
+    """Return OPERATIONAL if every incident has ended, MAINTENANCE during one, else DEGRADED.
+
+    A maintenance that is only announced is OPERATIONAL.
+    """
     try:
         root = ElementTree.fromstring(body)
     except (ElementTree.ParseError, ValueError, LookupError):
         return State.UNKNOWN
-    if root.tag.rpartition("}")[2] not in ("rss", "feed", "RDF"):
+    if _name(root) not in ("rss", "feed", "RDF"):
         return State.UNKNOWN
-    items = (e for e in root.iter() if e.tag.rpartition("}")[2] in ("item", "entry"))
-    newest = next(items, None)
-    if newest is None or _ENDED.search(" ".join(newest.itertext())):
+    items = [_item(element) for element in root.iter() if _name(element) in ("item", "entry")]
+    # Stable: without dates the feed's own order, the newest first, stays.
+    items.sort(key=lambda item: item.at, reverse=True)
+    incidents: dict[str, list[_Item]] = {}
+    for item in items:
+        incidents.setdefault(item.key, []).append(item)
+    # the date of an announced maintenance is in the future
+    latest = max((i.at for i in items if i.phase is not Phase.ANNOUNCED), default=0.0)
+    return worst(_state(updates, latest) for updates in incidents.values())
+
+
+def _state(updates: list[_Item], latest: float) -> State:
+    """Return the state of the incident with these *updates*, the newest first."""
+    first = updates[0]
+    phase = newest(update.phase for update in updates if update.phase) if first.phase else None
+    if phase is None:
+        is_stale = 0 < first.at < latest - _STALE_SECONDS
+        return State.OPERATIONAL if is_stale else State.DEGRADED
+    if phase in (Phase.ENDED, Phase.ANNOUNCED):
         return State.OPERATIONAL
-    return State.DEGRADED
+    is_work = phase is Phase.WORK and any(update.is_planned for update in updates)
+    return State.MAINTENANCE if is_work else State.DEGRADED
+
+
+def _item(element: Any) -> _Item:
+    title = " ".join(_texts(element, "title")).strip()
+    titled, rest = titled_phase(title)
+    bodies = [text for name in _TEXTS for text in _texts(element, name)]
+    written = max(map(written_phases, bodies), key=len, default=[])
+    named = [phase for child in element if (phase := phase_of_word(child.text or ""))]
+    phases = [*written, *named, *([titled] if titled else [])]
+    mentions = " ".join((title, *bodies)).lower()
+    return _Item(
+        key=_key(element, rest),
+        at=_time(element),
+        phase=next((p for p in phases if p is not Phase.UPDATE), phases[0] if phases else None),
+        is_planned=Phase.ANNOUNCED in phases or "maintenance" in mentions,
+    )
+
+
+def _key(element: Any, title: str) -> str:
+    """Return what the updates of one incident have in common: its address, else its title."""
+    links = [child.get("href") or child.text or "" for child in element if _name(child) == "link"]
+    for address in (*links, *_texts(element, "guid"), *_texts(element, "id")):
+        whole = address.strip().partition("#")[0]
+        # an address without a number is the page's own, the same for every incident
+        if re.search("[0-9]", whole.rstrip("/").rpartition("/")[2]):
+            return whole
+    return title.lower()
+
+
+def _time(element: Any) -> float:
+    for name in _DATES:
+        for text in _texts(element, name):
+            for parse in (parsedate_to_datetime, datetime.fromisoformat):
+                try:
+                    found = parse(text.strip())
+                    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+                except (ValueError, TypeError, OverflowError):
+                    continue
+    return 0.0
+
+
+def _texts(element: Any, name: str) -> Iterator[str]:
+    """Yield the contents of the children called *name*; of XHTML with its tags."""
+    for child in element:
+        if _name(child) == name:
+            yield (
+                ElementTree.tostring(child, encoding="unicode") if len(child) else child.text or ""
+            )
+
+
+def _name(element: Any) -> str:
+    return str(element.tag).rpartition("}")[2]
