@@ -129,6 +129,13 @@ class HealthCheck:
         minItems=1,
     )
     assertions: tuple[Assertion, ...] = option((), "What must hold for the answer.")
+    body_limit: int = option(
+        64 * 1024,
+        "Bytes of the body to read, after decompression; an assertion that needs more of it fails "
+        "as `client_error`.",
+        minimum=1024,
+        maximum=10 * 1024 * 1024,
+    )
     follow_redirects: int = option(0, "Hops to follow, same origin only.", minimum=0, maximum=10)
     allow_cross_origin: bool = option(
         False, "Follow to other origins too; credentials are never sent there."

@@ -36,6 +36,7 @@ def canary_endpoint(canary: Canary) -> Endpoint:
         credentials=tuple(canary.headers.items()),
         body=body,
         timeout=canary.timeout,
+        body_limit=canary.body_limit,
         follow_redirects=canary.follow_redirects,
         allow_cross_origin=canary.allow_cross_origin,
         proxy=canary.proxy.reveal() if canary.proxy else None,

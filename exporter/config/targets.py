@@ -220,6 +220,7 @@ class _Maker:
             query=query,
             body=body,
             timeout=min(check.timeout, self._floor()),
+            body_limit=check.body_limit,
             follow_redirects=check.follow_redirects,
             allow_cross_origin=check.allow_cross_origin,
             proxy=check.proxy.reveal() if check.proxy else None,

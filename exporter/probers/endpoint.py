@@ -29,7 +29,7 @@ class Endpoint:
 
     `headers` are public (User-Agent, Accept, those that a preset requires). `credentials` (the key
     and the user's own headers), `query`, body and client certificate are sent to the endpoint's
-    origin only. `timeout` is in seconds; `keyed`: the request carries a key.
+    origin only. `timeout` is in seconds, `body_limit` in bytes; `keyed`: the request carries a key.
 
         Endpoint(url="https://api.example/health", shown="https://api.example/health", timeout=5.0)
     """
@@ -45,6 +45,7 @@ class Endpoint:
     query: tuple[tuple[str, Secret], ...] = ()
     body: bytes | None = field(default=None, repr=False)
     timeout: float = 10.0
+    body_limit: int = 64 * 1024
     follow_redirects: int = 0
     allow_cross_origin: bool = False
     proxy: str | None = field(default=None, repr=False)

@@ -544,6 +544,13 @@ def test_without_a_key_the_presets_interval_of_reachability_is_taken(
 
 
 @pytest.mark.parametrize(
+    ("check", "limit"), [({}, 65_536), ({"body_limit": 10_485_760}, 10_485_760)]
+)
+def test_the_limit_of_the_body_is_the_services(check: dict[str, int], limit: int) -> None:
+    assert endpoint_of(custom({}, health_check=check)).body_limit == limit
+
+
+@pytest.mark.parametrize(
     ("service", "retries"),
     [
         ({}, 2),

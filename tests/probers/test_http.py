@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Certificate, Outcome, Reason
+from exporter.checks import Assertion
+from exporter.model import FACTS, Certificate, Outcome, Reason
 from exporter.probers import Answer, Expectations, Request
 from exporter.probers.kinds.http import HttpProber
 from exporter.secret import Secret
@@ -44,6 +45,25 @@ async def test_a_failure_reads_nothing_from_the_answer(prober: HttpProber) -> No
     outcome = await prober.probe(make_endpoint("http://127.0.0.1:1/"))
 
     assert (outcome.reason, outcome.status, dict(outcome.limits)) == (Reason.CONNECT, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [({}, Reason.CLIENT_ERROR), ({"body_limit": 100_000}, Reason.OK)],
+    ids=["default", "larger"],
+)
+async def test_a_large_body_is_read_as_far_as_the_service_says(
+    limit: dict[str, int], reason: Reason, vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", redirect("/large"))
+    vendor.on("/large", answer(200, {"padding": "x" * 70_000, "state": "ready"}))
+    expect = Expectations(assertions=(Assertion(json="$.state", equals="ready"),))
+
+    outcome = await prober.probe(
+        make_endpoint(vendor.url(), expect=expect, follow_redirects=1, **limit)
+    )
+
+    assert (outcome.reason, FACTS[outcome.reason].up) == (reason, True)
 
 
 @pytest.mark.parametrize("path", ["/", "/?a=b", "/?"])

@@ -461,6 +461,7 @@ def test_an_expected_answer_without_a_key_is_still_held_to_its_assertions() -> N
     )
 
 
+CUT = "the body is larger than health_check.body_limit, so this cannot be checked"
 GENERIC = [
     (100, Reason.PROTOCOL),
     (199, Reason.PROTOCOL),
@@ -490,22 +491,30 @@ def test_without_rules_a_status_means_what_the_standard_says(status: int, reason
 
 
 @pytest.mark.parametrize(
-    ("fields", "detail"),
+    ("fields", "reason", "detail"),
     [
-        ({"json": "$.a"}, "the body is larger than 64 KiB, so its JSON cannot be read"),
-        ({"body": True}, "body does not match the pattern"),
-        ({"header": "x-a"}, "header x-a does not match the pattern"),
+        ({"json": "$.a"}, Reason.CLIENT_ERROR, CUT),
+        ({"body": True}, Reason.CLIENT_ERROR, CUT),
+        ({"header": "x-a"}, Reason.BAD_BODY, "header x-a does not match the pattern"),
     ],
 )
-def test_a_body_that_was_cut_is_named_where_its_json_is_asked_for(
-    fields: dict[str, Any], detail: str
+def test_a_body_that_was_cut_is_no_outage_where_the_rest_may_be_right(
+    fields: dict[str, Any], reason: Reason, detail: str
 ) -> None:
     cut = answer(body=b'{"a": "b', x_a="a")
     cut.truncated = True
 
     judgement = judged(cut, assertions=(Assertion(matches="b{9}", **fields),))
 
-    assert judgement == (Reason.BAD_BODY, f"assertion 1: {detail}")
+    assert judgement == (reason, f"assertion 1: {detail}")
+
+
+def test_a_body_that_was_cut_is_good_if_what_was_read_is() -> None:
+    cut = answer(body=b'{"a": "b')
+    cut.truncated = True
+
+    assert judged(cut)[0] is Reason.OK
+    assert judged(cut, assertions=(Assertion(body=True, matches="a"),))[0] is Reason.OK
 
 
 DATA = st.recursive(

@@ -20,6 +20,7 @@ from exporter.model import Reason
 from exporter.probers import Answer, Endpoint
 from exporter.probers.judging import judge
 from exporter.probers.kinds.http import HttpProber
+from exporter.probers.urls import normalized
 from exporter.providers import Preset, presets
 from exporter.secret import expand
 from tests.fakes import KEY
@@ -159,7 +160,7 @@ def test_unless_told_otherwise_the_vendor_itself_is_asked(name: str, keyless: bo
 
     assert endpoint is not None
     assert endpoint.keyed is not keyless
-    assert endpoint.url.startswith(expand(preset.base_url, environment))
+    assert endpoint.url.startswith(normalized(expand(preset.base_url, environment)))
     assert "${" not in endpoint.url
     assert not endpoint.allow_private
 

@@ -64,6 +64,7 @@ def _first_request(endpoint: Endpoint) -> Request:
         tls=endpoint.tls,
         allow_private=endpoint.allow_private,
         keep_alive=endpoint.keep_alive,
+        max_body=endpoint.body_limit,
     )
 
 
