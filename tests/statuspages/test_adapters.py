@@ -496,6 +496,14 @@ def test_what_is_announced_is_no_trouble(title: str, text: str, state: State) ->
     assert feed(item(title, text, NEXT_MONTH)) is state
 
 
+def test_what_begins_after_the_feed_was_made_is_announced() -> None:
+    made = f"<lastBuildDate>{NOON}</lastBuildDate>"
+
+    assert feed(made, item("Move", "The database moves.", NEXT_MONTH)) is UP
+    assert feed(made, item("Outage", "All requests fail.", NOON)) is DEGRADED
+    assert feed(made, item("Outage", "Investigating - we look", NEXT_MONTH)) is DEGRADED
+
+
 def test_a_text_without_a_state_counts_for_a_week() -> None:
     news = item("Blog", "We have moved.", "Fri, 06 Nov 2026 09:00:00 GMT")
 
