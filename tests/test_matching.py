@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from exporter.matching import (
     NO_JSON,
     UnsearchableError,
+    groups_of,
     json_of,
     json_values,
     number_of,
@@ -255,6 +256,19 @@ def test_what_json_writes_is_read_back(data: Any) -> None:
     got = json_of(json.dumps(data).encode())
 
     assert json.dumps(got) == json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "groups"),
+    [
+        ("^(a)(b)?$", "a", {"0": "a", "1": "a", "2": ""}),
+        ("(?P<x>[0-9]+)", "a12", {"0": "12", "1": "12", "x": "12"}),
+        ("^b", "ab", None),
+        ("a(.)", "a\ud800", {"0": "a?", "1": "?"}),
+    ],
+)
+def test_the_groups_of_a_match(pattern: str, text: str, groups: dict[str, str] | None) -> None:
+    assert groups_of(pattern, text) == groups
 
 
 @given(pattern=st.text(max_size=12), text=st.text(st.characters(), max_size=30))

@@ -113,7 +113,10 @@ async def note(request: web.Request) -> web.Response:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Record a webhook message of Alertmanager, version 4: all of it or, with 503, nothing."""
+    """Record a webhook message of Alertmanager, version 4: all of it or, with 503, nothing.
+
+    An alert in it that cannot be read is logged and left out; 400 if none can be read.
+    """
     count = request.app[RECEIVED]
     try:
         message = await json_object(request.clone(client_max_size=_MAX_MESSAGE_BYTES))

@@ -242,11 +242,7 @@ def _probed(
         raise _NotImportedError("is dropped by relabel_configs, as in Prometheus")
     if not _is_probe(final.get("__metrics_path__", "")):
         raise _NotImportedError(_OTHER_EXPORTER)
-    target = final.get("__param_target", "")
-    if not target and not any(map(_may_set_target, rules)):
-        target = labels["__address__"]  # no rule passes it on: as written
-    if not target:
-        raise _NotImportedError("has no target after relabel_configs")
+    target = _target(labels, final, rules)
     module = _module(labels, final, modules)
     used = {name for r in rules if r.target == "__param_module" for name in r.sources}
     try:
@@ -273,6 +269,20 @@ def _own_labels(final: Labels, implied: Labels, used: Collection[str]) -> Labels
         if not name.startswith("__") and name not in _NAMES and name not in used
         if implied.get(name) != value
     }
+
+
+def _target(labels: Labels, final: Labels, rules: list[Rule]) -> str:
+    """Return what is probed.
+
+    Raises:
+        _NotImportedError: the rules leave nothing.
+    """
+    target = final.get("__param_target", "")
+    if not target and not any(map(_may_set_target, rules)):
+        target = labels["__address__"]  # no rule passes it on: as written
+    if not target:
+        raise _NotImportedError("has no target after relabel_configs")
+    return target
 
 
 def _may_set_target(rule: Rule) -> bool:

@@ -7,7 +7,7 @@ added under version "4"); api/v2/openapi.yaml.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,10 @@ _SEVERITY_BY_WORD = {word: name for name, words in _WORDS.items() for word in wo
 }
 # What an alert is about stays the same when its severity, owner or kind is declared anew.
 _NOT_IDENTITY = frozenset({"severity", "escalation", "burn", "team", "category", "cluster"})
+_READ_HERE = _NOT_IDENTITY | {
+    *("alertname", "service", "environment", "provider", "slo", "incident", "instance"),
+    *("summary", "description", "runbook_url"),
+}
 # An escalation belongs to the incident that it escalates: it opens none of its own.
 _PART_OF = {"ServiceUnresolved": "ServiceDown"}
 
@@ -43,18 +47,32 @@ class MessageError(ValueError):
     """A message is not what Alertmanager sends; the text names the mistake and repeats no value."""
 
 
-def from_webhook(message: Any) -> list[Alert]:
+def from_webhook(message: Any, on_odd: Callable[[MessageError], None] | None = None) -> list[Alert]:
     """Return the alerts of a webhook message, version 4.
 
+    An alert that cannot be read is reported to *on_odd* and left out: Alertmanager does not send a
+    refused message again, so the others would be lost.
+
     Raises:
-        MessageError: it is none.
+        MessageError: it is none, or none of its alerts can be read.
     """
     if not isinstance(message, Mapping) or message.get("version") != "4":
         raise MessageError('the message must be an object with version "4"')
     given = message.get("alerts")
     if not isinstance(given, list):
         raise MessageError("alerts must be a list")
-    return [_from_webhook(alert, f"alerts[{i}]") for i, alert in enumerate(given)]
+    alerts, odd = [], []
+    for i, alert in enumerate(given):
+        try:
+            alerts.append(_from_webhook(alert, f"alerts[{i}]"))
+        except MessageError as error:
+            odd.append(error)
+    if odd and not alerts:
+        raise odd[0]
+    if on_odd is not None:
+        for mistake in odd:
+            on_odd(mistake)
+    return alerts
 
 
 def _from_webhook(alert: Any, where: str) -> Alert:
@@ -63,15 +81,15 @@ def _from_webhook(alert: Any, where: str) -> Alert:
     status = alert.get("status")
     if status not in ("firing", "resolved"):
         raise MessageError(f"{where}.status must be firing or resolved")
-    labels = _texts(alert.get("labels"), f"{where}.labels", _LONGEST_LABEL)
+    labels = _labels(alert, where)
     starts = time_of(alert.get("startsAt"), f"{where}.startsAt")
     ends = None
     if status == "resolved":
         ends = max(starts, time_of(alert.get("endsAt"), f"{where}.endsAt"))
     return Alert(
         fingerprint=_fingerprint(alert, labels),
-        labels=labels,
-        annotations=_texts(alert.get("annotations", {}), f"{where}.annotations", _LONGEST_TEXT),
+        labels=_bounded(labels),
+        annotations=_annotations(alert),
         firing=ends is None,
         starts_at=starts,
         ends_at=ends,
@@ -93,7 +111,7 @@ def _from_api(alert: Any, where: str) -> Alert:
     if not isinstance(alert, Mapping) or not isinstance(alert.get("status"), Mapping):
         raise MessageError(f"{where} must be an object with a status")
     status = alert["status"]
-    labels = _texts(alert.get("labels"), f"{where}.labels", _LONGEST_LABEL)
+    labels = _labels(alert, where)
     suppressed = "inhibited" if status.get("inhibitedBy") else ""
     if status.get("silencedBy"):
         suppressed = "silenced"
@@ -103,8 +121,8 @@ def _from_api(alert: Any, where: str) -> Alert:
     names = [r.get("name") for r in receivers if isinstance(r, Mapping)]
     return Alert(
         fingerprint=_fingerprint(alert, labels),
-        labels=labels,
-        annotations=_texts(alert.get("annotations", {}), f"{where}.annotations", _LONGEST_TEXT),
+        labels=_bounded(labels),
+        annotations=_annotations(alert),
         starts_at=time_of(alert.get("startsAt"), f"{where}.startsAt"),
         suppressed=suppressed,
         receivers=tuple(sorted(_clean(name) for name in names if isinstance(name, str))),
@@ -131,6 +149,40 @@ def made(labels: Any, annotations: Any, starts_at: float, ends_at: float | None 
 def _fingerprint(alert: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     found = alert.get("fingerprint")
     return found if isinstance(found, str) and _HEX.fullmatch(found) else fingerprint(labels)
+
+
+def _labels(alert: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Return all labels of an alert of Alertmanager's.
+
+    Raises:
+        MessageError: it has none, so that nothing tells it from others.
+    """
+    labels = _readable(alert.get("labels"), _LONGEST_LABEL)
+    if not labels:
+        raise MessageError(f"{where}.labels must be an object with at least one text")
+    return labels
+
+
+def _annotations(alert: Mapping[str, Any]) -> dict[str, str]:
+    return _bounded(_readable(alert.get("annotations"), _LONGEST_TEXT))
+
+
+def _readable(given: Any, longest: int) -> dict[str, str]:
+    """Return the texts of *given*: numbers and flags as text, without what has no text."""
+    found = {}
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        if isinstance(name, str) and isinstance(value, (str, int, float)):
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            found[_clean(name[:_LONGEST_LABEL])] = _clean(text[:longest])
+    return found
+
+
+def _bounded(texts: dict[str, str]) -> dict[str, str]:
+    """Return at most 64 of *texts*; first those that the log itself reads, then by name."""
+    if len(texts) <= _MOST_LABELS:
+        return texts
+    kept = sorted(texts, key=lambda name: (name not in _READ_HERE, name))[:_MOST_LABELS]
+    return {name: text for name, text in texts.items() if name in kept}
 
 
 def _texts(given: Any, where: str, longest: int) -> dict[str, str]:

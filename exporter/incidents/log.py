@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.incidents import fold, people
-from exporter.incidents.alerts import MANUAL, WATCHDOG, from_webhook, key_of, made
+from exporter.incidents.alerts import MANUAL, WATCHDOG, MessageError, from_webhook, key_of, made
 from exporter.incidents.fold import IncidentChange
 from exporter.incidents.model import (
     Alert,
@@ -36,6 +36,10 @@ _log = logging.getLogger(__name__)
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
 _NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
 IncidentFollower = Callable[[Sequence[IncidentChange]], None]
+
+
+def _log_odd(error: MessageError) -> None:
+    event(_log, "alert not read", level=logging.WARNING, why=str(error))
 
 
 class IncidentStorage(Protocol):
@@ -112,11 +116,13 @@ class IncidentLog:
     async def receive(self, message: Any) -> int:
         """Fold a webhook message; return how many incidents it changed.
 
+        An alert in it that cannot be read is logged, and the others are folded.
+
         Raises:
             MessageError: it is none of Alertmanager's.
             StoreError: it could not be kept; nothing of it was.
         """
-        alerts = from_webhook(message)
+        alerts = from_webhook(message, _log_odd)
         if any(alert.labels.get("alertname") == WATCHDOG and alert.firing for alert in alerts):
             self.watchdog_at = self._clock.now()
             await asyncio.to_thread(self._storage.note_contact, WATCHDOG, self.watchdog_at)

@@ -5,7 +5,8 @@ A word that is not known here means DEGRADED: a new word hardly means that all i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -26,8 +27,9 @@ _WORST_FIRST = (
     State.PARTIAL_OUTAGE,
     State.DEGRADED,
     State.MAINTENANCE,
-    State.OPERATIONAL,
+    # what cannot be read may be trouble
     State.UNKNOWN,
+    State.OPERATIONAL,
 )
 _STATE_BY_WORD = {
     # Atlassian Statuspage: components, then the page's indicator
@@ -63,6 +65,15 @@ _STATE_BY_WORD = {
 }
 
 
+_NOT_NOW = frozenset(
+    {
+        *("resolved", "postmortem", "completed", "cancelled", "canceled", "closed"),
+        # announced: Statuspage, incident.io, Instatus
+        *("scheduled", "maintenancescheduled", "notstartedyet"),
+    }
+)
+
+
 class UnreadableError(ValueError):
     """The body does not have the form that the adapter knows."""
 
@@ -78,12 +89,34 @@ def state_of_word(text: Any) -> State:
     """
     if not isinstance(text, str):
         raise UnreadableError
-    return _STATE_BY_WORD.get(text.lower(), State.DEGRADED)
+    word = "_".join(text.lower().replace("-", " ").split())
+    return _STATE_BY_WORD.get(word, State.DEGRADED)
 
 
 def worst(states: Iterable[State]) -> State:
     """Return the worst of *states*; OPERATIONAL if there are none."""
     return min(states, key=_WORST_FIRST.index, default=State.OPERATIONAL)
+
+
+def has_ended(record: Any) -> bool:
+    """Return whether an incident or a maintenance is over, or only announced, by its `status`."""
+    word = record.get("status")
+    return isinstance(word, str) and re.sub(r"[^a-z]", "", word.lower()) in _NOT_NOW
+
+
+def states_of(items: Iterable[Any], state_of: Callable[[Any], State]) -> list[State]:
+    """Return the state of each of *items*, UNKNOWN for one that cannot be read.
+
+    `worst` puts UNKNOWN before OPERATIONAL and behind trouble, so that an odd item neither hides
+    an open incident nor passes as none.
+    """
+    states = []
+    for item in items:
+        try:
+            states.append(state_of(item))
+        except (LookupError, TypeError, AttributeError, ValueError):
+            states.append(State.UNKNOWN)
+    return states
 
 
 def list_or_empty(value: Any) -> list[Any]:

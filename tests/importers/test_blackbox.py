@@ -77,6 +77,24 @@ def test_a_field_without_equivalent_is_listed(line: str) -> None:
     assert "no equivalent: " in warnings_of(imported)[0]
 
 
+@pytest.mark.parametrize(
+    ("line", "off"),
+    [
+        ("valid_http_versions: [HTTP/2.0]", True),
+        ("valid_http_versions: [HTTP/1.1, HTTP/2.0]", False),
+        ("fail_if_ssl: true", True),
+        ("fail_if_body_json_matches_cel: x", True),
+        ("fail_if_header_not_matches: [{header: A, regexp: b, allow_missing: true}]", True),
+        ("compression: gzip", False),
+    ],
+)
+def test_a_lost_check_switches_the_service_off(line: str, off: bool) -> None:
+    imported = blackbox(f"      {line}\n")
+
+    assert (only_service(imported).get("enabled") is False) is off
+    assert ("# off: " in imported.text) is off
+
+
 def test_a_default_that_is_spelled_out_is_not_listed() -> None:
     http = "      fail_if_ssl: false\n      enable_http2: true\n      ip_protocol_fallback: true\n"
 

@@ -40,7 +40,7 @@ from tests.importers.foreign import kuma, only_service, warnings_of
         ),
         (
             {"type": "json-query", "jsonPath": "$.a[0].`b-c`", "expectedValue": "true"},
-            {"assertions": [{"json": "$.a[0]['b-c']", "equals": True}]},
+            {"assertions": [{"json": "$.a[0]['b-c']", "in": [True, "true"]}]},
         ),
         (
             {"type": "json-query", "jsonPath": "$", "expectedValue": "x"},
@@ -82,6 +82,22 @@ def test_a_timeout_that_nobody_wrote_is_not_mentioned(fields: dict[str, Any], ti
 
     assert only_service(imported)["health_check"]["timeout"] == timeout
     assert not imported.warnings
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "json-query", "jsonPath": "$sum(a.b)", "expectedValue": "3"},
+        {"type": "json-query", "jsonPath": "a", "jsonPathOperator": ">", "expectedValue": "x"},
+        {"type": "keyword", "keyword": "x" * 2000},
+        {"type": "keyword", "keyword": "sk-ant-api03-AbCdEfGhIjKlMnOpQrStUv"},
+    ],
+)
+def test_a_lost_check_switches_the_service_off(fields: dict[str, Any]) -> None:
+    imported = kuma(**fields)
+
+    assert only_service(imported)["enabled"] is False
+    assert "# off: " in imported.text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from exporter.incidents.alerts import (
     time_of,
     worst,
 )
-from tests.incidents.saying import NEVER, NOW, alert, iso, labels, listed, message
+from tests.incidents.saying import NEVER, NOW, Listener, alert, iso, labels, listed, message
 
 SENTINEL = "do-not-repeat-me"
 
@@ -109,8 +109,10 @@ def test_no_time_is_before_1970() -> None:
     "text", ["", "yesterday", "2027-01-15", "2027-01-15T08:00:00", "2027-13-01T00:00:00Z", 5, None]
 )
 def test_what_is_no_time_is_refused_at_its_place(text: Any) -> None:
-    with pytest.raises(MessageError, match=r"alerts\[1\]\.startsAt must be an RFC 3339 time"):
-        from_webhook(webhook_with(lambda said: said["alerts"][1].update(startsAt=text)))
+    odd: list[MessageError] = []
+    from_webhook(webhook_with(lambda said: said["alerts"][1].update(startsAt=text)), odd.append)
+
+    assert [str(error) for error in odd] == ["alerts[1].startsAt must be an RFC 3339 time"]
 
 
 @pytest.mark.parametrize(
@@ -121,23 +123,7 @@ def test_what_is_no_time_is_refused_at_its_place(text: Any) -> None:
         (lambda m: m.update(version=4), "version"),
         (lambda m: m.pop("alerts"), "alerts must"),
         (lambda m: m.update(alerts={SENTINEL: 1}), "alerts must"),
-        (lambda m: m["alerts"].append(SENTINEL), r"alerts\[2\] must"),
-        (lambda m: m["alerts"][1].update(status=SENTINEL), r"alerts\[1\]\.status"),
-        (lambda m: m["alerts"][1].pop("status"), r"alerts\[1\]\.status"),
-        (lambda m: m["alerts"][1].update(status=["firing"]), r"alerts\[1\]\.status"),
-        (lambda m: m["alerts"][0].pop("labels"), r"alerts\[0\]\.labels"),
-        (lambda m: m["alerts"][0].update(labels=[SENTINEL]), r"alerts\[0\]\.labels"),
-        (lambda m: m["alerts"][0]["labels"].update({SENTINEL: 1}), r"alerts\[0\]\.labels"),
-        (lambda m: m["alerts"][0].update(labels={1: SENTINEL}), r"alerts\[0\]\.labels"),
-        (
-            lambda m: m["alerts"][0].update(labels={f"l{i}": SENTINEL for i in range(65)}),
-            r"alerts\[0\]\.labels must be an object of at most 64",
-        ),
-        (lambda m: m["alerts"][1].update(annotations=SENTINEL), r"alerts\[1\]\.annotations"),
-        (lambda m: m["alerts"][1].update(annotations=None), r"alerts\[1\]\.annotations"),
-        (lambda m: m["alerts"][0].update(startsAt=SENTINEL), r"alerts\[0\]\.startsAt"),
-        (lambda m: m["alerts"][1].update(endsAt=SENTINEL), r"alerts\[1\]\.endsAt"),
-        (lambda m: m["alerts"][1].pop("endsAt"), r"alerts\[1\]\.endsAt"),
+        (lambda m: [a.pop("labels") for a in m["alerts"]], r"alerts\[0\]\.labels"),
     ],
 )
 def test_a_malformed_message_is_refused_with_its_place_and_no_value(
@@ -152,12 +138,88 @@ def test_a_malformed_message_is_refused_with_its_place_and_no_value(
 @pytest.mark.parametrize(
     ("change", "where"),
     [
+        (lambda m: m["alerts"].append(SENTINEL), "alerts[2] must"),
+        (lambda m: m["alerts"][2].update(status=SENTINEL), "alerts[2].status"),
+        (lambda m: m["alerts"][2].pop("status"), "alerts[2].status"),
+        (lambda m: m["alerts"][2].update(status=["firing"]), "alerts[2].status"),
+        (lambda m: m["alerts"][2].pop("labels"), "alerts[2].labels"),
+        (lambda m: m["alerts"][2].update(labels={}), "alerts[2].labels"),
+        (lambda m: m["alerts"][2].update(labels=[SENTINEL]), "alerts[2].labels"),
+        (lambda m: m["alerts"][2].update(labels={1: SENTINEL}), "alerts[2].labels"),
+        (lambda m: m["alerts"][2].update(startsAt=SENTINEL), "alerts[2].startsAt"),
+        (lambda m: m["alerts"][2].update(status="resolved", endsAt=SENTINEL), "alerts[2].endsAt"),
+    ],
+)
+def test_an_odd_alert_takes_no_other_with_it(change: Callable[[Any], None], where: str) -> None:
+    said = message(alert(NOW), alert(NOW, NOW + 60), alert(NOW, service="odd"))
+    change(said)
+    said["alerts"] = [*said["alerts"][2:], *said["alerts"][:2]]
+    place = "alerts[0]" if len(said["alerts"]) == 3 else "alerts[1]"
+    odd: list[MessageError] = []
+
+    found = from_webhook(said, odd.append)
+
+    assert [a.firing for a in found[-2:]] == [True, False]
+    assert [str(error).startswith(where.replace("alerts[2]", place)) for error in odd] == [True]
+    assert SENTINEL not in str(odd)
+
+
+async def test_an_odd_alert_is_logged_and_the_others_become_incidents(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listener = Listener()
+
+    with caplog.at_level("WARNING"):
+        changed = await listener.hears(alert(NOW) | {"labels": SENTINEL}, alert(NOW, service="b"))
+
+    assert changed == 1
+    assert (await listener.one()).service == "b"
+    (line,) = caplog.records
+    assert line.getMessage() == "alert not read"
+    assert SENTINEL not in str(vars(line))
+
+
+def test_labels_that_are_no_texts_are_read_as_far_as_they_have_one() -> None:
+    said = alert(NOW)
+    said["labels"] |= {"port": 443, "ratio": 0.5, "canary": True, "none": None, "list": ["x"]}
+    said["annotations"] = {"summary": "s", "count": 3, "none": None}
+
+    (found,) = from_webhook(message(said))
+
+    more = {"port": "443", "ratio": "0.5", "canary": "true"}
+    assert found.labels == labels() | more
+    assert found.annotations == {"summary": "s", "count": "3"}
+
+
+@pytest.mark.parametrize("annotations", [None, SENTINEL, [SENTINEL], 5])
+def test_an_alert_without_readable_annotations_has_none(annotations: Any) -> None:
+    for found in (
+        from_webhook(message(alert(NOW) | {"annotations": annotations})),
+        from_api([listed(NOW) | {"annotations": annotations}]),
+    ):
+        assert found[0].annotations == {}
+
+
+def test_of_many_labels_those_that_the_log_reads_are_kept() -> None:
+    said = alert(NOW)
+    said["labels"] = {f"a{i:03}": "x" for i in range(100)} | said["labels"]
+    del said["fingerprint"]
+
+    (found,) = from_webhook(message(said))
+
+    assert len(found.labels) == 64
+    assert found.labels.items() >= labels().items()
+    assert found.fingerprint == fingerprint(said["labels"])
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
         (lambda m: m.append(SENTINEL), r"\[2\] must"),
         (lambda m: m[0].pop("status"), r"\[0\] must be an object with a status"),
         (lambda m: m[0].update(status=SENTINEL), r"\[0\] must be an object with a status"),
         (lambda m: m[1].update(labels=None), r"\[1\]\.labels"),
-        (lambda m: m[1]["labels"].update(x=[SENTINEL]), r"\[1\]\.labels"),
-        (lambda m: m[1].update(annotations=[SENTINEL]), r"\[1\]\.annotations"),
+        (lambda m: m[1].update(labels={"x": [SENTINEL]}), r"\[1\]\.labels"),
         (lambda m: m[0].update(startsAt=SENTINEL), r"\[0\]\.startsAt"),
         (lambda m: m[0].update(receivers=None), r"\[0\]\.receivers"),
         (lambda m: m[0].update(receivers=5), r"\[0\]\.receivers"),

@@ -151,10 +151,17 @@ async def test_garbage_is_refused_and_counted(client: Client, body: bytes, title
     assert await listing(client) == []
 
 
-async def test_a_bad_alert_takes_the_whole_message_with_it(client: Client) -> None:
+async def test_a_bad_alert_takes_no_other_with_it(client: Client) -> None:
     bad = alert(NOW) | {"startsAt": "x"}
 
     answer = await hear(client, alert(NOW, service="good"), bad)
+
+    assert (answer.status, answer.json) == (200, {"changed": 1})
+    assert [one["service"] for one in await listing(client)] == ["good"]
+
+
+async def test_a_message_of_bad_alerts_only_is_refused(client: Client) -> None:
+    answer = await hear(client, alert(NOW) | {"startsAt": "x"})
 
     assert answer.status == 400
     assert await listing(client) == []

@@ -220,6 +220,109 @@ def test_stripe_is_read_by_its_uptime_status(status: str, state: State) -> None:
     assert state_of("stripe_legacy", {"UptimeStatus": status, "uptimeData": []}) is state
 
 
+def record(status: str | None, impact: Any = "major", *components: str) -> dict[str, Any]:
+    """Return an incident or a maintenance in the form of Statuspage."""
+    named = [{"id": name, "name": name} for name in components]
+    return {"id": "x", "name": "API", "status": status, "impact": impact, "components": named}
+
+
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [
+        ({"incidents": [record("investigating")]}, PARTIAL),
+        ({"incidents": [record("monitoring", "minor")]}, DEGRADED),
+        ({"incidents": [record("new word", None)]}, DEGRADED),
+        ({"incidents": [record("monitoring", "none")]}, UP),
+        ({"incidents": [record("resolved"), record("postmortem")]}, UP),
+        ({"incidents": [None, record("identified", "critical")]}, MAJOR),
+        ({"incidents": [record("identified", {}), record("identified")]}, PARTIAL),
+        ({"incidents": [record("resolved"), 5]}, UNKNOWN),
+        ({"scheduled_maintenances": [record("scheduled", "maintenance")]}, UP),
+        ({"scheduled_maintenances": [record("completed")]}, UP),
+        ({"scheduled_maintenances": [record("in_progress")]}, MAINTENANCE),
+        ({"scheduled_maintenances": [record("verifying"), record("scheduled")]}, MAINTENANCE),
+        ({"incidents": [record("scheduled", "maintenance")]}, UP),
+    ],
+)
+def test_statuspage_counts_what_is_open_although_all_is_green(
+    more: dict[str, Any], state: State
+) -> None:
+    assert state_of("statuspage", statuspage("none") | more) is state
+
+
+def test_an_odd_incident_does_not_hide_the_state_of_the_page() -> None:
+    assert state_of("statuspage", statuspage("critical") | {"incidents": [None]}) is MAJOR
+    assert state_of("instatus", instatus("HASISSUES") | {"activeIncidents": [5]}) is DEGRADED
+
+
+def test_with_a_filter_an_incident_counts_for_the_components_that_it_names() -> None:
+    data = statuspage("minor", Chat="operational", API="operational")
+    data["incidents"] = [record("investigating", "critical", "Chat"), record("investigating")]
+
+    assert state_of("statuspage", data, "Chat") is MAJOR
+    assert state_of("statuspage", data, "API") is UP
+
+
+def test_an_odd_component_hides_no_other() -> None:
+    data = statuspage("none", API="partial_outage")
+    data["components"] += [None, {"name": "API 2"}]
+
+    assert state_of("statuspage", data, "API") is PARTIAL
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [("Major Outage", MAJOR), (" operational ", UP), ("partial-outage", PARTIAL), ("", DEGRADED)],
+)
+def test_a_word_is_read_in_any_spelling(word: str, state: State) -> None:
+    assert state_of("statuspage", statuspage(word)) is state
+
+
+@pytest.mark.parametrize(
+    ("adapter", "data", "state"),
+    [
+        ("incident_io", incident_io(["full_outage"]), MAJOR),
+        ("incident_io", incident_io([]), UNKNOWN),
+        ("instatus", instatus("UP", "MAJOROUTAGE"), MAJOR),
+        ("instatus", instatus("UP"), UNKNOWN),
+        ("google_cloud", [google("SERVICE_OUTAGE")], MAJOR),
+        ("google_cloud", [google("SERVICE_OUTAGE", end="2026-01-01T01:00:00Z")], UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("odd", [None, 5, "x", ["x"]])
+def test_an_odd_incident_hides_no_open_one_and_is_not_taken_for_none(
+    adapter: str, data: Any, state: State, odd: Any
+) -> None:
+    lists = {"incident_io": "ongoing_incidents", "instatus": "activeIncidents"}
+    if adapter in lists:
+        data = data | {lists[adapter]: [odd, *data.get(lists[adapter], [])]}
+    else:
+        data = [odd, *data]
+
+    assert state_of(adapter, data) is state
+
+
+def test_what_instatus_announces_is_no_trouble() -> None:
+    announced = {"activeMaintenances": [{"name": "Move", "status": "NOTSTARTEDYET"}]}
+    begun = {"activeMaintenances": [{"name": "Move", "status": "INPROGRESS"}]}
+
+    assert state_of("instatus", instatus("UP") | announced) is UP
+    assert state_of("instatus", instatus("UP") | begun) is MAINTENANCE
+
+
+def test_google_cloud_has_ended_with_its_last_update() -> None:
+    over = google("SERVICE_OUTAGE", most_recent_update={"status": "AVAILABLE"})
+
+    assert state_of("google_cloud", [over]) is UP
+
+
+def test_slack_with_nothing_but_maintenance_is_no_trouble() -> None:
+    active = {"status": "active", "active_incidents": [{"type": "maintenance"}]}
+
+    assert state_of("slack", active) is MAINTENANCE
+    assert state_of("slack", active | {"active_incidents": [{"type": "incident"}, 5]}) is DEGRADED
+
+
 def rss(*items: str) -> bytes:
     inside = "".join(
         f"<item><title>Slow API</title><description>{i}</description></item>" for i in items
@@ -391,6 +494,14 @@ def test_updates_that_are_items_of_their_own_are_one_incident() -> None:
 )
 def test_what_is_announced_is_no_trouble(title: str, text: str, state: State) -> None:
     assert feed(item(title, text, NEXT_MONTH)) is state
+
+
+def test_what_begins_after_the_feed_was_made_is_announced() -> None:
+    made = f"<lastBuildDate>{NOON}</lastBuildDate>"
+
+    assert feed(made, item("Move", "The database moves.", NEXT_MONTH)) is UP
+    assert feed(made, item("Outage", "All requests fail.", NOON)) is DEGRADED
+    assert feed(made, item("Outage", "Investigating - we look", NEXT_MONTH)) is DEGRADED
 
 
 def test_a_text_without_a_state_counts_for_a_week() -> None:

@@ -49,8 +49,18 @@ NAME, MARK = "blackbox", "modules (blackbox_exporter)"
 TAKES_TARGETS, EXPANDS = True, False
 # spelled out, a default of blackbox_exporter is not worth a warning
 _DEFAULTS = {"ip_protocol_fallback": True, "enable_http2": True}
-# Without these the request fails, so the service is written as disabled.
-_REQUIRED = frozenset({"body_file", "oauth2"})
+# Without these the request fails, or is good where blackbox_exporter's is not: the service is off.
+_REQUIRED = frozenset(
+    {
+        "body_file",
+        "oauth2",
+        "fail_if_ssl",
+        "fail_if_body_json_matches_cel",
+        "fail_if_body_json_not_matches_cel",
+    }
+)
+# what servers speak today: a check that allows both loses nothing
+_USUAL_VERSIONS = frozenset({"HTTP/1.1", "HTTP/2.0"})
 _RULES: Mapping[str, Any] = object_schema(HttpSettings)
 
 
@@ -170,7 +180,7 @@ def _http(builder: Builder, http: Fields) -> bool:
     for name, why in _NO_EQUIVALENT.items():
         if http.raw(name) not in (None, _DEFAULTS.get(name, False), ""):
             builder.ledger.lost(http.at(name), f"no equivalent: {why}")
-            if name in _REQUIRED:
+            if name in _REQUIRED or (name == "valid_http_versions" and _is_strict(http)):
                 builder.disable(f"{name} has no equivalent")
     _credentials(builder, http)
     builder.headers(http.text_map("headers"), http.at("headers"))
@@ -183,6 +193,7 @@ def _http(builder: Builder, http: Fields) -> bool:
     if http.flag("fail_if_not_ssl", False) and str(builder.draft.raw["base_url"])[:5] != "https":
         message = "no equivalent: write base_url with https://; no redirect leaves https for http"
         builder.ledger.lost(http.at("fail_if_not_ssl"), message)
+        builder.disable("fail_if_not_ssl has no equivalent")
     _tls(builder, http.mapping("tls_config"))
     if proxy := http.text("proxy_url"):
         builder.proxy(proxy, http.at("proxy_url"))
@@ -191,6 +202,12 @@ def _http(builder: Builder, http: Fields) -> bool:
     _statuses(builder, http)
     _assertions(builder, http)
     return True
+
+
+def _is_strict(http: Fields) -> bool:
+    """Return whether only some of the usual versions of HTTP are good."""
+    versions = http.raw("valid_http_versions")
+    return not isinstance(versions, list) or not set(map(str, versions)) >= _USUAL_VERSIONS
 
 
 def _credentials(builder: Builder, http: Fields) -> None:
@@ -250,6 +267,7 @@ def _assertions(builder: Builder, http: Fields) -> None:
             if operator == "matches" and missing_is_good:
                 message = "no equivalent: a pattern that a header must match only if it is present"
                 builder.ledger.lost(rule.path, message)
+                builder.disable(f"{name} has no equivalent with allow_missing")
             elif _is_valid_pattern(builder.ledger, rule.path, pattern):
                 # without the first assertion ours would accept a missing header
                 if operator == "not_matches" and not missing_is_good:

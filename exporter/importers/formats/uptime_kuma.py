@@ -21,6 +21,7 @@ from exporter.importers.patterns import (
 from exporter.importers.report import Draft, Ledger
 from exporter.importers.request import Builder
 from exporter.importers.statuses import LISTED, from_ranges
+from exporter.settings import FieldPath
 
 _HTTP = ("http", "keyword", "json-query")
 _TYPES = {
@@ -214,6 +215,12 @@ def _answer(builder: Builder, fields: Fields, kind: str) -> bool:
     return True
 
 
+def _lose_check(builder: Builder, path: FieldPath, message: str) -> None:
+    """Report a check that is lost; without it the service would be good where it was not."""
+    builder.ledger.lost(path, message)
+    builder.disable(f"{path[-1]} has no equivalent")
+
+
 def _keyword(builder: Builder, fields: Fields) -> None:
     keyword, path = fields.text("keyword"), fields.at("keyword")
     operator = "not_matches" if fields.flag("invertKeyword", False) else "matches"
@@ -221,11 +228,10 @@ def _keyword(builder: Builder, fields: Fields) -> None:
         fields.ledger.mistake(fields.path, "keyword is missing")
     elif holds_key(keyword):
         message = "searches for what may be a secret; not imported, so that it is not written"
-        fields.ledger.lost(path, message)
+        _lose_check(builder, path, message)
     elif len(pattern := json_literal(keyword)) > MAX_PATTERN_LENGTH:
-        fields.ledger.lost(
-            path, f"is longer than {MAX_PATTERN_LENGTH} characters as a pattern; not imported"
-        )
+        message = f"is longer than {MAX_PATTERN_LENGTH} characters as a pattern; not imported"
+        _lose_check(builder, path, message)
     else:
         builder.draft.check["assertions"] = [{"body": True, operator: pattern}]
 
@@ -234,12 +240,15 @@ def _query(builder: Builder, fields: Fields) -> None:
     jsonata, path = fields.text("jsonPath"), fields.at("jsonPath")
     wanted, operator = fields.text("expectedValue"), fields.text("jsonPathOperator") or "=="
     if holds_key(wanted):
-        fields.ledger.lost(path, SENSITIVE_OPERAND)
+        _lose_check(builder, path, SENSITIVE_OPERAND)
         return
     try:
         ours = json_path(jsonata.strip().removeprefix("$").removeprefix("."))
         assertion: dict[str, Any]
-        if operator in ("==", "!="):
+        if wanted in ("true", "false") and operator == "==":
+            # compared as text: a text and a truth value are the same
+            assertion = {"in": [wanted == "true", wanted]}
+        elif operator in ("==", "!="):
             assertion = {"equals" if operator == "==" else "not_equals": operand(wanted)}
         elif operator == "contains":
             assertion = {"matches": literal(wanted)}
@@ -249,7 +258,7 @@ def _query(builder: Builder, fields: Fields) -> None:
         message = (
             "no equivalent: JSONata beyond names, indices and a comparison; write an assertion"
         )
-        fields.ledger.lost(path, message)
+        _lose_check(builder, path, message)
         return
     builder.draft.check["assertions"] = [{"json": ours, **assertion}]
 

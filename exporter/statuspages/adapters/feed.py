@@ -20,8 +20,8 @@ from exporter.statuspages.updates import Phase, newest, phase_of_word, titled_ph
 
 PATH = "/history.rss"
 _TEXTS = ("description", "summary", "content", "encoded")
-_DATES = ("updated", "pubDate", "date", "published")
-_STALE_SECONDS = 7 * 86400.0
+_DATES = ("updated", "lastBuildDate", "pubDate", "date", "published")
+_STALE_SECONDS, _MARGIN_SECONDS = 7 * 86400.0, 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,10 @@ def read(body: bytes, component_filter: str | None) -> State:
         return State.UNKNOWN
     if _name(root) not in ("rss", "feed", "RDF"):
         return State.UNKNOWN
+    made_at = max(map(_time, [root, *(child for child in root if _name(child) == "channel")]))
     items = [_item(element) for element in root.iter() if _name(element) in ("item", "entry")]
+    # what begins after the feed was made, and names no state, is only announced
+    items = [i for i in items if i.phase or not 0 < made_at < i.at - _MARGIN_SECONDS]
     # Stable: without dates the feed's own order, the newest first, stays.
     items.sort(key=lambda item: item.at, reverse=True)
     incidents: dict[str, list[_Item]] = {}

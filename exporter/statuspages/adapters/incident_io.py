@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from exporter.matching import json_of
-from exporter.statuspages.states import State, UnreadableError, list_or_empty, state_of_word, worst
+from exporter.statuspages.states import (
+    State,
+    UnreadableError,
+    has_ended,
+    list_or_empty,
+    state_of_word,
+    states_of,
+    worst,
+)
 
 PATH = "/api/v1/summary"
 
@@ -13,10 +23,12 @@ def read(body: bytes, component_filter: str | None) -> State:
     data = json_of(body)
     if not {"ongoing_incidents", "in_progress_maintenances"} & data.keys():
         raise UnreadableError
-    states = [
-        state_of_word(incident["current_worst_impact"])
-        for incident in list_or_empty(data.get("ongoing_incidents"))
-    ]
-    if not states and list_or_empty(data.get("in_progress_maintenances")):
-        return State.MAINTENANCE
-    return worst(states)
+    states = states_of(list_or_empty(data.get("ongoing_incidents")), _incident)
+    maintenances = list_or_empty(data.get("in_progress_maintenances"))
+    return worst([*states, *(State.MAINTENANCE for _ in maintenances)])
+
+
+def _incident(incident: Any) -> State:
+    if has_ended(incident):
+        return State.OPERATIONAL
+    return state_of_word(incident.get("current_worst_impact") or "degraded")
