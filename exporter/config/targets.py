@@ -146,7 +146,8 @@ class _Maker:
         if self.missing:
             self.key_problem = f"{self.missing} is not set"
             return None
-        names = self.preset.key_variables if self.preset else ()
+        # Nobody meant the key in the environment for a service that is said to need none.
+        names = self.preset.key_variables if self.preset and self.auth.kind != "none" else ()
         for name in names:
             if value := self.environment.get(name):
                 return Secret(value)

@@ -151,6 +151,14 @@ def test_a_preset_that_is_said_to_need_no_key_is_asked_fully_without() -> None:
     assert not endpoint_of(target).expect.keyless
 
 
+def test_a_key_of_the_environment_is_not_sent_where_none_is_needed() -> None:
+    target = target_of({"OPENAI_API_KEY": "k-1"}, provider="openai", auth={"kind": "none"})
+
+    assert target.key is None
+    assert not endpoint_of(target).keyed
+    assert endpoint_of(target).credentials == ()
+
+
 def test_a_header_of_a_preset_is_sent_when_its_variable_is_set() -> None:
     without = openai()
     with_it = openai({"OPENAI_ORG_ID": "org-1"})
