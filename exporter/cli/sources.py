@@ -21,11 +21,14 @@ def source_of(
 
 
 def from_environment(environment: Mapping[str, str]) -> Configuration:
-    """Return one service for each provider whose key variable is set."""
+    """Return one service for each provider whose key variable is set.
+
+    Not for a program of one's own: where that is, and that it may be asked, only a file can say.
+    """
     services = tuple(
         Declared({"id": name, "name": preset.name, "provider": name}, "(environment)", 0)
         for name, preset in presets().items()
-        if any(environment.get(variable) for variable in preset.key_variables)
+        if not preset.local and any(environment.get(variable) for variable in preset.key_variables)
     )
     return Configuration(services=services)
 

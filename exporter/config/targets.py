@@ -127,7 +127,7 @@ class _Maker:
             base_url=calls.url if calls else "",
             calls=calls,
             key=self.key,
-            key_configured=(self.key is not None) if self._needs_key() else None,
+            key_configured=self._key_configured(),
             key_file=service.api_key_file,
         )
 
@@ -146,7 +146,8 @@ class _Maker:
         if self.missing:
             self.key_problem = f"{self.missing} is not set"
             return None
-        names = self.preset.key_variables if self.preset else ()
+        # Nobody meant the key in the environment for a service that is said to need none.
+        names = self.preset.key_variables if self.preset and self.auth.kind != "none" else ()
         for name in names:
             if value := self.environment.get(name):
                 return Secret(value)
@@ -159,16 +160,27 @@ class _Maker:
             return False
         return self.preset is not None or self.key is not None or bool(self.key_problem)
 
+    def _may_lack_key(self) -> bool:
+        """Return whether the program may be run without keys."""
+        return self.preset is not None and self.preset.auth.optional
+
+    def _key_configured(self) -> bool | None:
+        """Return whether there is the key that is needed; None if none is needed."""
+        declared = self.service.api_key_file or self.missing
+        if not self._needs_key() or (self.key is None and self._may_lack_key() and not declared):
+            return None
+        return self.key is not None
+
     # -- the request -------------------------------------------------------------------------
 
     def endpoint(self) -> tuple[Endpoint | None, str]:
-        if self.key is not None or not self._needs_key():
+        why = f"no key: {self.key_problem}"
+        if self.key is not None or not self._needs_key() or self._may_lack_key():
+            lacking = f"{why}; only reachability" if self._key_configured() is False else ""
             try:
-                return self._build(self._health(), keyed=self.key is not None), ""
+                return self._build(self._health(), keyed=self.key is not None), lacking
             except _NeedsVariableError as missing:
                 why = f"needs {missing.args[0]}"
-        else:
-            why = f"no key: {self.key_problem}"
         preset = self.preset
         if preset is None or preset.reachability is None or self.bound:
             return None, why

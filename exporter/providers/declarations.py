@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from exporter.checks import AnswerRule, Assertion, Confidence, Method, Shape
 from exporter.readings import Gauge, LimitHeader, Readings, TimedField
@@ -35,6 +36,9 @@ class PresetAuth:
     prefix: str = option("", "kind header: the text before the key.")
     name: str | None = option(None, "kind query: the parameter's name.")
     username: str | None = option(None, "kind basic: the user name, may hold ${NAME}.")
+    optional: bool = option(
+        False, "The program may be run without keys: then none is missing, and all is asked."
+    )
     note: str = option("", "What to know about other ways.")
 
 
@@ -146,6 +150,11 @@ class Preset:
     key: KeyFacts = option(doc="The key.")
     status_page: StatusPage | None = option(None, "The provider's status page.")
     caveats: tuple[str, ...] = option((), "Known pitfalls.")
+
+    @functools.cached_property
+    def local(self) -> bool:
+        """Whether its default address is this machine, so that nobody has it without saying so."""
+        return urlsplit(self.base_url).hostname == "localhost"
 
     @functools.cached_property
     def readings(self) -> Readings:

@@ -385,3 +385,9 @@ def test_a_broken_preset_is_told_with_file_and_line(
 
     assert run("providers", "--check", str(path)) == 1
     assert f"{path}:2: type: must be one of" in capsys.readouterr().err
+
+
+def test_a_program_of_ones_own_is_not_started_because_its_key_variable_is_set() -> None:
+    found = source_of(None, {"VLLM_API_KEY": "k-1", "OPENAI_API_KEY": "k-2"})()
+
+    assert [declared.raw["id"] for declared in found.services] == ["openai"]

@@ -151,6 +151,14 @@ def test_a_preset_that_is_said_to_need_no_key_is_asked_fully_without() -> None:
     assert not endpoint_of(target).expect.keyless
 
 
+def test_a_key_of_the_environment_is_not_sent_where_none_is_needed() -> None:
+    target = target_of({"OPENAI_API_KEY": "k-1"}, provider="openai", auth={"kind": "none"})
+
+    assert target.key is None
+    assert not endpoint_of(target).keyed
+    assert endpoint_of(target).credentials == ()
+
+
 def test_a_header_of_a_preset_is_sent_when_its_variable_is_set() -> None:
     without = openai()
     with_it = openai({"OPENAI_ORG_ID": "org-1"})
@@ -238,8 +246,37 @@ def test_a_quota_is_asked_with_the_key_only() -> None:
 def test_every_preset_becomes_a_target_without_anything_in_the_environment(name: str) -> None:
     target = target_of(provider=name)
 
+    if presets()[name].auth.optional:
+        assert target.endpoint is not None
+        assert (target.key_configured, target.unprobed) == (None, "")
+    else:
+        assert target.key_configured is False
+        assert target.unprobed
+
+
+def test_a_program_that_may_be_run_without_keys_is_asked_fully_without() -> None:
+    target = target_of(provider="vllm", health_check={"endpoint": "/v1/models/x"})
+    endpoint = endpoint_of(target)
+
+    assert (target.key_configured, endpoint.keyed) == (None, False)
+    assert endpoint.url == "http://localhost:8000/v1/models/x"
+    assert endpoint.expect.keyless  # a 401 would ask for a key, not reject one
+
+
+def test_the_declared_key_of_such_a_program_is_missed_all_the_same(tmp_path: Path) -> None:
+    target = target_of(provider="vllm", api_key_file=str(tmp_path / "absent"))
+
     assert target.key_configured is False
-    assert target.unprobed
+    assert target.endpoint is not None
+    assert target.unprobed.endswith("; only reachability")
+
+
+def test_such_a_program_with_a_key_is_asked_with_it() -> None:
+    target = target_of({"VLLM_API_KEY": "k-1"}, provider="vllm")
+
+    assert target.key_configured is True
+    assert endpoint_of(target).keyed
+    assert not endpoint_of(target).expect.keyless
 
 
 # -- custom services --------------------------------------------------------------------------
