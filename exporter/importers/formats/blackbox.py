@@ -33,7 +33,7 @@ _NO_EQUIVALENT = {
     "fail_if_ssl": "write base_url with http:// and follow_redirects: 0 instead",
     "body_file": "put the text in health_check.body",
     "compression": "the answer is decompressed whatever its encoding; assert content-encoding",
-    "body_size_limit": "64 KiB of the body are read and checked",
+    "body_size_limit": "64 KiB of the body are read; health_check.body_limit changes that",
     "enable_http2": "the HTTP version is not chosen here",
     "enable_http3": "the HTTP version is not chosen here",
     "skip_resolve_phase_with_proxy": "phases are always measured",
