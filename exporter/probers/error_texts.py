@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import re2
+
 from exporter.matching import NO_JSON, pattern_matches
 from exporter.model import Reason
 
@@ -45,13 +47,40 @@ def _statuses(*ranges: int) -> frozenset[int]:
 _REFUSALS = _statuses(400, 401, 402, 403, 422, 429)
 
 
+# "Key", "token" and "location" that are no credential and no place: those of a page, of a prompt,
+# of a parser, of a field's name. They are taken out before anything else is looked for.
+_NOT_MEANT = re2.compile(
+    r"(?i)\b(?:next|prev|page|pagination|paging|cursor|continuation|sync|device|registration|push|"
+    r"card|upload|download|csrf|xsrf|idempotency|sort|partition|primary|foreign|unique|object|json|"
+    r"max|min|input|output|prompt|completion|context|reset|invite|[\d,]+)[_ -]*"
+    r"(?:page[_ -]?)?(?:key|token)s?\b"
+    r"|\b(?:invalid|unexpected|unknown|bad|illegal) (?:token|key)s?:? ?"
+    r"(?:['\"`<{}\[\]]|(?:at|near|on|in) (?:line|position|offset|index|column|json))"
+    r"|['\"`](?:location|region|country|territory)['\"`]"
+    r"|\b(?:field|parameter|property|argument) (?:location|region|country|territory)\b"
+    r"|\bbilling[_ ](?:address|details?\.|email|country|zip)"
+    r"|\btoo many requests in (?:a |the |this |one )?batch"
+)
+
+
 class _Kind:
-    """Words that name a reason, under the statuses where they are an error of that kind."""
+    """Words that name a reason, under the statuses where they are an error of that kind.
 
-    __slots__ = ("pattern", "reason", "statuses")
+    Where the words of `unless` stand too, the answer is not of this kind.
+    """
 
-    def __init__(self, reason: Reason, statuses: frozenset[int], *words: str) -> None:
+    __slots__ = ("pattern", "reason", "statuses", "unless")
+
+    def __init__(
+        self, reason: Reason, statuses: frozenset[int], *words: str, unless: str = ""
+    ) -> None:
         self.reason, self.statuses, self.pattern = reason, statuses, f"(?i){'|'.join(words)}"
+        self.unless = unless and f"(?i){unless}"
+
+    def fits(self, status: int, text: str) -> bool:
+        if status not in self.statuses or not pattern_matches(self.pattern, text):
+            return False
+        return not self.unless or not pattern_matches(self.unless, text)
 
 
 # The first kind that fits wins: the more particular words come first.
@@ -64,10 +93,36 @@ _KINDS = (
         r"(?:expired|revoked|missing),? or (?:is )?invalid",
     ),
     _Kind(
+        # A minute's limit is no quota, though a plan or an account is named beside it.
+        Reason.RATE_LIMITED,
+        _statuses(403, 429),
+        r"\bper[- _]?(?:second|sec|minute|min|hour)\b",
+        r"limit (?:of )?[\d,]+[^.;{}]{0,30}(?:/ ?|a |every )(?:s|sec|second|min|minute)\b",
+        r"\bover (?:qps|rate)\b",
+        r"attempts? (?:limit )?exceeded",
+        unless=r"per[- ]?(?:day|month)|daily|monthly|\bday\b|\bmonth\b|insufficient|credits|"
+        r"suspend|overload|limit: 0\b",
+    ),
+    _Kind(
+        # An account that is off for want of money comes back when somebody pays.
+        Reason.QUOTA_EXHAUSTED,
+        _REFUSALS | {503},
+        r"billing account\b[^.;{}]{0,60}?\b(?:disabled|closed|suspended|absent|inactive|"
+        r"not active)",
+        r"check your (?:plan and )?billing",
+        r"billing (?:issue|problem)",
+        r"(?:un|non-?)pa(?:id|yment)\b[^.;{}]{0,20}(?:invoice|bill|balance)?",
+        r"past[- _]due",
+        r"overdue",
+        r"(?:subscription|licen[cs]e|plan|membership)\b[^.;{}]{0,20}?\b(?:has |is |was )?"
+        r"(?:expired|lapsed|ended|cancell?ed)",
+    ),
+    _Kind(
         Reason.ACCOUNT_DISABLED,
-        _REFUSALS | {423, 451, 503},
+        _REFUSALS | {409, 423, 451},
         r"(?:account|organi[sz]ation|project|workspace|team|tenant|subscription|user|consumer|"
-        r"application|customer|merchant|portal|key owner)\b[^.;{}]{0,60}?\b(?:suspend|"
+        r"application|app|installation|integration|customer|merchant|portal|hub|"
+        r"key owner)\b[^.;{}]{0,60}?\b(?:suspend|"
         r"deactivat|disabled|terminat|banned|closed|locked|frozen|on hold|archived|deleted|"
         r"not (?:yet )?(?:been )?(?:approved|activated|verified)|unapproved|"
         r"not (?:currently )?active\b|under review|pending (?:approval|review|activation)|"
@@ -75,9 +130,14 @@ _KINDS = (
         r"\b(?:suspended|deactivated|disabled|terminated|banned|inactive|unapproved|"
         r"closed)[_ -](?:account|organi[sz]ation|project|user|workspace|team|tenant)",
         r"account_(?:inactive|suspended|disabled|closed|deactivated|invalid_state|on_hold)",
+        r"account (?:has been|is|was) (?:blocked|restricted|rejected|limited|flagged)",
+        r"activate your (?:\w+ )?account",
+        r"access (?:was|has been|is) terminated",
+        r"project has been denied access",
+        r"user (?:is )?inactive",
         r"consumer_suspended",
         r"policy violation",
-        r"violat(?:ed|ion of) (?:our|the) (?:terms|usage polic)",
+        r"violat(?:ed|ion of|ing) (?:our|the) (?:terms|usage polic|polic)",
     ),
     _Kind(
         Reason.QUOTA_EXHAUSTED,
@@ -85,7 +145,7 @@ _KINDS = (
         r"insufficient[_ ](?:quota|credit|fund|balance|token)",
         r"(?:credit|token|account) balance",
         r"balance (?:is )?(?:too low|insufficient|exhausted)",
-        r"out of (?:credit|fund|quota|token)",
+        r"out of [^.;{}]{0,20}(?:credit|fund|quota|token)",
         r"(?:credit|quota|allowance|allotment)s?\b[^.;{}]{0,50}?\b(?:exceed|exhaust|deplet|"
         r"used up|ran out|run out|too low|reached|insufficient|spent)",
         r"(?:exceed|exhaust|deplet|reached|hit|over|used up|run out of|ran out of|"
@@ -119,6 +179,7 @@ _KINDS = (
         r"session)s?\b[^.;{}]{0,30}?\b(?:has |is |have |was |been )*expired",
         r"expired[- _](?:api[- _]?)?(?:key|token|credential|authentication|access|jwt|session)",
         r"(?:api_?)?(?:key|token)_?expired",
+        r"\b(?:jwt|signature|access)\b (?:has |is )*expired",
         r"authentication_expired",
     ),
     _Kind(
@@ -142,6 +203,7 @@ _KINDS = (
         r"in (?:the|your))|block|denied|restrict|forbidden|banned|unauthori[sz]ed)",
         r"(?:block|denied|restrict|unauthori[sz]ed|not allowed|"
         r"banned)[^.;{}]{0,30}?\b(?:from )?(?:this |your |the )?(?:source |client )?ip\b",
+        r"\bip\b[^;{}]{0,60}?not (?:on|in) (?:the|an|your|our)\b",
         r"ip[- _](?:not[- _])?(?:allow|white|block|deny|restrict|address[- _]block)[a-z]*",
         r"(?:virtual network|firewall|network)[- ]?(?:acl|rule|polic|access|restrict|security)",
         r"access from (?:this|your) (?:network|address|host)",
@@ -180,7 +242,8 @@ _KINDS = (
         r"(?:invalid|incorrect|wrong|bad|unknown|unrecogni[sz]ed|malformed|revoked|leaked|"
         r"compromised)[- _]?(?:or (?:missing|expired|revoked) )?(?:api[- _]?|access[- _]?|"
         r"subscription[- _]?|auth(?:entication|orization)?[- _]?|bearer[- _]?|secret[- _]?|"
-        r"x-api-)?(?:key|token|credential|grant|signature)",
+        r"x-api-)?(?:key|token|credentials?|grant|signature)(?:[^a-z]|$)",
+        r"missing (?:api|access|subscription|secret)[- _]?(?:key|token)",
         r"(?:api[- _]?key|access[- _]?key|token|credential|authentication key|hapikey|"
         r"secret key)s?\b[^.;{}]{0,60}?\b(?:is |was |are |has been |been |"
         r"reported as )*(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
@@ -193,13 +256,18 @@ _KINDS = (
         r"invalid credentials",
         r"could not (?:authenticate|be authenticated)",
         r"authenticat(?:e|ion) (?:failed|failure|error)",
-        r"user not found",
-        r"no user (?:was )?found",
     ),
     _Kind(
-        # A bare "key" is the credential only where the status says so.
+        # A bare "key" or "user" is the credential only where the status says so.
         Reason.AUTH_INVALID,
         _statuses(401, 403),
+        r"\buser not found",
+        r"no user (?:was )?found",
+        r"\b(?:key|token)\b[^.;{}]{0,20}?\b(?:is |was |are |has been |been )+(?:suspended|"
+        r"deactivated|disabled|inactive|blocked|archived|expired)",
+        r"(?:access|api|auth|bearer|security) (?:token|key) (?:is |was )?(?:missing|required|"
+        r"needed)",
+        r"missing (?:authentication|auth|security) token",
         r"\bkey\b[^.;{}]{0,40}?\b(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
         r"unknown|unrecogni[sz]ed|doesn't exist|does not exist)",
     ),
@@ -249,22 +317,27 @@ def classified(status: int, json: Any, plain: str = "") -> Reason | None:
     <Reason.ACCOUNT_DISABLED: 'account_disabled'>
     """
     text = plain[:_MAX_CHARACTERS] if json is NO_JSON else error_text(json)
-    if not text:
+    text = _NOT_MEANT.sub(" ", text.encode("utf-8", "replace").decode())
+    if not text.strip():
         return None
     for kind in _KINDS:
-        if status in kind.statuses and pattern_matches(kind.pattern, text):
+        if kind.fits(status, text):
             return kind.reason
     return None
 
 
 def error_text(json: Any) -> str:
-    """Return the texts at the usual members of an error, a line each, at most 4,096 characters."""
+    """Return the texts at the usual members of an error, a line each, at most 4,096 characters.
+
+    Each ends like a sentence: words of one text and of the next say nothing together, such as
+    "8192 tokens" in a message and "invalid_request_error" as its type.
+    """
     found: list[str] = []
     for text in _texts(json, 0):
         found.append(text[:1024])
         if len(found) >= _MAX_TEXTS:
             break
-    return "\n".join(found)[:_MAX_CHARACTERS]
+    return ".;\n".join(found)[:_MAX_CHARACTERS]
 
 
 def _texts(json: Any, depth: int) -> Iterator[str]:
