@@ -32,6 +32,8 @@ _MEMBERS = (
     "status",
     "name",
     "category",
+    "__type",
+    "Code",
     "Message",
     "Error",
     "fault",
@@ -56,6 +58,7 @@ _NOT_MEANT = re2.compile(
     r"(?:page[_ -]?)?(?:key|token)s?\b"
     r"|\b(?:invalid|unexpected|unknown|bad|illegal) (?:token|key)s?:? ?"
     r"(?:['\"`<{}\[\]]|(?:at|near|on|in) (?:line|position|offset|index|column|json))"
+    r"|\btoken (?:id|count|limit|name|index|length)s?\b"
     r"|['\"`](?:location|region|country|territory)['\"`]"
     r"|\b(?:field|parameter|property|argument) (?:location|region|country|territory)\b"
     r"|\bbilling[_ ](?:address|details?\.|email|country|zip)"
@@ -83,6 +86,11 @@ class _Kind:
         return not self.unless or not pattern_matches(self.unless, text)
 
 
+_OWNER = (
+    r"(?:account|organi[sz]ation|project|workspace|team|tenant|subscription|user|consumer|"
+    r"application|app|installation|integration|customer|merchant|portal|hub|key owner)"
+)
+
 # The first kind that fits wins: the more particular words come first.
 _KINDS = (
     _Kind(
@@ -97,7 +105,7 @@ _KINDS = (
         Reason.RATE_LIMITED,
         _statuses(403, 429),
         r"\bper[- _]?(?:second|sec|minute|min|hour)\b",
-        r"limit (?:of )?[\d,]+[^.;{}]{0,30}(?:/ ?|a |every )(?:s|sec|second|min|minute)\b",
+        r"limit:? (?:of )?[\d,]+[^.;{}]{0,30}(?:/ ?|a |every )(?:s|sec|second|min|minute)\b",
         r"\bover (?:qps|rate)\b",
         r"attempts? (?:limit )?exceeded",
         unless=r"per[- ]?(?:day|month)|daily|monthly|\bday\b|\bmonth\b|insufficient|credits|"
@@ -114,23 +122,34 @@ _KINDS = (
         r"(?:un|non-?)pa(?:id|yment)\b[^.;{}]{0,20}(?:invoice|bill|balance)?",
         r"past[- _]due",
         r"overdue",
+        r"insufficient (?:balance|fund|credit)",
+        r"recharge your account",
+        r"arrearage|good standing",
+        r"\b(?:no|any) (?:remaining )?credits\b",
+        r"budget (?:has been |is |was )?(?:exceed|exhaust|reach)",
+        r"out of (?:extra )?usage\b",
         r"(?:subscription|licen[cs]e|plan|membership)\b[^.;{}]{0,20}?\b(?:has |is |was )?"
         r"(?:expired|lapsed|ended|cancell?ed)",
     ),
     _Kind(
         Reason.ACCOUNT_DISABLED,
-        _REFUSALS | {409, 423, 451},
-        r"(?:account|organi[sz]ation|project|workspace|team|tenant|subscription|user|consumer|"
-        r"application|app|installation|integration|customer|merchant|portal|hub|"
-        r"key owner)\b[^.;{}]{0,60}?\b(?:suspend|"
-        r"deactivat|disabled|terminat|banned|closed|locked|frozen|on hold|archived|deleted|"
+        _REFUSALS | {423, 451},
+        rf"{_OWNER}\b[^.;{{}}]{{0,60}}?\b(?:suspend|deactivat|terminat|banned|frozen|on hold|"
         r"not (?:yet )?(?:been )?(?:approved|activated|verified)|unapproved|"
         r"not (?:currently )?active\b|under review|pending (?:approval|review|activation)|"
         r"inactive|blocked for (?:abuse|violat))",
+        # "Access to closed accounts", "may not view locked documents": here a verb is asked for.
+        rf"{_OWNER}\b[^.;{{}}]{{0,60}}?\b(?:is|was|been|are|were|be|being|state)\b"
+        r"[^.;{}]{0,20}?\b"
+        r"(?:disabled|closed|locked|archived|deleted)",
+        r"(?:account|organi[sz]ation|project|user|team|workspace|tenant|client|app|portal|hub)"
+        r"[_ :-]{0,2}(?:suspended|disabled|deactivated|terminated|banned|closed|locked|archived|"
+        r"inactive|restricted|blocked|not_?active)\b",
         r"\b(?:suspended|deactivated|disabled|terminated|banned|inactive|unapproved|"
-        r"closed)[_ -](?:account|organi[sz]ation|project|user|workspace|team|tenant)",
+        r"closed)[_ -](?:account|organi[sz]ation|project|user|workspace|team|tenant)\b",
         r"account_(?:inactive|suspended|disabled|closed|deactivated|invalid_state|on_hold)",
-        r"account (?:has been|is|was) (?:blocked|restricted|rejected|limited|flagged)",
+        r"(?:account|organi[sz]ation|team) (?:has been|is|was) (?:blocked|restricted|rejected|"
+        r"limited|flagged)",
         r"activate your (?:\w+ )?account",
         r"access (?:was|has been|is) terminated",
         r"project has been denied access",
@@ -206,6 +225,7 @@ _KINDS = (
         r"\bip\b[^;{}]{0,60}?not (?:on|in) (?:the|an|your|our)\b",
         r"ip[- _](?:not[- _])?(?:allow|white|block|deny|restrict|address[- _]block)[a-z]*",
         r"(?:virtual network|firewall|network)[- ]?(?:acl|rule|polic|access|restrict|security)",
+        r"\bvpn\b[^.;{}]{0,30}(?:detected|not allowed|blocked|denied)",
         r"access from (?:this|your) (?:network|address|host)",
         r"public (?:network )?access is (?:disabled|denied)",
     ),
@@ -213,6 +233,7 @@ _KINDS = (
         Reason.RATE_LIMITED,
         _statuses(400, 403, 409, 420, 423, 429, 430, 503, 509, 529),
         r"rate[- _]?limit",
+        r"rate exceeded",
         r"too[- _]many[- _](?:api |concurrent |)?(?:request|connection|call|attempt)",
         r"throttl",
         r"slow ?down",
@@ -253,6 +274,7 @@ _KINDS = (
         r"token_revoked",
         r"invalid_auth",
         r"bad credentials",
+        r"signature[^.;{}]{0,20} ?does ?not ?match",
         r"invalid credentials",
         r"could not (?:authenticate|be authenticated)",
         r"authenticat(?:e|ion) (?:failed|failure|error)",
@@ -278,6 +300,7 @@ _KINDS = (
         r"required|insufficient|denied|not (?:granted|have)|does not have|need)",
         r"(?:missing|lack|requires?|insufficient|denied|not (?:granted|have)|does not have|"
         r"doesn't have)[^.;{}]{0,40}?\b(?:permission|scope|privilege|entitle|role|access)",
+        r"insufficient[_ ](?:scope|permission|privilege)",
         r"not (?:authorized|authorised|allowed|permitted|entitled) to",
         r"\bsso\b",
         r"saml",
@@ -289,8 +312,9 @@ _KINDS = (
     ),
     _Kind(
         Reason.OVERLOADED,
-        _statuses(400, 408, 425, 429, 500, 502, 503, 504, 529),
+        _statuses(400, 408, 425, 429, 498, 500, 502, 503, 504, 529),
         r"overload",
+        r"capacity[_ ]exceeded",
         r"over capacity",
         r"at capacity",
         r"no (?:available )?capacity",
