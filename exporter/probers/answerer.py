@@ -55,6 +55,8 @@ def attribute(answer: Answer, json: Any, shape: Shape) -> Attribution:
         return _API
     if found_reason := _edge(answer, page):
         return Attribution(Answerer.EDGE, *found_reason)
+    if json is not NO_JSON:
+        return _API  # JSON is no page, even if it is declared as HTML
     if shape.content == "json" and _is_page(answer, page) and not _has_own_header(answer, shape):
         return Attribution(Answerer.EDGE, *_by_status(answer, page))
     return _API

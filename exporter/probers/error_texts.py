@@ -53,7 +53,7 @@ _REFUSALS = _statuses(400, 401, 402, 403, 422, 429)
 # of a parser, of a field's name. They are taken out before anything else is looked for.
 _NOT_MEANT = re2.compile(
     r"(?i)\b(?:next|prev|page|pagination|paging|cursor|continuation|sync|device|registration|push|"
-    r"card|upload|download|csrf|xsrf|idempotency|sort|partition|primary|foreign|unique|object|json|"
+    r"card|payment|checkout|confirmation|upload|download|csrf|xsrf|idempotency|sort|partition|primary|foreign|unique|object|json|"
     r"max|min|input|output|prompt|completion|context|reset|invite|[\d,]+)[_ -]*"
     r"(?:page[_ -]?)?(?:key|token)s?\b"
     r"|\b(?:invalid|unexpected|unknown|bad|illegal) (?:token|key)s?:? ?"
@@ -196,7 +196,10 @@ _KINDS = (
         _statuses(400, 401, 403, 498),
         r"(?:api[- _]?key|access[- _]?key|key|token|credential|secret|authori[sz]ation|grant|"
         r"session)s?\b[^.;{}]{0,30}?\b(?:has |is |have |was |been )*expired",
-        r"expired[- _](?:api[- _]?)?(?:key|token|credential|authentication|access|jwt|session)",
+        r"\bpat\b (?:has |is )*expired",
+        r"credentials?_expired",
+        r"expired[- _]?(?:api|access|authentication|auth|security)?[- _]?"
+        r"(?:key|token|credential|authentication|access|jwt|session)",
         r"(?:api_?)?(?:key|token)_?expired",
         r"\b(?:jwt|signature|access)\b (?:has |is )*expired",
         r"authentication_expired",
@@ -292,6 +295,13 @@ _KINDS = (
         r"missing (?:authentication|auth|security) token",
         r"\bkey\b[^.;{}]{0,40}?\b(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
         r"unknown|unrecogni[sz]ed|doesn't exist|does not exist)",
+    ),
+    _Kind(
+        # "Authentication is required to access this" names no permission.
+        Reason.AUTH_INVALID,
+        _statuses(401),
+        r"(?:authentication|log ?in|sign ?in) (?:is )?(?:required|needed)",
+        unless=r"factor|2fa|mfa|\bsso\b|saml",
     ),
     _Kind(
         Reason.PERMISSION,
