@@ -33,6 +33,8 @@ _MEMBERS = (
     "name",
     "category",
     "__type",
+    "errorCode",
+    "errorSummary",
     "Code",
     "Message",
     "Error",
@@ -124,6 +126,9 @@ _KINDS = (
         r"overdue",
         r"insufficient (?:balance|fund|credit)",
         r"recharge your account",
+        r"not enough (?:balance|fund|credit)",
+        r"payment_issue|(?:failed|incomplete|outstanding) (?:or incomplete )?payment",
+        r"used all of your (?:request|call|message)",
         r"arrearage|good standing",
         r"\b(?:no|any) (?:remaining )?credits\b",
         r"budget (?:has been |is |was )?(?:exceed|exhaust|reach)",
@@ -136,7 +141,8 @@ _KINDS = (
         _REFUSALS | {423, 451},
         rf"{_OWNER}\b[^.;{{}}]{{0,60}}?\b(?:suspend|deactivat|terminat|banned|frozen|on hold|"
         r"not (?:yet )?(?:been )?(?:approved|activated|verified)|unapproved|"
-        r"not (?:currently )?active\b|under review|pending (?:approval|review|activation)|"
+        r"not (?:currently )?active\b|under (?:review|validation|verification|investigation)|"
+        r"pending (?:approval|review|activation)|"
         r"inactive|blocked for (?:abuse|violat))",
         # "Access to closed accounts", "may not view locked documents": here a verb is asked for.
         rf"{_OWNER}\b[^.;{{}}]{{0,60}}?\b(?:is|was|been|are|were|be|being|state)\b"
@@ -170,7 +176,7 @@ _KINDS = (
         r"(?:exceed|exhaust|deplet|reached|hit|over|used up|run out of|ran out of|"
         r"used all)[^.;{}]{0,40}?\b(?:quota|credit|spend|spending|budget|billing|monthly|daily|"
         r"plan|usage|subscription|free[- ]tier)",
-        r"(?:spend|spending|budget|usage|billing|monthly|daily|hard|plan|key|quota|"
+        r"(?:spend|spending|budget|usage|billing|monthly|weekly|daily|hard|plan|key|quota|"
         r"subscription|free[- ]tier|trial|account)[- _]?(?:limit|cap|quota|threshold|"
         r"credit)s?\b[^.;{}]{0,40}?\b(?:exceed|exhaust|reach|hit|deplet|used)",
         r"billing_(?:not_active|hard_limit|limit|error|required|disabled)",
@@ -185,7 +191,7 @@ _KINDS = (
         r"past[- _]due",
         r"arrears",
         r"(?:free )?trial (?:has |period )?(?:ended|expired|is over)",
-        r"upgrade (?:your|to a)[^.;{}]{0,20}(?:plan|account|paid)",
+        r"upgrade (?:your|to a)[^.;{}]{0,20}(?:plan|account|paid|subscription)",
         r"free-models-per-day",
         r"per[- ]day\b[^.]{0,20}add",
         r"(?:daily|monthly|per[- ](?:day|month))[^.;{}]{0,40}(?:limit|"
@@ -228,6 +234,7 @@ _KINDS = (
         r"\bip\b[^;{}]{0,60}?not (?:on|in) (?:the|an|your|our)\b",
         r"ip[- _](?:not[- _])?(?:allow|white|block|deny|restrict|address[- _]block)[a-z]*",
         r"(?:virtual network|firewall|network)[- ]?(?:acl|rule|polic|access|restrict|security)",
+        r"\bip\b[^;{}]{0,60}?(?:deny|black|block) ?list|unrecogni[sz]ed ip|unusual activity",
         r"\bvpn\b[^.;{}]{0,30}(?:detected|not allowed|blocked|denied)",
         r"access from (?:this|your) (?:network|address|host)",
         r"public (?:network )?access is (?:disabled|denied)",
@@ -244,7 +251,7 @@ _KINDS = (
         r"abuse detection",
         r"concurren(?:t|cy)[^.;{}]{0,40}?(?:limit|exceed)",
         r"(?:limit|exceed)[^.;{}]{0,30}?concurren",
-        r"request limit",
+        r"requests?[_ ]limit",
         r"calls? per",
         r"ratelimit",
         r"secondary limit",
