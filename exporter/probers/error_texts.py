@@ -163,6 +163,7 @@ _KINDS = (
         r"consumer_suspended",
         r"policy violation",
         r"violat(?:ed|ion of|ing) (?:our|the) (?:terms|usage polic|polic)",
+        unless=r"has not been used in project",  # Google: the API is off, not the project
     ),
     _Kind(
         Reason.QUOTA_EXHAUSTED,
