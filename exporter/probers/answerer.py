@@ -48,10 +48,15 @@ def attribute(answer: Answer, json: Any, shape: Shape) -> Attribution:
     page = _page(answer) if json is NO_JSON else ""
     if found := _ours(answer, page):
         return Attribution(Answerer.OURS, Reason.INTERCEPTED, found)
+    if number := _cloudflare_problem(json):
+        detail = f"Cloudflare in front of the API: error {number}"
+        return Attribution(Answerer.EDGE, _CLOUDFLARE[number], detail)
     if json is not NO_JSON and _has_error(json, shape):
         return _API
     if found_reason := _edge(answer, page):
         return Attribution(Answerer.EDGE, *found_reason)
+    if json is not NO_JSON:
+        return _API  # JSON is no page, even if it is declared as HTML
     if shape.content == "json" and _is_page(answer, page) and not _has_own_header(answer, shape):
         return Attribution(Answerer.EDGE, *_by_status(answer, page))
     return _API
@@ -74,7 +79,7 @@ def error_member(json: Any, shape: Shape) -> Any:
 
 
 _ASKS = (
-    r"(?i)missing|required|provide|no (?:api[- _]?key|token|credential|auth)"
+    r"(?i)missing|subscription key|required|provide|no (?:api[- _]?key|token|credential|auth)"
     r"|not (?:provided|logged)|must (?:be|include|have|use|supply)|unauthori[sz]ed|unauthenticated"
     r"|authenticat|log ?in|api[- _]?key|token|credential|bearer|not_authed|unregistered caller"
     r"|established identity"
@@ -165,6 +170,17 @@ _PROXY_PAGES = tuple(
             "a filter",
         ),
         (
+            r"mcafee|skyhigh|trellix|secure web gateway|usercheck|check point|sonicwall|watchguard|"
+            r"smoothwall|securly|lightspeed|menlo security|cato networks|cloudflare gateway",
+            "a filter",
+        ),
+        (
+            r"policy_denied|content categori[sz]ation|system policy has denied|bluecoat|blue coat|"
+            r"(?:url|site|page|website) (?:is |was )?blocked by (?:polic|category)|"
+            r"(?:internet|web|acceptable) (?:usage|use|access) polic",
+            "a filter",
+        ),
+        (
             r"<title>[^<]{0,60}captive portal|wi-?fi (?:login|log in|access)|hotspot log ?in",
             "a captive portal",
         ),
@@ -200,7 +216,8 @@ def _ours(answer: Answer, page: str) -> str:
 # Cloudflare's 1xxx errors: developers.cloudflare.com/support/troubleshooting/http-status-codes/
 _CLOUDFLARE = {
     **dict.fromkeys((1006, 1007, 1008, 1010, 1012, 1020, 1106), Reason.IP_BLOCKED),
-    1005: Reason.IP_BLOCKED,
+    **dict.fromkeys((1005, 1011), Reason.IP_BLOCKED),
+    **dict.fromkeys((1003, 1013), Reason.CLIENT_ERROR),  # a wrong host name in our request
     1009: Reason.REGION_BLOCKED,
     1015: Reason.RATE_LIMITED,
     1027: Reason.RATE_LIMITED,
@@ -260,8 +277,11 @@ _FIREWALL_PAGES = tuple(
 def _edge(answer: Answer, page: str) -> tuple[Reason, str] | None:
     """Return the reason and a line for a page of a known edge, None if it is not one."""
     for name, who in _CHALLENGE_HEADERS:
-        # Only Cloudflare's is never on an answer that its firewall let through.
-        if name in answer.headers and (answer.status >= 300 or name == "cf-mitigated"):
+        # Only Cloudflare's is never on an answer that its firewall let through; a challenge of
+        # AWS WAF is a 202 (docs.aws.amazon.com/waf, "Challenge and CAPTCHA actions").
+        if name in answer.headers and (
+            answer.status >= 300 or answer.status == 202 or name == "cf-mitigated"
+        ):
             return Reason.IP_BLOCKED, f"{who} in front of the API challenges or blocks us"
     if not page:
         return None
@@ -278,9 +298,19 @@ def _edge(answer: Answer, page: str) -> tuple[Reason, str] | None:
     if 520 <= answer.status <= 530:
         return Reason.SERVER_ERROR, f"the API behind Cloudflare does not answer ({answer.status})"
     for pattern, reason, who in _FIREWALL_PAGES:
+        if who == "CloudFront" and answer.status >= 500:
+            continue  # it could not reach the API
         if answer.status != 200 and pattern_matches(pattern, page):
             return reason, f"{who} in front of the API blocks us (status {answer.status})"
     return None
+
+
+def _cloudflare_problem(json: Any) -> int:
+    """Return the number in Cloudflare's own error as JSON (RFC 9457), 0 in any other body."""
+    if not isinstance(json, dict) or json.get("cloudflare_error") is not True:
+        return 0
+    number = json.get("error_code")
+    return number if isinstance(number, int) and number in _CLOUDFLARE else 0
 
 
 _MAINTENANCE = re.compile(r"(?i)\b(?:scheduled |planned |under |down for )?maintenance\b")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import re2
+
 from exporter.matching import NO_JSON, pattern_matches
 from exporter.model import Reason
 
@@ -30,6 +32,10 @@ _MEMBERS = (
     "status",
     "name",
     "category",
+    "__type",
+    "errorCode",
+    "errorSummary",
+    "Code",
     "Message",
     "Error",
     "fault",
@@ -45,14 +51,47 @@ def _statuses(*ranges: int) -> frozenset[int]:
 _REFUSALS = _statuses(400, 401, 402, 403, 422, 429)
 
 
+# "Key", "token" and "location" that are no credential and no place: those of a page, of a prompt,
+# of a parser, of a field's name. They are taken out before anything else is looked for.
+_NOT_MEANT = re2.compile(
+    r"(?i)\b(?:next|prev|page|pagination|paging|cursor|continuation|sync|device|registration|push|"
+    r"card|payment|checkout|confirmation|upload|download|csrf|xsrf|idempotency|sort|partition|primary|foreign|unique|object|json|"
+    r"max|min|input|output|prompt|completion|context|reset|invite|[\d,]+)[_ -]*"
+    r"(?:page[_ -]?)?(?:key|token)s?\b"
+    r"|\b(?:invalid|unexpected|unknown|bad|illegal) (?:token|key)s?:? ?"
+    r"(?:['\"`<{}\[\]]|(?:at|near|on|in) (?:line|position|offset|index|column|json))"
+    r"|\btoken (?:id|count|limit|name|index|length)s?\b"
+    r"|['\"`](?:location|region|country|territory)['\"`]"
+    r"|\b(?:field|parameter|property|argument) (?:location|region|country|territory)\b"
+    r"|\bbilling[_ ](?:address|details?\.|email|country|zip)"
+    r"|\btoo many requests in (?:a |the |this |one )?batch"
+)
+
+
 class _Kind:
-    """Words that name a reason, under the statuses where they are an error of that kind."""
+    """Words that name a reason, under the statuses where they are an error of that kind.
 
-    __slots__ = ("pattern", "reason", "statuses")
+    Where the words of `unless` stand too, the answer is not of this kind.
+    """
 
-    def __init__(self, reason: Reason, statuses: frozenset[int], *words: str) -> None:
+    __slots__ = ("pattern", "reason", "statuses", "unless")
+
+    def __init__(
+        self, reason: Reason, statuses: frozenset[int], *words: str, unless: str = ""
+    ) -> None:
         self.reason, self.statuses, self.pattern = reason, statuses, f"(?i){'|'.join(words)}"
+        self.unless = unless and f"(?i){unless}"
 
+    def fits(self, status: int, text: str) -> bool:
+        if status not in self.statuses or not pattern_matches(self.pattern, text):
+            return False
+        return not self.unless or not pattern_matches(self.unless, text)
+
+
+_OWNER = (
+    r"(?:account|organi[sz]ation|project|workspace|team|tenant|subscription|user|consumer|"
+    r"application|app|installation|integration|customer|merchant|portal|hub|key owner)"
+)
 
 # The first kind that fits wins: the more particular words come first.
 _KINDS = (
@@ -64,20 +103,67 @@ _KINDS = (
         r"(?:expired|revoked|missing),? or (?:is )?invalid",
     ),
     _Kind(
+        # A minute's limit is no quota, though a plan or an account is named beside it.
+        Reason.RATE_LIMITED,
+        _statuses(403, 429),
+        r"\bper[- _]?(?:second|sec|minute|min|hour)\b",
+        r"limit:? (?:of )?[\d,]+[^.;{}]{0,30}(?:/ ?|a |every )(?:s|sec|second|min|minute)\b",
+        r"\bover (?:qps|rate)\b",
+        r"attempts? (?:limit )?exceeded",
+        unless=r"per[- ]?(?:day|month)|daily|monthly|\bday\b|\bmonth\b|insufficient|credits|"
+        r"suspend|overload|limit: 0\b",
+    ),
+    _Kind(
+        # An account that is off for want of money comes back when somebody pays.
+        Reason.QUOTA_EXHAUSTED,
+        _REFUSALS | {503},
+        r"billing account\b[^.;{}]{0,60}?\b(?:disabled|closed|suspended|absent|inactive|"
+        r"not active)",
+        r"check your (?:plan and )?billing",
+        r"billing (?:issue|problem)",
+        r"(?:un|non-?)pa(?:id|yment)\b[^.;{}]{0,20}(?:invoice|bill|balance)?",
+        r"past[- _]due",
+        r"overdue",
+        r"insufficient (?:balance|fund|credit)",
+        r"recharge your account",
+        r"not enough (?:balance|fund|credit)",
+        r"payment_issue|(?:failed|incomplete|outstanding) (?:or incomplete )?payment",
+        r"used all of your (?:request|call|message)",
+        r"arrearage|good standing",
+        r"\b(?:no|any) (?:remaining )?credits\b",
+        r"budget (?:has been |is |was )?(?:exceed|exhaust|reach)",
+        r"out of (?:extra )?usage\b",
+        r"(?:subscription|licen[cs]e|plan|membership)\b[^.;{}]{0,20}?\b(?:has |is |was )?"
+        r"(?:expired|lapsed|ended|cancell?ed)",
+    ),
+    _Kind(
         Reason.ACCOUNT_DISABLED,
-        _REFUSALS | {423, 451, 503},
-        r"(?:account|organi[sz]ation|project|workspace|team|tenant|subscription|user|consumer|"
-        r"application|customer|merchant|portal|key owner)\b[^.;{}]{0,60}?\b(?:suspend|"
-        r"deactivat|disabled|terminat|banned|closed|locked|frozen|on hold|archived|deleted|"
+        _REFUSALS | {423, 451},
+        rf"{_OWNER}\b[^.;{{}}]{{0,60}}?\b(?:suspend|deactivat|terminat|banned|frozen|on hold|"
         r"not (?:yet )?(?:been )?(?:approved|activated|verified)|unapproved|"
-        r"not (?:currently )?active\b|under review|pending (?:approval|review|activation)|"
+        r"not (?:currently )?active\b|under (?:review|validation|verification|investigation)|"
+        r"pending (?:approval|review|activation)|"
         r"inactive|blocked for (?:abuse|violat))",
+        # "Access to closed accounts", "may not view locked documents": here a verb is asked for.
+        rf"{_OWNER}\b[^.;{{}}]{{0,60}}?\b(?:is|was|been|are|were|be|being|state)\b"
+        r"[^.;{}]{0,20}?\b"
+        r"(?:disabled|closed|locked|archived|deleted)",
+        r"(?:account|organi[sz]ation|project|user|team|workspace|tenant|client|app|portal|hub)"
+        r"[_ :-]{0,2}(?:suspended|disabled|deactivated|terminated|banned|closed|locked|archived|"
+        r"inactive|restricted|blocked|not_?active)\b",
         r"\b(?:suspended|deactivated|disabled|terminated|banned|inactive|unapproved|"
-        r"closed)[_ -](?:account|organi[sz]ation|project|user|workspace|team|tenant)",
+        r"closed)[_ -](?:account|organi[sz]ation|project|user|workspace|team|tenant)\b",
         r"account_(?:inactive|suspended|disabled|closed|deactivated|invalid_state|on_hold)",
+        r"(?:account|organi[sz]ation|team) (?:has been|is|was) (?:blocked|restricted|rejected|"
+        r"limited|flagged)",
+        r"activate your (?:\w+ )?account",
+        r"access (?:was|has been|is) terminated",
+        r"project has been denied access",
+        r"user (?:is )?inactive",
         r"consumer_suspended",
         r"policy violation",
-        r"violat(?:ed|ion of) (?:our|the) (?:terms|usage polic)",
+        r"violat(?:ed|ion of|ing) (?:our|the) (?:terms|usage polic|polic)",
+        unless=r"has not been used in project",  # Google: the API is off, not the project
     ),
     _Kind(
         Reason.QUOTA_EXHAUSTED,
@@ -85,13 +171,13 @@ _KINDS = (
         r"insufficient[_ ](?:quota|credit|fund|balance|token)",
         r"(?:credit|token|account) balance",
         r"balance (?:is )?(?:too low|insufficient|exhausted)",
-        r"out of (?:credit|fund|quota|token)",
+        r"out of [^.;{}]{0,20}(?:credit|fund|quota|token)",
         r"(?:credit|quota|allowance|allotment)s?\b[^.;{}]{0,50}?\b(?:exceed|exhaust|deplet|"
         r"used up|ran out|run out|too low|reached|insufficient|spent)",
         r"(?:exceed|exhaust|deplet|reached|hit|over|used up|run out of|ran out of|"
         r"used all)[^.;{}]{0,40}?\b(?:quota|credit|spend|spending|budget|billing|monthly|daily|"
         r"plan|usage|subscription|free[- ]tier)",
-        r"(?:spend|spending|budget|usage|billing|monthly|daily|hard|plan|key|quota|"
+        r"(?:spend|spending|budget|usage|billing|monthly|weekly|daily|hard|plan|key|quota|"
         r"subscription|free[- ]tier|trial|account)[- _]?(?:limit|cap|quota|threshold|"
         r"credit)s?\b[^.;{}]{0,40}?\b(?:exceed|exhaust|reach|hit|deplet|used)",
         r"billing_(?:not_active|hard_limit|limit|error|required|disabled)",
@@ -106,7 +192,7 @@ _KINDS = (
         r"past[- _]due",
         r"arrears",
         r"(?:free )?trial (?:has |period )?(?:ended|expired|is over)",
-        r"upgrade (?:your|to a)[^.;{}]{0,20}(?:plan|account|paid)",
+        r"upgrade (?:your|to a)[^.;{}]{0,20}(?:plan|account|paid|subscription)",
         r"free-models-per-day",
         r"per[- ]day\b[^.]{0,20}add",
         r"(?:daily|monthly|per[- ](?:day|month))[^.;{}]{0,40}(?:limit|"
@@ -117,8 +203,12 @@ _KINDS = (
         _statuses(400, 401, 403, 498),
         r"(?:api[- _]?key|access[- _]?key|key|token|credential|secret|authori[sz]ation|grant|"
         r"session)s?\b[^.;{}]{0,30}?\b(?:has |is |have |was |been )*expired",
-        r"expired[- _](?:api[- _]?)?(?:key|token|credential|authentication|access|jwt|session)",
+        r"\bpat\b (?:has |is )*expired",
+        r"credentials?_expired",
+        r"expired[- _]?(?:api|access|authentication|auth|security)?[- _]?"
+        r"(?:key|token|credential|authentication|access|jwt|session)",
         r"(?:api_?)?(?:key|token)_?expired",
+        r"\b(?:jwt|signature|access)\b (?:has |is )*expired",
         r"authentication_expired",
     ),
     _Kind(
@@ -142,8 +232,11 @@ _KINDS = (
         r"in (?:the|your))|block|denied|restrict|forbidden|banned|unauthori[sz]ed)",
         r"(?:block|denied|restrict|unauthori[sz]ed|not allowed|"
         r"banned)[^.;{}]{0,30}?\b(?:from )?(?:this |your |the )?(?:source |client )?ip\b",
+        r"\bip\b[^;{}]{0,60}?not (?:on|in) (?:the|an|your|our)\b",
         r"ip[- _](?:not[- _])?(?:allow|white|block|deny|restrict|address[- _]block)[a-z]*",
         r"(?:virtual network|firewall|network)[- ]?(?:acl|rule|polic|access|restrict|security)",
+        r"\bip\b[^;{}]{0,60}?(?:deny|black|block) ?list|unrecogni[sz]ed ip|unusual activity",
+        r"\bvpn\b[^.;{}]{0,30}(?:detected|not allowed|blocked|denied)",
         r"access from (?:this|your) (?:network|address|host)",
         r"public (?:network )?access is (?:disabled|denied)",
     ),
@@ -151,6 +244,7 @@ _KINDS = (
         Reason.RATE_LIMITED,
         _statuses(400, 403, 409, 420, 423, 429, 430, 503, 509, 529),
         r"rate[- _]?limit",
+        r"rate exceeded",
         r"too[- _]many[- _](?:api |concurrent |)?(?:request|connection|call|attempt)",
         r"throttl",
         r"slow ?down",
@@ -158,7 +252,7 @@ _KINDS = (
         r"abuse detection",
         r"concurren(?:t|cy)[^.;{}]{0,40}?(?:limit|exceed)",
         r"(?:limit|exceed)[^.;{}]{0,30}?concurren",
-        r"request limit",
+        r"requests?[_ ]limit",
         r"calls? per",
         r"ratelimit",
         r"secondary limit",
@@ -180,7 +274,8 @@ _KINDS = (
         r"(?:invalid|incorrect|wrong|bad|unknown|unrecogni[sz]ed|malformed|revoked|leaked|"
         r"compromised)[- _]?(?:or (?:missing|expired|revoked) )?(?:api[- _]?|access[- _]?|"
         r"subscription[- _]?|auth(?:entication|orization)?[- _]?|bearer[- _]?|secret[- _]?|"
-        r"x-api-)?(?:key|token|credential|grant|signature)",
+        r"x-api-)?(?:key|token|credentials?|grant|signature)(?:[^a-z]|$)",
+        r"missing (?:api|access|subscription|secret)[- _]?(?:key|token)",
         r"(?:api[- _]?key|access[- _]?key|token|credential|authentication key|hapikey|"
         r"secret key)s?\b[^.;{}]{0,60}?\b(?:is |was |are |has been |been |"
         r"reported as )*(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
@@ -190,18 +285,31 @@ _KINDS = (
         r"token_revoked",
         r"invalid_auth",
         r"bad credentials",
+        r"signature[^.;{}]{0,20} ?does ?not ?match",
         r"invalid credentials",
         r"could not (?:authenticate|be authenticated)",
         r"authenticat(?:e|ion) (?:failed|failure|error)",
-        r"user not found",
-        r"no user (?:was )?found",
     ),
     _Kind(
-        # A bare "key" is the credential only where the status says so.
+        # A bare "key" or "user" is the credential only where the status says so.
         Reason.AUTH_INVALID,
         _statuses(401, 403),
+        r"\buser not found",
+        r"no user (?:was )?found",
+        r"\b(?:key|token)\b[^.;{}]{0,20}?\b(?:is |was |are |has been |been )+(?:suspended|"
+        r"deactivated|disabled|inactive|blocked|archived|expired)",
+        r"(?:access|api|auth|bearer|security) (?:token|key) (?:is |was )?(?:missing|required|"
+        r"needed)",
+        r"missing (?:authentication|auth|security) token",
         r"\bkey\b[^.;{}]{0,40}?\b(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
         r"unknown|unrecogni[sz]ed|doesn't exist|does not exist)",
+    ),
+    _Kind(
+        # "Authentication is required to access this" names no permission.
+        Reason.AUTH_INVALID,
+        _statuses(401),
+        r"(?:authentication|log ?in|sign ?in) (?:is )?(?:required|needed)",
+        unless=r"factor|2fa|mfa|\bsso\b|saml",
     ),
     _Kind(
         Reason.PERMISSION,
@@ -210,6 +318,7 @@ _KINDS = (
         r"required|insufficient|denied|not (?:granted|have)|does not have|need)",
         r"(?:missing|lack|requires?|insufficient|denied|not (?:granted|have)|does not have|"
         r"doesn't have)[^.;{}]{0,40}?\b(?:permission|scope|privilege|entitle|role|access)",
+        r"insufficient[_ ](?:scope|permission|privilege)",
         r"not (?:authorized|authorised|allowed|permitted|entitled) to",
         r"\bsso\b",
         r"saml",
@@ -221,8 +330,9 @@ _KINDS = (
     ),
     _Kind(
         Reason.OVERLOADED,
-        _statuses(400, 408, 425, 429, 500, 502, 503, 504, 529),
+        _statuses(400, 408, 425, 429, 498, 500, 502, 503, 504, 529),
         r"overload",
+        r"capacity[_ ]exceeded",
         r"over capacity",
         r"at capacity",
         r"no (?:available )?capacity",
@@ -249,22 +359,27 @@ def classified(status: int, json: Any, plain: str = "") -> Reason | None:
     <Reason.ACCOUNT_DISABLED: 'account_disabled'>
     """
     text = plain[:_MAX_CHARACTERS] if json is NO_JSON else error_text(json)
-    if not text:
+    text = _NOT_MEANT.sub(" ", text.encode("utf-8", "replace").decode())
+    if not text.strip():
         return None
     for kind in _KINDS:
-        if status in kind.statuses and pattern_matches(kind.pattern, text):
+        if kind.fits(status, text):
             return kind.reason
     return None
 
 
 def error_text(json: Any) -> str:
-    """Return the texts at the usual members of an error, a line each, at most 4,096 characters."""
+    """Return the texts at the usual members of an error, a line each, at most 4,096 characters.
+
+    Each ends like a sentence: words of one text and of the next say nothing together, such as
+    "8192 tokens" in a message and "invalid_request_error" as its type.
+    """
     found: list[str] = []
     for text in _texts(json, 0):
         found.append(text[:1024])
         if len(found) >= _MAX_TEXTS:
             break
-    return "\n".join(found)[:_MAX_CHARACTERS]
+    return ".;\n".join(found)[:_MAX_CHARACTERS]
 
 
 def _texts(json: Any, depth: int) -> Iterator[str]:
