@@ -305,6 +305,10 @@ def said(path: Path) -> list[str]:
     return [*pieces(prose), *typed]
 
 
+VENDORS_CODES = {"service_unavailable"}
+"""Codes of vendors' errors that look like names of ours."""
+
+
 @EACH
 def test_every_metric_that_is_named_exists(path: Path) -> None:
     unknown = set()
@@ -315,7 +319,7 @@ def test_every_metric_that_is_named_exists(path: Path) -> None:
                 unknown.add(name)
         unknown |= set(re.findall(r"\b[a-z_]+:[a-z_]+:[a-z0-9_]+\b", piece)) - RECORDED
 
-    assert unknown == set()
+    assert unknown - VENDORS_CODES == set()
 
 
 @EACH
