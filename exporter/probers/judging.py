@@ -190,6 +190,8 @@ def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:
         # A missing value differs from every operand, so only the negative operators hold.
         return "" if operator in ("not_equals", "not_matches") else f"{where} is missing"
     negative = operator in ("not_equals", "not_matches")
+    if negative and assertion.body and answer.truncated:
+        return f"{where} was not read to its end"  # the rest may hold what must not be there
     holds = (all if negative else any)(_OPERATORS[operator](value, operand) for value in values)
     return "" if holds else f"{where} {_FAILURES[operator]}"
 

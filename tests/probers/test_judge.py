@@ -517,6 +517,15 @@ def test_a_body_that_was_cut_is_good_if_what_was_read_is() -> None:
     assert judged(cut, assertions=(Assertion(body=True, matches="a"),))[0] is Reason.OK
 
 
+def test_what_must_not_be_in_a_body_that_was_cut_cannot_be_checked() -> None:
+    cut = answer(body=b'{"a": "b')
+    cut.truncated = True
+
+    judgement = judged(cut, assertions=(Assertion(body=True, not_matches="c"),))
+
+    assert judgement == (Reason.CLIENT_ERROR, f"assertion 1: {CUT}")
+
+
 DATA = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.just(SENTINEL) | st.text(),
     lambda inner: (
