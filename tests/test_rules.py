@@ -37,6 +37,7 @@ ALERTS = {
     "ServiceKeyExpiringSoon",
     "ServiceKeyMissing",
     "ServiceQuotaExhausted",
+    "ServiceQuotaRunsOut",
     "ServiceRateLimited",
     "ServiceRateLimitHeadroomLow",
     "ServiceCertificateExpiringSoon",
