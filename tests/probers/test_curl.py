@@ -26,7 +26,9 @@ async def test_phases_sum_to_the_duration_and_each_is_about_right(
     assert max(resolve, connect) < 0.02 + late
     assert tls == 0.0
     assert 0.048 <= processing < 0.08 + late
-    assert 0.028 <= transfer < 0.06 + late
+    # A first byte that is seen late makes the wait for it longer and the transfer shorter.
+    assert 0.028 - late <= transfer < 0.06 + late
+    assert processing + transfer >= 0.076
     assert (got.status, got.body, got.http_version) == (200, b"halves", 1.1)
     assert got.address == "127.0.0.1"
     assert got.content_length == 6
