@@ -247,7 +247,7 @@ class _Maker:
                 keyless=self._needs_key() and not keyed,
             ),
             readings=readings_of(self.service, self.preset),
-            keyed=keyed,
+            keyed=keyed and (self.preset is None or self.preset.auth.checked),
         )
 
     def _floor(self) -> float:

@@ -39,6 +39,9 @@ class PresetAuth:
     optional: bool = option(
         False, "The program may be run without keys: then none is missing, and all is asked."
     )
+    checked: bool = option(
+        True, "The program looks at the key; if not, no answer shows whether one is valid."
+    )
     note: str = option("", "What to know about other ways.")
 
 

@@ -59,7 +59,7 @@ def target_of(name: str, base_url: str | None, *, keyless: bool) -> Target:
 def endpoint_of(name: str, base_url: str | None, *, keyless: bool) -> Endpoint:
     target = target_of(name, base_url, keyless=keyless)
     assert target.endpoint is not None, target.unprobed
-    assert target.endpoint.keyed is not keyless
+    assert target.endpoint.keyed is (presets()[name].auth.checked and not keyless)
     return target.endpoint
 
 
@@ -159,7 +159,7 @@ def test_unless_told_otherwise_the_vendor_itself_is_asked(name: str, keyless: bo
     ).endpoint
 
     assert endpoint is not None
-    assert endpoint.keyed is not keyless
+    assert endpoint.keyed is (preset.auth.checked and not keyless)
     assert endpoint.url.startswith(normalized(expand(preset.base_url, environment)))
     assert "${" not in endpoint.url
     assert not endpoint.allow_private
@@ -294,3 +294,17 @@ def test_a_preset_names_its_key_and_every_variable_it_uses(name: str) -> None:
 
     assert preset.key_variables
     assert used <= set(preset.variables)
+
+
+@pytest.mark.parametrize("name", ["ollama", "transformers-serve"])
+async def test_a_key_that_nobody_checks_is_sent_and_never_called_valid(
+    name: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    endpoint = endpoint_of(name, vendor.url(""), keyless=False)
+    good = next(case for case in ANSWERS[name] if case["case"] == "good")
+    vendor.on(urlsplit(endpoint.url).path, answer(200, body_of(good)))
+
+    seen = await prober.probe(endpoint)
+
+    assert vendor.seen[0].header("Authorization") == f"Bearer {KEY}"
+    assert (seen.reason, seen.keyed) == (Reason.OK, False)
