@@ -39,13 +39,20 @@ class Attribution:
 
 
 _API = Attribution(Answerer.API)
+_TITLE = re.compile(r"(?i)<title[^>]{0,100}>[^<]{0,200}")
 _TEXT_BYTES = 16 * 1024
 """So much of a page is looked at: titles and error numbers are at its beginning."""
 
 
-def attribute(answer: Answer, json: Any, shape: Shape) -> Attribution:
-    """Return who wrote a complete *answer*; *json* is its parsed body or NO_JSON."""
+def attribute(answer: Answer, json: Any, shape: Shape, *, expected: bool = False) -> Attribution:
+    """Return who wrote a complete *answer*; *json* is its parsed body or NO_JSON.
+
+    *expected*: its status means success. Then a page of an API that may send pages is asked for its
+    title only, for its text may be about proxies and their errors.
+    """
     page = _page(answer) if json is NO_JSON else ""
+    if expected and shape.content == "any":
+        page = "".join(_TITLE.findall(page)[:1])
     if found := _ours(answer, page):
         return Attribution(Answerer.OURS, Reason.INTERCEPTED, found)
     if number := _cloudflare_problem(json):
@@ -65,7 +72,7 @@ def attribute(answer: Answer, json: Any, shape: Shape) -> Attribution:
 def may_be_a_page(answer: Answer) -> bool:
     """Return whether the body may be an HTML page; cheap, as good answers are asked too."""
     kind = answer.headers.get("content-type", "")
-    return "html" in kind or answer.body.lstrip()[:1] == b"<"
+    return "html" in kind or answer.body[:64].lstrip()[:1] == b"<"
 
 
 def error_member(json: Any, shape: Shape) -> Any:

@@ -44,8 +44,8 @@ _MEMBERS = (
 _MAX_DEPTH, _MAX_TEXTS, _MAX_CHARACTERS = 4, 24, 4096
 
 
-def _statuses(*ranges: int) -> frozenset[int]:
-    return frozenset(ranges)
+def _statuses(*codes: int) -> frozenset[int]:
+    return frozenset(codes)
 
 
 _REFUSALS = _statuses(400, 401, 402, 403, 422, 429)

@@ -61,7 +61,7 @@ def judge(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str
     status = answer.status
     if status not in expect.statuses or may_be_a_page(answer):
         # An edge's or a proxy's answer says nothing about the key, whatever its status.
-        who = attribute(answer, json(), expect.shape)
+        who = attribute(answer, json(), expect.shape, expected=status in expect.statuses)
         if who.answerer is not Answerer.API:
             return who.reason, who.detail
     rules = [rule for rule in expect.rules if rule.status == status]
@@ -124,7 +124,7 @@ def _judge_expected(answer: Answer, expect: Expectations, json: Json) -> tuple[R
 
 def _may_hold_error(answer: Answer) -> bool:
     """Return whether the body is worth parsing: errors are short, and lists of results long."""
-    return 0 < len(answer.body) <= _MAX_PLAIN_BYTES * 4 and answer.body.lstrip()[:1] == b"{"
+    return 0 < len(answer.body) <= _MAX_PLAIN_BYTES * 4 and answer.body[:64].lstrip()[:1] == b"{"
 
 
 def _plain(answer: Answer) -> str:

@@ -567,3 +567,18 @@ def test_a_detail_never_quotes_the_answer(
 
     assert SENTINEL not in detail
     assert len(detail) < 100
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        (b"<html><title>Our blog</title>Netskope, Barracuda, Error 1015</html>", Reason.OK),
+        (b"<html><title>Hotel Wi-Fi login</title></html>", Reason.INTERCEPTED),
+    ],
+)
+def test_a_good_page_may_be_about_proxies_unless_its_title_is_theirs(
+    page: bytes, reason: Reason
+) -> None:
+    found, detail = judged(answer(200, page, content_type="text/html"))
+
+    assert found is reason, detail
