@@ -135,7 +135,8 @@ def seconds_of(interval: str) -> float:
     return sum(float(n) * _UNIT[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdw])", interval))
 
 
-def _read(tree: Node) -> set[str]:
+def read_names(tree: Node) -> set[str]:
+    """Return the names of the series that *tree* reads."""
     return {n.name for n in nodes(tree) if isinstance(n, promql.VectorSelector) and n.name}
 
 
@@ -155,9 +156,24 @@ def slow_chains(groups: Sequence[Group]) -> list[str]:
         f"{group['name']}: {name_of(rule)} reads {series}"
         for group, rule, tree in _all(groups)
         if seconds_of(group["interval"]) > 60
-        for series in sorted(_read(tree))
+        for series in sorted(read_names(tree))
         if series in own[group["name"]] or recorded.get(series, 0) >= seconds_of(group["interval"])
     ]
+
+
+def links_of(groups: Sequence[Group]) -> dict[str, int]:
+    """Return how many links are below each recorded series, itself one of them."""
+    rules = [rule for group in groups for rule in group["rules"] if "record" in rule]
+    reads = {rule["record"]: read_names(parsed(rule)) for rule in rules}
+    found: dict[str, int] = {}
+    while len(found) < len(reads):
+        before = len(found)
+        for name in reads.keys() - found.keys():
+            if reads[name] & reads.keys() <= found.keys() | {name}:
+                below = (reads[name] & reads.keys()) - {name}
+                found[name] = 1 + max((found[one] for one in below), default=0)
+        assert len(found) > before, f"a circle of {reads.keys() - found.keys()}"
+    return found
 
 
 def long_chains(groups: Sequence[Group]) -> list[str]:
@@ -165,7 +181,7 @@ def long_chains(groups: Sequence[Group]) -> list[str]:
     reads: dict[str, set[str]] = {}
     for _, rule, tree in _all(groups):
         if "record" in rule:
-            reads[rule["record"]] = reads.get(rule["record"], set()) | _read(tree)
+            reads[rule["record"]] = reads.get(rule["record"], set()) | read_names(tree)
 
     def longest(series: str, seen: tuple[str, ...] = ()) -> tuple[str, ...]:
         if series not in reads or series in seen:
@@ -176,7 +192,7 @@ def long_chains(groups: Sequence[Group]) -> list[str]:
     found = []
     for _, rule, tree in _all(groups):
         if "alert" in rule:
-            way = max(map(longest, sorted(_read(tree))), key=len, default=())
+            way = max(map(longest, sorted(read_names(tree))), key=len, default=())
             if len(way) > MOST_LINKS:
                 found.append(f"{name_of(rule)} reads {' <- '.join(way)}")
     return found
