@@ -15,17 +15,29 @@ import struct
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.engines import Group, links_of, name_of, parsed, read_names
+from tests.engines import Group, links_of, name_of, parsed, read_names, seconds_of
 from tests.fleet import SCRAPE, SCRAPES, START, History, shifted
 from tests.programs import free_port, program, running
 
-Firing = dict[tuple[tuple[str, str], ...], list[int]]
-"""By labels: at which seconds from the start the alert fires."""
+Key = tuple[tuple[str, str], ...]
+Times = dict[Key, list[int]]
+"""By labels of an alert: at which seconds from the start."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Seen:
+    """What an engine made of a history."""
+
+    firing: Times
+    rows: Times
+    """When the expression has a row: the alert is pending or fires."""
+
 
 # Staleness as Prometheus' scrapes write it: model/value/value.go, StaleNaN.
 STALE = struct.pack("<Q", 0x7FF0000000000002)
@@ -97,8 +109,8 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else repr(value)
 
 
-def in_prometheus(folder: Path, groups: Sequence[Group], found: History) -> Firing:
-    """Return when which alert fires in Prometheus' own rule manager."""
+def in_prometheus(folder: Path, groups: Sequence[Group], found: History) -> Seen:
+    """Return what Prometheus' own rule manager makes of *found*."""
     (folder / "rules.yml").write_text(json.dumps({"groups": groups}))
     test = {
         "interval": f"{SCRAPE}s",
@@ -108,8 +120,7 @@ def in_prometheus(folder: Path, groups: Sequence[Group], found: History) -> Firi
         ],
         # Expecting nothing, every alert is a failure, and those are printed.
         "promql_expr_test": [
-            {"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{at * SCRAPE}s"}
-            for at in range(SCRAPES)
+            {"expr": "ALERTS", "eval_time": f"{at * SCRAPE}s"} for at in range(SCRAPES)
         ],
     }
     suite = {
@@ -127,20 +138,22 @@ def in_prometheus(folder: Path, groups: Sequence[Group], found: History) -> Firi
 _CASE = re.compile(r'time: (\w+),\s+exp:\s*"?nil"?,?\s+got:\s*"?(.*?)"?\s*(?=expr: |\Z)', re.DOTALL)
 
 
-def _printed(text: str) -> Firing:
-    found: Firing = {}
+def _printed(text: str) -> Seen:
+    seen = Seen({}, {})
     for time, got in _CASE.findall(text):
         seconds = sum(int(n) * {"h": 3600, "m": 60, "s": 1}[u] for n, u in _parts(time))
-        for labels in re.findall(r"\{(.*?)\} 1E\+00", got.replace('\\"', '"')):
-            found.setdefault(_key(dict(_LABEL.findall(labels))), []).append(seconds)
-    return found
+        for inside in re.findall(r"\{(.*?)\} 1E\+00", got.replace('\\"', '"')):
+            labels = dict(_LABEL.findall(inside))
+            for times in (seen.rows, seen.firing)[: 1 + (labels["alertstate"] == "firing")]:
+                times.setdefault(_key(labels), []).append(seconds)
+    return seen
 
 
 def _parts(time: str) -> list[tuple[str, str]]:
     return re.findall(r"(\d+)([hms])", time)
 
 
-def _key(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
+def _key(labels: Mapping[str, str]) -> Key:
     return tuple(sorted((k, v) for k, v in labels.items() if k not in _NOT_COMPARED))
 
 
@@ -234,8 +247,8 @@ def _rfc3339(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def in_victoria(folder: Path, groups: Sequence[Group], found: History, *flags: str) -> Firing:
-    """Return when which alert fires in a vmalert with *flags* beside its storage."""
+def in_victoria(folder: Path, groups: Sequence[Group], found: History, *flags: str) -> Seen:
+    """Return what a vmalert with *flags* beside its storage makes of *found*."""
     folder.mkdir()
     with storage(folder) as base:
         for body in written(found):
@@ -255,12 +268,106 @@ def in_victoria(folder: Path, groups: Sequence[Group], found: History, *flags: s
                 *flags,
             )
         ask(base, "/internal/force_flush")
-        match = {"match[]": 'ALERTS{alertstate="firing"}'}
-        lines = ask(base, "/api/v1/export", **match).decode().splitlines()
-    rows = map(json.loads, lines)
-    firing: Firing = {}
-    for row in rows:
-        firing.setdefault(_key(row["metric"]), []).extend(
-            t // 1000 - START for t in row["timestamps"]
+        return Seen(_fired(base), _rows(base, groups))
+
+
+def _fired(base: str) -> Times:
+    match = {"match[]": 'ALERTS{alertstate="firing"}'}
+    found: Times = {}
+    for line in ask(base, "/api/v1/export", **match).decode().splitlines():
+        row = json.loads(line)
+        times = found.setdefault(_key(row["metric"]), [])
+        times += [t // 1000 - START for t in row["timestamps"]]
+    return found
+
+
+def _rows(base: str, groups: Sequence[Group]) -> Times:
+    """Return the rows of every alert at every `LOOKS`, asked for as vmalert does when it is live.
+
+    A replay asks for the whole time at once, and then a counter that comes back after a gap is
+    known from before.
+    """
+    found: Times = {}
+    alerts = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    for at in LOOKS:
+        for rule in alerts:
+            query = {"query": rule["expr"], "time": str(START + at), **_AS_VMALERT}
+            answer = json.loads(ask(base, "/api/v1/query", **query))
+            for row in answer["data"]["result"]:
+                labels = {**row["metric"], **rule.get("labels", {}), "alertname": rule["alert"]}
+                found.setdefault(_key(labels), []).append(at)
+    return found
+
+
+# -- comparing --------------------------------------------------------------------------------
+
+# The step is the default of -datasource.queryStep. A live vmalert ends what it records with a
+# marker of staleness, a replay does not: without the bound a row would live five minutes more.
+_AS_VMALERT = {"step": "5m", "max_lookback": "1m", "nocache": "1"}
+LOOKS = range(240, SCRAPES * SCRAPE, 240)
+"""When every group of rules is due."""
+
+
+def tolerances(groups: Sequence[Group]) -> dict[tuple[str, str], int]:
+    """Return by name and label `burn` two intervals of the slowest group that an alert is of."""
+    every: dict[str, float] = {}
+    reads: dict[str, set[str]] = {}
+    for group in groups:
+        for rule in group["rules"]:
+            if "record" in rule:
+                every[rule["record"]] = seconds_of(group["interval"])
+                reads[rule["record"]] = read_names(parsed(rule))
+
+    def slowest(names: set[str]) -> float:
+        known = names & every.keys()
+        return max([0.0, *(max(every[name], slowest(reads[name])) for name in known)])
+
+    return {
+        (rule["alert"], rule.get("labels", {}).get("burn", "")): int(
+            2 * max(seconds_of(group["interval"]), slowest(read_names(parsed(rule))))
         )
-    return firing
+        for group in groups
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+
+def _shown(key: Key) -> str:
+    return " ".join(f"{name}={value}" for name, value in key if name not in ("category", "team"))
+
+
+def _spans(times: Sequence[int], step: int) -> str:
+    """Return *times* as spans of minutes."""
+    spans: list[list[int]] = []
+    for at in sorted(times):
+        if spans and at - spans[-1][1] <= step:
+            spans[-1][1] = at
+        else:
+            spans.append([at, at])
+    return ", ".join(f"{first / 60:g}-{last / 60:g}" for first, last in spans)
+
+
+def strange(one: Times, other: Times, margins: Mapping[tuple[str, str], int]) -> list[str]:
+    """Return what is in *one* and not, up to its margin, in *other*: labels and minutes."""
+    found = []
+    for key, times in one.items():
+        labels = dict(key)
+        margin = margins[labels["alertname"], labels.get("burn", "")]
+        known = {at // SCRAPE for at in other.get(key, ())}
+        reach = range(-margin // SCRAPE, margin // SCRAPE + 1)
+        alone = [at for at in times if not any(at // SCRAPE + d in known for d in reach)]
+        if alone:
+            found.append(f"{_shown(key)}: {_spans(alone, 240)}")
+    return sorted(found)
+
+
+def steady(times: Times, margins: Mapping[tuple[str, str], int]) -> Times:
+    """Return of *times* the `LOOKS` around which nothing changes for the margin of an alert."""
+    found: Times = {}
+    for key, all_of_it in times.items():
+        labels = dict(key)
+        margin = margins[labels["alertname"], labels.get("burn", "")]
+        known = {at // SCRAPE for at in all_of_it}
+        reach = range(-margin // SCRAPE, margin // SCRAPE + 1)
+        found[key] = [at for at in LOOKS if all(at // SCRAPE + d in known for d in reach)]
+    return {key: looks for key, looks in found.items() if looks}
