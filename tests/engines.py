@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -116,18 +117,57 @@ def joins(groups: Sequence[Group]) -> list[str]:
 
 
 def counting(groups: Sequence[Group]) -> list[str]:
-    """Find `increase` and `changes`.
+    """Find counts of events on which the engines do not agree.
 
-    After a gap longer than the window VictoriaMetrics adds the whole value of a counter that
-    comes back (below some size), and its appearance is a change; Prometheus does neither.
-    `rate(x[w]) * seconds` is the same in both.
+    `increase`: after a gap longer than the window VictoriaMetrics adds the whole value of a counter
+    that comes back, if it is below 10. `rate(x[w]) * w`: for a series younger than the window it
+    divides by the age, so that one event of a new service counts as dozens. The smaller of the two
+    is right in both engines: `increase(x[w]) < rate(x[w]) * w or rate(x[w]) * w`.
+    `changes`: there an appearance is a change.
     """
-    return [
-        f"{name_of(rule)}: {_shown(node)}"
-        for _, rule, tree in _all(groups)
-        for node in nodes(tree)
-        if isinstance(node, promql.Call) and node.func.name in ("increase", "changes")
-    ]
+    found = []
+    for _, rule, tree in _all(groups):
+        everything = nodes(tree)
+        smaller = Counter(filter(None, map(_smaller_count, everything)))
+        calls = [node for node in everything if isinstance(node, promql.Call)]
+        increases = Counter(_shown(n.args[0]) for n in calls if n.func.name == "increase")
+        rates = Counter(filter(None, map(_counted_by_rate, everything)))
+        bare = [f"increase({n})" for n in increases - smaller]
+        bare += [f"rate({n}) * its window" for n in rates - smaller - smaller]
+        bare += [_shown(n) for n in calls if n.func.name == "changes"]
+        found += [f"{name_of(rule)}: {text}" for text in bare]
+    return found
+
+
+def _counted_by_rate(node: Node) -> str:
+    """Return the selector of `rate(x[w]) * w`, or nothing."""
+    node = _bare(node)
+    if not isinstance(node, promql.BinaryExpr) or str(node.op) != "*":
+        return ""
+    call, seconds = _bare(node.lhs), _bare(node.rhs)
+    if not isinstance(call, promql.Call):
+        call, seconds = seconds, call
+    if not (isinstance(call, promql.Call) and call.func.name == "rate"):
+        return ""
+    window = call.args[0].range.total_seconds()
+    counts = isinstance(seconds, promql.NumberLiteral) and seconds.val == window
+    return _shown(call.args[0]) if counts else ""
+
+
+def _smaller_count(node: Node) -> str:
+    """Return the selector of `increase(x[w]) < rate(x[w]) * w or rate(x[w]) * w`, or nothing."""
+    if not isinstance(node, promql.BinaryExpr) or str(node.op) != "or":
+        return ""
+    less, other = _bare(node.lhs), _counted_by_rate(node.rhs)
+    if not isinstance(less, promql.BinaryExpr) or str(less.op) != "<":
+        return ""
+    call = _bare(less.lhs)
+    same = (
+        isinstance(call, promql.Call)
+        and call.func.name == "increase"
+        and _shown(call.args[0]) == other == _counted_by_rate(less.rhs)
+    )
+    return other if same else ""
 
 
 def seconds_of(interval: str) -> float:

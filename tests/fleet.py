@@ -115,7 +115,7 @@ FLEET: dict[str, dict[str, Situation]] = {
         "lost": Situation(script=lambda minute: seen()),
         "reported": Situation(script=lambda minute: seen(), provider="sendgrid"),
     },
-    # Its counters reappear after a longer gap than any window of an alert. They stand at 8: below 10
+    # Its counters reappear after a longer gap than any window of an alert, and stand at 8: below 10
     # VictoriaMetrics believes that a counter which appears began at 0.
     "b": {
         "gap-flapping": Situation(script=every("xxx...", 0, 12)),
@@ -130,7 +130,8 @@ BUSY, LARGE = (110.0, 125.0), (112.0, 120.0)
 """When probes start late, and when a page is nearly too large."""
 UNKNOWN = 150.0
 """From when on service discovery finds no exporter."""
-RESTARTS = (50.0, 54.0, 58.0, 61.0)
+RESTARTS = {"a": (50.0, 54.0, 58.0, 61.0), "b": (104.0, 108.0)}
+"""Too often, and not too often: after its gap a second one appears, which is no restart."""
 REFUSED = (90.0, 110.0)
 
 
@@ -209,7 +210,8 @@ class Exporter:
         page = b"".join([piece async for piece in self.exposition.chunks()]).decode()
         if self.minute >= LOST:
             page = re.sub(r'(?m)^.*service="lost".*\n', "", page)
-        started = [START - DAY, *(START + 60 * at for at in RESTARTS if at <= self.minute)][-1]
+        restarts = [at for at in RESTARTS[self.instance] if at <= self.minute]
+        started = START + 60 * restarts[-1] if restarts else START - DAY
         page = re.sub(r"(?m)^(#.*|process_start_time_seconds .*)\n", "", page)
         return page + f"process_start_time_seconds {started}\n"
 
