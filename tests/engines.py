@@ -22,7 +22,7 @@ Check = Callable[[Sequence[Group]], list[str]]
 GROUP_FIELDS = {"name", "interval", "limit", "rules"}
 """Prometheus 2.42 knows no `labels` and `query_offset`, vmalert no `query_offset`."""
 RULE_FIELDS = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
-MOST_LINKS = 2
+MOST_SECONDS_LATE = 300
 _ARITHMETIC = {"+", "-", "*", "/", "%", "^", "atan2"}
 _UNIT = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -217,23 +217,31 @@ def links_of(groups: Sequence[Group]) -> dict[str, int]:
 
 
 def long_chains(groups: Sequence[Group]) -> list[str]:
-    """Find alerts that read through more than two recorded links."""
+    """Find alerts that come more than five minutes late in vmalert, where each link is an interval.
+
+    A series that reads its own last value is no link.
+    """
     reads: dict[str, set[str]] = {}
-    for _, rule, tree in _all(groups):
+    late: dict[str, float] = {}
+    for group, rule, tree in _all(groups):
         if "record" in rule:
             reads[rule["record"]] = reads.get(rule["record"], set()) | read_names(tree)
+            late[rule["record"]] = seconds_of(group["interval"])
 
     def longest(series: str, seen: tuple[str, ...] = ()) -> tuple[str, ...]:
         if series not in reads or series in seen:
             return seen
         ways = [longest(further, (*seen, series)) for further in sorted(reads[series])]
-        return max([(*seen, series), *ways], key=len)
+        return max([(*seen, series), *ways], key=lasts)
+
+    def lasts(way: tuple[str, ...]) -> float:
+        return sum(late[series] for series in way)
 
     found = []
     for _, rule, tree in _all(groups):
         if "alert" in rule:
-            way = max(map(longest, sorted(read_names(tree))), key=len, default=())
-            if len(way) > MOST_LINKS:
+            way = max(map(longest, sorted(read_names(tree))), key=lasts, default=())
+            if lasts(way) > MOST_SECONDS_LATE:
                 found.append(f"{name_of(rule)} reads {' <- '.join(way)}")
     return found
 

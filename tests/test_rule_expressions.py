@@ -64,7 +64,17 @@ BAD = [
             _group(("A", "a:b > 1"), interval="2m", name="second"),
         ],
     ),
-    (engines.long_chains, [_group(("a:b", "x"), ("c:d", "a:b"), ("e:f", "c:d"), ("A", "e:f"))]),
+    (
+        engines.long_chains,
+        [
+            _group(
+                ("a:0", "x"),
+                *((f"a:{n + 1}", f"a:{n}") for n in range(5)),
+                ("A", "a:5"),
+                interval="1m",
+            )
+        ],
+    ),
     (engines.not_numbers, _alert("max by (s) (key_valid + Inf) > 3")),
     (engines.not_numbers, _alert("key_valid * -Inf > 3")),
     (engines.not_numbers, _alert("failed / total > 0.01")),
