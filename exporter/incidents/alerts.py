@@ -33,8 +33,11 @@ _SEVERITY_BY_WORD = {word: name for name, words in _WORDS.items() for word in wo
     for prefix in ("p", "s", "sev", "severity", "prio", "priority")
     for level, name in enumerate(_LEVELS)
 }
-# What an alert is about stays the same when its severity, owner or kind is declared anew.
-_NOT_IDENTITY = frozenset({"severity", "escalation", "burn", "team", "category", "cluster"})
+# What an alert is about stays the same when its severity, owner or kind is declared anew, and
+# whichever engine evaluates it: vmalert adds the name of the rule's group as `alertgroup`.
+_NOT_IDENTITY = frozenset(
+    {"severity", "escalation", "burn", "team", "category", "cluster", "alertgroup"}
+)
 _READ_HERE = _NOT_IDENTITY | {
     *("alertname", "service", "environment", "provider", "slo", "incident", "instance"),
     *("summary", "description", "runbook_url"),

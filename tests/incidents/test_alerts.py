@@ -408,6 +408,13 @@ def test_without_a_service_the_labels_tell_troubles_apart() -> None:
     assert about("X", a="b", c="") == about("X", a="b")
 
 
+def test_the_group_that_vmalert_names_tells_no_troubles_apart() -> None:
+    group = {"alertgroup": "service_registry_outages"}
+
+    assert about("ProviderOutage", provider="a", **group) == about("ProviderOutage", provider="a")
+    assert about("Watchdog", **group) == about("Watchdog")
+
+
 def test_two_manual_incidents_of_a_service_are_two() -> None:
     two = [about("ManualIncident", service="a", incident=id_) for id_ in ("x", "y")]
 
