@@ -91,6 +91,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/api/guard.py",  # compares the admin token
         "exporter/serving/webauth.py",  # compares passwords
         "exporter/cli/serving.py",  # the admin token's length
+        "exporter/cli/stack.py",  # writes webhook or mail password to Alertmanager's configuration
         "exporter/cli/asking.py",  # sends the admin token to the exporter
         "exporter/cli/remote.py",  # sends key and admin token to the exporter
         "exporter/library/registry.py",  # get_service_config(mask=False), for the caller itself

@@ -10,12 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from exporter.demo.chain import INSTALL_HINT, missing_programs
 from exporter.demo.providers import NAMES, Fault
 from exporter.demo.sinks import Notice
 from exporter.demo.stage import SPEED, Stage, new_key, running_stage
 from exporter.incidents import Incident, IncidentStatus, Query
 from exporter.model import Verdict, advice_of
+from exporter.programs import INSTALL_HINT, missing_programs
 from exporter.results import Status, status_of
 from exporter.secret import Secret
 
@@ -32,7 +32,7 @@ async def tell(port: int, *, keep: bool) -> None:
 
     Raises:
         StoryError: something did not happen in time.
-        ChainError: Prometheus or Alertmanager does not start.
+        ProgramError: Prometheus or Alertmanager does not start.
         OSError: the port cannot be bound, or one of the two is not ready within 30 s.
     """
     narrator = Narrator(Console(highlight=False, soft_wrap=True))
