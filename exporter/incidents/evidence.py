@@ -289,14 +289,13 @@ def silences(answer: Any, wanted: Sequence[str]) -> dict[str, Silence]:
     """Return those of GET /api/v2/silences whose ids are *wanted*."""
     found, ids = dict[str, Silence](), frozenset(wanted)
     for silence in answer if isinstance(answer, list) else ():
-        if not isinstance(silence, Mapping) or silence.get("id") not in ids:
+        id_ = silence.get("id") if isinstance(silence, Mapping) else None
+        if not isinstance(id_, str) or id_ not in ids:
             continue
         by = silence.get("createdBy")
         try:
             until = time_of(silence.get("endsAt"), "endsAt")
         except MessageError:
             continue
-        found[str(silence["id"])] = Silence(
-            until=until, by=_name(by) if isinstance(by, str) else ""
-        )
+        found[id_] = Silence(until=until, by=_name(by) if isinstance(by, str) else "")
     return found
