@@ -140,7 +140,12 @@ class DeliveryWatch:
                 elif line in self._messages:
                     yield self._messages[line].told(receiver, integration)
                 else:
-                    yield Told(receiver=receiver, integration=integration, state=ToldState.UNKNOWN)
+                    yield Told(
+                        receiver=receiver,
+                        integration=integration,
+                        state=ToldState.UNKNOWN,
+                        by=judging.perhaps_muted(alert, receiver),
+                    )
 
 
 class _Judging:
@@ -182,8 +187,21 @@ class _Judging:
         for receiver in alert.receivers:
             for integration in self.integrations(receiver):
                 countable = integration and (self.is_exact or integration not in self._noise)
-                if countable and not self.held(alert, receiver, integration):
+                if not countable or self.perhaps_muted(alert, receiver):
+                    continue
+                if not self.held(alert, receiver, integration):
                     yield alert.fingerprint, receiver, integration
+
+    def perhaps_muted(self, alert: Alert, receiver: str) -> str:
+        """Return the time interval that may mute *alert* for all that Alertmanager says.
+
+        Before 0.28 it does not say so. Then a message of the same medium is another alert's as
+        likely as not, unless the receiver's own are counted.
+        """
+        grouped = self._seen.grouped.get((alert.fingerprint, receiver))
+        if self.is_exact or self._seen.routing is None or (grouped and grouped.says_mutes):
+            return ""
+        return next(iter(self._seen.routing.limited.get(receiver, ())), "")
 
     def key(self, receiver: str, integration: str) -> Key:
         return integration, receiver if self.is_exact else ""

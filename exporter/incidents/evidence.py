@@ -245,12 +245,14 @@ class Grouped:
 
     group: Group
     muted_by: tuple[str, ...] = ()
+    says_mutes: bool = False
+    """Whether Alertmanager says what mutes: from 0.28 on."""
 
 
 def groups(answer: Any) -> dict[tuple[str, str], Grouped]:
     """Return the groups of GET /api/v2/alerts/groups, by fingerprint and receiver.
 
-    What mutes is known from 0.28 on. An alert that several routes send to one receiver is muted if
+    An alert that several routes send to one receiver is muted if
     all of them are.
     """
     found = dict[tuple[str, str], Grouped]()
@@ -265,10 +267,12 @@ def groups(answer: Any) -> dict[tuple[str, str], Grouped]:
             if not isinstance(alert, Mapping) or not isinstance(alert.get("fingerprint"), str):
                 continue
             status = alert.get("status")
-            muted = names(status.get("mutedBy")) if isinstance(status, Mapping) else ()
+            mutes = status.get("mutedBy") if isinstance(status, Mapping) else None
+            muted = names(mutes)
             at = (alert["fingerprint"][:32], receiver)
             if at not in found or not muted:
-                found[at] = Grouped(group=(receiver, shown), muted_by=muted)
+                says = isinstance(mutes, list)
+                found[at] = Grouped(group=(receiver, shown), muted_by=muted, says_mutes=says)
     return found
 
 

@@ -68,6 +68,8 @@ def told_sentence(incident: Incident, now: float) -> str:
         )
     if suppressed := by_state[ToldState.SUPPRESSED]:
         return f"{'nobody' if over else 'nobody yet'}: {_held(incident, suppressed, now, over)}"
+    if interval := next((one.by for one in unknown if one.by), ""):
+        return f"not known: the time interval {_spaced(interval)} may mute it"
     if unknown:
         return "not known: Alertmanager does not say"
     if incident.judged:
@@ -122,10 +124,14 @@ def _held(incident: Incident, told: Sequence[Told], now: float, over: bool) -> s
             return "held back by a higher severity of the same alert"
         until = f" until {_UNTIL[one.by]}" if one.by in _UNTIL and not over else ""
         return f"held back by {one.by or 'another alert'}{until}"
-    interval = one.by.replace("-", " ").replace("_", " ")
+    interval = _spaced(one.by)
     if one.why == "outside":
         return f"muted outside {interval}" if over else f"muted until {interval}"
     return f"muted by the time interval {interval}"
+
+
+def _spaced(interval: str) -> str:
+    return interval.replace("-", " ").replace("_", " ")
 
 
 def _but(unknown: Sequence[Told]) -> str:

@@ -470,7 +470,19 @@ async def test_what_one_peer_does_not_mute_is_not_muted(
     await stage.round(30)
     await stage.peers.close()
 
-    assert states(await stage.one()) == {"night/slack": "unknown"}
+    assert [(t.state, t.by) for t in (await stage.one()).told] == [(ToldState.UNKNOWN, "")]
+
+
+async def test_what_may_be_muted_is_unknown_where_alertmanager_does_not_say(
+    stage: Stage, alertmanager: Alertmanager
+) -> None:
+    """Before 0.28 groups have no mutedBy: a message to Slack is another alert's."""
+    alertmanager.alerts = [down(("night",))]
+    await stage.round(30)
+    count(alertmanager, slack=(1, 0))
+    await stage.round(60)
+
+    assert await told(stage) == "not known: the time interval office hours may mute it"
 
 
 # -- the rest --------------------------------------------------------------------------------
