@@ -71,7 +71,7 @@ def _print_page(page: dict[str, Any]) -> None:
     table = Table(
         "id", "severity", "state", "since", "lasted", "summary", "who was told", "taken by"
     )
-    for row, depth in _under_causes(rows):
+    for row, depth in under_causes(rows):
         table.add_row(
             "  " * depth + row["id"],
             Text(row["severity"], _STYLES.get(row["severity"], "")),
@@ -87,7 +87,7 @@ def _print_page(page: dict[str, Any]) -> None:
         print("there are older incidents: --limit shows up to 1000, the API returns all of them")
 
 
-def _under_causes(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+def under_causes(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
     """Return the rows with how deep each is held back by one above it."""
     known = {row["id"]: row for row in rows}
     under: dict[str | None, list[dict[str, Any]]] = {}

@@ -57,9 +57,9 @@ def told_sentence(incident: Incident, now: float) -> str:
     failing, unknown = by_state[ToldState.FAILING], by_state[ToldState.UNKNOWN]
     if delivered := by_state[ToldState.DELIVERED]:
         text = "told: " + _delivered(delivered, now)
-        return f"{text}; {_failing(failing, now)}" if failing else text
+        return f"{text}; {_failing(failing, now, over)}" if failing else text
     if failing:
-        return f"nobody: {_failing(failing, now)}"
+        return f"nobody: {_failing(failing, now, over)}"
     if pending := by_state[ToldState.PENDING]:
         where = _receivers(pending)
         text = f"nobody, as far as is known: it ended before {where} was told"
@@ -105,7 +105,9 @@ def _delivered(told: Sequence[Told], now: float) -> str:
     )
 
 
-def _failing(told: Sequence[Told], now: float) -> str:
+def _failing(told: Sequence[Told], now: float, over: bool) -> str:
+    if over:
+        return f"{_media(told)} failed"
     since = min(one.at or now for one in told)
     fails = "fails" if len({medium(one.integration) for one in told}) == 1 else "fail"
     return f"{_media(told)} {fails} since {_utc(since, now)}"

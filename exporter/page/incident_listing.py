@@ -22,17 +22,14 @@ def open_incidents_sentence(folded: Folded) -> str:
     if not folded.causes:
         return "No open incident."
     waiting, acknowledged = folded.waiting, len(folded.causes) - folded.waiting
-    if not waiting and not folded.held:
-        return "Every open incident is acknowledged."
-    parts = []
     if waiting:
-        parts.append(
-            f"{waiting} {'incident waits' if waiting == 1 else 'incidents wait'} for somebody"
-        )
+        parts = [f"{waiting} {'incident waits' if waiting == 1 else 'incidents wait'} for somebody"]
+        if acknowledged:
+            parts.append(f"{acknowledged} {'is' if acknowledged == 1 else 'are'} acknowledged")
+    else:
+        parts = ["Every open incident is acknowledged"]
     if folded.held:
-        are, more = ("is" if folded.held == 1 else "are"), (" more" if waiting else "")
-        them = "them" if waiting and not acknowledged else "the open ones"
-        parts.append(f"{folded.held}{more} {are} held back by {len(folded.under)} of {them}")
-    if acknowledged:
-        parts.append(f"{acknowledged} {'is' if acknowledged == 1 else 'are'} acknowledged")
+        more, are = (" more" if waiting else ""), ("is" if folded.held == 1 else "are")
+        by = "it" if len(folded.causes) == 1 and waiting else f"{len(folded.under)} of them"
+        parts.append(f"{folded.held}{more} {are} held back by {by}")
     return ", ".join(parts) + "."
