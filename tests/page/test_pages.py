@@ -322,7 +322,7 @@ async def test_the_incidents_are_listed_the_newest_first(stage: Stage) -> None:
 
     found, opened = await page(stage, "/incidents"), await page(stage, "/incidents?status=open")
 
-    assert found.one("h1").text == "1 incident is not acknowledged, 1 acknowledged."
+    assert found.one("h1").text == "1 incident waits for somebody, 1 is acknowledged."
     assert len(found.one(id="listing").all("h3")) == 3
     assert "acknowledged by ben after 0 s" in found.one(id="listing").text
     assert [h.text for h in opened.one(id="listing").all("h3")] == [
