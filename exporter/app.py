@@ -223,6 +223,7 @@ class App:
         self.loader.subscribe(lambda configuration: self.modules.activate())
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)
+        self.canaries.on_return(self.scheduler.recover)
         self.loader.subscribe(self.retention.follow)
         self.pages.subscribe(self.recording.status_page)
         for follower in (

@@ -212,13 +212,13 @@ FAMILIES: tuple[Family, ...] = (
     _of_state(
         "probe_consecutive_failures",
         "gauge",
-        "Failed probes in a row.",
+        "Failed probes in a row; those that no canary answers beside count once a later one fails.",
         gauge(lambda state: state.failures_in_a_row),
     ),
     _of_state(
         "probe_state_changes_total",
         "counter",
-        "Changes between success and failure.",
+        "Changes between success and failure, without what our own network hides.",
         gauge(lambda state: state.state_changes),
     ),
     _of_result(

@@ -22,6 +22,7 @@ from exporter.model import (
     Reason,
     Result,
     Verdict,
+    is_offline,
 )
 from exporter.registry import RegistryChange
 from exporter.results.runway import Runways
@@ -85,6 +86,7 @@ class Tally:
         "changes",
         "events",
         "failures",
+        "held",
         "in_a_row",
         "key",
         "key_expiry",
@@ -109,7 +111,11 @@ class Tally:
         self.events = [0, 0]
         self.bad = [0, 0]
         self.latency_sum = 0.0
-        self.attempts = self.changes = self.in_a_row = 0
+        self.attempts = self.changes = 0
+        self.in_a_row = 0
+        """Judged failures since the last success, and what was held before the last of them."""
+        self.held = 0
+        """Failures since then that our own network hid: they count once the provider fails."""
         self.last: Result | None = None
         self.last_success = 0.0
         self.since = 0.0
@@ -140,23 +146,32 @@ class Tally:
         self.stale = False
         self.attempts += result.attempts
         self.reasons[_INDEX[result.reason]] += 1
-        if self.last is not None and self.last.success != result.success:
-            self.changes += 1
+        self._judge(result)
         if self.last is None or self.last.verdict is not result.verdict:
             self.since = result.at
         self.last = result
         self.recent.append(result)
         if result.success:
-            self.in_a_row = 0
             self.last_success = result.at
             self.buckets[bisect_left(BUCKETS, outcome.duration)] += 1
             self.latency_sum += outcome.duration
         else:
-            self.in_a_row += 1
             self.failures = (*self.failures, result)[-KEPT_FAILURES:]
         self._remember(result)
         if counted and result.verdict in _SLI:
             self._count(result, target)
+
+    def _judge(self, result: Result) -> None:
+        """Count failures in a row and changes: only of what the provider can be judged by."""
+        if result.success:
+            self.changes += self.in_a_row > 0
+            self.in_a_row = self.held = 0
+        elif is_offline(result.reason, result.verdict):
+            self.held += 1
+        else:
+            self.changes += self.in_a_row == 0 and self.last_success > 0
+            self.in_a_row += self.held + 1
+            self.held = 0
 
     def _remember(self, result: Result) -> None:
         """Keep what an answer brought (certificate, limits, quotas) until another one brings it."""
@@ -221,6 +236,7 @@ class Tally:
             "attempts": self.attempts,
             "changes": self.changes,
             "in_a_row": self.in_a_row,
+            "held": self.held,
             "last_success": self.last_success,
             "since": self.since,
             "last": None if self.last is None else _dumped(self.last),
@@ -238,7 +254,7 @@ class Tally:
             match state.get(name):
                 case [available, fast] if _whole(available) and _whole(fast):
                     setattr(self, name, [available, fast])
-        for name in ("attempts", "changes", "in_a_row"):
+        for name in ("attempts", "changes", "in_a_row", "held"):
             if _whole(state.get(name)):
                 setattr(self, name, state[name])
         for name in ("latency_sum", "last_success", "since"):

@@ -25,10 +25,12 @@ from exporter.model import (
     Outcome,
     Reason,
     Result,
+    is_offline,
     verdict_of,
 )
 from exporter.probers import Endpoint, Prober
 from exporter.registry import RegistryChange
+from exporter.schedule.canaries import SETTLE_SECONDS
 
 _log = logging.getLogger(__name__)
 QUANTUM_SECONDS = 0.010
@@ -37,13 +39,15 @@ ones would be seen in the measured durations: what starts together waits for eac
 MAX_PAUSE_SECONDS = 0.25
 MAX_PROBES_PER_HOST = 256
 MAX_PROBES = 2048
+RECOVERY_SECONDS = 20.0
+"""Over which the services that our own network hid are probed again after its return."""
 
 
 class Network(Protocol):
     """Tells whether our own network works; implemented by `canaries`."""
 
     async def confirm(self, since: float) -> bool:
-        """Return whether we are online, from a check that began after the tick *since*."""
+        """Return whether our network has worked since the tick *since*."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,8 @@ class _Entry:
     """Its place in every interval, from 0 to 1."""
     generation: int = 0
     slowed: bool = False
+    hidden: bool = False
+    """Whether our own network hid it from the last probe."""
     again: bool = False
 
 
@@ -99,6 +105,7 @@ class Scheduler:
         self._hosts: dict[str, _Host] = {}
         self._slots = asyncio.Semaphore(MAX_PROBES)
         self._running: set[str] = set()
+        self._recovery = float("-inf")
         self._stopping = False
         self.in_flight = 0
 
@@ -136,6 +143,19 @@ class Scheduler:
             entry.slowed = False
             entry.again = service in self._running
             self._schedule(entry, self._clock.tick())
+
+    def recover(self) -> None:
+        """Probe soon what our own network hid: it is back."""
+        self._recovery = self._clock.tick() + SETTLE_SECONDS
+        for entry in self._entries.values():
+            if entry.hidden:
+                self._recover(entry)
+
+    def _recover(self, entry: _Entry) -> None:
+        """Probe *entry* at its place in the recovery, unless it is due before anyway."""
+        due = max(self._clock.tick(), self._recovery + entry.share * RECOVERY_SECONDS)
+        if due < entry.due:
+            self._schedule(entry, due)
 
     def _add(self, target: Target, now: float, within: float) -> None:
         limit = target.rate_limit
@@ -269,13 +289,17 @@ class Scheduler:
                 self._schedule(current, self._clock.tick())
 
     def _settle(self, entry: _Entry, target: Target, result: Result, due: float) -> None:
-        """Slow down while the provider rejects the key, until key or request are others."""
+        """Slow down while the provider rejects the key; make up for what our network hid."""
+        entry.hidden = is_offline(result.reason, result.verdict)
         now = entry.target
         same = now.key == target.key and now.endpoint == target.endpoint
         slowed = result.reason in REJECTED and same
         if slowed != entry.slowed:
             entry.slowed = slowed
             self._next(entry, due)
+        if entry.hidden and due < self._recovery:
+            # It began before our network was back, and nobody knew yet that it would fail.
+            self._recover(entry)
 
     async def _result(self, entry: _Entry, target: Target, due: float) -> Result | None:
         """Return what a probe saw, or None if no request could be sent in its interval."""
