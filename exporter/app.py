@@ -189,6 +189,7 @@ class App:
             self.recording.probe,
             self.canaries,
             Observer(lag=self.own.schedule_lag.observe),
+            retry_at=self.results.retry_at,
         )
         self.quotas = SideChecks(
             "quota", lambda t: t.quota, self.prober, self.polling, self.recording.quota

@@ -13,8 +13,8 @@ from typing import Any, Self
 from exporter.config import Target
 from exporter.model import Outcome, Reason, Result
 from exporter.probers import Endpoint
+from exporter.schedule import Network as AsksNetwork
 from exporter.schedule import Observer, Scheduler
-from exporter.schedule.scheduler import Network as AsksNetwork
 from tests.fakes import make_endpoint, service_target, settle
 
 FOREVER = 1e9

@@ -163,6 +163,8 @@ class Tally:
 
     def _judge(self, result: Result) -> None:
         """Count failures in a row and changes: only of what the provider can be judged by."""
+        if result.reason is Reason.RATE_LIMITED:
+            return  # it works, and we ask too often: neither an outage nor the end of one
         if result.success:
             self.changes += self.in_a_row > 0
             self.in_a_row = self.held = 0
@@ -217,6 +219,17 @@ class Tally:
         if self.last is not None and self.last.reason in REJECTED:
             return max(target.interval, REJECTED_INTERVAL_SECONDS)
         return target.interval
+
+    @property
+    def retry_at(self) -> float | None:
+        """The Unix time before which the provider wants no further probe; None without one."""
+        return None if self.last is None else self.last.retry_at
+
+    def silence(self, target: Target) -> float:
+        """Return for how many seconds after a probe there may be none, by what is asked of us."""
+        last = self.last
+        wait = last.retry_at - last.at if last is not None and last.retry_at is not None else 0.0
+        return 3 * self.pace(target) + max(0.0, wait)
 
     def forget_key(self) -> None:
         """Drop what is known about the key: another one is in use."""
@@ -277,6 +290,7 @@ def _dumped(result: Result) -> dict[str, Any]:
         "http_version": outcome.http_version,
         "content_length": outcome.content_length,
         "keyed": outcome.keyed,
+        "retry_after": outcome.retry_after,
     }
 
 
@@ -300,6 +314,8 @@ def _restored(last: Any) -> Result | None:
         more["status"] = last["status"]
     if _seconds(last.get("http_version")):
         more["http_version"] = float(last["http_version"])
+    if _seconds(last.get("retry_after")):
+        more["retry_after"] = float(last["retry_after"])
     if _whole(length):
         more["content_length"] = length
     outcome = Outcome(reason=Reason(reason), duration=float(duration), **more)
@@ -341,6 +357,13 @@ class Results:
     def forget(self, service: str) -> None:
         self.by_service.pop(service, None)
 
+    def retry_at(self, target: Target) -> float | None:
+        """Return until when a provider wants no probe of *target*; None with another key."""
+        tally = self.by_service.get(target.id)
+        if tally is None or (tally.key is not None and tally.key != target.key):
+            return None
+        return tally.retry_at
+
     def grown_stale(self, target: Target, now: float, since: float) -> bool:
         """Return whether *target* has had no result for three intervals, and had before; mark it.
 
@@ -352,7 +375,8 @@ class Results:
             return False
         if tally.watched_since is None:
             tally.watched_since = now
-        if tally.stale or now - tally.last_activity(since) <= 3 * tally.pace(target):
+        expected = max(tally.last_activity(since), tally.retry_at or 0.0)
+        if tally.stale or now - expected <= 3 * tally.pace(target):
             return False
         tally.stale = True
         return True

@@ -93,6 +93,7 @@ def test_changes_of_state_and_failures_in_a_row_are_counted(
 HELD = result(Reason.DNS, verdict=Verdict.NETWORK)
 OK, FAILED = result(), result(Reason.SERVER_ERROR)
 OURS = result(Reason.INTERCEPTED)
+LIMITED = result(Reason.RATE_LIMITED)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +107,14 @@ OURS = result(Reason.INTERCEPTED)
         ([OK, FAILED, HELD, OK], 0, 0, 2),
         ([OK, HELD, OURS], 2, 0, 1),
         ([HELD, FAILED, OK], 0, 0, 1),
+        ([OK, LIMITED, OK], 0, 0, 0),
+        ([OK, LIMITED, LIMITED, LIMITED], 0, 0, 0),
+        ([FAILED, LIMITED, FAILED], 2, 0, 0),
+        ([OK, HELD, LIMITED, FAILED], 2, 0, 1),
+        ([OK, result(Reason.QUOTA_EXHAUSTED)], 1, 0, 1),
     ],
 )
-def test_what_our_network_hides_counts_only_once_the_provider_is_known_to_fail(
+def test_only_what_the_provider_can_be_judged_by_is_counted_in_a_row(
     results: list[Result], in_a_row: int, held: int, changes: int
 ) -> None:
     made = tally(*results)

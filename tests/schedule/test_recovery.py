@@ -15,7 +15,7 @@ from exporter.model import Outcome, Reason, Result, Verdict, is_offline
 from exporter.results import Tally
 from exporter.schedule import Canaries, CanaryPlan
 from exporter.schedule.canaries import OFFLINE_INTERVAL_SECONDS, SETTLE_SECONDS
-from exporter.schedule.scheduler import share
+from exporter.schedule.entries import share
 from tests.api.managed import running
 from tests.clocks import ScriptedProber, Stage, outcome, target
 from tests.fakes import make_endpoint
