@@ -159,6 +159,10 @@ FACTS: Mapping[Reason, Facts] = {
 # Failures that our own network can cause: while no canary answers, their verdict is `network`.
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
 REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED, Reason.ACCOUNT_DISABLED})
+ASKING = frozenset({Reason.RATE_LIMITED, Reason.QUOTA_EXHAUSTED})
+"""After these a Retry-After holds for the next probe as well."""
+MAX_WAIT_SECONDS = 86_400.0
+"""The longest wait that a provider is granted: a mistaken one must not blind us for good."""
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
@@ -241,6 +245,13 @@ class Outcome:
     keyed: bool = False
 
     @property
+    def asked_wait(self) -> float | None:
+        """For how many seconds the provider wants no further probe; None if it does not say."""
+        if self.reason not in ASKING or not self.retry_after:
+            return None
+        return min(self.retry_after, MAX_WAIT_SECONDS)
+
+    @property
     def success(self) -> bool:
         return FACTS[self.reason].verdict is Verdict.OK
 
@@ -254,6 +265,15 @@ class Result:
     outcome: Outcome
     verdict: Verdict
     attempts: int = 1
+
+    @property
+    def retry_at(self) -> float | None:
+        """The Unix time before which the provider wants no further probe; None without one.
+
+        It counts from the end of the first attempt: a probe that needed more is a little longer.
+        """
+        wait = self.outcome.asked_wait
+        return None if wait is None else self.at + self.outcome.duration + wait
 
     @property
     def reason(self) -> Reason:

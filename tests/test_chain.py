@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,22 +129,43 @@ def test_a_rejected_key_is_named_and_nothing_else_is_told_of_it(calm: Chain) -> 
     assert trouble == {"ServiceKeyRejected"}
 
 
-def test_a_dead_network_of_ours_is_one_page_for_all_services(calm: Chain) -> None:
+def test_a_dead_network_of_ours_is_one_page_and_no_service_is_blamed(calm: Chain) -> None:
+    begun = time.time()
     calm.provider.disconnect()
     calm.until("page", lambda: calm.pages("network"))
-
-    def held() -> bool:
-        down = calm.unresolved("ServiceDown")
-        return len(down) == len(FLEET) + 4 and all(one["suppressed"] for one in down)
-
-    calm.until("all are down and held back", held)
+    failing = "probe_last_run_timestamp_seconds - probe_last_success_timestamp_seconds > 8"
+    hidden = f"{failing} and on (service) service_verdict{{verdict='network'}} == 1"
+    every = f"count({hidden}) == {len(FLEET) + 4}"
+    calm.until("every service is hidden for many probes", lambda: calm.query(every))
     calm.marked()
     pages, mails = calm.pages(), list(calm.mail.items)
     calm.provider.connect()
+    calm.until("back", lambda: calm.query(f"sum(probe_success) == {len(FLEET) + 4}"))
+    calm.until("told of the end", lambda: calm.pages("network", "resolve"))
+    calm.marked()
 
     assert [page.body["payload"]["summary"].count("network") for page in pages[:1]] == [1]
     assert len([page for page in pages if "marker" not in page.body["payload"]["summary"]]) == 1
     assert len([mail for mail in mails if "marker" not in mail.subject]) == 1
+    blamed = [one for one in calm.incidents() if one["alertname"] == "ServiceDown"]
+    assert not [one["service"] for one in blamed if one["started_at"] >= begun]
+
+
+def test_what_fails_when_our_network_returns_is_paged_promptly(calm: Chain) -> None:
+    calm.provider.disconnect()
+    calm.until("page", lambda: calm.pages("network"))
+    calm.provider.answers["/api-9/"] = (503, {})
+    calm.provider.connect()
+    opened = calm.incident("ServiceDown", "open", seconds=20, service="api-9")
+    calm.until("page", lambda: calm.pages("api-9"))
+    failures = calm.query('probe_consecutive_failures{service="api-9"}')
+    calm.provider.answers.clear()
+    calm.incident("ServiceDown", "resolved", service="api-9")
+    calm.marked()
+
+    assert int(failures[0]["value"][1]) >= 3
+    down = [one["service"] for one in calm.incidents() if one["id"] > opened["id"]]
+    assert not [name for name in down if name in FLEET]
 
 
 def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> None:

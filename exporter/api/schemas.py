@@ -62,6 +62,7 @@ _HEALTH: dict[str, Schema] = {
     "last_probe": nullable(NUMBER),
     "last_success": nullable(NUMBER),
     "consecutive_failures": COUNT,
+    "retry_after": nullable(TEXT),
 }
 _OUTCOME: dict[str, Schema] = {
     "reason": _REASON,

@@ -152,7 +152,7 @@ def _threshold(kind: ThresholdKind) -> Family:
     def read_stale(state: ServiceState) -> Iterator[tuple[tuple[str | None, ...], float]]:
         target = state.target
         # A service that is probed less often than asked for may be silent for longer.
-        least = 3 * state.pace if state.pace > target.interval else 0.0
+        least = state.silence if state.silence > 3 * target.interval else 0.0
         rows = (row for row in target.thresholds if row.kind is kind)
         return (_row(row, target.team, max(row.value, least)) for row in rows)
 
@@ -212,13 +212,13 @@ FAMILIES: tuple[Family, ...] = (
     _of_state(
         "probe_consecutive_failures",
         "gauge",
-        "Failed probes in a row.",
+        "Failed probes in a row; those hidden by our own network count once a later one fails.",
         gauge(lambda state: state.failures_in_a_row),
     ),
     _of_state(
         "probe_state_changes_total",
         "counter",
-        "Changes between success and failure.",
+        "Changes between success and failure, without what our own network hides.",
         gauge(lambda state: state.state_changes),
     ),
     _of_result(
@@ -311,6 +311,12 @@ FAMILIES: tuple[Family, ...] = (
         "gauge",
         "When the rate limit is used up at the present pace; absent if it is full again before.",
         labelled_gauge(("resource",), lambda state: state.limit_ends),
+    ),
+    _of_state(
+        "service_retry_after_timestamp_seconds",
+        "gauge",
+        "Until when the provider asked us to wait; absent otherwise.",
+        gauge(lambda state: state.retry_at),
     ),
     _of_state(
         "service_quota_remaining",

@@ -358,6 +358,21 @@ async def test_a_service_slowed_by_a_rejected_key_may_be_silent_for_longer(stage
     assert await stage.samples(name, "severity") == {("high",): 900}
 
 
+async def test_until_when_a_provider_makes_us_wait_is_shown_and_no_alarm_is_raised_by_it(
+    stage: Stage,
+) -> None:
+    rows = (Threshold(ThresholdKind.PROBE_STALE, "high", 180),)
+    target = stage.put(replace(service_target("a"), thresholds=rows))
+    names = ("service_retry_after_timestamp_seconds", "service_threshold_probe_stale_seconds")
+    seen = []
+
+    for reason, wait in ((Reason.OK, None), (Reason.RATE_LIMITED, 7200.0), (Reason.DNS, None)):
+        stage.probe(target, reason, retry_after=wait, duration=2.0)
+        seen.append([list((await stage.samples(name)).values()) for name in names])
+
+    assert seen == [[[], [180]], [[AT + 7202], [7202 + 180]], [[], [180]]]
+
+
 async def test_a_changed_key_forgets_what_was_told_about_the_old(stage: Stage) -> None:
     target = stage.put(rich_target())
     rich_probe(stage, target)

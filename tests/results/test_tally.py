@@ -90,6 +90,38 @@ def test_changes_of_state_and_failures_in_a_row_are_counted(
     assert (made.changes, made.in_a_row) == (changes, in_a_row)
 
 
+HELD = result(Reason.DNS, verdict=Verdict.NETWORK)
+OK, FAILED = result(), result(Reason.SERVER_ERROR)
+OURS = result(Reason.INTERCEPTED)
+LIMITED = result(Reason.RATE_LIMITED)
+
+
+@pytest.mark.parametrize(
+    ("results", "in_a_row", "held", "changes"),
+    [
+        ([OK, HELD, HELD], 0, 2, 0),
+        ([OK, HELD, HELD, OK], 0, 0, 0),
+        ([OK, HELD, HELD, FAILED], 3, 0, 1),
+        ([OK, FAILED, HELD, HELD], 1, 2, 1),
+        ([OK, FAILED, HELD, FAILED], 3, 0, 1),
+        ([OK, FAILED, HELD, OK], 0, 0, 2),
+        ([OK, HELD, OURS], 2, 0, 1),
+        ([HELD, FAILED, OK], 0, 0, 1),
+        ([OK, LIMITED, OK], 0, 0, 0),
+        ([OK, LIMITED, LIMITED, LIMITED], 0, 0, 0),
+        ([FAILED, LIMITED, FAILED], 2, 0, 0),
+        ([OK, HELD, LIMITED, FAILED], 2, 0, 1),
+        ([OK, result(Reason.QUOTA_EXHAUSTED)], 1, 0, 1),
+    ],
+)
+def test_only_what_the_provider_can_be_judged_by_is_counted_in_a_row(
+    results: list[Result], in_a_row: int, held: int, changes: int
+) -> None:
+    made = tally(*results)
+
+    assert (made.in_a_row, made.held, made.changes) == (in_a_row, held, changes)
+
+
 def test_attempts_and_reasons_add_up() -> None:
     made = tally(result(attempts=3), result(Reason.DNS, attempts=2), result(Reason.DNS))
 
