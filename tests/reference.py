@@ -42,14 +42,14 @@ def metrics(families: Iterable[Family | IncidentFamily]) -> Iterator[str]:
 
 def reasons() -> Iterator[str]:
     """Yield the table of reasons and what follows from them."""
-    yield "| reason | verdict | `service_up` | `service_key_valid` | what to do |"
-    yield "|---|---|---|---|---|"
+    yield "| reason | in words | verdict | `service_up` | `service_key_valid` | what to do |"
+    yield "|---|---|---|---|---|---|"
     shown = {True: "1", False: "0", None: "absent"}
     for reason in Reason:
         facts = FACTS[reason]
         yield (
-            f"| `{reason}` | `{facts.verdict}` | {shown[facts.up]} | {shown[facts.key_valid]} "
-            f"| {facts.advice} |"
+            f"| `{reason}` | {facts.fault} | `{facts.verdict}` | {shown[facts.up]} "
+            f"| {shown[facts.key_valid]} | {facts.advice} |"
         )
 
 

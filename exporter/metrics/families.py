@@ -103,6 +103,11 @@ def _info(registered: Registered) -> Iterable[tuple[tuple[str, ...], float]]:
     return (((t.name, t.type, t.team, t.host, t.owner, t.runbook), 1),)
 
 
+def _failing(state: ServiceState) -> Iterator[tuple[tuple[str | None, str | None], float]]:
+    if state.failing_since is not None:
+        yield (state.reason, state.verdict), state.failing_since
+
+
 def _limits(field: str) -> Writer[ServiceState]:
     def read(state: ServiceState) -> Iterator[tuple[tuple[str], float]]:
         for resource, limit in state.limits:
@@ -199,7 +204,7 @@ FAMILIES: tuple[Family, ...] = (
     _of_state(
         "probe_ssl_earliest_cert_expiry",
         "gauge",
-        "Earliest expiry in the verified certificate chain, as a Unix time.",
+        "Earliest expiry in the verified certificate chain, in what was sent if none verified.",
         gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
     _of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),
@@ -262,6 +267,12 @@ FAMILIES: tuple[Family, ...] = (
         "gauge",
         "Whose fault it is: one row is 1.",
         state_set("verdict", tuple(Verdict), lambda state: state.verdict, always=True),
+    ),
+    _of_state(
+        "service_failing_since_timestamp_seconds",
+        "gauge",
+        "When the first failed probe since the last success began; absent while it succeeds.",
+        labelled_gauge(("reason", "verdict"), _failing),
     ),
     _of_state(
         "service_key_valid",

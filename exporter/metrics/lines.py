@@ -55,6 +55,8 @@ class ServiceState(NamedTuple):
     silence: float
     """Seconds without a probe that are to be expected: more while the provider keeps us waiting."""
     retry_at: float | None
+    failing_since: float | None
+    """When the first failed probe since the last success began; None while it does not fail."""
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ def state_of(
         maintenance,
         tally.silence(target),
         current.retry_at if current is not None else None,
+        tally.failing_since if current is not None and not current.success else None,
     )
 
 

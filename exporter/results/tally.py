@@ -85,6 +85,7 @@ class Tally:
         "certificate",
         "changes",
         "events",
+        "failing_since",
         "failures",
         "held",
         "in_a_row",
@@ -118,6 +119,8 @@ class Tally:
         """Failures since then that our own network hid: they count once the provider fails."""
         self.last: Result | None = None
         self.last_success = 0.0
+        self.failing_since = 0.0
+        """When the first failed probe since the last success began; 0 while it succeeds."""
         self.since = 0.0
         """Since when the verdict is the present one; 0 if unknown."""
         self.stale = False
@@ -152,10 +155,12 @@ class Tally:
         self.last = result
         self.recent.append(result)
         if result.success:
+            self.failing_since = 0.0
             self.last_success = result.at
             self.buckets[bisect_left(BUCKETS, outcome.duration)] += 1
             self.latency_sum += outcome.duration
         else:
+            self.failing_since = self.failing_since or result.at
             self.failures = (*self.failures, result)[-KEPT_FAILURES:]
         self._remember(result)
         if counted and result.verdict in _SLI:
@@ -252,6 +257,7 @@ class Tally:
             "held": self.held,
             "last_success": self.last_success,
             "since": self.since,
+            "failing_since": self.failing_since,
             "last": None if self.last is None else _dumped(self.last),
         }
 
@@ -270,7 +276,7 @@ class Tally:
         for name in ("attempts", "changes", "in_a_row", "held"):
             if _whole(state.get(name)):
                 setattr(self, name, state[name])
-        for name in ("latency_sum", "last_success", "since"):
+        for name in ("latency_sum", "last_success", "since", "failing_since"):
             if _seconds(state.get(name)):
                 setattr(self, name, float(state[name]))
         if (last := _restored(state.get("last"))) is not None:

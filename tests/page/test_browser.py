@@ -73,12 +73,14 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
 
             vendor.on("/", answer(503))
 
-            await home.until("h1", "1 of 1 service is failing: Payments, provider outage since")
+            await home.until(
+                "h1", "1 of 1 service is failing: Payments, provider: overloaded since"
+            )
             await home.until("#row-pay", "Down")
             await detail.until("#head", "the provider's")
             await detail.until("#failures", "overloaded HTTP 503")
             assert await home.page.title() == "(1) Service registry"
-            assert "provider outage" in await home.text("#spoken")
+            assert "provider: overloaded" in await home.text("#spoken")
             assert await home.page.evaluate("window.unloaded"), "it was loaded again"
 
             vendor.on("/", answer())

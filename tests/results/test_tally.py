@@ -122,6 +122,24 @@ def test_only_what_the_provider_can_be_judged_by_is_counted_in_a_row(
     assert (made.in_a_row, made.held, made.changes) == (in_a_row, held, changes)
 
 
+def test_since_when_it_fails_is_the_first_failure_after_the_last_success() -> None:
+    made, seen = Tally(), []
+    for at, reason, verdict in (
+        (1.0, Reason.OK, Verdict.OK),
+        (2.0, Reason.TIMEOUT, Verdict.NETWORK),
+        (3.0, Reason.RATE_LIMITED, Verdict.QUOTA),
+        (4.0, Reason.SERVER_ERROR, Verdict.PROVIDER),
+        (5.0, Reason.OK, Verdict.OK),
+        (6.0, Reason.DNS, Verdict.PROVIDER),
+    ):
+        made.add(result(reason, at=at, verdict=verdict), TARGET)
+        again = Tally()
+        again.restore(made.dump())
+        seen.append((made.failing_since, again.failing_since))
+
+    assert seen == [(since, since) for since in (0.0, 2.0, 2.0, 2.0, 0.0, 6.0)]
+
+
 def test_attempts_and_reasons_add_up() -> None:
     made = tally(result(attempts=3), result(Reason.DNS, attempts=2), result(Reason.DNS))
 
