@@ -26,6 +26,12 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RULE_DURATIONS = frozenset({"for", "keep_firing_for", "interval"})
 _ROUTE_DURATIONS = frozenset({"group_wait", "group_interval", "repeat_interval"})
 _MIN_INTERVAL_SECONDS = 1.0
+_MIN_WINDOW_SECONDS = 4.0
+"""A rate needs two samples, and one may be late."""
+_WINDOW = re.compile(r"\[([^\]:]+)(?::([^\]]+))?\]")
+_OFFSET = re.compile(r"\boffset (\w+)")
+# A number of two digits or more in a rule is of seconds, but for a number of days.
+_SECONDS_IN_RULE = re.compile(r"(?<![\w.\[:-])(\d{2,})(?![\w.\]:]| \* 86400)")
 _SINK_PATHS = {
     "https://hooks.example.org/service-registry": "/webhook",
     "https://hc-ping.example.org": "/deadman",
@@ -39,13 +45,16 @@ def write_prometheus(
 ) -> Path:
     """Write the configuration of a Prometheus that listens on *own*; return its path.
 
-    *exporter*, *alertmanager* and *own* are HOST:PORT. The durations in rules are divided by
-    *speed*, and so is the interval of 15 s, down to 1 s.
+    *exporter*, *alertmanager* and *own* are HOST:PORT. The durations in rules and the windows and
+    seconds in their expressions are divided by *speed*, and so is the interval of 15 s, down to
+    1 s.
     """
     rules = folder / "rules"
     rules.mkdir(parents=True, exist_ok=True)
     for path in sorted(shipped("prometheus").glob("rules/*.yml")):
         config = _accelerated(read_config(path), _RULE_DURATIONS, speed)
+        for rule in (rule for group in config["groups"] for rule in group["rules"]):
+            rule["expr"] = _on_faster_clocks(rule["expr"], speed)
         write_config(rules / path.name, config)
     config = prometheus_config(exporter=exporter, alertmanager=alertmanager, own=own)
     config["rule_files"] = ["rules/*.yml"]
@@ -130,6 +139,22 @@ def _accelerated(value: Any, names: frozenset[str], speed: float) -> Any:
         else:
             accelerated[name] = _accelerated(item, names, speed)
     return accelerated
+
+
+def _on_faster_clocks(expr: str, speed: float) -> str:
+    """Return the PromQL *expr* with its windows, offsets and seconds divided by *speed*."""
+    if speed == 1.0:
+        return expr
+
+    def window(found: re.Match[str]) -> str:
+        length = _milliseconds(max(_MIN_WINDOW_SECONDS, _seconds(found[1]) / speed))
+        if found[2] is None:
+            return f"[{length}]"
+        return f"[{length}:{_milliseconds(max(_MIN_INTERVAL_SECONDS, _seconds(found[2]) / speed))}]"
+
+    expr = _SECONDS_IN_RULE.sub(lambda found: f"{float(found[1]) / speed:g}", expr)
+    expr = _OFFSET.sub(lambda found: f"offset {_milliseconds(_seconds(found[1]) / speed)}", expr)
+    return _WINDOW.sub(window, expr)
 
 
 def _seconds(duration: str) -> float:

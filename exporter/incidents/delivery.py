@@ -19,8 +19,7 @@ from exporter.incidents.model import Alert, Told, ToldState
 
 CLEAN_SECONDS = 90.0
 """Without a failed try for so long, what was sent is not another alert's: tries repeat sooner."""
-_LONGEST_GAP = 300.0
-"""Seconds between two polls over which a difference proves nothing about one alert."""
+_LONGEST_GAP = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,9 @@ Line = tuple[str, str, str]
 class DeliveryWatch:
     """Follows the messages about alerts from poll to poll."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_gap: float = _LONGEST_GAP) -> None:
+        """*longest_gap*: seconds between two polls over which a difference proves nothing."""
+        self._longest_gap = longest_gap
         self._messages: dict[Line, _Message] = {}
         self._former: Evidence | None = None
         self._former_at = 0.0
@@ -129,7 +130,7 @@ class DeliveryWatch:
         return [replace(one, told=tuple(self._told(one, judging))) for one in alerts]
 
     def _is_recent(self, now: float) -> bool:
-        return self._former is not None and 0 <= now - self._former_at <= _LONGEST_GAP
+        return self._former is not None and 0 <= now - self._former_at <= self._longest_gap
 
     def _told(self, alert: Alert, judging: _Judging) -> Iterator[Told]:
         for receiver in alert.receivers:

@@ -52,7 +52,7 @@ class Reconciliation:
         """*on_success* is called with the Unix time of every poll that Alertmanager answered."""
         self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
         self._interval, self._settle, self._on_success = interval, settle, on_success
-        self._watch = DeliveryWatch()
+        self._watch = DeliveryWatch(longest_gap=3 * max(interval, INTERVAL_SECONDS))
         self._wanted = asyncio.Event()
         self._due: float | None = None
         """When a gap is to be filled; None without one."""
