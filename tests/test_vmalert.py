@@ -140,12 +140,17 @@ def _rules(folder: Path) -> Path:
     return folder
 
 
-BAD = """
+MORE_RULES = """
 groups:
   - name: broken
     interval: 1s
     rules:
-      - {alert: Broken, expr: 'exporter_services * on (job) exporter_services'}
+      - {{alert: Broken, expr: 'exporter_services * on (job) exporter_services'}}
+  - name: kept
+    interval: 1s
+    rules:
+      - {{alert: Kept, expr: 'vector(time()) < {until}', keep_firing_for: 1h}}
+      - {{alert: NotKept, expr: 'vector(time()) < {until}'}}
 """
 
 
@@ -174,11 +179,12 @@ class Live:
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Run exporter, VictoriaMetrics and vmalert until all is evaluated and a service is down.
 
-    One rule more fails, and one Alertmanager more is not there.
+    One rule more fails, one ends after a moment, and one Alertmanager more is not there.
     """
     folder = tmp_path_factory.mktemp("live")
     port = free_port()
-    (folder / "broken.yml").write_text(BAD)
+    until = int(time.time()) + 10
+    (folder / "more.yml").write_text(MORE_RULES.format(until=until))
     with Received() as received, exporter(folder, ONE.format(port=1)) as (_, target):
         scrape = _scraping(folder, target.partition("://")[2], port)
         flags = [f"-promscrape.config={scrape}", "-promscrape.config.strictParse=false"]
@@ -186,7 +192,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             command = [
                 program("vmalert"),
                 f"-rule={_rules(folder / 'rules')}/*.yml",
-                f"-rule={folder / 'broken.yml'}",
+                f"-rule={folder / 'more.yml'}",
                 f"-datasource.url={base}",
                 f"-remoteWrite.url={base}",
                 f"-remoteRead.url={base}",
@@ -198,16 +204,17 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             ]
             own = f"http://127.0.0.1:{port}"
             with running(command, None, own + "/health"):
-                yield Live(received.alerts, _evaluated(own, received), base)
+                yield Live(received.alerts, _evaluated(own, received, until + 5), base)
 
 
-def _evaluated(base: str, received: Received) -> list[dict[str, Any]]:
+def _evaluated(base: str, received: Received, until: float) -> list[dict[str, Any]]:
     end = time.monotonic() + 60
     while True:
         groups = json.loads(ask(base, "/api/v1/rules"))["data"]["groups"]
         rules = [rule for group in groups for rule in group["rules"]]
         done = all(rule["lastEvaluation"] > "1970" for rule in rules)
-        if rules and done and {"ServiceDown", "Watchdog"} <= received.alerts.keys():
+        sent = {"ServiceDown", "Watchdog", "Kept", "NotKept"} <= received.alerts.keys()
+        if rules and done and sent and time.time() > until:
             return rules
         assert time.monotonic() < end, sorted(received.alerts)
         time.sleep(0.3)
@@ -219,7 +226,8 @@ def test_every_rule_evaluates_in_a_real_vmalert(live: Live) -> None:
 
     assert errors.keys() == {"Broken"}
     assert "duplicate time series" in errors["Broken"]
-    assert {rule["name"] for rule in live.rules if rule["health"] == "ok"} == ALERTS | RECORDED
+    healthy = {rule["name"] for rule in live.rules if rule["health"] == "ok"}
+    assert healthy == ALERTS | RECORDED | {"Kept", "NotKept"}
 
 
 @pytest.mark.slow
@@ -231,6 +239,13 @@ def test_an_alert_of_vmalert_brings_its_text_and_two_labels_more(live: Live) -> 
     assert alert["generatorURL"].startswith("http://vmalert.example:8880/vmalert/alert?")
     assert alert["annotations"]["summary"] == "one (production) fails its health check."
     assert "At fault: " in alert["annotations"]["description"]
+
+
+@pytest.mark.slow
+def test_keep_firing_for_keeps_an_alert(live: Live) -> None:
+    states = {rule["name"]: rule["state"] for rule in live.rules if rule["type"] == "alerting"}
+
+    assert (states["Kept"], states["NotKept"]) == ("firing", "inactive")
 
 
 def _labels(live: Live, query: str) -> list[dict[str, str]]:
