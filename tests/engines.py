@@ -120,10 +120,11 @@ def counting(groups: Sequence[Group]) -> list[str]:
     """Find counts of events on which the engines do not agree.
 
     `increase`: after a gap longer than the window VictoriaMetrics adds the whole value of a counter
-    that comes back, if it is below 10. `rate(x[w]) * w`: for a series younger than the window it
-    divides by the age, so that one event of a new service counts as dozens. The smaller of the two
-    is right in both engines: `increase(x[w]) < rate(x[w]) * w or rate(x[w]) * w`.
-    `changes`: there an appearance is a change.
+    that comes back, if it is small: below 10 while it stands still. `rate(x[w]) * w`: for a series
+    younger than the window it divides by the age, so that one event of a new service counts as
+    dozens. The smaller of the two is right in both engines:
+    `increase(x[w]) < rate(x[w]) * w or rate(x[w]) * w`. `changes`: an appearance is a change there.
+    Source: rollupDelta, rollupDerivFast, rollupChanges of app/vmselect/promql/rollup.go, 1.151.0.
     """
     found = []
     for _, rule, tree in _all(groups):

@@ -116,7 +116,7 @@ FLEET: dict[str, dict[str, Situation]] = {
         "reported": Situation(script=lambda minute: seen(), provider="sendgrid"),
     },
     # Its counters reappear after a longer gap than any window of an alert, and stand at 8: below 10
-    # VictoriaMetrics believes that a counter which appears began at 0.
+    # VictoriaMetrics believes of a counter which stands still that it began at 0.
     "b": {
         "gap-flapping": Situation(script=every("xxx...", 0, 12)),
         "gap-limited": Situation(script=between(5, 9, Reason.RATE_LIMITED, status=429)),

@@ -246,7 +246,7 @@ def test_an_outage_that_goes_on_after_a_suspected_network_is_told_at_once(tmp_pa
     told = [at for at in found["ServiceDown gone critical"] if at not in network]
     escalated = [at for at in found["ServiceUnresolved gone high"] if at not in network]
 
-    # all others are probed again within a minute of the end, and their alerts have ended two minutes later
+    # all others are probed again within a minute, and their alerts have ended two minutes later
     assert min(told) <= 1800 + 60 + 150 + 15 + 3 * EVALUATION
     # the first level of escalation is 15 minutes after somebody could be told
     assert min(told) + 900 <= min(escalated) + EVALUATION
