@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,12 @@ import pytest
 from exporter.model import MAX_WAIT_SECONDS, Outcome, Reason, Result, Verdict
 from exporter.results import Results
 from exporter.schedule import Scheduler
+from exporter.schedule.entries import share
 from exporter.secret import Secret
+from tests.api.managed import running
 from tests.clocks import QuickClock, Stage, gaps, outcome, target
 from tests.fakes import make_endpoint
+from tests.vendor import Vendor, answer
 
 LIMITED = outcome(Reason.RATE_LIMITED, retry_after=600.0)
 
@@ -152,3 +157,26 @@ class RestartedStage(Stage):
         self.scheduler = Scheduler(
             self.prober, clock, self.record, self.network, retry_at=results.retry_at
         )
+
+
+async def test_an_application_that_restarts_goes_on_waiting(vendor: Vendor, tmp_path: Path) -> None:
+    limited, other = sorted((f"api-{number}" for number in range(2)), key=share)
+    vendor.on("/limited", answer(429, headers=[("Retry-After", "3600")]))
+    vendor.on("/other", answer())
+    check = {"interval": "1h", "retries": 0, "allow_private_addresses": True}
+    services = [
+        {"id": id_, "base_url": vendor.url(), "health_check": {"endpoint": path, **check}}
+        for id_, path in ((limited, "/limited"), (other, "/other"))
+    ]
+    config = json.dumps({"services": services})
+
+    for count in (1, 2):
+        async with running(config, data=tmp_path / "data"):
+            # In this order, and by then both would have been probed again.
+            await vendor.until(lambda seen, n=count: paths(seen).count("/other") == n)
+
+    assert paths(vendor).count("/limited") == 1
+
+
+def paths(vendor: Vendor) -> list[str]:
+    return [seen.path for seen in vendor.seen]
