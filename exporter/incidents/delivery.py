@@ -19,7 +19,7 @@ from exporter.incidents.model import Alert, Told, ToldState
 
 CLEAN_SECONDS = 90.0
 """Without a failed try for so long, what was sent is not another alert's: tries repeat sooner."""
-_LONGEST_GAP = 90.0
+_LONGEST_GAP, _SKEW = 90.0, 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,8 @@ class _Message:
 
     unsure: bool
     """Whether it may have been sent before the first look."""
+    earliest: float = 0.0
+    """Before this it cannot have been sent: its group is new and waits."""
     mixed: bool = False
     """Whether one of several messages was sent and another was not."""
     sent_at: float | None = None
@@ -65,6 +67,8 @@ class _Message:
         """
         alone = exact and crowd < 2
         self.unsure |= not delta.sure
+        if now < self.earliest:
+            return  # what was sent is another group's
         if delta.failed:
             self.failed_at = now
             self.failing_since = self.failing_since or now
@@ -105,7 +109,8 @@ class DeliveryWatch:
         self, alerts: Sequence[Alert], seen: Evidence, ours: frozenset[str], now: float
     ) -> list[Alert]:
         """Return *alerts* with who was told of each; *ours* are receivers that only reach us."""
-        judging = _Judging(self._former, seen, ours, now if self._is_recent(now) else None, alerts)
+        judging = _Judging(self._former if self._is_recent(now) else None, seen, ours, alerts)
+        judging.pause = now - self._former_at
         known, self._messages = self._messages, {}
         waiting = [line for alert in alerts for line in judging.lines(alert)]
         crowds = defaultdict[Key, set[Group]](set)
@@ -122,6 +127,7 @@ class DeliveryWatch:
             if line not in known:
                 # Before it started, another process may have sent what its counters do not show.
                 message.unsure = self._former is None or starts[line[0]] < seen.started
+                message.earliest = judging.earliest(line[0], line[1], starts[line[0]])
             if not message.delivered:
                 message.learn(
                     judging.delta(key), now, crowd=len(crowds[key]), exact=judging.is_exact
@@ -157,10 +163,13 @@ class _Judging:
         former: Evidence | None,
         seen: Evidence,
         ours: frozenset[str],
-        recent: float | None,
         alerts: Sequence[Alert],
     ) -> None:
-        self._former, self._seen = (former if recent is not None else None), seen
+        self._former, self._seen = former, seen
+        self._deltas: dict[Key, _Delta] = {}
+        self.pause = 0.0
+        """Seconds since the poll before."""
+        self._groups = {one.group for one in former.grouped.values()} if former else set()
         self._names = {alert.fingerprint: alert.labels.get("alertname", "") for alert in alerts}
         routing = seen.routing or Routing(integrations={})
         self._ours = ours | routing.ours
@@ -211,8 +220,24 @@ class _Judging:
         grouped = self._seen.grouped.get((fingerprint, receiver))
         return (receiver, fingerprint) if grouped is None else grouped.group
 
+    def earliest(self, fingerprint: str, receiver: str, start: float) -> float:
+        """Return the Unix time before which nothing can have been sent of an alert; 0 if unknown.
+
+        A new group waits for its group_wait from the start of its first alert (dispatch.go). That
+        is taken to be up to one look earlier than *start*, for alerts that came between two.
+        """
+        grouped, routing = self._seen.grouped.get((fingerprint, receiver)), self._seen.routing
+        if grouped is None or routing is None or not self._former or grouped.group in self._groups:
+            return 0.0
+        return start + routing.waits.get(receiver, 0.0) - max(self.pause, _SKEW)
+
     def delta(self, key: Key) -> _Delta:
         """Return what *key* counted on any peer since the poll before."""
+        if key not in self._deltas:
+            self._deltas[key] = self._delta(key)
+        return self._deltas[key]
+
+    def _delta(self, key: Key) -> _Delta:
         former = {} if self._former is None else self._former.counters
         sent = failed = False
         sure = bool(self._seen.counters)

@@ -7,11 +7,15 @@ to 0.35. The text comes from the network: what cannot be read is left out, and a
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
+from exporter.characters import without_control
 from exporter.incidents.alerts import MessageError, clean, time_of
+from exporter.settings import duration
 from exporter.settings.document import DocumentError, read
 
 LARGEST_CONFIG = 4 * 1024 * 1024
@@ -142,6 +146,8 @@ class Routing:
     """Time intervals outside of which a route is muted; within the others it is."""
     limited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By receiver: the time intervals on its routes."""
+    waits: Mapping[str, float] = field(default_factory=dict)
+    """By receiver: the shortest group_wait of its routes in seconds."""
 
 
 def routing(config: Any) -> Routing | None:
@@ -171,17 +177,29 @@ def routing(config: Any) -> Routing | None:
             if name == OUR_RECEIVER or all(map(_is_ours, kinds["webhook"])):
                 kinds.pop("webhook", None)
         integrations[name] = tuple(sorted(kinds))
-    routes = list(_routes(document.get("route"), "", 0))[:_MOST]
-    limited: dict[str, set[str]] = {}
-    for receiver, on, off in routes:
-        limited.setdefault(receiver, set()).update(on, off)
+    routes = list(islice(_routes(document.get("route"), _Route()), _MOST))
+    limited, waits = defaultdict[str, set[str]](set), dict[str, float]()
+    for route in routes:
+        limited[route.receiver].update(route.active, route.muted)
+        waits[route.receiver] = min(route.wait, waits.get(route.receiver, route.wait))
     return Routing(
         integrations=integrations,
         ours=frozenset(ours),
         hidden=hidden,
-        active=frozenset(name for _, on, _ in routes for name in on),
+        active=frozenset(name for route in routes for name in route.active),
         limited={receiver: tuple(sorted(names)) for receiver, names in limited.items() if names},
+        waits=waits,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Route:
+    """What matters here of one route; the defaults are Alertmanager's."""
+
+    receiver: str = ""
+    wait: float = 30.0
+    active: tuple[str, ...] = ()
+    muted: tuple[str, ...] = ()
 
 
 def _kinds(receiver: Mapping[Any, Any]) -> Iterator[tuple[str, list[Any]]]:
@@ -205,25 +223,25 @@ def _is_hidden(webhook: Any) -> bool:
     return not isinstance(url, str) or "://" not in url
 
 
-def _routes(
-    route: Any, receiver: str, depth: int
-) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Yield the receiver of each route with the names of its time intervals, on and off.
-
-    A route without a receiver has its parent's; time intervals are not inherited.
-    """
-    if not isinstance(route, Mapping) or depth > _DEEPEST:
+def _routes(given: Any, parent: _Route, depth: int = 0) -> Iterator[_Route]:
+    """Yield a route and those below it; they inherit all but the time intervals."""
+    if not isinstance(given, Mapping) or depth > _DEEPEST:
         return
-    if isinstance(own := route.get("receiver"), str):
-        receiver = _name(own)
-    yield (
-        receiver,
-        names(route.get("active_time_intervals")),
-        names(route.get("mute_time_intervals")),
+    receiver = given.get("receiver")
+    try:
+        wait = duration(given.get("group_wait", ""))
+    except ValueError:
+        wait = parent.wait
+    route = _Route(
+        receiver=_name(receiver) if isinstance(receiver, str) else parent.receiver,
+        wait=wait,
+        active=names(given.get("active_time_intervals")),
+        muted=names(given.get("mute_time_intervals")),
     )
-    children = route.get("routes")
+    yield route
+    children = given.get("routes")
     for child in children if isinstance(children, list) else ():
-        yield from _routes(child, receiver, depth + 1)
+        yield from _routes(child, route, depth + 1)
 
 
 def names(given: Any) -> tuple[str, ...]:
@@ -233,7 +251,7 @@ def names(given: Any) -> tuple[str, ...]:
 
 
 def _name(text: str) -> str:
-    return clean(text[:_LONGEST_NAME])
+    return without_control(clean(text[:_LONGEST_NAME]), "\ufffd")
 
 
 # -- groups and silences ---------------------------------------------------------------------

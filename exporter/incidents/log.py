@@ -313,7 +313,8 @@ class IncidentLog:
         """Return by the id of an incident that is held back the id of the one that holds it."""
         async with self._lock:
             if self._causes is None:
-                self._causes = causes_of(await self.unresolved())
+                found = await self.unresolved()
+                self._causes = await asyncio.to_thread(causes_of, found)
             return self._causes
 
     async def stats(self) -> Stats:

@@ -128,21 +128,22 @@ class Peers:
         counters = await self._counted(url)
         try:
             status = await self._status(url, counters, now)
-            alerts = from_api(await self._get(url + _LISTED))
+            # In a thread: with thousands of alerts it would hold the loop.
+            alerts = await asyncio.to_thread(from_api, await self._get(url + _LISTED))
         except _FAILURES as error:
             self._unheard(url, error)
             return None
         self._silent.discard(url)
         silenced = [id_ for alert in alerts for id_ in alert.silenced_by]
+        groups = await self._extra(url + "/api/v2/alerts/groups")
+        found = await self._extra(url + "/api/v2/silences") if silenced else None
         return _Answer(
             alerts=tuple(alerts),
             started=status.started,
             counters=counters,
             routing=status.routing,
-            grouped=evidence.groups(await self._extra(url + "/api/v2/alerts/groups")),
-            silences=evidence.silences(await self._extra(url + "/api/v2/silences"), silenced)
-            if silenced
-            else {},
+            grouped=await asyncio.to_thread(evidence.groups, groups),
+            silences=await asyncio.to_thread(evidence.silences, found, silenced),
         )
 
     async def _counted(self, url: str) -> Counters | None:

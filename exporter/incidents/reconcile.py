@@ -91,7 +91,9 @@ class Reconciliation:
             return
         complete = found.uptime > self._settle
         ours = frozenset(self._incidents.own_receivers)
-        alerts = self._watch.judged(found.alerts, found.evidence, ours, now)
+        alerts = await asyncio.to_thread(
+            self._watch.judged, found.alerts, found.evidence, ours, now
+        )
         await self._incidents.fold(alerts, Source.POLL, now, complete=complete)
         if not await self._gap_is_open(now):
             await asyncio.to_thread(self._storage.note_contact, _POLLED, now)

@@ -55,8 +55,9 @@ class IncidentCache:
         """Bring `unresolved`, what follows from it, and `stats` up to date."""
         unresolved = await self._cached("unresolved", self._log.unresolved)
         if unresolved is not self.unresolved:
-            self.unresolved, self.folded = unresolved, folded(unresolved)
-            self.differences = differences(unresolved)
+            found = await asyncio.to_thread(folded, unresolved)
+            self.differences = await asyncio.to_thread(differences, unresolved)
+            self.unresolved, self.folded = unresolved, found
         self.stats = await self._cached("stats", self._log.stats)
 
     async def find(self, query: Query) -> list[Incident]:

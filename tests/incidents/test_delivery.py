@@ -533,3 +533,33 @@ async def test_a_reason_of_the_message_is_kept(stage: Stage) -> None:
 
 def test_the_fingerprint_of_a_source_is_that_of_its_labels() -> None:
     assert listed(NOW, **NETWORK)["fingerprint"] == fingerprint(labels(**NETWORK))
+
+
+async def test_what_is_sent_while_a_new_group_waits_is_another_groups(
+    clock: FakeClock, alertmanager: Alertmanager
+) -> None:
+    alertmanager.config = CONFIG.replace("receiver: page\n", "receiver: page\n  group_wait: 3m\n")
+    count(alertmanager, email=(7, 2), pagerduty=(0, 0))
+    stage = Stage(clock, Peers([alertmanager.url], timeout=5.0))
+    await stage.round(0)
+    alertmanager.alerts = [down()]
+    alertmanager.groups = [grouped("page", alertmanager.alerts[0])]
+    await stage.round(30)
+    count(alertmanager, email=(8, 2))
+    await stage.rounds(60, 90, 120, 150)
+    early = states(await stage.one())
+    count(alertmanager, email=(9, 2))
+    await stage.round(180)
+    # One that joins a group which has been sent may be sent at any time.
+    alertmanager.alerts.append(down(severity="high"))
+    again = {"service": "stripe"}
+    alertmanager.groups.append(grouped("page", alertmanager.alerts[1]) | {"labels": again})
+    await stage.round(210)
+    count(alertmanager, pagerduty=(1, 0))
+    await stage.round(240)
+    await stage.peers.close()
+
+    assert early == {"page/email": "pending", "page/pagerduty": "pending"}
+    (one,) = await stage.all()
+    assert states(one) == {"page/email": "delivered", "page/pagerduty": "delivered"}
+    assert {t.integration: (t.at or 0) - NOW for t in one.told} == {"email": 180, "pagerduty": 240}

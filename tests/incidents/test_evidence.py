@@ -77,7 +77,8 @@ route:
   receiver: a
   routes:
   - active_time_intervals: [office]
-    routes: [{receiver: b, mute_time_intervals: [night, 7], routes: {a: b}}, 5]
+    group_wait: 2h
+    routes: [{receiver: b, group_wait: 500ms, mute_time_intervals: [night, 7], routes: {a: b}}, 5]
 receivers:
 - {name: a, email_configs: [{to: x}], slack_configs: [{channel: y}], opsgenie_configs: []}
 - {name: ours, webhook_configs: [{url: 'http://u:p@exporter:9642/api/alertmanager'}]}
@@ -99,6 +100,7 @@ receivers:
     assert found.hidden
     assert found.active == {"office"}
     assert found.limited == {"a": ("office",), "b": ("night",)}
+    assert found.waits == {"a": 30.0, "b": 0.5}
 
 
 @pytest.mark.parametrize(
