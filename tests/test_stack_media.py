@@ -149,6 +149,7 @@ def test_a_mailbox_gets_every_message_of_the_minimal_file(tmp_path: Path) -> Non
     assert got.to == ["me@example.com"]
     assert got.password == "made-up-password"
     assert got.subject == "CRITICAL: a is down."
+    assert f"Page: {exporter.url}/services/a" in got.part("html")
     assert "made-up-password" not in repr(medium) + repr(made)
     assert media(made) == {"nobody": set(), "incident-log": {"webhook"}, "email": {"email"}}
     checked(tmp_path, made)
