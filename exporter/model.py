@@ -49,6 +49,18 @@ class Verdict(StrEnum):
     MONITORING = "monitoring"
 
 
+WHOSE: Mapping[Verdict, str] = {
+    Verdict.OK: "nobody",
+    Verdict.CREDENTIAL: "our key or our access",
+    Verdict.QUOTA: "our quota",
+    Verdict.PROVIDER: "the provider",
+    Verdict.NETWORK: "our own network",
+    Verdict.REQUEST: "our request",
+    Verdict.MONITORING: "the monitoring",
+}
+"""Whose fault it is, in words: "at fault: our quota"."""
+
+
 class Phase(StrEnum):
     """Where the time of a request goes, in this order; the phases sum to the duration."""
 
@@ -127,20 +139,20 @@ FACTS: Mapping[Reason, Facts] = {
         Verdict.QUOTA, True, True, "rate limited", "too many requests: slow down or raise the limit"
     ),
     Reason.OVERLOADED: Facts(
-        _P, False, None, "overloaded", "the provider is overloaded: wait", retry=True
+        _P, False, None, "overloaded", "wait, or use the fallback; see its status page", retry=True
     ),
     Reason.SERVER_ERROR: Facts(
-        _P, False, None, "server error", "the provider fails: see its status page", retry=True
+        _P, False, None, "server error", "see its status page; use the fallback", retry=True
     ),
     Reason.MAINTENANCE: Facts(
-        _P, False, None, "in maintenance", "the provider is in maintenance", retry=True
+        _P, False, None, "in maintenance", "wait; see its status page", retry=True
     ),
     Reason.BAD_BODY: Facts(
         _P,
         False,
         None,
         "wrong answer",
-        "the answer is not as expected: look at the failed assertion",
+        "look at the failed assertion: has the API changed, or does it fail?",
         retry=True,
     ),
     Reason.CLIENT_ERROR: Facts(
@@ -164,20 +176,28 @@ FACTS: Mapping[Reason, Facts] = {
         "address not allowed",
         "not a public address: set allow_private_addresses if intended",
     ),
-    Reason.DNS: Facts(
-        _P, False, None, "name does not resolve", "the name does not resolve", retry=True
-    ),
+    Reason.DNS: Facts(_P, False, None, "name does not resolve", "try another resolver", retry=True),
     Reason.CONNECT: Facts(
-        _P, False, None, "no connection", "no connection: host down or firewall", retry=True
+        _P,
+        False,
+        None,
+        "no connection",
+        "try from another network: host down or firewall",
+        retry=True,
     ),
     Reason.TLS: Facts(
-        _P, False, None, "TLS fails", "the TLS handshake fails: see the certificate", retry=True
+        _P, False, None, "TLS fails", "look at the certificate and who issued it", retry=True
     ),
     Reason.TIMEOUT: Facts(
-        _P, False, None, "no answer in time", "no complete answer in time", retry=True
+        _P,
+        False,
+        None,
+        "no answer in time",
+        "try from another network; see its status page",
+        retry=True,
     ),
     Reason.PROTOCOL: Facts(
-        _P, False, None, "no valid HTTP", "the answer is not valid HTTP", retry=True
+        _P, False, None, "no valid HTTP", "see who answers: wrong port or a proxy?", retry=True
     ),
     Reason.INTERNAL: Facts(
         Verdict.MONITORING,
@@ -248,7 +268,7 @@ def advice_of(reason: Reason, verdict: Verdict) -> str:
     """Return what a person should do about *reason* under *verdict*.
 
     >>> advice_of(Reason.DNS, Verdict.PROVIDER)
-    'the name does not resolve'
+    'try another resolver'
     """
     if verdict is FACTS[reason].verdict:
         return FACTS[reason].advice

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from exporter.clock import Clock
 from exporter.incidents import IncidentLog
 from exporter.metrics.traffic import UserTraffic
-from exporter.model import Reason, advice_of, fault_of, verdict_of
+from exporter.model import WHOSE, Reason, advice_of, fault_of, verdict_of
 from exporter.registry import Loader
 from exporter.results import Status
 from exporter.schedule import Canaries, Scheduler
@@ -146,12 +146,12 @@ class OwnMetrics:
         info = client.Gauge(
             "exporter_reason_info",
             "What each reason means with each verdict that it can have, in words.",
-            ["reason", "verdict", "fault", "advice"],
+            ["reason", "verdict", "fault", "whose", "advice"],
             registry=self._registry,
         )
         for reason in Reason:
             for verdict in {verdict_of(reason), verdict_of(reason, online=False)}:
-                words = fault_of(reason, verdict), advice_of(reason, verdict)
+                words = fault_of(reason, verdict), WHOSE[verdict], advice_of(reason, verdict)
                 info.labels(reason, verdict, *words).set(1)
 
     def _count_incidents(self) -> None:

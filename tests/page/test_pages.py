@@ -237,7 +237,7 @@ async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) ->
     assert "Down provider: server error since 07:56 UTC" in head.text
     assert "Whose fault the provider's" in head.text
     assert "Reason server_error , HTTP 503" in head.text
-    assert "What to do the provider fails: see its status page" in head.text
+    assert "What to do see its status page; use the fallback" in head.text
     status_page = head.one("a", id="says")
     assert status_page.attributes["href"].startswith("https://")
     assert "noreferrer" in status_page.attributes["rel"]
