@@ -155,7 +155,7 @@ class Chain:
         relay: str = "",
         victoria: bool = False,
     ) -> None:
-        self.web, self.mail, self.provider = web, mail, Provider()
+        self.folder, self.web, self.mail, self.provider = folder, web, mail, Provider()
         ports = {name: free_port() for name in ("exporter", "prometheus", "alertmanager", "rules")}
         here = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
         services = folder / "services.yaml"
@@ -330,6 +330,14 @@ class Chain:
             and got.body["status"] == status
             and any(text in alert["annotations"]["summary"] for alert in got.body["alerts"])
         ]
+
+    def remembered(self) -> None:
+        """Return once Alertmanager has on its disk what it sent until now.
+
+        After a kill it would send the rest again, as it must.
+        """
+        now, log = time.time(), self.folder / "alertmanager" / "nflog"
+        self.until("a snapshot", lambda: log.exists() and log.stat().st_mtime > now)
 
     def marked(self) -> None:
         """Return once a page sent after everything else has arrived: nothing is under way."""

@@ -165,6 +165,7 @@ def _trouble(running: Chain) -> None:
     answers["/limited/"] = Answer(429, {"error": "slow down"}, {"Retry-After": "2"})
     for what in ("blip", "stripe", "nobody"):
         running.until(f"page of {what}", lambda what=what: running.pages(what))
+    running.remembered()
     for one in (running.alertmanager, *running.engine, running.exporter):
         one.kill()
         one.start()
