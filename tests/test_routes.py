@@ -113,7 +113,8 @@ def test_no_secret_is_in_the_file() -> None:
 
 
 def test_every_secret_file_is_explained_in_the_readme() -> None:
-    files = {Path(value).name for name, value in fields(CONFIG) if name.endswith("_file")}
+    both = [CONFIG, yaml.safe_load((ROOM / "alertmanager.slack-updates.yml").read_text())]
+    files = {Path(value).name for name, value in fields(both) if name.endswith("_file")}
 
     listed = re.findall(r"^\| `(\w+)` \|", (ROOM / "README.md").read_text(), re.MULTILINE)
 
@@ -213,6 +214,46 @@ def test_a_beat_is_never_skipped() -> None:
     beat = next(route for route in routes() if route.get("receiver") == "deadman")
 
     assert seconds(beat["repeat_interval"]) < seconds(beat["group_interval"])
+
+
+def test_updates_of_slack_messages_are_the_only_difference() -> None:
+    text = (ROOM / "alertmanager.slack-updates.yml").read_text()
+    found = json.loads(json.dumps(yaml.safe_load(text)))  # what anchors share is separate then
+
+    assert found["global"].pop("slack_app_token_file")
+    assert found["global"] == {k: v for k, v in CONFIG["global"].items() if "slack" not in k}
+    assert {
+        name: value for name, value in found.items() if name not in {"global", "receivers"}
+    } == {name: value for name, value in CONFIG.items() if name not in {"global", "receivers"}}
+    for ours, theirs in zip(CONFIG["receivers"], found["receivers"], strict=True):
+        updated = {one.pop("update_message") for one in theirs.get("slack_configs", ())}
+        assert updated <= {True}
+        assert bool(updated) is bool(ours.get("slack_configs"))
+        assert theirs == ours
+
+
+@pytest.mark.parametrize("name", ["teams", "opsgenie", "incidentio"])
+def test_an_example_is_one_receiver_with_our_texts_and_no_secret(tmp_path: Path, name: str) -> None:
+    path = ROOM / "examples" / f"{name}.yml"
+    text = path.read_text()
+    (receiver,) = yaml.safe_load(text)["receivers"]
+    (media,) = [value for key, value in receiver.items() if key != "name"]
+    secrets = [v for key, v in fields(media) if key.endswith("_file")]
+
+    assert receiver["name"] == name
+    assert media[0]["send_resolved"] is True
+    assert secrets
+    for secret in secrets:
+        assert re.fullmatch(r"/etc/alertmanager/secrets/\w+", secret)
+        assert Path(secret).name in re.sub(r"\s*\n# ", " ", text.partition("receivers:")[0])
+    assert not [key for key, _ in fields(media) if re.search(r"(token|key|secret|_url|^url)$", key)]
+    defined = "".join(path.read_text() for path in (ROOM / "templates").glob("*.tmpl"))
+    for template in re.findall(r'template "([\w.]+)"', text):
+        assert f'define "{template}"' in defined
+    if name == "opsgenie":  # the others are newer than Debian's Alertmanager
+        whole = CONFIG | {"receivers": [*CONFIG["receivers"], receiver]}
+        (tmp_path / "whole.yml").write_text(yaml.safe_dump(whole))
+        amtool("check-config", str(tmp_path / "whole.yml"))
 
 
 # The routes

@@ -26,7 +26,10 @@ Json = dict[str, Any]
 _PLACEHOLDER = re.compile(r"[\w.-]*\bexample\.(?:org|com)\b")
 _NOT_FOR_PEOPLE = {"nobody", "incident-log", "deadman"}
 # The settings under `global` that a medium takes where an entry has none of its own.
-_GLOBAL_SECRETS = {"slack": "slack_api_url_file", "email": "smtp_auth_password_file"}
+_GLOBAL_SECRETS = {
+    "slack": ("slack_api_url_file", "slack_app_token_file"),
+    "email": ("smtp_auth_password_file",),
+}
 _GLOBAL_ADDRESSES = {"email": ("smtp_smarthost", "smtp_from")}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -118,14 +121,16 @@ def _located(source: Path, secrets: Path, token: Path, exporter: str) -> Json:
 def _unset(medium: str, entry: Json, shared: Json, templates: list[str]) -> str | None:
     """Return why *entry* of *medium* cannot work, None if it can."""
     addresses = [entry.get("url")]
-    addresses += [shared.get(name) for name in _GLOBAL_ADDRESSES.get(medium, ())]
+    for name in _GLOBAL_ADDRESSES.get(medium, ()):
+        addresses.append(entry.get(name.removeprefix("smtp_"), shared.get(name)))
     for address in addresses:
         if found := _PLACEHOLDER.search(str(address)):
             return f"{found[0]} is a placeholder"
     files = list(_files(entry))
-    name = _GLOBAL_SECRETS.get(medium, "")
-    if not any(key in entry for key in (name.removeprefix("smtp_"), "api_url", "api_url_file")):
-        files += [shared[name]] if name in shared else []
+    for name in _GLOBAL_SECRETS.get(medium, ()):
+        own = name.removeprefix("slack_").removeprefix("smtp_").removesuffix("_file")
+        if name in shared and not {own, f"{own}_file"} & entry.keys():
+            files.append(shared[name])
     for file in files:
         if not is_set(Path(file)):
             return f"no {Path(file).name}"

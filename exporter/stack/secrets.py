@@ -21,12 +21,13 @@ GENERATED: dict[str, Callable[[], str]] = {
 }
 PLACEHOLDERS = {
     "slack_webhook_url": "http://demo:9700/slack",  # that of the demonstration
+    "slack_bot_token": "not-set",
     "smtp_password": "not-set",
     "pagerduty_routing_key": "not-set",
     "pagerduty_routing_key_payments": "not-set",
     "webhook_token": "not-set",
 }
-"""The shipped alertmanager.yml names these files, so `make-secrets` writes them too."""
+"""The shipped routes name these files, so `make-secrets` writes them too."""
 
 
 def make(path: Path, content: str, mode: int = 0o600) -> bool:
