@@ -308,8 +308,8 @@ def test_a_message_says_what_since_when_whose_fault_and_what_to_do(name: str) ->
     text = rendered(name, "firing").replace("&#39;", "'")
 
     assert "CRITICAL" in text
-    assert "openai (production) is down." in text
-    assert "The provider's fault" in text
+    assert "openai (production) fails its health check." in text
+    assert "Since 10:21 UTC on 27 November: server error. At fault: the provider." in text
     assert "Alert since Wed 25 Nov 2026 02:03:04 UTC" in text
     assert RUNBOOK in text
     assert "/#/silences/new?filter=%7Balertname%3D%22ServiceDown%22%2Cenvironment%3D" in text
@@ -335,9 +335,11 @@ def test_a_message_of_the_end_says_how_long_it_lasted(name: str) -> None:
         assert of_the_failure not in text
 
 
-def test_a_title_is_the_summary_or_the_number_of_problems() -> None:
-    assert rendered("registry.email.subject", "firing") == "CRITICAL: openai (production) is down."
+def test_a_title_is_what_and_why_or_the_number_of_problems() -> None:
     for name in ("registry.email.subject", "registry.slack.title", "registry.pagerduty.title"):
+        assert rendered(name, "firing") == (
+            "CRITICAL: openai (production) fails its health check: server error, at fault: the provider"
+        )
         assert rendered(name, "resolved") == (
             "RESOLVED: openai (production): ServiceDown is over, it lasted 1h12m"
         )

@@ -63,7 +63,8 @@ def services(url: str) -> str:
 
 ABOUT = {
     "Our own network": "network",
-    "stripe is down": "stripe",
+    "MonitoringNetworkDown": "network",
+    "stripe": "stripe",
     "blip": "blip",
     "nobody": "nobody",
     "openai-a": "openai-a",
@@ -71,6 +72,7 @@ ABOUT = {
     "limited": "limited",
     "slow": "slow",
     "Prometheus cannot scrape an exporter": "exporter",
+    "ExporterDown": "exporter",
 }
 
 
@@ -115,7 +117,8 @@ def sent(running: Chain) -> list[tuple[float, Message, str]]:
         elif got.path == "/pagerduty":
             title = body["payload"]["summary"]
             over = body["event_action"] == "resolve"
-            what = "escalation " * ("nobody has acknowledged" in title) + _about(title)
+            unresolved = "nobody has acknowledged" in title or "ServiceUnresolved" in title
+            what = "escalation " * unresolved + _about(title)
             found.append((got.at, ("pagerduty", _state(over), what), title))
     return sorted(found)
 
@@ -151,7 +154,7 @@ def _blip(running: Chain) -> None:
     running.until("told of our network", lambda: running.pages("network"))
     running.provider.answers["/blip/"] = _down()
     running.provider.connect()
-    running.until("told that it is back", lambda: running.pages("network", "resolve"))
+    running.until("told that it is back", lambda: running.pages("MonitoringNetworkDown", "resolve"))
 
 
 def _trouble(running: Chain) -> None:
@@ -189,7 +192,7 @@ def _gone(running: Chain) -> None:
     running.exporter.end()
     running.until_sent("exporter", lambda: running.pages("exporter"))
     running.exporter.start()
-    running.until_sent("exporter", lambda: running.pages("exporter", "resolve"))
+    running.until_sent("exporter", lambda: running.pages("ExporterDown", "resolve"))
 
 
 @pytest.mark.parametrize("victoria", [False, True], ids=["prometheus", "victoriametrics"])
