@@ -58,6 +58,8 @@ def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: 
     calm.until("mail", lambda: calm.mails("api-7", "CRITICAL"))
     calm.until("webhook", lambda: calm.hooks("api-7", "firing"))
     calm.until("page", lambda: calm.pages("api-7"))
+    path = f"/api/incidents/{opened['id']}"
+    calm.until("who was told", lambda: "PagerDuty" in calm.ask(path)["told_sentence"])
     begun = calm.query('min_over_time(probe_last_success_timestamp_seconds{service="api-7"}[2m])')
     calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "ann", "note": "mine"})
     calm.until("known", lambda: calm.query('service_incident_acknowledged{service="api-7"} == 1'))
@@ -76,6 +78,9 @@ def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: 
     assert times["opened"] == ended["started_at"]
     assert times["resolved"] == ended["resolved_at"]
     assert "provider" in opened["description"]
+    assert ended["told_sentence"].startswith("told: ")
+    assert {one["receiver"] for one in ended["told"] if one["state"] == "delivered"} >= {"page"}
+    assert "incident-log" not in ended["told_sentence"]
     for told in (
         calm.mails("api-7", "CRITICAL"),
         calm.mails("api-7", "RESOLVED"),
@@ -137,10 +142,15 @@ def test_a_dead_network_of_ours_is_one_page_for_all_services(calm: Chain) -> Non
         return len(down) == len(FLEET) + 4 and all(one["suppressed"] for one in down)
 
     calm.until("all are down and held back", held)
+    (network,) = calm.unresolved("MonitoringNetworkDown")
+    down = calm.unresolved("ServiceDown")
     calm.marked()
     pages, mails = calm.pages(), list(calm.mail.items)
     calm.provider.connect()
 
+    assert {one["held_back_by"] for one in down} == {network["id"]}
+    expected = "nobody yet: held back by MonitoringNetworkDown until our network is back"
+    assert [one for one in down if one["told_sentence"] != expected] == []
     assert [page.body["payload"]["summary"].count("network") for page in pages[:1]] == [1]
     assert len([page for page in pages if "marker" not in page.body["payload"]["summary"]]) == 1
     assert len([mail for mail in mails if "marker" not in mail.subject]) == 1
