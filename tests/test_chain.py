@@ -59,6 +59,8 @@ def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: 
     calm.until("mail", lambda: calm.mails("api-7", "CRITICAL"))
     calm.until("webhook", lambda: calm.hooks("api-7", "firing"))
     calm.until("page", lambda: calm.pages("api-7"))
+    path = f"/api/incidents/{opened['id']}"
+    calm.until("who was told", lambda: "PagerDuty" in calm.ask(path)["told_sentence"])
     begun = calm.query('min_over_time(probe_last_success_timestamp_seconds{service="api-7"}[2m])')
     calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "ann", "note": "mine"})
     calm.until("known", lambda: calm.query('service_incident_acknowledged{service="api-7"} == 1'))
@@ -77,6 +79,9 @@ def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: 
     assert times["opened"] == ended["started_at"]
     assert times["resolved"] == ended["resolved_at"]
     assert "provider" in opened["description"]
+    assert ended["told_sentence"].startswith("told: ")
+    assert {one["receiver"] for one in ended["told"] if one["state"] == "delivered"} >= {"page"}
+    assert "incident-log" not in ended["told_sentence"]
     for told in (
         calm.mails("api-7", "CRITICAL"),
         calm.mails("api-7", "RESOLVED"),
@@ -178,6 +183,7 @@ def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> No
         return len(down) == 2 and all(one["suppressed"] for one in down)
 
     calm.until("its services are held back", held)
+    down = calm.unresolved("ServiceDown")
     calm.until("page", lambda: calm.pages("stripe"))
     calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "ann"})
     covered = 'sum(service_incident_acknowledged{provider="stripe"}) == 2'
@@ -187,4 +193,7 @@ def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> No
     calm.incident("ProviderOutage", "resolved")
 
     assert opened["provider"] == "stripe"
+    assert {one["held_back_by"] for one in down} == {opened["id"]}
+    sentences = [one["told_sentence"] for one in down]
+    assert all(text.startswith("nobody yet: held back by ProviderOutage") for text in sentences)
     assert len(calm.pages("stripe")) == 1

@@ -253,8 +253,10 @@ def _reopened(incident: Incident, alert: Alert, source: Source) -> IncidentChang
         told=alert.told,
         starts_at=max(state.starts_at, alert.starts_at),
     )
+    # Who was told of the time before was not told of this one.
+    before = tuple(s if s.firing else replace(s, told=None) for s in change.incident.alerts)
     after = replace(
-        _with(change.incident, state),
+        _with(replace(change.incident, alerts=before), state),
         resolved_at=None,
         resolved_by="",
         by_person=False,

@@ -155,7 +155,7 @@ async def test_one_sent_and_one_failed_of_two_is_not_known(
     alertmanager.groups[1] = grouped("mail", alertmanager.alerts[1])
     count(alertmanager, email=(10, 3))
 
-    await stage.rounds(30, 60)
+    await stage.rounds(30, 60, 90, 120, 150)
 
     for one in await stage.all():
         assert states(one) == {"mail/email": "unknown"}
@@ -284,6 +284,59 @@ async def test_a_restart_of_alertmanager_loses_and_invents_nothing(
     # Nothing was seen to be sent to mail; but it may have been, just before the restart.
     assert found["stripe"] == {"mail/email": "unknown"}
     assert found["other"] == {"page/email": "unknown", "page/pagerduty": "delivered"}
+
+
+async def test_when_an_incident_opens_again_nobody_is_told_yet(
+    stage: Stage, alertmanager: Alertmanager
+) -> None:
+    alertmanager.alerts = [down(("mail",)), down(("page",), severity="high")]
+    count(alertmanager, email=(8, 2), pagerduty=(4, 0))
+    await stage.round(30)
+    alertmanager.alerts = []
+    await stage.rounds(60, 90)
+    alertmanager.alerts = [listed(NOW + 100, receivers=("page",), severity="high")]
+    await stage.round(120)
+
+    assert states(await stage.one()) == {"page/email": "pending", "page/pagerduty": "pending"}
+
+
+async def test_what_was_perhaps_sent_before_a_restart_is_not_called_pending(
+    stage: Stage, alertmanager: Alertmanager
+) -> None:
+    """A new process learns of the alert when Prometheus repeats it, a minute later."""
+    alertmanager.alerts = [down(("mail",))]
+    await stage.round(30)
+    alertmanager.started, alertmanager.alerts = NOW + 40, []
+    await stage.rounds(60, 90)
+    alertmanager.alerts = [down(("mail",))]
+    await stage.rounds(120, 150)
+
+    assert states(await stage.one()) == {"mail/email": "unknown"}
+
+
+async def test_what_was_sent_in_a_long_time_without_a_look_proves_nothing(
+    stage: Stage, alertmanager: Alertmanager
+) -> None:
+    alertmanager.alerts = [down(("mail",))]
+    count(alertmanager, email=(99, 2))
+    await stage.round(600)
+
+    assert states(await stage.one()) == {"mail/email": "unknown"}
+
+
+async def test_an_alert_that_fires_again_beside_another_is_told_anew(
+    stage: Stage, alertmanager: Alertmanager
+) -> None:
+    other = down(("nobody",), severity="high")
+    alertmanager.alerts = [down(("mail",)), other]
+    count(alertmanager, email=(8, 2))
+    await stage.round(30)
+    alertmanager.alerts = [other]
+    await stage.rounds(60, 90)
+    alertmanager.alerts = [listed(NOW + 100, receivers=("mail",)), other]
+    await stage.round(120)
+
+    assert states(await stage.one()) == {"mail/email": "pending"}
 
 
 async def test_what_a_restarted_one_sends_counts(stage: Stage, alertmanager: Alertmanager) -> None:
