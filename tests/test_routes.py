@@ -338,7 +338,8 @@ def test_a_message_of_the_end_says_how_long_it_lasted(name: str) -> None:
 def test_a_title_is_what_and_why_or_the_number_of_problems() -> None:
     for name in ("registry.email.subject", "registry.slack.title", "registry.pagerduty.title"):
         assert rendered(name, "firing") == (
-            "CRITICAL: openai (production) fails its health check: server error, at fault: the provider"
+            "CRITICAL: openai (production) fails its health check: "
+            "server error, at fault: the provider"
         )
         assert rendered(name, "resolved") == (
             "RESOLVED: openai (production): ServiceDown is over, it lasted 1h12m"

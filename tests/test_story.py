@@ -50,8 +50,8 @@ def services(url: str) -> str:
                 "api_key": key,
                 "base_url": f"{url}/{provider}/{letter}",
                 "status_page": {"enabled": False},
-                # two changes in five seconds are many in what 30 minutes stand for, and a killed probe
-                # shifts the failures of the one that flaps
+                # Its changes are many in what stands for 30 minutes, and a killed probe
+                # shifts the failures of the one that flaps.
                 "alerts": {**alerts, "flapping": 1000, "critical_after": 50},
             }
             for letter in "ab"

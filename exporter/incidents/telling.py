@@ -31,6 +31,7 @@ _UNTIL = {
     "ExporterDown": "the exporter is back",
     "MonitoringNetworkDown": "our network is back",
     "ProviderOutage": "the provider is back",
+    "ServiceCertificateExpired": "the certificate is renewed",
     "ServiceDown": "the service is back",
     "ServiceKeyRejected": "the key works",
     "ServiceMaintenance": "the maintenance is over",
