@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.chain import SPEED, Answer, Chain, chain
+from tests.chain import GOOD, SPEED, Answer, Chain, chain
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +137,7 @@ def _down(status: int = 503) -> Answer:
 
 def _flapping() -> Iterator[Answer]:
     """Yield four failures and a success, again and again: never five in a row."""
-    good = Answer(200, {"object": "list", "data": []})
+    good = Answer(200, GOOD["openai"])
     return itertools.cycle([*[_down()] * 4, good])
 
 
