@@ -206,6 +206,10 @@ def test_every_message_of_an_hour_of_trouble_is_right(tmp_path: Path, victoria: 
         _mended(running)
         _gone(running)
         running.calm()
+        for what in ("slow", "limited"):  # a digest comes every half hour
+            running.until(
+                f"the end of {what}", lambda what=what: running.mails(what, "RESOLVED"), 120
+            )
         running.marked()
         told = [one for one in sent(running) if "marker" not in one[2]]
 
