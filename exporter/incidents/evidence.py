@@ -29,9 +29,8 @@ _SENT, _REFUSED = (
     "alertmanager_notification_requests_total",
     "alertmanager_notification_requests_failed_total",
 )
-_LINE = re.compile(
-    r"(alertmanager_notification_requests(?:_failed)?_total)\{([^\n]*)\} ([0-9.e+]+)"
-)
+_LINE = re.compile(r"(\w+)\{(.*)\} ([0-9.e+]+)")
+_LONGEST_LINE = 2048
 _LABEL = re.compile(r'(integration|receiver_name)="((?:[^"\\\n]|\\.)*)"')
 _STARTED = re.compile(r"^process_start_time_seconds ([0-9.e+]+)$", re.MULTILINE)
 _HASH = re.compile(r"^alertmanager_config_hash ([0-9.e+]+)$", re.MULTILINE)
@@ -97,7 +96,12 @@ def counters(text: str) -> Counters | None:
     """
     found: dict[str, dict[Key, float]] = {_SENT: {}, _REFUSED: {}}
     by_receiver = False
-    for match in _LINE.finditer(text):
+    for line in text.split("\n"):
+        # Of each line for itself: over the whole page the pattern would take quadratic time.
+        counted = line.startswith((_SENT, _REFUSED)) and len(line) <= _LONGEST_LINE
+        match = _LINE.fullmatch(line) if counted else None
+        if match is None or match[1] not in found:
+            continue
         labels = {name: _unescaped(value) for name, value in _LABEL.findall(match[2])}
         by_receiver |= "receiver_name" in labels
         key = (labels.get("integration", ""), labels.get("receiver_name", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -40,6 +41,17 @@ def test_receivers_are_read_where_they_are_named() -> None:
 @pytest.mark.parametrize("text", ["", "\x00", "[]", "up 1\n", "alertmanager_notifications_total 1"])
 def test_a_page_without_them_is_none(text: str) -> None:
     assert counters(text) is None
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r", '"} 1'])
+def test_a_hostile_page_takes_no_longer_than_another(end: str) -> None:
+    piece = 'alertmanager_notification_requests_total{integration="'
+    page = (piece + end) * (4_000_000 // len(piece))
+
+    begun = time.process_time()
+    counters(page)
+
+    assert time.process_time() - begun < 5  # a quadratic reading takes minutes
 
 
 @given(st.text())
