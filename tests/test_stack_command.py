@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -20,9 +21,12 @@ from typing import Any
 import pytest
 
 from exporter.cli import main
+from exporter.programs import ProgramError
+from exporter.stack import run
 from tests.alertmanager import Request, Sink, alert, http_sink, post
 from tests.programs import free_port, program
 
+ROOT = Path(__file__).parent.parent
 SERVICES = """
 services:
   - id: here
@@ -54,7 +58,7 @@ class Stack:
             self.process = subprocess.Popen(
                 self.command(*self._arguments),
                 cwd=self.folder,
-                env={"PATH": PATH, "PYTHONPATH": str(Path(__file__).parent.parent)},
+                env={"PATH": PATH, "PYTHONPATH": str(ROOT)},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -282,7 +286,7 @@ def test_a_missing_program_is_named_before_anything_starts(tmp_path: Path) -> No
     done = subprocess.run(
         stack.command(),
         cwd=tmp_path,
-        env={"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PATH": str(tmp_path), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -292,6 +296,33 @@ def test_a_missing_program_is_named_before_anything_starts(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "not installed: prometheus, alertmanager (apt-get install prometheus" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_program_that_does_not_start_is_quoted_without_the_secret(tmp_path: Path) -> None:
+    """It prints its whole configuration and ends, as none of the real ones does today."""
+    commands_ = tmp_path / "bin"
+    commands_.mkdir()
+    quoting = '#!/bin/sh\ncat "${1#--config.file=}" >&2\nexit 3\n'
+    for name in ("prometheus", "alertmanager"):
+        (commands_ / name).write_text(quoting)
+        (commands_ / name).chmod(0o755)
+    (tmp_path / "hook").write_text(f"http://127.0.0.1:1/{SECRET}")
+    stack = Stack(tmp_path)
+
+    done = subprocess.run(
+        stack.command("--minimal", "--webhook-file", "hook", "--verbose"),
+        cwd=tmp_path,
+        env={"PATH": f"{commands_}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert "service-registry: alertmanager ended (exit code 3)" in done.stderr
+    assert re.search(r'^alertmanager:\s+"url": "…"', done.stderr, re.MULTILINE)
+    assert SECRET not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -371,3 +402,22 @@ def test_contradictions_are_named_before_anything_starts(
     assert code == (1 if "absent.yml" in expected else 2)
     assert expected in error
     assert "no-url-but-secret" not in error
+
+
+class Ending:
+    """An exporter that ends by itself, at once or with an error."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self._error = error
+
+    async def run(self, stop: asyncio.Event, started: Callable[[Any], None]) -> None:
+        if self._error:
+            raise self._error
+
+
+@pytest.mark.parametrize("error", [None, OSError("no such address")])
+async def test_an_exporter_that_ends_by_itself_is_an_error(error: Exception | None) -> None:
+    stop = asyncio.Event()
+
+    with pytest.raises((ProgramError, OSError), match=r"the exporter ended|no such"):
+        await asyncio.wait_for(run(Ending(error), [], stop, lambda: None), 5)  # type: ignore[arg-type]

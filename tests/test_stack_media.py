@@ -104,7 +104,7 @@ def test_what_is_set_up_stays_and_works(tmp_path: Path, secrets: Path) -> None:
     assert not found.nobody
     assert media(found)["page"] == {"pagerduty", "email"}
     assert media(found)["page-payments"] == {"email"}
-    assert found.silent == ("webhook", "slack", "non-production")
+    assert found.silent == ("slack", "non-production")
     receivers = found.config["receivers"]
     assert {Path(path) for path in files(receivers)} <= set(secrets.iterdir())
     checked(tmp_path, found)

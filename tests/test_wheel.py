@@ -66,7 +66,11 @@ def test_every_file_of_the_package_is_in_the_wheel(built: Path) -> None:
 def test_the_rules_and_routes_of_the_demonstration_are_in_the_wheel(installed: Path) -> None:
     files = installed / "exporter" / "programs" / "files"
 
-    for name in ("prometheus/prometheus.yml", "alertmanager/alertmanager.yml"):
+    for name in (
+        "prometheus/prometheus.yml",
+        "alertmanager/alertmanager.yml",
+        "alertmanager/alertmanager.minimal.yml",
+    ):
         assert (files / name).read_text() == (ROOT / name).read_text()
     assert {path.name for path in (files / "prometheus" / "rules").iterdir()} == {
         path.name for path in (ROOT / "prometheus" / "rules").iterdir()

@@ -23,6 +23,8 @@ from exporter.store import StoreError
 MANY_SERVICES = 500
 """With so many services, one pass of the cycle collector takes 12 ms, which delays probes."""
 
+NO_SERVICE = "no key variable of a provider is set: set one, or give --config FILE"
+
 
 def run_server(arguments: argparse.Namespace) -> int:
     """Serve until a signal; return the exit code.
@@ -126,7 +128,7 @@ def _announce(app: App, *, from_environment: bool) -> None:
         flush=True,
     )
     if from_environment and not len(app.registry):
-        print("no key variable of a provider is set: set one, or give --config FILE", flush=True)
+        print(NO_SERVICE, flush=True)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

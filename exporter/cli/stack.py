@@ -12,7 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.app import VERSION, App, Options
-from exporter.cli.serving import admin_token, listen_address, loop_factory, prepare, receiver_token
+from exporter.cli.serving import (
+    NO_SERVICE,
+    admin_token,
+    listen_address,
+    loop_factory,
+    prepare,
+    receiver_token,
+)
 from exporter.cli.sources import source_of
 from exporter.cli.usage import UsageError, counted
 from exporter.config import Configuration
@@ -87,6 +94,7 @@ class _Stack:
         self, arguments: argparse.Namespace, addresses: Addresses, medium: Minimal | None
     ) -> None:
         self._verbose: bool = arguments.verbose
+        self._from_environment = not arguments.config
         self._addresses = addresses
         self._layout = Layout(arguments.data_dir.absolute())
         given: Path | None = arguments.secrets.absolute() if arguments.secrets else None
@@ -203,6 +211,8 @@ class _Stack:
             "Ctrl-C ends all of them",
             flush=True,
         )
+        if self._from_environment and not len(self._app.registry):
+            print(NO_SERVICE, flush=True)
 
 
 def _shown_url(address: str) -> str:

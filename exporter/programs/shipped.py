@@ -40,10 +40,14 @@ def read_config(path: Path) -> Any:
 
 def write_config(path: Path, config: Mapping[str, Any]) -> Path:
     """Write *config* to *path*, for us alone: an address may be a secret; return *path*."""
+    return _write(path, json.dumps(config, indent=1))
+
+
+def _write(path: Path, text: str) -> Path:
     path.unlink(missing_ok=True)
     # private before it has any content
     path.touch(mode=0o600)
-    path.write_text(json.dumps(config, indent=1))
+    path.write_text(text)
     return path
 
 
@@ -82,7 +86,7 @@ def write_templates(folder: Path, base: Path, patterns: list[str], page: str) ->
         if _NO_PAGE in text:
             # a template reads JSON's quotes as its own
             filled = text.replace(_NO_PAGE, f"$page := {json.dumps(page)}")
-            (folder / path.name).write_text(filled)
+            _write(folder / path.name, filled)
         written.append(str(folder / path.name if _NO_PAGE in text else path))
     return written
 

@@ -42,7 +42,7 @@ class Routes:
     left_out: tuple[str, ...] = ()
     """Each medium that is not used, with the reason."""
     silent: tuple[str, ...] = ()
-    """Receivers for people that have no medium left."""
+    """Receivers for people that routes lead to and that have no medium left."""
 
     @property
     def nobody(self) -> bool:
@@ -67,13 +67,21 @@ def full_routes(source: Path, *, secrets: Path, token: Path, exporter: str, to: 
     templates = [Path(path).read_text() for path in config["templates"]]
     left_out: dict[str, None] = {}
     silent = []
+    used = set(_receivers(config.get("route") or {}))
     for receiver in config["receivers"]:
         had = _media(receiver)
         reasons = _reduce(receiver, config.get("global", {}), templates)
         left_out |= dict.fromkeys(reasons)
-        if had and not _media(receiver):
+        if had and not _media(receiver) and receiver["name"] in used:
             silent.append(receiver["name"])
     return Routes(config, tuple(left_out), tuple(silent))
+
+
+def _receivers(route: Json) -> Iterator[str]:
+    """Yield the receivers of *route* and of its children."""
+    yield route.get("receiver", "")
+    for child in route.get("routes", ()):
+        yield from _receivers(child)
 
 
 def _reduce(receiver: Json, shared: Json, templates: list[str]) -> list[str]:
