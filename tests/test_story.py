@@ -34,7 +34,12 @@ Message = tuple[str, str, str]
 
 def services(url: str) -> str:
     """Return what is watched: six APIs of our own, two of each of two providers, a canary."""
-    alerts: dict[str, Any] = {"key_invalid_after": "2s", "escalate_after": ["10m", "20m"]}
+    # Critical comes two minutes after high, as it does with a probe a minute.
+    alerts: dict[str, Any] = {
+        "critical_after": 9,
+        "key_invalid_after": "2s",
+        "escalate_after": ["10m", "20m"],
+    }
     special: dict[str, dict[str, Any]] = {
         "slow": {"team": "speed", "alerts": {**alerts, "latency_p95": "300ms"}},
         "limited": {"team": "limits"},
