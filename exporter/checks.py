@@ -52,7 +52,9 @@ class Assertion:
     """One source (json, header, body) and one operator."""
 
     json: ExpressionText | None = option(
-        None, "JSONPath (RFC 9535) into the body; every match is tried."
+        None,
+        "JSONPath (RFC 9535) into the body; every match is tried. A pattern in it is RE2, written "
+        "in quotes. What takes more than 100,000 steps is too large to evaluate, and fails.",
     )
     header: PublicText | None = option(None, "Response header, case-insensitive.", minLength=1)
     body: bool | None = option(None, "The whole body as text.")
@@ -132,7 +134,7 @@ class HealthCheck:
     body_limit: int = option(
         64 * 1024,
         "Bytes of the body to read, after decompression; an assertion that needs more of it fails "
-        "as `client_error`.",
+        "as `client_error`. JSON of over 100,000 values is not evaluated: assertions fail.",
         minimum=1024,
         maximum=10 * 1024 * 1024,
     )
