@@ -44,6 +44,8 @@ OPERATORS = (
     "greater_than",
     "type",
 )
+MOST_ASSERTIONS = 200
+"""Of one check: each may take as long as the longest path over the worst body."""
 JsonType = Literal["string", "number", "integer", "boolean", "array", "object"]
 
 
@@ -130,7 +132,9 @@ class HealthCheck:
         shown="[200]",
         minItems=1,
     )
-    assertions: tuple[Assertion, ...] = option((), "What must hold for the answer.")
+    assertions: tuple[Assertion, ...] = option(
+        (), "What must hold for the answer; at most 200.", maxItems=MOST_ASSERTIONS
+    )
     body_limit: int = option(
         64 * 1024,
         "Bytes of the body to read, after decompression; an assertion that needs more of it fails "
