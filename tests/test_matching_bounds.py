@@ -16,7 +16,9 @@ from exporter.matching import (
     MOST_STEPS,
     MOST_VALUES,
     TOO_LARGE,
+    TooManyValuesError,
     UnsearchableError,
+    json_in_turns,
     json_of,
     json_values,
     path_mistake,
@@ -217,3 +219,26 @@ def test_no_value_escapes_the_count(body: list[bytes]) -> None:
 
     with contextlib.suppress(ValueError):
         assert values(json.loads(text)) <= 1 + sum(map(text.count, (b",", b"[", b"{")))
+
+
+def test_what_is_read_in_a_thread_lets_others_run() -> None:
+    alerts = json.dumps({"alerts": [{"labels": {"a": "b"}}] * 100}).encode()
+    samples = json.dumps({"values": [[1700000000, "1"], [1700000000.5, "1"]] * 100}).encode()
+
+    # a thread gives way to others only where Python code runs
+    for text in (alerts, samples):
+        assert json_in_turns(text, 1_000) == json.loads(text)
+        assert steps_of(lambda text=text: json_in_turns(text, 1_000)) > 200
+
+
+@pytest.mark.parametrize(
+    "text", [b"[NaN]", b"[1e999]", b"[-Infinity]", b"[", b"[1,]", b"9" * 5_000]
+)
+def test_what_is_no_json_is_none_in_a_thread_either(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        json_in_turns(text, 1_000)
+
+
+def test_more_values_than_are_taken_are_not_read() -> None:
+    with pytest.raises(TooManyValuesError):
+        json_in_turns(b"[" + b"[]," * 1_000 + b"[]]", 1_000)

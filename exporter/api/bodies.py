@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import re
 from collections.abc import Collection
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from exporter.characters import has_control
+from exporter.matching import TooManyValuesError, json_in_turns
 
 MOST_VALUES = 5_000
 """Of a body: a service of hundreds of settings has not a tenth of them."""
@@ -32,13 +32,13 @@ async def json_object(request: web.Request, *, most_values: int = MOST_VALUES) -
     if request.content_type not in ("application/json", "application/merge-patch+json"):
         raise BodyError("the Content-Type must be application/json")
     text = await request.read()
-    if sum(map(text.count, (b",", b"[", b"{"))) > most_values:
-        raise BodyError(f"the JSON of the body has more than {most_values} values")
     try:
         if len(text) <= _SHORT_BYTES:
-            body = _data(text)
+            body = _data(text, most_values)
         else:
-            body = await asyncio.to_thread(_data, text)
+            body = await asyncio.to_thread(_data, text, most_values)
+    except TooManyValuesError:
+        raise BodyError(f"the JSON of the body has more than {most_values} values") from None
     except (ValueError, RecursionError):
         raise BodyError("the body is not JSON") from None
     if not isinstance(body, dict):
@@ -93,27 +93,8 @@ def only_fields(body: dict[str, Any], names: Collection[str]) -> None:
         raise BodyError(f"the body may only have {', '.join(names)}")
 
 
-def _data(text: bytes) -> Any:
-    """Return the data in *text*, in a way that lets other threads run between two objects."""
-    data = json.loads(
-        text, parse_constant=_refuse_constant, parse_float=_finite, object_hook=_yielding
-    )
+def _data(text: bytes, most_values: int) -> Any:
+    data = json_in_turns(text, most_values)
     if _SURROGATE.search(text):  # mostly half of a pair; alone it can be neither stored nor sent
         json.dumps(data, ensure_ascii=False).encode()
     return data
-
-
-def _yielding(found: dict[str, Any]) -> dict[str, Any]:
-    """Do nothing: the parser, written in C, lets go of the interpreter only to call this."""
-    return found
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("such as 1e999, which cannot be written again")
-    return number
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError("NaN and Infinity are not JSON")

@@ -7,7 +7,6 @@ version 2, since 0.16.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -21,10 +20,11 @@ import aiohttp
 from exporter.incidents.alerts import MessageError, from_api, time_of
 from exporter.incidents.model import Alert
 from exporter.log import event
+from exporter.matching import json_in_turns
 
 _log = logging.getLogger(__name__)
 _LISTED = "/api/v2/alerts?active=true&silenced=true&inhibited=true&unprocessed=true"
-_LARGEST = 64 * 1024 * 1024
+_LARGEST, _MOST_VALUES = 64 * 1024 * 1024, 10_000_000
 # OSError: a timeout, or a connection that was cut; RecursionError: lists in lists in lists.
 _FAILURES = (aiohttp.ClientError, OSError, ValueError, TypeError, KeyError, RecursionError)
 
@@ -162,7 +162,7 @@ class Peers:
                 text += piece
                 if len(text) > _LARGEST:
                     raise MessageError("the answer is too large")
-            return await asyncio.to_thread(json.loads, bytes(text))
+            return await asyncio.to_thread(json_in_turns, bytes(text), _MOST_VALUES)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

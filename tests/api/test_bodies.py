@@ -14,7 +14,6 @@ import pytest
 from exporter.api import bodies
 from exporter.registry import management
 from tests.api.managed import Client, declared, running, secret_key
-from tests.steps import steps_of
 from tests.vendor import Vendor, answer
 
 JSON = {"Content-Type": "application/json"}
@@ -116,9 +115,9 @@ async def test_what_takes_long_to_check_or_read_is_done_beside_the_loop(
         ran_in["check"].add(threading.current_thread())
         return check(*given)
 
-    def data(text: bytes) -> Any:
+    def data(*given: Any) -> Any:
         ran_in["read"].add(threading.current_thread())
-        return read(text)
+        return read(*given)
 
     monkeypatch.setattr(management, "read_request", checked)
     monkeypatch.setattr(bodies, "_data", data)
@@ -131,10 +130,3 @@ async def test_what_takes_long_to_check_or_read_is_done_beside_the_loop(
     assert (made.status, changed.status) == (201, 200)
     assert threading.main_thread() not in ran_in["check"] | ran_in["read"]
     assert all(ran_in.values())
-
-
-def test_the_reader_of_json_lets_others_run_between_two_objects() -> None:
-    text = json.dumps({"alerts": [{"labels": {"a": "b"}}] * 100}).encode()
-
-    # a thread gives way to others only where Python code runs
-    assert steps_of(lambda: bodies._data(text)) > 200
