@@ -176,13 +176,14 @@ class _File:
     """A file with the places that its schema refuses taken out, so that the rest can be checked."""
 
     loaded: Loaded
-    pruned: list[FieldPath]
+    pruned: frozenset[FieldPath]
+    """The places, and those that they are in."""
     references: dict[int, set[FieldPath]]
     """By the index of a service the fields in which a variable is."""
 
     def doubtful(self, path: FieldPath) -> bool:
         """Return whether a finding at *path* may only follow from what was taken out."""
-        return any(path in (bad, bad[:-1]) for bad in self.pruned)
+        return path in self.pruned
 
 
 class _Reading:
@@ -212,7 +213,8 @@ class _Reading:
             match path:
                 case ("services", int(index), *inside):
                     references.setdefault(index, set()).add(tuple(inside))
-        self._files.append(_File(loaded, places, references))
+        pruned = frozenset(inner for path in places for inner in (path, path[:-1]))
+        self._files.append(_File(loaded, pruned, references))
 
     def configuration(self) -> Configuration:
         loaded = [file.loaded for file in self._files]

@@ -21,6 +21,7 @@ from exporter.providers import Preset, key_mistakes, presets
 from exporter.secret import looks_like_key
 from exporter.settings import (
     FieldPath,
+    Similar,
     dotted,
     duration,
     readable_texts,
@@ -33,21 +34,24 @@ Found = Iterator[tuple[FieldPath, str]]
 
 
 def unknown_fields(
-    patch: Mapping[str, Any], rules: Mapping[str, Any], place: FieldPath = ()
+    patch: Mapping[str, Any],
+    rules: Mapping[str, Any],
+    place: FieldPath = (),
+    similar: Similar | None = None,
 ) -> Found:
     """Yield the fields of *patch* that a service does not have.
 
     Those with a value are found again when the result is checked; a null only takes a field out
     and would leave no trace of a misspelt name.
     """
-    known = rules.get("properties")
+    known, similar = rules.get("properties"), similar or Similar()
     if known is None:
         return
     for name, value in patch.items():
         if name not in known:
-            yield (*place, name), unknown_field(name, known)
+            yield (*place, name), unknown_field(name, known, similar)
         elif isinstance(value, Mapping):
-            yield from unknown_fields(value, known[name], (*place, name))
+            yield from unknown_fields(value, known[name], (*place, name), similar)
 
 
 def service_mistakes(raw: dict[str, Any]) -> Found:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from exporter.characters import breaks_url
+from exporter.characters import breaks_url, oversized_url
 from exporter.checks import Method, TlsSettings
 from exporter.log import event
 from exporter.multitarget.module_mistakes import Document, mistakes_of, size
@@ -315,6 +315,8 @@ def _target(text: str) -> tuple[SplitResult, str]:
     url = text if text.lower().startswith(("http://", "https://")) else f"http://{text}"
     url = normalized(url.partition("#")[0])
     try:
+        if oversized_url(url):
+            raise ValueError
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")
         if breaks_url(url) or "://" in url.partition("://")[2].partition("?")[0]:
