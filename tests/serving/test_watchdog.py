@@ -156,7 +156,7 @@ def started(app):
     else:
         asyncio.get_running_loop().call_later(0.1, hold_loop)
 
-with asyncio.Runner(loop_factory=serving._loop_factory()) as runner:
+with asyncio.Runner(loop_factory=serving.loop_factory()) as runner:
     runner.run(serving.serve(app, started))
 say("ended")
 """
