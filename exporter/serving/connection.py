@@ -1,0 +1,262 @@
+"""One client's connection: how much of its answer is unread, how fast it reads and sends.
+
+aiohttp limits the time until a head is complete, and nothing else. A client that does not read what
+it asked for, or that sends a body byte by byte, is cut off here; so are those that have been behind
+the longest when too many are, so that unread answers take a bounded amount of memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+from typing import Any, cast
+
+import aiohttp
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from exporter.api.guard import SERVER_HEADERS, problem
+from exporter.serving.slots import Slot, Slots
+
+MAX_BEHIND = 32
+"""Clients whose answers may wait in memory at once; one that falls behind cuts off the longest."""
+MAX_UNREAD_BYTES = 16 * 1024 * 1024
+"""Bytes of answers that may wait in memory, for all clients together."""
+MIN_BYTES_PER_SECOND = 1024
+"""What a client must read, or send of a body, on average over `Limits.stall` seconds."""
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Behind:
+    """The clients that are behind in reading: their answers fill the buffers of the kernel."""
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self._since: dict[Connection, None] = {}
+
+    def add(self, connection: Connection) -> None:
+        """Note that *connection* fell behind; cut off who was first, while it is too much."""
+        self._since[connection] = None
+        while self._too_much():
+            first = next(iter(self._since))
+            del self._since[first]
+            self._slots.cut(first.slot, "too_much_unread")
+
+    def remove(self, connection: Connection) -> None:
+        """Note that *connection* has caught up, or ended."""
+        self._since.pop(connection, None)
+
+    def _too_much(self) -> bool:
+        if len(self._since) > MAX_BEHIND:
+            return True
+        return sum(one.buffered for one in self._since) > MAX_UNREAD_BYTES
+
+
+class Pace:
+    """Whether bytes move on: at least `MIN_BYTES_PER_SECOND` while there are some to move."""
+
+    __slots__ = ("_moved", "_since")
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._moved = 0
+
+    def is_too_slow(self, now: float, moved: int, stall: float, *, waiting: bool) -> bool:
+        """Return whether fewer bytes moved in *stall* seconds than must, while *waiting*."""
+        if not waiting:
+            self._since = None
+        elif self._since is None:
+            self._since, self._moved = now, moved
+        elif now - self._since >= stall:
+            if moved - self._moved < stall * MIN_BYTES_PER_SECOND:
+                return True
+            self._since, self._moved = now, moved
+        return False
+
+
+class _Metered(asyncio.Transport):
+    """A transport that counts what is written to it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport, self.written, self.paused = transport, 0, False
+
+    def write(self, data: Any) -> None:
+        self.written += len(data)
+        self.transport.write(data)
+
+    def writelines(self, list_of_data: Any) -> None:
+        pieces = list(list_of_data)
+        self.written += sum(map(len, pieces))
+        self.transport.writelines(pieces)
+
+    def pause_reading(self) -> None:
+        self.paused = True
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self.paused = False
+        self.transport.resume_reading()
+
+    def is_reading(self) -> bool:
+        return self.transport.is_reading()
+
+    def get_write_buffer_size(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.transport.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        return self.transport.is_closing()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's side of one connection, with a slot and with limits of time and memory."""
+
+    __slots__ = (
+        "_behind",
+        "_busy",
+        "_content",
+        "_idle_since",
+        "_metered",
+        "_reading",
+        "_received",
+        "_sending",
+        "_slots",
+        "slot",
+    )
+
+    def __init__(
+        self, server: web.Server, slot: Slot, slots: Slots, behind: Behind, **options: Any
+    ) -> None:
+        super().__init__(server, **options)
+        self.slot, self._slots, self._behind = slot, slots, behind
+        self._metered: _Metered | None = None
+        self._content: aiohttp.StreamReader | None = None
+        self._received, self._busy = 0, False
+        self._idle_since = self._loop.time()
+        self._reading, self._sending = Pace(), Pace()
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start; without a slot, which may be taken away during a TLS handshake, end at once."""
+        # uvloop's transports do not derive from asyncio's.
+        self._metered = _Metered(cast(asyncio.Transport, transport))
+        self.slot.close = self._close_now
+        super().connection_made(self._metered)
+        if not self.slot.taken:
+            self._close_now()
+
+    def data_received(self, data: bytes) -> None:
+        """Count and parse what the client sent."""
+        self._received += len(data)
+        super().data_received(data)
+
+    def begin(self, request: web.Request) -> None:
+        """Note that the head of *request* is complete."""
+        self._content, self._busy = request.content, True
+        self._slots.set_busy(self.slot)
+
+    async def finish_response(self, *given: Any) -> Any:
+        """Send the answer; afterwards the connection is idle."""
+        try:
+            return await super().finish_response(*given)
+        finally:
+            self._idle_since, self._busy = self._loop.time(), False
+            self._slots.set_idle(self.slot)
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read as fast as the answer is written."""
+        super().pause_writing()
+        self._slots.set_idle(self.slot)
+        self._behind.add(self)
+
+    def resume_writing(self) -> None:
+        """Note that the client has caught up."""
+        super().resume_writing()
+        self._behind.remove(self)
+        if self._busy:
+            self._slots.set_busy(self.slot)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Free the slot."""
+        self._behind.remove(self)
+        self._slots.release(self.slot)
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that cannot be parsed; it is no defect of ours, so nothing is logged."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        if isinstance(exc, LineTooLong):
+            refusal = problem(431, "the address or a header of the request is too long")
+        else:
+            refusal = problem(400, "the request is not valid HTTP")
+        refusal.headers.update(SERVER_HEADERS)
+        refusal.force_close()
+        return refusal
+
+    # -- limits ------------------------------------------------------------------------------
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of answers in our memory that the client has not read."""
+        return 0 if self._metered is None else self._metered.get_write_buffer_size()
+
+    def why_to_cut(self, now: float, stall: float, idle: float) -> str:
+        """Return why the connection is to be cut at *now*, or an empty text.
+
+        *stall* is the time over which a pace is measured, *idle* that without a request.
+        """
+        if self._metered is None:
+            return ""
+        unread = self.buffered + self._in_kernel()
+        read = self._metered.written - unread
+        if self._reading.is_too_slow(now, read, stall, waiting=unread > 0):
+            return "slow_reader"
+        waiting = (
+            self._content is not None and not self._content.is_eof() and not self._metered.paused
+        )
+        if self._sending.is_too_slow(now, self._received, stall, waiting=waiting):
+            return "slow_sender"
+        if not unread and not self._busy and now - self._idle_since > idle:
+            return "idle"
+        return ""
+
+    def _in_kernel(self) -> int:
+        """Return how many bytes the kernel has not delivered; 0 where it does not say."""
+        answer = bytearray(4)
+        with contextlib.suppress(OSError, ValueError):
+            fcntl.ioctl(self._socket().fileno(), termios.TIOCOUTQ, answer)
+        return int.from_bytes(answer, "little")
+
+    def _socket(self) -> socket.socket:
+        assert self._metered is not None
+        found: socket.socket = self._metered.get_extra_info("socket")
+        return found
+
+    def _close_now(self) -> None:
+        if self._metered is None:
+            return
+        if self.buffered + self._in_kernel():
+            # Otherwise the kernel would go on to offer the rest to a client that does not read it.
+            with contextlib.suppress(OSError):
+                self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._metered.abort()

@@ -1,0 +1,104 @@
+"""Who may have a connection: slots in general, a reserve for scrapes, a share per address.
+
+A connection without a request under way, or whose client is behind in reading, is closed when
+another needs its slot: that of the address with the most connections, and of those the one that has
+been so for the longest time. So idle clients, however many, keep nobody out. When every slot has a
+request under way, `RESERVED` more connections are accepted, on which `gate.py` answers only what
+monitoring and paging need.
+
+Loopback has no share of its own limit: a reverse proxy on the same machine is the normal case. Any
+other address, a proxy's too, has at most half of the slots.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from exporter.api.addresses import network_of
+
+RESERVED = 16
+"""Connections beyond the general slots, for the paths of `gate.ESSENTIAL` only."""
+_SHORT_SHARE = 0.75
+"""From this share of taken slots on, idle connections are kept for a shorter time."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """The place of one connection; `close` ends it."""
+
+    network: str
+    reserved: bool
+    close: Callable[[], None] = field(default=lambda: None)
+    taken: bool = True
+
+
+class Slots:
+    """The connections that there are; closes idle ones to make room."""
+
+    def __init__(self, general: int, count: Callable[[str], None]) -> None:
+        """Accept *general* connections and the reserve; *count* is called with why one is cut."""
+        self._general, self._count = general, count
+        self._slots: dict[bool, int] = {False: 0, True: 0}
+        self._idle: dict[Slot, None] = {}
+        self._by_network: Counter[str] = Counter()
+
+    @property
+    def short(self) -> bool:
+        """Whether few slots are left."""
+        return self._slots[False] >= self._general * _SHORT_SHARE
+
+    def take(self, address: str) -> Slot | None:
+        """Return a slot for a client at *address*, or None if its connection is to be refused."""
+        network, share = network_of(address)
+        if share and self._by_network[network] >= max(1, self._general // 2):
+            if not self._make_room(lambda slot: slot.network == network):
+                self._count("refused")
+                return None
+        elif self._slots[False] >= self._general:
+            self._make_room(lambda slot: not slot.reserved)
+        reserved = self._slots[False] >= self._general
+        full = reserved and self._slots[True] >= RESERVED
+        if full and not self._make_room(lambda slot: slot.reserved):
+            self._count("refused")
+            return None
+        slot = Slot(network, reserved)
+        self._slots[reserved] += 1
+        self._by_network[network] += 1
+        self._idle[slot] = None
+        return slot
+
+    def release(self, slot: Slot) -> None:
+        """Free *slot*; once more changes nothing."""
+        if slot.taken:
+            slot.taken = False
+            self._slots[slot.reserved] -= 1
+            self._by_network[slot.network] -= 1
+            if not self._by_network[slot.network]:
+                del self._by_network[slot.network]
+            self._idle.pop(slot, None)
+
+    def set_busy(self, slot: Slot) -> None:
+        """Note that a request is under way: the connection is not closed to make room."""
+        self._idle.pop(slot, None)
+
+    def set_idle(self, slot: Slot) -> None:
+        """Note that the answer was sent, or waits for its reader: it may be closed, the last."""
+        if slot.taken:
+            self._idle.pop(slot, None)
+            self._idle[slot] = None
+
+    def cut(self, slot: Slot, why: str) -> None:
+        """Close the connection in *slot*, and count *why*."""
+        self.release(slot)
+        self._count(why)
+        slot.close()
+
+    def _make_room(self, fits: Callable[[Slot], bool]) -> bool:
+        candidates = [slot for slot in self._idle if fits(slot)]
+        if not candidates:
+            return False
+        # `max` returns the first of equals, which has been idle for the longest time.
+        self.cut(max(candidates, key=lambda slot: self._by_network[slot.network]), "made_room")
+        return True
