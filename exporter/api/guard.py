@@ -70,6 +70,14 @@ def problem(status: int, title: str, **members: object) -> web.Response:
     )
 
 
+def busy() -> web.Response:
+    """Return the answer to a request for which there is no room; it ends its connection."""
+    refusal = problem(503, "too many clients", detail="metrics and the receiver come first")
+    refusal.headers["Retry-After"] = "5"
+    refusal.force_close()
+    return refusal
+
+
 def guarded(handler: Handler, access: Access) -> Handler:
     """Return *handler* behind the token that *access* needs; without a check if it is OPEN."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from exporter.api import exposition, history, incidents, multitarget, services, stats, status
 from exporter.api.app_keys import SOFTWARE_VERSION
+from exporter.api.exposition import SCRAPES
 from exporter.api.guard import MAX_BODY_BYTES, Access, add_headers, errors, guarded
 from exporter.api.guesses import GUESSES, Guesses
 from exporter.api.openapi import text
@@ -235,6 +238,7 @@ def make_application(guesses: Guesses | None = None) -> web.Application:
     """Return the web application; `app` fills in the parts that handlers reach."""
     application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[errors])
     application.on_response_prepare.append(add_headers)
+    application[SCRAPES] = asyncio.Semaphore(exposition.SCRAPES_AT_ONCE)
     application[GUESSES] = guesses or Guesses(SystemClock(), lambda what: None)
     for route in ROUTES:
         handler = guarded(route.handler, route.access)

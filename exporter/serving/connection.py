@@ -23,37 +23,57 @@ from exporter.api.guard import SERVER_HEADERS, problem
 from exporter.serving.slots import Slot, Slots
 
 MAX_BEHIND = 32
-"""Clients whose answers may wait in memory at once; one that falls behind cuts off the longest."""
-MAX_UNREAD_BYTES = 16 * 1024 * 1024
-"""Bytes of answers that may wait in memory, for all clients together."""
+"""Clients that may be behind for longer than `GRACE_SECONDS` at once."""
+MAX_UNREAD_BYTES = 8 * 1024 * 1024
+"""Of answers that wait in memory, for all clients together, before no further one is made."""
+GRACE_SECONDS = 0.25
+"""Time for which a client may be behind before it may be cut off in favour of others."""
+ROOM_SECONDS = 5.0
+"""How long a request waits for room before it is refused."""
 MIN_BYTES_PER_SECOND = 1024
 """What a client must read, or send of a body, on average over `Limits.stall` seconds."""
 _RESET = struct.pack("ii", 1, 0)
 
 
 class Behind:
-    """The clients that are behind in reading: their answers fill the buffers of the kernel."""
+    """The clients that are behind in reading: the kernel did not take all of their answers."""
 
     def __init__(self, slots: Slots) -> None:
-        self._slots = slots
-        self._since: dict[Connection, None] = {}
+        self._slots, self._loop = slots, asyncio.get_running_loop()
+        self._since: dict[Connection, float] = {}
 
     def add(self, connection: Connection) -> None:
-        """Note that *connection* fell behind; cut off who was first, while it is too much."""
-        self._since[connection] = None
-        while self._too_much():
-            first = next(iter(self._since))
-            del self._since[first]
-            self._slots.cut(first.slot, "too_much_unread")
+        """Note that *connection* fell behind."""
+        self._since[connection] = self._loop.time()
 
     def remove(self, connection: Connection) -> None:
         """Note that *connection* has caught up, or ended."""
         self._since.pop(connection, None)
 
-    def _too_much(self) -> bool:
-        if len(self._since) > MAX_BEHIND:
-            return True
-        return sum(one.buffered for one in self._since) > MAX_UNREAD_BYTES
+    async def room(self) -> bool:
+        """Wait until a further answer may be made; False if that took too long."""
+        deadline = self._loop.time() + ROOM_SECONDS
+        while not self.relieve():
+            if self._loop.time() >= deadline:
+                return False
+            await asyncio.sleep(GRACE_SECONDS / 5)
+        return True
+
+    def relieve(self) -> bool:
+        """Cut off who has been behind the longest while it is too much; return whether it is not.
+
+        Somebody who has only just fallen behind is waited for.
+        """
+        held = sum(one.held for one in self._since)
+        grown_old = self._loop.time() - GRACE_SECONDS
+        old = [one for one, since in self._since.items() if since <= grown_old]
+        for number, one in enumerate(old):
+            if len(old) - number <= MAX_BEHIND and held <= MAX_UNREAD_BYTES:
+                break
+            held -= one.held
+            self.remove(one)
+            self._slots.cut(one.slot, "too_much_unread")
+        return held <= MAX_UNREAD_BYTES
 
 
 class Pace:
@@ -127,6 +147,7 @@ class Connection(web.RequestHandler):
         "_behind",
         "_busy",
         "_content",
+        "_empty_at",
         "_idle_since",
         "_metered",
         "_reading",
@@ -143,7 +164,8 @@ class Connection(web.RequestHandler):
         self.slot, self._slots, self._behind = slot, slots, behind
         self._metered: _Metered | None = None
         self._content: aiohttp.StreamReader | None = None
-        self._received, self._busy = 0, False
+        self._received = self._empty_at = 0
+        self._busy = False
         self._idle_since = self._loop.time()
         self._reading, self._sending = Pace(), Pace()
 
@@ -152,8 +174,11 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start; without a slot, which may be taken away during a TLS handshake, end at once."""
         # uvloop's transports do not derive from asyncio's.
-        self._metered = _Metered(cast(asyncio.Transport, transport))
+        written_to = cast(asyncio.Transport, transport)
+        self._metered = _Metered(written_to)
         self.slot.close = self._close_now
+        # Without this, 64 KiB of an answer may wait in memory without us being called.
+        written_to.set_write_buffer_limits(high=0)
         super().connection_made(self._metered)
         if not self.slot.taken:
             self._close_now()
@@ -177,14 +202,16 @@ class Connection(web.RequestHandler):
             self._slots.set_idle(self.slot)
 
     def pause_writing(self) -> None:
-        """Note that the client does not read as fast as the answer is written."""
+        """Note that the kernel has not taken all that was written."""
         super().pause_writing()
         self._slots.set_idle(self.slot)
         self._behind.add(self)
 
     def resume_writing(self) -> None:
-        """Note that the client has caught up."""
+        """Note that it has."""
         super().resume_writing()
+        if self._metered is not None:
+            self._empty_at = self._metered.written
         self._behind.remove(self)
         if self._busy:
             self._slots.set_busy(self.slot)
@@ -214,6 +241,15 @@ class Connection(web.RequestHandler):
         return refusal
 
     # -- limits ------------------------------------------------------------------------------
+
+    async def room(self) -> bool:
+        """Wait until a further answer may be made; False if that took too long."""
+        return await self._behind.room()
+
+    @property
+    def held(self) -> int:
+        """Bytes that were written since the kernel had last taken all: they are in memory."""
+        return 0 if self._metered is None else self._metered.written - self._empty_at
 
     @property
     def buffered(self) -> int:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from exporter.api.guard import Handler, problem
+from exporter.api.guard import Handler, busy, problem
 from exporter.serving.connection import Connection
 from exporter.serving.hosts import HostNames
 
@@ -35,13 +35,15 @@ class Gate:
             if isinstance(connection := request.protocol, Connection):
                 connection.begin(request)
                 if connection.slot.reserved and request.path not in ESSENTIAL:
-                    return _busy()
+                    return busy()
             if (refusal := self._refusal(request)) is not None:
                 refusal.force_close()
                 return refusal
             if request.method != "GET" or request.path in ESSENTIAL | _LONG:
                 return await handler(request)
             async with self._making:
+                if isinstance(connection, Connection) and not await connection.room():
+                    return busy()
                 return await handler(request)
 
         application.middlewares.insert(0, enter)
@@ -73,12 +75,3 @@ class Gate:
             return True
         named = urlsplit(origin).netloc
         return bool(named) and (named.lower() == host.lower() or self._hosts.lists(named))
-
-
-def _busy() -> web.Response:
-    refusal = problem(
-        503, "all connections are taken", detail="metrics and the receiver are still answered"
-    )
-    refusal.headers["Retry-After"] = "5"
-    refusal.force_close()
-    return refusal

@@ -1,4 +1,4 @@
-"""The server's sockets: accepts connections within `Slots`, and looks after them each second."""
+"""The server's sockets: accepts connections within `Slots`, and looks after them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from exporter.serving.slots import Slot, Slots
 from exporter.serving.web_config import WebFile
 
 _BACKLOG = 1024
-_BATCH = 64
+_LOOK_SECONDS = 0.5
+_BATCH = 32
 """Connections that are accepted before what has arrived on others is read."""
 _SEND_BUFFER_BYTES = 64 * 1024
 """Of each connection, in the kernel, which doubles it; by itself it would grow to megabytes."""
@@ -159,6 +160,7 @@ class Listener:
 
     def _look(self) -> None:
         """Cut the connections that are too slow, or idle for too long."""
+        self._behind.relieve()
         now = self._loop.time()
         for connection in list(self._connections):
             if not connection.slot.taken:
@@ -169,7 +171,9 @@ class Listener:
                 idle = min(idle, _SHORT_IDLE_SECONDS)
             if why := connection.why_to_cut(now, self._limits.stall, idle):
                 self._slots.cut(connection.slot, why)
-        self._next_look = self._loop.call_later(min(1.0, self._limits.stall / 4), self._look)
+        self._next_look = self._loop.call_later(
+            min(_LOOK_SECONDS, self._limits.stall / 4), self._look
+        )
 
 
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket | None:

@@ -13,7 +13,7 @@ other address, a proxy's too, has at most half of the slots.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from exporter.api.addresses import network_of
@@ -41,7 +41,8 @@ class Slots:
         """Accept *general* connections and the reserve; *count* is called with why one is cut."""
         self._general, self._count = general, count
         self._slots: dict[bool, int] = {False: 0, True: 0}
-        self._idle: dict[Slot, None] = {}
+        self._idle: dict[tuple[str, bool], dict[Slot, None]] = {}
+        """By network and whether reserved; the one that became idle first is first."""
         self._by_network: Counter[str] = Counter()
 
     @property
@@ -53,20 +54,20 @@ class Slots:
         """Return a slot for a client at *address*, or None if its connection is to be refused."""
         network, share = network_of(address)
         if share and self._by_network[network] >= max(1, self._general // 2):
-            if not self._make_room(lambda slot: slot.network == network):
+            if not self._make_room([(network, True), (network, False)]):
                 self._count("refused")
                 return None
         elif self._slots[False] >= self._general:
-            self._make_room(lambda slot: not slot.reserved)
+            self._make_room([key for key in self._idle if not key[1]])
         reserved = self._slots[False] >= self._general
         full = reserved and self._slots[True] >= RESERVED
-        if full and not self._make_room(lambda slot: slot.reserved):
+        if full and not self._make_room([key for key in self._idle if key[1]]):
             self._count("refused")
             return None
         slot = Slot(network, reserved)
         self._slots[reserved] += 1
         self._by_network[network] += 1
-        self._idle[slot] = None
+        self._add_idle(slot)
         return slot
 
     def release(self, slot: Slot) -> None:
@@ -77,17 +78,17 @@ class Slots:
             self._by_network[slot.network] -= 1
             if not self._by_network[slot.network]:
                 del self._by_network[slot.network]
-            self._idle.pop(slot, None)
+            self._drop_idle(slot)
 
     def set_busy(self, slot: Slot) -> None:
         """Note that a request is under way: the connection is not closed to make room."""
-        self._idle.pop(slot, None)
+        self._drop_idle(slot)
 
     def set_idle(self, slot: Slot) -> None:
         """Note that the answer was sent, or waits for its reader: it may be closed, the last."""
         if slot.taken:
-            self._idle.pop(slot, None)
-            self._idle[slot] = None
+            self._drop_idle(slot)
+            self._add_idle(slot)
 
     def cut(self, slot: Slot, why: str) -> None:
         """Close the connection in *slot*, and count *why*."""
@@ -95,10 +96,21 @@ class Slots:
         self._count(why)
         slot.close()
 
-    def _make_room(self, fits: Callable[[Slot], bool]) -> bool:
-        candidates = [slot for slot in self._idle if fits(slot)]
+    def _make_room(self, keys: Iterable[tuple[str, bool]]) -> bool:
+        """Cut the oldest idle connection under that of *keys* whose network has the most."""
+        candidates = [key for key in keys if self._idle.get(key)]
         if not candidates:
             return False
-        # `max` returns the first of equals, which has been idle for the longest time.
-        self.cut(max(candidates, key=lambda slot: self._by_network[slot.network]), "made_room")
+        most = max(candidates, key=lambda key: self._by_network[key[0]])
+        self.cut(next(iter(self._idle[most])), "made_room")
         return True
+
+    def _add_idle(self, slot: Slot) -> None:
+        self._idle.setdefault((slot.network, slot.reserved), {})[slot] = None
+
+    def _drop_idle(self, slot: Slot) -> None:
+        key = slot.network, slot.reserved
+        if (same := self._idle.get(key)) is not None:
+            same.pop(slot, None)
+            if not same:
+                del self._idle[key]

@@ -13,10 +13,11 @@ import resource
 import socket
 import sys
 
-SLOW_READERS, IDLE = 900, 2000
-_PATHS = ("/metrics", "/metrics", "/", "/api/services?limit=1000", "/api/health")
+import os
+SLOW_READERS, IDLE = int(os.environ.get("SLOW",900)), int(os.environ.get("IDLE",2000))
+_PATHS = tuple(os.environ.get("PATHS","/metrics /metrics /metrics /metrics /metrics /metrics /metrics /metrics / /api/health").split())
 _REQUEST = "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-_PAUSE_SECONDS = 2.0
+_PAUSE_SECONDS = 10.0
 
 
 async def _client(port: int, request: bytes, came: asyncio.Semaphore) -> None:
