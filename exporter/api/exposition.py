@@ -11,7 +11,6 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from exporter.api.app_keys import EXPOSITION, OWN
-from exporter.api.guard import busy
 from exporter.textformat import OPENMETRICS, TEXT
 
 SCRAPES_AT_ONCE = 4
@@ -23,7 +22,7 @@ SCRAPES: web.AppKey[contextlib.AbstractAsyncContextManager[None]] = web.AppKey("
 class _Bounded(Protocol):
     """A connection of a server that bounds the memory of unread answers."""
 
-    async def room(self) -> bool:
+    async def room(self, *, at_once: bool = False) -> bool:
         """Wait until a further answer may be made; False if that took too long."""
 
 
@@ -40,8 +39,8 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     pieces = exposition.compressed if gzip else exposition.chunks
     async with contextlib.AsyncExitStack() as turn:
         await turn.enter_async_context(request.app[SCRAPES])
-        if isinstance(connection := request.protocol, _Bounded) and not await connection.room():
-            return busy()
+        if isinstance(connection := request.protocol, _Bounded):
+            await connection.room(at_once=True)
         await response.prepare(request)
         await _send(request, pieces(openmetrics=openmetrics), turn)
     await response.write_eof()

@@ -50,22 +50,25 @@ class Behind:
         """Note that *connection* has caught up, or ended."""
         self._since.pop(connection, None)
 
-    async def room(self) -> bool:
-        """Wait until a further answer may be made; False if that took too long."""
+    async def room(self, *, at_once: bool) -> bool:
+        """Wait until a further answer may be made; False if that took too long.
+
+        If it is to be *at_once*, others are not waited for but cut off.
+        """
         deadline = self._loop.time() + ROOM_SECONDS
-        while not self.relieve():
+        while not self.relieve(0.0 if at_once else GRACE_SECONDS):
             if self._loop.time() >= deadline:
                 return False
             await asyncio.sleep(GRACE_SECONDS / 5)
         return True
 
-    def relieve(self) -> bool:
+    def relieve(self, grace: float = GRACE_SECONDS) -> bool:
         """Cut off who has been behind the longest while it is too much; return whether it is not.
 
-        Somebody who has only just fallen behind is waited for.
+        Somebody who fell behind less than *grace* seconds ago is waited for.
         """
         held = sum(one.held for one in self._since)
-        grown_old = self._loop.time() - GRACE_SECONDS
+        grown_old = self._loop.time() - grace
         old = [one for one, since in self._since.items() if since <= grown_old]
         for number, one in enumerate(old):
             if len(old) - number <= MAX_BEHIND and held <= MAX_UNREAD_BYTES:
@@ -242,9 +245,9 @@ class Connection(web.RequestHandler):
 
     # -- limits ------------------------------------------------------------------------------
 
-    async def room(self) -> bool:
+    async def room(self, *, at_once: bool = False) -> bool:
         """Wait until a further answer may be made; False if that took too long."""
-        return await self._behind.room()
+        return await self._behind.room(at_once=at_once)
 
     @property
     def held(self) -> int:
