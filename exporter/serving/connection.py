@@ -30,6 +30,7 @@ GRACE_SECONDS = 0.25
 """Time for which a client may be behind before it may be cut off in favour of others."""
 ROOM_SECONDS = 5.0
 """How long a request waits for room before it is refused."""
+_ROOM_POLL_SECONDS = 0.05
 MIN_BYTES_PER_SECOND = 1024
 """What a client must read, or send of a body, on average over `Limits.stall` seconds."""
 _RESET = struct.pack("ii", 1, 0)
@@ -59,17 +60,16 @@ class Behind:
         while not self.relieve(0.0 if at_once else GRACE_SECONDS):
             if self._loop.time() >= deadline:
                 return False
-            await asyncio.sleep(GRACE_SECONDS / 5)
+            await asyncio.sleep(_ROOM_POLL_SECONDS)
         return True
 
-    def relieve(self, grace: float = GRACE_SECONDS) -> bool:
+    def relieve(self, grace: float) -> bool:
         """Cut off who has been behind the longest while it is too much; return whether it is not.
 
         Somebody who fell behind less than *grace* seconds ago is waited for.
         """
         held = sum(one.held for one in self._since)
-        grown_old = self._loop.time() - grace
-        old = [one for one, since in self._since.items() if since <= grown_old]
+        old = self._older_than(grace)
         for number, one in enumerate(old):
             if len(old) - number <= MAX_BEHIND and held <= MAX_UNREAD_BYTES:
                 break
@@ -77,6 +77,15 @@ class Behind:
             self.remove(one)
             self._slots.cut(one.slot, "too_much_unread")
         return held <= MAX_UNREAD_BYTES
+
+    def end(self) -> None:
+        """Close the connections of who is behind: the process does not wait for them to end."""
+        for one in self._older_than(GRACE_SECONDS):
+            one.slot.close()
+
+    def _older_than(self, seconds: float) -> list[Connection]:
+        limit = self._loop.time() - seconds
+        return [one for one, since in self._since.items() if since <= limit]
 
 
 class Pace:

@@ -49,6 +49,8 @@ class Gate:
         application.middlewares.insert(0, enter)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
+        if request.version < (1, 0):
+            return problem(400, "HTTP/1.0 or newer is needed")
         host = request.headers.get("Host")
         if host is None:
             # HTTP/1.0 has no Host; a browser always sends one.

@@ -15,7 +15,7 @@ from functools import partial
 
 from aiohttp import web
 
-from exporter.serving.connection import Behind, Connection
+from exporter.serving.connection import GRACE_SECONDS, Behind, Connection
 from exporter.serving.slots import Slot, Slots
 from exporter.serving.web_config import WebFile
 
@@ -88,7 +88,7 @@ class Listener:
         self._look()
 
     def close(self) -> None:
-        """Accept no more connections; those that are open stay."""
+        """Accept no more connections; those that are open stay, if their clients read."""
         if self._next_look is not None:
             self._next_look.cancel()
         for one in self.sockets:
@@ -96,6 +96,7 @@ class Listener:
             one.close()
         for task in self._starting:
             task.cancel()
+        self._behind.end()
 
     # -- accepting ---------------------------------------------------------------------------
 
@@ -160,7 +161,7 @@ class Listener:
 
     def _look(self) -> None:
         """Cut the connections that are too slow, or idle for too long."""
-        self._behind.relieve()
+        self._behind.relieve(GRACE_SECONDS)
         now = self._loop.time()
         for connection in list(self._connections):
             if not connection.slot.taken:

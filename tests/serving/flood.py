@@ -13,9 +13,8 @@ import resource
 import socket
 import sys
 
-import os
-SLOW_READERS, IDLE = int(os.environ.get("SLOW",900)), int(os.environ.get("IDLE",2000))
-_PATHS = tuple(os.environ.get("PATHS","/metrics /metrics /metrics /metrics /metrics /metrics /metrics /metrics / /api/health").split())
+SLOW_READERS, IDLE = 900, 2000
+_PATHS = (*["/metrics"] * 8, "/", "/api/health")
 _REQUEST = "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _PAUSE_SECONDS = 10.0
 

@@ -125,7 +125,5 @@ def test_a_freed_slot_is_a_general_one_again() -> None:
         ("", "", True),
     ],
 )
-def test_an_address_is_counted_under_its_network(
-    address: str, network: str, strange: bool
-) -> None:
+def test_an_address_is_counted_under_its_network(address: str, network: str, strange: bool) -> None:
     assert network_of(address) == (network, strange)
