@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import resource
 import socket
 import ssl
@@ -78,7 +77,7 @@ class Listener:
                 if (one := _bound(family, address)) is not None:
                     self.sockets.append(one)
             if not self.sockets:
-                raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+                raise OSError(errno.EADDRNOTAVAIL, "this machine has no such address")
         except OSError:
             self.close()
             raise

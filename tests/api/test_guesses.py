@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -77,9 +76,8 @@ async def test_the_table_and_the_waiting_are_bounded(clock: FakeClock) -> None:
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guesses_module, "FIRST_DELAY_SECONDS", 1.5)
-    yield
 
 
 @pytest.mark.usefixtures("slow")
