@@ -3,8 +3,9 @@
 A web page at a name whose owner lets it point to 127.0.0.1, or to an inner address, can read and
 post what anybody there can; the browser sends that name in the Host header. Allowed without being
 listed is what needs no name server, or a name that nobody can buy: addresses, names without a dot
-(a service of Docker or Kubernetes), and names under a domain that is reserved for private use.
-Whoever controls the search domains or the name server of the victim could forge a listed name too.
+(a service of Docker or Kubernetes), and names under a domain that is reserved for private use or
+cannot exist. Whoever controls the search domains or the name server of the victim could make a name
+without a dot point elsewhere, and any listed name just as well.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class HostNames:
             return False
         if _is_address(host) or "." not in host or host.endswith(_PRIVATE_DOMAINS):
             return True
+        if _cannot_be_bought(host.rpartition(".")[2]):
+            return True
         return host == self._listening or self.lists(header)
 
     def lists(self, header: str) -> bool:
@@ -57,6 +60,14 @@ def host_of(header: str) -> str | None:
         return host if _is_address(host) else None
     host = host.removesuffix(".")
     return host if len(host) <= 253 and _NAME.fullmatch(host) else None
+
+
+def _cannot_be_bought(label: str) -> bool:
+    """Return whether no top-level domain can be called *label*, as in `pod-0.service-registry`.
+
+    One has letters only, or is an A-label (RFC 3696 section 2, RFC 5890).
+    """
+    return ("-" in label or "_" in label) and not label.startswith("xn--")
 
 
 def _is_address(host: str) -> bool:
