@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import math
 import socket
 import struct
 import termios
@@ -24,7 +25,7 @@ from exporter.serving.slots import Slot, Slots
 
 MAX_BEHIND = 32
 """Clients that may be behind for longer than `GRACE_SECONDS` at once."""
-MAX_UNREAD_BYTES = 8 * 1024 * 1024
+MAX_UNREAD_BYTES = 6 * 1024 * 1024
 """Of answers that wait in memory, for all clients together, before no further one is made."""
 GRACE_SECONDS = 0.25
 """Time for which a client may be behind before it may be cut off in favour of others."""
@@ -91,38 +92,53 @@ class Behind:
 class Pace:
     """Whether bytes move on: at least `MIN_BYTES_PER_SECOND` while there are some to move."""
 
-    __slots__ = ("_moved", "_since")
+    __slots__ = ("_moved", "_since", "_total")
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._moved = 0
+        self._moved = self._total = 0.0
 
-    def is_too_slow(self, now: float, moved: int, stall: float, *, waiting: bool) -> bool:
-        """Return whether fewer bytes moved in *stall* seconds than must, while *waiting*."""
+    def is_too_slow(
+        self, now: float, moved: int, stall: float, *, waiting: bool, total: float = math.inf
+    ) -> bool:
+        """Return whether fewer bytes moved in *stall* seconds than must, while *waiting*.
+
+        Of *total* bytes *moved* did so. It is fast enough that all of an earlier total has moved.
+        """
         if not waiting:
             self._since = None
-        elif self._since is None:
-            self._since, self._moved = now, moved
-        elif now - self._since >= stall:
-            if moved - self._moved < stall * MIN_BYTES_PER_SECOND:
+        elif self._since is None or now - self._since >= stall:
+            least = min(self._total, self._moved + stall * MIN_BYTES_PER_SECOND)
+            if self._since is not None and moved < least:
                 return True
-            self._since, self._moved = now, moved
+            self._since, self._moved, self._total = now, moved, total
         return False
 
 
-class _Metered(asyncio.Transport):
+class Metered(asyncio.Transport):
     """A transport that counts what is written to it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport, self.written, self.paused = transport, 0, False
+        self._empty_at = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that were written since the kernel had last taken all: they are in memory."""
+        return self.written - self._empty_at if self.get_write_buffer_size() else 0
+
+    def _count(self, size: int) -> None:
+        if not self.get_write_buffer_size():
+            self._empty_at = self.written
+        self.written += size
 
     def write(self, data: Any) -> None:
-        self.written += len(data)
+        self._count(len(data))
         self.transport.write(data)
 
     def writelines(self, list_of_data: Any) -> None:
         pieces = list(list_of_data)
-        self.written += sum(map(len, pieces))
+        self._count(sum(map(len, pieces)))
         self.transport.writelines(pieces)
 
     def pause_reading(self) -> None:
@@ -159,7 +175,6 @@ class Connection(web.RequestHandler):
         "_behind",
         "_busy",
         "_content",
-        "_empty_at",
         "_idle_since",
         "_metered",
         "_reading",
@@ -174,10 +189,9 @@ class Connection(web.RequestHandler):
     ) -> None:
         super().__init__(server, **options)
         self.slot, self._slots, self._behind = slot, slots, behind
-        self._metered: _Metered | None = None
+        self._metered: Metered | None = None
         self._content: aiohttp.StreamReader | None = None
-        self._received = self._empty_at = 0
-        self._busy = False
+        self._received, self._busy = 0, False
         self._idle_since = self._loop.time()
         self._reading, self._sending = Pace(), Pace()
 
@@ -187,7 +201,7 @@ class Connection(web.RequestHandler):
         """Start; without a slot, which may be taken away during a TLS handshake, end at once."""
         # uvloop's transports do not derive from asyncio's.
         written_to = cast(asyncio.Transport, transport)
-        self._metered = _Metered(written_to)
+        self._metered = Metered(written_to)
         self.slot.close = self._close_now
         # Without this, 64 KiB of an answer may wait in memory without us being called.
         written_to.set_write_buffer_limits(high=0)
@@ -222,8 +236,6 @@ class Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         """Note that it has."""
         super().resume_writing()
-        if self._metered is not None:
-            self._empty_at = self._metered.written
         self._behind.remove(self)
         if self._busy:
             self._slots.set_busy(self.slot)
@@ -260,8 +272,8 @@ class Connection(web.RequestHandler):
 
     @property
     def held(self) -> int:
-        """Bytes that were written since the kernel had last taken all: they are in memory."""
-        return 0 if self._metered is None else self._metered.written - self._empty_at
+        """Bytes of answers in our memory, with those that the kernel took of the same piece."""
+        return 0 if self._metered is None else self._metered.held
 
     @property
     def buffered(self) -> int:
@@ -276,8 +288,10 @@ class Connection(web.RequestHandler):
         if self._metered is None:
             return ""
         unread = self.buffered + self._in_kernel()
-        read = self._metered.written - unread
-        if self._reading.is_too_slow(now, read, stall, waiting=unread > 0):
+        written = self._metered.written
+        if self._reading.is_too_slow(
+            now, written - unread, stall, waiting=unread > 0, total=written
+        ):
             return "slow_reader"
         waiting = (
             self._content is not None and not self._content.is_eof() and not self._metered.paused

@@ -15,7 +15,7 @@ ESSENTIAL = frozenset({"/metrics", "/-/healthy", "/-/ready", "/api/alertmanager"
 """What is answered on a reserved connection: monitoring and paging go on."""
 _LONG = frozenset({"/api/events", "/probe"})
 """What takes long by its nature and has limits of its own."""
-_AT_ONCE = 16
+_AT_ONCE = 8
 """Answers that are made at once; the memory that they take while they are made is bounded by it."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 

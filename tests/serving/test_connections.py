@@ -8,12 +8,13 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from exporter.serving import connection as connection_module
 from exporter.serving import listening as listening_module
-from exporter.serving.connection import MIN_BYTES_PER_SECOND, Pace
+from exporter.serving.connection import MIN_BYTES_PER_SECOND, Metered, Pace
 from exporter.serving.slots import RESERVED
 from tests.api.test_edge import TOKEN, Client, running
 from tests.conftest import Authority
@@ -205,11 +206,11 @@ async def test_a_tls_handshake_that_never_ends_keeps_no_slot(
         running(SERVICES, connections=2, web_config=file) as client,
         contextlib.AsyncExitStack() as stack,
     ):
-        for _ in range(3 * RESERVED):
-            await stack.enter_async_context(connected(client))
+        hanging = [await stack.enter_async_context(connected(client)) for _ in range(3 * RESERVED)]
         url = f"https://127.0.0.1:{client.app.port}/-/healthy"
         async with client.session.get(url, ssl=False) as response:
             status = response.status
+        assert await asyncio.wait_for(_read_all(hanging[0]), 5) == b"", "closed to make room"
 
     assert status == 200
 
@@ -267,6 +268,42 @@ def test_a_pace_is_measured_while_there_is_something_to_move() -> None:
     assert not pace.is_too_slow(15, enough, 10, waiting=False)
     assert not pace.is_too_slow(30, enough, 10, waiting=True)
     assert pace.is_too_slow(40, 2 * enough - 1, 10, waiting=True)
+
+
+def test_a_client_that_gets_little_and_reads_it_all_is_never_too_slow() -> None:
+    pace = Pace()
+
+    for second in range(100):  # a line each second, read a second later
+        assert not pace.is_too_slow(second, 60 * second, 10, waiting=True, total=60 * (second + 1))
+
+
+class _Kernel:
+    """A transport whose buffer a test empties."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    def write(self, data: bytes) -> None:
+        self.waiting += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+
+def test_what_was_read_long_ago_is_not_held_in_memory() -> None:
+    kernel = _Kernel()
+    metered = Metered(cast(asyncio.Transport, kernel))
+
+    for _ in range(100):
+        metered.write(b"x" * 1000)
+        kernel.waiting = 0
+    held = [metered.held]
+    metered.write(b"y" * 10)
+    metered.write(b"z" * 5)
+    kernel.waiting = 3
+
+    assert [*held, metered.held] == [0, 15]
+    assert metered.written == 100_015
 
 
 async def test_a_client_that_leaves_in_the_middle_is_no_error(

@@ -132,6 +132,22 @@ async def test_odd_requests_are_answered_and_logged_nowhere(
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
+async def test_a_body_that_breaks_off_its_encoding_later_is_400(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running("services: []") as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.app.port)
+        for piece in (_chunks(b"2\r\n{"), b"}\r\nzz\r\n"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.2)
+        answer = await asyncio.wait_for(reader.read(65536), 5)
+        writer.close()
+
+    assert answer[9:12] == b"400"
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
 async def test_what_follows_a_smuggled_request_is_not_answered() -> None:
     hidden = b"GET /api/services HTTP/1.1\r\nHost: x\r\n\r\n"
     sent = _CHUNKED + b"Content-Length: %d\r\n\r\n0\r\n\r\n" % (5 + len(hidden)) + hidden
