@@ -11,7 +11,9 @@ import zlib
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from exporter.api import guard
 from tests.api.test_edge import TOKEN, Client, running
 
 _HOST = b"Host: x\r\n"
@@ -132,20 +134,26 @@ async def test_odd_requests_are_answered_and_logged_nowhere(
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
-async def test_a_body_that_breaks_off_its_encoding_later_is_400(
+async def test_a_body_that_breaks_its_encoding_later_ends_the_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with running("services: []") as client:
+    async with running("services: []", stall_seconds=0.5) as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.app.port)
-        for piece in (_chunks(b"2\r\n{"), b"}\r\nzz\r\n"):
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.2)
-        answer = await asyncio.wait_for(reader.read(65536), 5)
+        found = b""
+        with contextlib.suppress(ConnectionError):
+            for piece in (_chunks(b"2\r\n{"), b"}\r\nzz\r\n"):
+                writer.write(piece)
+                await asyncio.sleep(0.1)
+            found = await asyncio.wait_for(reader.read(65536), 10)
         writer.close()
 
-    assert answer[9:12] == b"400"
+    assert found[9:12] in (b"", b"400")
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+def test_a_body_that_the_parser_gives_up_is_no_bug_of_ours() -> None:
+    # aiohttp's parser in C leaves such a body to the time limit; the one in Python raises this.
+    assert guard._problem_of(web.RequestPayloadError("chunk size")).status == 400
 
 
 async def test_what_follows_a_smuggled_request_is_not_answered() -> None:
