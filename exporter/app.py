@@ -202,6 +202,7 @@ class App:
             self.recording.probe,
             self.canaries,
             Observer(lag=self.own.schedule_lag.observe),
+            retry_at=self.results.retry_at,
         )
         self.quotas = SideChecks(
             "quota", lambda t: t.quota, self.prober, self.polling, self.recording.quota
@@ -236,6 +237,7 @@ class App:
         self.loader.subscribe(lambda configuration: self.modules.activate())
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)
+        self.canaries.on_return(self.scheduler.recover)
         self.loader.subscribe(self.retention.follow)
         self.pages.subscribe(self.recording.status_page)
         for follower in (

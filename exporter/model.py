@@ -49,6 +49,18 @@ class Verdict(StrEnum):
     MONITORING = "monitoring"
 
 
+WHOSE: Mapping[Verdict, str] = {
+    Verdict.OK: "nobody",
+    Verdict.CREDENTIAL: "our key or our access",
+    Verdict.QUOTA: "our quota",
+    Verdict.PROVIDER: "the provider",
+    Verdict.NETWORK: "our own network",
+    Verdict.REQUEST: "our request",
+    Verdict.MONITORING: "the monitoring",
+}
+"""Whose fault it is, in words: "at fault: our quota"."""
+
+
 class Phase(StrEnum):
     """Where the time of a request goes, in this order; the phases sum to the duration."""
 
@@ -73,107 +85,190 @@ class Facts:
     verdict: Verdict
     up: bool | None
     key_valid: bool | None
+    fault: str
+    """What is wrong, in a few words: the same on the page, in the CLI, in metrics and messages."""
     advice: str
     retry: bool = False
 
 
 _P = Verdict.PROVIDER
 FACTS: Mapping[Reason, Facts] = {
-    Reason.OK: Facts(Verdict.OK, True, True, "nothing to do"),
+    Reason.OK: Facts(Verdict.OK, True, True, "works", "nothing to do"),
     Reason.KEY_OK_LIMITED: Facts(
-        Verdict.OK, True, True, "the key works but lacks the scope of the health endpoint"
+        Verdict.OK,
+        True,
+        True,
+        "works, with a key of limited scope",
+        "the key works but lacks the scope of the health endpoint",
     ),
     Reason.AUTH_INVALID: Facts(
-        Verdict.CREDENTIAL, True, False, "the provider rejects the key: replace it"
+        Verdict.CREDENTIAL, True, False, "key rejected", "the provider rejects the key: replace it"
     ),
     Reason.AUTH_EXPIRED: Facts(
-        Verdict.CREDENTIAL, True, False, "the key has expired: create a new one"
+        Verdict.CREDENTIAL, True, False, "key expired", "the key has expired: create a new one"
     ),
     Reason.PERMISSION: Facts(
-        Verdict.CREDENTIAL, True, True, "the key is valid but lacks a permission: extend its scope"
+        Verdict.CREDENTIAL,
+        True,
+        True,
+        "key not allowed to do this",
+        "the key is valid but lacks a permission: extend its scope",
     ),
     Reason.IP_BLOCKED: Facts(
-        Verdict.CREDENTIAL, True, None, "the provider blocks our address: check its allow list"
+        Verdict.CREDENTIAL,
+        True,
+        None,
+        "our address blocked",
+        "the provider blocks our address: check its allow list",
     ),
     Reason.REGION_BLOCKED: Facts(
-        Verdict.CREDENTIAL, True, None, "the provider does not serve this region or country"
+        Verdict.CREDENTIAL,
+        True,
+        None,
+        "our region blocked",
+        "the provider does not serve this region or country",
     ),
     Reason.QUOTA_EXHAUSTED: Facts(
-        Verdict.QUOTA, True, True, "credits or quota are used up: see the billing page"
+        Verdict.QUOTA,
+        True,
+        True,
+        "quota used up",
+        "credits or quota are used up: see the billing page",
     ),
     Reason.RATE_LIMITED: Facts(
-        Verdict.QUOTA, True, True, "too many requests: slow down or raise the limit"
+        Verdict.QUOTA, True, True, "rate limited", "too many requests: slow down or raise the limit"
     ),
-    Reason.OVERLOADED: Facts(_P, False, None, "the provider is overloaded: wait", retry=True),
+    Reason.OVERLOADED: Facts(
+        _P, False, None, "overloaded", "wait, or use the fallback; see its status page", retry=True
+    ),
     Reason.SERVER_ERROR: Facts(
-        _P, False, None, "the provider fails: see its status page", retry=True
+        _P, False, None, "server error", "see its status page; use the fallback", retry=True
     ),
-    Reason.MAINTENANCE: Facts(_P, False, None, "the provider is in maintenance", retry=True),
+    Reason.MAINTENANCE: Facts(
+        _P, False, None, "in maintenance", "wait; see its status page", retry=True
+    ),
     Reason.BAD_BODY: Facts(
         _P,
         False,
         None,
-        "the answer is not as expected: look at the failed assertion",
+        "wrong answer",
+        "look at the failed assertion: has the API changed, or does it fail?",
         retry=True,
     ),
     Reason.CLIENT_ERROR: Facts(
-        Verdict.REQUEST, True, None, "our request is wrong: check endpoint, method and body"
+        Verdict.REQUEST,
+        True,
+        None,
+        "our request wrong",
+        "our request is wrong: check endpoint, method and body",
     ),
     Reason.REDIRECT_REFUSED: Facts(
-        Verdict.REQUEST, False, None, "an unexpected redirect: set follow_redirects or the new URL"
+        Verdict.REQUEST,
+        False,
+        None,
+        "unexpected redirect",
+        "an unexpected redirect: set follow_redirects or the new URL",
     ),
     Reason.ADDRESS_REFUSED: Facts(
         Verdict.REQUEST,
         False,
         None,
+        "address not allowed",
         "not a public address: set allow_private_addresses if intended",
     ),
-    Reason.DNS: Facts(_P, False, None, "the name does not resolve", retry=True),
-    Reason.CONNECT: Facts(_P, False, None, "no connection: host down or firewall", retry=True),
-    Reason.TLS: Facts(_P, False, None, "the TLS handshake fails: see the certificate", retry=True),
-    Reason.TIMEOUT: Facts(_P, False, None, "no complete answer in time", retry=True),
-    Reason.PROTOCOL: Facts(_P, False, None, "the answer is not valid HTTP", retry=True),
+    Reason.DNS: Facts(_P, False, None, "name does not resolve", "try another resolver", retry=True),
+    Reason.CONNECT: Facts(
+        _P,
+        False,
+        None,
+        "no connection",
+        "try from another network: host down or firewall",
+        retry=True,
+    ),
+    Reason.TLS: Facts(
+        _P, False, None, "TLS fails", "look at the certificate and who issued it", retry=True
+    ),
+    Reason.TIMEOUT: Facts(
+        _P,
+        False,
+        None,
+        "no answer in time",
+        "try from another network; see its status page",
+        retry=True,
+    ),
+    Reason.PROTOCOL: Facts(
+        _P, False, None, "no valid HTTP", "see who answers: wrong port or a proxy?", retry=True
+    ),
     Reason.INTERNAL: Facts(
-        Verdict.MONITORING, None, None, "a fault in the exporter: see its log and report it"
+        Verdict.MONITORING,
+        None,
+        None,
+        "fault in the exporter",
+        "a fault in the exporter: see its log and report it",
     ),
     Reason.ACCOUNT_DISABLED: Facts(
         Verdict.CREDENTIAL,
         True,
         False,
+        "account disabled",
         "the account or project behind the key is suspended, closed or not approved: ask its owner",
     ),
     Reason.INTERCEPTED: Facts(
         Verdict.NETWORK,
         None,
         None,
+        "a proxy of ours answers",
         "a proxy, filter or portal on our side answered, not the provider: ask our network team",
     ),
     Reason.RETIRED: Facts(
         Verdict.REQUEST,
         True,
         None,
+        "endpoint or model gone",
         "this endpoint, version or model is gone: move to its successor",
     ),
 }
 
 # Failures that our own network can cause: while no canary answers, their verdict is `network`.
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
+CERTIFICATE_EXPIRED = "certificate expired on "
+"""How the detail of `tls` begins where that is the cause; the day in words follows."""
 REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED, Reason.ACCOUNT_DISABLED})
+ASKING = frozenset({Reason.RATE_LIMITED, Reason.QUOTA_EXHAUSTED})
+"""After these a Retry-After holds for the next probe as well."""
+MAX_WAIT_SECONDS = 86_400.0
+"""The longest wait that a provider is granted: a mistaken one must not blind us for good."""
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
 
+_FAULT_BY_VERDICT = {
+    Verdict.NETWORK: "our network down",
+    Verdict.MONITORING: "no result",
+}
 _ADVICE_BY_VERDICT = {
     Verdict.NETWORK: "our own network is down: no canary answers; check it first",
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
 }
 
 
+def fault_of(reason: Reason, verdict: Verdict) -> str:
+    """Return in a few words what is wrong with *reason* under *verdict*.
+
+    >>> fault_of(Reason.DNS, Verdict.PROVIDER)
+    'name does not resolve'
+    >>> fault_of(Reason.DNS, Verdict.NETWORK)
+    'our network down'
+    """
+    facts = FACTS[reason]
+    return facts.fault if verdict is facts.verdict else _FAULT_BY_VERDICT[verdict]
+
+
 def advice_of(reason: Reason, verdict: Verdict) -> str:
     """Return what a person should do about *reason* under *verdict*.
 
     >>> advice_of(Reason.DNS, Verdict.PROVIDER)
-    'the name does not resolve'
+    'try another resolver'
     """
     if verdict is FACTS[reason].verdict:
         return FACTS[reason].advice
@@ -241,6 +336,13 @@ class Outcome:
     keyed: bool = False
 
     @property
+    def asked_wait(self) -> float | None:
+        """For how many seconds the provider wants no further probe; None if it does not say."""
+        if self.reason not in ASKING or not self.retry_after:
+            return None
+        return min(self.retry_after, MAX_WAIT_SECONDS)
+
+    @property
     def success(self) -> bool:
         return FACTS[self.reason].verdict is Verdict.OK
 
@@ -254,6 +356,15 @@ class Result:
     outcome: Outcome
     verdict: Verdict
     attempts: int = 1
+
+    @property
+    def retry_at(self) -> float | None:
+        """The Unix time before which the provider wants no further probe; None without one.
+
+        It counts from the end of the first attempt: a probe that needed more is a little longer.
+        """
+        wait = self.outcome.asked_wait
+        return None if wait is None else self.at + self.outcome.duration + wait
 
     @property
     def reason(self) -> Reason:

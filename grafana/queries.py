@@ -229,5 +229,6 @@ def grew(name: str, select: str, by: str, window: str) -> str:
 
 def quantile(share: float, name: str, select: str, by: str) -> str:
     """A quantile of a histogram; nothing where nothing was observed."""
-    inside = f"sum by (le, {by}) (rate({name}_bucket{{{select}}}[$__rate_interval]))"
+    rows = f"{name}_bucket{{{select}}}" if select else f"{name}_bucket"
+    inside = f"sum by (le, {by}) (rate({rows}[$__rate_interval]))"
     return f"histogram_quantile({share}, {inside}) >= 0"

@@ -102,9 +102,9 @@ def grades() -> list[Json]:
 
 
 def reasons() -> list[Json]:
-    """Map the label `reason` to itself and what to do about it."""
+    """Map the label `reason` to the words of `exporter_reason_info`."""
     words = {
-        str(reason): (f"{reason}: {facts.advice}", VERDICTS[facts.verdict][1])
+        str(reason): (f"{facts.fault} ({reason}): {facts.advice}", VERDICTS[facts.verdict][1])
         for reason, facts in FACTS.items()
     }
     no_data = f"no data: {advice_of(Reason.OK, Verdict.MONITORING)}"

@@ -15,6 +15,7 @@ import json
 import socketserver
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: Any
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ class Mail:
     to: list[str]
     password: str
     message: EmailMessage
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def subject(self) -> str:

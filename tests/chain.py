@@ -17,10 +17,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 from exporter.demo.shipped import write_alertmanager, write_prometheus
 from exporter.store import SECRET_KEY_VARIABLE, new_secret_key
@@ -33,12 +33,21 @@ RECEIVER = "a-receiver-token-of-some-length"
 Found = TypeVar("Found")
 
 
+class Answer(NamedTuple):
+    """What a provider answers, after *seconds*."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = {}
+    seconds: float = 0.0
+
+
 class Provider:
     """Answers for every API by the first part of the path; each can be made to fail."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, Any]] = {}
-        """What is answered instead of 200 to paths that begin so."""
+        self.answers: dict[str, tuple[int, Any] | Answer | Iterator[Answer]] = {}
+        """What is answered instead of 200 to paths that begin so, or one after the other."""
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
         self.connect()
@@ -52,10 +61,14 @@ class Provider:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 good = (200, GOOD.get(self.path.split("/")[1], {"status": "ok"}))
-                faults = [a for path, a in answers.items() if self.path.startswith(path)]
-                status, body = faults[0] if faults else good
-                text = json.dumps(body).encode()
-                self.send_response(status)
+                faults = [a for path, a in list(answers.items()) if self.path.startswith(path)]
+                fault = faults[0] if faults else good
+                answer = next(fault) if isinstance(fault, Iterator) else Answer(*fault)
+                time.sleep(answer.seconds)
+                text = json.dumps(answer.body).encode()
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
@@ -116,6 +129,11 @@ class Program:
             self._process.wait(30)
             self._process = None
 
+    def signal(self, which: signal.Signals) -> None:
+        """Send *which* and go on."""
+        assert self._process is not None
+        self._process.send_signal(which)
+
     def kill(self) -> None:
         self.end(signal.SIGKILL)
 
@@ -135,9 +153,10 @@ class Chain:
         mail: Sink[Mail],
         *,
         relay: str = "",
+        victoria: bool = False,
     ) -> None:
-        self.web, self.mail, self.provider = web, mail, Provider()
-        ports = {name: free_port() for name in ("exporter", "prometheus", "alertmanager")}
+        self.folder, self.web, self.mail, self.provider = folder, web, mail, Provider()
+        ports = {name: free_port() for name in ("exporter", "prometheus", "alertmanager", "rules")}
         here = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
         services = folder / "services.yaml"
         services.write_text(config(f"http://127.0.0.1:{self.provider.port}"))
@@ -187,18 +206,11 @@ class Chain:
             ],
             {SECRET_KEY_VARIABLE: str(folder / "secret-key")},
         )
-        self.prometheus = Program(
-            folder,
-            "prometheus",
-            f"http://{here['prometheus']}",
-            [
-                program("prometheus"),
-                f"--config.file={rules}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address={here['prometheus']}",
-                "--rules.alert.resend-delay=1s",
-            ],
+        self.engine = (
+            _victoria(folder, rules, here) if victoria else (_prometheus(folder, rules, here),)
         )
+        """What scrapes, answers queries and evaluates the rules; the first is asked."""
+        self.prometheus = self.engine[0]
         self.alertmanager = Program(
             folder,
             "alertmanager",
@@ -216,7 +228,7 @@ class Chain:
 
     @property
     def programs(self) -> tuple[Program, ...]:
-        return self.exporter, self.alertmanager, self.prometheus
+        return self.exporter, self.alertmanager, *self.engine
 
     def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """Ask the exporter's API."""
@@ -232,6 +244,13 @@ class Chain:
         url = f"{self.prometheus.url}/api/v1/query?{asked}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             return list(json.load(answer)["data"]["result"])
+
+    def until_sent(self, what: str, look: Callable[[], Any], seconds: float = 60) -> None:
+        """Return when *look* finds a message about *what*; the exporter need not run."""
+        end = time.monotonic() + seconds
+        while not look():
+            assert time.monotonic() < end, f"nothing was sent about {what}"
+            time.sleep(0.1)
 
     def until(self, what: str, look: Callable[[], Found], seconds: float = 60) -> Found:
         """Return what *look* finds as soon as that is something."""
@@ -312,6 +331,14 @@ class Chain:
             and any(text in alert["annotations"]["summary"] for alert in got.body["alerts"])
         ]
 
+    def remembered(self) -> None:
+        """Return once Alertmanager has on its disk what it sent until now.
+
+        After a kill it would send the rest again, as it must.
+        """
+        now, log = time.time(), self.folder / "alertmanager" / "nflog"
+        self.until("a snapshot", lambda: log.exists() and log.stat().st_mtime > now)
+
     def marked(self) -> None:
         """Return once a page sent after everything else has arrived: nothing is under way."""
         text = f"marker {time.monotonic_ns()}"
@@ -321,17 +348,79 @@ class Chain:
         self.ask(f"/api/incidents/{id_}/resolve", {"by": "test"})
 
 
+def _prometheus(folder: Path, config: Path, here: Mapping[str, str]) -> Program:
+    return Program(
+        folder,
+        "prometheus",
+        f"http://{here['prometheus']}",
+        [
+            program("prometheus"),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address={here['prometheus']}",
+            "--rules.alert.resend-delay=1s",
+        ],
+    )
+
+
+def _victoria(folder: Path, config: Path, here: Mapping[str, str]) -> tuple[Program, Program]:
+    """Return VictoriaMetrics, which scrapes what *config* says, and vmalert with the same rules.
+
+    Their usual delay of 30 s is divided by `SPEED` as everything else is.
+    """
+    scrapes = json.loads(config.read_text())
+    wanted = {name: scrapes[name] for name in ("scrape_configs",)}
+    wanted["global"] = {"scrape_interval": scrapes["global"]["scrape_interval"]}
+    (folder / "scrape.json").write_text(json.dumps(wanted))
+    storage, delay = f"http://{here['prometheus']}", f"{30000 // SPEED}ms"
+    labels = scrapes["global"]["external_labels"]
+    victoria = Program(
+        folder,
+        "victoria-metrics",
+        storage,
+        [
+            program("victoria-metrics"),
+            f"-promscrape.config={folder / 'scrape.json'}",
+            f"-storageDataPath={folder / 'victoria'}",
+            "-retentionPeriod=100d",
+            f"-httpListenAddr={here['prometheus']}",
+            f"-search.latencyOffset={delay}",
+        ],
+    )
+    vmalert = Program(
+        folder,
+        "vmalert",
+        f"http://{here['rules']}",
+        [
+            program("vmalert"),
+            f"-rule={folder / 'rules'}/*.yml",
+            f"-datasource.url={storage}",
+            f"-remoteWrite.url={storage}",
+            f"-remoteRead.url={storage}",
+            "-remoteWrite.flushInterval=200ms",
+            f"-notifier.url=http://{here['alertmanager']}",
+            *(f"-external.label={name}={value}" for name, value in labels.items()),
+            "-evaluationInterval=1s",
+            f"-rule.evalDelay={delay}",
+            "-rule.resendDelay=1s",
+            f"-httpListenAddr={here['rules']}",
+        ],
+    )
+    return victoria, vmalert
+
+
 @contextlib.contextmanager
 def chain(
     folder: Path,
     config: Callable[[str], str],
     *,
     relay: str = "",
+    victoria: bool = False,
     prepare: Callable[[Chain], None] = lambda made: None,
 ) -> Iterator[Chain]:
     """Run the chain; *config* makes the services from the provider's URL."""
     with http_sink() as web, mail_sink() as mail:
-        made = Chain(folder, config, web, mail, relay=relay)
+        made = Chain(folder, config, web, mail, relay=relay, victoria=victoria)
         prepare(made)
         try:
             for one in made.programs:

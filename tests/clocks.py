@@ -13,6 +13,7 @@ from typing import Any, Self
 from exporter.config import Target
 from exporter.model import Outcome, Reason, Result
 from exporter.probers import Endpoint
+from exporter.schedule import Network as AsksNetwork
 from exporter.schedule import Observer, Scheduler
 from tests.fakes import make_endpoint, service_target, settle
 
@@ -140,10 +141,14 @@ class Stage:
             self.prober,
             self.clock,
             self.record,
-            self.network,
+            self.asked_network(),
             Observer(lag=self.lags.append),
             jitter=lambda: self.jitter,
         )
+
+    def asked_network(self) -> AsksNetwork:
+        """Return what the scheduler asks about our own network."""
+        return self.network
 
     def record(self, target: Target, result: Result) -> None:
         if self.bug is not None:

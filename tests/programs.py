@@ -21,6 +21,8 @@ from pathlib import Path
 import trustme
 
 TICKS = os.sysconf("SC_CLK_TCK")
+TOOLS = Path(__file__).parent.parent / "build" / "tools"
+"""What tests/tools.sh builds; first, since an older one of the system is not what is tested."""
 NGINX = """
 worker_processes 1; daemon off; pid {dir}/pid; error_log stderr crit;
 events {{ worker_connections 4096; }}
@@ -47,7 +49,7 @@ def free_port() -> int:
 def program(*names: str) -> str:
     """Return the path of the first of *names* that is installed; its absence is an error."""
     for name in names:
-        for folder in (None, "/usr/sbin:/usr/bin:/usr/local/bin"):
+        for folder in (str(TOOLS), None, "/usr/sbin:/usr/bin:/usr/local/bin"):
             if found := shutil.which(name, path=folder):
                 return found
     raise FileNotFoundError(f"{names[0]} is not installed; make test installs it")

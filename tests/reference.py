@@ -42,14 +42,14 @@ def metrics(families: Iterable[Family | IncidentFamily]) -> Iterator[str]:
 
 def reasons() -> Iterator[str]:
     """Yield the table of reasons and what follows from them."""
-    yield "| reason | verdict | `service_up` | `service_key_valid` | what to do |"
-    yield "|---|---|---|---|---|"
+    yield "| reason | in words | verdict | `service_up` | `service_key_valid` | what to do |"
+    yield "|---|---|---|---|---|---|"
     shown = {True: "1", False: "0", None: "absent"}
     for reason in Reason:
         facts = FACTS[reason]
         yield (
-            f"| `{reason}` | `{facts.verdict}` | {shown[facts.up]} | {shown[facts.key_valid]} "
-            f"| {facts.advice} |"
+            f"| `{reason}` | {facts.fault} | `{facts.verdict}` | {shown[facts.up]} "
+            f"| {shown[facts.key_valid]} | {facts.advice} |"
         )
 
 
@@ -232,8 +232,40 @@ def demo_alertmanager() -> str:
     return head + json.dumps(composed_alertmanager(), indent=1) + "\n"
 
 
+SLACK_UPDATES = ROOT / "alertmanager" / "alertmanager.slack-updates.yml"
+_SLACK_HEAD = """\
+# Generated from alertmanager.yml by `make reference`: Slack gets one message a group, which is
+# updated. From Alertmanager 0.32 on. README.md says how the token is made and what updates lack.
+"""
+_SLACK_EDITS = (
+    (
+        "  slack_api_url_file: /etc/alertmanager/secrets/slack_webhook_url\n",
+        "  slack_app_token_file: /etc/alertmanager/secrets/slack_bot_token\n",
+    ),
+    (
+        "        channel: '#api-alerts'\n",
+        "        channel: '#api-alerts'\n        update_message: true\n",
+    ),
+    (
+        "# Who is told what. Loads in Alertmanager 0.25 (Debian 12) and in the newest.\n",
+        _SLACK_HEAD,
+    ),
+)
+
+
+def slack_updates() -> str:
+    """Return alertmanager/alertmanager.slack-updates.yml."""
+    text = (ROOT / "alertmanager" / "alertmanager.yml").read_text()
+    for ours, theirs in _SLACK_EDITS:
+        if text.count(ours) != 1:
+            raise LookupError(f"not once in alertmanager.yml: {ours}")
+        text = text.replace(ours, theirs)
+    return text
+
+
 def main() -> int:
     DEMO.write_text(demo_alertmanager())
+    SLACK_UPDATES.write_text(slack_updates())
     for path in sorted({where for where, _ in PARTS}):
         file = ROOT / path
         file.write_text(written(path, file.read_text()))

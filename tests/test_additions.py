@@ -398,7 +398,7 @@ def test_a_reason_is_a_member_and_its_facts(copy: Copy) -> None:
     copy.insert(
         "model.py",
         "    Reason.INTERNAL: Facts(\n",
-        '    Reason.ON_STRIKE: Facts(_P, False, None, "the provider is on strike"),\n',
+        '    Reason.ON_STRIKE: Facts(_P, False, None, "on strike", "the provider is on strike"),\n',
     )
 
     line, verdict, advice, answer = copy.run("""

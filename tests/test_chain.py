@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +59,8 @@ def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: 
     calm.until("mail", lambda: calm.mails("api-7", "CRITICAL"))
     calm.until("webhook", lambda: calm.hooks("api-7", "firing"))
     calm.until("page", lambda: calm.pages("api-7"))
+    path = f"/api/incidents/{opened['id']}"
+    calm.until("who was told", lambda: "PagerDuty" in calm.ask(path)["told_sentence"])
     begun = calm.query('min_over_time(probe_last_success_timestamp_seconds{service="api-7"}[2m])')
     calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "ann", "note": "mine"})
     calm.until("known", lambda: calm.query('service_incident_acknowledged{service="api-7"} == 1'))
@@ -76,6 +79,9 @@ def test_an_outage_is_told_once_acknowledged_and_resolved_with_true_times(calm: 
     assert times["opened"] == ended["started_at"]
     assert times["resolved"] == ended["resolved_at"]
     assert "provider" in opened["description"]
+    assert ended["told_sentence"].startswith("told: ")
+    assert {one["receiver"] for one in ended["told"] if one["state"] == "delivered"} >= {"page"}
+    assert "incident-log" not in ended["told_sentence"]
     for told in (
         calm.mails("api-7", "CRITICAL"),
         calm.mails("api-7", "RESOLVED"),
@@ -128,22 +134,44 @@ def test_a_rejected_key_is_named_and_nothing_else_is_told_of_it(calm: Chain) -> 
     assert trouble == {"ServiceKeyRejected"}
 
 
-def test_a_dead_network_of_ours_is_one_page_for_all_services(calm: Chain) -> None:
+def test_a_dead_network_of_ours_is_one_page_and_no_service_is_blamed(calm: Chain) -> None:
+    begun = time.time()
     calm.provider.disconnect()
     calm.until("page", lambda: calm.pages("network"))
-
-    def held() -> bool:
-        down = calm.unresolved("ServiceDown")
-        return len(down) == len(FLEET) + 4 and all(one["suppressed"] for one in down)
-
-    calm.until("all are down and held back", held)
+    failing = "probe_last_run_timestamp_seconds - probe_last_success_timestamp_seconds > 8"
+    hidden = f"{failing} and on (service) service_verdict{{verdict='network'}} == 1"
+    every = f"count({hidden}) == {len(FLEET) + 4}"
+    calm.until("every service is hidden for many probes", lambda: calm.query(every))
     calm.marked()
     pages, mails = calm.pages(), list(calm.mail.items)
     calm.provider.connect()
+    calm.until("back", lambda: calm.query(f"sum(probe_success) == {len(FLEET) + 4}"))
+    calm.until("told of the end", lambda: calm.pages("network", "resolve"))
+    calm.marked()
 
     assert [page.body["payload"]["summary"].count("network") for page in pages[:1]] == [1]
     assert len([page for page in pages if "marker" not in page.body["payload"]["summary"]]) == 1
     assert len([mail for mail in mails if "marker" not in mail.subject]) == 1
+    blamed = [one for one in calm.incidents() if one["alertname"] == "ServiceDown"]
+    assert not [one["service"] for one in blamed if one["started_at"] >= begun]
+
+
+def test_what_fails_when_our_network_returns_is_paged_promptly(calm: Chain) -> None:
+    calm.provider.disconnect()
+    calm.until("page", lambda: calm.pages("network"))
+    calm.provider.answers["/api-9/"] = (503, {})
+    calm.provider.connect()
+    opened = calm.incident("ServiceDown", "open", seconds=20, service="api-9")
+    calm.until("page", lambda: calm.pages("api-9"))
+    failures = calm.query('probe_consecutive_failures{service="api-9"}')
+    calm.provider.answers.clear()
+    calm.incident("ServiceDown", "resolved", service="api-9")
+    calm.marked()
+
+    assert int(failures[0]["value"][1]) >= 3
+    later = [one for one in calm.incidents() if one["id"] > opened["id"]]
+    down = [(one["alertname"], one["service"]) for one in later if one["service"] in FLEET]
+    assert not [name for name in down if name != ("ServiceDown", "api-9")]
 
 
 def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> None:
@@ -155,6 +183,7 @@ def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> No
         return len(down) == 2 and all(one["suppressed"] for one in down)
 
     calm.until("its services are held back", held)
+    down = calm.unresolved("ServiceDown")
     calm.until("page", lambda: calm.pages("stripe"))
     calm.ask(f"/api/incidents/{opened['id']}/acknowledge", {"by": "ann"})
     covered = 'sum(service_incident_acknowledged{provider="stripe"}) == 2'
@@ -164,4 +193,7 @@ def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> No
     calm.incident("ProviderOutage", "resolved")
 
     assert opened["provider"] == "stripe"
+    assert {one["held_back_by"] for one in down} == {opened["id"]}
+    sentences = [one["told_sentence"] for one in down]
+    assert all(text.startswith("nobody yet: held back by ProviderOutage") for text in sentences)
     assert len(calm.pages("stripe")) == 1

@@ -187,6 +187,7 @@ def test_the_secrets_that_are_asked_for_are_those_that_are_made(tmp_path: Path) 
             BASE,
             PRODUCTION,
             ROOT / "alertmanager/alertmanager.yml",
+            ROOT / "alertmanager/alertmanager.slack-updates.yml",
             ROOT / "alertmanager/demo.yml",
             ROOT / "grafana/provisioning/grafana.env",
             ROOT / "config/kubernetes/registry.yaml",

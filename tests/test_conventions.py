@@ -13,7 +13,14 @@ import pytest
 
 from exporter.api import ROUTES
 from exporter.api.guard import Access
-from tests.reference import DEMO, PARTS, demo_alertmanager, written
+from tests.reference import (
+    DEMO,
+    PARTS,
+    SLACK_UPDATES,
+    demo_alertmanager,
+    slack_updates,
+    written,
+)
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "exporter").rglob("*.py"))
@@ -91,6 +98,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/api/guard.py",  # compares the admin token
         "exporter/serving/webauth.py",  # compares passwords
         "exporter/cli/serving.py",  # the admin token's length
+        "exporter/cli/stack.py",  # writes webhook or mail password to Alertmanager's configuration
         "exporter/cli/asking.py",  # sends the admin token to the exporter
         "exporter/cli/remote.py",  # sends key and admin token to the exporter
         "exporter/library/registry.py",  # get_service_config(mask=False), for the caller itself
@@ -220,8 +228,9 @@ def test_generated_documentation_is_fresh(path: str) -> None:
     assert written(path, text) == text, "run make reference"
 
 
-def test_the_routes_of_the_demonstration_are_fresh() -> None:
+def test_the_routes_that_are_made_of_the_shipped_ones_are_fresh() -> None:
     assert DEMO.read_text() == demo_alertmanager(), "run make reference"
+    assert SLACK_UPDATES.read_text() == slack_updates(), "run make reference"
 
 
 def test_only_reading_is_open_without_the_admin_token() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.chain import program_path
-from exporter.demo.shipped import shipped, write_alertmanager, write_prometheus
+from exporter.demo.shipped import write_alertmanager, write_prometheus
+from exporter.programs import program_path, shipped
 from tests.programs import program
 
 pytestmark = pytest.mark.slow

@@ -13,6 +13,7 @@ from exporter.model import (
     Result,
     Verdict,
     advice_of,
+    fault_of,
     verdict_of,
 )
 
@@ -39,6 +40,21 @@ def test_every_verdict_has_the_reasons_of_the_design(verdict: Verdict, reasons: 
 def test_every_reason_has_facts_and_advice() -> None:
     assert set(FACTS) == set(Reason)
     assert all(facts.advice for facts in FACTS.values())
+
+
+def test_every_reason_has_words_of_its_own() -> None:
+    words = [facts.fault for facts in FACTS.values()]
+
+    assert len(set(words)) == len(words)
+    assert all(2 < len(one) <= 40 and "outage" not in one for one in words)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_words_follow_the_verdict_too(reason: Reason) -> None:
+    offline = fault_of(reason, verdict_of(reason, online=False))
+
+    assert fault_of(reason, verdict_of(reason)) == FACTS[reason].fault
+    assert offline == ("our network down" if reason in OFFLINE else FACTS[reason].fault)
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -1,11 +1,10 @@
-"""The README's way to the whole stack without Docker, typed as it stands there."""
+"""The README's way to the whole stack without Docker, typed as it is written there."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,71 +17,69 @@ from typing import Any
 
 import pytest
 
+from tests.alertmanager import Request, Sink, http_sink
 from tests.programs import free_port, program
 
 ROOT = Path(__file__).parent.parent
-PORTS = ("9642", "9090", "9093")
-USED = ("config", "prometheus", "alertmanager")
+HOOK = "https://hooks.example.org"
+OPTIONS = ("--listen", "--prometheus.listen", "--alertmanager.listen")
 ONE = """
 services:
-  - {id: here, base_url: "http://127.0.0.1:1", health_check: {allow_private_addresses: true}}
+  - id: here
+    base_url: "http://127.0.0.1:1"
+    health_check: {allow_private_addresses: true, interval: 10s, timeout: 1s, retries: 0}
+canaries: [{url: "http://127.0.0.1:%d/", allow_private_addresses: true}]
 """
 
 
 def typed() -> str:
-    """Return the block of the README that starts Prometheus."""
+    """Return the README's line that starts the stack."""
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (found,) = (block for block in blocks if "--storage.tsdb.path" in block)
-    return str(found)
-
-
-def listening_elsewhere(block: str, ports: dict[str, str]) -> str:
-    """Return *block* on ports of the test's own; the exporter's is the usual one and not said."""
-    for usual, ours in ports.items():
-        block = block.replace(f"localhost:{usual}", f"localhost:{ours}")
-    # Prometheus scrapes itself where it listens, which stands in its configuration.
-    own = f"s/localhost:9090/localhost:{ports['9090']}/; s/alertmanager:9093/"
-    block = block.replace("s/alertmanager:9093/", own)
-    listen = f"service-registry serve --listen localhost:{ports['9642']}"
-    return block.replace("service-registry serve", listen)
+    (found,) = (block for block in blocks if "service-registry stack" in block)
+    return str(found).strip()
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The addresses of exporter, Prometheus and Alertmanager, by their usual ports."""
-    for name in USED:
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / "config" / "services.yaml").write_text(ONE)
-    routes = tmp_path / "alertmanager" / "alertmanager.yml"
-    routes.write_text(
-        re.sub(r"https://[\w.-]*example\.org", "http://127.0.0.1:1", routes.read_text())
-    )
+def hook() -> Iterator[Sink[Request]]:
+    with http_sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def stack(tmp_path: Path, hook: Sink[Request]) -> Iterator[list[str]]:
+    """The URLs of exporter, Prometheus and Alertmanager."""
+    addresses = [f"localhost:{free_port()}" for _ in OPTIONS]
+    (tmp_path / "config").mkdir()
+    own_port = int(addresses[0].rpartition(":")[2])
+    (tmp_path / "config" / "services.yaml").write_text(ONE % own_port)
     commands = tmp_path / "bin"
     commands.mkdir()
     (commands / "service-registry").write_text(
         f'#!/bin/sh\nexec "{sys.executable}" -m exporter "$@"\n'
     )
     (commands / "service-registry").chmod(0o755)
-    (commands / "prometheus-alertmanager").symlink_to(
-        program("prometheus-alertmanager", "alertmanager")
-    )
-    ports = {usual: str(free_port()) for usual in PORTS}
-    path = f"{commands}:{os.environ['PATH']}:/usr/sbin"
-    environment = {"PATH": path, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    for name in ("prometheus", "prometheus-alertmanager"):
+        (commands / name).symlink_to(program(name, name.removeprefix("prometheus-")))
+    line = typed().replace(HOOK, hook.url)
+    assert hook.url in line
+    for option, address in zip(OPTIONS, addresses, strict=True):
+        line += f" {option} {address}"
+    environment = {"PATH": f"{commands}:/usr/bin:/bin", "HOME": str(tmp_path)}
     shell = subprocess.Popen(
-        ["bash", "-euc", listening_elsewhere(typed(), ports)],
+        ["bash", "-euc", line],
         cwd=tmp_path,
-        env=environment,
+        env={**environment, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
     try:
-        yield {usual: f"http://localhost:{ours}" for usual, ours in ports.items()}
+        yield [f"http://{address}" for address in addresses]
     finally:
-        os.killpg(shell.pid, signal.SIGTERM)
+        os.killpg(shell.pid, signal.SIGINT)
         out, _ = shell.communicate(timeout=30)
         print(out.decode()[-3000:])
+    assert shell.returncode == 0
 
 
 def asked(url: str) -> Any:
@@ -105,8 +102,8 @@ def until(url: str, wanted: Any, seconds: float = 180) -> None:
 
 
 @pytest.mark.slow
-def test_exporter_prometheus_and_alertmanager_find_each_other(stack: dict[str, str]) -> None:
-    exporter, prometheus, alertmanager = (stack[port] for port in PORTS)
+def test_a_service_that_fails_is_told_to_the_webhook(stack: list[str], hook: Sink[Request]) -> None:
+    exporter, prometheus, alertmanager = stack
 
     until(
         f"{prometheus}/api/v1/query?query=up",
@@ -125,3 +122,8 @@ def test_exporter_prometheus_and_alertmanager_find_each_other(stack: dict[str, s
         lambda found: bool(found["data"]["result"]),
     )
     assert asked(f"{exporter}/api/health")["summary"]["total"] == 1
+    (told, *_) = hook.wait(
+        lambda got: got.body["commonLabels"]["alertname"] == "ServiceDown", seconds=180
+    )
+    assert told.body["commonLabels"]["service"] == "here"
+    assert {got.body["receiver"] for got in hook.items} == {"webhook"}

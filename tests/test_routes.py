@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporter.programs import write_templates
 from tests.alertmanager import (
     SHIPPED,
     Mail,
@@ -110,7 +113,8 @@ def test_no_secret_is_in_the_file() -> None:
 
 
 def test_every_secret_file_is_explained_in_the_readme() -> None:
-    files = {Path(value).name for name, value in fields(CONFIG) if name.endswith("_file")}
+    both = [CONFIG, yaml.safe_load((ROOM / "alertmanager.slack-updates.yml").read_text())]
+    files = {Path(value).name for name, value in fields(both) if name.endswith("_file")}
 
     listed = re.findall(r"^\| `(\w+)` \|", (ROOM / "README.md").read_text(), re.MULTILINE)
 
@@ -212,6 +216,46 @@ def test_a_beat_is_never_skipped() -> None:
     assert seconds(beat["repeat_interval"]) < seconds(beat["group_interval"])
 
 
+def test_updates_of_slack_messages_are_the_only_difference() -> None:
+    text = (ROOM / "alertmanager.slack-updates.yml").read_text()
+    found = json.loads(json.dumps(yaml.safe_load(text)))  # what anchors share is separate then
+
+    assert found["global"].pop("slack_app_token_file")
+    assert found["global"] == {k: v for k, v in CONFIG["global"].items() if "slack" not in k}
+    assert {
+        name: value for name, value in found.items() if name not in {"global", "receivers"}
+    } == {name: value for name, value in CONFIG.items() if name not in {"global", "receivers"}}
+    for ours, theirs in zip(CONFIG["receivers"], found["receivers"], strict=True):
+        updated = {one.pop("update_message") for one in theirs.get("slack_configs", ())}
+        assert updated <= {True}
+        assert bool(updated) is bool(ours.get("slack_configs"))
+        assert theirs == ours
+
+
+@pytest.mark.parametrize("name", ["teams", "opsgenie", "incidentio"])
+def test_an_example_is_one_receiver_with_our_texts_and_no_secret(tmp_path: Path, name: str) -> None:
+    path = ROOM / "examples" / f"{name}.yml"
+    text = path.read_text()
+    (receiver,) = yaml.safe_load(text)["receivers"]
+    (media,) = [value for key, value in receiver.items() if key != "name"]
+    secrets = [v for key, v in fields(media) if key.endswith("_file")]
+
+    assert receiver["name"] == name
+    assert media[0]["send_resolved"] is True
+    assert secrets
+    for secret in secrets:
+        assert re.fullmatch(r"/etc/alertmanager/secrets/\w+", secret)
+        assert Path(secret).name in re.sub(r"\s*\n# ", " ", text.partition("receivers:")[0])
+    assert not [key for key, _ in fields(media) if re.search(r"(token|key|secret|_url|^url)$", key)]
+    defined = "".join(path.read_text() for path in (ROOM / "templates").glob("*.tmpl"))
+    for template in re.findall(r'template "([\w.]+)"', text):
+        assert f'define "{template}"' in defined
+    if name == "opsgenie":  # the others are newer than Debian's Alertmanager
+        whole = CONFIG | {"receivers": [*CONFIG["receivers"], receiver]}
+        (tmp_path / "whole.yml").write_text(yaml.safe_dump(whole))
+        amtool("check-config", str(tmp_path / "whole.yml"))
+
+
 # The routes
 
 
@@ -264,9 +308,9 @@ def test_a_message_says_what_since_when_whose_fault_and_what_to_do(name: str) ->
     text = rendered(name, "firing").replace("&#39;", "'")
 
     assert "CRITICAL" in text
-    assert "openai (production) is down." in text
-    assert "The provider's fault" in text
-    assert "Since Wed 25 Nov 2026 02:03:04 UTC" in text
+    assert "openai (production) fails its health check." in text
+    assert "Since 10:21 UTC on 27 November: server error. At fault: the provider." in text
+    assert "Alert since Wed 25 Nov 2026 02:03:04 UTC" in text
     assert RUNBOOK in text
     assert "/#/silences/new?filter=%7Balertname%3D%22ServiceDown%22%2Cenvironment%3D" in text
     assert "severity%3D" not in text, "a silence outlives a rise of severity"
@@ -284,16 +328,22 @@ def test_a_message_says_what_since_when_whose_fault_and_what_to_do(name: str) ->
 def test_a_message_of_the_end_says_how_long_it_lasted(name: str) -> None:
     text = rendered(name, "resolved")
 
-    assert "RESOLVED" in text or "resolved" in name
-    assert "Lasted 1h12m5s, from Wed 25 Nov 02:03:04 to Wed 25 Nov 03:15:09 UTC" in text
-    assert "silences/new" not in text
+    assert "openai (production): ServiceDown is over, it lasted 1h12m" in text
+    assert "From Wed 25 Nov 02:03:04 to Wed 25 Nov 03:15:09 UTC" in text
+    assert text.index("RESOLVED") < text.index("From Wed")
+    for of_the_failure in ("is down", "503", "fault", "silences/new", RUNBOOK, "CRITICAL"):
+        assert of_the_failure not in text
 
 
-def test_a_title_is_the_summary_or_the_number_of_problems() -> None:
-    assert rendered("registry.email.subject", "firing") == "CRITICAL: openai (production) is down."
-    assert (
-        rendered("registry.email.subject", "resolved") == "RESOLVED: openai (production) is down."
-    )
+def test_a_title_is_what_and_why_or_the_number_of_problems() -> None:
+    for name in ("registry.email.subject", "registry.slack.title", "registry.pagerduty.title"):
+        assert rendered(name, "firing") == (
+            "CRITICAL: openai (production) fails its health check: "
+            "server error, at fault: the provider"
+        )
+        assert rendered(name, "resolved") == (
+            "RESOLVED: openai (production): ServiceDown is over, it lasted 1h12m"
+        )
     assert rendered("registry.email.subject", "several") == (
         "CRITICAL: several problems (2 alerts, openai, production)"
     )
@@ -405,6 +455,99 @@ def test_a_dashboard_is_linked_once_grafana_is_known(tmp_path: Path) -> None:
         assert line not in rendered(name, "firing")
         assert line in rendered(name, "firing", tmp_path)
         assert "/d/" not in rendered(name, "hostile", tmp_path)
+
+
+def ended(folder: Path, *, seconds_long: int = 725, count: int = 1, **labels: str) -> Path:
+    """Write *count* alerts that have ended, with *labels* besides the file's; return the path."""
+    data = json.loads((ROOM / "tests" / "resolved.json").read_text())
+    begun = datetime(2026, 11, 25, 2, 3, 4, tzinfo=UTC)
+    (one,) = data["alerts"]
+    one["labels"] |= labels
+    one["endsAt"] = (begun + timedelta(seconds=seconds_long)).isoformat()
+    data["alerts"] = [one] * count
+    data["commonLabels"] = one["labels"]
+    (folder / "ended.json").write_text(json.dumps(data))
+    return folder / "ended.json"
+
+
+@pytest.mark.parametrize(
+    ("seconds_long", "shown"),
+    [(7, "7s"), (59, "59s"), (60, "1m"), (725, "12m"), (3600, "1h"), (90000, "25h")],
+)
+def test_how_long_it_lasted_is_read_at_a_glance(
+    tmp_path: Path, seconds_long: int, shown: str
+) -> None:
+    title = rendered("registry.email.subject", ended(tmp_path, seconds_long=seconds_long))
+
+    assert title.endswith(f" is over, it lasted {shown}")
+
+
+def test_the_end_of_several_says_how_many(tmp_path: Path) -> None:
+    same = rendered("registry.slack.title", ended(tmp_path, count=3))
+    mixed = rendered("registry.slack.title", ended(tmp_path, count=3, alertname=""))
+
+    assert same == "RESOLVED: openai (production): ServiceDown is over (3 alerts)"
+    assert mixed == "RESOLVED: openai (production): several problems are over (3 alerts)"
+
+
+def test_the_end_of_what_has_no_service_names_the_alert(tmp_path: Path) -> None:
+    nowhere = {"service": "", "provider": "", "environment": ""}
+
+    title = rendered("registry.slack.title", ended(tmp_path, **nowhere))
+
+    assert title == "RESOLVED: ServiceDown is over, it lasted 12m"
+
+
+@pytest.mark.parametrize("name", ["registry.slack.text", "registry.email.text"])
+def test_the_end_of_a_manual_incident_quotes_its_reporter(tmp_path: Path, name: str) -> None:
+    text = rendered(name, ended(tmp_path, alertname="ManualIncident"))
+
+    assert '"openai (production) is down." is over, it lasted 12m' in text
+
+
+def test_slack_sees_no_command_in_the_end_of_a_hostile_alert(tmp_path: Path) -> None:
+    data = json.loads((ROOM / "tests" / "hostile.json").read_text())
+    data["status"] = data["alerts"][0]["status"] = "resolved"
+    data["alerts"][0]["endsAt"] = "2026-11-25T03:15:09Z"
+    path = tmp_path / "ended.json"
+    for alertname in (data["alerts"][0]["labels"]["alertname"], "ManualIncident"):
+        data["alerts"][0]["labels"]["alertname"] = data["commonLabels"]["alertname"] = alertname
+        path.write_text(json.dumps(data))
+
+        for name in ("registry.slack.title", "registry.slack.text"):
+            text = rendered(name, path)
+            assert "RESOLVED" in text
+            assert not re.search(r"<[^>]*>", text)
+        assert "<script" not in rendered("registry.email.html", path)
+
+
+def test_the_page_of_the_service_is_linked_once_its_address_is_known(tmp_path: Path) -> None:
+    to = tmp_path / "to"
+    to.mkdir()
+    page = "https://registry.example.org"
+    templates = Path(write_templates(to, ROOM, ["templates/*.tmpl"], page)[0]).parent
+    for path in (ROOM / "templates").glob("*.tmpl"):
+        if not (templates / path.name).exists():
+            shutil.copy(path, templates)
+    texts = ("registry.slack.text", "registry.email.text", "registry.email.html")
+
+    for name in (*texts, "registry.pagerduty.firing"):
+        assert f"Page: {page}/services/openai" in rendered(name, "firing", templates)
+        assert "Page:" not in rendered(name, "firing")
+        hostile = rendered(name, "hostile", templates)
+        assert f"Page: {page}/services/%3Cimg" in hostile
+    for name in texts:
+        assert f"Page: {page}/services/openai" in rendered(name, "resolved", templates)
+        alone = rendered(name, ended(tmp_path, service=""), templates)
+        assert re.search(rf"Page: {page}/incidents\s*(?:<|$|\n)", alone)
+
+
+def test_an_address_of_the_page_that_somebody_wrote_stays(tmp_path: Path) -> None:
+    own = tmp_path / "addresses.tmpl"
+    text = (ROOM / "templates" / "addresses.tmpl").read_text()
+    own.write_text(text.replace('$page := ""', '$page := "https://mine.example.org"'))
+
+    assert write_templates(tmp_path / "to", tmp_path, ["*.tmpl"], "http://localhost") == [str(own)]
 
 
 # A running Alertmanager

@@ -64,9 +64,13 @@ def test_every_file_of_the_package_is_in_the_wheel(built: Path) -> None:
 
 
 def test_the_rules_and_routes_of_the_demonstration_are_in_the_wheel(installed: Path) -> None:
-    files = installed / "exporter" / "demo" / "files"
+    files = installed / "exporter" / "programs" / "files"
 
-    for name in ("prometheus/prometheus.yml", "alertmanager/alertmanager.yml"):
+    for name in (
+        "prometheus/prometheus.yml",
+        "alertmanager/alertmanager.yml",
+        "alertmanager/alertmanager.minimal.yml",
+    ):
         assert (files / name).read_text() == (ROOT / name).read_text()
     assert {path.name for path in (files / "prometheus" / "rules").iterdir()} == {
         path.name for path in (ROOT / "prometheus" / "rules").iterdir()
@@ -104,7 +108,8 @@ def test_the_demonstration_of_an_installation_uses_the_shipped_files(
     installed: Path, tmp_path: Path
 ) -> None:
     script = (
-        "from exporter.demo.shipped import shipped, write_prometheus; import pathlib, sys;"
+        "from exporter.demo.shipped import write_prometheus; import pathlib, sys;"
+        "from exporter.programs import shipped;"
         "to = pathlib.Path(sys.argv[1]);"
         "write_prometheus(to, exporter='a:1', alertmanager='b:2', own='c:3');"
         "print(shipped('prometheus'))"
@@ -120,7 +125,7 @@ def test_the_demonstration_of_an_installation_uses_the_shipped_files(
         text=True,
     )
 
-    assert done.stdout.strip() == str(installed / "exporter" / "demo" / "files" / "prometheus")
+    assert done.stdout.strip() == str(installed / "exporter" / "programs" / "files" / "prometheus")
     assert (tmp_path / "rules" / "20-services.yml").exists()
 
 

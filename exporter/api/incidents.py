@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,14 @@ from exporter.api.app_keys import INCIDENTS, RECEIVED, RECONCILE, REGISTRY, Json
 from exporter.api.bodies import BodyError, json_object, only_fields, page_size, text_field
 from exporter.api.guard import problem
 from exporter.characters import has_control
-from exporter.incidents import SEVERITIES, Incident, IncidentStatus, Query
+from exporter.incidents import (
+    SEVERITIES,
+    Incident,
+    IncidentLog,
+    IncidentStatus,
+    Query,
+    told_sentence,
+)
 from exporter.registry import UnknownServiceError
 
 FILTERS = ("severity", "status", "service", "environment")
@@ -37,7 +45,8 @@ async def listing(request: web.Request) -> web.Response:
     matches = await request.app[INCIDENTS].find(query)
     page = matches[:limit]
     cursor = f"{page[-1].started_at!r}.{page[-1].id}" if len(matches) > len(page) else None
-    return web.json_response({"incidents": [incident_of(i) for i in page], "next": cursor})
+    shown = await incidents_of(request.app[INCIDENTS], page)
+    return web.json_response({"incidents": shown, "next": cursor})
 
 
 async def stats(request: web.Request) -> web.Response:
@@ -47,7 +56,7 @@ async def stats(request: web.Request) -> web.Response:
 
 async def detail(request: web.Request) -> web.Response:
     """Return one incident with its timeline."""
-    return web.json_response(incident_of(await request.app[INCIDENTS].get(_id(request))))
+    return await _answer(request, await request.app[INCIDENTS].get(_id(request)))
 
 
 async def create(request: web.Request) -> web.Response:
@@ -78,7 +87,7 @@ async def create(request: web.Request) -> web.Response:
     request.app[RECONCILE]()
     headers = {"Location": f"/api/incidents/{incident.id}"}
     stored = await request.app[INCIDENTS].get(incident.id)
-    return web.json_response(incident_of(stored), status=201, headers=headers)
+    return await _answer(request, stored, status=201, headers=headers)
 
 
 def _service(request: web.Request, service: str) -> Any:
@@ -92,7 +101,7 @@ async def acknowledge(request: web.Request) -> web.Response:
     """Acknowledge an incident: its escalation stops."""
     by, note = await _author_and_note(request)
     acknowledged = await request.app[INCIDENTS].acknowledge(_id(request), by, note)
-    return web.json_response(incident_of(acknowledged))
+    return await _answer(request, acknowledged)
 
 
 async def resolve(request: web.Request) -> web.Response:
@@ -100,7 +109,7 @@ async def resolve(request: web.Request) -> web.Response:
     by, note = await _author_and_note(request)
     resolved = await request.app[INCIDENTS].resolve(_id(request), by, note)
     request.app[RECONCILE]()
-    return web.json_response(incident_of(resolved))
+    return await _answer(request, resolved)
 
 
 async def note(request: web.Request) -> web.Response:
@@ -109,7 +118,7 @@ async def note(request: web.Request) -> web.Response:
     if not text:
         raise BodyError("note must be a non-empty string")
     noted = await request.app[INCIDENTS].note(_id(request), by, text)
-    return web.json_response(incident_of(noted))
+    return await _answer(request, noted)
 
 
 async def receive(request: web.Request) -> web.Response:
@@ -170,8 +179,18 @@ def _id(request: web.Request) -> str:
     return request.match_info["id"]
 
 
-def incident_of(incident: Incident) -> Json:
-    """Return *incident* as the API represents it. Times are Unix times."""
+async def _answer(request: web.Request, incident: Incident, **more: Any) -> web.Response:
+    (shown,) = await incidents_of(request.app[INCIDENTS], [incident])
+    return web.json_response(shown, **more)
+
+
+async def incidents_of(log: IncidentLog, incidents: Sequence[Incident]) -> list[Json]:
+    """Return *incidents* of *log* as the API represents them. Times are Unix times."""
+    causes = await log.causes()
+    return [_incident_of(one, causes.get(one.id), log.now) for one in incidents]
+
+
+def _incident_of(incident: Incident, held_back_by: str | None, now: float) -> Json:
     return {
         "id": incident.id,
         "alertname": incident.alertname,
@@ -189,6 +208,9 @@ def incident_of(incident: Incident) -> Json:
         "description": incident.description,
         "runbook_url": incident.runbook_url or None,
         "receivers": list(incident.receivers),
+        "told": [asdict(told) for told in incident.told],
+        "told_sentence": told_sentence(incident, now),
+        "held_back_by": held_back_by,
         "started_at": incident.started_at,
         "acknowledged_at": incident.acknowledged_at,
         "acknowledged_by": incident.acknowledged_by or None,

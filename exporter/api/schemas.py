@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
-from exporter.incidents import SEVERITIES, EntryKind, IncidentStatus
+from exporter.incidents import SEVERITIES, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
 
@@ -62,6 +62,7 @@ _HEALTH: dict[str, Schema] = {
     "last_probe": nullable(NUMBER),
     "last_success": nullable(NUMBER),
     "consecutive_failures": COUNT,
+    "retry_after": nullable(TEXT),
 }
 _OUTCOME: dict[str, Schema] = {
     "reason": _REASON,
@@ -104,7 +105,23 @@ _INCIDENT: dict[str, Schema] = {
     "status": {"enum": [str(status) for status in IncidentStatus]},
     "suppressed": {"enum": ["silenced", "inhibited", None]},
     "manual": BOOLEAN,
-    "receivers": array(TEXT),
+    "receivers": array(TEXT)
+    | {"description": "Whom Alertmanager's routes name; `told` says who was notified."},
+    "told": array(
+        record(
+            receiver=TEXT,
+            integration=TEXT
+            | {"description": "Alertmanager's name of the medium, empty while it is not known."},
+            state={"enum": [str(state) for state in ToldState]},
+            at=nullable(NUMBER) | {"description": "When delivered, or since when it fails."},
+            why={"enum": ["", "inhibited", "silenced", "muted", "outside"]},
+            by=TEXT | {"description": "The alert, person or time interval that holds it back."},
+            until=nullable(NUMBER) | {"description": "The end of the silence."},
+        )
+    ),
+    "told_sentence": TEXT,
+    "held_back_by": nullable(TEXT)
+    | {"description": "The open incident whose alert inhibits this one, null without one."},
     "started_at": NUMBER,
     "acknowledged_at": nullable(NUMBER),
     "resolved_at": nullable(NUMBER),
@@ -235,6 +252,7 @@ SCHEMAS: dict[str, Schema] = {
         "properties": {
             "version": {"const": "4"},
             "truncatedAlerts": {},
+            "notification_reason": {},
             "alerts": array(
                 {
                     "type": "object",

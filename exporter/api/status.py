@@ -10,6 +10,7 @@ from exporter.api.app_keys import LOADER, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
 from exporter.clock import in_slices
 from exporter.config import Target
+from exporter.page.wording import iso
 from exporter.results import Status, Tally, current_advice, current_verdict, status_of
 
 _WORST_FIRST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
@@ -76,7 +77,10 @@ async def health(request: web.Request) -> web.Response:
 
 
 def service_health(target: Target, tally: Tally) -> Json:
-    """Return the health of one service. Times are Unix times, durations milliseconds."""
+    """Return the health of one service. Durations are milliseconds, times are Unix times.
+
+    `retry_after` alone is a text of RFC 3339: until when the provider asked us to wait.
+    """
     last = tally.last
     return {
         "id": target.id,
@@ -94,4 +98,5 @@ def service_health(target: Target, tally: Tally) -> Json:
         "last_probe": last.at if last else None,
         "last_success": tally.last_success or None,
         "consecutive_failures": tally.in_a_row,
+        "retry_after": None if tally.retry_at is None else iso(tally.retry_at),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
+from exporter.cli.stack_arguments import add_stack
 from exporter.importers import FORMATS
 
 _SEVERITIES = ("critical", "high", "medium", "low")
@@ -44,14 +45,15 @@ def make_parser(version: str) -> argparse.ArgumentParser:
         "--check", type=Path, metavar="FILE", help="report every mistake in a preset of your own"
     )
     schema = _add(commands, "schema", "print the JSON Schema of the configuration")
-    for command in ("serve", "check-config", "probe"):
-        _add_folder(commands.choices[command])
-    _add_folder(providers)
-    _add_folder(schema)
     _add_remote(commands)
     _add_incidents(_add(commands, "incidents", "list, acknowledge and resolve incidents"))
     _add_import(_add(commands, "import", "convert another tool's configuration to ours"))
+    add_stack(_add(commands, "stack", "run the exporter, Prometheus and Alertmanager as one"))
     _add_demo(_add(commands, "demo", "show an outage, a revoked key and a dead network, simulated"))
+    for command in ("serve", "check-config", "probe", "stack"):
+        _add_folder(commands.choices[command])
+    _add_folder(providers)
+    _add_folder(schema)
     shell = _add(commands, "completion", "print the completion script for a shell")
     shell.add_argument("shell", choices=SHELLS)
     make = _add(commands, "make-secrets", "write the tokens and keys that are missing")

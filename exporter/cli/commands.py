@@ -19,6 +19,7 @@ from exporter.cli.remote import print_services, print_stats, rotate_key
 from exporter.cli.secrets import make_secrets, rotate_secret_key
 from exporter.cli.serving import run_server
 from exporter.cli.sources import source_of
+from exporter.cli.stack import run_stack
 from exporter.cli.usage import UsageError, counted
 from exporter.log import places_of
 from exporter.providers import use_folder
@@ -103,6 +104,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "services": print_services,
     "stats": print_stats,
     "incidents": run_incidents,
+    "stack": run_stack,
     "demo": run_demo,
     "import": run_import,
     "completion": lambda arguments: print_completion(make_parser(VERSION), arguments.shell),

@@ -10,10 +10,10 @@ import sys
 
 from exporter.cli.serving import listen_address
 from exporter.demo import tell
-from exporter.demo.chain import ChainError
 from exporter.demo.providers import NAMES, Providers
 from exporter.demo.story import StoryError
 from exporter.log import configure
+from exporter.programs import ProgramError
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
@@ -24,7 +24,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
         return 0
     try:
         asyncio.run(tell(arguments.port, keep=arguments.keep))
-    except (StoryError, ChainError) as error:
+    except (StoryError, ProgramError) as error:
         print(f"service-registry: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -32,6 +32,10 @@ incidents create "invoices are late" --service billing --admin-token-file secret
 import blackbox.yml --targets prometheus.yml --output services.yaml
 import gatus.yaml --json
 import uptime-kuma.json --output services.yaml --force
+stack --config config/services.yaml
+stack --config services.yaml --minimal --webhook-file webhook-url
+stack --minimal --mail me@example.com --smtp localhost:25
+stack --config services.yaml --secrets secrets --data-dir /var/lib/service-registry
 demo
 demo --keep
 demo --providers 127.0.0.1:9700

@@ -68,20 +68,45 @@ def _print_page(page: dict[str, Any]) -> None:
     if not rows:
         print("no incidents")
         return
-    table = Table("id", "severity", "state", "since", "lasted", "summary", "taken by")
-    for row in rows:
+    table = Table(
+        "id", "severity", "state", "since", "lasted", "summary", "who was told", "taken by"
+    )
+    for row, depth in under_causes(rows):
         table.add_row(
-            row["id"],
+            "  " * depth + row["id"],
             Text(row["severity"], _STYLES.get(row["severity"], "")),
             _state(row),
             format_time(row["started_at"]),
             _duration(row),
             Text(row["summary"]),
+            Text(_told(row)),
             Text(row["acknowledged_by"] or ""),
         )
     print_table(table)
     if page["next"] is not None:
         print("there are older incidents: --limit shows up to 1000, the API returns all of them")
+
+
+def under_causes(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """Return the rows with how deep each is held back by one above it."""
+    known = {row["id"]: row for row in rows}
+    under: dict[str | None, list[dict[str, Any]]] = {}
+    for row in rows:
+        cause = row.get("held_back_by")
+        under.setdefault(cause if cause in known else None, []).append(row)
+    found: list[tuple[dict[str, Any], int]] = []
+    waiting = [(row, 0) for row in reversed(under.pop(None, []))]
+    while waiting:
+        row, depth = waiting.pop()
+        found.append((row, depth))
+        effects = under.pop(row["id"], [])
+        waiting += [(effect, depth + 1) for effect in reversed(effects)]
+    # What is held back in a circle has no end that is not: it is on its own.
+    return found + [(row, 0) for rest in under.values() for row in rest]
+
+
+def _told(row: dict[str, Any]) -> str:
+    return str(row.get("told_sentence", ""))  # an older exporter does not say
 
 
 def _print_incident(row: dict[str, Any]) -> None:
@@ -94,7 +119,8 @@ def _print_incident(row: dict[str, Any]) -> None:
         "since": f"{format_time(row['started_at'])} ({_duration(row)})",
         "about": ", ".join(filter(None, (row["service"], row["environment"], row["provider"]))),
         "taken by": row["acknowledged_by"],
-        "notified": ", ".join(row["receivers"]),
+        "notified": _told(row),
+        "held by": row.get("held_back_by"),
         "details": row["description"],
         "runbook": row["runbook_url"],
     }

@@ -17,7 +17,7 @@ from rich.text import Text
 from exporter.cli.asking import waiting
 from exporter.clock import SystemClock
 from exporter.config import Declared, Target, canary_endpoint, make_target, read_files
-from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, verdict_of
+from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, fault_of, verdict_of
 from exporter.probers import Probers, command_line
 from exporter.probers.curl import CurlTransport
 from exporter.schedule import Canaries, CanaryPlan
@@ -114,6 +114,7 @@ def _as_json(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
         "reason": outcome.reason,
         "verdict": verdict,
         "detail": outcome.detail,
+        "fault": None if outcome.success else fault_of(outcome.reason, verdict),
         "advice": advice_of(outcome.reason, verdict),
         "up": facts.up,
         "key_configured": target.key_configured,
@@ -156,7 +157,8 @@ def _print_waterfall(target: Target, outcome: Outcome, verdict: Verdict) -> None
     console = Console(highlight=False, soft_wrap=True)
     color = _COLORS.get(verdict, "red")
     head = Text(f"{target.name}  ", style="bold")
-    head.append("ok" if outcome.success else f"{verdict} · {outcome.reason}", f"bold {color}")
+    words = f"{verdict} · {outcome.reason} · {fault_of(outcome.reason, verdict)}"
+    head.append("ok" if outcome.success else words, f"bold {color}")
     console.print(head)
     line = f"  {outcome.detail}" if outcome.detail else ""
     console.print(Text(line + (f"  ({outcome.address})" if outcome.address else "")))

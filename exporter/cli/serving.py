@@ -24,6 +24,8 @@ from exporter.store import StoreError
 MANY_SERVICES = 500
 """With so many services, one pass of the cycle collector takes 12 ms, which delays probes."""
 
+NO_SERVICE = "no key variable of a provider is set: set one, or give --config FILE"
+
 
 def run_server(arguments: argparse.Namespace) -> int:
     """Serve until a signal; return the exit code.
@@ -47,7 +49,7 @@ def run_server(arguments: argparse.Namespace) -> int:
         print(f"service-registry: {error}", file=sys.stderr)
         return 1
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(serve(app, partial(_announce, from_environment=not arguments.config)))
     except OSError as error:
         print(
@@ -62,6 +64,15 @@ def run_server(arguments: argparse.Namespace) -> int:
 async def serve(app: App, started: Callable[[App], None]) -> None:
     """Run *app* until SIGTERM or SIGINT; SIGHUP reloads."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    prepare(app)
+    await app.run(stop, started)
+
+
+def prepare(app: App) -> None:
+    """Let SIGHUP reload the configuration of *app*, and a large one cost no delays."""
+    loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[object]] = set()
 
     def reload() -> None:
@@ -71,10 +82,7 @@ async def serve(app: App, started: Callable[[App], None]) -> None:
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, reload)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     app.registry.subscribe(_freeze)
-    await app.run(stop, started)
 
 
 def _freeze(change: RegistryChange) -> None:
@@ -98,7 +106,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         host=host,
         port=port,
         admin_token=admin_token(arguments.admin_token_file),
-        receiver_token=_receiver_token(arguments.receiver_token_file),
+        receiver_token=receiver_token(arguments.receiver_token_file),
         alertmanagers=tuple(
             _checked_url(url, "--alertmanager.url") for url in arguments.alertmanagers
         ),
@@ -122,10 +130,11 @@ def _announce(app: App, *, from_environment: bool) -> None:
         flush=True,
     )
     if from_environment and not len(app.registry):
-        print("no key variable of a provider is set: set one, or give --config FILE", flush=True)
+        print(NO_SERVICE, flush=True)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes an event loop, the fastest that is installed."""
     try:
         import uvloop  # noqa: PLC0415, optional
     except ImportError:  # not available for PyPy and Windows; the standard loop is a little slower
@@ -179,7 +188,7 @@ def admin_token(path: Path | None) -> Secret | None:
     return _token(path, "SERVICE_REGISTRY_ADMIN_TOKEN_FILE", "admin")
 
 
-def _receiver_token(path: Path | None) -> Secret | None:
+def receiver_token(path: Path | None) -> Secret | None:
     return _token(path, "SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE", "alertmanager")
 
 

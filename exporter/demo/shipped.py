@@ -1,25 +1,37 @@
-"""The shipped configuration of Prometheus and Alertmanager, on loopback and on faster clocks.
+"""The shipped rules and routes on faster clocks, with the demonstration's receivers.
 
 Rules, routes, inhibitions and templates stay as they are; only addresses, secrets and durations
-change. The files are JSON, which both programs read as YAML.
+change.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from exporter.settings.document import read
+from exporter.programs import (
+    EXPORTER_URL,
+    SECRETS,
+    prometheus_config,
+    read_config,
+    shipped,
+    with_texts,
+    write_config,
+    write_templates,
+)
 
-_HERE = Path(__file__).parent
-_SECRETS = "/etc/alertmanager/secrets/"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RULE_DURATIONS = frozenset({"for", "keep_firing_for", "interval"})
 _ROUTE_DURATIONS = frozenset({"group_wait", "group_interval", "repeat_interval"})
 _MIN_INTERVAL_SECONDS = 1.0
+_MIN_WINDOW_SECONDS = 4.0
+"""A rate needs two samples, and one may be late."""
+_WINDOW = re.compile(r"\[([^\]:]+)(?::([^\]]+))?\]")
+_OFFSET = re.compile(r"\boffset (\w+)")
+# A number of two digits or more in a rule is of seconds, but for a number of days.
+_SECONDS_IN_RULE = re.compile(r"(?<![\w.\[:-])(\d{2,})(?![\w.\]:]| \* 86400)")
 _SINK_PATHS = {
     "https://hooks.example.org/service-registry": "/webhook",
     "https://hc-ping.example.org": "/deadman",
@@ -28,34 +40,28 @@ _SINK_PATHS = {
 Json = dict[str, Any]
 
 
-def shipped(name: str) -> Path:
-    """Return the shipped folder *name*: next to the package in a checkout, in it when installed."""
-    checkout = _HERE.parent.parent / name
-    return checkout if checkout.is_dir() else _HERE / "files" / name
-
-
 def write_prometheus(
     folder: Path, *, exporter: str, alertmanager: str, own: str, speed: float = 1.0
 ) -> Path:
     """Write the configuration of a Prometheus that listens on *own*; return its path.
 
-    *exporter*, *alertmanager* and *own* are HOST:PORT. The durations in rules are divided by
-    *speed*, and so is the interval of 15 s, down to 1 s.
+    *exporter*, *alertmanager* and *own* are HOST:PORT. The durations in rules and the windows and
+    seconds in their expressions are divided by *speed*, and so is the interval of 15 s, down to
+    1 s.
     """
-    addresses = {
-        "exporter:9642": exporter,
-        "alertmanager:9093": alertmanager,
-        "localhost:9090": own,
-    }
     rules = folder / "rules"
     rules.mkdir(parents=True, exist_ok=True)
     for path in sorted(shipped("prometheus").glob("rules/*.yml")):
-        _write(rules / path.name, _accelerated(_read(path), _RULE_DURATIONS, speed))
-    config = _with_texts(_read(shipped("prometheus") / "prometheus.yml"), addresses.get)
+        config = _accelerated(read_config(path), _RULE_DURATIONS, speed)
+        for rule in (rule for group in config["groups"] for rule in group["rules"]):
+            rule["expr"] = _on_faster_clocks(rule["expr"], speed)
+        write_config(rules / path.name, config)
+    config = prometheus_config(exporter=exporter, alertmanager=alertmanager, own=own)
+    config["rule_files"] = ["rules/*.yml"]
     interval = _milliseconds(max(_MIN_INTERVAL_SECONDS, 15.0 / speed))
     config["global"] |= {"scrape_interval": interval, "evaluation_interval": interval}
     config["global"]["scrape_timeout"] = interval
-    return _write(folder / "prometheus.yml", config)
+    return write_config(folder / "prometheus.yml", config)
 
 
 def write_alertmanager(
@@ -73,22 +79,21 @@ def write_alertmanager(
     known_secrets = {"slack_webhook_url": f"{sink}/slack", "exporter_token": token}
 
     def replaced(value: str) -> str | None:
-        if value.startswith(_SECRETS):
-            name = value.removeprefix(_SECRETS)
+        if value.startswith(SECRETS):
+            name = value.removeprefix(SECRETS)
             (secrets / name).write_text(known_secrets.get(name, f"made-up-{name}"))
             return str(secrets / name)
-        for placeholder, real in (
-            ("http://exporter:9642", exporter),
-            ("templates/", f"{shipped('alertmanager')}/templates/"),
-        ):
-            if value.startswith(placeholder):
-                return real + value.removeprefix(placeholder)
+        if value.startswith(EXPORTER_URL):
+            return exporter + value.removeprefix(EXPORTER_URL)
         return to_sink(value)
 
-    read = _read(shipped("alertmanager") / "alertmanager.yml")
-    config = _accelerated(_with_texts(read, replaced), _ROUTE_DURATIONS, speed)
+    read = read_config(shipped("alertmanager") / "alertmanager.yml")
+    config = _accelerated(with_texts(read, replaced), _ROUTE_DURATIONS, speed)
     config["global"] |= _media_addresses(sink, mail)
-    return _write(folder / "alertmanager.yml", config)
+    config["templates"] = write_templates(
+        folder, shipped("alertmanager"), config["templates"], exporter
+    )
+    return write_config(folder / "alertmanager.yml", config)
 
 
 def composed_alertmanager() -> Json:
@@ -96,9 +101,8 @@ def composed_alertmanager() -> Json:
 
     Its notifications go to the simulated receivers at http://demo:9700 and mail:1025.
     """
-    config = _with_texts(
-        _read(shipped("alertmanager") / "alertmanager.yml"), _sink_addresses("http://demo:9700")
-    )
+    read = read_config(shipped("alertmanager") / "alertmanager.yml")
+    config = with_texts(read, _sink_addresses("http://demo:9700"))
     config["global"] |= _media_addresses("http://demo:9700", "mail:1025")
     return dict(config)
 
@@ -119,24 +123,6 @@ def _sink_addresses(sink: str) -> Callable[[str], str | None]:
     return change
 
 
-def _read(path: Path) -> Any:
-    return read(path.read_text()).data
-
-
-def _write(path: Path, config: Mapping[str, Any]) -> Path:
-    path.write_text(json.dumps(config, indent=1))
-    return path
-
-
-def _with_texts(value: Any, change: Callable[[str], str | None]) -> Any:
-    """Return *value* with each text replaced by what *change* returns, unless that is None."""
-    if isinstance(value, dict):
-        return {name: _with_texts(item, change) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_with_texts(item, change) for item in value]
-    return (change(value) or value) if isinstance(value, str) else value
-
-
 def _accelerated(value: Any, names: frozenset[str], speed: float) -> Any:
     """Return *value* with the durations under *names* divided by *speed*."""
     if isinstance(value, list):
@@ -153,6 +139,22 @@ def _accelerated(value: Any, names: frozenset[str], speed: float) -> Any:
         else:
             accelerated[name] = _accelerated(item, names, speed)
     return accelerated
+
+
+def _on_faster_clocks(expr: str, speed: float) -> str:
+    """Return the PromQL *expr* with its windows, offsets and seconds divided by *speed*."""
+    if speed == 1.0:
+        return expr
+
+    def window(found: re.Match[str]) -> str:
+        length = _milliseconds(max(_MIN_WINDOW_SECONDS, _seconds(found[1]) / speed))
+        if found[2] is None:
+            return f"[{length}]"
+        return f"[{length}:{_milliseconds(max(_MIN_INTERVAL_SECONDS, _seconds(found[2]) / speed))}]"
+
+    expr = _SECONDS_IN_RULE.sub(lambda found: f"{float(found[1]) / speed:g}", expr)
+    expr = _OFFSET.sub(lambda found: f"offset {_milliseconds(_seconds(found[1]) / speed)}", expr)
+    return _WINDOW.sub(window, expr)
 
 
 def _seconds(duration: str) -> float:

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from exporter.app import App, Options
 from exporter.config import read_text
-from exporter.demo.chain import alertmanager, free_address, prometheus
 from exporter.demo.providers import Providers
 from exporter.demo.shipped import write_alertmanager, write_prometheus
 from exporter.demo.sinks import Sinks
+from exporter.programs import Program, alertmanager_program, free_address, prometheus_program
 from exporter.secret import Secret
 from exporter.store import SECRET_KEY_VARIABLE, new_secret_key
 
 SPEED = 30.0
 """What the durations of the shipped rules and routes are divided by."""
+_READY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ async def running_stage(folder: Path, port: int, *, chain: bool) -> AsyncIterato
     """Run everything in *folder* until the block ends.
 
     Raises:
-        ChainError: Prometheus or Alertmanager does not start.
+        ProgramError: Prometheus or Alertmanager does not start.
         OSError: the port cannot be bound, or one of the two is not ready within 30 s.
     """
     providers, sinks = Providers(), Sinks()
@@ -97,10 +98,10 @@ async def _with_chain(
         own=addresses["prometheus"],
         speed=SPEED,
     )
-    alertmanager_url = await stack.enter_async_context(
-        alertmanager(routes, addresses["alertmanager"])
-    )
-    prometheus_url = await stack.enter_async_context(prometheus(rules, addresses["prometheus"]))
+    alertmanager_url, prometheus_url = [
+        await stack.enter_async_context(program.running(_READY_SECONDS))
+        for program in _programs(folder, addresses, routes, rules)
+    ]
     return Stage(
         app=stage.app,
         providers=stage.providers,
@@ -109,6 +110,24 @@ async def _with_chain(
         prometheus=prometheus_url,
         alertmanager=alertmanager_url,
     )
+
+
+def _programs(
+    folder: Path, addresses: dict[str, str], routes: Path, rules: Path
+) -> tuple[Program, Program]:
+    """Return Alertmanager and Prometheus."""
+    alertmanager = alertmanager_program(
+        routes, folder / "alertmanager", addresses["alertmanager"], "--log.level=warn"
+    )
+    prometheus = prometheus_program(
+        rules,
+        folder / "tsdb",
+        addresses["prometheus"],
+        # the default of 1m is too slow for these clocks
+        "--rules.alert.resend-delay=1s",
+        "--log.level=warn",
+    )
+    return alertmanager, prometheus
 
 
 async def _run(app: App, stack: contextlib.AsyncExitStack) -> None:

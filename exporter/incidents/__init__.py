@@ -7,6 +7,7 @@ log remembers, counts, and runs the escalation rules of a program that embeds th
 from __future__ import annotations
 
 from exporter.incidents.alerts import MessageError, from_api, from_webhook
+from exporter.incidents.causes import Folded, causes_of, differences, folded
 from exporter.incidents.escalation import Escalations
 from exporter.incidents.fold import IncidentChange
 from exporter.incidents.log import IncidentLog, IncidentStorage
@@ -20,10 +21,13 @@ from exporter.incidents.model import (
     IncidentStatus,
     Query,
     Stats,
+    Told,
+    ToldState,
     UnknownIncidentError,
 )
 from exporter.incidents.peers import Peers
 from exporter.incidents.reconcile import Reconciliation
+from exporter.incidents.telling import medium, told_sentence
 
 __all__ = [
     "SEVERITIES",
@@ -31,6 +35,7 @@ __all__ = [
     "Entry",
     "EntryKind",
     "Escalations",
+    "Folded",
     "Incident",
     "IncidentChange",
     "IncidentError",
@@ -42,7 +47,14 @@ __all__ = [
     "Query",
     "Reconciliation",
     "Stats",
+    "Told",
+    "ToldState",
     "UnknownIncidentError",
+    "causes_of",
+    "differences",
+    "folded",
     "from_api",
     "from_webhook",
+    "medium",
+    "told_sentence",
 ]

@@ -1,13 +1,14 @@
 """Alertmanager's two languages, webhook version 4 and API version 2, as alerts. Pure.
 
-Sources: `notify/webhook` and `template.Data` of Alertmanager 0.25 to 0.34 (fields are only ever
-added under version "4"); api/v2/openapi.yaml.
+Sources: `notify/webhook` and `template.Data` of Alertmanager 0.25 to 0.35 (fields are only ever
+added under version "4": `notification_reason` in 0.32); api/v2/openapi.yaml.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from exporter.incidents.model import SEVERITIES, Alert
 WATCHDOG = "Watchdog"
 MANUAL = "ManualIncident"
 _LONGEST_LABEL, _LONGEST_TEXT, _MOST_LABELS = 256, 4096, 64
+_LONGEST_REASON, _LONGEST_ID, _MOST_IDS = 64, 64, 32
 _HEX = re.compile("[0-9a-f]{1,32}")
 # The words of rules that are not ours: of syslog, X.733, PagerDuty, Opsgenie, Zabbix and the SRE
 # books. An unknown word means medium, so that it neither wakes people nor is overlooked.
@@ -33,8 +35,11 @@ _SEVERITY_BY_WORD = {word: name for name, words in _WORDS.items() for word in wo
     for prefix in ("p", "s", "sev", "severity", "prio", "priority")
     for level, name in enumerate(_LEVELS)
 }
-# What an alert is about stays the same when its severity, owner or kind is declared anew.
-_NOT_IDENTITY = frozenset({"severity", "escalation", "burn", "team", "category", "cluster"})
+# What an alert is about stays the same when its severity, owner or kind is declared anew, and
+# whichever engine evaluates it: vmalert adds the name of the rule's group as `alertgroup`.
+_NOT_IDENTITY = frozenset(
+    {"severity", "escalation", "burn", "team", "category", "cluster", "alertgroup"}
+)
 _READ_HERE = _NOT_IDENTITY | {
     *("alertname", "service", "environment", "provider", "slo", "incident", "instance"),
     *("summary", "description", "runbook_url"),
@@ -61,10 +66,12 @@ def from_webhook(message: Any, on_odd: Callable[[MessageError], None] | None = N
     given = message.get("alerts")
     if not isinstance(given, list):
         raise MessageError("alerts must be a list")
+    reason = message.get("notification_reason")
+    reason = clean(reason[:_LONGEST_REASON]) if isinstance(reason, str) else ""
     alerts, odd = [], []
     for i, alert in enumerate(given):
         try:
-            alerts.append(_from_webhook(alert, f"alerts[{i}]"))
+            alerts.append(replace(_from_webhook(alert, f"alerts[{i}]"), reason=reason))
         except MessageError as error:
             odd.append(error)
     if odd and not alerts:
@@ -125,7 +132,16 @@ def _from_api(alert: Any, where: str) -> Alert:
         annotations=_annotations(alert),
         starts_at=time_of(alert.get("startsAt"), f"{where}.startsAt"),
         suppressed=suppressed,
-        receivers=tuple(sorted(_clean(name) for name in names if isinstance(name, str))),
+        receivers=tuple(sorted(clean(n[:_LONGEST_LABEL]) for n in names if isinstance(n, str))),
+        held_by=tuple(p for p in _ids(status.get("inhibitedBy")) if _HEX.fullmatch(p)),
+        silenced_by=_ids(status.get("silencedBy")),
+    )
+
+
+def _ids(given: Any) -> tuple[str, ...]:
+    found = given[:_MOST_IDS] if isinstance(given, list) else ()
+    return tuple(
+        clean(text) for text in found if isinstance(text, str) and len(text) <= _LONGEST_ID
     )
 
 
@@ -173,7 +189,7 @@ def _readable(given: Any, longest: int) -> dict[str, str]:
     for name, value in given.items() if isinstance(given, Mapping) else ():
         if isinstance(name, str) and isinstance(value, (str, int, float)):
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            found[_clean(name[:_LONGEST_LABEL])] = _clean(text[:longest])
+            found[clean(name[:_LONGEST_LABEL])] = clean(text[:longest])
     return found
 
 
@@ -190,10 +206,16 @@ def _texts(given: Any, where: str, longest: int) -> dict[str, str]:
         raise MessageError(f"{where} must be an object of at most {_MOST_LABELS} texts")
     if not all(isinstance(v, str) and isinstance(k, str) for k, v in given.items()):
         raise MessageError(f"{where} must have texts only")
-    return {_clean(name[:_LONGEST_LABEL]): _clean(text[:longest]) for name, text in given.items()}
+    return {clean(name[:_LONGEST_LABEL]): clean(text[:longest]) for name, text in given.items()}
 
 
-def _clean(text: str) -> str:
+def receiver_of(message: Any) -> str:
+    """Return the receiver that a webhook message was sent to, "" if it does not say."""
+    name = message.get("receiver") if isinstance(message, Mapping) else None
+    return clean(name[:_LONGEST_LABEL]) if isinstance(name, str) else ""
+
+
+def clean(text: str) -> str:
     """Return *text* as something that can be written down: half a surrogate pair cannot."""
     return text.encode("utf-8", "replace").decode()
 

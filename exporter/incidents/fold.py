@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.incidents.alerts import MANUAL, key_of, name_of, severity_of, worst
+from exporter.incidents.delivery import with_told
 from exporter.incidents.model import (
     SEVERITIES,
     Alert,
@@ -55,8 +56,17 @@ def fold(
     if severity_of(alert.labels) == "none":
         return None
     if alert.firing:
-        return _firing(known, alert, _Report(source, now), id_, grace)
-    return _ended(known, alert, source, id_, grace)
+        change = _firing(known, alert, _Report(source, now), id_, grace)
+    else:
+        change = _ended(known, alert, source, id_, grace)
+    if change is None or not alert.reason:
+        return change
+    entries = (replace(e, note=_with_reason(e.note, alert.reason)) for e in change.entries)
+    return replace(change, entries=tuple(entries))
+
+
+def _with_reason(note: str, reason: str) -> str:
+    return f"{note} ({reason})" if note else reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +171,8 @@ def _state(alert: Alert) -> AlertState:
         starts_at=alert.starts_at,
         ended_at=alert.ends_at,
         suppressed=alert.suppressed or "",
+        held_by=alert.held_by,
+        told=alert.told,
     )
 
 
@@ -173,7 +185,8 @@ def _extended(incident: Incident, alert: Alert, report: _Report) -> IncidentChan
     if end is not None and alert.starts_at <= end and not report.outlives(end):
         return None
     starts = max(state.starts_at, alert.starts_at)
-    state = replace(state, firing=True, starts_at=starts, missed_since=None)
+    told = state.told if state.firing else None  # it fires again: who is told of that is open
+    state = replace(state, firing=True, starts_at=starts, missed_since=None, told=told)
     after = _with_poll(_with(incident, state), alert)
     return None if after == incident else IncidentChange(incident=after)
 
@@ -213,7 +226,10 @@ def _with_poll(incident: Incident, alert: Alert) -> Incident:
         return incident
     state = _find(incident, alert)
     assert state is not None
-    incident = _with(incident, replace(state, suppressed=alert.suppressed))
+    told = state.told if alert.told is None else with_told(state.told or (), alert.told)
+    held_by = alert.held_by if alert.suppressed == "inhibited" else ()
+    state = replace(state, suppressed=alert.suppressed, held_by=held_by, told=told)
+    incident = _with(incident, state)
     return replace(incident, receivers=tuple(sorted({*incident.receivers, *alert.receivers})))
 
 
@@ -233,10 +249,14 @@ def _reopened(incident: Incident, alert: Alert, source: Source) -> IncidentChang
         firing=True,
         missed_since=None,
         suppressed=alert.suppressed or "",
+        held_by=alert.held_by,
+        told=alert.told,
         starts_at=max(state.starts_at, alert.starts_at),
     )
+    # Who was told of the time before was not told of this one.
+    before = tuple(s if s.firing else replace(s, told=None) for s in change.incident.alerts)
     after = replace(
-        _with(change.incident, state),
+        _with(replace(change.incident, alerts=before), state),
         resolved_at=None,
         resolved_by="",
         by_person=False,

@@ -10,13 +10,22 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.incidents import fold, people
-from exporter.incidents.alerts import MANUAL, WATCHDOG, MessageError, from_webhook, key_of, made
+from exporter.incidents.alerts import (
+    MANUAL,
+    WATCHDOG,
+    MessageError,
+    from_webhook,
+    key_of,
+    made,
+    receiver_of,
+)
+from exporter.incidents.causes import causes_of
 from exporter.incidents.fold import IncidentChange
 from exporter.incidents.model import (
     Alert,
@@ -30,11 +39,13 @@ from exporter.incidents.model import (
     Source,
     Stats,
 )
+from exporter.incidents.telling import news
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
 _NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
+_MOST_RECEIVERS = 100
 IncidentFollower = Callable[[Sequence[IncidentChange]], None]
 
 
@@ -102,6 +113,9 @@ class IncidentLog:
         self._show, self._notifies = show, notifies
         self._lock = asyncio.Lock()
         self._followers: list[IncidentFollower] = []
+        self.own_receivers: set[str] = set()
+        """Receivers of Alertmanager whose messages come here, as far as they have come."""
+        self._causes: Mapping[str, str] | None = None
         self.counts = Counts()
         """The figures of the metrics, as of the last change or `refresh`."""
         self.watchdog_at: float | None = storage.last_contact(WATCHDOG)
@@ -123,6 +137,8 @@ class IncidentLog:
             StoreError: it could not be kept; nothing of it was.
         """
         alerts = from_webhook(message, _log_odd)
+        if (receiver := receiver_of(message)) and len(self.own_receivers) < _MOST_RECEIVERS:
+            self.own_receivers.add(receiver)
         if any(alert.labels.get("alertname") == WATCHDOG and alert.firing for alert in alerts):
             self.watchdog_at = self._clock.now()
             await asyncio.to_thread(self._storage.note_contact, WATCHDOG, self.watchdog_at)
@@ -135,44 +151,52 @@ class IncidentLog:
         """Fold *alerts*, all or none; with *complete* what they do not list is missing."""
 
         def write() -> list[IncidentChange]:
-            before: dict[str, str] = {}
+            before: dict[str, Incident | None] = {}
             found = (self._one(alert, source, now, before) for alert in alerts)
             changes = [change for change in found if change is not None]
             if complete:
                 changes += self._gone({alert.fingerprint for alert in alerts}, now, before)
-            return changes + self._suppressions(before, changes, source, now)
+            return changes + self._consequences(before, changes, source, now)
 
         return await self._write(write)
 
     def _one(
-        self, alert: Alert, source: Source, now: float, before: dict[str, str]
+        self, alert: Alert, source: Source, now: float, before: dict[str, Incident | None]
     ) -> IncidentChange | None:
-        """Fold one alert; note in *before* how its incident was suppressed."""
+        """Fold one alert; note in *before* what its incident was."""
         known = self._storage.by_key(key_of(alert.labels))
         change = fold.fold(known, alert, source, now=now, id_=_new_id(), grace=self._grace)
         if change is None:
             return None
-        former = (one.suppressed for one in known if one.id == change.incident.id)
-        before.setdefault(change.incident.id, next(former, ""))
+        former = (one for one in known if one.id == change.incident.id)
+        before.setdefault(change.incident.id, next(former, None))
         return self._put(change)
 
-    def _suppressions(
-        self, before: dict[str, str], changes: Sequence[IncidentChange], source: Source, now: float
+    def _consequences(
+        self,
+        before: dict[str, Incident | None],
+        changes: Sequence[IncidentChange],
+        source: Source,
+        now: float,
     ) -> list[IncidentChange]:
+        """Write down what is kept from people and what has reached them, once all was folded."""
         latest = {change.incident.id: change.incident for change in changes}
-        return [
-            self._put(IncidentChange(incident=latest[id_], entries=entries))
-            for id_, former in before.items()
-            if (entries := fold.suppression(former, latest[id_], source, now))
-        ]
+        found = []
+        for id_, former in before.items():
+            after = latest[id_]
+            entries = fold.suppression(former.suppressed if former else "", after, source, now)
+            entries += tuple(news(former, after, now))
+            if entries:
+                found.append(self._put(IncidentChange(incident=after, entries=entries)))
+        return found
 
     def _gone(
-        self, listed: Collection[str], now: float, before: dict[str, str]
+        self, listed: Collection[str], now: float, before: dict[str, Incident | None]
     ) -> list[IncidentChange]:
         changes = []
         for one in self._storage.unresolved():
             if (change := fold.missing(one, listed, now)) is not None:
-                before.setdefault(one.id, one.suppressed)
+                before.setdefault(one.id, one)
                 changes.append(self._put(change))
         return changes
 
@@ -280,6 +304,19 @@ class IncidentLog:
         """Return the manual ones that are not resolved, or were after *since*."""
         return await asyncio.to_thread(self._storage.manual, since)
 
+    @property
+    def now(self) -> float:
+        """The Unix time of its clock."""
+        return self._clock.now()
+
+    async def causes(self) -> Mapping[str, str]:
+        """Return by the id of an incident that is held back the id of the one that holds it."""
+        async with self._lock:
+            if self._causes is None:
+                found = await self.unresolved()
+                self._causes = await asyncio.to_thread(causes_of, found)
+            return self._causes
+
     async def stats(self) -> Stats:
         """Return sums and mean times."""
         return await asyncio.to_thread(self._storage.stats)
@@ -316,6 +353,7 @@ class IncidentLog:
         async with self._lock:
             changes = await asyncio.shield(asyncio.to_thread(atomically))
             if changes:
+                self._causes = None
                 with contextlib.suppress(OSError):  # it is kept; the next round counts again
                     await asyncio.to_thread(self._count)
         for change in changes:

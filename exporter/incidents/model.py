@@ -42,12 +42,55 @@ class EntryKind(StrEnum):
     ESCALATED = "escalated"
     SUPPRESSED = "suppressed"
     UNSUPPRESSED = "unsuppressed"
+    POSTED = "posted"
+    """Alertmanager has a manual incident; whom it notified is another entry."""
     NOTIFIED = "notified"
+    FAILING = "failing"
+    """A message could not be delivered."""
     ACKNOWLEDGED = "acknowledged"
     NOTE = "note"
     ACTION = "action"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+
+
+class ToldState(StrEnum):
+    """Whether a message about an alert has reached a receiver, as far as Alertmanager shows.
+
+    In the order in which they count where one incident has several.
+    """
+
+    DELIVERED = "delivered"
+    FAILING = "failing"
+    """Every try failed so far."""
+    PENDING = "pending"
+    """Not sent yet: it waits for its group."""
+    SUPPRESSED = "suppressed"
+    UNKNOWN = "unknown"
+    """Alertmanager does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is known of one integration of one receiver."""
+
+    receiver: str
+    integration: str
+    """Alertmanager's name of the medium, such as "email"; "" while it is not known."""
+    state: ToldState
+    at: float | None = None
+    """When it was delivered, since when it fails; None in other states."""
+    why: str = ""
+    """Of what is suppressed: "inhibited", "silenced", "muted" in a time interval, "outside" one."""
+    by: str = ""
+    """The alert that inhibits, the person who silenced, the time interval."""
+    until: float | None = None
+    """When the silence ends."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return what tells it from others of its alert."""
+        return self.receiver, self.integration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +108,14 @@ class Alert:
     """"silenced", "inhibited" or "" as of a poll; None where the source does not know."""
     receivers: tuple[str, ...] = ()
     """Whom Alertmanager's routes name, as of a poll."""
+    held_by: tuple[str, ...] = ()
+    """Fingerprints of the alerts that inhibit it, as of a poll."""
+    silenced_by: tuple[str, ...] = ()
+    """Ids of the silences that match it, as of a poll."""
+    told: tuple[Told, ...] | None = None
+    """Who was told, as of a poll; None where the source does not know."""
+    reason: str = ""
+    """Why Alertmanager sent the message, since 0.32: "first notification" and others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +131,10 @@ class AlertState:
     missed_since: float | None = None
     """Since when polls do not list it although it should fire."""
     suppressed: str = ""
+    held_by: tuple[str, ...] = ()
+    """Fingerprints of the alerts that inhibit it."""
+    told: tuple[Told, ...] | None = None
+    """Empty if no receiver of it reaches anybody; None before the first poll."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +197,44 @@ class Incident:
         if not states or "" in states:
             return ""
         return "silenced" if "silenced" in states else "inhibited"
+
+    @property
+    def held_by(self) -> tuple[str, ...]:
+        """Return the fingerprints of what inhibits it; empty unless all of it is inhibited."""
+        if self.suppressed != "inhibited" or self.resolved_at is not None:
+            return ()
+        found = (print_ for state in self.alerts if state.firing for print_ in state.held_by)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def judged(self) -> bool:
+        """Whether a poll has shown who was told, or that nobody is to be."""
+        return any(state.told is not None for state in self.alerts)
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Return what is known of each integration: the best news of any of its alerts.
+
+        What was delivered stays; of an alert that has ended nothing else counts, unless no alert
+        fires any more.
+        """
+        over = not any(state.firing for state in self.alerts)
+        found: dict[tuple[str, str], Told] = {}
+        for state in self.alerts:
+            for told in state.told or ():
+                if not (state.firing or over or told.state is ToldState.DELIVERED):
+                    continue
+                former = found.get(told.key)
+                if former is None or _news(told) < _news(former):
+                    found[told.key] = told
+        return tuple(found[key] for key in sorted(found))
+
+
+_NEWS = tuple(ToldState)
+
+
+def _news(told: Told) -> tuple[int, float]:
+    return _NEWS.index(told.state), told.at or 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

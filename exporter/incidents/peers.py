@@ -11,20 +11,26 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from exporter.incidents import evidence
 from exporter.incidents.alerts import MessageError, from_api, time_of
+from exporter.incidents.delivery import Evidence
+from exporter.incidents.evidence import Counters, Grouped, Routing, Silence
 from exporter.incidents.model import Alert
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
 _LISTED = "/api/v2/alerts?active=true&silenced=true&inhibited=true&unprocessed=true"
 _LARGEST = 64 * 1024 * 1024
+_LARGEST_METRICS = 8 * 1024 * 1024
+STATUS_SECONDS = 600.0
+"""How long a status is good while metrics show the same process and configuration."""
 # OSError: a timeout, or a connection that was cut; RecursionError: lists in lists in lists.
 _FAILURES = (aiohttp.ClientError, OSError, ValueError, TypeError, KeyError, RecursionError)
 
@@ -36,6 +42,32 @@ class Snapshot:
     alerts: tuple[Alert, ...]
     uptime: float
     """Seconds since the youngest of them started: alerts are kept in memory only."""
+    evidence: Evidence = field(default_factory=Evidence)
+    """What shows who was told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Status:
+    """What a peer says of itself; asked again when its metrics have changed, or it is old."""
+
+    at: float
+    started: float
+    process: tuple[float, str]
+    """The start of its process and the hash of its configuration in its metrics."""
+    config: Any
+    routing: Routing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What one peer answers to one poll."""
+
+    alerts: tuple[Alert, ...]
+    started: float
+    counters: Counters | None
+    routing: Routing | None
+    grouped: Mapping[tuple[str, str], Grouped]
+    silences: Mapping[str, Silence]
 
 
 class Peers:
@@ -47,6 +79,8 @@ class Peers:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
         self._silent: set[str] = set()
+        self._statuses: dict[str, _Status] = {}
+        self._counters: dict[str, Counters] = {}
 
     def __bool__(self) -> bool:
         return bool(self._urls)
@@ -61,29 +95,98 @@ class Peers:
 
     async def snapshot(self, now: float) -> Snapshot | None:
         """Return what is listed now, None if no peer answers."""
-        found = await asyncio.gather(*(self._listed(url, now) for url in self._urls))
+        found = await asyncio.gather(*(self._answer(url, now) for url in self._urls))
         answers = [answer for answer in found if answer is not None]
         if not answers:
             return None
         alerts: dict[str, Alert] = {}
+        grouped: dict[tuple[str, str], Grouped] = {}
         for answer in answers:
             for alert in answer.alerts:
                 known = alerts.get(alert.fingerprint)
                 # What one peer does not suppress reaches people.
                 if known is None or not alert.suppressed:
                     alerts[alert.fingerprint] = alert
-        return Snapshot(alerts=tuple(alerts.values()), uptime=min(a.uptime for a in answers))
+            for at, group in answer.grouped.items():
+                if at not in grouped or not group.muted_by:
+                    grouped[at] = group
+        started = max(answer.started for answer in answers)
+        seen = Evidence(
+            counters={
+                url: None if answer is None else answer.counters
+                for url, answer in zip(self._urls, found, strict=True)
+            },
+            routing=next((a.routing for a in answers if a.routing is not None), None),
+            grouped=grouped,
+            silences={id_: one for answer in answers for id_, one in answer.silences.items()},
+            started=started,
+        )
+        return Snapshot(alerts=tuple(alerts.values()), uptime=now - started, evidence=seen)
 
-    async def _listed(self, url: str, now: float) -> Snapshot | None:
+    async def _answer(self, url: str, now: float) -> _Answer | None:
+        # Counters first: what is listed after them cannot have been counted without being seen.
+        counters = await self._counted(url)
         try:
-            status = await self._get(url + "/api/v2/status")
-            started = time_of(status["uptime"], "uptime")
-            alerts = from_api(await self._get(url + _LISTED))
+            status = await self._status(url, counters, now)
+            # In a thread: with thousands of alerts it would hold the loop.
+            alerts = await asyncio.to_thread(from_api, await self._get(url + _LISTED))
         except _FAILURES as error:
             self._unheard(url, error)
             return None
         self._silent.discard(url)
-        return Snapshot(alerts=tuple(alerts), uptime=now - started)
+        silenced = [id_ for alert in alerts for id_ in alert.silenced_by]
+        groups = await self._extra(url + "/api/v2/alerts/groups")
+        found = await self._extra(url + "/api/v2/silences") if silenced else None
+        return _Answer(
+            alerts=tuple(alerts),
+            started=status.started,
+            counters=counters,
+            routing=status.routing,
+            grouped=await asyncio.to_thread(evidence.groups, groups),
+            silences=await asyncio.to_thread(evidence.silences, found, silenced),
+        )
+
+    async def _counted(self, url: str) -> Counters | None:
+        """Return what *url* counted, None if it does not say."""
+        found = await self._metrics(url)
+        former = self._counters.get(url)
+        if found is not None and former is not None and found.has_sent_since(former):
+            again = await self._metrics(url)
+            found = None if again is None else found.cautious(again)
+        if found is not None:
+            self._counters[url] = found
+        return found
+
+    async def _metrics(self, url: str) -> Counters | None:
+        try:
+            text = await self._read(url + "/metrics", largest=_LARGEST_METRICS)
+            return await asyncio.to_thread(evidence.counters, text.decode("utf-8", "replace"))
+        except _FAILURES:
+            return None
+
+    async def _extra(self, url: str) -> Any:
+        """Return an answer that nothing depends on, None without one."""
+        try:
+            return await self._get(url)
+        except _FAILURES:
+            return None
+
+    async def _status(self, url: str, counters: Counters | None, now: float) -> _Status:
+        process = (counters.started, counters.config) if counters is not None else (0.0, "")
+        known = self._statuses.get(url)
+        same = known is not None and bool(process[0]) and known.process == process
+        if known is not None and same and 0 <= now - known.at < STATUS_SECONDS:
+            return known
+        answer = await self._get(url + "/api/v2/status")
+        started, config = time_of(answer["uptime"], "uptime"), answer.get("config")
+        text = config.get("original") if isinstance(config, dict) else None
+        if known is not None and known.config == text:
+            routing = known.routing
+        else:
+            routing = await asyncio.to_thread(evidence.routing, text)
+        found = _Status(at=now, started=started, process=process, config=text, routing=routing)
+        self._statuses[url] = found
+        return found
 
     async def report(
         self, alerts: Sequence[tuple[Mapping[str, str], Mapping[str, str], float]], until: float
@@ -155,14 +258,19 @@ class Peers:
         return retention_seconds(text)
 
     async def _get(self, url: str, query: Mapping[str, str] | None = None) -> Any:
+        return await asyncio.to_thread(json.loads, await self._read(url, query))
+
+    async def _read(
+        self, url: str, query: Mapping[str, str] | None = None, *, largest: int = _LARGEST
+    ) -> bytes:
         async with self._opened().get(url, params=query) as answer:
             answer.raise_for_status()
             text = bytearray()
             async for piece in answer.content.iter_chunked(1 << 16):
                 text += piece
-                if len(text) > _LARGEST:
+                if len(text) > largest:
                     raise MessageError("the answer is too large")
-            return await asyncio.to_thread(json.loads, bytes(text))
+            return bytes(text)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from exporter.clock import Clock
 from exporter.incidents.alerts import MANUAL, made
+from exporter.incidents.delivery import DeliveryWatch
 from exporter.incidents.log import IncidentLog, IncidentStorage
 from exporter.incidents.model import Alert, EntryKind, Incident, Source
 from exporter.incidents.peers import Peers
@@ -31,6 +32,7 @@ _STEP = 15.0
 _LONGEST = 86_400.0
 _SHORTEST_GAP = 5.0
 _POLLED = "polled"
+_POSTED = (EntryKind.POSTED, EntryKind.NOTIFIED)  # the second in what older versions wrote
 
 
 class Reconciliation:
@@ -50,6 +52,7 @@ class Reconciliation:
         """*on_success* is called with the Unix time of every poll that Alertmanager answered."""
         self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
         self._interval, self._settle, self._on_success = interval, settle, on_success
+        self._watch = DeliveryWatch(longest_gap=3 * max(interval, INTERVAL_SECONDS))
         self._wanted = asyncio.Event()
         self._due: float | None = None
         """When a gap is to be filled; None without one."""
@@ -87,7 +90,11 @@ class Reconciliation:
         if found is None:
             return
         complete = found.uptime > self._settle
-        await self._incidents.fold(found.alerts, Source.POLL, now, complete=complete)
+        ours = frozenset(self._incidents.own_receivers)
+        alerts = await asyncio.to_thread(
+            self._watch.judged, found.alerts, found.evidence, ours, now
+        )
+        await self._incidents.fold(alerts, Source.POLL, now, complete=complete)
         if not await self._gap_is_open(now):
             await asyncio.to_thread(self._storage.note_contact, _POLLED, now)
         self._on_success(now)
@@ -116,8 +123,8 @@ class Reconciliation:
         lasting = [one for one in manual if one.resolved_at is None]
         taken = await self._peers.report([_as_alert(one) for one in lasting], now + VALID_SECONDS)
         for one in lasting if taken else ():
-            if not any(entry.kind is EntryKind.NOTIFIED for entry in one.timeline):
-                await self._incidents.record(one.id, EntryKind.NOTIFIED, "", "Alertmanager has it")
+            if not any(entry.kind in _POSTED for entry in one.timeline):
+                await self._incidents.record(one.id, EntryKind.POSTED, "", "Alertmanager has it")
 
     async def backfill(self) -> bool:
         """Write down what came and went while we were not running, from Prometheus' own series.

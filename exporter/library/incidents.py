@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from exporter.api.incidents import incident_of
+from exporter.api.incidents import incidents_of
 from exporter.app import App
 from exporter.incidents import SEVERITIES, Incident, Query
 
@@ -70,7 +70,7 @@ class Incidents:
             **about,
         )
         self._app.reconciliation.schedule_round()
-        return incident_of(await self._app.incidents.get(created.id))
+        return await self._shown(await self._app.incidents.get(created.id))
 
     def add_escalation_rule(self, name: str, condition: Condition, action: Action) -> None:
         """Await `action(incident)` for each open incident for which `condition(incident)` is true.
@@ -92,10 +92,17 @@ class Incidents:
         """
 
         async def holds(incident: Incident) -> bool:
-            result = condition(incident_of(incident))
+            result = condition(await self._shown(incident))
             return bool(await result) if inspect.isawaitable(result) else bool(result)
 
-        self._app.escalations.add(name, holds, lambda incident: action(incident_of(incident)))
+        async def act(incident: Incident) -> None:
+            await action(await self._shown(incident))
+
+        self._app.escalations.add(name, holds, act)
+
+    async def _shown(self, incident: Incident) -> Json:
+        """Return *incident* in the form of the API."""
+        return (await incidents_of(self._app.incidents, [incident]))[0]
 
     async def get_incidents(
         self, *, severity: str = "", status: str = "", service: str = "", limit: int = 100
@@ -107,7 +114,8 @@ class Incidents:
         An empty filter matches every incident.
         """
         query = Query(severity=severity, status=status, service=service, limit=limit)
-        return [incident_of(incident) for incident in await self._app.incidents.find(query)]
+        log = self._app.incidents
+        return await incidents_of(log, await log.find(query))
 
     async def get_incident_stats(self) -> Json:
         """Return counts of incidents, and mean times to acknowledge and to resolve in seconds.
@@ -128,7 +136,7 @@ class Incidents:
             UnknownIncidentError: there is no incident of that id.
             IncidentError: the incident is resolved.
         """
-        return incident_of(await self._app.incidents.acknowledge(incident, by, note))
+        return await self._shown(await self._app.incidents.acknowledge(incident, by, note))
 
     async def resolve_incident(self, incident: str, by: str, note: str = "") -> Json:
         """Resolve an incident; only an alert that starts later opens it again.
@@ -140,7 +148,7 @@ class Incidents:
         """
         resolved = await self._app.incidents.resolve(incident, by, note)
         self._app.reconciliation.schedule_round()
-        return incident_of(resolved)
+        return await self._shown(resolved)
 
     async def add_note(self, incident: str, by: str, note: str) -> Json:
         """Add a note to an incident's timeline.
@@ -150,7 +158,7 @@ class Incidents:
         Raises:
             UnknownIncidentError: there is no incident of that id.
         """
-        return incident_of(await self._app.incidents.note(incident, by, note))
+        return await self._shown(await self._app.incidents.note(incident, by, note))
 
     async def receive(self, message: Any) -> None:
         """Record a webhook message of Alertmanager, for a program with a route of its own.

@@ -103,6 +103,11 @@ def _info(registered: Registered) -> Iterable[tuple[tuple[str, ...], float]]:
     return (((t.name, t.type, t.team, t.host, t.owner, t.runbook), 1),)
 
 
+def _failing(state: ServiceState) -> Iterator[tuple[tuple[str | None, str | None], float]]:
+    if state.failing_since is not None:
+        yield (state.reason, state.verdict), state.failing_since
+
+
 def _limits(field: str) -> Writer[ServiceState]:
     def read(state: ServiceState) -> Iterator[tuple[tuple[str], float]]:
         for resource, limit in state.limits:
@@ -152,7 +157,7 @@ def _threshold(kind: ThresholdKind) -> Family:
     def read_stale(state: ServiceState) -> Iterator[tuple[tuple[str | None, ...], float]]:
         target = state.target
         # A service that is probed less often than asked for may be silent for longer.
-        least = 3 * state.pace if state.pace > target.interval else 0.0
+        least = state.silence if state.silence > 3 * target.interval else 0.0
         rows = (row for row in target.thresholds if row.kind is kind)
         return (_row(row, target.team, max(row.value, least)) for row in rows)
 
@@ -199,7 +204,7 @@ FAMILIES: tuple[Family, ...] = (
     _of_state(
         "probe_ssl_earliest_cert_expiry",
         "gauge",
-        "Earliest expiry in the verified certificate chain, as a Unix time.",
+        "Earliest expiry in the verified certificate chain, in what was sent if none verified.",
         gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
     _of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),
@@ -212,13 +217,13 @@ FAMILIES: tuple[Family, ...] = (
     _of_state(
         "probe_consecutive_failures",
         "gauge",
-        "Failed probes in a row.",
+        "Failed probes in a row; those hidden by our own network count once a later one fails.",
         gauge(lambda state: state.failures_in_a_row),
     ),
     _of_state(
         "probe_state_changes_total",
         "counter",
-        "Changes between success and failure.",
+        "Changes between success and failure, without what our own network hides.",
         gauge(lambda state: state.state_changes),
     ),
     _of_result(
@@ -262,6 +267,12 @@ FAMILIES: tuple[Family, ...] = (
         "gauge",
         "Whose fault it is: one row is 1.",
         state_set("verdict", tuple(Verdict), lambda state: state.verdict, always=True),
+    ),
+    _of_state(
+        "service_failing_since_timestamp_seconds",
+        "gauge",
+        "When the first failed probe since the last success began; absent while it succeeds.",
+        labelled_gauge(("reason", "verdict"), _failing),
     ),
     _of_state(
         "service_key_valid",
@@ -311,6 +322,12 @@ FAMILIES: tuple[Family, ...] = (
         "gauge",
         "When the rate limit is used up at the present pace; absent if it is full again before.",
         labelled_gauge(("resource",), lambda state: state.limit_ends),
+    ),
+    _of_state(
+        "service_retry_after_timestamp_seconds",
+        "gauge",
+        "Until when the provider asked us to wait; absent otherwise.",
+        gauge(lambda state: state.retry_at),
     ),
     _of_state(
         "service_quota_remaining",

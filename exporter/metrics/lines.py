@@ -52,8 +52,11 @@ class ServiceState(NamedTuple):
     next_key_valid: bool | None
     page: State | None
     maintenance: bool
-    pace: float
-    """Seconds between probes; longer while a key is rejected."""
+    silence: float
+    """Seconds without a probe that are to be expected: more while the provider keeps us waiting."""
+    retry_at: float | None
+    failing_since: float | None
+    """When the first failed probe since the last success began; None while it does not fail."""
 
 
 @dataclass(slots=True)
@@ -101,7 +104,9 @@ def state_of(
         tally.next_key_valid if target.next_key is not None else None,
         page,
         maintenance,
-        tally.pace(target),
+        tally.silence(target),
+        current.retry_at if current is not None else None,
+        tally.failing_since if current is not None and not current.success else None,
     )
 
 

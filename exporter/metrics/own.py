@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from exporter.clock import Clock
 from exporter.incidents import IncidentLog
 from exporter.metrics.traffic import UserTraffic
+from exporter.model import WHOSE, Reason, advice_of, fault_of, verdict_of
 from exporter.registry import Loader
 from exporter.results import Status
 from exporter.schedule import Canaries, Scheduler
@@ -121,6 +122,7 @@ class OwnMetrics:
             registry=self._registry,
         )
         build.labels(version, ".".join(map(str, sys.version_info[:3]))).set(1)
+        self._explain_reasons()
         self.schedule_lag = self._histogram(
             "exporter_probe_schedule_lag_seconds", "How late probes start."
         )
@@ -141,6 +143,18 @@ class OwnMetrics:
             "Lines left out because of a bug.",
             registry=self._registry,
         )
+
+    def _explain_reasons(self) -> None:
+        info = client.Gauge(
+            "exporter_reason_info",
+            "What each reason means with each verdict that it can have, in words.",
+            ["reason", "verdict", "fault", "whose", "advice"],
+            registry=self._registry,
+        )
+        for reason in Reason:
+            for verdict in {verdict_of(reason), verdict_of(reason, online=False)}:
+                words = fault_of(reason, verdict), WHOSE[verdict], advice_of(reason, verdict)
+                info.labels(reason, verdict, *words).set(1)
 
     def _count_incidents(self) -> None:
         self._escalations = client.Counter(

@@ -277,4 +277,5 @@ def _state_fault_since(target: Target, tally: Tally) -> tuple[ShownState, str, f
         return ShownState.UNKNOWN, "no result yet", 0.0
     if tally.stale:
         return ShownState.UNKNOWN, "no result", last.at
-    return ShownState(str(status_of(target, tally))), fault(last.reason, last.verdict), tally.since
+    fault_text = fault(last.reason, last.verdict, last.outcome.detail)
+    return ShownState(str(status_of(target, tally))), fault_text, tally.since

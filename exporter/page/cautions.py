@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exporter.config import Target, ThresholdKind
-from exporter.page.wording import span
+from exporter.page.wording import span, utc_time
 from exporter.results import Tally
 from exporter.statuspages import State
 
@@ -55,6 +55,8 @@ def _of_keys(target: Target, tally: Tally, now: float, min_seconds: float) -> It
 
 
 def _of_limits(tally: Tally, now: float, min_ratio: float) -> Iterator[str]:
+    if tally.retry_at is not None and tally.retry_at > now:
+        yield f"asked to wait until {utc_time(tally.retry_at, now)}"
     for resource, limit in tally.limits.items():
         # What was reported before a reset does not hold after it.
         if limit.limit and limit.remaining is not None and (limit.reset or now) >= now:

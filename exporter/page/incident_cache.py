@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from exporter.incidents import Incident, IncidentChange, IncidentLog, Query, Stats
+from exporter.incidents import (
+    Folded,
+    Incident,
+    IncidentChange,
+    IncidentLog,
+    Query,
+    Stats,
+    differences,
+    folded,
+)
 
 _MAX_ANSWERS = 200
 _NEWEST_OF_SERVICE = 5
@@ -22,6 +31,10 @@ class IncidentCache:
         self._changes = 0
         self.unresolved: list[Incident] = []
         """The oldest first, as of the last `refresh`."""
+        self.folded: Folded = folded(())
+        """Those, by their causes."""
+        self.differences: Mapping[str, str] = {}
+        """By id: what tells an unresolved one apart from others of the same title."""
         self.stats = Stats(
             total=0,
             open=0,
@@ -39,8 +52,12 @@ class IncidentCache:
         self._answers.clear()
 
     async def refresh(self) -> None:
-        """Bring `unresolved` and `stats` up to date."""
-        self.unresolved = await self._cached("unresolved", self._log.unresolved)
+        """Bring `unresolved`, what follows from it, and `stats` up to date."""
+        unresolved = await self._cached("unresolved", self._log.unresolved)
+        if unresolved is not self.unresolved:
+            found = await asyncio.to_thread(folded, unresolved)
+            self.differences = await asyncio.to_thread(differences, unresolved)
+            self.unresolved, self.folded = unresolved, found
         self.stats = await self._cached("stats", self._log.stats)
 
     async def find(self, query: Query) -> list[Incident]:

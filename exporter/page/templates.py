@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from exporter.incidents import told_sentence
 from exporter.page import drawing, wording
 from exporter.page.assets import assets, version
 
@@ -57,6 +58,7 @@ def environment() -> Environment:
         "asset": lambda name: f"/assets/{assets()[name].name}",
         "version": version(),
         "utc_time": wording.utc_time,
+        "told_sentence": told_sentence,
         "STATES": wording.STATES,
         "QUARTERS": drawing.QUARTERS,
     }

@@ -7,16 +7,17 @@ is drawn in one way, and a page that was open for a day looks like one that was 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from exporter.incidents import Incident, IncidentStatus, Query, UnknownIncidentError
+from exporter.incidents import Incident, Query, UnknownIncidentError
 from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
 from exporter.page.budgets import budgets
 from exporter.page.drawing import Strip, spark, strip, waterfall
 from exporter.page.incident_cache import IncidentCache
+from exporter.page.incident_listing import folded_away, open_incidents_sentence
 from exporter.page.templates import fragment
 from exporter.page.wording import STATES, ShownState, plain, sentence, short
 from exporter.probers import command_line
@@ -318,28 +319,39 @@ class IncidentsPage:
         query = urlencode({name: value for name, value in values.items() if value})
         return f"/incidents?{query}" if query else "/incidents"
 
+    def shows(self, incident: Incident) -> bool:
+        """Return whether *incident* matches the filters."""
+        return (
+            self.status in ("", incident.status)
+            and self.severity in ("", incident.severity)
+            and self.service in ("", incident.service)
+        )
+
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
+        cache = drawer.incident_cache
+        share.pause()
+        await cache.refresh()
+        away = folded_away(cache.folded, self.shows)
         query = Query(
             status=self.status,
             severity=self.severity,
             service=self.service,
-            limit=_INCIDENTS_PER_PAGE + 1,  # one more shows that there is an older page
+            # One more shows that there is an older page.
+            limit=_INCIDENTS_PER_PAGE + 1 + len(away),
             before=_cursor(self.before),
         )
-        share.pause()
-        await drawer.incident_cache.refresh()
-        incidents = await drawer.incident_cache.find(query)
+        incidents = [one for one in await cache.find(query) if one.id not in away]
         share.resume()
         shown, older_link = incidents[:_INCIDENTS_PER_PAGE], ""
         if len(incidents) > len(shown):
             older_link = self.link(before=f"{shown[-1].started_at!r}_{shown[-1].id}")
-        now, stats = drawer.sources.clock.now(), drawer.incident_cache.stats
-        announcement = _open_incidents_sentence(drawer.incident_cache.unresolved)
+        now, stats = drawer.sources.clock.now(), cache.stats
+        announcement = open_incidents_sentence(cache.folded)
         listing = {"incidents": shown, "now": now, "view": self, "older_link": older_link}
         arguments: dict[str, dict[str, Any]] = {
             "headline": {"sentence": announcement, "stats": stats},
             "choices": {"view": self, "stats": stats},
-            "listing": listing,
+            "listing": listing | {"cache": cache},
         }
         regions = {
             name: fragment("incident_parts.html", name, **fields)
@@ -357,17 +369,6 @@ def _cursor(text: str) -> tuple[float, str] | None:
         return None
 
 
-def _open_incidents_sentence(unresolved: Sequence[Incident]) -> str:
-    if not unresolved:
-        return "No open incident."
-    waiting = sum(incident.status is IncidentStatus.OPEN for incident in unresolved)
-    acknowledged = len(unresolved) - waiting
-    if not waiting:
-        return "Every open incident is acknowledged."
-    text = f"{waiting} {'incident is' if waiting == 1 else 'incidents are'} not acknowledged"
-    return f"{text}, {acknowledged} acknowledged." if acknowledged else f"{text}."
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentPage:
     """One incident with its timeline."""
@@ -378,12 +379,15 @@ class IncidentPage:
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
         share.pause()
         incident = await self._incident(drawer)
+        await drawer.incident_cache.refresh()
         share.resume()
-        now, registered = drawer.sources.clock.now(), incident.service in drawer.sources.registry
+        fields = {
+            "now": drawer.sources.clock.now(),
+            "registered": incident.service in drawer.sources.registry,
+            "cache": drawer.incident_cache,
+        }
         regions = {
-            name: fragment(
-                "incident_parts.html", name, incident=incident, now=now, registered=registered
-            )
+            name: fragment("incident_parts.html", name, incident=incident, **fields)
             for name in ("head", "timeline")
         }
         title = plain(short(incident.summary or incident.alertname, 100))

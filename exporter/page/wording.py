@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from exporter.model import Reason, Verdict, is_offline
+from exporter.model import CERTIFICATE_EXPIRED, Reason, Verdict, fault_of
 
 _DAY_SECONDS = 86400.0
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
@@ -45,39 +45,21 @@ STATES: Mapping[ShownState, str] = {
     ShownState.OFF: "Not probed",
 }
 FAILING = (ShownState.DOWN, ShownState.DEGRADED)
-_BY_REASON: Mapping[Reason, str] = {
-    Reason.KEY_OK_LIMITED: "works, with a key of limited scope",
-    Reason.AUTH_INVALID: "key rejected",
-    Reason.AUTH_EXPIRED: "key expired",
-    Reason.PERMISSION: "key not allowed to do this",
-    Reason.IP_BLOCKED: "our address blocked",
-    Reason.REGION_BLOCKED: "our region blocked",
-    Reason.QUOTA_EXHAUSTED: "quota used up",
-    Reason.RATE_LIMITED: "rate limited",
-    Reason.MAINTENANCE: "provider in maintenance",
-    Reason.BAD_BODY: "wrong answer from the provider",
-    Reason.REDIRECT_REFUSED: "unexpected redirect",
-    Reason.ADDRESS_REFUSED: "address not allowed",
-    Reason.ACCOUNT_DISABLED: "account disabled",
-    Reason.INTERCEPTED: "a proxy of ours answers",
-    Reason.RETIRED: "endpoint or model gone",
-}
-_BY_VERDICT: Mapping[Verdict, str] = {
-    Verdict.OK: "works",
-    Verdict.CREDENTIAL: "key refused",
-    Verdict.QUOTA: "quota used up",
-    Verdict.PROVIDER: "provider outage",
-    Verdict.NETWORK: "our network down",
-    Verdict.REQUEST: "our request wrong",
-    Verdict.MONITORING: "fault in the exporter",
-}
 
 
-def fault(reason: Reason, verdict: Verdict) -> str:
-    """Return in a few words what is wrong, for example `key rejected`."""
-    if is_offline(reason, verdict):
-        return _BY_VERDICT[verdict]
-    return _BY_REASON.get(reason) or _BY_VERDICT[verdict]
+def fault(reason: Reason, verdict: Verdict, detail: str = "") -> str:
+    """Return in a few words what is wrong and, unless it is clear, at whose: `key rejected`.
+
+    *detail* is that of the outcome: it knows since when a certificate has expired.
+
+    >>> fault(Reason.SERVER_ERROR, Verdict.PROVIDER)
+    'provider: server error'
+    """
+    words = fault_of(reason, verdict)
+    if verdict is not Verdict.PROVIDER:
+        return words
+    expired = reason is Reason.TLS and detail.startswith(CERTIFICATE_EXPIRED)
+    return f"provider: {detail if expired else words}"
 
 
 def plain(text: str) -> str:

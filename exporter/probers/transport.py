@@ -12,6 +12,8 @@ from exporter.probers.charsets import codec_of, text_of
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEADERS = 128
 MAX_HEAD_BYTES = 64 * 1024
+EXPIRED = "the certificate has expired"
+"""The detail of an `Answer` of which a certificate has expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

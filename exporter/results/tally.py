@@ -22,6 +22,7 @@ from exporter.model import (
     Reason,
     Result,
     Verdict,
+    is_offline,
 )
 from exporter.registry import RegistryChange
 from exporter.results.runway import Runways
@@ -84,7 +85,9 @@ class Tally:
         "certificate",
         "changes",
         "events",
+        "failing_since",
         "failures",
+        "held",
         "in_a_row",
         "key",
         "key_expiry",
@@ -109,9 +112,15 @@ class Tally:
         self.events = [0, 0]
         self.bad = [0, 0]
         self.latency_sum = 0.0
-        self.attempts = self.changes = self.in_a_row = 0
+        self.attempts = self.changes = 0
+        self.in_a_row = 0
+        """Judged failures since the last success, and what was held before the last of them."""
+        self.held = 0
+        """Failures since then that our own network hid: they count once the provider fails."""
         self.last: Result | None = None
         self.last_success = 0.0
+        self.failing_since = 0.0
+        """When the first failed probe since the last success began; 0 while it succeeds."""
         self.since = 0.0
         """Since when the verdict is the present one; 0 if unknown."""
         self.stale = False
@@ -140,23 +149,36 @@ class Tally:
         self.stale = False
         self.attempts += result.attempts
         self.reasons[_INDEX[result.reason]] += 1
-        if self.last is not None and self.last.success != result.success:
-            self.changes += 1
+        self._judge(result)
         if self.last is None or self.last.verdict is not result.verdict:
             self.since = result.at
         self.last = result
         self.recent.append(result)
         if result.success:
-            self.in_a_row = 0
+            self.failing_since = 0.0
             self.last_success = result.at
             self.buckets[bisect_left(BUCKETS, outcome.duration)] += 1
             self.latency_sum += outcome.duration
         else:
-            self.in_a_row += 1
+            self.failing_since = self.failing_since or result.at
             self.failures = (*self.failures, result)[-KEPT_FAILURES:]
         self._remember(result)
         if counted and result.verdict in _SLI:
             self._count(result, target)
+
+    def _judge(self, result: Result) -> None:
+        """Count failures in a row and changes: only of what the provider can be judged by."""
+        if result.reason is Reason.RATE_LIMITED:
+            return  # it works, and we ask too often: neither an outage nor the end of one
+        if result.success:
+            self.changes += self.in_a_row > 0
+            self.in_a_row = self.held = 0
+        elif is_offline(result.reason, result.verdict):
+            self.held += 1
+        else:
+            self.changes += self.in_a_row == 0 and self.last_success > 0
+            self.in_a_row += self.held + 1
+            self.held = 0
 
     def _remember(self, result: Result) -> None:
         """Keep what an answer brought (certificate, limits, quotas) until another one brings it."""
@@ -203,6 +225,17 @@ class Tally:
             return max(target.interval, REJECTED_INTERVAL_SECONDS)
         return target.interval
 
+    @property
+    def retry_at(self) -> float | None:
+        """The Unix time before which the provider wants no further probe; None without one."""
+        return None if self.last is None else self.last.retry_at
+
+    def silence(self, target: Target) -> float:
+        """Return for how many seconds after a probe there may be none, by what is asked of us."""
+        last = self.last
+        wait = last.retry_at - last.at if last is not None and last.retry_at is not None else 0.0
+        return 3 * self.pace(target) + max(0.0, wait)
+
     def forget_key(self) -> None:
         """Drop what is known about the key: another one is in use."""
         self.key_expiry = self.next_key_valid = None
@@ -221,8 +254,10 @@ class Tally:
             "attempts": self.attempts,
             "changes": self.changes,
             "in_a_row": self.in_a_row,
+            "held": self.held,
             "last_success": self.last_success,
             "since": self.since,
+            "failing_since": self.failing_since,
             "last": None if self.last is None else _dumped(self.last),
         }
 
@@ -238,10 +273,10 @@ class Tally:
             match state.get(name):
                 case [available, fast] if _whole(available) and _whole(fast):
                     setattr(self, name, [available, fast])
-        for name in ("attempts", "changes", "in_a_row"):
+        for name in ("attempts", "changes", "in_a_row", "held"):
             if _whole(state.get(name)):
                 setattr(self, name, state[name])
-        for name in ("latency_sum", "last_success", "since"):
+        for name in ("latency_sum", "last_success", "since", "failing_since"):
             if _seconds(state.get(name)):
                 setattr(self, name, float(state[name]))
         if (last := _restored(state.get("last"))) is not None:
@@ -261,6 +296,7 @@ def _dumped(result: Result) -> dict[str, Any]:
         "http_version": outcome.http_version,
         "content_length": outcome.content_length,
         "keyed": outcome.keyed,
+        "retry_after": outcome.retry_after,
     }
 
 
@@ -284,6 +320,8 @@ def _restored(last: Any) -> Result | None:
         more["status"] = last["status"]
     if _seconds(last.get("http_version")):
         more["http_version"] = float(last["http_version"])
+    if _seconds(last.get("retry_after")):
+        more["retry_after"] = float(last["retry_after"])
     if _whole(length):
         more["content_length"] = length
     outcome = Outcome(reason=Reason(reason), duration=float(duration), **more)
@@ -325,6 +363,13 @@ class Results:
     def forget(self, service: str) -> None:
         self.by_service.pop(service, None)
 
+    def retry_at(self, target: Target) -> float | None:
+        """Return until when a provider wants no probe of *target*; None with another key."""
+        tally = self.by_service.get(target.id)
+        if tally is None or (tally.key is not None and tally.key != target.key):
+            return None
+        return tally.retry_at
+
     def grown_stale(self, target: Target, now: float, since: float) -> bool:
         """Return whether *target* has had no result for three intervals, and had before; mark it.
 
@@ -336,7 +381,8 @@ class Results:
             return False
         if tally.watched_since is None:
             tally.watched_since = now
-        if tally.stale or now - tally.last_activity(since) <= 3 * tally.pace(target):
+        expected = max(tally.last_activity(since), tally.retry_at or 0.0)
+        if tally.stale or now - expected <= 3 * tally.pace(target):
             return False
         tally.stale = True
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,6 +15,10 @@ from exporter.model import FACTS, Verdict
 from exporter.probers import Endpoint, Prober
 
 _log = logging.getLogger(__name__)
+OFFLINE_INTERVAL_SECONDS = 14.0
+"""Between two checks while no canary answers, at most: the return is noticed within 15 seconds."""
+SETTLE_SECONDS = 3.0
+"""After the return of our network, for names and routes: a failure that began before is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class Canaries:
         self._prober, self._clock = prober, clock
         self._up: dict[str, bool] = {}
         self._checked = float("-inf")
+        self._settled = float("-inf")
+        self._followers: list[Callable[[], None]] = []
         self._lock = asyncio.Lock()
 
     @property
@@ -56,6 +62,10 @@ class Canaries:
         """Return whether our network is believed to work."""
         return not self._up or any(self._up.values())
 
+    def on_return(self, follower: Callable[[], None]) -> None:
+        """Call *follower* when a canary answers again after none did."""
+        self._followers.append(follower)
+
     def follow(self, configuration: Configuration) -> None:
         """Ask the canaries of *configuration* from now on."""
         self.replace(tuple(map(plan_of, configuration.canaries)))
@@ -63,29 +73,46 @@ class Canaries:
     def replace(self, plans: tuple[CanaryPlan, ...]) -> None:
         """Ask *plans* from now on and forget the answers of the former ones."""
         if plans != self.plans:
+            was_online = self.online
             self.plans = plans
             self._up = {}
             self._checked = float("-inf")
+            if not was_online:
+                self._return()
 
     async def confirm(self, since: float) -> bool:
-        """Return whether we are online, from a check that began after the tick *since*."""
-        if not self.plans:
-            return True
-        async with self._lock:
-            # Again if the plans were replaced meanwhile.
-            while self.plans and self._checked < since:
-                await self._check()
-        return self.online
+        """Return whether our network has worked since the tick *since*.
+
+        That takes a check that began later, and no outage that has ended meanwhile: a request that
+        began in it may have failed by it. While no canary answers, doubt asks no more often than
+        `run` does: thousands of failing services would ask without a pause.
+        """
+        if self.plans:
+            async with self._lock:
+                # Again if the plans were replaced meanwhile.
+                while self.plans and self._checked < since and not self._known_offline():
+                    await self._check()
+        return self.online and since >= self._settled
 
     async def run(self) -> None:
         """Check at the shortest interval until cancelled."""
         while True:
-            if self.plans and self._clock.tick() - self._checked >= self._interval():
+            if self.plans and self._is_due():
                 await self.confirm(self._clock.tick())
             await self._clock.sleep(0.5)
 
-    def _interval(self) -> float:
-        return min(plan.interval for plan in self.plans)
+    def _is_due(self) -> bool:
+        longest = float("inf") if self.online else OFFLINE_INTERVAL_SECONDS
+        interval = min(longest, *(plan.interval for plan in self.plans))
+        return self._clock.tick() - self._checked >= interval
+
+    def _known_offline(self) -> bool:
+        return not self.online and not self._is_due()
+
+    def _return(self) -> None:
+        self._settled = self._clock.tick() + SETTLE_SECONDS
+        for follower in self._followers:
+            follower()
 
     async def _check(self) -> None:
         begun = self._clock.tick()
@@ -99,6 +126,8 @@ class Canaries:
         if self.online != before:
             message = "network is back" if self.online else "no canary answers: network is down"
             event(_log, message, level=logging.INFO if self.online else logging.WARNING)
+            if self.online:
+                self._return()
 
     async def _ask(self, plan: CanaryPlan) -> bool:
         try:

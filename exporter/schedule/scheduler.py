@@ -6,7 +6,6 @@ Judges nothing and names no metric: it hands each finished probe to `record`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import heapq
 import logging
 import random
@@ -19,16 +18,19 @@ from exporter.clock import Clock
 from exporter.config import Target
 from exporter.model import (
     FACTS,
+    MAX_WAIT_SECONDS,
     OFFLINE,
     REJECTED,
-    REJECTED_INTERVAL_SECONDS,
     Outcome,
     Reason,
     Result,
+    is_offline,
     verdict_of,
 )
 from exporter.probers import Endpoint, Prober
 from exporter.registry import RegistryChange
+from exporter.schedule.canaries import SETTLE_SECONDS
+from exporter.schedule.entries import NEVER, Entry, share
 
 _log = logging.getLogger(__name__)
 QUANTUM_SECONDS = 0.010
@@ -37,25 +39,15 @@ ones would be seen in the measured durations: what starts together waits for eac
 MAX_PAUSE_SECONDS = 0.25
 MAX_PROBES_PER_HOST = 256
 MAX_PROBES = 2048
+RECOVERY_SECONDS = 20.0
+"""Over which the services that our own network hid are probed again after its return."""
 
 
 class Network(Protocol):
     """Tells whether our own network works; implemented by `canaries`."""
 
     async def confirm(self, since: float) -> bool:
-        """Return whether we are online, from a check that began after the tick *since*."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    target: Target
-    due: float
-    budget: Budget
-    share: float
-    """Its place in every interval, from 0 to 1."""
-    generation: int = 0
-    slowed: bool = False
-    again: bool = False
+        """Return whether our network has worked since the tick *since*."""
 
 
 @dataclass(slots=True)
@@ -72,12 +64,6 @@ class Observer:
     lag: Callable[[float], None] = field(default=lambda seconds: None)
 
 
-def share(service: str) -> float:
-    """Return the place of *service* in every interval, from 0 to 1: the same after a restart."""
-    digest = hashlib.blake2b(service.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64
-
-
 class Scheduler:
     """Runs the probes of a set of targets until `stop` is called."""
 
@@ -90,15 +76,18 @@ class Scheduler:
         observer: Observer | None = None,
         *,
         jitter: Callable[[], float] = random.random,
+        retry_at: Callable[[Target], float | None] = lambda target: None,
     ) -> None:
+        """*retry_at* returns the Unix time before which a provider wants no probe of a target."""
         self._prober, self._clock, self._record = prober, clock, record
-        self._network, self._jitter = network, jitter
+        self._network, self._jitter, self._retry_at = network, jitter, retry_at
         self._observer = observer or Observer()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._queue: list[tuple[float, str, int]] = []
         self._hosts: dict[str, _Host] = {}
         self._slots = asyncio.Semaphore(MAX_PROBES)
         self._running: set[str] = set()
+        self._recovery = NEVER
         self._stopping = False
         self.in_flight = 0
 
@@ -133,27 +122,43 @@ class Scheduler:
         """Probe *service* at once, or right after the probe that is under way."""
         entry = self._entries.get(service)
         if entry is not None:
-            entry.slowed = False
+            entry.free()
             entry.again = service in self._running
             self._schedule(entry, self._clock.tick())
+
+    def recover(self) -> None:
+        """Probe soon what our own network hid: it is back."""
+        self._recovery = self._clock.tick() + SETTLE_SECONDS
+        for entry in self._entries.values():
+            if entry.hidden:
+                self._recover(entry)
+
+    def _recover(self, entry: Entry) -> None:
+        """Probe *entry* at its place in the recovery, unless it is due before anyway."""
+        due = max(self._clock.tick(), self._recovery + entry.share * RECOVERY_SECONDS)
+        if due < entry.due:
+            self._schedule(entry, due)
 
     def _add(self, target: Target, now: float, within: float) -> None:
         limit = target.rate_limit
         budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
-        entry = _Entry(target, now, budget, share(target.id))
+        entry = Entry(target, now, budget, share(target.id))
+        if (retry_at := self._retry_at(target)) is not None:
+            entry.not_before = now + min(retry_at - self._clock.now(), MAX_WAIT_SECONDS)
         self._entries[target.id] = entry
-        self._schedule(entry, now + entry.share * within)
+        self._schedule(entry, max(now + entry.share * within, entry.not_before))
 
-    def _change(self, entry: _Entry, target: Target, now: float) -> None:
+    def _change(self, entry: Entry, target: Target, now: float) -> None:
         before = entry.target
         entry.target = target
         if before.rate_limit != target.rate_limit:
             limit = target.rate_limit
             entry.budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
-        if before.key != target.key or (entry.slowed and before.endpoint != target.endpoint):
+        if before.key != target.key or (entry.held_up and before.endpoint != target.endpoint):
             self.expedite(target.id)
         elif before.interval != target.interval:
-            self._schedule(entry, now + entry.share * target.interval)
+            due = now + entry.share * target.interval
+            self._schedule(entry, max(due, entry.not_before))
 
     def _set_host_limits(self) -> None:
         """Give every host the largest limit of its services: together they get no more."""
@@ -173,7 +178,7 @@ class Scheduler:
         for name in self._hosts.keys() - wanted.keys():
             del self._hosts[name]
 
-    def _schedule(self, entry: _Entry, due: float) -> None:
+    def _schedule(self, entry: Entry, due: float) -> None:
         entry.generation += 1
         entry.due = due
         heapq.heappush(self._queue, (due, entry.target.id, entry.generation))
@@ -211,7 +216,7 @@ class Scheduler:
         """Start no more probes."""
         self._stopping = True
 
-    def _due(self) -> list[_Entry]:
+    def _due(self) -> list[Entry]:
         now = self._clock.tick()
         found = []
         while self._queue and self._queue[0][0] <= now:
@@ -233,25 +238,12 @@ class Scheduler:
             return MAX_PAUSE_SECONDS
         return min(MAX_PAUSE_SECONDS, max(QUANTUM_SECONDS, self._queue[0][0] - self._clock.tick()))
 
-    def _next(self, entry: _Entry, last: float) -> None:
-        """Set the next start after *last*: on the service's own grid, without drift or backlog."""
-        now = self._clock.tick()
-        interval = entry.target.interval
-        if entry.slowed:
-            self._schedule(entry, now + max(interval, REJECTED_INTERVAL_SECONDS))
-            return
-        phase = entry.share * interval
-        # The grid is tied to the wall clock, so that a restart keeps every service's place in it.
-        ahead = (phase - self._clock.now()) % interval
-        due = now + ahead
-        # Just probed: a probe that was late, or a grid point right behind it, is not repeated.
-        if due - last < interval / 2:
-            due += interval
-        self._schedule(entry, due)
+    def _next(self, entry: Entry, last: float) -> None:
+        self._schedule(entry, entry.next_due(last, self._clock.tick(), self._clock.now()))
 
     # -- one probe ---------------------------------------------------------------------------
 
-    async def _probe(self, entry: _Entry, due: float) -> None:
+    async def _probe(self, entry: Entry, due: float) -> None:
         target = entry.target
         try:
             result = await self._result(entry, target, due)
@@ -268,16 +260,22 @@ class Scheduler:
                 current.again = False
                 self._schedule(current, self._clock.tick())
 
-    def _settle(self, entry: _Entry, target: Target, result: Result, due: float) -> None:
-        """Slow down while the provider rejects the key, until key or request are others."""
+    def _settle(self, entry: Entry, target: Target, result: Result, due: float) -> None:
+        """Slow down as the provider wants it; make up for what our own network hid."""
+        entry.hidden = is_offline(result.reason, result.verdict)
         now = entry.target
         same = now.key == target.key and now.endpoint == target.endpoint
         slowed = result.reason in REJECTED and same
-        if slowed != entry.slowed:
-            entry.slowed = slowed
+        wait = result.outcome.asked_wait if same else None
+        not_before = NEVER if wait is None else self._clock.tick() + wait
+        if (slowed, not_before) != (entry.slowed, entry.not_before):
+            entry.slowed, entry.not_before = slowed, not_before
             self._next(entry, due)
+        if entry.hidden and due < self._recovery:
+            # It began before our network was back, and nobody knew yet that it would fail.
+            self._recover(entry)
 
-    async def _result(self, entry: _Entry, target: Target, due: float) -> Result | None:
+    async def _result(self, entry: Entry, target: Target, due: float) -> Result | None:
         """Return what a probe saw, or None if no request could be sent in its interval."""
         host = self._hosts.get(target.host)
         if host is None:
@@ -304,7 +302,7 @@ class Scheduler:
             attempts=attempts,
         )
 
-    async def _may_send(self, entry: _Entry, host: _Host, deadline: float) -> bool:
+    async def _may_send(self, entry: Entry, host: _Host, deadline: float) -> bool:
         """Wait for the budgets of service and host and spend one request of each."""
         while True:
             now = self._clock.tick()
@@ -318,7 +316,7 @@ class Scheduler:
             await self._clock.sleep(wait)
 
     async def _attempts(
-        self, entry: _Entry, host: _Host, target: Target, deadline: float
+        self, entry: Entry, host: _Host, target: Target, deadline: float
     ) -> tuple[Outcome, int]:
         assert target.endpoint is not None
         endpoint, policy = target.endpoint, target.retry_policy

@@ -20,12 +20,15 @@ from exporter.incidents.model import (
     IncidentStatus,
     Query,
     Stats,
+    Told,
+    ToldState,
     UnknownIncidentError,
 )
 from exporter.store.database import Database
 from exporter.store.sums import past_sums, remove_old, sums
 
 _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
+_STATE_FIELDS = frozenset(f.name for f in fields(AlertState))
 _JSON = ("reached", "receivers", "alerts")
 _FLAGS = ("manual", "by_person")
 _STATUS = (
@@ -181,8 +184,17 @@ def _incident(row: Sequence[Any]) -> Incident:
         values[name] = tuple(json.loads(values[name]))
     for name in _FLAGS:
         values[name] = bool(values[name])
-    values["alerts"] = tuple(AlertState(**state) for state in values["alerts"])
+    values["alerts"] = tuple(_state(state) for state in values["alerts"])
     return Incident(**values)
+
+
+def _state(kept: dict[str, Any]) -> AlertState:
+    """Return an alert's state; older versions kept fewer fields, newer ones may keep more."""
+    found = {name: value for name, value in kept.items() if name in _STATE_FIELDS}
+    found["held_by"] = tuple(found.get("held_by", ()))
+    if (told := found.get("told")) is not None:
+        found["told"] = tuple(Told(**one | {"state": ToldState(one["state"])}) for one in told)
+    return AlertState(**found)
 
 
 def _with_timelines(db: sqlite3.Connection, incidents: list[Incident]) -> list[Incident]:

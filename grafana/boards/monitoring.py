@@ -8,7 +8,8 @@ from grafana.panels import SLOW, bars, series, stat, timeline
 from grafana.tables import Column, columns, table
 from grafana.words import Json
 
-_JOB = 'job="service-registry"'
+_EXPORTERS = "and on (job, instance) last_over_time(exporter_build_info[7d])"
+"""The targets that are exporters, or were in the last week: only their owner knows their job."""
 
 
 def _yes_no(
@@ -41,7 +42,7 @@ def now() -> list[Json]:
         _yes_no(
             "Exporters",
             "Whether Prometheus reaches every exporter.",
-            f"min(up{{{_JOB}}})",
+            f"min(up {_EXPORTERS})",
             ("UP", "DOWN"),
         ),
         _yes_no(
@@ -104,7 +105,7 @@ def exporters() -> list[Json]:
 
 def versions() -> Json:
     """Return the table of exporters: their versions, when they started, when they loaded."""
-    restart = f"max by (instance) (process_start_time_seconds{{{_JOB}}})"
+    restart = f"max by (instance) (process_start_time_seconds {_EXPORTERS})"
     loaded = "max by (instance) (exporter_config_last_reload_success_timestamp_seconds)"
     build = "count by (instance, version, pythonversion) (exporter_build_info)"
     date = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
@@ -121,8 +122,8 @@ def versions() -> Json:
 
 def late_starts() -> Json:
     """Return how late probes start, and how late the event loop is."""
-    schedule = queries.quantile(0.99, "exporter_probe_schedule_lag_seconds", _JOB, "instance")
-    loop = queries.quantile(0.99, "exporter_event_loop_lag_seconds", _JOB, "instance")
+    schedule = queries.quantile(0.99, "exporter_probe_schedule_lag_seconds", "", "instance")
+    loop = queries.quantile(0.99, "exporter_event_loop_lag_seconds", "", "instance")
     return series(
         "Probes start late",
         "99th percentile of how late; above a second something is wrong.",
@@ -154,8 +155,8 @@ def longest_without_probe() -> Json:
 
 def cost() -> list[Json]:
     """Return what the exporters use."""
-    cpu = f"max by (instance) (rate(process_cpu_seconds_total{{{_JOB}}}[$__rate_interval]))"
-    memory = f"max by (instance) (process_resident_memory_bytes{{{_JOB}}})"
+    cpu = f"max by (instance) (rate(process_cpu_seconds_total[$__rate_interval]) {_EXPORTERS})"
+    memory = f"max by (instance) (process_resident_memory_bytes {_EXPORTERS})"
     errors = "sum by (instance) (increase(exporter_render_errors_total[$__rate_interval]))"
     return [
         series("CPU", "Cores in use.", (cpu, "{{instance}}"), size=(8, 6)),
@@ -163,14 +164,14 @@ def cost() -> list[Json]:
         series(
             "Scrape",
             "How long Prometheus waits for the page.",
-            (f"max by (instance) (scrape_duration_seconds{{{_JOB}}})", "scrape {{instance}}"),
+            (f"max by (instance) (scrape_duration_seconds {_EXPORTERS})", "scrape {{instance}}"),
             unit="s",
             size=(8, 6),
         ),
         series(
             "Samples of a scrape",
             "Above the sample_limit of prometheus.yml a scrape fails.",
-            (f"max by (instance) (scrape_samples_scraped{{{_JOB}}})", "{{instance}}"),
+            (f"max by (instance) (scrape_samples_scraped {_EXPORTERS})", "{{instance}}"),
             size=(12, 6),
         ),
         series(

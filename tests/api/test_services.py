@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from exporter.api.status import service_health
+from exporter.model import Outcome, Reason, Result, verdict_of
+from exporter.results import Tally
 from tests.api.managed import OLD, QUIET, Client, declared, running, secret_key
+from tests.fakes import service_target
 from tests.vendor import Vendor, answer
 
 LIMITS = ["0", "1001", "-1", "x", "", "1.5", "²", "٣", "9" * 5000]
@@ -409,3 +413,18 @@ async def test_a_test_reports_the_outcome_and_counts_nothing(
 
 def _of(page: str, name: str) -> list[str]:
     return [line for line in page.splitlines() if line.startswith(name + "{")]
+
+
+def test_until_when_a_provider_makes_us_wait_is_in_the_health() -> None:
+    target, found = service_target(), []
+
+    for outcome in (
+        Outcome(reason=Reason.RATE_LIMITED, retry_after=90.0),
+        Outcome(reason=Reason.OK),
+    ):
+        tally = Tally()
+        verdict = verdict_of(outcome.reason)
+        tally.add(Result(service="api", at=1.8e9, outcome=outcome, verdict=verdict), target)
+        found.append(service_health(target, tally)["retry_after"])
+
+    assert found == ["2027-01-15T08:01:30Z", None]

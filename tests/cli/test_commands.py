@@ -193,7 +193,7 @@ def test_probe_is_readable_without_a_terminal(capsys: pytest.CaptureFixture[str]
 
     output = capsys.readouterr().out
     assert code == 1
-    assert "what to do: no connection" in output
+    assert "what to do: try from another network" in output
     assert re.search(r"connect +[0-9.]+ ms", output)
     assert "\x1b" not in output
     assert "value" not in output, "a query may hold a key"

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from exporter.cli import main
+from exporter.cli.incidents import under_causes
+from exporter.incidents import from_api
+from exporter.incidents.model import Source
 from tests.api.test_edge import TOKEN, Client, running
+from tests.incidents.saying import NOW, listed
 
 CONFIG = "services: [{id: api, team: pay, base_url: 'http://127.0.0.1:9', enabled: false}]"
 
@@ -112,3 +116,38 @@ async def test_a_refused_command_prints_one_line(
     assert found[0] == code
     assert message in found[2]
     assert found[2].count("\n") == 1
+
+
+async def test_what_is_held_back_is_indented_under_its_cause(terminal: Terminal) -> None:
+    cause = listed(NOW, alertname="MonitoringNetworkDown", service="", provider="", team="")
+    held = [
+        listed(NOW, service=name, by="inhibited", held_by=cause["fingerprint"])
+        for name in ("a", "b")
+    ]
+    log, other = terminal.client.app.incidents, listed(NOW - 50, service="other")
+    await log.fold(from_api([*held, cause, other]), Source.POLL, NOW)
+
+    _, output, _ = await terminal.type(*terminal.where)
+
+    rows = [line.split("\u2502")[1].rstrip() for line in output.splitlines() if "\u2502" in line]
+    indents = [len(row) - len(row.lstrip()) for row in rows]
+    assert sorted(indents) == [1, 1, 3, 3]
+    first = indents.index(3)
+    assert (indents[first - 1], indents[first + 1]) == (1, 3)
+    assert "MonitoringNetworkDown is critical" in output.replace("\n", "")
+
+
+async def test_who_was_told_is_shown(terminal: Terminal) -> None:
+    id_ = await terminal.opened("--service", "api")
+
+    for words in (("show", id_), ("list",)):
+        _, output, _ = await terminal.type(*words, *terminal.where)
+        assert "nobody" in output
+
+
+def test_what_holds_each_other_back_is_listed_once() -> None:
+    rows = [{"id": "a", "held_back_by": "b"}, {"id": "b", "held_back_by": "a"}, {"id": "c"}]
+
+    found = [(row["id"], depth) for row, depth in under_causes(rows)]
+
+    assert found == [("c", 0), ("a", 0), ("b", 0)]

@@ -169,7 +169,7 @@ def _prometheus_config(folder: Path, own: int, manager: int, exporters: list[str
             "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{manager}"]}]}]
         },
         "scrape_configs": [
-            job("service-registry", *addresses),
+            job("probes", *addresses),
             job("prometheus", f"127.0.0.1:{own}"),
             job("alertmanager", f"127.0.0.1:{manager}"),
         ],
@@ -241,7 +241,7 @@ def _until(base: str, *conditions: str, seconds: float = 60) -> float:
 
 
 READY = (
-    "min_over_time(up{job='service-registry'}[8s]) == 1 and count_over_time(up[8s]) > 6",
+    "min_over_time(up{job='probes'}[8s]) == 1 and count_over_time(up[8s]) > 6",
     'ALERTS{alertname="ServiceDown", service="outage", alertstate="firing", severity="critical"}',
     'ALERTS{alertname="ServiceDown", service="silent", alertstate="firing"}',
     # ServiceDown and ServiceErrorBudgetBurn, at both
@@ -328,7 +328,7 @@ def chain(folder: Path) -> Iterator[Moments]:
         _until(base, *READY)
         _take(urls)
         live = _until(base, *READY, *TAKEN)
-        down = 'count(up{job="service-registry"} == 0) == '
+        down = 'count(up{job="probes"} == 0) == '
         lives[1].close()
         half = _until(base, f"{down}1", "count(count by (instance) (service_info)) == 1")
         lives[0].close()

@@ -290,12 +290,12 @@ def lines() -> Iterator[str]:
                 exporter.probe(at - 5)
             if due and (first or (at % 60 == 0 and at >= exporter.since)):
                 page = exporter.page(at) + more
-                yield _stamped(page, "service-registry", exporter.instance, at)
+                yield _stamped(page, "probes", exporter.instance, at)
         if due:
             yield _others(at) + _alerts(at)
     for at in range(END + 15, DEAD + 1, 15):
         for exporter in found:
-            yield _stamped("up 0\n", "service-registry", exporter.instance, at)
+            yield _stamped("up 0\n", "probes", exporter.instance, at)
         yield _others(at)
     yield "# EOF\n"
 
@@ -336,7 +336,7 @@ def _long_ago() -> Iterator[str]:
         if at % HOUR == 0 and at < RECENT:
             page = incident_page(counts_at(at), lambda service: True, openmetrics=False)
             for instance in ("a:9642", "b:9642"):
-                yield _stamped(page.decode(), "service-registry", instance, at)
+                yield _stamped(page.decode(), "probes", instance, at)
     for at in range(RECENT - 7 * DAY, END - 7 * DAY + 1, 60):
         labels = 'environment="production",service="openai",provider="openai"'
         yield f"service:probe_latency_seconds:p95_10m{{{labels}}} 0.18 {at}\n"

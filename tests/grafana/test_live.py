@@ -149,8 +149,13 @@ def broken(moments: Moments, moment: str, environment: str) -> dict[str, dict[st
 @pytest.mark.parametrize(
     ("environment", "service", "fault", "reason"),
     [
-        ("outage", "outage", "THE PROVIDER", "server_error: the provider fails"),
-        ("badkey", "badkey", "OUR KEY", "auth_invalid: the provider rejects the key: replace it"),
+        ("outage", "outage", "THE PROVIDER", "server error (server_error): "),
+        (
+            "badkey",
+            "badkey",
+            "OUR KEY",
+            "key rejected (auth_invalid): the provider rejects the key: replace it",
+        ),
         ("quota", "empty", "OUR QUOTA", "quota_exhausted: credits or quota are used up"),
         ("network", "silent", "OUR NETWORK", "connect: no connection"),
     ],

@@ -66,8 +66,15 @@ def message(*alerts: Json) -> Json:
     }
 
 
-def listed(start: float, *, by: str = "", **about: str) -> Json:
-    """Return an alert of GET /api/v2/alerts; *by* is "silenced" or "inhibited"."""
+def listed(
+    start: float,
+    *,
+    by: str = "",
+    held_by: str = "y",
+    receivers: Iterable[str] = ("page", "incident-log"),
+    **about: str,
+) -> Json:
+    """Return an alert of GET /api/v2/alerts; *by* is "silenced" or "inhibited" (by *held_by*)."""
     told = labels(**about)
     return {
         "labels": told,
@@ -76,11 +83,11 @@ def listed(start: float, *, by: str = "", **about: str) -> Json:
         "endsAt": iso(start + 86_400),
         "updatedAt": iso(start),
         "fingerprint": fingerprint(told),
-        "receivers": [{"name": "page"}, {"name": "incident-log"}],
+        "receivers": [{"name": name} for name in receivers],
         "status": {
             "state": "suppressed" if by else "active",
             "silencedBy": ["x"] if by == "silenced" else [],
-            "inhibitedBy": ["y"] if by == "inhibited" else [],
+            "inhibitedBy": [held_by] if by == "inhibited" else [],
         },
     }
 

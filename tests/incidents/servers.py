@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +27,15 @@ class Alertmanager:
         self.raw: bytes | None = None
         """In place of the list of alerts."""
         self.huge = False
+        self.counted: dict[tuple[str, str], tuple[float, float]] = {}
+        """Messages tried and failed, by integration and receiver; a receiver of "" is not named."""
+        self.counted_next: dict[tuple[str, str], tuple[float, float]] = {}
+        """Counted from the next answer on."""
+        self.metrics: str | None = None
+        """In place of the metrics that are made of what is counted."""
+        self.groups: Any = []
+        self.silences: Any = []
+        self.config: str | None = None
         self.asked: list[str] = []
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -40,13 +49,43 @@ class Alertmanager:
         if request.method == "POST":
             self.posted.append(await request.json())
             return web.Response(status=400 if self.refuses else 200)
+        if request.path == "/metrics":
+            return self._metrics()
         if request.path.endswith("/status"):
-            return web.json_response(self.status or {"uptime": iso(self.started)})
+            config = {"config": {"original": self.config}} if self.config else {}
+            return web.json_response(self.status or {"uptime": iso(self.started)} | config)
+        if request.path.endswith("/groups"):
+            return web.json_response(self.groups)
+        if request.path.endswith("/silences"):
+            return web.json_response(self.silences)
         if self.huge:
             return await _too_large(request)
         if self.raw is not None:
             return web.Response(body=self.raw)
         return web.json_response(self.alerts)
+
+    def _metrics(self) -> web.Response:
+        if self.metrics is None and not self.counted:
+            return web.Response(status=404)
+        text = self.metrics or metrics(self.counted, self.started)
+        self.counted |= self.counted_next
+        return web.Response(text=text)
+
+
+def metrics(counted: Mapping[tuple[str, str], tuple[float, float]], started: float) -> str:
+    """Return what Alertmanager's /metrics has of its messages, in the form of 0.25 and 0.35."""
+    lines = [f"process_start_time_seconds {started:e}", "alertmanager_config_hash 1.2e+14"]
+    for (integration, receiver), (tried, failed) in counted.items():
+        named = f',receiver_name="{receiver}"' if receiver else ""
+        labels = f'integration="{integration}"{named}'
+        lines += [
+            # Begun, and not given up yet: that is no success.
+            f"alertmanager_notifications_total{{{labels}}} {tried}",
+            f"alertmanager_notifications_failed_total{{{labels}}} 0",
+            f"alertmanager_notification_requests_total{{{labels}}} {tried}",
+            f"alertmanager_notification_requests_failed_total{{{labels}}} {failed}",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 async def _too_large(request: web.Request) -> web.StreamResponse:

@@ -328,6 +328,9 @@ async def test_one_incident_is_told_with_its_timeline(client: Client) -> None:
         "description": "",
         "runbook_url": None,
         "receivers": [],
+        "told": [],
+        "told_sentence": "not known",
+        "held_back_by": None,
         "started_at": NOW,
         "acknowledged_at": None,
         "acknowledged_by": None,
@@ -443,7 +446,7 @@ async def test_an_incident_is_made_by_hand_and_told(alertmanager: Alertmanager) 
     assert (answer.status, made["severity"], made["manual"]) == (201, "high", True)
     assert answer.headers["Location"] == f"/api/incidents/{made['id']}"
     assert (made["environment"], made["team"]) == ("prod", "pay")
-    assert [entry["kind"] for entry in found[0]["timeline"]] == ["opened", "notified"]
+    assert [entry["kind"] for entry in found[0]["timeline"]] == ["opened", "posted"]
     assert alertmanager.posted[0][0]["labels"]["incident"] == made["id"]
 
 

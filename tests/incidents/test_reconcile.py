@@ -173,7 +173,7 @@ async def test_a_manual_incident_is_told_every_round_and_noted_once(
     ]
     assert again[0]["endsAt"] == "2027-01-15T08:05:30.000000+00:00"
     assert made.alerts[0].fingerprint == fingerprint(about)
-    assert kinds(await stage.one()) == [EntryKind.OPENED, EntryKind.NOTIFIED]
+    assert kinds(await stage.one()) == [EntryKind.OPENED, EntryKind.POSTED]
 
 
 async def test_a_manual_incident_that_nobody_takes_is_not_noted_as_told(
@@ -187,7 +187,7 @@ async def test_a_manual_incident_that_nobody_takes_is_not_noted_as_told(
     await stage.round(30)
 
     assert refused == [EntryKind.OPENED]
-    assert kinds(await stage.one()) == [EntryKind.OPENED, EntryKind.NOTIFIED]
+    assert kinds(await stage.one()) == [EntryKind.OPENED, EntryKind.POSTED]
 
 
 async def test_the_end_of_a_manual_incident_is_told_for_five_minutes(

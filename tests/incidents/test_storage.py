@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from exporter.incidents.model import (
     AlertState,
     Counts,
     Times,
+    Told,
+    ToldState,
 )
 from exporter.store import Store, StoreError, StoreFullError
 from exporter.store.schema import STEPS, migrate
@@ -49,6 +52,21 @@ _states = st.builds(
     ended_at=st.none() | _time,
     missed_since=st.none() | _time,
     suppressed=_text,
+    held_by=st.lists(_text, max_size=2).map(tuple),
+    told=st.none()
+    | st.lists(
+        st.builds(
+            Told,
+            receiver=_text,
+            integration=_text,
+            state=st.sampled_from(ToldState),
+            at=st.none() | _time,
+            why=_text,
+            by=_text,
+            until=st.none() | _time,
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 _incidents = st.builds(
     Incident,
@@ -115,6 +133,20 @@ def test_every_field_is_read_back(first: Incident, second: Incident, entries: li
         assert replace(table.get("x"), timeline=expected.timeline) == expected
         assert table.find(Query()) == [table.get("x")]
         assert table.unresolved() == ([] if one.resolved_at is not None else [table.get("x")])
+
+
+def test_what_an_older_or_a_newer_version_kept_is_read(store: Store) -> None:
+    """Version 0.1.0 kept neither who was told nor what held an alert back."""
+    state = AlertState(fingerprint="a", severity="high", firing=True, starts_at=NOW)
+    store.incidents.put(incident(alerts=(state,)), ())
+    older = {"fingerprint": "a", "severity": "high", "firing": True, "starts_at": NOW}
+    newer = asdict(state) | {"moods": ["grim"]}
+
+    for kept in (older, newer):
+        with store.incidents.atomic() as db:
+            db.execute("UPDATE incidents SET alerts = ?", (json.dumps([kept]),))  # type: ignore[attr-defined]
+        assert store.incidents.get("x").alerts == (state,)
+        assert store.incidents.get("x").told == ()
 
 
 def test_an_unknown_one_is_told(store: Store) -> None:

@@ -19,7 +19,17 @@ from exporter.config.declarations import LatencyObjective
 from exporter.metrics import FAMILIES, Exposition, IncidentMetrics, OwnMetrics
 from exporter.metrics.exposition import RENDER_SECONDS
 from exporter.metrics.families import When
-from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.model import (
+    FACTS,
+    OFFLINE,
+    Certificate,
+    Limit,
+    Outcome,
+    Reason,
+    Result,
+    Verdict,
+    verdict_of,
+)
 from exporter.registry import Registry
 from exporter.results import Results, status_of
 from exporter.secret import Secret
@@ -169,14 +179,14 @@ async def test_a_probe_without_a_key_says_nothing_about_keys(stage: Stage) -> No
 
 
 async def test_a_removed_service_leaves_no_series(stage: Stage) -> None:
-    kept, gone = stage.put(service_target("kept")), stage.put(service_target("gone"))
+    kept, gone = stage.put(service_target("kept")), stage.put(service_target("gone-one"))
     rich_probe(stage, kept)
     rich_probe(stage, gone)
 
-    stage.exposition.drop("gone")
-    stage.results.forget("gone")
+    stage.exposition.drop("gone-one")
+    stage.results.forget("gone-one")
 
-    assert "gone" not in await stage.text()
+    assert "gone-one" not in await stage.text()
     assert 'service="kept"' in await stage.text()
 
 
@@ -356,6 +366,53 @@ async def test_a_service_slowed_by_a_rejected_key_may_be_silent_for_longer(stage
 
     assert before == {("high",): 180}
     assert await stage.samples(name, "severity") == {("high",): 900}
+
+
+async def test_since_when_and_why_it_fails_is_there_only_while_it_does(stage: Stage) -> None:
+    target, name, seen = (
+        stage.put(service_target("a")),
+        "service_failing_since_timestamp_seconds",
+        [],
+    )
+
+    for reason in (Reason.OK, Reason.TIMEOUT, Reason.SERVER_ERROR, Reason.KEY_OK_LIMITED):
+        stage.probe(target, reason)
+        seen.append(await stage.samples(name, "service", "provider", "reason", "verdict"))
+    stage.probe(target, Reason.DNS)
+    stage.results.of("a").stale = True
+    stage.exposition.refresh(target)
+
+    assert seen[0] == seen[3] == await stage.samples(name, "reason") == {}
+    assert seen[1] == {("a", target.provider, "timeout", "provider"): AT}
+    assert seen[2] == {("a", target.provider, "server_error", "provider"): AT}
+
+
+async def test_every_reason_is_explained_with_every_verdict_that_it_can_have(stage: Stage) -> None:
+    rows = await stage.samples("exporter_reason_info", "reason", "verdict", "fault", "advice")
+
+    assert set(rows.values()) == {1}
+    assert len(rows) == len(Reason) + len(OFFLINE)
+    assert {(reason, str(FACTS[reason].verdict)) for reason in Reason} <= {row[:2] for row in rows}
+    for reason, verdict, fault, advice in rows:
+        offline = verdict == Verdict.NETWORK and reason in OFFLINE
+        facts = FACTS[Reason(reason)]
+        assert fault == ("our network down" if offline else facts.fault)
+        assert advice == facts.advice or (offline and "our own network" in advice)
+
+
+async def test_until_when_a_provider_makes_us_wait_is_shown_and_no_alarm_is_raised_by_it(
+    stage: Stage,
+) -> None:
+    rows = (Threshold(ThresholdKind.PROBE_STALE, "high", 180),)
+    target = stage.put(replace(service_target("a"), thresholds=rows))
+    names = ("service_retry_after_timestamp_seconds", "service_threshold_probe_stale_seconds")
+    seen = []
+
+    for reason, wait in ((Reason.OK, None), (Reason.RATE_LIMITED, 7200.0), (Reason.DNS, None)):
+        stage.probe(target, reason, retry_after=wait, duration=2.0)
+        seen.append([list((await stage.samples(name)).values()) for name in names])
+
+    assert seen == [[[], [180]], [[AT + 7202], [7202 + 180]], [[], [180]]]
 
 
 async def test_a_changed_key_forgets_what_was_told_about_the_old(stage: Stage) -> None:

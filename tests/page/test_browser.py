@@ -11,11 +11,14 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from exporter.clock import SystemClock
+from exporter.incidents import from_api
+from exporter.incidents.model import Source
 from exporter.model import Reason
 from tests.api.managed import TOKEN, running
+from tests.incidents.saying import listed
 from tests.page import scenes
 from tests.page.browser import DESKTOP, PHONE, chromium, visiting
-from tests.page.stage import Stage, service, staged
+from tests.page.stage import NOW, Stage, service, staged
 from tests.vendor import Vendor, answer
 
 pytestmark = pytest.mark.slow
@@ -73,12 +76,14 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
 
             vendor.on("/", answer(503))
 
-            await home.until("h1", "1 of 1 service is failing: Payments, provider outage since")
+            await home.until(
+                "h1", "1 of 1 service is failing: Payments, provider: overloaded since"
+            )
             await home.until("#row-pay", "Down")
             await detail.until("#head", "the provider's")
             await detail.until("#failures", "overloaded HTTP 503")
             assert await home.page.title() == "(1) Service registry"
-            assert "provider outage" in await home.text("#spoken")
+            assert "provider: overloaded" in await home.text("#spoken")
             assert await home.page.evaluate("window.unloaded"), "it was loaded again"
 
             vendor.on("/", answer())
@@ -170,6 +175,25 @@ async def test_the_focus_stays_where_it_is(browser: Browser, stage: Stage) -> No
         await visit.until("#incidents", "one more")
 
         assert await visit.page.evaluate("document.activeElement.id") == focused
+
+
+async def test_what_was_opened_by_keyboard_stays_open(browser: Browser, stage: Stage) -> None:
+    stage.add(service("stripe"))
+    cause = listed(NOW, alertname="MonitoringNetworkDown", service="", provider="", team="")
+    held = listed(NOW, service="stripe", by="inhibited", held_by=cause["fingerprint"])
+    await stage.incidents.fold(from_api([cause, held]), Source.POLL, NOW)
+
+    async with visiting(browser, stage.base) as visit:
+        for path, region in (("/", "#incidents"), ("/incidents", "#listing")):
+            await visit.go(path)
+            await visit.page.focus(f"{region} summary")
+            await visit.page.keyboard.press("Enter")
+            await stage.incidents.create(severity="low", summary=f"more of {path}", by="ann")
+            await stage.step()
+            await visit.until(region, f"more of {path}")
+
+            assert await visit.page.evaluate(f"document.querySelector('{region} details').open")
+            assert (await visit.page.evaluate("document.activeElement.id")).startswith("open-")
 
 
 async def test_a_lost_connection_is_shown_and_comes_back(browser: Browser, stage: Stage) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Certificate, Limit
+from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict
 from exporter.page.budgets import budgets
 from exporter.page.cautions import cautions
 from exporter.results import Tally
@@ -27,6 +27,11 @@ def warnings(
     return "; ".join(cautions(stage.registry.get("a"), tally, state, NOW))
 
 
+def limited(retry_after: float | None) -> Result:
+    outcome = Outcome(reason=Reason.RATE_LIMITED, retry_after=retry_after)
+    return Result(service="a", at=NOW, outcome=outcome, verdict=Verdict.QUOTA)
+
+
 @pytest.mark.parametrize(
     ("measured", "text"),
     [
@@ -44,6 +49,9 @@ def warnings(
         ({"quotas": {("credits", "usd"): 1.0}}, ""),
         ({"certificate": Certificate(expiry=NOW + 3.9 * DAY)}, "certificate expires in 3 d"),
         ({"certificate": Certificate(expiry=NOW + 30 * DAY)}, ""),
+        ({"last": limited(3 * 3600.0)}, "asked to wait until 11:00 UTC"),
+        ({"last": limited(0.0)}, ""),
+        ({"last": limited(None)}, ""),
     ],
 )
 def test_a_warning_is_given_in_time(measured: dict[str, Any], text: str) -> None:

@@ -144,7 +144,7 @@ async def test_a_viewer_that_reconnects_gets_all_of_the_page_again(stage: Stage)
 
     assert "row-a" in page["regions"]
     assert "counts" in page["regions"]
-    assert "provider outage" in page["said"]
+    assert "provider: name does not resolve" in page["said"]
 
 
 async def test_a_filtered_page_is_sent_its_own_services_only(stage: Stage) -> None:

@@ -49,7 +49,7 @@ async def test_home_has_one_sentence_and_shows_the_worst_first(stage: Stage) -> 
     found = await page(stage)
 
     assert found.one("h1").text == (
-        "2 of 12 services are failing: Stripe payments, provider outage since 07:56 UTC;"
+        "2 of 12 services are failing: Stripe payments, provider: server error since 07:56 UTC;"
         " OpenAI, key rejected since 07:48 UTC; 2 unknown."
     )
     assert found.one("title").text == "(2) Service registry"
@@ -76,7 +76,7 @@ async def test_a_row_has_state_latency_day_and_warning_as_text(stage: Stage) -> 
 
     row = found.one(id="row-stripe")
     state, when = row.one("td", **{"class": "c-state"}), row.one("time")
-    assert state.text == "Down provider outage since 07:56 UTC"
+    assert state.text == "Down provider: server error since 07:56 UTC"
     assert when.attributes["datetime"] == "2027-01-15T07:56:00Z"
     spark, day = row.all("svg", role="img")
     assert spark.attributes["aria-label"] == "last 20 results: 180 ms to 380 ms, 4 failed"
@@ -234,10 +234,10 @@ async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) ->
     found = await page(stage, "/services/stripe")
 
     head = found.one(id="head")
-    assert "Down provider outage since 07:56 UTC" in head.text
+    assert "Down provider: server error since 07:56 UTC" in head.text
     assert "Whose fault the provider's" in head.text
     assert "Reason server_error , HTTP 503" in head.text
-    assert "What to do the provider fails: see its status page" in head.text
+    assert "What to do see its status page; use the fallback" in head.text
     status_page = head.one("a", id="says")
     assert status_page.attributes["href"].startswith("https://")
     assert "noreferrer" in status_page.attributes["rel"]
@@ -322,7 +322,7 @@ async def test_the_incidents_are_listed_the_newest_first(stage: Stage) -> None:
 
     found, opened = await page(stage, "/incidents"), await page(stage, "/incidents?status=open")
 
-    assert found.one("h1").text == "1 incident is not acknowledged, 1 acknowledged."
+    assert found.one("h1").text == "1 incident waits for somebody, 1 is acknowledged."
     assert len(found.one(id="listing").all("h3")) == 3
     assert "acknowledged by ben after 0 s" in found.one(id="listing").text
     assert [h.text for h in opened.one(id="listing").all("h3")] == [

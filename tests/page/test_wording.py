@@ -25,7 +25,7 @@ from exporter.page.wording import (
 from exporter.results import Status
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
-STRIPE = Failing(name="Stripe", fault="provider outage", since=NOW - 3600)
+STRIPE = Failing(name="Stripe", fault="provider: server error", since=NOW - 3600)
 OPENAI = Failing(name="OpenAI", fault="key rejected", since=NOW - 86400)
 
 
@@ -54,20 +54,21 @@ def sentence_of(
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1, "healthy": 11},
-            "1 of 12 services is failing: Stripe, provider outage since 07:00 UTC.",
+            "1 of 12 services is failing: Stripe, provider: server error since 07:00 UTC.",
         ),
         (
             {"failing": (STRIPE, OPENAI), "unhealthy": 1, "degraded": 1, "healthy": 10},
-            "2 of 12 services are failing: Stripe, provider outage since 07:00 UTC;"
+            "2 of 12 services are failing: Stripe, provider: server error since 07:00 UTC;"
             " OpenAI, key rejected since 14 Jan 08:00 UTC.",
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1, "unknown": 2},
-            "1 of 3 services is failing: Stripe, provider outage since 07:00 UTC; 2 unknown.",
+            "1 of 3 services is failing: Stripe, provider: server error since 07:00 UTC;"
+            " 2 unknown.",
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1},
-            "1 of 1 service is failing: Stripe, provider outage since 07:00 UTC.",
+            "1 of 1 service is failing: Stripe, provider: server error since 07:00 UTC.",
         ),
     ],
 )
@@ -99,18 +100,33 @@ def test_our_own_network_comes_before_everything_it_hides() -> None:
 
 
 def test_a_long_name_does_not_fill_the_sentence() -> None:
-    text = sentence_of((Failing(name="x" * 128, fault="provider outage"),), unhealthy=1)
+    text = sentence_of((Failing(name="x" * 128, fault="provider: server error"),), unhealthy=1)
 
-    assert "x" * 39 + "…, provider outage" in text
+    assert "x" * 39 + "…, provider: server error" in text
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_has_a_short_text(reason: Reason) -> None:
-    words = fault(reason, FACTS[reason].verdict)
+def test_every_reason_has_a_short_text_that_says_whose_fault_it_is(reason: Reason) -> None:
+    verdict = FACTS[reason].verdict
+    words = fault(reason, verdict)
 
     assert 4 < len(words) < 40
+    assert words.removeprefix("provider: ") == FACTS[reason].fault
+    assert words.startswith("provider: ") == (verdict is Verdict.PROVIDER)
     if reason in OFFLINE:
         assert fault(reason, Verdict.NETWORK) == "our network down"
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdict", "text"),
+    [
+        (Reason.TLS, Verdict.PROVIDER, "provider: certificate expired on 3 Nov 2026"),
+        (Reason.TLS, Verdict.NETWORK, "our network down"),
+        (Reason.DNS, Verdict.PROVIDER, "provider: name does not resolve"),
+    ],
+)
+def test_an_expired_certificate_is_the_fault(reason: Reason, verdict: Verdict, text: str) -> None:
+    assert fault(reason, verdict, "certificate expired on 3 Nov 2026") == text
 
 
 def test_the_states_are_those_of_the_api_and_two_more() -> None:

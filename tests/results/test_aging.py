@@ -13,6 +13,7 @@ import pytest
 
 from exporter.clock import in_slices
 from exporter.config import Maintenance, Target
+from exporter.model import Outcome, Reason, Result, Verdict
 from exporter.registry import Registry
 from exporter.results import Results
 from exporter.results.aging import SLICE_SERVICES, Aging
@@ -54,6 +55,27 @@ async def test_silence_is_told_once_after_three_intervals() -> None:
     await stage.aging.look()
 
     assert stage.shown.stale == ["a"]
+
+
+async def test_the_silence_that_a_provider_asks_for_is_no_silence_of_ours() -> None:
+    target = service_target("a", interval=10.0)
+    stage = Stage(target)
+    at = stage.clock.now()
+    limited = Result(
+        service="a",
+        at=at,
+        outcome=Outcome(reason=Reason.RATE_LIMITED, retry_after=3600.0),
+        verdict=Verdict.QUOTA,
+    )
+    stage.results.of("a").add(limited, target)
+    found = []
+
+    for seconds in (0.0, 3600.0, 29.0, 2.0):
+        await stage.clock.advance(seconds)
+        await stage.aging.look()
+        found.append(list(stage.shown.stale))
+
+    assert found == [[], [], [], ["a"]]
 
 
 async def test_a_window_opens_and_closes_by_itself() -> None:

@@ -90,6 +90,56 @@ def test_changes_of_state_and_failures_in_a_row_are_counted(
     assert (made.changes, made.in_a_row) == (changes, in_a_row)
 
 
+HELD = result(Reason.DNS, verdict=Verdict.NETWORK)
+OK, FAILED = result(), result(Reason.SERVER_ERROR)
+OURS = result(Reason.INTERCEPTED)
+LIMITED = result(Reason.RATE_LIMITED)
+
+
+@pytest.mark.parametrize(
+    ("results", "in_a_row", "held", "changes"),
+    [
+        ([OK, HELD, HELD], 0, 2, 0),
+        ([OK, HELD, HELD, OK], 0, 0, 0),
+        ([OK, HELD, HELD, FAILED], 3, 0, 1),
+        ([OK, FAILED, HELD, HELD], 1, 2, 1),
+        ([OK, FAILED, HELD, FAILED], 3, 0, 1),
+        ([OK, FAILED, HELD, OK], 0, 0, 2),
+        ([OK, HELD, OURS], 2, 0, 1),
+        ([HELD, FAILED, OK], 0, 0, 1),
+        ([OK, LIMITED, OK], 0, 0, 0),
+        ([OK, LIMITED, LIMITED, LIMITED], 0, 0, 0),
+        ([FAILED, LIMITED, FAILED], 2, 0, 0),
+        ([OK, HELD, LIMITED, FAILED], 2, 0, 1),
+        ([OK, result(Reason.QUOTA_EXHAUSTED)], 1, 0, 1),
+    ],
+)
+def test_only_what_the_provider_can_be_judged_by_is_counted_in_a_row(
+    results: list[Result], in_a_row: int, held: int, changes: int
+) -> None:
+    made = tally(*results)
+
+    assert (made.in_a_row, made.held, made.changes) == (in_a_row, held, changes)
+
+
+def test_since_when_it_fails_is_the_first_failure_after_the_last_success() -> None:
+    made, seen = Tally(), []
+    for at, reason, verdict in (
+        (1.0, Reason.OK, Verdict.OK),
+        (2.0, Reason.TIMEOUT, Verdict.NETWORK),
+        (3.0, Reason.RATE_LIMITED, Verdict.QUOTA),
+        (4.0, Reason.SERVER_ERROR, Verdict.PROVIDER),
+        (5.0, Reason.OK, Verdict.OK),
+        (6.0, Reason.DNS, Verdict.PROVIDER),
+    ):
+        made.add(result(reason, at=at, verdict=verdict), TARGET)
+        again = Tally()
+        again.restore(made.dump())
+        seen.append((made.failing_since, again.failing_since))
+
+    assert seen == [(since, since) for since in (0.0, 2.0, 2.0, 2.0, 0.0, 6.0)]
+
+
 def test_attempts_and_reasons_add_up() -> None:
     made = tally(result(attempts=3), result(Reason.DNS, attempts=2), result(Reason.DNS))
 
@@ -187,9 +237,9 @@ def test_a_forgotten_service_begins_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "most"), [(Reason.OK, 3 * 1024), (Reason.TIMEOUT, 5 * 1024)], ids=str
+    ("reason", "most"), [(Reason.OK, 3 * 1024), (Reason.TIMEOUT, 5.1 * 1024)], ids=str
 )
-def test_the_memory_of_a_full_tally_is_bounded(reason: Reason, most: int) -> None:
+def test_the_memory_of_a_full_tally_is_bounded(reason: Reason, most: float) -> None:
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
 

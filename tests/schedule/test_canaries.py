@@ -151,7 +151,7 @@ async def test_an_outage_and_its_end_are_logged_once_each(
     for reason in (Reason.OK, Reason.DNS, Reason.DNS, Reason.OK, Reason.OK):
         sky.down = {"a": reason}
         await sky.confirm()
-        await sky.clock.advance(1)
+        await sky.clock.advance(15)
 
     messages = [
         (r.levelname, r.message) for r in caplog.records if r.name == "exporter.schedule.canaries"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from exporter.model import Reason
-from exporter.schedule.scheduler import QUANTUM_SECONDS, share
+from exporter.schedule.entries import share
+from exporter.schedule.scheduler import QUANTUM_SECONDS
 from tests.clocks import FOREVER, QuickClock, Stage, gaps, outcome, target
 from tests.fakes import settle
 

@@ -81,7 +81,9 @@
       if (selected(old)) later.set(id, html); // somebody is copying it
       else {
         later.delete(id);
-        put(old, made(html));
+        const fresh = made(html);
+        for (const one of fresh.querySelectorAll("details[id]")) one.open = Boolean(byId(one.id)?.open);
+        put(old, fresh);
       }
     }
   }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pycurl
 
 from exporter.model import Reason
+from exporter.probers.transport import EXPIRED
 
 # Bare numbers are those for which not every pycurl has a name.
 _FAILURES: dict[int, tuple[Reason, str]] = {
@@ -38,7 +39,7 @@ _FAILURES: dict[int, tuple[Reason, str]] = {
 }
 _VERIFY_FAILURES = {
     9: "the certificate is not yet valid",
-    10: "the certificate has expired",
+    10: EXPIRED,
     18: "the certificate is self-signed",
     19: "the certificate's authority is not trusted (self-signed root)",
     20: "the certificate's authority is not known",

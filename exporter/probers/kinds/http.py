@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from exporter.checks import TlsSettings
 from exporter.clock import Clock
 from exporter.matching import NO_JSON, json_of
-from exporter.model import Certificate, Outcome, Reason
+from exporter.model import CERTIFICATE_EXPIRED, Certificate, Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers.echoes import holds_secret
 from exporter.probers.judging import judge
 from exporter.probers.kinds._curl_line import curl_line as command
 from exporter.probers.redirects import Trail, joined, origin, own_headers, redirect_target
+from exporter.probers.transport import EXPIRED
 from exporter.readings import NOTHING
 
 
@@ -89,6 +91,8 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
         return parsed[0]
 
     reason, detail = judge(answer, endpoint.expect, json)
+    if detail == EXPIRED and answer.certificate is not None and answer.certificate.expiry < now:
+        detail = CERTIFICATE_EXPIRED + _day(answer.certificate.expiry)
     if reason is Reason.REDIRECT_REFUSED and hops:
         detail = f"redirect {hops + 1} may not be followed"
     return Outcome(
@@ -105,6 +109,11 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
         keyed=endpoint.keyed,
         **_read_values(endpoint, answer, json, now),
     )
+
+
+def _day(at: float) -> str:
+    """Return the day of a Unix time in UTC, for example `3 Nov 2026`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%-d %b %Y")
 
 
 def _without_secrets(endpoint: Endpoint, certificate: Certificate | None) -> Certificate | None:

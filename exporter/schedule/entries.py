@@ -1,0 +1,65 @@
+"""What the scheduler knows of each service: its place in every interval, and when it is next due.
+
+Pure; the caller brings the time: ticks of the clock, and Unix times where it says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from exporter.budget import Budget
+from exporter.config import Target
+from exporter.model import REJECTED_INTERVAL_SECONDS
+
+NEVER = float("-inf")
+
+
+def share(service: str) -> float:
+    """Return the place of *service* in every interval, from 0 to 1: the same after a restart."""
+    digest = hashlib.blake2b(service.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+@dataclass(slots=True)
+class Entry:
+    """One service that is probed."""
+
+    target: Target
+    due: float
+    budget: Budget
+    share: float
+    """Its place in every interval, from 0 to 1."""
+    generation: int = 0
+    slowed: bool = False
+    """Whether the provider rejects the key."""
+    not_before: float = NEVER
+    """The tick before which the provider wants no further probe."""
+    hidden: bool = False
+    """Whether our own network hid it from the last probe."""
+    again: bool = False
+
+    @property
+    def held_up(self) -> bool:
+        """Whether it is probed less often than its interval says."""
+        return self.slowed or self.not_before > NEVER
+
+    def free(self) -> None:
+        """Go back to the interval: the key or the request is another one."""
+        self.slowed, self.not_before = False, NEVER
+
+    def next_due(self, last: float, tick: float, now: float) -> float:
+        """Return the next start after the one at *last*: on its own grid, without drift or backlog.
+
+        *tick* and the Unix time *now* are the present.
+        """
+        interval = self.target.interval
+        if self.slowed:
+            return tick + max(interval, REJECTED_INTERVAL_SECONDS)
+        phase = self.share * interval
+        # The grid is tied to the wall clock, so that a restart keeps every service's place in it.
+        due = tick + (phase - now) % interval
+        # Just probed: a probe that was late, or a grid point right behind it, is not repeated.
+        if due - last < interval / 2:
+            due += interval
+        return max(due, self.not_before)
