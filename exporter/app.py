@@ -27,6 +27,7 @@ from exporter.api.app_keys import (
     SOFTWARE_VERSION,
 )
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
+from exporter.api.guesses import Guesses
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.status import READINESS, Readiness
 from exporter.clock import Clock, SystemClock
@@ -42,7 +43,16 @@ from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
 from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks
 from exporter.secret import Secret
-from exporter.serving import Watchdog, WebAuth, WebFile, listen, set_process_limits
+from exporter.serving import (
+    Gate,
+    HostNames,
+    Limits,
+    Watchdog,
+    WebAuth,
+    WebFile,
+    listen,
+    set_process_limits,
+)
 from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import open_store
@@ -63,9 +73,13 @@ class Options:
     admin_token: Secret | None = None
     lean: bool = False
     connections: int = 512
-    """Connections at once; further ones are closed."""
+    """Connections at once; one without a request is closed when another needs its place."""
     head_seconds: float = 15.0
     """Time for a request's head, and for an idle connection."""
+    stall_seconds: float = 10.0
+    """Time in which a client must read or send 1 KiB a second on average."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names by which the exporter may be addressed, besides those that nobody can buy."""
     data_dir: Path | None = None
     """Where changes and results are kept; nothing survives a restart without it."""
     modules: Path | None = None
@@ -262,12 +276,7 @@ class App:
         """
         self.web.load()
         self.prepare()
-        runner = web.AppRunner(
-            self._application(),
-            access_log=None,
-            keepalive_timeout=self.options.head_seconds,
-            shutdown_timeout=2.0,
-        )
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -275,8 +284,12 @@ class App:
                     runner,
                     self.web,
                     (self.options.host, self.options.port),
-                    connections=self.options.connections,
-                    head=self.options.head_seconds,
+                    limits=Limits(
+                        connections=self.options.connections,
+                        head=self.options.head_seconds,
+                        stall=self.options.stall_seconds,
+                    ),
+                    count=self.own.count_cut,
                 )
                 stack.callback(server.close)
                 self.port = server.sockets[0].getsockname()[1]
@@ -344,7 +357,8 @@ class App:
             watching.cancel()
 
     def _application(self) -> web.Application:
-        application = make_application()
+        guesses = Guesses(self.clock, self.own.count_auth_failure)
+        application = make_application(guesses)
         application[EXPOSITION], application[OWN] = self.exposition, self.own
         application[REGISTRY], application[RESULTS] = self.registry, self.results
         application[LOADER], application[MANAGEMENT] = self.loader, self.management
@@ -359,5 +373,6 @@ class App:
         application[ADMIN_TOKEN] = self.options.admin_token
         application[RECEIVER_TOKEN] = self.options.receiver_token
         if self.options.web_config is not None:
-            WebAuth(self.web, self.clock).install(application)
+            WebAuth(self.web, self.clock, guesses).install(application)
+        Gate(HostNames(self.options.host, self.options.allowed_hosts)).install(application)
         return application

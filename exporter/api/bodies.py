@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import zlib
 from collections.abc import Collection
 from typing import Any
 
@@ -23,15 +24,27 @@ class BodyError(ValueError):
     """Body or query cannot be used; the message says why and contains no value of it."""
 
 
+class EncodingError(BodyError):
+    """The body is compressed in a way that is not supported."""
+
+
+ENCODINGS = ("gzip", "deflate")
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+"""Makes zlib tell the two apart by their first bytes."""
+_LOOP_DECOMPRESSION_BYTES = 1024
+"""Up to so many bytes are decompressed on the event loop, more in a thread."""
+
+
 async def json_object(request: web.Request, *, most_values: int = MOST_VALUES) -> dict[str, Any]:
     """Return the body, a JSON object of at most *most_values* values.
 
     Raises:
-        BodyError: the body or its Content-Type is something else.
+        BodyError: the body, its Content-Type or its Content-Encoding is something else.
+        HTTPRequestEntityTooLarge: it is larger than the request allows, or would be, decompressed.
     """
     if request.content_type not in ("application/json", "application/merge-patch+json"):
         raise BodyError("the Content-Type must be application/json")
-    text = await request.read()
+    text = await _decompressed(request)
     try:
         if len(text) <= _SHORT_BYTES:
             body = _data(text, most_values)
@@ -44,6 +57,33 @@ async def json_object(request: web.Request, *, most_values: int = MOST_VALUES) -
     if not isinstance(body, dict):
         raise BodyError("the body must be a JSON object")
     return body
+
+
+async def _decompressed(request: web.Request) -> bytes:
+    """Return the body as it was before it was compressed, if it was."""
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity", *ENCODINGS):
+        raise EncodingError(f"the Content-Encoding must be {' or '.join(ENCODINGS)}, or none")
+    sent = await request.read()
+    if encoding in ("", "identity"):
+        return sent
+    limit = request.client_max_size
+    if len(sent) <= _LOOP_DECOMPRESSION_BYTES:
+        return _inflated(sent, limit)
+    return await asyncio.to_thread(_inflated, sent, limit)
+
+
+def _inflated(sent: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        found = unpacker.decompress(sent, limit + 1)
+    except zlib.error:
+        raise BodyError("the body is not compressed as its Content-Encoding says") from None
+    if len(found) > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, len(found))
+    if not unpacker.eof or unpacker.unused_data:
+        raise BodyError("the compressed body is incomplete, or something follows it")
+    return found
 
 
 def text_field(body: dict[str, Any], name: str) -> str:

@@ -14,7 +14,8 @@ from enum import Enum
 
 from aiohttp import web
 
-from exporter.api.bodies import BodyError
+from exporter.api.bodies import ENCODINGS, BodyError, EncodingError
+from exporter.api.guesses import GUESSES
 from exporter.incidents import IncidentError, MessageError, UnknownIncidentError
 from exporter.model import Reason
 from exporter.registry import KeyRefusedError, ManagementError, UnknownServiceError
@@ -34,6 +35,9 @@ _SECURITY_HEADERS = {
         "img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
+
+SERVER_HEADERS = {"Server": "service-registry", "X-Content-Type-Options": "nosniff"}
+"""Of an answer to a request that could not be parsed; aiohttp's own would show its version."""
 
 
 class Access(Enum):
@@ -66,11 +70,21 @@ def problem(status: int, title: str, **members: object) -> web.Response:
     )
 
 
+def busy() -> web.Response:
+    """Return the answer to a request for which there is no room; it ends its connection."""
+    refusal = problem(503, "too many clients", detail="metrics and the receiver come first")
+    refusal.headers["Retry-After"] = "5"
+    refusal.force_close()
+    return refusal
+
+
 def guarded(handler: Handler, access: Access) -> Handler:
     """Return *handler* behind the token that *access* needs; without a check if it is OPEN."""
 
     async def run(request: web.Request) -> web.StreamResponse:
         if access is not Access.OPEN and (refusal := _refusal(request, access)) is not None:
+            if refusal.status == 401 and _sent_token(request):
+                await request.app[GUESSES].slow_down(request.remote, access.value)
             return refusal
         return await handler(request)
 
@@ -85,10 +99,7 @@ def _refusal(request: web.Request, access: Access) -> web.Response | None:
     if not accepted:
         title, detail = _DISABLED[access]
         return problem(403, title, detail=detail)
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":  # absent, or Basic for the web configuration's passwords
-        credentials = request.headers.get("X-Admin-Token", "")
-    sent = credentials.strip().encode("utf-8", "surrogateescape")
+    sent = _sent_token(request)
     # A list, not a generator: the time must not depend on which token matches.
     if any([hmac.compare_digest(sent, token) for token in accepted]):
         return None
@@ -98,6 +109,13 @@ def _refusal(request: web.Request, access: Access) -> web.Response | None:
     refusal = problem(401, f"a valid {access.value} token is needed", detail=detail)
     refusal.headers["WWW-Authenticate"] = "Bearer"
     return refusal
+
+
+def _sent_token(request: web.Request) -> bytes:
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":  # absent, or Basic for the web configuration's passwords
+        credentials = request.headers.get("X-Admin-Token", "")
+    return credentials.strip().encode("utf-8", "surrogateescape")
 
 
 @web.middleware
@@ -112,8 +130,15 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if allow := error.headers.get("Allow"):
             response.headers["Allow"] = allow
     except Exception as error:
+        if isinstance(error, ConnectionError) and _is_disconnected(request):
+            # Nobody reads it, and it is no bug: the client left, or was cut off.
+            return problem(499, "the client disconnected")
         response = _problem_of(error)
     return response
+
+
+def _is_disconnected(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _problem_of(error: Exception) -> web.Response:
@@ -125,8 +150,14 @@ def _problem_of(error: Exception) -> web.Response:
             return problem(404, str(error))
         case IncidentError():
             return problem(409, str(error))
+        case EncodingError():
+            refusal = problem(415, str(error))
+            refusal.headers["Accept-Encoding"] = ", ".join(ENCODINGS)
+            return refusal
         case BodyError() | MessageError():
             return problem(400, str(error))
+        case web.RequestPayloadError():
+            return problem(400, "the body is not valid HTTP")
         case SettingsError():
             mistakes = [{"where": p.where, "what": p.what} for p in error.problems]
             return problem(422, "the service is not valid", errors=mistakes)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from exporter.api import exposition, history, incidents, multitarget, services, stats, status
 from exporter.api.app_keys import SOFTWARE_VERSION
+from exporter.api.exposition import SCRAPES
 from exporter.api.guard import MAX_BODY_BYTES, Access, add_headers, errors, guarded
+from exporter.api.guesses import GUESSES, Guesses
 from exporter.api.openapi import text
 from exporter.api.routing import Route
 from exporter.api.schemas import TEXT
+from exporter.clock import SystemClock
 from exporter.page import asset, events, show
 
 OPEN, ADMIN, RECEIVER = Access.OPEN, Access.ADMIN, Access.RECEIVER
@@ -229,10 +234,12 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def make_application() -> web.Application:
+def make_application(guesses: Guesses | None = None) -> web.Application:
     """Return the web application; `app` fills in the parts that handlers reach."""
     application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[errors])
     application.on_response_prepare.append(add_headers)
+    application[SCRAPES] = asyncio.Semaphore(exposition.SCRAPES_AT_ONCE)
+    application[GUESSES] = guesses or Guesses(SystemClock(), lambda what: None)
     for route in ROUTES:
         handler = guarded(route.handler, route.access)
         application.router.add_route(route.method, route.path, handler)

@@ -196,6 +196,15 @@ def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
         help="TLS, passwords, headers and a rate limit, in the format of exporter-toolkit",
     )
     parser.add_argument(
+        "--web.allowed-hosts",
+        dest="allowed_hosts",
+        action="append",
+        default=[],
+        metavar="NAME,...",
+        help="names by which a browser or proxy addresses the exporter, such as "
+        "status.example.com; addresses, localhost and names without a dot always work",
+    )
+    parser.add_argument(
         "--shard.index",
         dest="shard_index",
         type=int,

@@ -18,7 +18,7 @@ from exporter.cli.usage import UsageError, counted
 from exporter.log import configure
 from exporter.registry import RegistryChange
 from exporter.secret import Secret, SecretError, environment, read_key_file
-from exporter.serving import stop_on_signals
+from exporter.serving import is_host_pattern, stop_on_signals
 from exporter.store import StoreError
 
 MANY_SERVICES = 500
@@ -115,6 +115,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         data_dir=arguments.data_dir,
         modules=_modules(arguments),
         web_config=arguments.web_config,
+        allowed_hosts=_allowed_hosts(arguments.allowed_hosts),
     )
 
 
@@ -160,6 +161,15 @@ def listen_address(text: str, option: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or int(port) > 65535:
         raise UsageError(f"{option} must be HOST:PORT, such as 127.0.0.1:9642 or [::1]:9642")
     return host.strip("[]"), int(port)
+
+
+def _allowed_hosts(texts: list[str]) -> tuple[str, ...]:
+    names = tuple(name.strip() for text in texts for name in text.split(","))
+    if not all(map(is_host_pattern, names)):
+        raise UsageError(
+            "--web.allowed-hosts must be names such as status.example.com or *.example.com, or *"
+        )
+    return names
 
 
 def _checked_url(url: str, option: str) -> str:

@@ -26,9 +26,15 @@ from exporter.statuspages import State
 from exporter.textformat import head, labelled
 
 _log = logging.getLogger(__name__)
-SLICE_BYTES = 96 * 1024
-"""Joined before the loop runs again: a tenth of a millisecond."""
+SLICE_BYTES = 32 * 1024
+"""Joined at once: some hundredths of a millisecond."""
+SLICE_SECONDS = 0.001
+"""Spent on a page before the loop runs again. Each such turn is as long as what waits for the loop
+takes: a page in a hundred turns would come after seconds when many clients are served."""
 CHUNK_BYTES = 512 * 1024
+"""Compressed at once, in a thread."""
+PLAIN_CHUNK_BYTES = 64 * 1024
+"""Sent at once if not compressed; a client that does not read it leaves so much in memory."""
 SLICE_RENDERED = 16
 """Services that are rendered before the loop runs again: a third of a millisecond."""
 RENDER_SECONDS = 2.0
@@ -163,18 +169,23 @@ class Exposition:
 
     # -- the page ----------------------------------------------------------------------------
 
-    async def chunks(self, *, openmetrics: bool = False) -> AsyncIterator[bytes]:
-        """Yield the page; the loop runs between two slices."""
+    async def chunks(
+        self, *, openmetrics: bool = False, chunk_bytes: int = PLAIN_CHUNK_BYTES
+    ) -> AsyncIterator[bytes]:
+        """Yield the page, about *chunk_bytes* at a time; the loop runs between two slices."""
         await self.settle()
+        loop = asyncio.get_running_loop()
         pending: list[bytes] = []
-        size = 0
+        size, turn = 0, loop.time()
         for piece in self._pieces(openmetrics):
             pending.append(piece)
             size += len(piece)
-            if size >= CHUNK_BYTES:
+            if size >= chunk_bytes:
                 yield b"".join(pending)
                 pending, size = [], 0
-            await asyncio.sleep(0)
+            if loop.time() - turn >= SLICE_SECONDS:
+                await asyncio.sleep(0)
+                turn = loop.time()
         pending.append(self._incidents.page(openmetrics=openmetrics))
         pending.append(self._own.page(openmetrics=openmetrics))
         yield b"".join(pending)
@@ -182,11 +193,12 @@ class Exposition:
     async def compressed(self, *, openmetrics: bool = False) -> AsyncIterator[bytes]:
         """Yield the page as gzip; large chunks are compressed in a thread, outside the GIL."""
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-        async for chunk in self.chunks(openmetrics=openmetrics):
+        async for chunk in self.chunks(openmetrics=openmetrics, chunk_bytes=CHUNK_BYTES):
             if len(chunk) < CHUNK_BYTES // 8:
                 packed = packer.compress(chunk)
             else:
                 packed = await asyncio.to_thread(packer.compress, chunk)
+            del chunk  # or it would stay in memory until the client has read what follows
             if packed:
                 yield packed
         yield packer.flush()

@@ -22,6 +22,7 @@ from exporter.schedule import Canaries, Scheduler
 
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LAG_PERIOD_SECONDS = 0.1
+CUTS = ("refused", "made_room", "idle", "slow_reader", "slow_sender", "too_much_unread")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,7 @@ class OwnMetrics:
         )
         self.storage_healthy.set(1)
         self._count_incidents()
+        self._count_clients()
         self.render_errors = client.Counter(
             "exporter_render_errors_total",
             "Lines left out because of a bug.",
@@ -179,6 +181,24 @@ class OwnMetrics:
             "When Alertmanager was last asked what it lists; 0 if never.",
         )
 
+    def _count_clients(self) -> None:
+        self._cut = client.Counter(
+            "exporter_connections_cut_total",
+            "Connections of clients that were closed or refused to protect the exporter.",
+            ["why"],
+            registry=self._registry,
+        )
+        for why in CUTS:
+            self._cut.labels(why)
+        self._auth_failures = client.Counter(
+            "exporter_auth_failures_total",
+            "Requests with a wrong token or password: admin, receiver or password.",
+            ["what"],
+            registry=self._registry,
+        )
+        for what in ("admin", "receiver", "password"):
+            self._auth_failures.labels(what)
+
     def watch(
         self,
         *,
@@ -211,6 +231,14 @@ class OwnMetrics:
     def count_message(self, result: str) -> None:
         """Count a webhook message of Alertmanager: ok, invalid or failed."""
         self._messages.labels(result).inc()
+
+    def count_cut(self, why: str) -> None:
+        """Count a connection that was closed or refused; *why* is one of `CUTS`."""
+        self._cut.labels(why).inc()
+
+    def count_auth_failure(self, what: str) -> None:
+        """Count a wrong token or password: admin, receiver or password."""
+        self._auth_failures.labels(what).inc()
 
     def page(self, *, openmetrics: bool) -> bytes:
         """Return the text of these metrics, the last part of a page."""

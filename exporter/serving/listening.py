@@ -1,46 +1,226 @@
-"""The server's socket with its connection limit, and the resource limits of the process."""
+"""The server's sockets: accepts connections within `Slots`, and looks after them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import resource
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
+from exporter.serving.connection import GRACE_SECONDS, Behind, Connection
+from exporter.serving.slots import Slot, Slots
 from exporter.serving.web_config import WebFile
 
+_BACKLOG = 1024
+_LOOK_SECONDS = 0.5
+_BATCH = 32
+"""Connections that are accepted before what has arrived on others is read."""
+_SEND_BUFFER_BYTES = 64 * 1024
+"""Of each connection, in the kernel, which doubles it; by itself it would grow to megabytes."""
+_USER_TIMEOUT_MS = 30_000
+"""How long the kernel offers data that the client does not take, after we have closed."""
+_LINGERING_SECONDS = 5.0
+"""Time to send the rest of a body that was refused, so that the client gets to read the answer."""
+_SHORT_IDLE_SECONDS = 2.0
+"""Idle time while slots are short, and always in the reserve."""
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-class _Refusal(asyncio.Protocol):
-    """Closes a connection beyond the limit at once."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of the server; times are in seconds."""
+
+    connections: int
+    """Connections at once, besides the reserve."""
+    head: float
+    """Time for a TLS handshake, for the head of a request, and without a request."""
+    stall: float
+    """Time over which a client must read, or send of a body, `MIN_BYTES_PER_SECOND`."""
+
+
+class Listener:
+    """Open sockets, and the connections that were accepted from them."""
+
+    def __init__(
+        self, runner: web.AppRunner, file: WebFile, limits: Limits, count: Callable[[str], None]
+    ) -> None:
+        """*count* is called with why a connection was cut."""
+        assert runner.server is not None
+        self._server, self._file, self._limits = runner.server, file, limits
+        self._loop = asyncio.get_running_loop()
+        self._slots = Slots(limits.connections, count)
+        self._behind = Behind(self._slots)
+        self._connections: set[Connection] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._next_look: asyncio.TimerHandle | None = None
+        self.sockets: list[socket.socket] = []
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen on *host*, every address of this machine if it is empty, and *port*.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        flags = socket.AI_PASSIVE
+        infos = await self._loop.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=flags
+        )
+        try:
+            for family, _, _, _, address in dict.fromkeys(infos):
+                if (one := _bound(family, address)) is not None:
+                    self.sockets.append(one)
+            if not self.sockets:
+                raise OSError(errno.EADDRNOTAVAIL, "this machine has no such address")
+        except OSError:
+            self.close()
+            raise
+        for one in self.sockets:
+            one.listen(_BACKLOG)
+            self._loop.add_reader(one.fileno(), self._accept, one)
+        self._look()
+
+    def close(self) -> None:
+        """Accept no more connections; those that are open stay, if their clients read."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        for one in self.sockets:
+            self._loop.remove_reader(one.fileno())
+            one.close()
+        for task in self._starting:
+            task.cancel()
+        self._behind.end()
+
+    # -- accepting ---------------------------------------------------------------------------
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_BATCH):
+            try:
+                accepted, address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTOR:
+                    # The socket would be reported ready again at once, for nothing.
+                    self._loop.remove_reader(listening.fileno())
+                    self._loop.call_later(1.0, self._resume, listening)
+                return
+            if (slot := self._slots.take(address[0])) is None:
+                accepted.close()
+                continue
+            accepted.setblocking(False)
+            slot.close = partial(_shut, accepted)
+            task = self._loop.create_task(self._start(accepted, slot))
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+
+    def _resume(self, listening: socket.socket) -> None:
+        if listening.fileno() >= 0:
+            self._loop.add_reader(listening.fileno(), self._accept, listening)
+
+    async def _start(self, accepted: socket.socket, slot: Slot) -> None:
+        context = self._file.context()
+        try:
+            await self._loop.connect_accepted_socket(
+                partial(self._connection, slot),
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=self._limits.head if context else None,
+            )
+        except (OSError, ssl.SSLError):  # the client left, or its handshake failed or took long
+            self._slots.release(slot)
+            accepted.close()
+        except asyncio.CancelledError:
+            self._slots.release(slot)
+            accepted.close()
+            raise
+
+    def _connection(self, slot: Slot) -> Connection:
+        connection = Connection(
+            self._server,
+            slot,
+            self._slots,
+            self._behind,
+            loop=self._loop,
+            keepalive_timeout=self._limits.head,
+            lingering_time=_LINGERING_SECONDS,
+            access_log=None,
+            auto_decompress=False,  # `bodies.py` does, within its limits
+        )
+        self._connections.add(connection)
+        return connection
+
+    # -- looking after -----------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Cut the connections that are too slow, or idle for too long."""
+        self._behind.relieve(GRACE_SECONDS)
+        now = self._loop.time()
+        for connection in list(self._connections):
+            if not connection.slot.taken:
+                self._connections.discard(connection)
+                continue
+            idle = self._limits.head
+            if self._slots.short or connection.slot.reserved:
+                idle = min(idle, _SHORT_IDLE_SECONDS)
+            if why := connection.why_to_cut(now, self._limits.stall, idle):
+                self._slots.cut(connection.slot, why)
+        self._next_look = self._loop.call_later(
+            min(_LOOK_SECONDS, self._limits.stall / 4), self._look
+        )
+
+
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket | None:
+    """Return a socket bound to *address*, None if this machine has no such address or family."""
+    try:
+        one = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        return None
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        with contextlib.suppress(AttributeError, OSError):  # Linux only
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+        one.setblocking(False)
+        one.bind(address)
+    except OSError as error:
+        one.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            return None
+        raise
+    return one
+
+
+def _shut(accepted: socket.socket) -> None:
+    """End a TLS handshake that is under way: it fails, which frees the rest."""
+    with contextlib.suppress(OSError):
+        accepted.shutdown(socket.SHUT_RDWR)
 
 
 async def listen(
-    runner: web.AppRunner, file: WebFile, address: tuple[str, int], *, connections: int, head: float
-) -> asyncio.Server:
-    """Accept at most *connections* at once on *address*; *head* limits a TLS handshake, in seconds.
+    runner: web.AppRunner,
+    file: WebFile,
+    address: tuple[str, int],
+    *,
+    limits: Limits,
+    count: Callable[[str], None],
+) -> Listener:
+    """Accept connections on *address* within *limits*; *count* is called with why one is cut.
 
     Raises:
         OSError: the address cannot be bound.
     """
-    handlers = runner.server
-    assert handlers is not None
-
-    def accept() -> asyncio.BaseProtocol:
-        return handlers() if len(handlers.connections) < connections else _Refusal()
-
-    context, (host, port) = file.context(), address
-    return await asyncio.get_running_loop().create_server(
-        accept,
-        host or None,
-        port,
-        backlog=1024,
-        ssl=context,
-        ssl_handshake_timeout=head if context else None,
-    )
+    listener = Listener(runner, file, limits, count)
+    await listener.open(*address)
+    return listener
 
 
 def set_process_limits() -> None:

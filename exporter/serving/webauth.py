@@ -21,6 +21,7 @@ import bcrypt
 from aiohttp import web
 
 from exporter.api.guard import Handler, problem
+from exporter.api.guesses import Guesses
 from exporter.clock import Clock
 from exporter.secret import Secret
 from exporter.serving.web_config import RateLimit, WebFile
@@ -107,8 +108,8 @@ class Bucket:
 class WebAuth:
     """Enforces the web configuration that is active at the moment of each request."""
 
-    def __init__(self, file: WebFile, clock: Clock) -> None:
-        self._file, self._clock = file, clock
+    def __init__(self, file: WebFile, clock: Clock, guesses: Guesses) -> None:
+        self._file, self._clock, self._guesses = file, clock, guesses
         self._passwords = Passwords()
         self._bucket = Bucket(RateLimit(), clock)
 
@@ -137,6 +138,8 @@ class WebAuth:
                 refusal.force_close()
                 return refusal
         if current.users and not await self._logged_in(request, current.users):
+            if request.headers.get("Authorization"):
+                await self._guesses.slow_down(request.remote, "password")
             refusal = problem(401, "user and password are needed")
             refusal.headers["WWW-Authenticate"] = 'Basic realm="service-registry", charset="UTF-8"'
             return refusal

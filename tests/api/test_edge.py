@@ -153,23 +153,6 @@ async def test_a_client_that_drips_its_head_is_cut_off() -> None:
     assert asyncio.get_running_loop().time() - begun < 5
 
 
-async def test_connections_beyond_the_cap_are_refused_and_the_others_served() -> None:
-    async with running("services: []", connections=3) as client:
-        held = [await asyncio.open_connection("127.0.0.1", client.app.port) for _ in range(3)]
-        for _, writer in held:
-            writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        served = [await reader.read(15) for reader, _ in held]
-
-        reader, writer = await asyncio.open_connection("127.0.0.1", client.app.port)
-        refused = await reader.read(100)
-
-        for _, one in [(reader, writer), *held]:
-            one.close()
-
-    assert served == [b"HTTP/1.1 200 OK"] * 3
-    assert refused == b""
-
-
 async def test_two_scrapes_at_once_are_both_whole(client: Client) -> None:
     pages = await asyncio.gather(*(client.ask("GET", "/metrics") for _ in range(5)))
 
