@@ -351,7 +351,7 @@ class App:
         application[RECEIVED] = self.own.count_message
         application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries
         prober = MultiTargetProber(self.transport, self.clock)
-        application[PROBING] = Probing(self.modules, prober, USER_AGENT)
+        application[PROBING] = Probing(self.modules, prober, USER_AGENT, self.redaction)
         application[LIVE], application[READINESS] = self.live, self.readiness
         application[ADMIN_TOKEN] = self.options.admin_token
         application[RECEIVER_TOKEN] = self.options.receiver_token
