@@ -100,7 +100,7 @@ class App:
         self.readiness = Readiness()
         self.port = options.port
         self.transport = CurlTransport()
-        self.prober = Probers(self.transport, self.clock)
+        self.prober = Probers(self.transport, self.clock, self.redaction.holds)
         self.own = OwnMetrics(VERSION)
         self.store = open_store(options.data_dir, self.clock, options.environment)
         self._build_registry(storage)

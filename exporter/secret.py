@@ -225,3 +225,19 @@ def looks_like_key(text: str) -> bool:
         return True
     letters = len(re.findall(r"[A-Za-z]", text))
     return digits >= 5 and letters >= 4 and not re.search(r"[-_.:+~]", text)
+
+
+_SECRET_NAME = re.compile(
+    r"pass(?:word|wd|phrase|code)?(?![a-z])|secret|token(?!s)|credential|signature|webhook"
+    r"|(?:api|access|private|auth)[_-]?key|(?<![a-z])(?:auth|pwd|sig|key)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+def names_secret(name: str) -> bool:
+    """Return whether *name*, of a field or a parameter, is one that people give to a secret.
+
+    >>> names_secret("db_password"), names_secret("apiKey"), names_secret("passenger")
+    (True, True, False)
+    """
+    return _SECRET_NAME.search(name) is not None

@@ -233,7 +233,10 @@ def warnings_of(raw: dict[str, Any]) -> Found:
         yield ("base_url",), "the key travels unencrypted; use https"
     for path, text in readable_texts(Service, raw):
         if _pasted(text):
-            yield path, "looks like a key: it belongs in api_key, and is shown to everybody here"
+            yield (
+                path,
+                "looks like a key: it belongs in api_key; everybody may read this field",
+            )
     if not check.get("allow_private_addresses") and _is_private(raw.get("base_url") or ""):
         yield ("base_url",), "is not a public address: needs health_check.allow_private_addresses"
     if check.get("tls", {}).get("insecure_skip_verify"):

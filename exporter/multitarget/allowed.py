@@ -12,7 +12,7 @@ from typing import Any
 
 from exporter.probers.redirects import origin
 from exporter.probers.urls import ascii_host
-from exporter.secret import looks_like_key
+from exporter.secret import looks_like_key, names_secret
 
 PLAIN_HEADERS = frozenset(
     {
@@ -32,7 +32,6 @@ _PATTERN = re.compile(
     r"(?::(?P<port>[0-9]{1,5}|\*))?/?"
 )
 _WORD = re.compile(r"[A-Za-z0-9_.:+/=-]{8,}")
-_NAMES_SECRET = re.compile(r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|credential", re.I)
 _HINT = (
     "must be an origin such as https://api.example.com or a host pattern such as "
     "*.example.com:8443; without a scheme https is meant, and the port may be *"
@@ -117,7 +116,7 @@ def credentials_of(raw: dict[str, Any]) -> Iterator[tuple[str | int, ...]]:
     if raw.get("tls_config", {}).get("cert_file"):
         yield ("tls_config", "cert_file")
     body = raw.get("body")
-    if body is not None and (_has_key(body) or _NAMES_SECRET.search(body)):
+    if body is not None and (_has_key(body) or names_secret(body)):
         yield ("body",)
 
 
