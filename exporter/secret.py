@@ -1,7 +1,7 @@
 """Values that must not appear in a log or an answer; and the process environment.
 
 A `Secret` returns its text only from `reveal()`. It refuses to be pickled or put in JSON, so that
-a key cannot leave by accident. No other module of the exporter imports `os`.
+a key cannot leave by accident. Beside `files` no other module of the exporter imports `os`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from exporter.characters import has_control
+from exporter.files import read_bytes
 
 HIDDEN = "…"
 """Shown instead of a secret, or of its middle."""
@@ -170,12 +171,9 @@ def read_key_file(path: Path) -> Secret:
         SecretError: the file cannot be read, is empty, over 64 KiB, or not one line of UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_KEY_BYTES + 1)
+        raw = read_bytes(path, MAX_KEY_BYTES + 1)
     except OSError as error:
         raise SecretError(f"the key file cannot be read ({error.strerror})") from None
-    except ValueError:  # a NUL in the path
-        raise SecretError("the key file cannot be read (not a valid path)") from None
     if len(raw) > MAX_KEY_BYTES:
         raise SecretError("the key file is larger than 64 KiB")
     try:
@@ -196,7 +194,7 @@ def file_signature(path: Path) -> tuple[int, int, int] | None:
     """
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return (status.st_mtime_ns, status.st_ino, status.st_size)
 

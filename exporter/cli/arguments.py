@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
 from exporter.cli.stack_arguments import add_stack
 from exporter.importers import FORMATS
+from exporter.settings import shown_prose
 
 _SEVERITIES = ("critical", "high", "medium", "low")
 DEFAULT_URL = "http://127.0.0.1:9642"
@@ -24,9 +25,16 @@ exit codes: 0 success, 1 failure, 2 wrong usage; NO_COLOR is honoured
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows no key in what is wrong with the arguments: argparse would quote it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shown_prose(message))
+
+
 def make_parser(version: str) -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="service-registry",
         description="Probe the external APIs you depend on and expose the results to Prometheus.",
         epilog=_ENDING,

@@ -25,12 +25,13 @@ from exporter.config import (
     make_target,
     read_files,
 )
+from exporter.files import is_file
 from exporter.log import Redaction
 from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, fault_of, verdict_of
 from exporter.probers import Probers, command_line
 from exporter.probers.curl import CurlTransport
 from exporter.schedule import Canaries, CanaryPlan
-from exporter.settings import Problem, SettingsError, url
+from exporter.settings import Problem, SettingsError, shown_prose, url
 
 DEFAULT_CONFIG = Path("config/services.yaml")
 _COLORS = {Verdict.OK: "green", Verdict.QUOTA: "yellow", Verdict.CREDENTIAL: "magenta"}
@@ -83,7 +84,9 @@ def _target(
     declared = {d.raw["id"]: d for d in configuration.services}
     if name not in declared:
         known = ", ".join(sorted(declared)) or "none"
-        raise LookupError(f"no service {name!r} in {', '.join(map(str, paths))}; known: {known}")
+        raise LookupError(
+            f"no service {shown_prose(repr(name))} in {', '.join(map(str, paths))}; known: {known}"
+        )
     plans = tuple(
         CanaryPlan(name=str(i), endpoint=canary_endpoint(canary), interval=canary.interval)
         for i, canary in enumerate(configuration.canaries)
@@ -114,7 +117,7 @@ def _url_target(arguments: argparse.Namespace) -> Target:
     # The caller could reach a private address from this shell anyway, so it is not refused here.
     check: dict[str, Any] = {"allow_private_addresses": True}
     if arguments.ca_file:
-        if not Path(arguments.ca_file).is_file():
+        if not is_file(Path(arguments.ca_file)):
             raise SettingsError([Problem("(arguments)", 1, "--ca-file", "there is no such file")])
         check["tls"] = {"ca_file": arguments.ca_file}
     raw = {"id": "url", "provider": "custom", "base_url": address, "health_check": check}

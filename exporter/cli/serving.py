@@ -15,6 +15,7 @@ from pathlib import Path
 from exporter.app import VERSION, App, Options
 from exporter.cli.sources import sharded, source_of
 from exporter.cli.usage import UsageError, counted
+from exporter.files import named
 from exporter.log import configure
 from exporter.registry import RegistryChange
 from exporter.secret import Secret, SecretError, environment, read_key_file
@@ -23,6 +24,7 @@ from exporter.store import StoreError
 MANY_SERVICES = 500
 """With so many services, one pass of the cycle collector takes 12 ms, which delays probes."""
 
+_TOKEN_OPTIONS = {"admin": "--admin-token-file", "alertmanager": "--alertmanager.token-file"}
 NO_SERVICE = "no key variable of a provider is set: set one, or give --config FILE"
 
 
@@ -182,14 +184,16 @@ def receiver_token(path: Path | None) -> Secret | None:
 
 
 def _token(path: Path | None, variable: str, kind: str) -> Secret | None:
-    file = path or environment().get(variable)
-    if not file:
+    text = path or environment().get(variable)
+    if not text:
         return None
+    file = Path(text)
+    shown = named(file, _TOKEN_OPTIONS[kind] if path else variable)
     try:
-        token = read_key_file(Path(file))
+        token = read_key_file(file)
     except SecretError as error:
         reason = str(error).replace("key file", f"{kind} token file")
-        raise UsageError(f"{file}: {reason}") from None
+        raise UsageError(f"{shown}: {reason}") from None
     if len(token.reveal()) < 16:
-        raise UsageError(f"{file}: the {kind} token must have at least 16 characters")
+        raise UsageError(f"{shown}: the {kind} token must have at least 16 characters")
     return token

@@ -23,6 +23,7 @@ from exporter.cli.serving import (
 from exporter.cli.sources import source_of
 from exporter.cli.usage import UsageError, counted
 from exporter.config import Configuration
+from exporter.files import named
 from exporter.log import Redaction, configure
 from exporter.programs import (
     INSTALL_HINT,
@@ -82,7 +83,8 @@ def run_stack(arguments: argparse.Namespace) -> int:
     except ProgramError as error:
         print(f"service-registry: {error}; the others were ended too", file=sys.stderr)
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
+        file = error.filename
+        name = f"{named(Path(str(file)), 'a named file')}: " if file else ""
         print(f"service-registry: {name}{error.strerror or error}", file=sys.stderr)
     return 1
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from exporter.characters import breaks_url, has_control
 from exporter.checks import control_mistake, header_mistake
 from exporter.config.declarations import Service
+from exporter.files import is_file
 from exporter.probers.client_keys import key_mistakes_of
 from exporter.probers.redirects import origin
 from exporter.providers import Preset, key_mistakes, presets
@@ -167,7 +168,7 @@ def check_mistakes(raw: dict[str, Any]) -> Found:
     if tls.get("key_file") and not tls.get("cert_file"):
         yield ("tls", "key_file"), "needs cert_file"
     for name in ("ca_file", "cert_file", "key_file"):
-        if (path := tls.get(name)) and not Path(path).is_file():
+        if (path := tls.get(name)) and not is_file(Path(path)):
             yield ("tls", name), "there is no such file"
     for name, what in key_mistakes_of(tls):
         yield ("tls", name), what

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.checks import control_mistake, header_mistake
+from exporter.files import is_file
 from exporter.matching import pattern_mistake
 from exporter.multitarget.allowed import mistakes_of_targets
 from exporter.probers.client_keys import key_mistakes_of
@@ -167,5 +168,5 @@ def _file_mistakes(raw: dict[str, Any]) -> Mistakes:
         ((), "body_file"),
     ):
         section = raw.get(parent[0]) or {} if parent else raw
-        if section.get(name) and not Path(section[name]).is_file():
+        if section.get(name) and not is_file(Path(section[name])):
             yield (*parent, name), "there is no such file"

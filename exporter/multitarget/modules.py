@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from exporter.characters import breaks_url
 from exporter.checks import TlsSettings
+from exporter.files import named, read_bytes, read_text
 from exporter.log import event
 from exporter.multitarget.allowed import is_allowed
 from exporter.multitarget.declarations import HttpSettings, Module
@@ -149,9 +150,9 @@ class Modules:
     def _load(self) -> ModuleFile:
         if self._path is None:
             return ModuleFile({}, {})
-        source = str(self._path)
+        source = named(self._path, "--probe.config.file")
         try:
-            return read_modules(self._path.read_text(encoding="utf-8"), source)
+            return read_modules(read_text(self._path), source)
         except OSError as error:
             message = f"cannot be read: {error.strerror}"
         except UnicodeDecodeError:
@@ -293,7 +294,7 @@ def _body(http: HttpSettings) -> bytes | None:
     if http.body_file is None:
         return http.body.reveal().encode() if http.body is not None else None
     try:
-        return Path(http.body_file).read_bytes()
+        return read_bytes(Path(http.body_file))
     except OSError as error:
         raise CheckError(f"body_file cannot be read ({error.strerror})") from None
 
