@@ -70,11 +70,11 @@ class Options:
     """Where changes and results are kept; nothing survives a restart without it."""
     modules: Path | None = None
     """The modules of /probe, which is off without them."""
-    alertmanagers: tuple[str, ...] = ()
+    alertmanagers: tuple[str, ...] = field(default=(), repr=False)
     """URLs of every peer: asked what they list, sent manual incidents."""
     poll_interval: float = 30.0
     """Seconds between two polls of what they list."""
-    prometheus: str = ""
+    prometheus: str = field(default="", repr=False)
     """Asked once, at the start, for incidents that came and went meanwhile."""
     receiver_token: Secret | None = None
     """Alertmanager's; the admin token opens its route too."""
@@ -220,7 +220,9 @@ class App:
 
     def _connect(self) -> None:
         """Subscribe: what was loaded goes to those it configures, a change to all who keep one."""
-        self.redaction.watch(self.registry.secrets, self.modules.secrets, self.web.secrets)
+        self.redaction.watch(
+            self.registry.secrets, self.modules.secrets, self.web.secrets, self.peers.secrets
+        )
         self.loader.subscribe(lambda configuration: self.modules.activate())
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)

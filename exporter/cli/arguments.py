@@ -147,7 +147,8 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="Alertmanager to poll and to send manual incidents to; repeat for every peer",
+        help="Alertmanager to poll and to send manual incidents to; repeat for every peer; "
+        "file:PATH reads the URL, then also with user:password@",
     )
     parser.add_argument(
         "--alertmanager.token-file",
@@ -169,7 +170,8 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         dest="prometheus",
         default="",
         metavar="URL",
-        help="Prometheus to query at the start for incidents missed while the exporter was down",
+        help="Prometheus to query at the start for incidents missed while the exporter was down; "
+        "file:PATH as above",
     )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from exporter.app import VERSION, App, Options
+from exporter.cli.addresses import server_url
 from exporter.cli.sources import sharded, source_of
 from exporter.cli.usage import UsageError, counted
 from exporter.files import named
@@ -101,6 +102,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     host, port = listen_address(arguments.listen, "--listen")
     environ = environment()
     source = source_of(arguments.config, environ)
+    prometheus: str = arguments.prometheus
     return Options(
         source=sharded(source, arguments.shard_index, arguments.shard_count),
         environment=environ,
@@ -109,10 +111,10 @@ def _options(arguments: argparse.Namespace) -> Options:
         admin_token=admin_token(arguments.admin_token_file),
         receiver_token=receiver_token(arguments.receiver_token_file),
         alertmanagers=tuple(
-            _checked_url(url, "--alertmanager.url") for url in arguments.alertmanagers
+            server_url(url, "--alertmanager.url") for url in arguments.alertmanagers
         ),
         poll_interval=arguments.poll_interval,
-        prometheus=_checked_url(arguments.prometheus, "--prometheus.url"),
+        prometheus=server_url(prometheus, "--prometheus.url") if prometheus else "",
         lean=arguments.lean,
         data_dir=arguments.data_dir,
         modules=_modules(arguments),
@@ -162,12 +164,6 @@ def listen_address(text: str, option: str) -> tuple[str, int]:
     if not colon or not port.isdigit() or int(port) > 65535:
         raise UsageError(f"{option} must be HOST:PORT, such as 127.0.0.1:9642 or [::1]:9642")
     return host.strip("[]"), int(port)
-
-
-def _checked_url(url: str, option: str) -> str:
-    if url and not url.startswith(("http://", "https://")):
-        raise UsageError(f"{option} must be an http:// or https:// URL")
-    return url
 
 
 def admin_token(path: Path | None) -> Secret | None:
