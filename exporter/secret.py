@@ -6,9 +6,12 @@ a key cannot leave by accident. Beside `files` no other module of the exporter i
 
 from __future__ import annotations
 
+import ctypes
 import hmac
 import os
 import re
+import resource
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -162,6 +165,25 @@ def _value(inside: str, environment: Mapping[str, str]) -> str:
 def environment() -> Mapping[str, str]:
     """Return the process environment itself, not a copy."""
     return os.environ
+
+
+DEBUG_VARIABLE = "SERVICE_REGISTRY_ALLOW_DEBUGGER"
+_PR_SET_DUMPABLE = 4  # prctl(2)
+
+
+def protect_process() -> None:
+    """Keep this process' memory and files for its owner alone: it holds every key.
+
+    What it writes from now on is readable for its user only (umask), it leaves no core file, and on
+    Linux no other process of the same user can attach a debugger or read its memory and its
+    environment in /proc; only root can. A variable for developers allows debuggers.
+    """
+    os.umask(0o077)
+    if os.environ.get(DEBUG_VARIABLE):
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def read_key_file(path: Path) -> Secret:

@@ -19,7 +19,7 @@ from exporter.cli.usage import UsageError, counted
 from exporter.files import named
 from exporter.log import configure
 from exporter.registry import RegistryChange
-from exporter.secret import Secret, SecretError, environment, read_key_file
+from exporter.secret import Secret, SecretError, environment, protect_process, read_key_file
 from exporter.store import StoreError
 
 MANY_SERVICES = 500
@@ -36,6 +36,7 @@ def run_server(arguments: argparse.Namespace) -> int:
         UsageError: the arguments contradict each other, or a token file cannot be used.
         SettingsError: the configuration is wrong.
     """
+    protect_process()
     if arguments.config and arguments.from_env:
         raise UsageError("give --config or --from-env, not both")
     if not 0 <= arguments.shard_index < arguments.shard_count:

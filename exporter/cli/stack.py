@@ -38,7 +38,7 @@ from exporter.programs import (
     url_of,
     write_config,
 )
-from exporter.secret import Secret, SecretError, environment, read_key_file
+from exporter.secret import Secret, SecretError, environment, protect_process, read_key_file
 from exporter.settings.document import DocumentError
 from exporter.stack import (
     Addresses,
@@ -62,6 +62,7 @@ def run_stack(arguments: argparse.Namespace) -> int:
         UsageError: the arguments contradict each other, or a program is not installed.
         SettingsError: the configuration is wrong.
     """
+    protect_process()
     medium = _medium(arguments)
     addresses = _addresses(arguments)
     if missing := missing_programs():
