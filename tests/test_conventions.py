@@ -97,6 +97,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
     assert users <= {
         "exporter/api/guard.py",  # compares the admin token
         "exporter/serving/webauth.py",  # compares passwords
+        "exporter/cli/addresses.py",  # an address from a file
         "exporter/cli/serving.py",  # the admin token's length
         "exporter/cli/stack.py",  # writes webhook or mail password to Alertmanager's configuration
         "exporter/cli/asking.py",  # sends the admin token to the exporter
