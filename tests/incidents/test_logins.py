@@ -116,7 +116,7 @@ def test_the_log_of_the_exporter_strikes_it_and_the_options_hide_it() -> None:
 def test_a_login_on_the_command_line_is_refused_with_the_way_out(
     option: str, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["serve", option, url])
+    code = main(["serve", "--config", "missing.yaml", option, url])
 
     said = capsys.readouterr().err
     assert code == 2
