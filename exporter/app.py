@@ -42,7 +42,7 @@ from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
 from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks
 from exporter.secret import Secret
-from exporter.serving import WebAuth, WebFile, listen, set_process_limits
+from exporter.serving import Watchdog, WebAuth, WebFile, listen, set_process_limits
 from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import open_store
@@ -102,6 +102,7 @@ class App:
         self.transport = CurlTransport()
         self.prober = Probers(self.transport, self.clock, self.redaction.holds)
         self.own = OwnMetrics(VERSION)
+        self.watchdog = Watchdog(self.own.loop_stalls.inc)
         self.store = open_store(options.data_dir, self.clock, options.environment)
         self._build_registry(storage)
         self._build_incidents()
@@ -310,6 +311,7 @@ class App:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
+        watching = asyncio.create_task(self.watchdog.run())
         await self.escalations.resume()
         probing = asyncio.create_task(self.scheduler.run())
         others = [
@@ -341,6 +343,7 @@ class App:
                 task.cancel()
             await asyncio.gather(probing, stopped, *others, return_exceptions=True)
             await self.persistence.save()
+            watching.cancel()
 
     def _application(self) -> web.Application:
         application = make_application()

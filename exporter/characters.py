@@ -14,6 +14,9 @@ CONTROL_BUT_LINES = r"\x00-\x08\x0b-\x1f\x7f"
 """The same for prose, which may have tabs and line breaks."""
 _CONTROL = re.compile(f"[{CONTROL}]")
 _CONTROL_BUT_LINES = re.compile(f"[{CONTROL_BUT_LINES}]")
+LONGEST_URL, LONGEST_PLACE = 8192, 512
+"""Characters of a URL, and of its part with the host, whose name has at most 253 (RFC 1035)."""
+_PLACE = re.compile(r"[^/?#]*//([^/?#]*)")
 _NOT_IN_URL = re.compile(rf"[{CONTROL} \\]")
 
 
@@ -29,6 +32,16 @@ def breaks_url(text: str) -> bool:
     WHATWG parsers and no separator by RFC 3986: two parsers that disagree see different hosts.
     """
     return _NOT_IN_URL.search(text) is not None
+
+
+def oversized_url(text: str) -> bool:
+    """Return whether *text*, a URL or a reference to one, is longer than any that is taken.
+
+    To be asked before it is parsed: `urllib` and `yarl` bring the host into a normal form (NFKC),
+    which takes four seconds for 64 KiB of combining characters.
+    """
+    place = _PLACE.match(text)
+    return len(text) > LONGEST_URL or (place is not None and len(place[1]) > LONGEST_PLACE)
 
 
 def without_control(text: str, replacement: str = "") -> str:

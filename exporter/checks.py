@@ -44,6 +44,8 @@ OPERATORS = (
     "greater_than",
     "type",
 )
+MOST_ASSERTIONS = 200
+"""Of one check: each may take as long as the longest path over the worst body."""
 JsonType = Literal["string", "number", "integer", "boolean", "array", "object"]
 
 
@@ -52,7 +54,9 @@ class Assertion:
     """One source (json, header, body) and one operator."""
 
     json: ExpressionText | None = option(
-        None, "JSONPath (RFC 9535) into the body; every match is tried."
+        None,
+        "JSONPath (RFC 9535) into the body; every match is tried. A pattern in it is RE2, written "
+        "in quotes. What takes more than 100,000 steps is too large to evaluate, and fails.",
     )
     header: PublicText | None = option(None, "Response header, case-insensitive.", minLength=1)
     body: bool | None = option(None, "The whole body as text.")
@@ -128,11 +132,13 @@ class HealthCheck:
         shown="[200]",
         minItems=1,
     )
-    assertions: tuple[Assertion, ...] = option((), "What must hold for the answer.")
+    assertions: tuple[Assertion, ...] = option(
+        (), "What must hold for the answer; at most 200.", maxItems=MOST_ASSERTIONS
+    )
     body_limit: int = option(
         64 * 1024,
         "Bytes of the body to read, after decompression; an assertion that needs more of it fails "
-        "as `client_error`.",
+        "as `client_error`. JSON of over 100,000 values is not evaluated: assertions fail.",
         minimum=1024,
         maximum=10 * 1024 * 1024,
     )

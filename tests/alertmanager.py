@@ -151,7 +151,10 @@ def mail_sink() -> Iterator[Sink[Mail]]:
                     self.say("250 ok")
                 elif verb == "DATA":
                     self.say("354 go on")
-                    message = message_from_bytes(self.content(), policy=policy.default)
+                    content = self.content()
+                    if content is None:
+                        return  # a sender that was killed
+                    message = message_from_bytes(content, policy=policy.default)
                     self.say("250 taken")
                     assert isinstance(message, EmailMessage)
                     sink.add(Mail(to=to, password=password, message=message))
@@ -161,9 +164,14 @@ def mail_sink() -> Iterator[Sink[Mail]]:
         def say(self, *lines: str) -> None:
             self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
 
-        def content(self) -> bytes:
-            lines = iter(self.rfile.readline, b".\r\n")
-            return b"".join(line.removeprefix(b".") for line in lines)
+        def content(self) -> bytes | None:
+            """Return a message, None if it breaks off."""
+            lines = []
+            while (line := self.rfile.readline()) != b".\r\n":
+                if not line:
+                    return None
+                lines.append(line.removeprefix(b"."))
+            return b"".join(lines)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

@@ -26,8 +26,8 @@ from exporter.registry import UnknownServiceError
 FILTERS = ("severity", "status", "service", "environment")
 PAGE_SIZE = 100
 _MAX_NAME_LENGTH, _MAX_NOTE_LENGTH = 128, 4096
-_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""Of a webhook message: a group of some thousand alerts exceeds the limit of other bodies."""
+_MAX_MESSAGE_BYTES, _MAX_MESSAGE_VALUES = 16 * 1024 * 1024, 1_000_000
+"""Of a webhook message: a group of some thousand alerts exceeds the limits of other bodies."""
 _FILTER_VALUES = {"severity": SEVERITIES, "status": tuple(str(status) for status in IncidentStatus)}
 
 
@@ -128,7 +128,8 @@ async def receive(request: web.Request) -> web.Response:
     """
     count = request.app[RECEIVED]
     try:
-        message = await json_object(request.clone(client_max_size=_MAX_MESSAGE_BYTES))
+        large = request.clone(client_max_size=_MAX_MESSAGE_BYTES)
+        message = await json_object(large, most_values=_MAX_MESSAGE_VALUES)
         changed = await request.app[INCIDENTS].receive(message)
     except (ValueError, web.HTTPRequestEntityTooLarge):  # not a message of Alertmanager
         count("invalid")

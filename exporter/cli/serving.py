@@ -20,6 +20,7 @@ from exporter.files import named
 from exporter.log import configure
 from exporter.registry import RegistryChange
 from exporter.secret import Secret, SecretError, environment, protect_process, read_key_file
+from exporter.serving import stop_on_signals
 from exporter.store import StoreError
 
 MANY_SERVICES = 500
@@ -65,12 +66,11 @@ def run_server(arguments: argparse.Namespace) -> int:
 
 
 async def serve(app: App, started: Callable[[App], None]) -> None:
-    """Run *app* until SIGTERM or SIGINT; SIGHUP reloads."""
+    """Run *app* until SIGTERM or SIGINT, a second of which ends it at once; SIGHUP reloads."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     prepare(app)
-    await app.run(stop, started)
+    with stop_on_signals(partial(loop.call_soon_threadsafe, stop.set), app.watchdog.silent_for):
+        await app.run(stop, started)
 
 
 def prepare(app: App) -> None:

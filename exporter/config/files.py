@@ -19,6 +19,7 @@ from exporter.config.mistakes import (
     service_mistakes,
     unknown_fields,
     warnings_of,
+    without_files,
 )
 from exporter.files import is_file, is_folder, named
 from exporter.providers import presets
@@ -148,7 +149,7 @@ def read_request(raw: Mapping[str, Any], source: str) -> Declared:
     """
     refused = [Problem(source, 1, where, what) for where, what in not_for_requests(raw)]
     reading = _Reading(None)
-    reading.add(json.dumps({"services": [raw]}), source)
+    reading.add(json.dumps({"services": [without_files(raw)]}), source)
     try:
         configuration = reading.configuration()
     except SettingsError as error:
@@ -179,13 +180,14 @@ class _File:
     """A file with the places that its schema refuses taken out, so that the rest can be checked."""
 
     loaded: Loaded
-    pruned: list[FieldPath]
+    pruned: frozenset[FieldPath]
+    """The places, and those that they are in."""
     references: dict[int, set[FieldPath]]
     """By the index of a service the fields in which a variable is."""
 
     def doubtful(self, path: FieldPath) -> bool:
         """Return whether a finding at *path* may only follow from what was taken out."""
-        return any(path in (bad, bad[:-1]) for bad in self.pruned)
+        return path in self.pruned
 
 
 class _Reading:
@@ -215,7 +217,8 @@ class _Reading:
             match path:
                 case ("services", int(index), *inside):
                     references.setdefault(index, set()).add(tuple(inside))
-        self._files.append(_File(loaded, places, references))
+        pruned = frozenset(inner for path in places for inner in (path, path[:-1]))
+        self._files.append(_File(loaded, pruned, references))
 
     def configuration(self) -> Configuration:
         loaded = [file.loaded for file in self._files]

@@ -22,6 +22,7 @@ from exporter.providers import Preset, key_mistakes, presets
 from exporter.secret import looks_like_key
 from exporter.settings import (
     FieldPath,
+    Similar,
     dotted,
     duration,
     readable_texts,
@@ -34,21 +35,24 @@ Found = Iterator[tuple[FieldPath, str]]
 
 
 def unknown_fields(
-    patch: Mapping[str, Any], rules: Mapping[str, Any], place: FieldPath = ()
+    patch: Mapping[str, Any],
+    rules: Mapping[str, Any],
+    place: FieldPath = (),
+    similar: Similar | None = None,
 ) -> Found:
     """Yield the fields of *patch* that a service does not have.
 
     Those with a value are found again when the result is checked; a null only takes a field out
     and would leave no trace of a misspelt name.
     """
-    known = rules.get("properties")
+    known, similar = rules.get("properties"), similar or Similar()
     if known is None:
         return
     for name, value in patch.items():
         if name not in known:
-            yield (*place, name), unknown_field(name, known)
+            yield (*place, name), unknown_field(name, known, similar)
         elif isinstance(value, Mapping):
-            yield from unknown_fields(value, known[name], (*place, name))
+            yield from unknown_fields(value, known[name], (*place, name), similar)
 
 
 def service_mistakes(raw: dict[str, Any]) -> Found:
@@ -266,6 +270,22 @@ _DEEPEST = 16
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}")
 
 
+def without_files(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *raw* without the files it names: they are refused, and so not even looked at.
+
+    The answer to a request must not depend on which files the machine has.
+    """
+    named = set(_files_named(raw))
+    left = {name: value for name, value in raw.items() if name not in named}
+    if any("." in name for name in named):
+        tls = {n: v for n, v in raw["health_check"]["tls"].items() if n not in _TLS_FILES}
+        left["health_check"] = {**raw["health_check"], "tls": tls}
+    return left
+
+
+_TLS_FILES = ("ca_file", "cert_file", "key_file")
+
+
 def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
     for name in ("api_key_file", "api_key_next_file"):
         if raw.get(name):
@@ -273,7 +293,7 @@ def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
     check = raw.get("health_check")
     tls = check.get("tls") if isinstance(check, dict) else None
     if isinstance(tls, dict):
-        for name in ("ca_file", "cert_file", "key_file"):
+        for name in _TLS_FILES:
             if tls.get(name):
                 yield f"health_check.tls.{name}"
 

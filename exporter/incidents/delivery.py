@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from exporter.incidents.alerts import WATCHDOG
+from exporter.incidents.alerts import WATCHDOG, key_of
 from exporter.incidents.evidence import Counters, Group, Grouped, Key, Routing, Silence, Tally
 from exporter.incidents.model import Alert, Told, ToldState
 
@@ -133,7 +133,8 @@ class DeliveryWatch:
                     judging.delta(key), now, crowd=len(crowds[key]), exact=judging.is_exact
                 )
         self._former, self._former_at = seen, now
-        return [replace(one, told=tuple(self._told(one, judging))) for one in alerts]
+        found = [replace(one, told=tuple(self._told(one, judging))) for one in alerts]
+        return _by_the_ladder(found)
 
     def _is_recent(self, now: float) -> bool:
         return self._former is not None and 0 <= now - self._former_at <= self._longest_gap
@@ -273,6 +274,26 @@ class _Judging:
         if outside:
             return replace(held, why="outside", by=outside)
         return replace(held, why="muted", by=grouped.muted_by[0])
+
+
+def _by_the_ladder(alerts: Sequence[Alert]) -> list[Alert]:
+    """Return *alerts*; of one trouble, what is held back has no say beside what is not.
+
+    A trouble has an alert for each severity, and the highest holds back the others.
+    """
+    spoken = {
+        key_of(one.labels)
+        for one in alerts
+        if any(told.state is not ToldState.SUPPRESSED for told in one.told or ())
+    }
+
+    def audible(alert: Alert) -> Alert:
+        if key_of(alert.labels) not in spoken:
+            return alert
+        told = (told for told in alert.told or () if told.state is not ToldState.SUPPRESSED)
+        return replace(alert, told=tuple(told))
+
+    return [audible(alert) for alert in alerts]
 
 
 def with_told(before: Sequence[Told], seen: Sequence[Told]) -> tuple[Told, ...]:

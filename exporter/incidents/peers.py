@@ -7,7 +7,6 @@ version 2, since 0.16.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 from base64 import b64encode
@@ -25,11 +24,12 @@ from exporter.incidents.delivery import Evidence
 from exporter.incidents.evidence import Counters, Grouped, Routing, Silence
 from exporter.incidents.model import Alert
 from exporter.log import event
+from exporter.matching import json_in_turns
 from exporter.secret import Secret
 
 _log = logging.getLogger(__name__)
 _LISTED = "/api/v2/alerts?active=true&silenced=true&inhibited=true&unprocessed=true"
-_LARGEST = 64 * 1024 * 1024
+_LARGEST, _MOST_VALUES = 64 * 1024 * 1024, 10_000_000
 _LARGEST_METRICS = 8 * 1024 * 1024
 STATUS_SECONDS = 600.0
 """How long a status is good while metrics show the same process and configuration."""
@@ -286,7 +286,7 @@ class Peers:
         return retention_seconds(text)
 
     async def _get(self, url: str, query: Mapping[str, str] | None = None) -> Any:
-        return await asyncio.to_thread(json.loads, await self._read(url, query))
+        return await asyncio.to_thread(json_in_turns, await self._read(url, query), _MOST_VALUES)
 
     async def _read(
         self, url: str, query: Mapping[str, str] | None = None, *, largest: int = _LARGEST

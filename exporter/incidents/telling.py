@@ -72,7 +72,7 @@ def told_sentence(incident: Incident, now: float) -> str:
     if interval := next((one.by for one in unknown if one.by), ""):
         return f"not known: the time interval {_spaced(interval)} may mute it"
     if unknown:
-        return "not known: Alertmanager does not say"
+        return f"not known: Alertmanager does not say whether {_receivers(unknown)} was told"
     if incident.judged:
         return "nobody: it is sent to no receiver that reaches somebody"
     if incident.manual and not any(entry.kind in _SENT for entry in incident.timeline):

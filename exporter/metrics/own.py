@@ -128,6 +128,11 @@ class OwnMetrics:
         self.loop_lag = self._histogram(
             "exporter_event_loop_lag_seconds", "How late the event loop wakes up."
         )
+        self.loop_stalls = client.Counter(
+            "exporter_event_loop_stalls_total",
+            "Times that the event loop did not run for more than 5 s; the log has the place.",
+            registry=self._registry,
+        )
         self.render_seconds = self._gauge(
             "exporter_scrape_render_seconds", "Time to render the last scrape."
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from exporter.characters import breaks_url
+from exporter.characters import breaks_url, oversized_url
 from exporter.checks import TlsSettings
 from exporter.files import named, read_bytes, read_text
 from exporter.log import event
@@ -246,6 +246,8 @@ def _target(text: str) -> tuple[SplitResult, str]:
     url = text if text.lower().startswith(("http://", "https://")) else f"http://{text}"
     url = normalized(url.partition("#")[0])
     try:
+        if oversized_url(url):
+            raise ValueError
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")
         if breaks_url(url) or "://" in url.partition("://")[2].partition("?")[0]:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from exporter.checks import Shape
-from exporter.matching import NO_JSON, pattern_matches
+from exporter.matching import is_json, pattern_matches
 from exporter.model import Reason
 from exporter.probers.error_texts import error_text
 from exporter.probers.transport import Answer
@@ -50,7 +50,7 @@ def attribute(answer: Answer, json: Any, shape: Shape, *, expected: bool = False
     *expected*: its status means success. Then a page of an API that may send pages is asked for its
     title only, for its text may be about proxies and their errors.
     """
-    page = _page(answer) if json is NO_JSON else ""
+    page = _page(answer) if not is_json(json) else ""
     if expected and shape.content == "any":
         page = "".join(_TITLE.findall(page)[:1])
     if found := _ours(answer, page):
@@ -58,11 +58,11 @@ def attribute(answer: Answer, json: Any, shape: Shape, *, expected: bool = False
     if number := _cloudflare_problem(json):
         detail = f"Cloudflare in front of the API: error {number}"
         return Attribution(Answerer.EDGE, _CLOUDFLARE[number], detail)
-    if json is not NO_JSON and _has_error(json, shape):
+    if is_json(json) and _has_error(json, shape):
         return _API
     if found_reason := _edge(answer, page):
         return Attribution(Answerer.EDGE, *found_reason)
-    if json is not NO_JSON:
+    if is_json(json):
         return _API  # JSON is no page, even if it is declared as HTML
     if shape.content == "json" and _is_page(answer, page) and not _has_own_header(answer, shape):
         return Attribution(Answerer.EDGE, *_by_status(answer, page))
@@ -105,7 +105,7 @@ def asks_for_key(answer: Answer, json: Any, shape: Shape) -> bool:
     """
     if answer.status == 401 and "www-authenticate" in answer.headers:
         return True
-    if json is NO_JSON:
+    if not is_json(json):
         text = "" if _is_page(answer, _page(answer)) else _page(answer)[:1024]
     else:
         text = error_text(json)

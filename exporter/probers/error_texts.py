@@ -12,7 +12,7 @@ from typing import Any
 
 import re2
 
-from exporter.matching import NO_JSON, pattern_matches
+from exporter.matching import is_json, pattern_matches
 from exporter.model import Reason
 
 _MEMBERS = (
@@ -358,7 +358,7 @@ def classified(status: int, json: Any, plain: str = "") -> Reason | None:
     >>> classified(403, {"error": {"message": "Your account was suspended."}})
     <Reason.ACCOUNT_DISABLED: 'account_disabled'>
     """
-    text = plain[:_MAX_CHARACTERS] if json is NO_JSON else error_text(json)
+    text = plain[:_MAX_CHARACTERS] if not is_json(json) else error_text(json)
     text = _NOT_MEANT.sub(" ", text.encode("utf-8", "replace").decode())
     if not text.strip():
         return None

@@ -16,7 +16,7 @@ import functools
 from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin, urlsplit
 
-from exporter.characters import breaks_url
+from exporter.characters import breaks_url, has_control, oversized_url
 from exporter.checks import TlsSettings
 from exporter.probers.cookies import Cookies
 from exporter.probers.endpoint import Endpoint
@@ -33,11 +33,13 @@ def origin(url: str) -> tuple[str, str, int]:
     """Return scheme, host and port of *url*: its origin (RFC 6454).
 
     Raises:
-        ValueError: the port is not a number up to 65535, or the URL cannot be parsed.
+        ValueError: the port is not a number up to 65535, the URL cannot be parsed or is too long.
 
     >>> origin("https://API.example/v1")
     ('https', 'api.example', 443)
     """
+    if oversized_url(url):
+        raise ValueError("a URL that is too long")
     parts = urlsplit(normalized(url))
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return parts.scheme, (parts.hostname or "").lower(), port
@@ -51,8 +53,11 @@ def redirect_target(url: str, answer: Answer) -> str | None:
     location = answer.headers.get("location")
     if answer.failure is not None or answer.status not in FOLLOWED or not location:
         return None
+    location = _as_utf8(location)
+    if has_control(location) or oversized_url(location):
+        return ""
     try:
-        target = normalized(urljoin(url, _as_utf8(location)).partition("#")[0])
+        target = normalized(urljoin(url, location).partition("#")[0])
         target_origin, own_origin = origin(target), origin(url)
     except ValueError:
         return ""

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
 
-from exporter.characters import has_control
+from exporter.characters import has_control, oversized_url
 
 # What RFC 3986 allows in a path, `%` of what is encoded already, and brackets, which servers take.
 _PATH = "/%:@!$&'()*+,;=[]"
@@ -18,12 +18,12 @@ def normalized(url: str) -> str:
     """Return *url* with scheme and host in lower case, the host in ASCII, the rest encoded.
 
     Unchanged is what must be refused, not repaired: control characters, a backslash, a host that
-    is no name.
+    is no name, what is too long.
 
     >>> normalized("HTTPS://BÜCHER.example/a b|c?q=é")
     'https://xn--bcher-kva.example/a%20b%7Cc?q=%C3%A9'
     """
-    if has_control(url) or "\\" in url:
+    if has_control(url) or "\\" in url or oversized_url(url):
         return url
     try:
         parts = urlsplit(url)

@@ -32,6 +32,8 @@ _ATTRIBUTES = {
 }
 _ESCAPED = frozenset(',+"\\<>;')
 MAX_TEXT_CHARACTERS = 1024
+_LONGEST_OID = 64
+"""Bytes: its numbers are integers of any size, and to make a long one is more than linear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ def _escaped(text: str) -> str:
 
 
 def _dotted(oid: bytes) -> str:
+    if len(oid) > _LONGEST_OID:
+        raise ValueError("an object identifier that is too long")
     numbers, number = [], 0
     for byte in oid:
         number = number << 7 | byte & 0x7F

@@ -197,7 +197,7 @@ def _provider_seconds(
 
 def _request_id(wanted: tuple[str, ...], headers: Mapping[str, str]) -> str:
     text = next((headers[name] for name in wanted if name in headers), "")
-    return "".join(c for c in text if c.isascii() and c.isprintable())[:MAX_TEXT]
+    return "".join(c for c in text[:1024] if c.isascii() and c.isprintable())[:MAX_TEXT]
 
 
 def _first_value(path: str | None, json: Callable[[], Any]) -> Any:

@@ -114,7 +114,7 @@ class Management:
             TakenError: there is a service of that id.
             NoStorageError: it, or its key, cannot be kept.
         """
-        declared = read_request(raw, SOURCE)
+        declared = await asyncio.to_thread(read_request, raw, SOURCE)
         name = declared.raw["id"]
         async with self._lock:
             if name in self._registry:
@@ -138,7 +138,8 @@ class Management:
         async with self._lock:
             before = self._own(service)
             check_patch(patch, SOURCE)
-            declared = read_request(_patched(before.raw, {**patch, "id": service}), SOURCE)
+            raw = _patched(before.raw, {**patch, "id": service})
+            declared = await asyncio.to_thread(read_request, raw, SOURCE)
             if patch.get("api_key", "") is None:
                 await self._wipe_key(service)
             await self._keep(declared, who, "service changed")
@@ -176,7 +177,7 @@ class Management:
         key, now = Secret(given) if given else None, self._clock.now()
         await asyncio.to_thread(_write, storage, name, raw, key, now)
         await self._audit(who, action, name, key)
-        kept = read_request(raw, SOURCE)
+        kept = await asyncio.to_thread(read_request, raw, SOURCE)
         self._overlay.put_service(kept)
         if key is not None:
             self._overlay.set_key(name, key, now)

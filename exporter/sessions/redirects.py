@@ -15,6 +15,7 @@ from typing import Any
 from multidict import CIMultiDict
 from yarl import URL
 
+from exporter.characters import has_control, oversized_url
 from exporter.probers.redirects import FOLLOWED
 from exporter.sessions.wire import FailedAttempt, SilentResponse
 
@@ -58,7 +59,8 @@ def redirected(hop: Hop, answer: SilentResponse) -> Hop | FailedAttempt | None:
     if answer.status not in FOLLOWED or not location:
         return None
     url = None
-    if "\\" not in location:  # WHATWG URL reads \ as /, RFC 3986 forbids it
+    usable = not has_control(location) and not oversized_url(location)
+    if usable and "\\" not in location:  # WHATWG URL reads \ as /, RFC 3986 forbids it
         with contextlib.suppress(ValueError):
             url = parsed(str(answer.url.join(URL(location))))
     if url is None or (answer.url.scheme == "https" and url.scheme == "http"):

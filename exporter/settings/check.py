@@ -25,6 +25,8 @@ from exporter.settings.declare import hints, kind_of, object_schema, without_non
 from exporter.settings.document import Document, DocumentError, FieldPath, read, resolve
 from exporter.settings.kinds import KINDS
 
+MAX_SUGGESTIONS = 50
+"""Of one document: to compare one name with all that are known takes 0.1 ms."""
 # Words joined by _ or -, each with at most two digits at its end. A pasted key is none.
 _WORD = re.compile(r"(?=.{1,32}$)[A-Za-z]+[0-9]{0,2}(?:[_-](?:[A-Za-z]+[0-9]{0,2}|[0-9]xx))*")
 _TYPES = {
@@ -148,11 +150,12 @@ def check(data: Any, rules: dict[str, Any]) -> list[tuple[FieldPath, str]]:
     errors = [(tuple(e.absolute_path), e) for e in _Validator(rules).iter_errors(data)]
     # A value of the wrong type fails other rules too; one message is enough.
     mistyped = {path for path, error in errors if error.validator == "type"}
+    similar = Similar()
     return [
         found
         for path, error in errors
         if error.validator == "type" or path not in mistyped
-        for found in _explain(path, error)
+        for found in _explain(path, error, similar)
     ]
 
 
@@ -300,7 +303,23 @@ _extend: Any = jsonschema.validators.extend
 _Validator: Any = _extend(jsonschema.Draft202012Validator, {"x-kind": _kind, "pattern": _pattern})
 
 
-def _explain(path: FieldPath, error: Any) -> Iterator[tuple[FieldPath, str]]:
+class Similar:
+    """Finds the name that was meant, for the first `MAX_SUGGESTIONS` names of one document."""
+
+    def __init__(self) -> None:
+        self.left = MAX_SUGGESTIONS
+
+    def spent(self) -> bool:
+        """Return whether no further name is compared, and take one off otherwise."""
+        self.left -= 1
+        return self.left < 0
+
+    def to(self, name: str, known: Iterable[str]) -> str:
+        """Return the one of *known* that is most like *name*, an empty text if none is."""
+        return next(iter(difflib.get_close_matches(name, known, n=1)), "")
+
+
+def _explain(path: FieldPath, error: Any, similar: Similar) -> Iterator[tuple[FieldPath, str]]:
     """Say what is wrong without repeating the value: it may be a secret."""
     rule, rules = error.validator, error.schema
     if rule == "required":
@@ -309,25 +328,26 @@ def _explain(path: FieldPath, error: Any) -> Iterator[tuple[FieldPath, str]]:
     elif rule == "additionalProperties":
         known = rules.get("properties", {})
         for name in sorted(n for n in error.instance if n not in known):
-            yield (*path, name), unknown_field(name, known)
+            yield (*path, name), unknown_field(name, known, similar)
     else:
         hint = rules.get("x-hint") if rule == "pattern" else None
-        yield path, str(hint or _sentence(error))
+        yield path, str(hint or _sentence(error, similar))
 
 
-def unknown_field(name: str, known: dict[str, Any]) -> str:
+def unknown_field(name: str, known: dict[str, Any], similar: Similar) -> str:
     """Return the message for the field *name*, which is not one of *known*, fields by name."""
     shown = f"unknown field {name}" if _shown(name) else "unknown field (its name is not shown)"
+    if similar.spent():
+        return shown
     inside = [outer for outer, rules in known.items() if name in rules.get("properties", {})]
     if inside:
         return f"{shown}; it belongs under {' or '.join(inside)}"
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if near:
-        return f"{shown}; did you mean {near[0]}?"
+    if near := similar.to(name, known):
+        return f"{shown}; did you mean {near}?"
     return f"{shown}; allowed: {', '.join(sorted(known))}"
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, similar: Similar) -> str:
     value = error.validator_value
     match error.validator:
         case "x-kind":
@@ -337,8 +357,8 @@ def _sentence(error: Any) -> str:
             return "must be " + " or ".join(_TYPES[t] for t in wanted)
         case "enum":
             known = [str(v) for v in value if v is not None]
-            near = difflib.get_close_matches(str(error.instance)[:64], known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            near = "" if similar.spent() else similar.to(str(error.instance)[:64], known)
+            meant = f"; did you mean {near}?" if near else ""
             return f"must be one of {', '.join(known)}{meant}"
         case "minimum":
             return f"must be at least {value}"

@@ -17,8 +17,12 @@ import yaml
 
 FieldPath = tuple[str | int, ...]
 MAX_BYTES = 32 * 1024 * 1024
+MAX_VALUES = 1_000_000
+"""Of one file, keys included: 10,000 services have some 300,000."""
 MAX_EXPANDED = 100_000
 MAX_DEPTH = 32
+MAX_DUPLICATES = 1_000
+"""Keys given twice that are reported: a file of nothing else would take minutes to explain."""
 
 _CORE = "tag:yaml.org,2002:"
 _MERGE = _CORE + "merge"
@@ -47,7 +51,12 @@ _SYNTAX = (
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Composes nodes; what a plain scalar means is `resolve`'s business, << alone is special."""
 
+    _nodes = 0
+
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        self._nodes += 1
+        if self._nodes > MAX_VALUES:
+            raise DocumentError(1, f"the file holds more than {MAX_VALUES} values")
         if kind is yaml.ScalarNode:
             return _MERGE if value == "<<" and implicit[0] else _CORE + "str"
         return _CORE + ("map" if kind is yaml.MappingNode else "seq")
@@ -116,10 +125,13 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
             mark = error.context_mark  # where the quote opens, not where the file ends
         why = next((ours for theirs, ours in _SYNTAX if theirs in message), "")
         raise DocumentError((mark.line if mark else 0) + 1, _invalid(why)) from None
+    except DocumentError:
+        raise
     except (yaml.YAMLError, RecursionError, ValueError):
         raise DocumentError(1, _invalid("a forbidden character or nesting beyond reason")) from None
     reader = _Reader(expand)
     if node is not None:
+        _Sizes().add(node, 0, 1)
         reader.document.data = reader.value(node, ())
     return reader.document
 
@@ -128,36 +140,68 @@ def _invalid(why: str) -> str:
     return f"not valid YAML: {why}" if why else "not valid YAML"
 
 
+class _Sizes:
+    """How many values each node stands for, its aliases resolved: known before any is.
+
+    An alias bomb of 400 bytes stands for 10**9 values. Each node is looked at once here, so that
+    it is refused in no time, and whoever walks the nodes afterwards needs no guard.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._repeated = 0
+
+    def add(self, node: Any, depth: int, line: int) -> int:
+        """Return the size of *node*, which is inside a value that begins in *line*.
+
+        Raises:
+            DocumentError: it is too large, too deep, or its own part.
+        """
+        known = self._sizes.get(id(node))
+        if known is None:
+            return self._measure(node, depth)
+        if not known:
+            raise DocumentError(line, "an alias (*name) inside its own anchor (&name)")
+        self._repeated += known
+        if self._repeated > MAX_EXPANDED:
+            raise DocumentError(line, f"aliases repeat more than {MAX_EXPANDED} values")
+        return known
+
+    def _measure(self, node: Any, depth: int) -> int:
+        line = node.start_mark.line + 1
+        if node.tag not in _TAGS:
+            raise DocumentError(line, "tags (!name) are not supported")
+        if depth > MAX_DEPTH:
+            raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
+        size, self._sizes[id(node)] = 1, 0
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                self.add(key, depth + 1, line)
+                size += self.add(value, depth + 1, key.start_mark.line + 1)
+        elif isinstance(node, yaml.SequenceNode):
+            size += sum(self.add(item, depth + 1, line) for item in node.value)
+        self._sizes[id(node)] = size
+        return size
+
+
 class _Reader:
-    """Walks the composed nodes once."""
+    """Walks the composed nodes once, after `_Sizes` has measured them."""
 
     def __init__(self, expand: Callable[[str], str] | None) -> None:
         self._expand = expand
-        self._seen: set[int] = set()
-        self._repeated = 0
         self._told: set[int] = set()
         self.document = Document(None, {}, {})
 
     def value(self, node: Any, path: FieldPath) -> Any:
         line = node.start_mark.line + 1
         self.document.lines[path] = line
-        self._guard(node, len(path), line)
+        if len(path) > MAX_DEPTH:  # through an alias
+            raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
         return self._scalar(node, path, line)
-
-    def _guard(self, node: Any, depth: int, line: int, size: int = 1) -> None:
-        if node.tag not in _TAGS:
-            raise DocumentError(line, "tags (!name) are not supported")
-        if depth > MAX_DEPTH:
-            raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
-        if id(node) in self._seen:
-            self._repeated += size
-            if self._repeated > MAX_EXPANDED:
-                raise DocumentError(line, f"aliases repeat more than {MAX_EXPANDED} values")
-        self._seen.add(id(node))
 
     def _mapping(self, node: Any, path: FieldPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -176,13 +220,15 @@ class _Reader:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 raise DocumentError(line, "a key must be a plain text")
-            self._guard(key, depth, line, 0)
+            if depth > MAX_DEPTH:
+                raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
             if key.tag == _MERGE:
                 if merges is not None:
                     raise DocumentError(line, "<< is given twice; give it a list of aliases")
                 merges = value
                 for part in self._merged(value, path, depth, line):
-                    below = part | below
+                    for name, pair in part.items():
+                        below.setdefault(name, pair)  # the first that has a key wins
             elif key.value in own:
                 self._twice((*path, key.value), own[key.value][0], key)
             else:
@@ -190,7 +236,7 @@ class _Reader:
         return below | own
 
     def _twice(self, path: FieldPath, first: Any, key: Any) -> None:
-        if id(key) in self._told:
+        if id(key) in self._told or len(self._told) >= MAX_DUPLICATES:
             return
         self._told.add(id(key))
         line = first.start_mark.line + 1
@@ -203,7 +249,6 @@ class _Reader:
         for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(one, yaml.MappingNode):
                 raise DocumentError(line, "<< needs a mapping or a list of mappings")
-            self._guard(one, depth + 1, line, 1 + len(one.value))
             yield self._entries(one, path, depth + 1)
 
     def _scalar(self, node: Any, path: FieldPath, line: int) -> Any:

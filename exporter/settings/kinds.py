@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from exporter.characters import breaks_url
+from exporter.characters import breaks_url, oversized_url
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|w)")
@@ -72,7 +72,7 @@ def url(text: Any) -> str:
     Raises:
         ValueError: *text* is something else.
     """
-    if not isinstance(text, str) or breaks_url(text):
+    if not isinstance(text, str) or breaks_url(text) or oversized_url(text):
         raise ValueError
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,6 +17,8 @@ from exporter.statuspages.states import State
 _log = logging.getLogger(__name__)
 INTERVAL_SECONDS = 300.0
 MAX_PAGE_BYTES = 4 * 1024 * 1024
+_SHORT_BYTES = 16 * 1024
+"""A longer page is read in a thread: the words of a feed are looked for with backtracking."""
 
 
 def address_of(page: StatusPage) -> str | None:
@@ -89,25 +92,30 @@ class StatusPages:
             allow_private=self._allow_private,
         )
         answer = await self._transport.fetch(request)
-        # While the request ran, `set_pages` may have removed the page: then there is no state.
-        before = self._states.get(page)
-        if before is None or (answer.failure is None and answer.status == 304 and tag):
+        if answer.failure is None and answer.status == 304 and tag:
             return
-        state = self._read(page, answer)
-        if state is before:
+        state = await self._read(page, answer)
+        # While this waited, `set_pages` may have removed the page: then there is no state.
+        before = self._states.get(page)
+        if before is None or state is before:
             return
         self._states[page] = state
         event(_log, "status page changed", page=page.url, state=state)
         for follower in self._followers:
             follower(page)
 
-    def _read(self, page: StatusPage, answer: Answer) -> State:
+    async def _read(self, page: StatusPage, answer: Answer) -> State:
         self._etags.pop(page, None)
         if answer.failure is not None or answer.status != 200 or answer.truncated:
             return State.UNKNOWN
-        state = read(page.adapter or "", answer.body, page.component_filter)
+        given = (page.adapter or "", answer.body, page.component_filter)
+        if len(answer.body) <= _SHORT_BYTES:
+            state = read(*given)
+        else:
+            state = await asyncio.to_thread(read, *given)
         tag = answer.headers.get("etag", "")
-        if state is not State.UNKNOWN and 0 < len(tag) <= 128 and tag.isprintable():
+        readable = state is not State.UNKNOWN and page in self._states
+        if readable and 0 < len(tag) <= 128 and tag.isprintable():
             self._etags[page] = tag
         return state
 

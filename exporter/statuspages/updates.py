@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Iterable
 from enum import Enum
+from itertools import islice
 
 
 class Phase(Enum):
@@ -80,7 +81,9 @@ _BOLD = re.compile(r"(?i)<(?:\w+:)?(?:strong|b)>")
 _BOLD_END = re.compile(r"(?i)</(?:\w+:)?(?:strong|b)>")
 _TAG = re.compile(r"<[^<>]*>")
 _MARKS = (":", "=", "-", "[", "(", "\x01")
-_LONGEST, _LONGEST_TITLE = 65_536, 500
+_LONGEST, _LONGEST_TITLE, _LONGEST_WORD = 65_536, 500, 64
+_MOST_LINES, _LONGEST_LINE = 2_000, 200
+"""An update begins its line, so the rest does not count; to try a line takes up to 0.2 ms."""
 
 
 def phase_of_word(text: str) -> Phase | None:
@@ -89,6 +92,8 @@ def phase_of_word(text: str) -> Phase | None:
     >>> phase_of_word(" In Progress ")
     <Phase.WORK: 'work'>
     """
+    if len(text) > _LONGEST_WORD:
+        return None
     word = re.sub(r"[ _-]+", "_", text.strip().lower())
     return _PHASE_BY_WORD.get(word) or _PHASE_BY_WORD.get(word.replace("_", ""))
 
@@ -163,7 +168,8 @@ def _plain(markup: str) -> str:
     text = _BOLD_END.sub("\x02", _BOLD.sub("\x01", text))
     text = html.unescape(_TAG.sub("", text))
     # single spaces, so that no pattern tries long runs of them
-    return "\n".join(" ".join(line.split()) for line in text.splitlines())
+    lines = (" ".join(line.split())[:_LONGEST_LINE] for line in text.splitlines())
+    return "\n".join(islice(lines, _MOST_LINES))
 
 
 def newest(phases: Iterable[Phase]) -> Phase | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from exporter.api import bodies
+from exporter.registry import management
 from tests.api.managed import Client, declared, running, secret_key
 from tests.vendor import Vendor, answer
 
@@ -87,3 +91,42 @@ async def test_another_media_type_is_refused(
 
     assert (response.status, response.type) == (400, "application/problem+json")
     assert "application/json" in response.json["title"]
+
+
+@pytest.mark.parametrize(("method", "path"), PLACES)
+async def test_a_body_of_more_values_than_any_service_has_is_not_read(
+    client: Client, method: str, path: str
+) -> None:
+    body = {"id": "b", "metadata": {f"k{i}": "x" for i in range(5_001)}}
+
+    response = await client.ask(method, path, body)
+
+    assert response.status == 400
+    assert response.json["title"] == "the JSON of the body has more than 5000 values"
+
+
+async def test_what_takes_long_to_check_or_read_is_done_beside_the_loop(
+    client: Client, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran_in: dict[str, set[threading.Thread]] = {"check": set(), "read": set()}
+    check, read = management.read_request, bodies._data
+
+    def checked(*given: Any) -> Any:
+        ran_in["check"].add(threading.current_thread())
+        return check(*given)
+
+    def data(*given: Any) -> Any:
+        ran_in["read"].add(threading.current_thread())
+        return read(*given)
+
+    monkeypatch.setattr(management, "read_request", checked)
+    monkeypatch.setattr(bodies, "_data", data)
+    service = declared("b", vendor.url())
+    service["health_check"] = {**service["health_check"], "body": "y" * 20_000, "method": "POST"}
+
+    made = await client.ask("POST", "/api/services", service)
+    changed = await client.ask("PATCH", "/api/services/b", service)
+
+    assert (made.status, changed.status) == (201, 200)
+    assert threading.main_thread() not in ran_in["check"] | ran_in["read"]
+    assert all(ran_in.values())

@@ -230,7 +230,9 @@ async def test_webhooks_prove_nothing_while_the_logs_are_counted_with_them(
     await stage.round(60)
 
     assert states(await stage.one()) == {"hook/webhook": "unknown"}
-    assert await told(stage) == "not known: Alertmanager does not say"
+    assert await told(stage) == (
+        "not known: Alertmanager does not say whether hook (webhook) was told"
+    )
 
 
 @pytest.mark.parametrize("missing", ["metrics", "config", "both"])
@@ -247,7 +249,7 @@ async def test_a_peer_that_does_not_say_leaves_it_unknown(
     await stage.peers.close()
 
     assert set(states(await stage.one()).values()) == {"unknown"}
-    assert await told(stage) == "not known: Alertmanager does not say"
+    assert (await told(stage)).startswith("not known: Alertmanager does not say whether ")
 
 
 async def test_what_fired_before_the_first_look_is_unknown_until_something_is_sent(
@@ -437,6 +439,18 @@ async def test_what_is_inhibited_names_the_alert_that_holds_it_back(
     freed = next(one for one in await stage.all() if one.service)
     assert states(freed) == {"page/email": "pending", "page/pagerduty": "pending"}
     assert (await stage.log.causes()) == {}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_lower_severity_that_its_own_higher_one_holds_back_has_no_say(
+    stage: Stage, alertmanager: Alertmanager, order: int
+) -> None:
+    higher = down(("hook",), severity="critical")
+    lower = down(("hook",), severity="high", by="inhibited", held_by=higher["fingerprint"])
+    alertmanager.alerts = [higher, lower][::order]
+    await stage.rounds(30, 60)
+
+    assert states(await stage.one()) == {"hook/webhook": "unknown"}
 
 
 async def test_a_message_of_the_cause_is_not_one_of_what_becomes_inhibited(

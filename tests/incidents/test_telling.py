@@ -87,7 +87,11 @@ SENT = [told("delivered", name, at=TWO_MINUTES) for name in ("pagerduty", "slack
             "nobody, as far as is known: it ended before page (mail) was told",
         ),
         ([], "nobody: it is sent to no receiver that reaches somebody", None),
-        ([told("unknown")], "not known: Alertmanager does not say", None),
+        (
+            [told("unknown")],
+            "not known: Alertmanager does not say whether page (mail) was told",
+            None,
+        ),
     ],
 )
 def test_the_sentence(found: list[Told], sentence: str, once_over: str | None) -> None:
