@@ -84,11 +84,11 @@ class Options:
     """Where changes and results are kept; nothing survives a restart without it."""
     modules: Path | None = None
     """The modules of /probe, which is off without them."""
-    alertmanagers: tuple[str, ...] = ()
+    alertmanagers: tuple[str, ...] = field(default=(), repr=False)
     """URLs of every peer: asked what they list, sent manual incidents."""
     poll_interval: float = 30.0
     """Seconds between two polls of what they list."""
-    prometheus: str = ""
+    prometheus: str = field(default="", repr=False)
     """Asked once, at the start, for incidents that came and went meanwhile."""
     receiver_token: Secret | None = None
     """Alertmanager's; the admin token opens its route too."""
@@ -114,7 +114,7 @@ class App:
         self.readiness = Readiness()
         self.port = options.port
         self.transport = CurlTransport()
-        self.prober = Probers(self.transport, self.clock)
+        self.prober = Probers(self.transport, self.clock, self.redaction.holds)
         self.own = OwnMetrics(VERSION)
         self.watchdog = Watchdog(self.own.loop_stalls.inc)
         self.store = open_store(options.data_dir, self.clock, options.environment)
@@ -235,7 +235,9 @@ class App:
 
     def _connect(self) -> None:
         """Subscribe: what was loaded goes to those it configures, a change to all who keep one."""
-        self.redaction.watch(self.registry.secrets, self.modules.secrets, self.web.secrets)
+        self.redaction.watch(
+            self.registry.secrets, self.modules.secrets, self.web.secrets, self.peers.secrets
+        )
         self.loader.subscribe(lambda configuration: self.modules.activate())
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)
@@ -368,7 +370,7 @@ class App:
         application[RECEIVED] = self.own.count_message
         application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries
         prober = MultiTargetProber(self.transport, self.clock)
-        application[PROBING] = Probing(self.modules, prober, USER_AGENT)
+        application[PROBING] = Probing(self.modules, prober, USER_AGENT, self.redaction)
         application[LIVE], application[READINESS] = self.live, self.readiness
         application[ADMIN_TOKEN] = self.options.admin_token
         application[RECEIVER_TOKEN] = self.options.receiver_token

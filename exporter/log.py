@@ -18,6 +18,7 @@ from exporter.secret import HIDDEN, Secret
 
 Format = Literal["logfmt", "json"]
 _FIELDS = "fields"
+_SHORTEST, _TELLING = 8, 16
 
 
 class Redaction:
@@ -25,6 +26,7 @@ class Redaction:
 
     def __init__(self) -> None:
         self._values: list[str] = []
+        self._beginnings: dict[str, list[str]] = {}
         self._sources: list[Callable[[], Iterable[Secret]]] = []
 
     def watch(self, *sources: Callable[[], Iterable[Secret]]) -> None:
@@ -42,13 +44,28 @@ class Redaction:
         """
         values = {secret.reveal() for secret in secrets}
         # The longest first: a shorter one may be its beginning, and the rest would be logged.
-        self._values = sorted((v for v in values if len(v) >= 8), key=len, reverse=True)
+        self._values = sorted((v for v in values if len(v) >= _SHORTEST), key=len, reverse=True)
+        self._beginnings = {}
+        for value in (word for v in self._values for word in v.split() if len(word) >= _SHORTEST):
+            self._beginnings.setdefault(value[:_SHORTEST], []).append(value[:_TELLING])
 
     def __call__(self, text: str) -> str:
         for value in self._values:
             if value in text:
                 text = text.replace(value, HIDDEN)
         return text
+
+    def holds(self, text: str) -> bool:
+        """Return whether a known secret, or the first 16 characters of one, is in *text*.
+
+        The time depends on the length of *text* only, not on how many secrets are known: a
+        request id of each answer is checked, and there may be thousands of services.
+        """
+        for i in range(len(text) - _SHORTEST + 1):
+            for value in self._beginnings.get(text[i : i + _SHORTEST], ()):
+                if text.startswith(value, i):
+                    return True
+        return False
 
 
 class _Formatter(logging.Formatter):

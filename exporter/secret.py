@@ -1,19 +1,23 @@
 """Values that must not appear in a log or an answer; and the process environment.
 
 A `Secret` returns its text only from `reveal()`. It refuses to be pickled or put in JSON, so that
-a key cannot leave by accident. No other module of the exporter imports `os`.
+a key cannot leave by accident. Beside `files` no other module of the exporter imports `os`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hmac
 import os
 import re
+import resource
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from exporter.characters import has_control
+from exporter.files import read_bytes
 
 HIDDEN = "…"
 """Shown instead of a secret, or of its middle."""
@@ -163,6 +167,25 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+DEBUG_VARIABLE = "SERVICE_REGISTRY_ALLOW_DEBUGGER"
+_PR_SET_DUMPABLE = 4  # prctl(2)
+
+
+def protect_process() -> None:
+    """Keep this process' memory and files for its owner alone: it holds every key.
+
+    What it writes from now on is readable for its user only (umask), it leaves no core file, and on
+    Linux no other process of the same user can attach a debugger or read its memory and its
+    environment in /proc; only root can. A variable for developers allows debuggers.
+    """
+    os.umask(0o077)
+    if os.environ.get(DEBUG_VARIABLE):
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def read_key_file(path: Path) -> Secret:
     """Return the key in the file at *path*, without white space at its ends.
 
@@ -170,12 +193,9 @@ def read_key_file(path: Path) -> Secret:
         SecretError: the file cannot be read, is empty, over 64 KiB, or not one line of UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_KEY_BYTES + 1)
+        raw = read_bytes(path, MAX_KEY_BYTES + 1)
     except OSError as error:
         raise SecretError(f"the key file cannot be read ({error.strerror})") from None
-    except ValueError:  # a NUL in the path
-        raise SecretError("the key file cannot be read (not a valid path)") from None
     if len(raw) > MAX_KEY_BYTES:
         raise SecretError("the key file is larger than 64 KiB")
     try:
@@ -196,7 +216,7 @@ def file_signature(path: Path) -> tuple[int, int, int] | None:
     """
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return (status.st_mtime_ns, status.st_ino, status.st_size)
 
@@ -225,3 +245,19 @@ def looks_like_key(text: str) -> bool:
         return True
     letters = len(re.findall(r"[A-Za-z]", text))
     return digits >= 5 and letters >= 4 and not re.search(r"[-_.:+~]", text)
+
+
+_SECRET_NAME = re.compile(
+    r"pass(?:word|wd|phrase|code)?(?![a-z])|secret|token(?!s)|credential|signature|webhook"
+    r"|(?:api|access|private|auth)[_-]?key|(?<![a-z])(?:auth|pwd|sig|key)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+def names_secret(name: str) -> bool:
+    """Return whether *name*, of a field or a parameter, is one that people give to a secret.
+
+    >>> names_secret("db_password"), names_secret("apiKey"), names_secret("passenger")
+    (True, True, False)
+    """
+    return _SECRET_NAME.search(name) is not None

@@ -42,6 +42,15 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the modes of files."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def _no_blocking_calls() -> Iterator[None]:
     """Fail a test whose event loop is blocked by a call of ours (libcurl's are not Python's)."""
     default_authorities()  # looks for the system's file once

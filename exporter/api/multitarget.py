@@ -10,8 +10,8 @@ import asyncio
 import json
 import math
 import typing
-from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from aiohttp import web
@@ -20,12 +20,16 @@ from exporter.api.guard import problem
 from exporter.model import Reason
 from exporter.multitarget import (
     MAX_TIMEOUT,
+    RETRY_AFTER_SECONDS,
+    BusyError,
+    Capacity,
     Check,
     CheckError,
     Module,
     Modules,
     MultiTargetProber,
     Observation,
+    TargetError,
     hostname_mistake,
     make_check,
 )
@@ -37,15 +41,22 @@ from exporter.textformat import TEXT
 OFFSET_SECONDS = 0.5
 """Taken off the scrape's timeout; the default of blackbox_exporter's --timeout-offset."""
 DEFAULT_MODULE = "http_2xx"
+MAX_DEBUG_CHARACTERS = 64 * 1024
+"""Of the debug page's log, and of its module; the metrics between them are bounded by theirs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """The parts that `/probe` needs; `user_agent` is sent unless the module has its own."""
+    """The parts that `/probe` needs; `user_agent` is sent unless the module has its own.
+
+    `strike` replaces the known secrets in a text.
+    """
 
     modules: Modules
     prober: MultiTargetProber
     user_agent: str
+    strike: Callable[[str], str]
+    capacity: Capacity = field(default_factory=Capacity)
 
 
 PROBING: web.AppKey[Probing] = web.AppKey("PROBING", Probing)
@@ -71,15 +82,28 @@ async def probe(request: web.Request) -> web.Response:
         return problem(400, "target parameter is missing")
     if mistake := hostname_mistake(module, hostname := query.get("hostname", "")):
         return problem(400, mistake)
-    observation = await _observe(probing, module, target, timeout, hostname)
+    try:
+        observation = await _observe(probing, module, target, timeout, hostname)
+    except TargetError:
+        why = "its allowed_targets name all targets that it may be used for"
+        return problem(403, "this module may not be used for this target", detail=why)
+    except BusyError:
+        return _busy()
     page = exposition(observation)
     if query.get("debug") == "true":
-        return web.Response(text=debug_page(name, module, timeout, observation, page))
+        text = debug_page(name, module, timeout, observation, page)
+        return web.Response(text=probing.strike(text))
     response = web.Response(text=page)
     response.headers["Content-Type"] = TEXT
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         response.enable_compression(web.ContentCoding.gzip)
     return response
+
+
+def _busy() -> web.Response:
+    refusal = problem(503, "too many probes run at this time", detail="ask again a little later")
+    refusal.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return refusal
 
 
 def _timeout(header: str | None, module: Module) -> float:
@@ -108,7 +132,8 @@ async def _observe(
         observation = Observation(answer=Answer(failure=Reason.CLIENT_ERROR))
         observation.fail(Reason.CLIENT_ERROR, str(error))
         return observation
-    return await probing.prober.probe(check)
+    with probing.capacity.taken(check):
+        return await probing.prober.probe(check)
 
 
 def debug_page(
@@ -119,10 +144,14 @@ def debug_page(
     lines = "\n".join(_log_line(message, values) for message, values in log)
     settings = "\n".join(_yaml_lines(module, ""))
     return (
-        f"Logs for the probe:\n{lines}\n\n\n\n"
+        f"Logs for the probe:\n{_cut(lines)}\n\n\n\n"
         f"Metrics that would have been returned:\n{page}\n\n\n"
-        f"Module configuration:\n{settings}\n"
+        f"Module configuration:\n{_cut(settings)}\n"
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_DEBUG_CHARACTERS else f"{text[:MAX_DEBUG_CHARACTERS]}\n(cut)"
 
 
 def _log_line(message: str, values: dict[str, object]) -> str:
@@ -140,9 +169,9 @@ def _log_value(value: object) -> str:
 def _yaml_lines(value: Any, indent: str) -> Iterator[str]:
     """Yield the settings that differ from their default as YAML; secret values are `<secret>`."""
     types = typing.get_type_hints(type(value), include_extras=True)
-    for field in fields(value):
-        name, setting = field.name, getattr(value, field.name)
-        default = field.default if field.default_factory is MISSING else field.default_factory()
+    for one in fields(value):
+        name, setting = one.name, getattr(value, one.name)
+        default = one.default if one.default_factory is MISSING else one.default_factory()
         if setting is None or (setting == default and name != "prober"):
             continue
         if is_dataclass(setting):

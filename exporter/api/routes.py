@@ -67,7 +67,7 @@ ROUTES: tuple[Route, ...] = (
         multitarget.probe,
         OPEN,
         "Probe any target, as blackbox_exporter does.",
-        ((200, _PLAIN), (400, ""), (404, "")),
+        ((200, _PLAIN), (400, ""), (403, ""), (404, ""), (503, "")),
         query=_PROBE_QUERY,
     ),
     Route("GET", "/sd", services.discovery, OPEN, "Targets for http_sd.", ((200, "Discovery"),)),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
 from exporter.cli.stack_arguments import add_stack
 from exporter.importers import FORMATS
+from exporter.settings import shown_prose
 
 _SEVERITIES = ("critical", "high", "medium", "low")
 DEFAULT_URL = "http://127.0.0.1:9642"
@@ -24,9 +25,16 @@ exit codes: 0 success, 1 failure, 2 wrong usage; NO_COLOR is honoured
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows no key in what is wrong with the arguments: argparse would quote it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shown_prose(message))
+
+
 def make_parser(version: str) -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="service-registry",
         description="Probe the external APIs you depend on and expose the results to Prometheus.",
         epilog=_ENDING,
@@ -139,7 +147,8 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="Alertmanager to poll and to send manual incidents to; repeat for every peer",
+        help="Alertmanager to poll and to send manual incidents to; repeat for every peer; "
+        "file:PATH reads the URL, then also with user:password@",
     )
     parser.add_argument(
         "--alertmanager.token-file",
@@ -161,7 +170,8 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         dest="prometheus",
         default="",
         metavar="URL",
-        help="Prometheus to query at the start for incidents missed while the exporter was down",
+        help="Prometheus to query at the start for incidents missed while the exporter was down; "
+        "file:PATH as above",
     )
 
 

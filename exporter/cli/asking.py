@@ -42,6 +42,8 @@ def ask(
     """
     if not base.startswith(("http://", "https://")):
         raise UsageError("--url must be the http:// or https:// URL of an exporter")
+    if "@" in base.partition("://")[2].partition("/")[0]:
+        raise UsageError("--url must not have a user or a password: others can read them there")
     request = urllib.request.Request(base.rstrip("/") + path, method=method)  # noqa: S310
     if body is not None:
         request.data = json.dumps(body).encode()

@@ -14,10 +14,12 @@ from exporter.demo.providers import NAMES, Providers
 from exporter.demo.story import StoryError
 from exporter.log import configure
 from exporter.programs import ProgramError
+from exporter.secret import protect_process
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
     """Play the demonstration; return 1 if a step of it failed."""
+    protect_process()
     configure("logfmt", logging.CRITICAL)
     if arguments.providers:
         asyncio.run(_run_providers(*listen_address(arguments.providers, "--providers")))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.cli.usage import UsageError, counted
+from exporter.files import exists, named, read_text
 from exporter.importers import FORMATS, TARGET_TAKERS, Imported, NoImportError, Setting, import_text
 from exporter.settings import Problem, SettingsError
 
@@ -23,17 +24,17 @@ def run_import(arguments: argparse.Namespace) -> int:
         SettingsError: a file cannot be read or written.
     """
     output: Path | None = arguments.output
-    if output is not None and output.exists() and not arguments.force:
+    if output is not None and exists(output) and not arguments.force:
         raise UsageError("--output exists already; --force overwrites it")
     targets: Path | None = arguments.targets
     if targets is not None and arguments.format not in (None, *TARGET_TAKERS):
         raise UsageError(f"--targets is for {' and '.join(TARGET_TAKERS)} only")
     try:
         imported = import_text(
-            _read(arguments.file),
+            _read(arguments.file, "FILE"),
             str(arguments.file),
             kind=arguments.format,
-            targets=(_read(targets), str(targets)) if targets is not None else None,
+            targets=(_read(targets, "--targets"), str(targets)) if targets is not None else None,
             output=str(output) if output is not None else "(output)",
         )
     except NoImportError as error:
@@ -51,14 +52,14 @@ def run_import(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, option: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except OSError as error:
         mistake = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:
         mistake = "is not UTF-8 text"
-    raise SettingsError([Problem(str(path), 1, "(file)", mistake)])
+    raise SettingsError([Problem(named(path, option), 1, "(file)", mistake)])
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
@@ -70,7 +71,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         raise UsageError("--output exists already; --force overwrites it") from None
     except OSError as error:
         mistake = f"cannot be written: {error.strerror}"
-        raise SettingsError([Problem(str(path), 1, "(file)", mistake)]) from None
+        raise SettingsError([Problem(named(path, "--output"), 1, "(file)", mistake)]) from None
 
 
 def _print_to_stderr(warnings: Iterable[Problem], *lines: str) -> None:

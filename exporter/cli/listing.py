@@ -12,6 +12,7 @@ from rich.table import Table
 from exporter.cli.usage import counted
 from exporter.config import file_schema
 from exporter.providers import Preset, load_file, presets
+from exporter.settings import shown_prose
 
 
 def print_schema() -> int:
@@ -32,7 +33,8 @@ def print_providers(name: str | None, *, as_json: bool) -> int:
     """
     known = presets()
     if name is not None and name not in known:
-        raise LookupError(f"no provider {name!r}; known: {', '.join(known)}")
+        shown = shown_prose(repr(name))
+        raise LookupError(f"no provider {shown}; known: {', '.join(known)}")
     chosen = {name: known[name]} if name else known
     if as_json:
         print(json.dumps({n: dataclasses.asdict(p) for n, p in chosen.items()}, indent=2))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +17,26 @@ from rich.text import Text
 
 from exporter.cli.asking import waiting
 from exporter.clock import SystemClock
-from exporter.config import Declared, Target, canary_endpoint, make_target, read_files
+from exporter.config import (
+    Configuration,
+    Declared,
+    Target,
+    canary_endpoint,
+    make_target,
+    read_files,
+)
+from exporter.files import is_file
+from exporter.log import Redaction
 from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, fault_of, verdict_of
 from exporter.probers import Probers, command_line
 from exporter.probers.curl import CurlTransport
 from exporter.schedule import Canaries, CanaryPlan
-from exporter.settings import Problem, SettingsError, url
+from exporter.settings import Problem, SettingsError, shown_prose, url
 
 DEFAULT_CONFIG = Path("config/services.yaml")
 _COLORS = {Verdict.OK: "green", Verdict.QUOTA: "yellow", Verdict.CREDENTIAL: "magenta"}
 _WIDTH_COLUMNS = 40
+HoldsKey = Callable[[str], bool]
 
 
 def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -35,11 +46,11 @@ def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         LookupError: there is no such service, or it cannot be probed.
         SettingsError: the configuration is wrong.
     """
-    target, plans = _target(arguments, environment)
+    target, plans, holds_key = _target(arguments, environment)
     if target.endpoint is None:
         raise LookupError(f"{target.id} cannot be probed: {target.unprobed}")
     with waiting(f"probing {target.endpoint.shown}"):
-        outcome, verdict = asyncio.run(_run(target, plans))
+        outcome, verdict = asyncio.run(_run(target, plans, holds_key))
     if arguments.json:
         print(json.dumps(_as_json(target, outcome, verdict), indent=2))
     else:
@@ -47,10 +58,12 @@ def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     return 0 if outcome.success else 1
 
 
-async def _run(target: Target, plans: tuple[CanaryPlan, ...]) -> tuple[Outcome, Verdict]:
+async def _run(
+    target: Target, plans: tuple[CanaryPlan, ...], holds_key: HoldsKey
+) -> tuple[Outcome, Verdict]:
     assert target.endpoint is not None
     transport, clock = CurlTransport(), SystemClock()
-    prober = Probers(transport, clock)
+    prober = Probers(transport, clock, holds_key)
     try:
         outcome = await prober.probe(target.endpoint)
         canaries = Canaries(plans, prober, clock)
@@ -62,21 +75,36 @@ async def _run(target: Target, plans: tuple[CanaryPlan, ...]) -> tuple[Outcome, 
 
 def _target(
     arguments: argparse.Namespace, environment: Mapping[str, str]
-) -> tuple[Target, tuple[CanaryPlan, ...]]:
+) -> tuple[Target, tuple[CanaryPlan, ...], HoldsKey]:
     name: str = arguments.target
     if "://" in name:
-        return _url_target(arguments), ()
+        return _url_target(arguments), (), lambda text: False
     paths = arguments.config or [DEFAULT_CONFIG]
     configuration = read_files(paths, environment)
     declared = {d.raw["id"]: d for d in configuration.services}
     if name not in declared:
         known = ", ".join(sorted(declared)) or "none"
-        raise LookupError(f"no service {name!r} in {', '.join(map(str, paths))}; known: {known}")
+        raise LookupError(
+            f"no service {shown_prose(repr(name))} in {', '.join(map(str, paths))}; known: {known}"
+        )
     plans = tuple(
         CanaryPlan(name=str(i), endpoint=canary_endpoint(canary), interval=canary.interval)
         for i, canary in enumerate(configuration.canaries)
     )
-    return make_target(declared[name], environment), plans
+    return make_target(declared[name], environment), plans, _keys_of(configuration, environment)
+
+
+def _keys_of(configuration: Configuration, environment: Mapping[str, str]) -> HoldsKey:
+    """Return what finds a key of any service in a text; reads the keys at the first text."""
+
+    @functools.cache
+    def redaction() -> Redaction:
+        known = Redaction()
+        targets = (make_target(declared, environment) for declared in configuration.services)
+        known.replace([secret for target in targets for secret in target.secrets()])
+        return known
+
+    return lambda text: redaction().holds(text)
 
 
 def _url_target(arguments: argparse.Namespace) -> Target:
@@ -89,7 +117,7 @@ def _url_target(arguments: argparse.Namespace) -> Target:
     # The caller could reach a private address from this shell anyway, so it is not refused here.
     check: dict[str, Any] = {"allow_private_addresses": True}
     if arguments.ca_file:
-        if not Path(arguments.ca_file).is_file():
+        if not is_file(Path(arguments.ca_file)):
             raise SettingsError([Problem("(arguments)", 1, "--ca-file", "there is no such file")])
         check["tls"] = {"ca_file": arguments.ca_file}
     raw = {"id": "url", "provider": "custom", "base_url": address, "health_check": check}

@@ -23,6 +23,7 @@ from exporter.cli.asking import (
     waiting,
 )
 from exporter.cli.usage import UsageError
+from exporter.files import named
 from exporter.results import Status
 from exporter.secret import Secret, SecretError, read_key_file
 
@@ -109,7 +110,7 @@ def _new_key(source: str | None) -> Secret:
     try:
         return read_key_file(Path(source or ""))
     except SecretError as error:
-        raise UsageError(f"{source}: {error}") from None
+        raise UsageError(f"{named(Path(source or ''), '--key-file')}: {error}") from None
 
 
 def _rank(row: dict[str, Any]) -> tuple[bool, int, str]:

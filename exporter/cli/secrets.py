@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exporter.cli.usage import UsageError, counted
 from exporter.clock import SystemClock
+from exporter.files import is_folder, named
 from exporter.secret import environment
 from exporter.stack import GENERATED, PLACEHOLDERS, make
 from exporter.store import Store, Vault
@@ -25,15 +26,16 @@ def make_secrets(arguments: argparse.Namespace) -> int:
                 print(f"{name}: {what}")
             else:
                 print(f"{name}: kept")
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a valid path"
+        raise UsageError(f"{named(folder, 'DIR')}: {why}") from None
     return 0
 
 
 def rotate_secret_key(arguments: argparse.Namespace) -> int:
     """Re-encrypt every stored key with the first, the newest, secret key of the file."""
     directory: Path = arguments.data_dir
-    if not directory.is_dir():
+    if not is_folder(directory):
         raise UsageError("--data-dir is not a directory")
     store = Store.open(directory, SystemClock(), Vault.from_environment(environment()))
     try:

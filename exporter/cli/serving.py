@@ -13,17 +13,20 @@ from functools import partial
 from pathlib import Path
 
 from exporter.app import VERSION, App, Options
+from exporter.cli.addresses import server_url
 from exporter.cli.sources import sharded, source_of
 from exporter.cli.usage import UsageError, counted
+from exporter.files import named
 from exporter.log import configure
 from exporter.registry import RegistryChange
-from exporter.secret import Secret, SecretError, environment, read_key_file
+from exporter.secret import Secret, SecretError, environment, protect_process, read_key_file
 from exporter.serving import is_host_pattern, stop_on_signals
 from exporter.store import StoreError
 
 MANY_SERVICES = 500
 """With so many services, one pass of the cycle collector takes 12 ms, which delays probes."""
 
+_TOKEN_OPTIONS = {"admin": "--admin-token-file", "alertmanager": "--alertmanager.token-file"}
 NO_SERVICE = "no key variable of a provider is set: set one, or give --config FILE"
 
 
@@ -34,6 +37,7 @@ def run_server(arguments: argparse.Namespace) -> int:
         UsageError: the arguments contradict each other, or a token file cannot be used.
         SettingsError: the configuration is wrong.
     """
+    protect_process()
     if arguments.config and arguments.from_env:
         raise UsageError("give --config or --from-env, not both")
     if not 0 <= arguments.shard_index < arguments.shard_count:
@@ -99,6 +103,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     host, port = listen_address(arguments.listen, "--listen")
     environ = environment()
     source = source_of(arguments.config, environ)
+    prometheus: str = arguments.prometheus
     return Options(
         source=sharded(source, arguments.shard_index, arguments.shard_count),
         environment=environ,
@@ -107,10 +112,10 @@ def _options(arguments: argparse.Namespace) -> Options:
         admin_token=admin_token(arguments.admin_token_file),
         receiver_token=receiver_token(arguments.receiver_token_file),
         alertmanagers=tuple(
-            _checked_url(url, "--alertmanager.url") for url in arguments.alertmanagers
+            server_url(url, "--alertmanager.url") for url in arguments.alertmanagers
         ),
         poll_interval=arguments.poll_interval,
-        prometheus=_checked_url(arguments.prometheus, "--prometheus.url"),
+        prometheus=server_url(prometheus, "--prometheus.url") if prometheus else "",
         lean=arguments.lean,
         data_dir=arguments.data_dir,
         modules=_modules(arguments),
@@ -172,12 +177,6 @@ def _allowed_hosts(texts: list[str]) -> tuple[str, ...]:
     return names
 
 
-def _checked_url(url: str, option: str) -> str:
-    if url and not url.startswith(("http://", "https://")):
-        raise UsageError(f"{option} must be an http:// or https:// URL")
-    return url
-
-
 def admin_token(path: Path | None) -> Secret | None:
     """Return the admin token in *path* or in the file that the environment names.
 
@@ -192,14 +191,16 @@ def receiver_token(path: Path | None) -> Secret | None:
 
 
 def _token(path: Path | None, variable: str, kind: str) -> Secret | None:
-    file = path or environment().get(variable)
-    if not file:
+    text = path or environment().get(variable)
+    if not text:
         return None
+    file = Path(text)
+    shown = named(file, _TOKEN_OPTIONS[kind] if path else variable)
     try:
-        token = read_key_file(Path(file))
+        token = read_key_file(file)
     except SecretError as error:
         reason = str(error).replace("key file", f"{kind} token file")
-        raise UsageError(f"{file}: {reason}") from None
+        raise UsageError(f"{shown}: {reason}") from None
     if len(token.reveal()) < 16:
-        raise UsageError(f"{file}: the {kind} token must have at least 16 characters")
+        raise UsageError(f"{shown}: the {kind} token must have at least 16 characters")
     return token

@@ -23,6 +23,7 @@ from exporter.cli.serving import (
 from exporter.cli.sources import source_of
 from exporter.cli.usage import UsageError, counted
 from exporter.config import Configuration
+from exporter.files import named
 from exporter.log import Redaction, configure
 from exporter.programs import (
     INSTALL_HINT,
@@ -37,7 +38,7 @@ from exporter.programs import (
     url_of,
     write_config,
 )
-from exporter.secret import Secret, SecretError, environment, read_key_file
+from exporter.secret import Secret, SecretError, environment, protect_process, read_key_file
 from exporter.settings.document import DocumentError
 from exporter.stack import (
     Addresses,
@@ -61,6 +62,7 @@ def run_stack(arguments: argparse.Namespace) -> int:
         UsageError: the arguments contradict each other, or a program is not installed.
         SettingsError: the configuration is wrong.
     """
+    protect_process()
     medium = _medium(arguments)
     addresses = _addresses(arguments)
     if missing := missing_programs():
@@ -82,7 +84,8 @@ def run_stack(arguments: argparse.Namespace) -> int:
     except ProgramError as error:
         print(f"service-registry: {error}; the others were ended too", file=sys.stderr)
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
+        file = error.filename
+        name = f"{named(Path(str(file)), 'a named file')}: " if file else ""
         print(f"service-registry: {name}{error.strerror or error}", file=sys.stderr)
     return 1
 

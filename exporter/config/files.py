@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from exporter import files
 from exporter.checks import pattern_mistakes
 from exporter.config.declarations import Canary, Monitoring, Service
 from exporter.config.merge import merged
@@ -18,7 +19,9 @@ from exporter.config.mistakes import (
     service_mistakes,
     unknown_fields,
     warnings_of,
+    without_files,
 )
+from exporter.files import is_file, is_folder, named
 from exporter.providers import presets
 from exporter.settings import (
     FieldPath,
@@ -98,16 +101,16 @@ def find(paths: Iterable[Path]) -> list[Path]:
     Raises:
         SettingsError: a path does not exist or a directory holds no YAML file.
     """
-    files: list[Path] = []
+    found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file())
+        if is_folder(path):
+            inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and is_file(p))
             if not inside:
                 raise SettingsError([Problem(str(path), 1, "(directory)", "has no .yaml file")])
-            files += inside
+            found += inside
         else:
-            files.append(path)
-    return files
+            found.append(path)
+    return found
 
 
 def read_files(paths: Iterable[Path], environment: Mapping[str, str]) -> Configuration:
@@ -118,12 +121,13 @@ def read_files(paths: Iterable[Path], environment: Mapping[str, str]) -> Configu
     """
     reading = _Reading(environment)
     for path in find(paths):
+        source = named(path, "--config FILE")
         try:
-            reading.add(path.read_text(encoding="utf-8"), str(path))
+            reading.add(files.read_text(path), source)
         except OSError as error:
-            reading.fail(str(path), f"cannot be read: {error.strerror}")
+            reading.fail(source, f"cannot be read: {error.strerror}")
         except UnicodeDecodeError:
-            reading.fail(str(path), "is not UTF-8 text")
+            reading.fail(source, "is not UTF-8 text")
     return reading.configuration()
 
 
@@ -145,7 +149,7 @@ def read_request(raw: Mapping[str, Any], source: str) -> Declared:
     """
     refused = [Problem(source, 1, where, what) for where, what in not_for_requests(raw)]
     reading = _Reading(None)
-    reading.add(json.dumps({"services": [raw]}), source)
+    reading.add(json.dumps({"services": [without_files(raw)]}), source)
     try:
         configuration = reading.configuration()
     except SettingsError as error:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from exporter.characters import breaks_url, has_control
 from exporter.checks import control_mistake, header_mistake
 from exporter.config.declarations import Service
+from exporter.files import is_file
 from exporter.probers.client_keys import key_mistakes_of
 from exporter.probers.redirects import origin
 from exporter.providers import Preset, key_mistakes, presets
@@ -171,7 +172,7 @@ def check_mistakes(raw: dict[str, Any]) -> Found:
     if tls.get("key_file") and not tls.get("cert_file"):
         yield ("tls", "key_file"), "needs cert_file"
     for name in ("ca_file", "cert_file", "key_file"):
-        if (path := tls.get(name)) and not Path(path).is_file():
+        if (path := tls.get(name)) and not is_file(Path(path)):
             yield ("tls", name), "there is no such file"
     for name, what in key_mistakes_of(tls):
         yield ("tls", name), what
@@ -237,7 +238,10 @@ def warnings_of(raw: dict[str, Any]) -> Found:
         yield ("base_url",), "the key travels unencrypted; use https"
     for path, text in readable_texts(Service, raw):
         if _pasted(text):
-            yield path, "looks like a key: it belongs in api_key, and is shown to everybody here"
+            yield (
+                path,
+                "looks like a key: it belongs in api_key; everybody may read this field",
+            )
     if not check.get("allow_private_addresses") and _is_private(raw.get("base_url") or ""):
         yield ("base_url",), "is not a public address: needs health_check.allow_private_addresses"
     if check.get("tls", {}).get("insecure_skip_verify"):
@@ -266,6 +270,22 @@ _DEEPEST = 16
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}")
 
 
+def without_files(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *raw* without the files it names: they are refused, and so not even looked at.
+
+    The answer to a request must not depend on which files the machine has.
+    """
+    named = set(_files_named(raw))
+    left = {name: value for name, value in raw.items() if name not in named}
+    if any("." in name for name in named):
+        tls = {n: v for n, v in raw["health_check"]["tls"].items() if n not in _TLS_FILES}
+        left["health_check"] = {**raw["health_check"], "tls": tls}
+    return left
+
+
+_TLS_FILES = ("ca_file", "cert_file", "key_file")
+
+
 def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
     for name in ("api_key_file", "api_key_next_file"):
         if raw.get(name):
@@ -273,7 +293,7 @@ def _files_named(raw: Mapping[str, Any]) -> Iterator[str]:
     check = raw.get("health_check")
     tls = check.get("tls") if isinstance(check, dict) else None
     if isinstance(tls, dict):
-        for name in ("ca_file", "cert_file", "key_file"):
+        for name in _TLS_FILES:
             if tls.get(name):
                 yield f"health_check.tls.{name}"
 

@@ -8,6 +8,7 @@ from typing import Any
 from exporter.config.declarations import Canary
 from exporter.probers import Endpoint, Expectations
 from exporter.probers.urls import normalized
+from exporter.settings import shown_address
 
 USER_AGENT = "tekup-service-registry"
 
@@ -29,7 +30,7 @@ def canary_endpoint(canary: Canary) -> Endpoint:
     given = {name.lower() for name in canary.headers}
     return Endpoint(
         url=normalized(url),
-        shown=url.partition("?")[0],
+        shown=shown_address(url),
         prober=canary.prober,
         method=canary.method,
         headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from exporter.checks import Assertion
 from exporter.config.as_preset import (
@@ -25,8 +25,16 @@ from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
 from exporter.probers.urls import normalized
 from exporter.providers import Preset, PresetCheck, presets
-from exporter.secret import HIDDEN, MissingVariableError, Secret, SecretError, expand, read_key_file
-from exporter.settings import build, secrets_in
+from exporter.secret import (
+    HIDDEN,
+    MissingVariableError,
+    Secret,
+    SecretError,
+    expand,
+    looks_like_key,
+    read_key_file,
+)
+from exporter.settings import build, secrets_in, shown_address, shown_prose
 from exporter.statuspages import StatusPage
 
 NEXT_KEY_INTERVAL = 900.0
@@ -56,9 +64,17 @@ def make_target(
 
 
 def _with_further_secrets(target: Target, service: Service) -> Target:
-    """Return *target* knowing every secret of *service*, also of settings that it does not use."""
+    """Return *target* knowing every secret of *service*, also of settings that it does not use.
+
+    And what looks like a key in its address. The rest of a path may be a word such as "production",
+    which must stay readable in a log.
+    """
     known = set(map(id, target.secrets()))
     further = tuple(secret for secret in secrets_in(service) if id(secret) not in known)
+    if target.endpoint is not None:
+        parts = urlsplit(target.endpoint.url)
+        words = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+        further += tuple(Secret(word) for word in words if looks_like_key(word))
     return replace(target, further_secrets=further) if further else target
 
 
@@ -109,8 +125,8 @@ class _Maker:
             provider=service.provider,
             environment=service.environment,
             team=service.team,
-            owner=service.metadata.get("owner", ""),
-            runbook=service.metadata.get("runbook", ""),
+            owner=shown_prose(service.metadata.get("owner", "")),
+            runbook=shown_prose(service.metadata.get("runbook", "")),
             host=urlsplit(endpoint.url).netloc if endpoint else "",
             enabled=service.enabled and check.enabled,
             endpoint=endpoint,
@@ -357,7 +373,7 @@ class _Maker:
 
     def _shown(self, url: str) -> str:
         if not self.declared.hides_path:
-            return url.partition("?")[0]
+            return shown_address(url)
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.netloc}/{HIDDEN}"
 

@@ -18,6 +18,7 @@ from exporter.importers.report import names_in, substituted, without_variables
 from exporter.secret import looks_like_key
 
 _UNSAFE = re.compile(rf"[{CONTROL} \\]")
+_FLAG = re.compile(r"[A-Za-z_.-]{0,20}|[A-Za-z0-9_.-]{1,4}")
 # Telegram has its token in the path: /bot<token>/getMe
 _TELEGRAM = re.compile(r"bot([0-9]+:.+)")
 _PRIVATE_SUFFIXES = (
@@ -135,7 +136,9 @@ def _path(path: str, hide: Hide) -> str:
         elif looks_like_key(unquote(part)) or _follows_secret_name(parts[index - 1 : index], part):
             parts[index] = hide(part, "path")
         else:
-            parts[index] = without_keys(part, hide, "path")
+            first, *parameters = part.split(";")
+            shown = [_without_secret(parameter, hide) for parameter in parameters]
+            parts[index] = ";".join((without_keys(first, hide, "path"), *shown))
     return "/".join(parts)
 
 
@@ -146,15 +149,30 @@ def _follows_secret_name(before: list[str], part: str) -> bool:
 
 def _query(query: str, hide: Hide) -> tuple[str, tuple[str, str] | None]:
     """Return the query without its first secret parameter, and that parameter."""
-    kept, key = [], None
-    for part in filter(None, query.split("&")):
-        name, equals, value = part.partition("=")
-        plain = unquote_plus(value)
-        secret = value and (is_secret_name(unquote_plus(name)) or holds_key(plain))
-        if secret and key is None:
-            key = (unquote_plus(name), plain)
-        elif secret:
-            kept.append(f"{name}{equals}{hide(value, unquote_plus(name))}")
+    kept: list[str] = []
+    key = None
+    for text in filter(None, query.split("&")):
+        if key is None and (found := _parameter(text)) and _is_secret(*found):
+            key = (unquote_plus(found[0]), unquote_plus(found[1]))
         else:
-            kept.append(part)
+            kept.append(";".join(_without_secret(part, hide) for part in text.split(";")))
     return "&".join(kept), key
+
+
+def _parameter(text: str) -> tuple[str, str] | None:
+    """Return name and value of the only parameter in *text*, None if it is something else."""
+    name, equals, value = text.partition("=")
+    return (name, value) if equals and ";" not in text else None
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(value) and (is_secret_name(unquote_plus(name)) or holds_key(unquote_plus(value)))
+
+
+def _without_secret(part: str, hide: Hide) -> str:
+    """Return a part of a query or of a path's parameters; a variable in place of its secret."""
+    name, equals, value = part.partition("=")
+    if equals:
+        return f"{name}={hide(value, unquote_plus(name))}" if _is_secret(name, value) else part
+    # Without a name nothing says what it is. A flag such as ?wsdl is a word, and a key is not.
+    return part if _FLAG.fullmatch(part) or names_in(part) else hide(part, "query")

@@ -16,6 +16,7 @@ from typing import get_args
 from exporter.characters import has_control, without_control
 from exporter.checks import Method, header_mistake
 from exporter.config.declarations import LABEL
+from exporter.files import is_file
 from exporter.importers.address import AddressError, split_url
 from exporter.importers.credentials import (
     Hide,
@@ -195,7 +196,7 @@ class Builder:
     def tls_file(self, name: str, file: str, path: FieldPath) -> bool:
         """Set a file of the TLS settings; return whether it exists."""
         file = self.ledger.file(file)
-        if names_in(file) or not Path(file).is_file():
+        if names_in(file) or not is_file(Path(file)):
             message = f"is not a file on this machine; set health_check.tls.{name} where it is"
             self.ledger.lost(path, message)
             return False

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
@@ -24,6 +25,7 @@ from exporter.incidents.evidence import Counters, Grouped, Routing, Silence
 from exporter.incidents.model import Alert
 from exporter.log import event
 from exporter.matching import json_in_turns
+from exporter.secret import Secret
 
 _log = logging.getLogger(__name__)
 _LISTED = "/api/v2/alerts?active=true&silenced=true&inhibited=true&unprocessed=true"
@@ -74,13 +76,37 @@ class Peers:
     """The Alertmanagers at *urls*, and a Prometheus for alerts that no message brought."""
 
     def __init__(self, urls: Sequence[str], prometheus: str = "", *, timeout: float = 15.0) -> None:
-        self._urls = tuple(url.rstrip("/") for url in urls)
-        self._prometheus = prometheus.rstrip("/")
+        self._logins: dict[str, Secret] = {}
+        self._urls = tuple(map(self._without_login, urls))
+        self._prometheus = self._without_login(prometheus)
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
         self._silent: set[str] = set()
         self._statuses: dict[str, _Status] = {}
         self._counters: dict[str, Counters] = {}
+
+    def _without_login(self, url: str) -> str:
+        """Return *url* without user and password, which are kept apart: URLs are logged and shown.
+
+        They are sent to the paths of this URL only.
+        """
+        parts = urlsplit(url.rstrip("/"))
+        login, at, host = parts.netloc.rpartition("@")
+        plain = parts._replace(netloc=host).geturl()
+        if at:
+            self._logins[plain + "/"] = Secret(":".join(map(unquote, login.split(":", 1))))
+        return plain
+
+    def secrets(self) -> list[Secret]:
+        """Return the passwords, for the redaction of the log."""
+        return [Secret(own.reveal().partition(":")[2]) for own in self._logins.values()]
+
+    def _login(self, url: str) -> dict[str, str]:
+        """Return the header for *url*; aiohttp takes it off when it follows to another origin."""
+        own = next((own for base, own in self._logins.items() if url.startswith(base)), None)
+        if own is None:
+            return {}
+        return {"Authorization": f"Basic {b64encode(own.reveal().encode()).decode()}"}
 
     def __bool__(self) -> bool:
         return bool(self._urls)
@@ -210,7 +236,9 @@ class Peers:
 
     async def _post(self, url: str, body: list[Any]) -> bool:
         try:
-            async with self._opened().post(url + "/api/v2/alerts", json=body) as answer:
+            async with self._opened().post(
+                url + "/api/v2/alerts", json=body, headers=self._login(url + "/")
+            ) as answer:
                 if answer.status == 200:
                     return True
                 event(
@@ -263,7 +291,7 @@ class Peers:
     async def _read(
         self, url: str, query: Mapping[str, str] | None = None, *, largest: int = _LARGEST
     ) -> bytes:
-        async with self._opened().get(url, params=query) as answer:
+        async with self._opened().get(url, params=query, headers=self._login(url)) as answer:
             answer.raise_for_status()
             text = bytearray()
             async for piece in answer.content.iter_chunked(1 << 16):

@@ -1,10 +1,12 @@
 """All of `/probe` but its route: probes any target with a module, as blackbox_exporter does."""
 
+from exporter.multitarget.capacity import RETRY_AFTER_SECONDS, BusyError, Capacity
+from exporter.multitarget.declarations import HttpSettings, Module
 from exporter.multitarget.modules import (
     MAX_TIMEOUT,
     CheckError,
-    Module,
     Modules,
+    TargetError,
     hostname_mistake,
     make_check,
     read_modules,
@@ -13,13 +15,18 @@ from exporter.multitarget.prober import Check, MultiTargetProber, Observation, R
 
 __all__ = [
     "MAX_TIMEOUT",
+    "RETRY_AFTER_SECONDS",
+    "BusyError",
+    "Capacity",
     "Check",
     "CheckError",
+    "HttpSettings",
     "Module",
     "Modules",
     "MultiTargetProber",
     "Observation",
     "Rules",
+    "TargetError",
     "hostname_mistake",
     "make_check",
     "read_modules",

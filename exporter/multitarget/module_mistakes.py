@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from exporter.checks import control_mistake, header_mistake
+from exporter.files import is_file
 from exporter.matching import pattern_mistake
+from exporter.multitarget.allowed import mistakes_of_targets
 from exporter.probers.client_keys import key_mistakes_of
 from exporter.settings import FieldPath, Problem, examine
 
 _SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
 _FACTORS = {None: 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-MAX_BODY_LIMIT_BYTES = 100 * 1024 * 1024
+MAX_BODY_LIMIT_BYTES = 10 * 1024 * 1024
 Mistakes = Iterator[tuple[FieldPath, str]]
 
 
@@ -88,6 +90,7 @@ def _http_mistakes(raw: dict[str, Any]) -> Mistakes:
     yield from _authorization_mistakes(raw)
     yield from _body_mistakes(raw)
     yield from _file_mistakes(raw)
+    yield from mistakes_of_targets(raw)
 
 
 def _pattern_mistakes(raw: dict[str, Any]) -> Mistakes:
@@ -148,7 +151,7 @@ def _body_mistakes(raw: dict[str, Any]) -> Mistakes:
     if raw.get("body") is not None and raw.get("body_file") is not None:
         yield ("body_file",), "give body or body_file, not both"
     if size(raw.get("body_size_limit", 0)) > MAX_BODY_LIMIT_BYTES:
-        yield ("body_size_limit",), "must be at most 100MB: the body is held in memory"
+        yield ("body_size_limit",), "must be at most 10MB: the body is held in memory"
 
 
 def _file_mistakes(raw: dict[str, Any]) -> Mistakes:
@@ -165,5 +168,5 @@ def _file_mistakes(raw: dict[str, Any]) -> Mistakes:
         ((), "body_file"),
     ):
         section = raw.get(parent[0]) or {} if parent else raw
-        if section.get(name) and not Path(section[name]).is_file():
+        if section.get(name) and not is_file(Path(section[name])):
             yield (*parent, name), "there is no such file"

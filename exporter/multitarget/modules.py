@@ -14,128 +14,35 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from exporter.characters import breaks_url, oversized_url
-from exporter.checks import Method, TlsSettings
+from exporter.checks import TlsSettings
+from exporter.files import named, read_bytes, read_text
 from exporter.log import event
+from exporter.multitarget.allowed import is_allowed
+from exporter.multitarget.declarations import HttpSettings, Module
 from exporter.multitarget.module_mistakes import Document, mistakes_of, size
-from exporter.multitarget.prober import MAX_REDIRECTS, Check, HeaderRule, Rules
+from exporter.multitarget.prober import MAX_REDIRECTS, Check, Rules
 from exporter.probers import Endpoint
 from exporter.probers.redirects import HARMLESS_HEADERS, origin
 from exporter.probers.urls import normalized
 from exporter.secret import Secret, SecretError, read_key_file
 from exporter.settings import (
-    Duration,
     Problem,
-    PublicText,
     SettingsError,
     build,
     object_schema,
-    option,
     secrets_in,
 )
 
 _log = logging.getLogger(__name__)
 MAX_TIMEOUT = 120.0
 _Source = TypeVar("_Source")
-_PROXY = r"^(https?|socks5h?)://[^\s]+$"
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
-_ONLY_HTTP = "must be http; for other kinds (tcp, icmp, dns, grpc) use blackbox_exporter"
 _OTHER_PROBERS = ("tcp", "icmp", "dns", "grpc", "unix", "websocket")
 _LEFT_OUT = "is left out: only http is probed here; keep blackbox_exporter for the others"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BasicAuth:
-    """User and password."""
-
-    username: str = option("", "User.")
-    password: Secret | None = option(None, "Password; prefer password_file.")
-    password_file: str | None = option(None, "File with the password.", minLength=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
-    """The Authorization header."""
-
-    type: PublicText = option(
-        "Bearer", "Scheme.", pattern=r"^[A-Za-z0-9._~+-]{1,64}$", hint="must be one word"
-    )
-    credentials: Secret | None = option(None, "The text after the scheme; prefer credentials_file.")
-    credentials_file: str | None = option(None, "File with the credentials.", minLength=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpSettings:
-    """The settings of blackbox_exporter's http prober, and `allow_private_addresses`."""
-
-    valid_status_codes: tuple[int, ...] = option((), "Statuses that are good; none means 2xx.")
-    valid_http_versions: tuple[Literal["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"], ...] = option(
-        (), "Versions that are good; none means any."
-    )
-    preferred_ip_protocol: Literal["ip4", "ip6"] = option("ip6", "IP protocol to use.")
-    ip_protocol_fallback: bool = option(True, "Use the other one if there is no such address.")
-    method: Method = option("GET", "Request method.")
-    headers: dict[str, Secret] = option(doc="Request headers.", factory=dict)
-    body: Secret | None = option(None, "Request body.")
-    body_file: str | None = option(None, "File with the request body.", minLength=1)
-    fail_if_ssl: bool = option(False, "Fail if the final answer came over TLS.")
-    fail_if_not_ssl: bool = option(False, "Fail if the final answer did not come over TLS.")
-    fail_if_body_matches_regexp: tuple[str, ...] = option((), "RE2 patterns; any match fails.")
-    fail_if_body_not_matches_regexp: tuple[str, ...] = option((), "RE2 patterns; all must match.")
-    fail_if_header_matches: tuple[HeaderRule, ...] = option((), "Any match fails.")
-    fail_if_header_not_matches: tuple[HeaderRule, ...] = option((), "All must match.")
-    no_follow_redirects: bool | None = option(None, "Old opposite of follow_redirects; it wins.")
-    follow_redirects: bool = option(True, "Follow up to ten redirects.")
-    proxy_url: Secret | None = option(
-        None,
-        "HTTP or SOCKS proxy.",
-        pattern=_PROXY,
-        hint="must be a proxy URL such as http://proxy.example:3128 or socks5h://…",
-    )
-    tls_config: TlsSettings = option(doc="TLS of the connection.", factory=TlsSettings)
-    basic_auth: BasicAuth | None = option(None, "User and password to send.")
-    authorization: Authorization | None = option(None, "Authorization header to send.")
-    bearer_token: Secret | None = option(None, "Short for authorization.credentials.")
-    bearer_token_file: str | None = option(None, "The same from a file.", minLength=1)
-    compression: Literal["", "gzip", "br", "deflate", "identity"] = option(
-        "", "How the body must be compressed; it is decompressed."
-    )
-    body_size_limit: int | str = option(
-        0,
-        "Largest body, such as 10MB (of 1,048,576 bytes); 0 is 10MB and no failure beyond.",
-        minimum=0,
-        pattern=r"^[0-9]{1,12}(?:[KMG]i?)?B?$",
-        hint="must be a size such as 512KB",
-    )
-    enable_http2: bool = option(True, "Offer HTTP/2 over TLS.")
-    allow_private_addresses: bool = option(
-        False, "Allow loopback, private, link-local and other non-public addresses."
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
-    """A named way to probe."""
-
-    prober: PublicText = option(doc="Kind of probe.", pattern="^http$", hint=_ONLY_HTTP)
-    timeout: Duration = option(0.0, "Longest probe; 0: the scrape's timeout.", max=300)
-    http: HttpSettings = option(doc="Settings of the http prober.", factory=HttpSettings)
-
-    @property
-    def has_files(self) -> bool:
-        """Whether each probe reads files: a body or a secret."""
-        http = self.http
-        return any(
-            (
-                http.body_file,
-                http.bearer_token_file,
-                http.basic_auth and http.basic_auth.password_file,
-                http.authorization and http.authorization.credentials_file,
-            )
-        )
 
 
 _RULES = {
@@ -243,14 +150,18 @@ class Modules:
     def _load(self) -> ModuleFile:
         if self._path is None:
             return ModuleFile({}, {})
-        source = str(self._path)
+        source = named(self._path, "--probe.config.file")
         try:
-            return read_modules(self._path.read_text(encoding="utf-8"), source)
+            return read_modules(read_text(self._path), source)
         except OSError as error:
             message = f"cannot be read: {error.strerror}"
         except UnicodeDecodeError:
             message = "is not UTF-8 text"
         raise SettingsError([Problem(source, 1, "(file)", message)])
+
+
+class TargetError(ValueError):
+    """The target is none of the module's `allowed_targets`."""
 
 
 class CheckError(ValueError):
@@ -266,9 +177,11 @@ def make_check(
 
     Raises:
         CheckError: the target is not an http(s) URL, or a file of the module cannot be read.
+        TargetError: the module may not be used for it.
     """
     http = module.http
     parts, user = _target(target)
+    _refuse_others(http, parts, hostname)
     headers = _headers(http, user, hostname)
     no_follow = http.no_follow_redirects
     follows = http.follow_redirects if no_follow is None else not no_follow
@@ -293,6 +206,24 @@ def make_check(
         http2=http.enable_http2,
         rules=_rules(http),
     )
+
+
+def _refuse_others(http: HttpSettings, parts: SplitResult, hostname: str) -> None:
+    """Refuse what is not allowed, before a credential of the module is even read.
+
+    *hostname* must be allowed too: servers of many owners (CDNs) go by it and not by the address.
+    """
+    if not http.allowed_targets:
+        return
+    port = f":{parts.port}" if parts.port and ":" not in hostname.rpartition("]")[2] else ""
+    places = [parts.netloc, *([f"{hostname}{port}"] if hostname else [])]
+    urls = (urlunsplit(parts._replace(netloc=place)) for place in places)
+    try:
+        allowed = all(is_allowed(http.allowed_targets, url) for url in urls)
+    except ValueError:  # the port of *hostname* is too large
+        allowed = False
+    if not allowed:
+        raise TargetError
 
 
 def hostname_mistake(module: Module, hostname: str) -> str:
@@ -365,7 +296,7 @@ def _body(http: HttpSettings) -> bytes | None:
     if http.body_file is None:
         return http.body.reveal().encode() if http.body is not None else None
     try:
-        return Path(http.body_file).read_bytes()
+        return read_bytes(Path(http.body_file))
     except OSError as error:
         raise CheckError(f"body_file cannot be read ({error.strerror})") from None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -20,11 +21,14 @@ from exporter.matching import pattern_matches
 from exporter.model import Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers.curl.certificates import authorities
+from exporter.probers.echoes import holds_secret
 from exporter.probers.redirects import Trail, joined, own_headers, redirect_target
 from exporter.probers.x509 import Cert, chain_expiry, parse
 from exporter.settings import PublicText, option
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024
+"""Read of a body if the module does not say more."""
+MAX_LABEL_CHARACTERS = 16 * 1024
 MAX_REDIRECTS = 10
 
 
@@ -51,6 +55,11 @@ class Rules:
     header_not_matches: tuple[HeaderRule, ...] = ()
     compression: str = ""
     body_limit: int = 0
+
+    @property
+    def max_body(self) -> int:
+        """How many bytes of a body are read."""
+        return self.body_limit or MAX_BODY_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +142,7 @@ class MultiTargetProber:
         while (target := _next_url(trail, request, answer, observation)) is not None:
             left = check.endpoint.timeout - (self._clock.tick() - begun)
             request = trail.hop(request, target, answer, left=left, now=self._clock.now())
+            answer.body = b""  # its room is for the body of the next answer
             answer = joined(answer, await self._fetch(check, request, observation))
         observation.answer = answer
         observation.secure = answer.status > 0 and request.url.startswith("https:")
@@ -176,7 +186,16 @@ class MultiTargetProber:
         if not request.tls.insecure_skip_verify:
             anchors = await asyncio.to_thread(authorities, request.tls.ca_file)
             verified = chain_expiry(sent, anchors, self._clock.now())
-        return Chain(sent[0], min(cert.expiry for cert in sent), verified)
+        return Chain(_harmless(check, sent[0]), min(cert.expiry for cert in sent), verified)
+
+
+def _harmless(check: Check, leaf: Cert) -> Cert:
+    """Return *leaf* with as many names as fit a label, and none if one echoes a credential."""
+    if holds_secret(check.endpoint, "\n".join((leaf.subject, leaf.issuer, *leaf.names))):
+        return replace(leaf, subject="", issuer="", names=())
+    lengths = itertools.accumulate(len(name) + 1 for name in leaf.names)
+    fitting = sum(length <= MAX_LABEL_CHARACTERS for length in lengths)
+    return replace(leaf, names=leaf.names[:fitting])
 
 
 # -- requests --------------------------------------------------------------------------------
@@ -194,7 +213,7 @@ def _first_request(check: Check) -> Request:
         tls=endpoint.tls,
         allow_private=endpoint.allow_private,
         http2=check.http2,
-        max_body=rules.body_limit or MAX_BODY_BYTES,
+        max_body=rules.max_body,
         inspect=True,
         encoding="" if rules.compression == "identity" else rules.compression,
     )
@@ -276,7 +295,7 @@ def _judge(check: Check, observation: Observation) -> None:
 def _judge_body(rules: Rules, observation: Observation) -> None:
     answer = observation.answer
     if answer.truncated and (rules.body_limit or rules.body_matches or rules.body_not_matches):
-        observation.fail(Reason.BAD_BODY, "the body is larger than the limit")
+        observation.fail(Reason.BAD_BODY, "the body is larger than body_size_limit")
     if not observation.success or not (rules.body_matches or rules.body_not_matches):
         return
     text = answer.text()

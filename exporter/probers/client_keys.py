@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from exporter.files import read_bytes
+
 MAX_BYTES = 1024 * 1024
 # PKCS #8 (RFC 7468, 11) and the older form of OpenSSL (RFC 1421, 4.6.1.1).
 _ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type:\s*4,\s*ENCRYPTED")
@@ -21,9 +23,8 @@ def key_mistakes_of(tls: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
     if not (path := tls.get(setting)):
         return
     try:
-        with Path(path).open("rb") as file:
-            text = file.read(MAX_BYTES)
-    except (OSError, ValueError):
+        text = read_bytes(Path(path), MAX_BYTES)
+    except OSError:
         return
     if _ENCRYPTED.search(text):
         yield setting, _MESSAGE

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import unquote
+
 from exporter.clock import Clock
 from exporter.listing import module_in, names_in
 from exporter.model import Outcome
@@ -14,12 +18,21 @@ KINDS_FOLDER = "probers/kinds"
 class Probers:
     """A `Prober` that passes each endpoint to the prober of its kind.
 
+    *holds_key* returns whether a key of any service is in a text: an outcome is shown without a
+    request id or names of a certificate that hold one. A prober looks for its endpoint's own.
+
     Example:
 
         outcome = await Probers(CurlTransport(), SystemClock()).probe(endpoint)
     """
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        holds_key: Callable[[str], bool] = lambda text: False,
+    ) -> None:
+        self._holds_key = holds_key
         self._by_kind: dict[str, Prober] = {
             kind: module_in(KINDS_FOLDER, kind).make(transport, clock)
             for kind in names_in(KINDS_FOLDER)
@@ -27,7 +40,16 @@ class Probers:
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
         """Return what one attempt at *endpoint* saw."""
-        return await self._by_kind[endpoint.prober].probe(endpoint)
+        outcome = await self._by_kind[endpoint.prober].probe(endpoint)
+        if outcome.request_id and self._holds(outcome.request_id):
+            outcome = replace(outcome, request_id="")
+        seen = outcome.certificate
+        if seen is not None and self._holds(f"{seen.subject}\n{seen.issuer}"):
+            outcome = replace(outcome, certificate=replace(seen, subject="", issuer=""))
+        return outcome
+
+    def _holds(self, text: str) -> bool:
+        return self._holds_key(text) or ("%" in text and self._holds_key(unquote(text)))
 
 
 def command_line(endpoint: Endpoint) -> str:

@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from exporter.probers.endpoint import Endpoint
+from exporter.secret import HIDDEN, looks_like_key
+
+_SHORTEST = 8
 
 
 def holds_secret(endpoint: Endpoint, text: str) -> bool:
     """Return whether *text* contains eight characters in a row of a secret of *endpoint*.
 
-    A word shorter than that is not looked for: it would be found by chance.
+    Secrets are its credentials, all values of its query, and what its path hides. *text* is also
+    read as percent-encoded, and in either case. A word shorter than that is not looked for: it
+    would be found by chance.
     """
-    secrets = (secret.reveal() for _, secret in (*endpoint.credentials, *endpoint.query))
-    words = [word for secret in secrets for word in _with_decoded_pair(secret).split()]
-    return any(word[i : i + 8] in text for word in words for i in range(max(0, len(word) - 7)))
+    words = [word.lower() for secret in _secrets(endpoint) for word in secret.split()]
+    texts = {text.lower(), unquote(text).lower()}
+    return any(
+        word[i : i + _SHORTEST] in read
+        for read in texts
+        for word in words
+        if len(word) >= _SHORTEST
+        for i in range(len(word) - _SHORTEST + 1)
+    )
+
+
+def _secrets(endpoint: Endpoint) -> Iterator[str]:
+    for _, secret in endpoint.credentials:
+        yield _with_decoded_pair(secret.reveal())
+    for _, secret in endpoint.query:
+        yield secret.reveal()
+    parts = urlsplit(endpoint.url)
+    yield from (value for _, value in parse_qsl(parts.query))
+    hides_path = endpoint.shown.endswith(f"/{HIDDEN}")
+    for segment in unquote(parts.path).split("/"):
+        if hides_path or looks_like_key(segment):
+            yield segment
+    if endpoint.proxy:
+        user, _, _ = urlsplit(endpoint.proxy).netloc.rpartition("@")
+        yield unquote(user.replace(":", " "))
 
 
 def _with_decoded_pair(secret: str) -> str:

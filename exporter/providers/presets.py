@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from exporter.checks import pattern_mistakes
+from exporter.files import is_folder, named, read_text
 from exporter.listing import names_in
 from exporter.providers.declarations import Preset
 from exporter.settings import FieldPath, Problem, SettingsError, build, object_schema
@@ -41,14 +42,15 @@ def load_file(path: Path) -> Preset:
     Raises:
         SettingsError: the file cannot be read, has no good name, or holds mistakes.
     """
+    source = named(path, "--check FILE")
     if path.suffix != ".yaml" or not _NAME.fullmatch(path.stem) or path.stem == "custom":
         what = "must be named NAME.yaml, NAME of a-z, 0-9 and -, and not custom"
-        raise SettingsError([Problem(str(path), 1, "file", what)])
+        raise SettingsError([Problem(source, 1, "file", what)])
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError):
-        raise SettingsError([Problem(str(path), 1, "file", "cannot be read as UTF-8")]) from None
-    return load(str(path), text)
+        raise SettingsError([Problem(source, 1, "file", "cannot be read as UTF-8")]) from None
+    return load(source, text)
 
 
 def use_folder(folder: Path) -> None:
@@ -61,13 +63,13 @@ def use_folder(folder: Path) -> None:
     """
     found: dict[str, Preset] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml") if is_folder(folder) else ()):
         try:
             found[path.stem] = load_file(path)
         except SettingsError as error:
             problems += error.problems
     if not found and not problems:
-        problems.append(Problem(str(folder), 1, "folder", "holds no NAME.yaml"))
+        problems.append(Problem(named(folder, "--providers"), 1, "folder", "holds no NAME.yaml"))
     if problems:
         raise SettingsError(problems)
     presets().update(found)

@@ -19,6 +19,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Literal
 
 from exporter.clock import Clock
+from exporter.files import named, read_bytes
 from exporter.log import event
 from exporter.secret import Secret, file_signature
 from exporter.serving.web_config_mistakes import (
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 """Time between two looks at the files, and for which a file must be unchanged before it is read."""
 MAX_BYTES = 1024 * 1024
+_OPTION = "--web.config.file"
 _Signatures = dict[Path, tuple[int, int, int] | None]
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _VERSION = {"pattern": r"^TLS1[23]$", "hint": "must be TLS12 or TLS13; older ones are not offered"}
@@ -329,7 +331,7 @@ class WebFile:
         def about_to_read(files: Iterable[Path]) -> None:
             self._signatures = own | {file: file_signature(file) for file in files}
 
-        return read_web(_text(path), str(path), path.parent, about_to_read)
+        return read_web(_text(path), named(path, _OPTION), path.parent, about_to_read)
 
     def _log_loaded(self) -> None:
         for warning in self._web.warnings:
@@ -339,8 +341,7 @@ class WebFile:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_bytes(path, MAX_BYTES + 1)
         if len(raw) <= MAX_BYTES:
             return raw.decode()
         mistake = "is larger than 1 MiB"
@@ -348,7 +349,7 @@ def _text(path: Path) -> str:
         mistake = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:
         mistake = "is not UTF-8 text"
-    raise SettingsError([Problem(str(path), 1, "(file)", mistake)])
+    raise SettingsError([Problem(named(path, _OPTION), 1, "(file)", mistake)])
 
 
 class _ActiveContext(ssl.SSLContext):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from exporter.files import exists, read_bytes
 from exporter.settings import FieldPath, Loaded, Problem
 
 _Found = Iterator[tuple[FieldPath, str]]
@@ -177,10 +178,9 @@ def _curve_mistakes(raw: dict[str, Any]) -> _Found:
 
 def _file_mistake(path: Path) -> str:
     try:
-        if not path.is_file():
+        if not exists(path):
             return "there is no such file"
-        with path.open("rb") as file:
-            file.read(1)
+        read_bytes(path, 1)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return ""

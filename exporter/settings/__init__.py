@@ -31,7 +31,9 @@ from exporter.settings.showing import (
     secrets_in,
     showing_of,
     shown,
+    shown_address,
     shown_expression,
+    shown_prose,
     split_secrets,
 )
 
@@ -66,7 +68,9 @@ __all__ = [
     "secrets_in",
     "showing_of",
     "shown",
+    "shown_address",
     "shown_expression",
+    "shown_prose",
     "split_secrets",
     "timestamp",
     "unknown_field",

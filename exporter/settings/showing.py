@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Annotated, Any
 
-from exporter.secret import HIDDEN, Secret
+from exporter.secret import HIDDEN, Secret, looks_like_key, names_secret
 from exporter.settings.declare import hints, kind_of, without_none, written
 from exporter.settings.document import FieldPath
 from exporter.settings.kinds import URL
@@ -28,11 +28,13 @@ class Showing(Enum):
     PUBLIC = auto()
     """Everybody: a name or a label."""
     OPEN = auto()
-    """Everybody, unless a variable is part of it: a text for people."""
+    """Everybody, without the words that look like a key; nobody if a variable is part of it, or it
+    has the name of a secret: a text for people."""
     ADDRESS = auto()
-    """Everybody without its query; nobody if a variable is part of it."""
+    """Everybody without its query and without parts of its path that look like a key; nobody if a
+    variable is part of it."""
     EXPRESSION = auto()
-    """Everybody without the texts quoted in it."""
+    """Everybody without the texts and numbers that are compared in it."""
     PRIVATE = auto()
     """Nobody."""
     SECRET = auto()
@@ -46,6 +48,11 @@ ExpressionText = Annotated[str, Showing.EXPRESSION]
 SecretData = Annotated[Any, Showing.SECRET]
 
 _HARMLESS = (bool, int, float)
+_COMPARED = re.compile(r"(?<=[=<>])\s*-?[0-9][0-9.eE+-]*|(?<![\w.])-?[0-9][0-9.eE+-]*(?=\s*[=!<>])")
+_WORD = re.compile(r"[^\s,;\"'()<>\[\]{}=]+")
+_LINK = re.compile(r"(?P<scheme>[a-z]+://)(?:[^\s/?#@]*@)?(?P<rest>\S*)", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<=[?&#])(?P<name>[^\s=&#]+)=(?P<value>[^\s&#]+)")
+_SPACES = re.compile(r"(\s+)")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
@@ -81,21 +88,67 @@ def shown_text(showing: Showing, value: Any, *, from_variable: bool) -> Any:
         case Showing.PUBLIC:
             return value
         case Showing.OPEN:
-            return HIDDEN if from_variable else value
+            return HIDDEN if from_variable else shown_prose(value)
         case Showing.ADDRESS if isinstance(value, str):
-            return HIDDEN if from_variable else value.partition("?")[0]
+            return HIDDEN if from_variable else shown_address(value)
         case Showing.EXPRESSION if isinstance(value, str):
             return HIDDEN if from_variable else shown_expression(value)
     return HIDDEN
 
 
 def shown_expression(text: str) -> str:
-    """Return a path or pattern without the texts quoted in it.
+    """Return a path without the texts quoted in it and the numbers that it compares with.
 
-    >>> shown_expression("$.items[?@.token == 'abc'].id")
-    "$.items[?@.token == '…'].id"
+    >>> shown_expression("$.items[?@.token == 'abc' && @.pin==1234].id")
+    "$.items[?@.token == '…' && @.pin==…].id"
     """
-    return _QUOTED.sub(lambda quoted: quoted[0][0] + HIDDEN + quoted[0][0], text)
+    without_texts = _QUOTED.sub(lambda quoted: quoted[0][0] + HIDDEN + quoted[0][0], text)
+    return _COMPARED.sub(HIDDEN, without_texts)
+
+
+def shown_address(url: str) -> str:
+    """Return a URL or a path without its query, and without what looks like a key in its path.
+
+    >>> shown_address("https://hooks.example/services/T0/xoxb-123456789012-abcdef?a=1")
+    'https://hooks.example/services/T0/…'
+    """
+    return "/".join(HIDDEN if looks_like_key(part) else part for part in _path(url).split("/"))
+
+
+def _path(url: str) -> str:
+    return url.partition("?")[0].partition("#")[0]
+
+
+def shown_prose(value: Any) -> Any:
+    """Return a text for people without words that look like a key.
+
+    A link stays one, also to a page whose name looks like a key; its password goes, and what its
+    parameters named like a secret have.
+
+    >>> shown_prose("ask ada: token=sk-live-0123456789abcdef")
+    'ask ada: token=…'
+    >>> shown_prose("https://a:b@wiki.example/Run-8f3cA1b9d4E5f60718?id=7&token=abc")
+    'https://wiki.example/Run-8f3cA1b9d4E5f60718?id=7&token=…'
+    """
+    if not isinstance(value, str):
+        return value
+    return "".join(map(_shown_piece, _SPACES.split(value)))
+
+
+def _shown_piece(text: str) -> str:
+    if link := _LINK.search(text):
+        shown = f"{text[: link.start()]}{link['scheme']}{link['rest']}"
+        return _PARAMETER.sub(_shown_parameter, shown)
+    return _WORD.sub(lambda word: HIDDEN if _holds_key(word[0]) else word[0], text)
+
+
+def _holds_key(word: str) -> bool:
+    return any(map(looks_like_key, (word, *word.split(":"))))
+
+
+def _shown_parameter(found: re.Match[str]) -> str:
+    hidden = names_secret(found["name"]) or looks_like_key(found["value"])
+    return f"{found['name']}={HIDDEN if hidden else found['value']}"
 
 
 def shown(
@@ -103,7 +156,8 @@ def shown(
 ) -> Any:
     """Return *raw*, data of a file of the declared type *tp*, without what must not be shown.
 
-    The names in a free mapping stay, its values are shown by their type.
+    The names in a free mapping stay, its values are shown by their type; a text for people is
+    hidden if its name is that of a secret.
     """
     if raw is None:
         return None
@@ -114,7 +168,9 @@ def shown(
         return {n: shown(inner, v, from_variable, (*path, n)) for n, v in raw.items()}
     if isinstance(raw, list) and inner is not None:
         return [shown(inner, v, from_variable, (*path, i)) for i, v in enumerate(raw)]
-    return shown_text(showing_of(tp), raw, from_variable=from_variable(path))
+    showing = showing_of(tp)
+    named = showing is Showing.OPEN and bool(path) and names_secret(str(path[-1]))
+    return shown_text(showing, raw, from_variable=named or from_variable(path))
 
 
 def split_secrets(tp: Any, raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

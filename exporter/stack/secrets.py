@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from exporter.files import read_text
 from exporter.store import new_secret_key
 
 
@@ -44,7 +45,7 @@ def make(path: Path, content: str, mode: int = 0o600) -> bool:
 def is_set(path: Path) -> bool:
     """Return whether *path* holds a secret that somebody filled in."""
     try:
-        content = path.read_text().strip()
+        content = read_text(path).strip()
     except (OSError, UnicodeDecodeError):
         return False
     return content not in {"", PLACEHOLDERS.get(path.name)}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from exporter.files import named
 from exporter.store.errors import StoreError
 
 DATABASE = "registry.db"
@@ -27,7 +28,8 @@ def prepare(directory: Path) -> IO[bytes]:
         if isinstance(error, StoreError):
             raise
         cause = getattr(error, "strerror", None) or "no valid path"
-        raise StoreError(f"the store in {directory} cannot be opened: {cause}") from None
+        shown = named(directory, "--data-dir")
+        raise StoreError(f"the store in {shown} cannot be opened: {cause}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for part in _PARTS:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from exporter.files import read_bytes
 from exporter.secret import HIDDEN, MAX_KEY_BYTES, Secret
 from exporter.store.errors import VaultError
 
@@ -56,13 +57,10 @@ class Vault:
             VaultError: it cannot be read or holds something else.
         """
         try:
-            with path.open("rb") as file:
-                raw = file.read(MAX_KEY_BYTES + 1)
+            raw = read_bytes(path, MAX_KEY_BYTES + 1)
         except OSError as error:
             what = f"the file that {VARIABLE} names cannot be read ({error.strerror})"
             raise VaultError(f"{what}; {HOW}") from None
-        except ValueError:  # a NUL in the path
-            raise VaultError(f"{VARIABLE} is not a valid path; {HOW}") from None
         if len(raw) > MAX_KEY_BYTES or not raw.isascii():
             raise VaultError(f"the file that {VARIABLE} names holds no keys; {HOW}")
         return cls(raw.decode("ascii"))

@@ -39,6 +39,8 @@ NEVER_HERE = {
     ("GET", "/api/events", 503),
     ("GET", "/probe", 200),
     ("GET", "/probe", 400),
+    ("GET", "/probe", 403),
+    ("GET", "/probe", 503),
 }
 EVERYWHERE = {404, 405}
 

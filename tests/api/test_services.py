@@ -167,6 +167,18 @@ async def test_a_file_of_the_machine_cannot_be_named(
         assert where in [mistake["where"] for mistake in found.json["errors"]]
 
 
+async def test_the_answer_does_not_say_which_files_the_machine_has(
+    client: Client, vendor: Vendor
+) -> None:
+    answers = []
+    for file in (__file__, "/nowhere/at/all", "/"):
+        tls = {"ca_file": file, "cert_file": file, "key_file": file}
+        service = declared("b", vendor.url()) | {"health_check": {"tls": tls}}
+        answers.append((await client.ask("POST", "/api/services", service)).json["errors"])
+
+    assert answers[0] == answers[1] == answers[2]
+
+
 # -- list ----------------------------------------------------------------------------------------
 
 

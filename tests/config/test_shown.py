@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from exporter.config import Declared, read_text, shown_declaration
+from exporter.config import Declared, make_target, read_text, shown_declaration
 
 SENTINEL = "sk-SENTINEL-q7W9xZ2mK4vT8nB1"
 TEXT = """
@@ -101,3 +101,46 @@ services: [{id: a}, {id: b, base_url: "https://y.example/v1", metadata: {note: p
 
     assert (a["base_url"], a["metadata"]) == ("…", {"note": "…"})
     assert (b["base_url"], b["metadata"]) == ("https://y.example/v1", {"note": "plain"})
+
+
+FREE = f"""
+services:
+  - id: a
+    base_url: https://hooks.example/services/{SENTINEL}
+    metadata:
+      owner: ada {SENTINEL}
+      runbook: https://wiki.example/a?token=abcdef&page=7
+      db_password: hunter22
+      note: key {SENTINEL}
+      room: "4711"
+    maintenance:
+      - {{start: 2026-12-01T00:00:00Z, end: 2026-12-02T00:00:00Z, reason: "new key {SENTINEL}"}}
+    health_check:
+      assertions:
+        - {{json: "$.a[?@.pin == 471199].b", equals: 471199}}
+        - {{json: $.c, in: [471199]}}
+"""
+
+
+def test_a_free_text_is_shown_without_what_looks_like_a_key_or_is_named_like_one() -> None:
+    shown = shown_declaration(read_text(FREE, "x", {}).services[0])
+    text = json.dumps(shown, ensure_ascii=False)
+
+    assert SENTINEL not in text
+    assert "471199" not in text
+    assert shown["metadata"] == {
+        "owner": "ada …",
+        "runbook": "https://wiki.example/a?token=…&page=7",
+        "db_password": "…",
+        "note": "key …",
+        "room": "4711",
+    }
+
+
+def test_labels_and_addresses_of_a_target_are_struck_in_the_same_way() -> None:
+    target = make_target(read_text(FREE, "x", {}).services[0], {})
+
+    assert (target.owner, target.runbook) == ("ada …", "https://wiki.example/a?token=…&page=7")
+    assert target.endpoint is not None
+    assert target.endpoint.shown == "https://hooks.example/services/…"
+    assert SENTINEL in {secret.reveal() for secret in target.secrets()}

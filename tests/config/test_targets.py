@@ -871,7 +871,7 @@ def test_a_key_in_a_field_that_everybody_sees_is_a_warning(
     ((where, said),) = warnings_of({"base_url": "https://a.example", **pasted})
 
     assert where == f"services[0].{place}"
-    assert said == "looks like a key: it belongs in api_key, and is shown to everybody here"
+    assert said == "looks like a key: it belongs in api_key; everybody may read this field"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from exporter.cli.importing import run_import
 from exporter.importers import Imported, NoImportError
+from exporter.importers.address import split_url
 from exporter.importers.credentials import holds_key, is_secret_name
 from exporter.secret import looks_like_key
 from exporter.settings import SettingsError
@@ -74,6 +75,15 @@ def test_headers_give_nothing_away(name: str) -> None:
 
 
 URLS = [
+    f"https://api.example.com/v1?{PLAIN}",
+    f"https://api.example.com/v1?{Q}",
+    f"https://api.example.com/v1?a=1&{PLAIN}",
+    f"https://api.example.com/v1?a=1;token={PLAIN};b=2",
+    f"https://api.example.com/v1?a=1;{PLAIN}",
+    f"https://api.example.com/v1;jsessionid=1;token={PLAIN}/x",
+    f"https://api.example.com/v1;auth={Q}?a=1",
+    f"https://{PLAIN}@api.example.com/v1",
+    f"https://u:{Q}@api.example.com/v1?{PLAIN}x",
     f"https://api.example.com/v1?api_key={Q}",
     f"https://api.example.com/v1?a=1&token={PLAIN}&b=2",
     f"https://api.example.com/v1?key={Q}&secret={Q}x",
@@ -270,3 +280,24 @@ def test_texts_that_look_like_keys(text: str) -> None:
 )
 def test_texts_that_do_not_look_like_keys(text: str) -> None:
     assert not holds_key(text)
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("hunter22", "${QUERY}"),
+        ("a=1&hunter22", "a=1&${QUERY}"),
+        ("wsdl", "wsdl"),
+        ("pretty&v2", "pretty&v2"),
+        ("a=1;b=2", "a=1;b=2"),
+        ("a=1;token=abc", "a=1;token=${TOKEN}"),
+    ],
+)
+def test_a_query_without_names_becomes_a_variable_unless_it_is_a_flag(
+    query: str, left: str
+) -> None:
+    address = split_url(
+        f"https://api.example.com/v1?{query}", lambda value, purpose: f"${{{purpose.upper()}}}"
+    )
+
+    assert address.endpoint == f"/v1?{left}"

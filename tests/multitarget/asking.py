@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from exporter.api import make_application
 from exporter.api.multitarget import PROBING, Probing
 from exporter.clock import SystemClock
-from exporter.multitarget import Modules, MultiTargetProber
-from exporter.probers.curl import CurlTransport
+from exporter.log import Redaction
+from exporter.multitarget import Capacity, Modules, MultiTargetProber
+from exporter.probers import Transport
 from tests.conftest import Authority
 from tests.fakes import KEY
 from tests.mischief import hang, packed, raw
@@ -54,7 +55,10 @@ OURS = """
   ping: {prober: icmp, icmp: {preferred_ip_protocol: ip4}}
   public: {prober: http, http: {preferred_ip_protocol: ip4}}
   keyed: {prober: http, http: {PRIVATE bearer_token: KEY, headers: {X-Api-Key: KEY}, body: KEY,
-    method: POST, tls_config: {ca_file: CA}}}
+    method: POST, tls_config: {ca_file: CA},
+    allowed_targets: ['http://127.0.0.1:*', 'https://127.0.0.1:*']}}
+  strict: {prober: http, http: {PRIVATE bearer_token: KEY, allowed_targets: [api.example.com]}}
+  large: {prober: http, http: {PRIVATE preferred_ip_protocol: ip4, body_size_limit: 10MB}}
 """
 
 
@@ -98,13 +102,19 @@ def _with_files(text: str, authority: Authority) -> str:
     return text.replace("KEY", KEY)
 
 
-def application_of(transport: CurlTransport, file: Path | None) -> web.Application:
+def application_of(
+    transport: Transport, file: Path | None, capacity: Capacity | None = None
+) -> web.Application:
     """Return the web application with nothing behind it but `/probe`."""
     modules = Modules(file)
     modules.loading_with(lambda: None)()
     modules.activate()
     made = make_application()
-    made[PROBING] = Probing(modules, MultiTargetProber(transport, SystemClock()), "agent")
+    redaction = Redaction()
+    redaction.watch(modules.secrets)
+    redaction.refresh()
+    prober = MultiTargetProber(transport, SystemClock())
+    made[PROBING] = Probing(modules, prober, "agent", redaction, capacity or Capacity())
     return made
 
 

@@ -16,14 +16,16 @@ SECRET = "sk-sentinel-module-0123456789"
 
 
 def module_of(http: str = "{}", timeout: str = "5s") -> Module:
-    """Return the module with these settings, written in YAML's flow style."""
+    """Return the module with these settings, written in YAML's flow style, for api.example."""
+    http = http.replace("{", "{allowed_targets: ['http://api.example'], ", 1)
     text = f"modules:\n  m: {{prober: http, timeout: {timeout}, http: {http}}}\n"
     return read_modules(text, "modules.yaml").modules["m"]
 
 
 def check_of(http: str = "{}", target: str = "http://api.example/", **more: Any) -> Check:
     usual: dict[str, Any] = {"timeout": 5.0, "user_agent": "agent"}
-    return make_check(module_of(http), target, **(usual | more))
+    module = Module(prober="http") if http == "{}" else module_of(http)
+    return make_check(module, target, **(usual | more))
 
 
 def mistakes(text: str) -> list[str]:
@@ -122,6 +124,7 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_no_value() -> None:
         "modules.yaml:7 modules.one.http.unknown",
         "modules.yaml:8 modules.one.http.fail_if_body_matches_regexp[0]",
         "modules.yaml:12 modules.two.http.bearer_token",
+        "modules.yaml:13 modules.two.http.basic_auth",
         "modules.yaml:13 modules.two.http.basic_auth.password_file",
         "modules.yaml:13 modules.two.http.basic_auth.password_file",
         "modules.yaml:15 modules.two.http.body_file",
@@ -155,7 +158,7 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_no_value() -> None:
             "not both",
         ),
         ('{bearer_token: "a\\r\\nX: b"}', "bearer_token", "control character"),
-        ("{body_size_limit: 1GB}", "body_size_limit", "at most 100MB"),
+        ("{body_size_limit: 1GB}", "body_size_limit", "at most 10MB"),
         ("{body_size_limit: much}", "body_size_limit", "such as 512KB"),
         ("{tls_config: {key_file: /nowhere}}", "tls_config", "both cert_file and key_file"),
         ("{tls_config: {ca_file: /nowhere}}", "tls_config.ca_file", "no such file"),

@@ -62,10 +62,11 @@ def test_a_key_in_the_file_of_the_certificate_is_looked_at_too(files: tuple[str,
 
 
 def test_a_module_with_such_a_key_is_refused_too(files: tuple[str, str]) -> None:
-    tls = f"{{cert_file: {files[0]}, key_file: {files[1]}}}"
+    tls = f"tls_config: {{cert_file: {files[0]}, key_file: {files[1]}}}"
+    http = f"{{allowed_targets: [api.example], {tls}}}"
 
     with pytest.raises(SettingsError) as caught:
-        read_modules(f"modules: {{m: {{prober: http, http: {{tls_config: {tls}}}}}}}", "m.yaml")
+        read_modules(f"modules: {{m: {{prober: http, http: {http}}}}}", "m.yaml")
 
     assert str(caught.value) == f"m.yaml:1: modules.m.http.tls_config.key_file: {MESSAGE}"
 

@@ -118,7 +118,10 @@ BAD = {
         "cert_file: there is no such file",
     ),
     "missing key": (tls("cert_file: cert.pem, key_file: no.pem"), "key_file: there is no such"),
-    "a folder as key": (tls("cert_file: cert.pem, key_file: ."), "key_file: there is no such"),
+    "a folder as key": (
+        tls("cert_file: cert.pem, key_file: ."),
+        "key_file: cannot be read: Is a dir",
+    ),
     "junk certificate": (tls("cert_file: junk.pem, key_file: key.pem"), "is not usable PEM"),
     "empty key": (tls("cert_file: cert.pem, key_file: empty.pem"), "is not usable PEM"),
     "junk inline": (tls(f"cert: {SECRET}, key: {SECRET}"), "cert: certificate or key is not"),

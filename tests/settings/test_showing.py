@@ -26,7 +26,9 @@ from exporter.settings import (
     secrets_in,
     showing_of,
     shown,
+    shown_address,
     shown_expression,
+    shown_prose,
     split_secrets,
 )
 from exporter.settings.declare import hints
@@ -119,10 +121,50 @@ def test_every_secret_of_an_instance_is_found() -> None:
         ("$['a']['b']", "$['…']['…']"),
         (r"$[?@.k == 'it\'s'].x", "$[?@.k == '…'].x"),
         ('$[?@.k == "a\'b"]', '$[?@.k == "…"]'),
+        ("$.a[?@.pin==123456]", "$.a[?@.pin==…]"),
+        ("$.a[?-12.5e3 < @.b2 && @.c2 == @.d[1]][0]", "$.a[?… < @.b2 && @.c2 == @.d[1]][0]"),
     ],
 )
 def test_an_expression_is_shown_without_its_quoted_texts(text: str, left: str) -> None:
     assert shown_expression(text) == left
+
+
+SHOWN_KEY = "sk-live-0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("url", "left"),
+    [
+        ("https://x.example/v1?key=1#a", "https://x.example/v1"),
+        (f"https://x.example/hook/{SHOWN_KEY}/send", "https://x.example/hook/…/send"),
+        ("/services/T024F/B03/Xq7W9xZ2mK4vT8nB1cD5e", "/services/T024F/B03/…"),
+        ("https://x.example/v1/models", "https://x.example/v1/models"),
+    ],
+)
+def test_an_address_is_shown_without_query_and_without_keys_in_its_path(
+    url: str, left: str
+) -> None:
+    assert shown_address(url) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("call ada", "call ada"),
+        (f"the key is {SHOWN_KEY}, not this", "the key is …, not this"),
+        (f"key:{SHOWN_KEY}", "…"),
+        (f"token={SHOWN_KEY}", "token=…"),
+        (
+            "https://n.example/Run-8f3cA1b9d4E5f60718?id=7",
+            "https://n.example/Run-8f3cA1b9d4E5f60718?id=7",
+        ),
+        ("see https://n.example/a?x=1&token=abc now", "see https://n.example/a?x=1&token=… now"),
+        (f"https://n.example/a?x={SHOWN_KEY}", "https://n.example/a?x=…"),
+        ("https://ada:pw@n.example/a", "https://n.example/a"),
+    ],
+)
+def test_a_text_for_people_is_shown_without_keys_and_links_stay(text: str, left: str) -> None:
+    assert shown_prose(text) == left
 
 
 def declared_fields(cls: Any) -> dict[str, Any]:

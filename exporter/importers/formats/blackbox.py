@@ -17,7 +17,7 @@ from exporter.importers.report import Draft, Ledger, NoImportError
 from exporter.importers.request import Builder
 from exporter.importers.statuses import ANY_2XX, LISTED
 from exporter.matching import pattern_mistake
-from exporter.multitarget.modules import HttpSettings
+from exporter.multitarget import HttpSettings
 from exporter.settings import FieldPath, check, object_schema
 
 _PROBERS = frozenset({"tcp", "icmp", "dns", "grpc", "unix", "websocket"})
