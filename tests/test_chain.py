@@ -146,7 +146,7 @@ def test_a_dead_network_of_ours_is_one_page_and_no_service_is_blamed(calm: Chain
     pages, mails = calm.pages(), list(calm.mail.items)
     calm.provider.connect()
     calm.until("back", lambda: calm.query(f"sum(probe_success) == {len(FLEET) + 4}"))
-    calm.until("told of the end", lambda: calm.pages("network", "resolve"))
+    calm.until("told of the end", lambda: calm.pages("MonitoringNetworkDown", "resolve"))
     calm.marked()
 
     assert [page.body["payload"]["summary"].count("network") for page in pages[:1]] == [1]
@@ -169,7 +169,7 @@ def test_what_fails_when_our_network_returns_is_paged_promptly(calm: Chain) -> N
     calm.marked()
 
     assert int(failures[0]["value"][1]) >= 3
-    later = [one for one in calm.incidents() if one["id"] > opened["id"]]
+    later = [one for one in calm.incidents() if one["started_at"] > opened["started_at"]]
     down = [(one["alertname"], one["service"]) for one in later if one["service"] in FLEET]
     assert not [name for name in down if name != ("ServiceDown", "api-9")]
 

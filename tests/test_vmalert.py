@@ -258,9 +258,10 @@ def test_the_label_of_the_installation_is_on_what_is_scraped_and_on_what_is_reco
     live: Live,
 ) -> None:
     for name in ("service_info", "service:service_labels:info", "ALERTS"):
-        found = _labels(live, name)
-
-        assert found
+        end = time.monotonic() + 60
+        while not (found := _labels(live, name)):
+            assert time.monotonic() < end, f"{name} is not there"
+            time.sleep(0.2)
         assert {labels["cluster"] for labels in found} == {"main"}
 
 

@@ -320,7 +320,7 @@ def tolerances(groups: Sequence[Group]) -> dict[tuple[str, str], int]:
 
     def slowest(names: set[str]) -> float:
         known = names & every.keys()
-        return max([0.0, *(max(every[name], slowest(reads[name])) for name in known)])
+        return max([0.0, *(max(every[name], slowest(reads[name] - {name})) for name in known)])
 
     return {
         (rule["alert"], rule.get("labels", {}).get("burn", "")): int(

@@ -223,7 +223,7 @@ class Narrator:
         for name in NAMES:
             await self._until_healthy(name)
         if stage.alertmanager:
-            await self._until_notified("network", ("pagerduty",), resolved=True)
+            await self._until_notified("MonitoringNetworkDown", ("pagerduty",), resolved=True)
             if await self._down_since(begun):
                 raise StoryError("a service was said to be down, and it was our own network")
 

@@ -243,7 +243,7 @@ def _until(base: str, *conditions: str, seconds: float = 60) -> float:
 READY = (
     "min_over_time(up{job='probes'}[8s]) == 1 and count_over_time(up[8s]) > 6",
     'ALERTS{alertname="ServiceDown", service="outage", alertstate="firing", severity="critical"}',
-    'ALERTS{alertname="ServiceDown", service="silent", alertstate="firing"}',
+    'service_verdict{service="silent", verdict="network"} == 1',
     # ServiceDown and ServiceErrorBudgetBurn, at both
     'min(sum by (instance) (service_incidents_open{service="outage"})) == 2',
     'count(service_incidents_open{service="empty"}) >= 2',

@@ -22,6 +22,7 @@ from tests.grafana.reading import ROOT
 from tests.programs import free_port, program
 
 _NAME = re.compile(r"\b(?:slo|service|provider|environment):\w+:\w+\b(?!\{)")
+_LOOKS_BACK = re.compile(r":\w+\[\w+\]")
 _GIVEN = {"slo:service_sli_events:increase5m", "slo:service_sli_bad_events:increase5m"}
 """Written by the scene: they are the long memory."""
 _LONG = re.compile(r":ratio_rate(?:1d|3d|30d)$|:(?:ratio|seconds)30d$|_objective:ratio$")
@@ -30,20 +31,21 @@ _LONG = re.compile(r":ratio_rate(?:1d|3d|30d)$|:(?:ratio|seconds)30d$|_objective
 def recording_rules() -> dict[str, str]:
     """Return the expressions of the recording rules in terms of what is scraped."""
     path = ROOT / "prometheus" / "rules" / "10-recording.yml"
-    found: dict[str, str] = {}
-    for group in yaml.safe_load(path.read_text())["groups"]:
-        for rule in group["rules"]:
-            expr = re.sub(r"#[^\n]*", "", rule["expr"])
-            found[rule["record"]] = _NAME.sub(lambda m: _expanded(m[0], found), expr)
+    rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    written = {rule["record"]: re.sub(r"#[^\n]*", "", rule["expr"]) for rule in rules}
+    # A rule that looks back at what is recorded cannot be written in terms of what is scraped.
+    written = {name: expr for name, expr in written.items() if not _LOOKS_BACK.search(expr)}
+
+    def expanded(name: str) -> str:
+        if name in _GIVEN or name not in written:
+            return name
+        return f"({_NAME.sub(lambda found: expanded(found[0]), written[name])})"
+
     return {
-        name: " ".join(expr.split())
-        for name, expr in found.items()
-        if name not in _GIVEN and not re.search(r":\w+\{", expr)
+        name: " ".join(expanded(name).removeprefix("(").removesuffix(")").split())
+        for name in written
+        if name not in _GIVEN and not re.search(r":\w+\{", expanded(name))
     }
-
-
-def _expanded(name: str, known: dict[str, str]) -> str:
-    return name if name in _GIVEN or name not in known else f"({known[name]})"
 
 
 def _recorded(desk: Desk) -> Iterator[str]:

@@ -157,7 +157,7 @@ def broken(moments: Moments, moment: str, environment: str) -> dict[str, dict[st
             "key rejected (auth_invalid): the provider rejects the key: replace it",
         ),
         ("quota", "empty", "OUR QUOTA", "quota_exhausted: credits or quota are used up"),
-        ("network", "silent", "OUR NETWORK", "connect: no connection"),
+        ("network", "silent", "OUR NETWORK", "no connection (connect): "),
     ],
 )
 def test_the_overview_says_what_is_broken_and_whose_fault_it_is(
