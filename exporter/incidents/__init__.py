@@ -9,7 +9,6 @@ from __future__ import annotations
 from exporter.incidents.alerts import MessageError, from_api, from_webhook
 from exporter.incidents.causes import Folded, causes_of, differences, folded
 from exporter.incidents.escalation import Escalations
-from exporter.incidents.fold import IncidentChange
 from exporter.incidents.log import IncidentLog, IncidentStorage
 from exporter.incidents.model import (
     SEVERITIES,
@@ -27,6 +26,7 @@ from exporter.incidents.model import (
 )
 from exporter.incidents.peers import Peers
 from exporter.incidents.reconcile import Reconciliation
+from exporter.incidents.spells import IncidentChange
 from exporter.incidents.telling import medium, told_sentence
 
 __all__ = [

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from exporter.clock import Clock
-from exporter.incidents.fold import IncidentChange
 from exporter.incidents.log import IncidentLog, IncidentStorage
 from exporter.incidents.model import EntryKind, Incident, IncidentStatus
+from exporter.incidents.spells import IncidentChange
 
 _log = logging.getLogger(__name__)
 Condition = Callable[[Incident], bool | Awaitable[bool]]

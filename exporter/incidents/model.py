@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import inf
 
 SEVERITIES = ("critical", "high", "medium", "low")
 """From the worst to the least."""
@@ -16,6 +17,10 @@ class IncidentError(Exception):
 
 class UnknownIncidentError(IncidentError):
     """There is no such incident."""
+
+
+class ImpossibleChangeError(Exception):
+    """The storage refuses one change, and would refuse it again; others it keeps."""
 
 
 class IncidentStatus(StrEnum):
@@ -135,6 +140,21 @@ class AlertState:
     """Fingerprints of the alerts that inhibit it."""
     told: tuple[Told, ...] | None = None
     """Empty if no receiver of it reaches anybody; None before the first poll."""
+    heard_at: float | None = None
+    """When the end came to be known here: only a later poll shows that it was false."""
+    ended_after: float | None = None
+    """Of an end that polls concluded: it was after this. A message with the true end replaces it.
+    While the alert is missed: the last poll that showed it."""
+
+    @property
+    def spell(self) -> Spell:
+        """Return from when to when it fired, as far as is known; without end while it fires."""
+        end = inf if self.firing else max(self.starts_at, self.ended_at or 0.0)
+        return self.starts_at, end, self.severity
+
+
+Spell = tuple[float, float, str]
+"""Start, end and severity of one time in which an alert fired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +199,8 @@ class Incident:
     """Whether a person made it: then no poll and no message of Alertmanager ends it."""
     receivers: tuple[str, ...] = ()
     alerts: tuple[AlertState, ...] = ()
+    past: tuple[Spell, ...] = ()
+    """When its alerts fired before what `alerts` says of them; the oldest first."""
     timeline: tuple[Entry, ...] = ()
     """The oldest first; filled where it is asked for."""
 

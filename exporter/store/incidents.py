@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -16,6 +17,7 @@ from exporter.incidents.model import (
     Counts,
     Entry,
     EntryKind,
+    ImpossibleChangeError,
     Incident,
     IncidentStatus,
     Query,
@@ -25,11 +27,12 @@ from exporter.incidents.model import (
     UnknownIncidentError,
 )
 from exporter.store.database import Database
+from exporter.store.errors import ContradictionError
 from exporter.store.sums import past_sums, remove_old, sums
 
 _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
 _STATE_FIELDS = frozenset(f.name for f in fields(AlertState))
-_JSON = ("reached", "receivers", "alerts")
+_JSON = ("reached", "receivers", "alerts", "past")
 _FLAGS = ("manual", "by_person")
 _STATUS = (
     "CASE WHEN resolved_at IS NOT NULL THEN 'resolved'"
@@ -53,22 +56,52 @@ class IncidentTable:
     def atomic(self) -> AbstractContextManager[object]:
         return self._database.write()
 
-    def put(self, incident: Incident, entries: Sequence[Entry]) -> None:
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        try:
+            with self._database.attempt():
+                yield
+        except ContradictionError as error:
+            raise ImpossibleChangeError(str(error)) from None
+        except (OverflowError, TypeError, ValueError, sqlite3.ProgrammingError) as error:
+            raise ImpossibleChangeError(type(error).__name__) from None
+
+    def put(
+        self, incident: Incident, entries: Sequence[Entry], absorbed: Sequence[str] = ()
+    ) -> None:
         with self._database.write() as db:
+            for id_ in absorbed:
+                _absorb(db, id_, incident.id)
             db.execute(_PUT, _row(incident))
             db.executemany(
                 "INSERT INTO timeline (incident, at, kind, by, note) VALUES (?, ?, ?, ?, ?)",
                 [(incident.id, e.at, e.kind, e.by, e.note) for e in entries],
             )
 
-    def by_key(self, key: str) -> list[Incident]:
-        order = "ORDER BY resolved_at IS NULL DESC, started_at DESC LIMIT 20"
+    def by_key(self, key: str, limit: int) -> list[Incident]:
+        open_ = f"{_SELECT} WHERE key = ? AND resolved_at IS NULL"
+        newest = f"{_SELECT} WHERE key = ? ORDER BY started_at DESC LIMIT ?"
         with self._database.read() as db:
-            return [_incident(r) for r in db.execute(f"{_SELECT} WHERE key = ? {order}", (key,))]
+            rows = [*db.execute(open_, (key,)), *db.execute(newest, (key, limit))]
+        return list({one.id: one for one in map(_incident, rows)}.values())
+
+    def around(self, key: str, start: float, end: float, limit: int) -> list[Incident]:
+        asked = f"{_SELECT} WHERE key = ? AND started_at <= ? ORDER BY started_at DESC LIMIT ?"
+        with self._database.read() as db:
+            found = [_incident(row) for row in db.execute(asked, (key, end, limit))]
+        return [one for one in found if one.resolved_at is None or one.resolved_at >= start]
+
+    def open_after(self, key: str, limit: int) -> list[Incident]:
+        where = "resolved_at IS NULL AND key > ? ORDER BY key LIMIT ?"
+        with self._database.read() as db:
+            return [_incident(row) for row in db.execute(f"{_SELECT} WHERE {where}", (key, limit))]
 
     def get(self, id_: str) -> Incident:
         with self._database.read() as db:
             row = db.execute(f"{_SELECT} WHERE id = ?", (id_,)).fetchone()
+            if row is None:
+                part_of = "(SELECT incident FROM absorbed WHERE id = ?)"
+                row = db.execute(f"{_SELECT} WHERE id = {part_of}", (id_,)).fetchone()
             if row is None:
                 raise UnknownIncidentError("there is no such incident")
             return _with_timelines(db, [_incident(row)])[0]
@@ -170,6 +203,21 @@ class IncidentTable:
             db.execute("INSERT OR IGNORE INTO actions VALUES (?, ?)", (id_, rule))
 
 
+def _absorb(db: sqlite3.Connection, id_: str, into: str) -> None:
+    """Make the incident *id_* a part of *into*, which may not be kept yet.
+
+    Its timeline goes over, and its id still leads there.
+    """
+    db.execute("PRAGMA defer_foreign_keys = ON")
+    moved = "kind = CASE kind WHEN 'opened' THEN 'reopened' ELSE kind END"
+    db.execute(f"UPDATE timeline SET incident = ?, {moved} WHERE incident = ?", (into, id_))  # noqa: S608
+    db.execute("UPDATE OR IGNORE actions SET incident = ? WHERE incident = ?", (into, id_))
+    db.execute("DELETE FROM actions WHERE incident = ?", (id_,))
+    db.execute("UPDATE absorbed SET incident = ? WHERE incident = ?", (into, id_))
+    if db.execute("DELETE FROM incidents WHERE id = ?", (id_,)).rowcount:
+        db.execute("INSERT OR REPLACE INTO absorbed VALUES (?, ?)", (id_, into))
+
+
 def _row(incident: Incident) -> tuple[Any, ...]:
     values = {name: getattr(incident, name) for name in _COLUMNS}
     values["alerts"] = [asdict(state) for state in incident.alerts]
@@ -185,6 +233,7 @@ def _incident(row: Sequence[Any]) -> Incident:
     for name in _FLAGS:
         values[name] = bool(values[name])
     values["alerts"] = tuple(_state(state) for state in values["alerts"])
+    values["past"] = tuple((start, end, severity) for start, end, severity in values["past"])
     return Incident(**values)
 
 

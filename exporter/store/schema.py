@@ -54,6 +54,12 @@ STEPS: tuple[Step, ...] = (
         " PRIMARY KEY (service, environment, provider, what)) WITHOUT ROWID",
         "CREATE INDEX incidents_by_end ON incidents (resolved_at)",
     ),
+    (
+        "ALTER TABLE incidents ADD COLUMN past TEXT NOT NULL DEFAULT '[]'",
+        "CREATE TABLE absorbed (id TEXT PRIMARY KEY, incident TEXT NOT NULL REFERENCES"
+        " incidents (id)) WITHOUT ROWID",
+        "CREATE INDEX absorbed_by_incident ON absorbed (incident)",
+    ),
 )
 
 
