@@ -25,6 +25,7 @@ from exporter.incidents.model import (
     UnknownIncidentError,
 )
 from exporter.incidents.peers import Peers
+from exporter.incidents.received import Received
 from exporter.incidents.reconcile import Reconciliation
 from exporter.incidents.spells import IncidentChange
 from exporter.incidents.telling import medium, told_sentence
@@ -45,6 +46,7 @@ __all__ = [
     "MessageError",
     "Peers",
     "Query",
+    "Received",
     "Reconciliation",
     "Stats",
     "Told",

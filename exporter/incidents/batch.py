@@ -13,9 +13,9 @@ from typing import Protocol
 
 from exporter.incidents import fold
 from exporter.incidents.alerts import key_of
-from exporter.incidents.fold import Report
 from exporter.incidents.model import Alert, Entry, ImpossibleChangeError, Incident
 from exporter.incidents.spells import IncidentChange
+from exporter.incidents.states import Report
 from exporter.incidents.telling import news
 
 MOST_OF_KEY = 20

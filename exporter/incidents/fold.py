@@ -15,50 +15,28 @@ repeated, late, out of order or missing, and every sequence of them has a result
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from exporter.incidents.alerts import MANUAL, key_of, name_of, severity_of, worst
-from exporter.incidents.delivery import with_told
+from exporter.incidents.alerts import severity_of
 from exporter.incidents.model import Alert, AlertState, Entry, EntryKind, Incident, Source
-from exporter.incidents.spells import (
-    IncidentChange,
-    parted,
-    ranked,
-    touches,
-    with_neighbours,
-    with_past,
+from exporter.incidents.spells import IncidentChange, parted, touches, with_neighbours, with_past
+from exporter.incidents.states import (
+    Report,
+    find,
+    open_again,
+    opened,
+    reopening,
+    state_of,
+    superseded,
+    with_poll,
+    with_start_and_severity,
+    with_state,
+    with_texts,
 )
 
-GRACE = 600.0
-"""Seconds after its end in which an incident that fires again is the same one."""
 LONGEST_SKEW = 900.0
 """Seconds by which the clock of a source may be ahead; what is later still is taken as now."""
-MOST_ALERTS = 200
-"""Alerts of one incident whose states are remembered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """When and how something was reported."""
-
-    source: Source
-    now: float
-    """When the report was made; of a poll, when it was sent."""
-    new_id: Callable[[], str]
-    """Returns the id of a further incident."""
-    grace: float = GRACE
-    polled_at: float | None = None
-    """When a complete poll was last sent: what fired and was not missed fired then."""
-
-    def outlives(self, state: AlertState) -> bool:
-        """Whether it is newer evidence that an alert fires than the end in *state*.
-
-        Only a poll is: it lists what fires now. A message may have waited in a queue, and
-        Prometheus is asked about the past only.
-        """
-        known = state.ended_at if state.heard_at is None else state.heard_at
-        return self.source is Source.POLL and self.now > (known or 0.0)
 
 
 def fold(known: Sequence[Incident], alert: Alert, report: Report) -> list[IncidentChange]:
@@ -130,14 +108,14 @@ def _settled(
 
 def _firing(known: Sequence[Incident], alert: Alert, report: Report) -> IncidentChange | None:
     if not known:
-        return _opened(alert, report)
+        return opened(alert, report)
     current, older = known[0], known[1:]
     if any(touches(one, alert.starts_at, alert.starts_at, report.grace) for one in older):
         # It began in an earlier episode. A message that says so is late; a poll says that it
         # fires now.
         if report.source is not Source.POLL:
             return None
-        if any(one.by_person or _find(one, alert) is not None for one in older):
+        if any(one.by_person or find(one, alert) is not None for one in older):
             # That time of it has ended: it belongs to the last episode, and must not move that.
             alert = replace(alert, starts_at=max(alert.starts_at, current.started_at))
     end = current.resolved_at
@@ -149,7 +127,7 @@ def _firing(known: Sequence[Incident], alert: Alert, report: Report) -> Incident
         return _reopened(current, alert, report) if _goes_on(current, alert, report) else None
     if alert.starts_at - end <= report.grace:
         return _reopened(current, alert, report)
-    return _opened(alert, report)
+    return opened(alert, report)
 
 
 def _goes_on(incident: Incident, alert: Alert, report: Report) -> bool:
@@ -160,67 +138,15 @@ def _goes_on(incident: Incident, alert: Alert, report: Report) -> bool:
     """
     if incident.by_person:
         return False
-    state = _find(incident, alert)
+    state = find(incident, alert)
     if state is None:
         return report.source is Source.POLL or incident.resolved_by != Source.PROMETHEUS
     return alert.starts_at > (state.ended_at or 0.0) or report.outlives(state)
 
 
-def _opened(alert: Alert, report: Report) -> IncidentChange:
-    labels, severity, id_ = alert.labels, severity_of(alert.labels), report.new_id()
-    incident = Incident(
-        id=id_,
-        key=key_of(labels),
-        alertname=name_of(labels),
-        service=labels.get("service", ""),
-        environment=labels.get("environment", ""),
-        provider=labels.get("provider", ""),
-        team=labels.get("team", ""),
-        category=labels.get("category", ""),
-        slo=labels.get("slo", ""),
-        severity=severity,
-        reached=(severity,),
-        started_at=alert.starts_at,
-        # A manual alert of another exporter, or of a log that is lost, is an alert like others:
-        # posted again as ours, with a new id, it would come back as yet another incident.
-        manual=labels.get("alertname") == MANUAL and labels.get("incident") == id_,
-        receivers=alert.receivers,
-        alerts=(_state(alert, report),),
-    )
-    incident = _with_texts(incident, alert)
-    entry = Entry(at=alert.starts_at, kind=EntryKind.OPENED, by=report.source, note=severity)
-    return IncidentChange(incident=incident, entries=(entry,))
-
-
-def _with_texts(incident: Incident, alert: Alert) -> Incident:
-    """Return *incident* with the texts of *alert*."""
-    notes = alert.annotations
-    shown = " ".join(filter(None, (incident.alertname, incident.service, incident.environment)))
-    return replace(
-        incident,
-        summary=notes.get("summary") or incident.summary or shown,
-        description=notes.get("description") or incident.description,
-        runbook_url=notes.get("runbook_url") or incident.runbook_url,
-    )
-
-
-def _state(alert: Alert, report: Report) -> AlertState:
-    return AlertState(
-        fingerprint=alert.fingerprint,
-        severity=severity_of(alert.labels),
-        firing=alert.firing,
-        starts_at=alert.starts_at,
-        ended_at=alert.ends_at,
-        suppressed=alert.suppressed or "",
-        held_by=alert.held_by,
-        told=alert.told,
-        heard_at=None if alert.firing else report.now,
-    )
-
-
 def _extended(incident: Incident, alert: Alert, report: Report) -> IncidentChange | None:
     """Fold *alert* into an incident that is not resolved."""
-    state = _find(incident, alert)
+    state = find(incident, alert)
     if state is None:
         return _with_alert(incident, alert, report)
     end = state.ended_at
@@ -229,7 +155,7 @@ def _extended(incident: Incident, alert: Alert, report: Report) -> IncidentChang
     told = state.told if state.firing else None  # it fires again: who is told of that is open
     after = incident
     if alert.starts_at > state.starts_at:
-        after = with_past(after, _superseded(state, alert, report))
+        after = with_past(after, superseded(state, alert, report))
     elif 0 < incident.started_at - alert.starts_at <= report.grace:
         # An earlier time of it, or a replica that saw it earlier.
         after = with_past(after, (alert.starts_at, alert.starts_at, state.severity))
@@ -237,59 +163,15 @@ def _extended(incident: Incident, alert: Alert, report: Report) -> IncidentChang
     state = replace(
         state, firing=True, starts_at=starts, missed_since=None, ended_after=None, told=told
     )
-    after = _with_poll(_with(after, state), alert)
+    after = with_poll(with_state(after, state), alert)
     return None if after == incident else IncidentChange(incident=after)
-
-
-def _superseded(state: AlertState, alert: Alert, report: Report) -> tuple[float, float, str]:
-    """Return the time before of an alert that fires anew, as long as it was seen to fire."""
-    if not state.firing:
-        return state.spell
-    seen = state.ended_after if state.missed_since is not None else report.polled_at
-    end = min(max(state.starts_at, seen or 0.0), alert.starts_at)
-    return state.starts_at, end, state.severity
 
 
 def _with_alert(incident: Incident, alert: Alert, report: Report) -> IncidentChange:
     """Add an alert to an incident: a higher severity, or an escalation level."""
-    change = _with_start_and_severity(incident, alert, report.source)
-    after = _with(change.incident, _state(alert, report))
-    return IncidentChange(incident=_with_poll(after, alert), entries=change.entries)
-
-
-def _with_start_and_severity(incident: Incident, alert: Alert, source: Source) -> IncidentChange:
-    """Return *incident* with the earliest start and the worst severity, *alert* included."""
-    severity = severity_of(alert.labels)
-    after = replace(
-        incident,
-        started_at=min(incident.started_at, alert.starts_at),
-        reached=ranked((*incident.reached, severity)),
-        severity=worst((incident.severity, severity)),
-    )
-    level = alert.labels.get("escalation")
-    if level and _find(incident, alert) is None:
-        kind, note = EntryKind.ESCALATED, f"level {level}"
-    elif after.severity != incident.severity:
-        after = _with_texts(after, alert)
-        kind, note = EntryKind.RAISED, severity
-    else:
-        return IncidentChange(incident=after)
-    entry = Entry(at=alert.starts_at, kind=kind, by=source, note=note)
-    return IncidentChange(incident=after, entries=(entry,))
-
-
-def _with_poll(incident: Incident, alert: Alert) -> Incident:
-    """Return *incident* with what only a poll knows of *alert*."""
-    if alert.suppressed is None:
-        return incident
-    state = _find(incident, alert)
-    if state is None:  # more alerts than are remembered
-        return incident
-    told = state.told if alert.told is None else with_told(state.told or (), alert.told)
-    held_by = alert.held_by if alert.suppressed == "inhibited" else ()
-    state = replace(state, suppressed=alert.suppressed, held_by=held_by, told=told)
-    incident = _with(incident, state)
-    return replace(incident, receivers=tuple(sorted({*incident.receivers, *alert.receivers})))
+    change = with_start_and_severity(incident, alert, report.source)
+    after = with_state(change.incident, state_of(alert, report))
+    return IncidentChange(incident=with_poll(after, alert), entries=change.entries)
 
 
 def suppression(before: str, after: Incident, source: Source, at: float) -> tuple[Entry, ...]:
@@ -301,9 +183,9 @@ def suppression(before: str, after: Incident, source: Source, at: float) -> tupl
 
 
 def _reopened(incident: Incident, alert: Alert, report: Report) -> IncidentChange:
-    change = _with_start_and_severity(incident, alert, report.source)
-    before, after = _find(incident, alert), change.incident
-    state = before or _state(alert, report)
+    change = with_start_and_severity(incident, alert, report.source)
+    before, after = find(incident, alert), change.incident
+    state = before or state_of(alert, report)
     if before is not None and alert.starts_at > before.starts_at:
         after = with_past(after, before.spell)
     state = replace(
@@ -318,22 +200,11 @@ def _reopened(incident: Incident, alert: Alert, report: Report) -> IncidentChang
     )
     # Who was told of the time before was not told of this one.
     former = tuple(s if s.firing else replace(s, told=None) for s in after.alerts)
-    after = _with(replace(after, alerts=former), state)
+    after = with_state(replace(after, alerts=former), state)
     # The description names whose fault it is, and that may have changed since.
-    after = _with_texts(_open_again(after, incident), alert)
-    entry = _reopening(incident, alert, report)
+    after = with_texts(open_again(after, incident), alert)
+    entry = reopening(incident, alert, report)
     return IncidentChange(incident=after, entries=(entry, *change.entries))
-
-
-def _open_again(after: Incident, before: Incident) -> Incident:
-    return replace(
-        after, resolved_at=None, resolved_by="", by_person=False, reopened=before.reopened + 1
-    )
-
-
-def _reopening(incident: Incident, alert: Alert, report: Report) -> Entry:
-    at = max(alert.starts_at, incident.resolved_at or 0.0)
-    return Entry(at=at, kind=EntryKind.REOPENED, by=report.source)
 
 
 # -- ended -----------------------------------------------------------------------------------
@@ -348,11 +219,11 @@ def _ended(known: Sequence[Incident], alert: Alert, report: Report) -> IncidentC
         return None  # a person has ended it
     if report.source is Source.PROMETHEUS and found.resolved_by != report.source:
         return None  # Prometheus is asked to fill gaps, not to correct what Alertmanager reported
-    change = _with_start_and_severity(found, alert, report.source)
+    change = with_start_and_severity(found, alert, report.source)
     after, entries = change.incident, change.entries
     if found.resolved_at is not None and alert.starts_at > found.resolved_at:
-        after = _open_again(after, found)
-        entries = (_reopening(found, alert, report), *entries)
+        after = open_again(after, found)
+        entries = (reopening(found, alert, report), *entries)
     after = _with_end(after, alert, report)
     if not found.suppressed and after.suppressed:
         # The alert that reached people has ended. Whether the others are still inhibited is not
@@ -367,7 +238,7 @@ def _home(known: Sequence[Incident], alert: Alert, grace: float) -> Incident | N
     start, end = alert.starts_at, alert.ends_at
     found = [one for one in known if touches(one, start, end, grace)]
     for one in found:
-        state = _find(one, alert)
+        state = find(one, alert)
         if state is not None and state.spell[1] >= start and state.starts_at <= end:
             return one
     return found[0] if found else None
@@ -376,9 +247,9 @@ def _home(known: Sequence[Incident], alert: Alert, grace: float) -> Incident | N
 def _with_end(incident: Incident, alert: Alert, report: Report) -> Incident:
     """Return *incident* with a time of *alert* that is over."""
     assert alert.ends_at is not None
-    state, start, end = _find(incident, alert), alert.starts_at, alert.ends_at
+    state, start, end = find(incident, alert), alert.starts_at, alert.ends_at
     if state is None:
-        return _with(incident, _state(alert, report))
+        return with_state(incident, state_of(alert, report))
     first, last, severity = state.spell
     if end < first:
         return with_past(incident, (start, end, severity))
@@ -386,7 +257,7 @@ def _with_end(incident: Incident, alert: Alert, report: Report) -> Incident:
         return incident  # a poll showed that this end was false
     exact = state.ended_after is not None and not state.firing and state.ended_after <= end < last
     if not state.firing and not exact and end <= last:
-        return _with(incident, replace(state, starts_at=min(first, start)))
+        return with_state(incident, replace(state, starts_at=min(first, start)))
     if not state.firing and start > last:
         incident, first = with_past(incident, state.spell), start
     state = replace(
@@ -399,16 +270,16 @@ def _with_end(incident: Incident, alert: Alert, report: Report) -> Incident:
         missed_since=None,
         suppressed="",
     )
-    return _with(incident, state)
+    return with_state(incident, state)
 
 
 def _closed(alert: Alert, report: Report) -> IncidentChange:
     """Return an incident of which no report of the beginning came."""
     assert alert.ends_at is not None
-    opened = _opened(alert, report)
-    incident = replace(opened.incident, resolved_at=alert.ends_at, resolved_by=report.source)
+    begun = opened(alert, report)
+    incident = replace(begun.incident, resolved_at=alert.ends_at, resolved_by=report.source)
     entry = Entry(at=alert.ends_at, kind=EntryKind.RESOLVED, by=report.source)
-    return IncidentChange(incident=incident, entries=(*opened.entries, entry))
+    return IncidentChange(incident=incident, entries=(*begun.entries, entry))
 
 
 def _closing(incident: Incident, source: Source) -> IncidentChange:
@@ -450,25 +321,3 @@ def _without_unlisted(state: AlertState, listed: Collection[str], report: Report
 
 
 # -- pieces ----------------------------------------------------------------------------------
-
-
-def _find(incident: Incident, alert: Alert) -> AlertState | None:
-    return next((s for s in incident.alerts if s.fingerprint == alert.fingerprint), None)
-
-
-def _with(incident: Incident, state: AlertState) -> Incident:
-    """Return *incident* with *state* in the place of a former one of it, or added.
-
-    Where there are too many, the oldest that has ended makes room; if all fire, one more is not
-    remembered: the next poll lists it.
-    """
-    states = {s.fingerprint: s for s in incident.alerts}
-    if state.fingerprint not in states and len(states) >= MOST_ALERTS:
-        over = [s for s in states.values() if not s.firing]
-        if not over:
-            return incident
-        oldest = min(over, key=lambda s: s.starts_at)
-        del states[oldest.fingerprint]
-        incident = with_past(incident, oldest.spell)
-    states[state.fingerprint] = state
-    return replace(incident, alerts=tuple(states.values()))

@@ -12,11 +12,10 @@ import logging
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from exporter.clock import Clock
-from exporter.incidents import fold, people
+from exporter.incidents import fold, people, states
 from exporter.incidents.alerts import (
     MANUAL,
     WATCHDOG,
@@ -28,7 +27,6 @@ from exporter.incidents.alerts import (
 )
 from exporter.incidents.batch import Batch, EpisodeStorage
 from exporter.incidents.causes import causes_of
-from exporter.incidents.fold import Report
 from exporter.incidents.model import (
     Alert,
     Counts,
@@ -41,41 +39,18 @@ from exporter.incidents.model import (
     Source,
     Stats,
 )
+from exporter.incidents.received import OddAlerts, Received
 from exporter.incidents.spells import IncidentChange
+from exporter.incidents.states import Report
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
 _NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
-_MOST_RECEIVERS, _MOST_ODD = 100, 1000
+_MOST_RECEIVERS = 100
 SLICE_ALERTS = 250
 """Alerts that are folded in one write; then others have their turn."""
 IncidentFollower = Callable[[Sequence[IncidentChange]], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """What became of a webhook message."""
-
-    changed: int
-    """Incidents."""
-    set_aside: int = 0
-    """Alerts that could not be read or folded."""
-    left_out: int = 0
-    """Alerts beyond `MOST_OF_MESSAGE`."""
-
-
-class _OddAlerts:
-    """Logs what is set aside: the same again and again would fill the log."""
-
-    def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
-
-    def note(self, what: str, odd: Sequence[tuple[str, str]]) -> None:
-        for one in dict.fromkeys(odd):
-            if one not in self._known and len(self._known) < _MOST_ODD:
-                self._known.add(one)
-                event(_log, what, level=logging.WARNING, why=one[1])
 
 
 class IncidentStorage(EpisodeStorage, Protocol):
@@ -126,7 +101,7 @@ class IncidentLog:
         storage: IncidentStorage,
         clock: Clock,
         *,
-        grace: float = fold.GRACE,
+        grace: float = states.GRACE,
         show: Callable[[Counts], None] = lambda counts: None,
         notifies: bool = True,
     ) -> None:
@@ -137,7 +112,7 @@ class IncidentLog:
         self._followers: list[IncidentFollower] = []
         self.own_receivers: set[str] = set()
         """Receivers of Alertmanager whose messages come here, as far as they have come."""
-        self._odd_alerts = _OddAlerts()
+        self._odd_alerts = OddAlerts()
         self._polled_at: float | None = None
         """When the last complete poll was sent."""
         self._causes: Mapping[str, str] | None = None

@@ -105,7 +105,7 @@ async def test_a_wrong_token_is_refused(client: Client, headers: dict[str, str])
 
     assert (answer.status, answer.type) == (401, "application/problem+json")
     assert await listing(client) == []
-    assert await metric(client, "exporter_alertmanager_messages_total") == ["0.0"] * 3
+    assert await metric(client, "exporter_alertmanager_messages_total") == ["0.0"] * 4
 
 
 async def test_without_any_token_the_log_takes_no_messages() -> None:

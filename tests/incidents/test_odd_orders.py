@@ -34,8 +34,8 @@ async def test_a_late_end_of_another_alert_opens_nothing(log: Listener) -> None:
 async def test_a_late_end_beside_a_newer_open_incident_is_folded_with_its_neighbours(
     log: Listener,
 ) -> None:
-    for message in (at(0), at(0, 100), at(5000)):
-        await log.hears(message)
+    for one in (at(0), at(0, 100), at(5000)):
+        await log.hears(one)
 
     await log.hears(at(300, 400, severity="high"), at(5000, service="innocent"))
 
@@ -55,17 +55,17 @@ async def test_the_end_of_what_held_two_outages_together_parts_them(log: Listene
 
 
 async def test_an_outage_between_two_that_is_heard_last_makes_them_one(log: Listener) -> None:
-    for message in (at(0, 100), at(1100, 1200)):
-        await log.hears(message)
+    for one in (at(0, 100), at(1100, 1200)):
+        await log.hears(one)
     first, second = await log.all()
     await log.log.note(second.id, "ann", "seen")
 
     await log.hears(at(500, 600, severity="high"))
 
-    one = await log.one()
-    assert spans([one]) == [(0, 1200)]
-    assert one.id == first.id
-    assert "seen" in [entry.note for entry in one.timeline]
+    whole = await log.one()
+    assert spans([whole]) == [(0, 1200)]
+    assert whole.id == first.id
+    assert "seen" in [entry.note for entry in whole.timeline]
     assert (await log.log.get(second.id)).id == first.id
 
 

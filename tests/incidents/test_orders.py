@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.incidents import IncidentStatus
 from exporter.incidents.alerts import made
-from exporter.incidents.fold import GRACE
 from exporter.incidents.model import SEVERITIES, Source
+from exporter.incidents.states import GRACE
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Json, Listener, alert, labels, listed, message
 
@@ -109,7 +110,7 @@ async def last_polls(log: Listener, truth: Sequence[Spell], skew: float = 0.0) -
 async def check(log: Listener) -> None:
     """Assert what holds at every moment: one open at most, none beside another within reach."""
     found = await log.all()
-    for former, later in zip(found, found[1:], strict=False):
+    for former, later in pairwise(found):
         assert former.resolved_at is not None
         assert later.started_at > former.resolved_at
     for one in found:
@@ -139,7 +140,9 @@ def test_any_order_ends_as_the_true_order(
 
 
 @st.composite
-def deliveries(draw: st.DrawFn, truth: list[Spell], skew: float, lossy: bool) -> list[tuple[float, Json]]:
+def deliveries(
+    draw: st.DrawFn, truth: list[Spell], skew: float, lossy: bool
+) -> list[tuple[float, Json]]:
     """Draw when each message comes: late, more than once, or never."""
     found = []
     for spell in truth:
