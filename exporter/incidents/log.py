@@ -344,8 +344,7 @@ class IncidentLog:
             await asyncio.to_thread(self._count)
 
     def _count(self) -> None:
-        found = self._storage.counts(self._clock.now() - self._grace)
-        self.counts = found.after(self.counts)
+        self.counts = self._storage.counts(self._clock.now() - self._grace)
         self._show(self.counts)
 
     async def _change(self, id_: str, act: Callable[[Incident], IncidentChange | None]) -> Incident:

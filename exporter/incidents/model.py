@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 
@@ -294,15 +294,6 @@ class Times:
     count: int
     sum: float
 
-    def plus(self, other: Times) -> Times:
-        """Return the sum of both."""
-        pairs = zip(self.buckets, other.buckets, strict=True)
-        return Times(
-            buckets=tuple(map(sum, pairs)),
-            count=self.count + other.count,
-            sum=self.sum + other.sum,
-        )
-
     def least(self, former: Times) -> Times:
         """Return these, nothing of it below *former*."""
         pairs = zip(self.buckets, former.buckets, strict=True)
@@ -331,35 +322,5 @@ class Counts:
     """By service with an open incident: whether its outage is acknowledged."""
     resolve: Mapping[Row, Times] = field(default_factory=dict)
     acknowledge: Mapping[Row, Times] = field(default_factory=dict)
-
-    def plus(self, other: Counts) -> Counts:
-        """Return these with the ever growing sums of *other* added."""
-        numbers = {key: self.total.get(key, 0) + number for key, number in other.total.items()}
-        return replace(
-            self,
-            total={**self.total, **numbers},
-            resolve=_added(self.resolve, other.resolve),
-            acknowledge=_added(self.acknowledge, other.acknowledge),
-        )
-
-    def after(self, former: Counts) -> Counts:
-        """Return these, no counter of it below *former*.
-
-        What is long over can still change: its alert is found to fire still, or to have begun
-        earlier. Prometheus would take a lower count for a restart, and add all of it once more.
-        """
-        return replace(
-            self,
-            resolve=_at_least(self.resolve, former.resolve),
-            acknowledge=_at_least(self.acknowledge, former.acknowledge),
-        )
-
-
-def _added(one: Mapping[Row, Times], other: Mapping[Row, Times]) -> Mapping[Row, Times]:
-    both = {row: one[row].plus(times) for row, times in other.items() if row in one}
-    return {**one, **other, **both}
-
-
-def _at_least(now: Mapping[Row, Times], former: Mapping[Row, Times]) -> Mapping[Row, Times]:
-    changed = {row: now[row].least(times) for row, times in former.items() if row in now}
-    return {**former, **now, **changed}
+    changed: frozenset[Row] | None = field(default=None, compare=False)
+    """The rows that differ from the counts before; None if any may."""

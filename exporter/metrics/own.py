@@ -163,7 +163,7 @@ class OwnMetrics:
         )
         self._messages = client.Counter(
             "exporter_alertmanager_messages_total",
-            "Webhook messages of Alertmanager: ok, partial (some alerts set aside), invalid or failed.",
+            "Webhook messages: ok, partial (alerts were set aside), invalid or failed.",
             ["result"],
             registry=self._registry,
         )

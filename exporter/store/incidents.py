@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -11,7 +12,6 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from exporter.incidents.acknowledgement import acknowledged_services
 from exporter.incidents.model import (
     AlertState,
     Counts,
@@ -19,7 +19,6 @@ from exporter.incidents.model import (
     EntryKind,
     ImpossibleChangeError,
     Incident,
-    IncidentStatus,
     Query,
     Stats,
     Told,
@@ -28,7 +27,7 @@ from exporter.incidents.model import (
 )
 from exporter.store.database import Database
 from exporter.store.errors import ContradictionError
-from exporter.store.sums import past_sums, remove_old, sums
+from exporter.store.sums import AT_ONCE, Sums, adopt
 
 _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
 _STATE_FIELDS = frozenset(f.name for f in fields(AlertState))
@@ -47,11 +46,30 @@ _PUT = (
 )
 
 
+MOST_INCIDENTS = 100_000
+"""Incidents that are kept beside those that are open: about 200 MB."""
+
+
 class IncidentTable:
     """Every incident ever."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._sums = database, Sums()
+        with database.write() as db:
+            while self._adopt(db):
+                pass
+
+    def _adopt(self, db: sqlite3.Connection) -> bool:
+        """Count some incidents that an older version kept; return whether there were any."""
+        for row in db.execute("SELECT * FROM past_sums").fetchall():
+            adopt(db, row)
+        db.execute("DELETE FROM past_sums")
+        waiting = "SELECT id FROM incidents_to_count LIMIT ?"
+        rows = db.execute(f"{_SELECT} WHERE id IN ({waiting})", (AT_ONCE,)).fetchall()
+        for row in rows:
+            self._sums.note(db, _incident(row))
+        db.executemany("DELETE FROM incidents_to_count WHERE id = ?", [(row[0],) for row in rows])
+        return bool(rows)
 
     def atomic(self) -> AbstractContextManager[object]:
         return self._database.write()
@@ -70,8 +88,11 @@ class IncidentTable:
         self, incident: Incident, entries: Sequence[Entry], absorbed: Sequence[str] = ()
     ) -> None:
         with self._database.write() as db:
+            counted = set[str]()
             for id_ in absorbed:
+                counted |= self._sums.forget(db, id_)
                 _absorb(db, id_, incident.id)
+            self._sums.note(db, incident, counted)
             db.execute(_PUT, _row(incident))
             db.executemany(
                 "INSERT INTO timeline (incident, at, kind, by, note) VALUES (?, ?, ?, ?, ?)",
@@ -135,54 +156,39 @@ class IncidentTable:
             return _with_timelines(db, [_incident(row) for row in rows])
 
     def stats(self) -> Stats:
-        asked = (
-            f"SELECT {_STATUS}, count(*), sum(resolved_at - started_at), count(resolved_at),"  # noqa: S608
-            " sum(acknowledged_at - started_at), count(acknowledged_at) FROM incidents GROUP BY 1"
-        )
         with self._database.read() as db:
-            rows = db.execute(asked).fetchall()
-            severities = db.execute(
-                "SELECT severity, count(*) FROM incidents GROUP BY 1"
-            ).fetchall()
-            services = db.execute(
-                "SELECT service, count(*) FROM incidents WHERE service != '' GROUP BY 1"
-            ).fetchall()
-        number = {row[0]: row[1] for row in rows}
-        return Stats(
-            total=sum(number.values()),
-            open=number.get(IncidentStatus.OPEN, 0),
-            acknowledged=number.get(IncidentStatus.ACKNOWLEDGED, 0),
-            resolved=number.get(IncidentStatus.RESOLVED, 0),
-            mttr_seconds=_mean(sum(r[2] or 0.0 for r in rows), sum(r[3] for r in rows)),
-            mtta_seconds=_mean(sum(r[4] or 0.0 for r in rows), sum(r[5] for r in rows)),
-            by_severity=dict(severities),
-            by_service=dict(services),
-        )
+            return self._sums.stats(db)
 
     def counts(self, settled: float) -> Counts:
+        with self._database.write() as db:
+            while self._sums.settle(db, settled) == AT_ONCE:
+                pass
+            if self._sums.kept(db) > MOST_INCIDENTS:
+                self.prune(-math.inf)
         with self._database.read() as db:
-            grouped = db.execute(
-                "SELECT service, environment, provider, severity, count(*) FROM incidents"
-                " WHERE resolved_at IS NULL GROUP BY 1, 2, 3, 4"
-            ).fetchall()
-            open_rows = db.execute(
-                "SELECT alertname, service, environment, provider,"
-                " acknowledged_at IS NOT NULL FROM incidents WHERE resolved_at IS NULL"
-            ).fetchall()
-            ever = sums(db, "TRUE", (), settled).plus(past_sums(db))
-        return replace(
-            ever,
-            open={((s, e, p), severity): n for s, e, p, severity, n in grouped},
-            acknowledged=acknowledged_services(open_rows),
-        )
+            return self._sums.counts(db)
 
-    def prune(self, before: float) -> int:
-        """Remove up to a thousand incidents that ended before *before*; return how many.
+    def prune(self, before: float, most: int = MOST_INCIDENTS) -> int:
+        """Remove up to a thousand incidents, the oldest that have ended; return how many.
 
-        Their sums are kept: a counter never falls, Prometheus would take that for a restart.
+        Those that ended before *before*, and as many as there are beyond *most*. Their sums are
+        kept: a counter never falls, Prometheus would take that for a restart.
         """
         with self._database.write() as db:
-            return remove_old(db, before)
+            beyond = self._sums.kept(db) - most
+            ended = "SELECT id, resolved_at FROM incidents WHERE resolved_at IS NOT NULL"
+            oldest = db.execute(f"{ended} ORDER BY resolved_at LIMIT {AT_ONCE}").fetchall()
+            gone = [(id_,) for n, (id_, end) in enumerate(oldest) if end < before or n < beyond]
+            if gone:
+                last = oldest[len(gone) - 1][1]
+                while self._sums.settle(db, last) == AT_ONCE:
+                    pass
+            for (id_,) in gone:
+                self._sums.forget(db, id_)
+            for table in ("timeline", "actions", "absorbed"):
+                db.executemany(f"DELETE FROM {table} WHERE incident = ?", gone)  # noqa: S608
+            db.executemany("DELETE FROM incidents WHERE id = ?", gone)
+            return len(gone)
 
     def note_contact(self, what: str, at: float) -> None:
         with self._database.write() as db:
@@ -256,7 +262,3 @@ def _with_timelines(db: sqlite3.Connection, incidents: list[Incident]) -> list[I
         for incident, at, kind, by, note in db.execute(f"{asked} ORDER BY at, id", part):
             entries[incident].append(Entry(at=at, kind=EntryKind(kind), by=by, note=note))
     return [replace(one, timeline=tuple(entries[one.id])) for one in incidents]
-
-
-def _mean(total: float, number: int) -> float | None:
-    return total / number if number else None

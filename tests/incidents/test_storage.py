@@ -294,25 +294,6 @@ def _histograms(rows: dict[Any, list[float]], bounds: tuple[float, ...]) -> dict
     }
 
 
-def test_a_counter_is_never_below_its_former_self() -> None:
-    row, other = ("a", "b", "c"), ("x", "y", "z")
-    former = Counts(resolve={row: Times(buckets=(1, 2), count=3, sum=9.0)})
-    later = Counts(
-        open={(row, "high"): 1},
-        resolve={
-            row: Times(buckets=(2, 2), count=2, sum=5.0),
-            other: Times(buckets=(0, 0), count=1, sum=1.0),
-        },
-    )
-
-    shown = later.after(former)
-
-    assert shown.open == later.open
-    assert shown.resolve[row] == Times(buckets=(2, 2), count=3, sum=9.0)
-    assert shown.resolve[other] == later.resolve[other]
-    assert Counts().after(former).resolve == former.resolve
-
-
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
