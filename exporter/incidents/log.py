@@ -48,6 +48,8 @@ _log = logging.getLogger(__name__)
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
 _NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
 _MOST_RECEIVERS = 100
+MOST_UNRESOLVED = 1000
+"""Open incidents that are looked at together; more of them no person reads."""
 SLICE_ALERTS = 250
 """Alerts that are folded in one write; then others have their turn."""
 IncidentFollower = Callable[[Sequence[IncidentChange]], None]
@@ -65,8 +67,8 @@ class IncidentStorage(EpisodeStorage, Protocol):
     def get(self, id_: str) -> Incident:
         """Return one with its timeline; raise `UnknownIncidentError` if there is none."""
 
-    def unresolved(self) -> list[Incident]:
-        """Return those that are not resolved, with their timelines."""
+    def unresolved(self, limit: int) -> list[Incident]:
+        """Return those that are not resolved, the oldest first; if too many, the worst of them."""
 
     def manual(self, since: float) -> list[Incident]:
         """Return the manual ones that are not resolved, or were after *since*, with timelines."""
@@ -312,8 +314,8 @@ class IncidentLog:
         return await asyncio.to_thread(self._storage.find, query)
 
     async def unresolved(self) -> list[Incident]:
-        """Return all that are not resolved."""
-        return await asyncio.to_thread(self._storage.unresolved)
+        """Return those that are not resolved; of more than a thousand, the worst and newest."""
+        return await asyncio.to_thread(self._storage.unresolved, MOST_UNRESOLVED)
 
     async def manual(self, since: float) -> list[Incident]:
         """Return the manual ones that are not resolved, or were after *since*."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from exporter.incidents.model import (
+    SEVERITIES,
     AlertState,
     Counts,
     Entry,
@@ -33,10 +34,11 @@ _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
 _STATE_FIELDS = frozenset(f.name for f in fields(AlertState))
 _JSON = ("reached", "receivers", "alerts", "past")
 _FLAGS = ("manual", "by_person")
-_STATUS = (
-    "CASE WHEN resolved_at IS NOT NULL THEN 'resolved'"
-    " WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'open' END"
-)
+_STATUS = {
+    "open": "resolved_at IS NULL AND acknowledged_at IS NULL",
+    "acknowledged": "resolved_at IS NULL AND acknowledged_at IS NOT NULL",
+    "resolved": "resolved_at IS NOT NULL",
+}
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM incidents"  # noqa: S608, names of our own
 _PUT = (
     f"INSERT INTO incidents ({', '.join(_COLUMNS)})"  # noqa: S608
@@ -48,6 +50,15 @@ _PUT = (
 
 MOST_INCIDENTS = 100_000
 """Incidents that are kept beside those that are open: about 200 MB."""
+
+
+MOST_ENTRIES = 400
+"""Entries of one timeline that no person wrote, the newest, where an alert comes and goes."""
+_SHORTEN = (
+    "DELETE FROM timeline WHERE id IN (SELECT id FROM timeline WHERE incident = ? AND kind IN"
+    " ('resolved', 'reopened', 'suppressed', 'unsuppressed', 'notified', 'failing') AND note = ''"
+    " ORDER BY at DESC, id DESC LIMIT -1 OFFSET ?)"
+)
 
 
 class IncidentTable:
@@ -98,6 +109,8 @@ class IncidentTable:
                 "INSERT INTO timeline (incident, at, kind, by, note) VALUES (?, ?, ?, ?, ?)",
                 [(incident.id, e.at, e.kind, e.by, e.note) for e in entries],
             )
+            if incident.reopened > MOST_ENTRIES // 4:
+                db.execute(_SHORTEN, (incident.id, MOST_ENTRIES))
 
     def by_key(self, key: str, limit: int) -> list[Incident]:
         open_ = f"{_SELECT} WHERE key = ? AND resolved_at IS NULL"
@@ -127,10 +140,13 @@ class IncidentTable:
                 raise UnknownIncidentError("there is no such incident")
             return _with_timelines(db, [_incident(row)])[0]
 
-    def unresolved(self) -> list[Incident]:
+    def unresolved(self, limit: int) -> list[Incident]:
+        worst = " ".join(f"WHEN '{name}' THEN {n}" for n, name in enumerate(SEVERITIES))
+        order = f"CASE severity {worst} END, started_at DESC LIMIT ?"
         with self._database.read() as db:
-            rows = db.execute(f"{_SELECT} WHERE resolved_at IS NULL ORDER BY started_at, id")
-            return _with_timelines(db, [_incident(row) for row in rows])
+            rows = db.execute(f"{_SELECT} WHERE resolved_at IS NULL ORDER BY {order}", (limit,))
+            found = sorted(map(_incident, rows), key=lambda one: (one.started_at, one.id))
+            return _with_timelines(db, found)
 
     def manual(self, since: float) -> list[Incident]:
         where = "manual AND (resolved_at IS NULL OR resolved_at > ?) ORDER BY started_at, id"
@@ -145,8 +161,7 @@ class IncidentTable:
                 where.append(f"{name} = ?")
                 given.append(value)
         if query.status:
-            where.append(f"{_STATUS} = ?")
-            given.append(query.status)
+            where.append(_STATUS.get(query.status, "FALSE"))
         if query.before is not None:
             where.append("(started_at, id) < (?, ?)")
             given += query.before

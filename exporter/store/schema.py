@@ -61,6 +61,7 @@ STEPS: tuple[Step, ...] = (
         "CREATE INDEX absorbed_by_incident ON absorbed (incident)",
         "ALTER TABLE incidents ADD COLUMN settled INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX incidents_to_settle ON incidents (resolved_at) WHERE settled = 0",
+        "CREATE INDEX incidents_open ON incidents (started_at, id) WHERE resolved_at IS NULL",
         "CREATE INDEX incidents_manual ON incidents (started_at) WHERE manual",
         "CREATE INDEX incidents_by_service ON incidents (service, started_at, id)",
         "CREATE TABLE incident_sums (service TEXT NOT NULL, environment TEXT NOT NULL,"

@@ -31,7 +31,6 @@ from exporter.incidents.model import (
     ACKNOWLEDGE_BUCKETS,
     RESOLVE_BUCKETS,
     AlertState,
-    Counts,
     Times,
     Told,
     ToldState,
@@ -132,7 +131,7 @@ def test_every_field_is_read_back(first: Incident, second: Incident, entries: li
         assert sorted(table.get("x").timeline, key=repr) == sorted(timeline, key=repr)
         assert replace(table.get("x"), timeline=expected.timeline) == expected
         assert table.find(Query()) == [table.get("x")]
-        assert table.unresolved() == ([] if one.resolved_at is not None else [table.get("x")])
+        assert table.unresolved(1000) == ([] if one.resolved_at is not None else [table.get("x")])
 
 
 def test_what_an_older_or_a_newer_version_kept_is_read(store: Store) -> None:
