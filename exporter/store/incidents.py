@@ -179,7 +179,7 @@ class IncidentTable:
             while self._sums.settle(db, settled) == AT_ONCE:
                 pass
             if self._sums.kept(db) > MOST_INCIDENTS:
-                self.prune(-math.inf)
+                self.prune(-math.inf, MOST_INCIDENTS)
         with self._database.read() as db:
             return self._sums.counts(db)
 

@@ -62,7 +62,9 @@ STEPS: tuple[Step, ...] = (
         "ALTER TABLE incidents ADD COLUMN settled INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX incidents_to_settle ON incidents (resolved_at) WHERE settled = 0",
         "CREATE INDEX incidents_open ON incidents (started_at, id) WHERE resolved_at IS NULL",
-        "CREATE INDEX incidents_manual ON incidents (started_at) WHERE manual",
+        "CREATE INDEX incidents_manual ON incidents (started_at, id) WHERE manual",
+        "DROP INDEX incidents_by_end",
+        "CREATE INDEX incidents_ended ON incidents (resolved_at) WHERE resolved_at IS NOT NULL",
         "CREATE INDEX incidents_by_service ON incidents (service, started_at, id)",
         "CREATE TABLE incident_sums (service TEXT NOT NULL, environment TEXT NOT NULL,"
         " provider TEXT NOT NULL, value TEXT NOT NULL,"
