@@ -258,8 +258,9 @@ def _with_end(incident: Incident, alert: Alert, report: Report) -> Incident:
     exact = state.ended_after is not None and not state.firing and state.ended_after <= end < last
     if not state.firing and not exact and end <= last:
         return with_state(incident, replace(state, starts_at=min(first, start)))
-    if not state.firing and start > last:
-        incident, first = with_past(incident, state.spell), start
+    if start > (first if state.firing else last):
+        # A later time of it: of the one before no end has come yet.
+        incident, first = with_past(incident, superseded(state, alert, report)), start
     state = replace(
         state,
         firing=False,

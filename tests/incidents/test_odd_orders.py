@@ -54,6 +54,13 @@ async def test_the_end_of_what_held_two_outages_together_parts_them(log: Listene
     assert [one.severity for one in await log.all()] == ["high", "critical"]
 
 
+async def test_the_end_of_a_later_time_is_not_that_of_the_time_before(log: Listener) -> None:
+    for one in (at(0), at(700, 750), at(700), at(0, 50)):
+        await log.hears(one)
+
+    assert spans(await log.all()) == [(0, 50), (700, 750)]
+
+
 async def test_an_outage_between_two_that_is_heard_last_makes_them_one(log: Listener) -> None:
     for one in (at(0, 100), at(1100, 1200)):
         await log.hears(one)
