@@ -115,7 +115,7 @@ def _firing(known: Sequence[Incident], alert: Alert, report: Report) -> Incident
         # fires now.
         if report.source is not Source.POLL:
             return None
-        if any(one.by_person or find(one, alert) is not None for one in older):
+        if any(_was_over(one, alert) for one in older):
             # That time of it has ended: it belongs to the last episode, and must not move that.
             alert = replace(alert, starts_at=max(alert.starts_at, current.started_at))
     end = current.resolved_at
@@ -128,6 +128,14 @@ def _firing(known: Sequence[Incident], alert: Alert, report: Report) -> Incident
     if alert.starts_at - end <= report.grace:
         return _reopened(current, alert, report)
     return opened(alert, report)
+
+
+def _was_over(incident: Incident, alert: Alert) -> bool:
+    """Return whether the time of *alert* that began then is known to have ended in *incident*."""
+    if incident.by_person and alert.starts_at <= (incident.resolved_at or 0.0):
+        return True
+    state = find(incident, alert)
+    return state is not None and alert.starts_at <= state.spell[1]
 
 
 def _goes_on(incident: Incident, alert: Alert, report: Report) -> bool:
