@@ -119,7 +119,7 @@ async def check(log: Listener) -> None:
         assert one.resolved_at is None or one.resolved_at >= one.started_at
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), truths(), st.sampled_from((0, -300, 300)), st.integers(1, 4))
 def test_any_order_ends_as_the_true_order(
     data: st.DataObject, truth: list[Spell], skew: int, together: int
@@ -128,7 +128,7 @@ def test_any_order_ends_as_the_true_order(
     order = data.draw(st.permutations(said + said[: data.draw(st.integers(0, len(said)))]))
 
     async def run() -> None:
-        log = Listener(clock=FakeClock(NOW + 9000))
+        log = Listener(clock=FakeClock(NOW + END))
         for begin in range(0, len(order), together):
             await log.log.receive(message(*order[begin : begin + together]))
             await check(log)
@@ -176,7 +176,7 @@ async def live(
 _polls = st.lists(st.integers(0, 300), max_size=30).map(lambda ns: sorted({n * 30 for n in ns}))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), truths(), _polls)
 def test_late_messages_among_polls_end_as_the_true_order(
     data: st.DataObject, truth: list[Spell], polls: list[int]
@@ -193,7 +193,7 @@ def test_late_messages_among_polls_end_as_the_true_order(
     asyncio.run(run())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.data(),
     truths(),
