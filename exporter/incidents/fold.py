@@ -167,6 +167,8 @@ def _extended(incident: Incident, alert: Alert, report: Report) -> IncidentChang
     elif 0 < incident.started_at - alert.starts_at <= report.grace:
         # An earlier time of it, or a replica that saw it earlier.
         after = with_past(after, (alert.starts_at, alert.starts_at, state.severity))
+    if alert.starts_at > state.starts_at or not state.firing:
+        state = replace(state, known_at=report.now)
     starts = max(state.starts_at, alert.starts_at)
     state = replace(
         state, firing=True, starts_at=starts, missed_since=None, ended_after=None, told=told
@@ -199,6 +201,7 @@ def _reopened(incident: Incident, alert: Alert, report: Report) -> IncidentChang
     state = replace(
         state,
         firing=True,
+        known_at=report.now,
         missed_since=None,
         ended_after=None,
         suppressed=alert.suppressed or "",
@@ -321,7 +324,7 @@ def _without_unlisted(state: AlertState, listed: Collection[str], report: Report
     if not state.firing or state.fingerprint in listed:
         return state
     if state.missed_since is None:  # a message may have come while the poll was under way
-        seen = max(state.starts_at, state.ended_at or 0.0, report.polled_at or 0.0)
+        seen = max(state.ended_at or 0.0, report.seen(state))
         return replace(state, missed_since=report.now, ended_after=seen)
     end = max(state.missed_since, state.starts_at, state.ended_at or 0.0)
     return replace(

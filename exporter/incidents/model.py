@@ -142,6 +142,8 @@ class AlertState:
     """Empty if no receiver of it reaches anybody; None before the first poll."""
     heard_at: float | None = None
     """When the end came to be known here: only a later poll shows that it was false."""
+    known_at: float | None = None
+    """When it came to be known here that it fires: an earlier poll did not show it."""
     ended_after: float | None = None
     """Of an end that polls concluded: it was after this. A message with the true end replaces it.
     While the alert is missed: the last poll that showed it."""

@@ -29,6 +29,11 @@ class Report:
     polled_at: float | None = None
     """When a complete poll was last sent: what fired and was not missed fired then."""
 
+    def seen(self, state: AlertState) -> float:
+        """Return when a poll last showed that *state* fires; its start if none did."""
+        shown = self.polled_at is not None and (state.known_at or 0.0) <= self.polled_at
+        return max(state.starts_at, (self.polled_at or 0.0) if shown else 0.0)
+
     def outlives(self, state: AlertState) -> bool:
         """Whether it is newer evidence that an alert fires than the end in *state*.
 
@@ -76,6 +81,7 @@ def state_of(alert: Alert, report: Report) -> AlertState:
         held_by=alert.held_by,
         told=alert.told,
         heard_at=None if alert.firing else report.now,
+        known_at=report.now,
     )
 
 
@@ -152,7 +158,7 @@ def superseded(state: AlertState, alert: Alert, report: Report) -> Spell:
     """Return the time before of an alert that fires anew, as long as it was seen to fire."""
     if not state.firing:
         return state.spell
-    seen = state.ended_after if state.missed_since is not None else report.polled_at
+    seen = state.ended_after if state.missed_since is not None else report.seen(state)
     end = min(max(state.starts_at, seen or 0.0), alert.starts_at)
     return state.starts_at, end, state.severity
 
