@@ -167,7 +167,8 @@ def _extended(incident: Incident, alert: Alert, report: Report) -> IncidentChang
     elif 0 < incident.started_at - alert.starts_at <= report.grace:
         # An earlier time of it, or a replica that saw it earlier.
         after = with_past(after, (alert.starts_at, alert.starts_at, state.severity))
-    if alert.starts_at > state.starts_at or not state.firing:
+    missed = state.missed_since is not None  # the last poll did not show it
+    if alert.starts_at > state.starts_at or not state.firing or missed:
         state = replace(state, known_at=report.now)
     starts = max(state.starts_at, alert.starts_at)
     state = replace(
