@@ -78,6 +78,7 @@ async def test_an_outage_between_two_that_is_heard_last_makes_them_one(log: List
 
 async def test_a_time_in_the_far_future_does_not_outlast_what_polls_show(log: Listener) -> None:
     await log.log.receive(message(at(0), at(0, 10**9)))
+    assert spans(await log.all()) == [(0, 0)]
     for second in (100, 130, 160):
         await log.to(second)
         await log.polls(listed(NOW))
