@@ -122,25 +122,26 @@ async def note(request: web.Request) -> web.Response:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Record a webhook message of Alertmanager, version 4: all of it or, with 503, nothing.
+    """Record a webhook message of Alertmanager, version 4.
 
-    An alert in it that cannot be read is logged and left out; 400 if none can be read.
+    An alert in it that cannot be read or recorded is logged and set aside; 400 if none can be read,
+    503 if the disk refuses. Alerts beyond the first 10,000 are left out; the next poll shows them.
     """
     count = request.app[RECEIVED]
     try:
         large = request.clone(client_max_size=_MAX_MESSAGE_BYTES)
         message = await json_object(large, most_values=_MAX_MESSAGE_VALUES)
-        changed = await request.app[INCIDENTS].receive(message)
+        received = await request.app[INCIDENTS].receive(message)
     except (ValueError, web.HTTPRequestEntityTooLarge):  # not a message of Alertmanager
         count("invalid")
         raise
     except OSError:  # storage failed: Alertmanager retries after a 5xx
         count("failed")
         raise
-    count("ok")
-    if message.get("truncatedAlerts"):
+    count("partial" if received.set_aside or received.left_out else "ok")
+    if message.get("truncatedAlerts") or received.left_out:
         request.app[RECONCILE]()
-    return web.json_response({"changed": changed})
+    return web.json_response(asdict(received))
 
 
 async def _author_and_note(request: web.Request) -> tuple[str, str]:

@@ -269,7 +269,7 @@ SCHEMAS: dict[str, Schema] = {
         },
         "required": ["version", "alerts"],
     },
-    "Received": record(changed=COUNT),
+    "Received": record(changed=COUNT, set_aside=COUNT, left_out=COUNT),
     "NewKey": {
         "type": "object",
         "description": "A new key, or `rollback: true` to return to the previous one.",

@@ -216,8 +216,15 @@ class Monitoring:
     dashboard_enabled: bool = option(True, "Whether the status page is served.")
     metrics_retention_days: int = option(
         100,
-        "Days that incidents and history are kept, and that Prometheus should keep its samples:"
-        " windows of objectives need more than 30.",
+        "Days that history is kept, and that Prometheus should keep its samples: windows of"
+        " objectives need more than 30.",
+        minimum=1,
+        maximum=3650,
+    )
+    incident_retention_days: int = option(
+        400,
+        "Days that an incident is kept after its end, at most 100,000 incidents; counters and"
+        " histograms keep counting it.",
         minimum=1,
         maximum=3650,
     )

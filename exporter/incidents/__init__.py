@@ -9,7 +9,6 @@ from __future__ import annotations
 from exporter.incidents.alerts import MessageError, from_api, from_webhook
 from exporter.incidents.causes import Folded, causes_of, differences, folded
 from exporter.incidents.escalation import Escalations
-from exporter.incidents.fold import IncidentChange
 from exporter.incidents.log import IncidentLog, IncidentStorage
 from exporter.incidents.model import (
     SEVERITIES,
@@ -26,7 +25,9 @@ from exporter.incidents.model import (
     UnknownIncidentError,
 )
 from exporter.incidents.peers import Peers
+from exporter.incidents.received import Received
 from exporter.incidents.reconcile import Reconciliation
+from exporter.incidents.spells import IncidentChange
 from exporter.incidents.telling import medium, told_sentence
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "MessageError",
     "Peers",
     "Query",
+    "Received",
     "Reconciliation",
     "Stats",
     "Told",

@@ -16,6 +16,8 @@ from exporter.incidents.model import SEVERITIES, Alert
 
 WATCHDOG = "Watchdog"
 MANUAL = "ManualIncident"
+MOST_OF_MESSAGE = 10_000
+"""Alerts of one webhook message that are read."""
 _LONGEST_LABEL, _LONGEST_TEXT, _MOST_LABELS = 256, 4096, 64
 _LONGEST_REASON, _LONGEST_ID, _MOST_IDS = 64, 64, 32
 _HEX = re.compile("[0-9a-f]{1,32}")
@@ -53,7 +55,7 @@ class MessageError(ValueError):
 
 
 def from_webhook(message: Any, on_odd: Callable[[MessageError], None] | None = None) -> list[Alert]:
-    """Return the alerts of a webhook message, version 4.
+    """Return the alerts of a webhook message, version 4: the first `MOST_OF_MESSAGE` of them.
 
     An alert that cannot be read is reported to *on_odd* and left out: Alertmanager does not send a
     refused message again, so the others would be lost.
@@ -69,7 +71,7 @@ def from_webhook(message: Any, on_odd: Callable[[MessageError], None] | None = N
     reason = message.get("notification_reason")
     reason = clean(reason[:_LONGEST_REASON]) if isinstance(reason, str) else ""
     alerts, odd = [], []
-    for i, alert in enumerate(given):
+    for i, alert in enumerate(given[:MOST_OF_MESSAGE]):
         try:
             alerts.append(replace(_from_webhook(alert, f"alerts[{i}]"), reason=reason))
         except MessageError as error:
@@ -207,6 +209,12 @@ def _texts(given: Any, where: str, longest: int) -> dict[str, str]:
     if not all(isinstance(v, str) and isinstance(k, str) for k, v in given.items()):
         raise MessageError(f"{where} must have texts only")
     return {clean(name[:_LONGEST_LABEL]): clean(text[:longest]) for name, text in given.items()}
+
+
+def beyond(message: Any) -> int:
+    """Return how many alerts of a webhook message are not read because there are too many."""
+    given = message.get("alerts") if isinstance(message, Mapping) else None
+    return max(0, len(given) - MOST_OF_MESSAGE) if isinstance(given, list) else 0
 
 
 def receiver_of(message: Any) -> str:

@@ -11,16 +11,17 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.clock import Clock
-from exporter.incidents.fold import IncidentChange
 from exporter.incidents.log import IncidentLog, IncidentStorage
-from exporter.incidents.model import EntryKind, Incident, IncidentStatus
+from exporter.incidents.model import EntryKind, Incident, IncidentStatus, Query
+from exporter.incidents.spells import IncidentChange
 
 _log = logging.getLogger(__name__)
 Condition = Callable[[Incident], bool | Awaitable[bool]]
 Action = Callable[[Incident], Awaitable[object]]
+_AT_ONCE = 500
 _PAUSES = (1.0, 5.0, 30.0, 60.0, 300.0, 900.0)
 
 
@@ -65,8 +66,11 @@ class Escalations:
 
     async def resume(self) -> None:
         """Run what is due for incidents that were open before the rules were added."""
-        for incident in await self._incidents.unresolved():
-            self._consider(incident)
+        query = Query(status=IncidentStatus.OPEN, limit=_AT_ONCE)
+        while found := await self._incidents.find(query):
+            for incident in found:
+                self._consider(incident)
+            query = replace(query, before=(found[-1].started_at, found[-1].id))
 
     async def close(self) -> None:
         """Cancel what runs; it runs again after a restart."""

@@ -15,18 +15,18 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from exporter.clock import Clock
-from exporter.incidents import fold, people
+from exporter.incidents import fold, people, states
 from exporter.incidents.alerts import (
     MANUAL,
     WATCHDOG,
     MessageError,
+    beyond,
     from_webhook,
-    key_of,
     made,
     receiver_of,
 )
+from exporter.incidents.batch import Batch, EpisodeStorage
 from exporter.incidents.causes import causes_of
-from exporter.incidents.fold import IncidentChange
 from exporter.incidents.model import (
     Alert,
     Counts,
@@ -39,37 +39,36 @@ from exporter.incidents.model import (
     Source,
     Stats,
 )
-from exporter.incidents.telling import news
+from exporter.incidents.received import OddAlerts, Received
+from exporter.incidents.spells import IncidentChange
+from exporter.incidents.states import Report
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
 _NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
 _MOST_RECEIVERS = 100
+MOST_UNRESOLVED = 1000
+"""Open incidents that are looked at together; more of them no person reads."""
+SLICE_ALERTS = 250
+"""Alerts that are folded in one write; then others have their turn."""
 IncidentFollower = Callable[[Sequence[IncidentChange]], None]
 
 
-def _log_odd(error: MessageError) -> None:
-    event(_log, "alert not read", level=logging.WARNING, why=str(error))
-
-
-class IncidentStorage(Protocol):
+class IncidentStorage(EpisodeStorage, Protocol):
     """Where incidents are kept; implemented by `store`."""
 
     def atomic(self) -> AbstractContextManager[object]:
         """Make several calls one write."""
 
-    def put(self, incident: Incident, entries: Sequence[Entry]) -> None:
-        """Keep *incident* in place of its former version, and *entries* after those it has."""
-
-    def by_key(self, key: str) -> list[Incident]:
-        """Return the incidents of *key*, the one not resolved first, then the newest first."""
+    def open_after(self, key: str, limit: int) -> list[Incident]:
+        """Return incidents that are not resolved, by key, of those after *key*."""
 
     def get(self, id_: str) -> Incident:
         """Return one with its timeline; raise `UnknownIncidentError` if there is none."""
 
-    def unresolved(self) -> list[Incident]:
-        """Return those that are not resolved, with their timelines."""
+    def unresolved(self, limit: int) -> list[Incident]:
+        """Return those that are not resolved, the oldest first; if too many, the worst of them."""
 
     def manual(self, since: float) -> list[Incident]:
         """Return the manual ones that are not resolved, or were after *since*, with timelines."""
@@ -104,7 +103,7 @@ class IncidentLog:
         storage: IncidentStorage,
         clock: Clock,
         *,
-        grace: float = fold.GRACE,
+        grace: float = states.GRACE,
         show: Callable[[Counts], None] = lambda counts: None,
         notifies: bool = True,
     ) -> None:
@@ -115,6 +114,9 @@ class IncidentLog:
         self._followers: list[IncidentFollower] = []
         self.own_receivers: set[str] = set()
         """Receivers of Alertmanager whose messages come here, as far as they have come."""
+        self._odd_alerts = OddAlerts()
+        self._polled_at: float | None = None
+        """When the last complete poll was sent."""
         self._causes: Mapping[str, str] | None = None
         self.counts = Counts()
         """The figures of the metrics, as of the last change or `refresh`."""
@@ -127,78 +129,93 @@ class IncidentLog:
 
     # -- reports about alerts ----------------------------------------------------------------
 
-    async def receive(self, message: Any) -> int:
-        """Fold a webhook message; return how many incidents it changed.
+    async def receive(self, message: Any) -> Received:
+        """Fold a webhook message, some alerts at a time; return what became of it.
 
-        An alert in it that cannot be read is logged, and the others are folded.
+        An alert that cannot be read or folded is logged and set aside, the others are folded. Of
+        more than `MOST_OF_MESSAGE` alerts the first are; a poll shows the rest.
 
         Raises:
             MessageError: it is none of Alertmanager's.
-            StoreError: it could not be kept; nothing of it was.
+            StoreError: it, or the rest of it, could not be kept; sent again it changes no more.
         """
-        alerts = from_webhook(message, _log_odd)
+        odd: list[MessageError] = []
+        alerts = await asyncio.to_thread(from_webhook, message, odd.append)
+        left_out = beyond(message)
+        self._odd_alerts.note("alert not read", [("", str(error)) for error in odd])
         if (receiver := receiver_of(message)) and len(self.own_receivers) < _MOST_RECEIVERS:
             self.own_receivers.add(receiver)
         if any(alert.labels.get("alertname") == WATCHDOG and alert.firing for alert in alerts):
             self.watchdog_at = self._clock.now()
             await asyncio.to_thread(self._storage.note_contact, WATCHDOG, self.watchdog_at)
-        changes = await self.fold(alerts, Source.WEBHOOK, self._clock.now())
-        return len({change.incident.id for change in changes})
+        changes, aside = await self._fold(alerts, Source.WEBHOOK, self._clock.now())
+        if left_out:
+            event(_log, "message cut", level=logging.WARNING, left_out=left_out)
+        return Received(
+            changed=len({change.incident.id for change in changes}),
+            set_aside=len(odd) + aside,
+            left_out=left_out,
+        )
 
     async def fold(
         self, alerts: Sequence[Alert], source: Source, now: float, *, complete: bool = False
     ) -> list[IncidentChange]:
-        """Fold *alerts*, all or none; with *complete* what they do not list is missing."""
+        """Fold *alerts*, a slice at a time; with *complete* what they do not list is missing.
 
-        def write() -> list[IncidentChange]:
-            before: dict[str, Incident | None] = {}
-            found = (self._one(alert, source, now, before) for alert in alerts)
-            changes = [change for change in found if change is not None]
-            if complete:
-                changes += self._gone({alert.fingerprint for alert in alerts}, now, before)
-            return changes + self._consequences(before, changes, source, now)
-
-        return await self._write(write)
-
-    def _one(
-        self, alert: Alert, source: Source, now: float, before: dict[str, Incident | None]
-    ) -> IncidentChange | None:
-        """Fold one alert; note in *before* what its incident was."""
-        known = self._storage.by_key(key_of(alert.labels))
-        change = fold.fold(known, alert, source, now=now, id_=_new_id(), grace=self._grace)
-        if change is None:
-            return None
-        former = (one for one in known if one.id == change.incident.id)
-        before.setdefault(change.incident.id, next(former, None))
-        return self._put(change)
-
-    def _consequences(
-        self,
-        before: dict[str, Incident | None],
-        changes: Sequence[IncidentChange],
-        source: Source,
-        now: float,
-    ) -> list[IncidentChange]:
-        """Write down what is kept from people and what has reached them, once all was folded."""
-        latest = {change.incident.id: change.incident for change in changes}
-        found = []
-        for id_, former in before.items():
-            after = latest[id_]
-            entries = fold.suppression(former.suppressed if former else "", after, source, now)
-            entries += tuple(news(former, after, now))
-            if entries:
-                found.append(self._put(IncidentChange(incident=after, entries=entries)))
-        return found
-
-    def _gone(
-        self, listed: Collection[str], now: float, before: dict[str, Incident | None]
-    ) -> list[IncidentChange]:
-        changes = []
-        for one in self._storage.unresolved():
-            if (change := fold.missing(one, listed, now)) is not None:
-                before.setdefault(one.id, one)
-                changes.append(self._put(change))
+        *now* is when the report was made; of a poll, when it was sent.
+        """
+        changes, _ = await self._fold(alerts, source, now)
+        if complete:
+            changes += await self._miss({alert.fingerprint for alert in alerts}, source, now)
+            self._polled_at = now
         return changes
+
+    async def _fold(
+        self, alerts: Sequence[Alert], source: Source, now: float
+    ) -> tuple[list[IncidentChange], int]:
+        """Return the changes, and how many alerts were set aside."""
+        changes: list[IncidentChange] = []
+        aside = 0
+        for begin in range(0, len(alerts), SLICE_ALERTS):
+            batch = Batch(self._storage, self._report(source, now))
+
+            def write(batch: Batch = batch, begin: int = begin) -> list[IncidentChange]:
+                batch.fold(alerts[begin : begin + SLICE_ALERTS])
+                return batch.write()
+
+            changes += await self._write(write)
+            self._odd_alerts.note("alert set aside", batch.aside)
+            aside += len(batch.aside)
+        return changes, aside
+
+    async def _miss(
+        self, listed: Collection[str], source: Source, now: float
+    ) -> list[IncidentChange]:
+        """Note what a complete poll does not list, some open incidents at a time."""
+        changes: list[IncidentChange] = []
+        last: str | None = ""
+        while last is not None:
+            batch = Batch(self._storage, self._report(source, now))
+
+            def write(batch: Batch = batch, after: str = last) -> list[IncidentChange]:
+                nonlocal last
+                found = self._storage.open_after(after, SLICE_ALERTS)
+                last = found[-1].key if len(found) == SLICE_ALERTS else None
+                batch.miss(found, listed)
+                return batch.write()
+
+            changes += await self._write(write)
+            self._odd_alerts.note("alert set aside", batch.aside)
+        return changes
+
+    def _report(self, source: Source, now: float) -> Report:
+        return Report(
+            source=source,
+            now=now,
+            new_id=_new_id,
+            grace=self._grace,
+            polled_at=self._polled_at,
+        )
 
     # -- what people do ----------------------------------------------------------------------
 
@@ -231,8 +248,8 @@ class IncidentLog:
         alert = made(labels, {"summary": summary, "description": description}, now)
 
         def write() -> list[IncidentChange]:
-            change = fold.fold([], alert, Source.WEBHOOK, now=now, id_=id_)
-            assert change is not None
+            report = Report(source=Source.WEBHOOK, now=now, new_id=lambda: id_)
+            (change,) = fold.fold([], alert, report)
             entries = [Entry(at=now, kind=EntryKind.OPENED, by=by, note=severity)]
             if not self._notifies:
                 entries.append(Entry(at=now, kind=EntryKind.NOTE, note=_NOBODY))
@@ -297,8 +314,8 @@ class IncidentLog:
         return await asyncio.to_thread(self._storage.find, query)
 
     async def unresolved(self) -> list[Incident]:
-        """Return all that are not resolved."""
-        return await asyncio.to_thread(self._storage.unresolved)
+        """Return those that are not resolved; of more than a thousand, the worst and newest."""
+        return await asyncio.to_thread(self._storage.unresolved, MOST_UNRESOLVED)
 
     async def manual(self, since: float) -> list[Incident]:
         """Return the manual ones that are not resolved, or were after *since*."""
@@ -329,8 +346,7 @@ class IncidentLog:
             await asyncio.to_thread(self._count)
 
     def _count(self) -> None:
-        found = self._storage.counts(self._clock.now() - self._grace)
-        self.counts = found.after(self.counts)
+        self.counts = self._storage.counts(self._clock.now() - self._grace)
         self._show(self.counts)
 
     async def _change(self, id_: str, act: Callable[[Incident], IncidentChange | None]) -> Incident:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 SEVERITIES = ("critical", "high", "medium", "low")
 """From the worst to the least."""
@@ -16,6 +17,10 @@ class IncidentError(Exception):
 
 class UnknownIncidentError(IncidentError):
     """There is no such incident."""
+
+
+class ImpossibleChangeError(Exception):
+    """The storage refuses one change, and would refuse it again; others it keeps."""
 
 
 class IncidentStatus(StrEnum):
@@ -135,6 +140,23 @@ class AlertState:
     """Fingerprints of the alerts that inhibit it."""
     told: tuple[Told, ...] | None = None
     """Empty if no receiver of it reaches anybody; None before the first poll."""
+    heard_at: float | None = None
+    """When the end came to be known here: only a later poll shows that it was false."""
+    known_at: float | None = None
+    """When it came to be known here that it fires: an earlier poll did not show it."""
+    ended_after: float | None = None
+    """Of an end that polls concluded: it was after this. A message with the true end replaces it.
+    While the alert is missed: the last poll that showed it."""
+
+    @property
+    def spell(self) -> Spell:
+        """Return from when to when it fired, as far as is known; without end while it fires."""
+        end = inf if self.firing else max(self.starts_at, self.ended_at or 0.0)
+        return self.starts_at, end, self.severity
+
+
+Spell = tuple[float, float, str]
+"""Start, end and severity of one time in which an alert fired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +201,8 @@ class Incident:
     """Whether a person made it: then no poll and no message of Alertmanager ends it."""
     receivers: tuple[str, ...] = ()
     alerts: tuple[AlertState, ...] = ()
+    past: tuple[Spell, ...] = ()
+    """When its alerts fired before what `alerts` says of them; the oldest first."""
     timeline: tuple[Entry, ...] = ()
     """The oldest first; filled where it is asked for."""
 
@@ -272,15 +296,6 @@ class Times:
     count: int
     sum: float
 
-    def plus(self, other: Times) -> Times:
-        """Return the sum of both."""
-        pairs = zip(self.buckets, other.buckets, strict=True)
-        return Times(
-            buckets=tuple(map(sum, pairs)),
-            count=self.count + other.count,
-            sum=self.sum + other.sum,
-        )
-
     def least(self, former: Times) -> Times:
         """Return these, nothing of it below *former*."""
         pairs = zip(self.buckets, former.buckets, strict=True)
@@ -309,35 +324,5 @@ class Counts:
     """By service with an open incident: whether its outage is acknowledged."""
     resolve: Mapping[Row, Times] = field(default_factory=dict)
     acknowledge: Mapping[Row, Times] = field(default_factory=dict)
-
-    def plus(self, other: Counts) -> Counts:
-        """Return these with the ever growing sums of *other* added."""
-        numbers = {key: self.total.get(key, 0) + number for key, number in other.total.items()}
-        return replace(
-            self,
-            total={**self.total, **numbers},
-            resolve=_added(self.resolve, other.resolve),
-            acknowledge=_added(self.acknowledge, other.acknowledge),
-        )
-
-    def after(self, former: Counts) -> Counts:
-        """Return these, no counter of it below *former*.
-
-        What is long over can still change: its alert is found to fire still, or to have begun
-        earlier. Prometheus would take a lower count for a restart, and add all of it once more.
-        """
-        return replace(
-            self,
-            resolve=_at_least(self.resolve, former.resolve),
-            acknowledge=_at_least(self.acknowledge, former.acknowledge),
-        )
-
-
-def _added(one: Mapping[Row, Times], other: Mapping[Row, Times]) -> Mapping[Row, Times]:
-    both = {row: one[row].plus(times) for row, times in other.items() if row in one}
-    return {**one, **other, **both}
-
-
-def _at_least(now: Mapping[Row, Times], former: Mapping[Row, Times]) -> Mapping[Row, Times]:
-    changed = {row: now[row].least(times) for row, times in former.items() if row in now}
-    return {**former, **now, **changed}
+    changed: frozenset[Row] | None = field(default=None, compare=False)
+    """The rows that differ from the counts before; None if any may."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.incidents.fold import IncidentChange
 from exporter.incidents.model import Entry, EntryKind, Incident
+from exporter.incidents.spells import IncidentChange
 
 
 def acknowledged(incident: Incident, by: str, note: str, now: float) -> IncidentChange | None:

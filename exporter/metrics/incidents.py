@@ -1,12 +1,13 @@
-"""The incident log as metric families: rendered when the log changes, not when it is scraped."""
+"""The incident log as metric families: rows are rendered when they change, not when scraped."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.incidents import Counts
-from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
+from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, SEVERITIES, Row, Times
 from exporter.metrics.families import MetricType
 from exporter.registry import Registry, RegistryChange
 from exporter.textformat import head, labelled, number
@@ -84,26 +85,57 @@ INCIDENT_FAMILIES: tuple[IncidentFamily, ...] = (
 )
 
 
+class _Rendered:
+    """The lines of each family by row: only those of rows that changed are written anew."""
+
+    def __init__(self) -> None:
+        self._lines: tuple[dict[Row, str], ...] = tuple({} for _ in INCIDENT_FAMILIES)
+
+    def show(self, counts: Counts) -> None:
+        changed = counts.changed
+        if changed is None:
+            changed = frozenset(
+                row
+                for by_row in (counts.acknowledged, counts.resolve, counts.acknowledge)
+                for row in by_row
+            ) | {row for by_both in (counts.open, counts.total) for row, _ in by_both}
+            for lines in self._lines:
+                lines.clear()
+        for row in changed:
+            only = _only(counts, row)
+            for family, lines in zip(INCIDENT_FAMILIES, self._lines, strict=True):
+                if text := "".join(family.lines(family.name, only)):
+                    lines[row] = text
+                else:
+                    lines.pop(row, None)
+
+    def page(self, known: Callable[[str], bool], *, openmetrics: bool) -> bytes:
+        pieces: list[str] = []
+        for family, by_row in zip(INCIDENT_FAMILIES, self._lines, strict=True):
+            gauge = family.kind == "gauge"  # an open incident is shown whatever became of it
+            lines = [text for row, text in by_row.items() if gauge or not row[0] or known(row[0])]
+            if lines:
+                pieces.append(head(family.name, family.kind, family.help, openmetrics=openmetrics))
+                pieces += lines
+        return "".join(pieces).encode()
+
+
+def _only(counts: Counts, row: Row) -> Counts:
+    """Return the figures of one row."""
+    return Counts(
+        open={(row, s): counts.open[row, s] for s in SEVERITIES if (row, s) in counts.open},
+        total={(row, s): counts.total[row, s] for s in SEVERITIES if (row, s) in counts.total},
+        acknowledged={row: counts.acknowledged[row]} if row in counts.acknowledged else {},
+        resolve={row: counts.resolve[row]} if row in counts.resolve else {},
+        acknowledge={row: counts.acknowledge[row]} if row in counts.acknowledge else {},
+    )
+
+
 def incident_page(counts: Counts, known: Callable[[str], bool], *, openmetrics: bool) -> bytes:
     """Return the families of *counts*; a service that is not *known* any more has no series."""
-    shown = Counts(
-        open=counts.open,
-        total={k: v for k, v in counts.total.items() if _kept(k[0], known)},
-        acknowledged=counts.acknowledged,
-        resolve={k: v for k, v in counts.resolve.items() if _kept(k, known)},
-        acknowledge={k: v for k, v in counts.acknowledge.items() if _kept(k, known)},
-    )
-    pieces: list[str] = []
-    for family in INCIDENT_FAMILIES:
-        lines = "".join(family.lines(family.name, shown))
-        if lines:
-            first = head(family.name, family.kind, family.help, openmetrics=openmetrics)
-            pieces += (first, lines)
-    return "".join(pieces).encode()
-
-
-def _kept(row: Row, known: Callable[[str], bool]) -> bool:
-    return not row[0] or known(row[0])
+    rendered = _Rendered()
+    rendered.show(replace(counts, changed=None))
+    return rendered.page(known, openmetrics=openmetrics)
 
 
 def _labels(row: Row) -> str:
@@ -115,23 +147,25 @@ class IncidentMetrics:
     """The families of the incident log, as bytes that a scrape only appends."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry, self._counts = registry, Counts()
-        self._pages = (b"", b"")
+        self._registry, self._rendered = registry, _Rendered()
+        self._pages: dict[bool, bytes] = {}
+        self._lock = threading.Lock()
 
     def show(self, counts: Counts) -> None:
-        """Render *counts*; the log calls this in a thread."""
-        self._counts = counts
-        known = self._registry.__contains__
-        self._pages = (
-            incident_page(counts, known, openmetrics=False),
-            incident_page(counts, known, openmetrics=True),
-        )
+        """Write the lines of what changed; the log calls this in a thread."""
+        with self._lock:
+            self._rendered.show(counts)
+            self._pages.clear()
 
     def follow(self, change: RegistryChange) -> None:
-        """Render without what was removed."""
-        if change.removed:
-            self.show(self._counts)
+        """Show no more what was removed, and again what was added."""
+        with self._lock:
+            self._pages.clear()
 
     def page(self, *, openmetrics: bool) -> bytes:
         """Return the families as of the last change."""
-        return self._pages[openmetrics]
+        with self._lock:
+            if openmetrics not in self._pages:
+                known = self._registry.__contains__
+                self._pages[openmetrics] = self._rendered.page(known, openmetrics=openmetrics)
+            return self._pages[openmetrics]

@@ -170,11 +170,11 @@ class OwnMetrics:
         )
         self._messages = client.Counter(
             "exporter_alertmanager_messages_total",
-            "Webhook messages of Alertmanager: ok, invalid or failed.",
+            "Webhook messages: ok, partial (alerts were set aside), invalid or failed.",
             ["result"],
             registry=self._registry,
         )
-        for result in ("ok", "invalid", "failed"):
+        for result in ("ok", "partial", "invalid", "failed"):
             self._messages.labels(result)
         self.reconciled_at = self._gauge(
             "exporter_incidents_reconcile_last_success_timestamp_seconds",
@@ -229,7 +229,7 @@ class OwnMetrics:
         self._escalations.labels(rule, result).inc()
 
     def count_message(self, result: str) -> None:
-        """Count a webhook message of Alertmanager: ok, invalid or failed."""
+        """Count a webhook message of Alertmanager: ok, partial, invalid or failed."""
         self._messages.labels(result).inc()
 
     def count_cut(self, why: str) -> None:

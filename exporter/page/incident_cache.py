@@ -30,7 +30,7 @@ class IncidentCache:
         self._answers: dict[Hashable, Any] = {}
         self._changes = 0
         self.unresolved: list[Incident] = []
-        """The oldest first, as of the last `refresh`."""
+        """The oldest first, as of the last `refresh`; of very many the worst and newest."""
         self.folded: Folded = folded(())
         """Those, by their causes."""
         self.differences: Mapping[str, str] = {}
@@ -59,6 +59,12 @@ class IncidentCache:
             self.differences = await asyncio.to_thread(differences, unresolved)
             self.unresolved, self.folded = unresolved, found
         self.stats = await self._cached("stats", self._log.stats)
+
+    @property
+    def unlisted(self) -> int:
+        """How many more are not resolved than `unresolved` has."""
+        stats = self.stats
+        return max(0, stats.open + stats.acknowledged - len(self.unresolved))
 
     async def find(self, query: Query) -> list[Incident]:
         """Return what *query* asks for, the newest first."""

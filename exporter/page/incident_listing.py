@@ -17,8 +17,11 @@ def folded_away(folded: Folded, is_shown: Callable[[Incident], bool]) -> frozens
     )
 
 
-def open_incidents_sentence(folded: Folded) -> str:
-    """Return how many open incidents wait for somebody, and how many their causes hold back."""
+def open_incidents_sentence(folded: Folded, unlisted: int = 0) -> str:
+    """Return how many open incidents wait for somebody, and how many their causes hold back.
+
+    *unlisted*: how many more are open.
+    """
     if not folded.causes:
         return "No open incident."
     waiting, acknowledged = folded.waiting, len(folded.causes) - folded.waiting
@@ -32,4 +35,6 @@ def open_incidents_sentence(folded: Folded) -> str:
         more, are = (" more" if waiting else ""), ("is" if folded.held == 1 else "are")
         by = "it" if len(folded.causes) == 1 and waiting else f"{len(folded.under)} of them"
         parts.append(f"{folded.held}{more} {are} held back by {by}")
+    if unlisted:
+        parts.append(f"{unlisted:,} more {'is' if unlisted == 1 else 'are'} open")
     return ", ".join(parts) + "."

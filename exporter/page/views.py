@@ -346,7 +346,7 @@ class IncidentsPage:
         if len(incidents) > len(shown):
             older_link = self.link(before=f"{shown[-1].started_at!r}_{shown[-1].id}")
         now, stats = drawer.sources.clock.now(), cache.stats
-        announcement = open_incidents_sentence(cache.folded)
+        announcement = open_incidents_sentence(cache.folded, cache.unlisted)
         listing = {"incidents": shown, "now": now, "view": self, "older_link": older_link}
         arguments: dict[str, dict[str, Any]] = {
             "headline": {"sentence": announcement, "stats": stats},

@@ -1,4 +1,4 @@
-"""How long is kept what the exporter remembers: `monitoring.metrics_retention_days`.
+"""How long is kept what the exporter remembers, as `monitoring` says.
 
 Prometheus keeps its own samples for as long as its flag says; objectives look back over that, so a
 Prometheus that keeps less than was asked for is logged.
@@ -50,12 +50,12 @@ class Retention:
         self._history, self._incidents = history, incidents
         self._retention_of_prometheus, self._clock = retention_of_prometheus, clock
         self._volatile = volatile
-        self._days = Monitoring().metrics_retention_days
+        self._monitoring = Monitoring()
         self._reported: float | None = None
 
     def follow(self, configuration: Configuration) -> None:
         """Keep as long as *configuration* says."""
-        self._days = configuration.monitoring.metrics_retention_days
+        self._monitoring = configuration.monitoring
 
     async def run(self) -> None:
         """Remove what is too old, and compare with Prometheus, until cancelled."""
@@ -70,9 +70,9 @@ class Retention:
     async def prune(self) -> None:
         """Remove what is too old now."""
         now = self._clock.now()
-        days = 1 if self._volatile else self._days
+        days = 1 if self._volatile else self._monitoring.metrics_retention_days
         await asyncio.to_thread(self._history.prune_history, now - days * DAY_SECONDS)
-        before = now - self._days * DAY_SECONDS
+        before = now - self._monitoring.incident_retention_days * DAY_SECONDS
         # Some at a time: what people and Alertmanager write has its turn in between.
         while await asyncio.to_thread(self._incidents.prune, before):
             pass
@@ -83,11 +83,12 @@ class Retention:
         if kept is None or kept == self._reported:
             return
         self._reported = kept
-        if kept < self._days * DAY_SECONDS:
+        days = self._monitoring.metrics_retention_days
+        if kept < days * DAY_SECONDS:
             event(
                 _log,
                 "Prometheus keeps less than metrics_retention_days",
                 level=logging.WARNING,
-                wanted=f"--storage.tsdb.retention.time={self._days}d",
+                wanted=f"--storage.tsdb.retention.time={days}d",
                 days=round(kept / DAY_SECONDS, 1),
             )

@@ -30,7 +30,7 @@ class Database:
         self.moved_aside: Path | None = None
         """Where a damaged database went; this one began empty."""
         self._lock = threading.RLock()
-        self._depth, self._doomed, self._wiped = 0, False, False
+        self._depth, self._parts, self._doomed, self._wiped = 0, 0, False, False
         self._held: IO[bytes] | None = None
         if directory is None:
             self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -101,12 +101,34 @@ class Database:
             if outermost and self._wiped:
                 self.flush()
 
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Make the block a part of the write under way: if it fails, the rest of that can go on."""
+        with self._lock:
+            self._db.execute("SAVEPOINT part")
+            self._parts += 1
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK TO part")
+                    self._db.execute("RELEASE part")
+                else:
+                    self._doomed = True  # as where the disk is full: all of it was undone
+                raise
+            else:
+                self._db.execute("RELEASE part")
+            finally:
+                self._parts -= 1
+
     def _commit(self) -> None:
         if self._doomed:
             raise StoreError(f"the store in {self.directory}: a part of the change failed")
         self._db.execute("COMMIT")
 
     def _undo(self) -> None:
+        if self._parts and self._db.in_transaction:
+            return  # the part undoes what it did
         self._doomed = True
         with contextlib.suppress(sqlite3.Error):
             if self._db.in_transaction:

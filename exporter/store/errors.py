@@ -25,6 +25,10 @@ class StoreFullError(StoreError):
     """No space is left; nothing was written. It works again once there is space."""
 
 
+class ContradictionError(StoreError):
+    """What was to be written contradicts what is kept, and would again; the disk is well."""
+
+
 class DamagedError(StoreError):
     """The database file cannot be read as one."""
 
@@ -48,5 +52,7 @@ def store_error(error: sqlite3.Error, directory: Path | None) -> StoreError:
             return StoreFullError(text)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return DamagedError(text)
+        case _ if isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError)):
+            return ContradictionError(text)
         case _:
             return StoreError(text)

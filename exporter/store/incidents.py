@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from exporter.incidents.acknowledgement import acknowledged_services
 from exporter.incidents.model import (
+    SEVERITIES,
     AlertState,
     Counts,
     Entry,
     EntryKind,
+    ImpossibleChangeError,
     Incident,
-    IncidentStatus,
     Query,
     Stats,
     Told,
@@ -25,16 +27,18 @@ from exporter.incidents.model import (
     UnknownIncidentError,
 )
 from exporter.store.database import Database
-from exporter.store.sums import past_sums, remove_old, sums
+from exporter.store.errors import ContradictionError
+from exporter.store.sums import AT_ONCE, Sums, adopt
 
 _COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
 _STATE_FIELDS = frozenset(f.name for f in fields(AlertState))
-_JSON = ("reached", "receivers", "alerts")
+_JSON = ("reached", "receivers", "alerts", "past")
 _FLAGS = ("manual", "by_person")
-_STATUS = (
-    "CASE WHEN resolved_at IS NOT NULL THEN 'resolved'"
-    " WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'open' END"
-)
+_STATUS = {
+    "open": "resolved_at IS NULL AND acknowledged_at IS NULL",
+    "acknowledged": "resolved_at IS NULL AND acknowledged_at IS NOT NULL",
+    "resolved": "resolved_at IS NOT NULL",
+}
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM incidents"  # noqa: S608, names of our own
 _PUT = (
     f"INSERT INTO incidents ({', '.join(_COLUMNS)})"  # noqa: S608
@@ -44,39 +48,105 @@ _PUT = (
 )
 
 
+MOST_INCIDENTS = 100_000
+"""Incidents that are kept beside those that are open: about 200 MB."""
+
+
+MOST_ENTRIES = 400
+"""Entries of one timeline that no person wrote, the newest, where an alert comes and goes."""
+_SHORTEN = (
+    "DELETE FROM timeline WHERE id IN (SELECT id FROM timeline WHERE incident = ? AND kind IN"
+    " ('resolved', 'reopened', 'suppressed', 'unsuppressed', 'notified', 'failing') AND note = ''"
+    " ORDER BY at DESC, id DESC LIMIT -1 OFFSET ?)"
+)
+
+
 class IncidentTable:
     """Every incident ever."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._sums = database, Sums()
+        with database.write() as db:
+            while self._adopt(db):
+                pass
+
+    def _adopt(self, db: sqlite3.Connection) -> bool:
+        """Count some incidents that an older version kept; return whether there were any."""
+        for row in db.execute("SELECT * FROM past_sums").fetchall():
+            adopt(db, row)
+        db.execute("DELETE FROM past_sums")
+        waiting = "SELECT id FROM incidents_to_count LIMIT ?"
+        rows = db.execute(f"{_SELECT} WHERE id IN ({waiting})", (AT_ONCE,)).fetchall()
+        for row in rows:
+            self._sums.note(db, _incident(row))
+        db.executemany("DELETE FROM incidents_to_count WHERE id = ?", [(row[0],) for row in rows])
+        return bool(rows)
 
     def atomic(self) -> AbstractContextManager[object]:
         return self._database.write()
 
-    def put(self, incident: Incident, entries: Sequence[Entry]) -> None:
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        try:
+            with self._database.attempt():
+                yield
+        except ContradictionError as error:
+            raise ImpossibleChangeError(str(error)) from None
+        except (OverflowError, TypeError, ValueError, sqlite3.ProgrammingError) as error:
+            raise ImpossibleChangeError(type(error).__name__) from None
+
+    def put(
+        self, incident: Incident, entries: Sequence[Entry], absorbed: Sequence[str] = ()
+    ) -> None:
         with self._database.write() as db:
+            counted = set[str]()
+            for id_ in absorbed:
+                counted |= self._sums.forget(db, id_)
+                _absorb(db, id_, incident.id)
+            self._sums.note(db, incident, counted)
             db.execute(_PUT, _row(incident))
             db.executemany(
                 "INSERT INTO timeline (incident, at, kind, by, note) VALUES (?, ?, ?, ?, ?)",
                 [(incident.id, e.at, e.kind, e.by, e.note) for e in entries],
             )
+            if incident.reopened > MOST_ENTRIES // 4:
+                db.execute(_SHORTEN, (incident.id, MOST_ENTRIES))
 
-    def by_key(self, key: str) -> list[Incident]:
-        order = "ORDER BY resolved_at IS NULL DESC, started_at DESC LIMIT 20"
+    def by_key(self, key: str, limit: int) -> list[Incident]:
+        open_ = f"{_SELECT} WHERE key = ? AND resolved_at IS NULL"
+        newest = f"{_SELECT} WHERE key = ? ORDER BY started_at DESC LIMIT ?"
         with self._database.read() as db:
-            return [_incident(r) for r in db.execute(f"{_SELECT} WHERE key = ? {order}", (key,))]
+            rows = [*db.execute(open_, (key,)), *db.execute(newest, (key, limit))]
+        return list({one.id: one for one in map(_incident, rows)}.values())
+
+    def around(self, key: str, start: float, end: float, limit: int) -> list[Incident]:
+        asked = f"{_SELECT} WHERE key = ? AND started_at <= ? ORDER BY started_at DESC LIMIT ?"
+        with self._database.read() as db:
+            found = [_incident(row) for row in db.execute(asked, (key, end, limit))]
+        return [one for one in found if one.resolved_at is None or one.resolved_at >= start]
+
+    def open_after(self, key: str, limit: int) -> list[Incident]:
+        where = "resolved_at IS NULL AND key > ? ORDER BY key LIMIT ?"
+        with self._database.read() as db:
+            return [_incident(row) for row in db.execute(f"{_SELECT} WHERE {where}", (key, limit))]
 
     def get(self, id_: str) -> Incident:
         with self._database.read() as db:
             row = db.execute(f"{_SELECT} WHERE id = ?", (id_,)).fetchone()
             if row is None:
+                part_of = "(SELECT incident FROM absorbed WHERE id = ?)"
+                row = db.execute(f"{_SELECT} WHERE id = {part_of}", (id_,)).fetchone()
+            if row is None:
                 raise UnknownIncidentError("there is no such incident")
             return _with_timelines(db, [_incident(row)])[0]
 
-    def unresolved(self) -> list[Incident]:
+    def unresolved(self, limit: int) -> list[Incident]:
+        worst = " ".join(f"WHEN '{name}' THEN {n}" for n, name in enumerate(SEVERITIES))
+        order = f"CASE severity {worst} END, started_at DESC LIMIT ?"
         with self._database.read() as db:
-            rows = db.execute(f"{_SELECT} WHERE resolved_at IS NULL ORDER BY started_at, id")
-            return _with_timelines(db, [_incident(row) for row in rows])
+            rows = db.execute(f"{_SELECT} WHERE resolved_at IS NULL ORDER BY {order}", (limit,))
+            found = sorted(map(_incident, rows), key=lambda one: (one.started_at, one.id))
+            return _with_timelines(db, found)
 
     def manual(self, since: float) -> list[Incident]:
         where = "manual AND (resolved_at IS NULL OR resolved_at > ?) ORDER BY started_at, id"
@@ -91,8 +161,7 @@ class IncidentTable:
                 where.append(f"{name} = ?")
                 given.append(value)
         if query.status:
-            where.append(f"{_STATUS} = ?")
-            given.append(query.status)
+            where.append(_STATUS.get(query.status, "FALSE"))
         if query.before is not None:
             where.append("(started_at, id) < (?, ?)")
             given += query.before
@@ -102,54 +171,39 @@ class IncidentTable:
             return _with_timelines(db, [_incident(row) for row in rows])
 
     def stats(self) -> Stats:
-        asked = (
-            f"SELECT {_STATUS}, count(*), sum(resolved_at - started_at), count(resolved_at),"  # noqa: S608
-            " sum(acknowledged_at - started_at), count(acknowledged_at) FROM incidents GROUP BY 1"
-        )
         with self._database.read() as db:
-            rows = db.execute(asked).fetchall()
-            severities = db.execute(
-                "SELECT severity, count(*) FROM incidents GROUP BY 1"
-            ).fetchall()
-            services = db.execute(
-                "SELECT service, count(*) FROM incidents WHERE service != '' GROUP BY 1"
-            ).fetchall()
-        number = {row[0]: row[1] for row in rows}
-        return Stats(
-            total=sum(number.values()),
-            open=number.get(IncidentStatus.OPEN, 0),
-            acknowledged=number.get(IncidentStatus.ACKNOWLEDGED, 0),
-            resolved=number.get(IncidentStatus.RESOLVED, 0),
-            mttr_seconds=_mean(sum(r[2] or 0.0 for r in rows), sum(r[3] for r in rows)),
-            mtta_seconds=_mean(sum(r[4] or 0.0 for r in rows), sum(r[5] for r in rows)),
-            by_severity=dict(severities),
-            by_service=dict(services),
-        )
+            return self._sums.stats(db)
 
     def counts(self, settled: float) -> Counts:
+        with self._database.write() as db:
+            while self._sums.settle(db, settled) == AT_ONCE:
+                pass
+            if self._sums.kept(db) > MOST_INCIDENTS:
+                self.prune(-math.inf, MOST_INCIDENTS)
         with self._database.read() as db:
-            grouped = db.execute(
-                "SELECT service, environment, provider, severity, count(*) FROM incidents"
-                " WHERE resolved_at IS NULL GROUP BY 1, 2, 3, 4"
-            ).fetchall()
-            open_rows = db.execute(
-                "SELECT alertname, service, environment, provider,"
-                " acknowledged_at IS NOT NULL FROM incidents WHERE resolved_at IS NULL"
-            ).fetchall()
-            ever = sums(db, "TRUE", (), settled).plus(past_sums(db))
-        return replace(
-            ever,
-            open={((s, e, p), severity): n for s, e, p, severity, n in grouped},
-            acknowledged=acknowledged_services(open_rows),
-        )
+            return self._sums.counts(db)
 
-    def prune(self, before: float) -> int:
-        """Remove up to a thousand incidents that ended before *before*; return how many.
+    def prune(self, before: float, most: int = MOST_INCIDENTS) -> int:
+        """Remove up to a thousand incidents, the oldest that have ended; return how many.
 
-        Their sums are kept: a counter never falls, Prometheus would take that for a restart.
+        Those that ended before *before*, and as many as there are beyond *most*. Their sums are
+        kept: a counter never falls, Prometheus would take that for a restart.
         """
         with self._database.write() as db:
-            return remove_old(db, before)
+            beyond = self._sums.kept(db) - most
+            ended = "SELECT id, resolved_at FROM incidents WHERE resolved_at IS NOT NULL"
+            oldest = db.execute(f"{ended} ORDER BY resolved_at LIMIT {AT_ONCE}").fetchall()
+            gone = [(id_,) for n, (id_, end) in enumerate(oldest) if end < before or n < beyond]
+            if gone:
+                last = oldest[len(gone) - 1][1]
+                while self._sums.settle(db, last) == AT_ONCE:
+                    pass
+            for (id_,) in gone:
+                self._sums.forget(db, id_)
+            for table in ("timeline", "actions", "absorbed"):
+                db.executemany(f"DELETE FROM {table} WHERE incident = ?", gone)  # noqa: S608
+            db.executemany("DELETE FROM incidents WHERE id = ?", gone)
+            return len(gone)
 
     def note_contact(self, what: str, at: float) -> None:
         with self._database.write() as db:
@@ -170,6 +224,21 @@ class IncidentTable:
             db.execute("INSERT OR IGNORE INTO actions VALUES (?, ?)", (id_, rule))
 
 
+def _absorb(db: sqlite3.Connection, id_: str, into: str) -> None:
+    """Make the incident *id_* a part of *into*, which may not be kept yet.
+
+    Its timeline goes over, and its id still leads there.
+    """
+    db.execute("PRAGMA defer_foreign_keys = ON")
+    moved = "kind = CASE kind WHEN 'opened' THEN 'reopened' ELSE kind END"
+    db.execute(f"UPDATE timeline SET incident = ?, {moved} WHERE incident = ?", (into, id_))  # noqa: S608
+    db.execute("UPDATE OR IGNORE actions SET incident = ? WHERE incident = ?", (into, id_))
+    db.execute("DELETE FROM actions WHERE incident = ?", (id_,))
+    db.execute("UPDATE absorbed SET incident = ? WHERE incident = ?", (into, id_))
+    if db.execute("DELETE FROM incidents WHERE id = ?", (id_,)).rowcount:
+        db.execute("INSERT OR REPLACE INTO absorbed VALUES (?, ?)", (id_, into))
+
+
 def _row(incident: Incident) -> tuple[Any, ...]:
     values = {name: getattr(incident, name) for name in _COLUMNS}
     values["alerts"] = [asdict(state) for state in incident.alerts]
@@ -185,6 +254,7 @@ def _incident(row: Sequence[Any]) -> Incident:
     for name in _FLAGS:
         values[name] = bool(values[name])
     values["alerts"] = tuple(_state(state) for state in values["alerts"])
+    values["past"] = tuple((start, end, severity) for start, end, severity in values["past"])
     return Incident(**values)
 
 
@@ -207,7 +277,3 @@ def _with_timelines(db: sqlite3.Connection, incidents: list[Incident]) -> list[I
         for incident, at, kind, by, note in db.execute(f"{asked} ORDER BY at, id", part):
             entries[incident].append(Entry(at=at, kind=EntryKind(kind), by=by, note=note))
     return [replace(one, timeline=tuple(entries[one.id])) for one in incidents]
-
-
-def _mean(total: float, number: int) -> float | None:
-    return total / number if number else None

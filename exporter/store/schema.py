@@ -54,6 +54,25 @@ STEPS: tuple[Step, ...] = (
         " PRIMARY KEY (service, environment, provider, what)) WITHOUT ROWID",
         "CREATE INDEX incidents_by_end ON incidents (resolved_at)",
     ),
+    (
+        "ALTER TABLE incidents ADD COLUMN past TEXT NOT NULL DEFAULT '[]'",
+        "CREATE TABLE absorbed (id TEXT PRIMARY KEY, incident TEXT NOT NULL REFERENCES"
+        " incidents (id)) WITHOUT ROWID",
+        "CREATE INDEX absorbed_by_incident ON absorbed (incident)",
+        "ALTER TABLE incidents ADD COLUMN settled INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX incidents_to_settle ON incidents (resolved_at) WHERE settled = 0",
+        "CREATE INDEX incidents_open ON incidents (started_at, id) WHERE resolved_at IS NULL",
+        "CREATE INDEX incidents_manual ON incidents (started_at, id) WHERE manual",
+        "DROP INDEX incidents_by_end",
+        "CREATE INDEX incidents_ended ON incidents (resolved_at) WHERE resolved_at IS NOT NULL",
+        "CREATE INDEX incidents_by_service ON incidents (service, started_at, id)",
+        "CREATE TABLE incident_sums (service TEXT NOT NULL, environment TEXT NOT NULL,"
+        " provider TEXT NOT NULL, value TEXT NOT NULL,"
+        " PRIMARY KEY (service, environment, provider)) WITHOUT ROWID",
+        "CREATE TABLE incident_counted (id TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE incidents_to_count (id TEXT PRIMARY KEY) WITHOUT ROWID",
+        "INSERT INTO incidents_to_count SELECT id FROM incidents",
+    ),
 )
 
 

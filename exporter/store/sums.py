@@ -1,103 +1,271 @@
-"""Sums over incidents: of those in the database, and of those that are no longer kept."""
+"""Sums over incidents, kept as they change: one row for each service, whatever the incidents.
+
+What only grows (counters, histograms) counts an incident once and never loses it, whatever becomes
+of the incident. What describes the incidents that are kept goes up and down with them.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Counts, Row, Times
+from exporter.incidents.acknowledgement import Acknowledgements, figures
+from exporter.incidents.model import (
+    ACKNOWLEDGE_BUCKETS,
+    RESOLVE_BUCKETS,
+    SEVERITIES,
+    Counts,
+    Incident,
+    IncidentStatus,
+    Row,
+    Stats,
+    Times,
+)
 
-# A thousand in one transaction: others wait for it some milliseconds.
-_OLD = (
-    "incidents.id IN (SELECT id FROM incidents WHERE resolved_at IS NOT NULL AND resolved_at < ?"
-    " ORDER BY resolved_at LIMIT 1000)"
+AT_ONCE = 1000
+"""Incidents that are counted or removed in one write: others wait for it some milliseconds."""
+Numbers = dict[str, float]
+_HISTOGRAMS = {"resolve": RESOLVE_BUCKETS, "acknowledge": ACKNOWLEDGE_BUCKETS}
+_OPEN, _TOTAL, _WORST = "open ", "total ", "worst "
+_KEPT = (
+    *(f"state {status}" for status in IncidentStatus),
+    *(_WORST + severity for severity in SEVERITIES),
+    *("acknowledged", "acknowledged seconds", "resolved seconds"),
 )
 
 
-def sums(db: sqlite3.Connection, where: str, values: tuple[Any, ...], settled: float) -> Counts:
-    """Return the sums of the incidents that match *where*: all that only ever grow.
-
-    Times to resolve are those of incidents that ended before the Unix time *settled*.
-    """
-    total = db.execute(
-        "SELECT service, environment, provider, each.value, count(*)"  # noqa: S608, names of our own
-        f" FROM incidents, json_each(reached) AS each WHERE {where} GROUP BY 1, 2, 3, 4",
-        values,
-    ).fetchall()
-    ended = _times(
-        db,
-        "resolved_at - started_at",
-        RESOLVE_BUCKETS,
-        f"{where} AND resolved_at <= ?",
-        (*values, settled),
-    )
-    acknowledged = _times(
-        db,
-        "acknowledged_at - started_at",
-        ACKNOWLEDGE_BUCKETS,
-        f"{where} AND acknowledged_at IS NOT NULL",
-        values,
-    )
-    return Counts(
-        total={((s, e, p), severity): n for s, e, p, severity, n in total},
-        resolve=ended,
-        acknowledge=acknowledged,
-    )
+def kept_of(incident: Incident) -> Numbers:
+    """Return what *incident* adds to the figures of the incidents that are kept."""
+    found: Numbers = {f"state {incident.status}": 1, _WORST + incident.severity: 1}
+    if incident.resolved_at is not None:
+        found["resolved seconds"] = incident.resolved_at - incident.started_at
+    if incident.acknowledged_at is not None:
+        found["acknowledged"] = 1
+        found["acknowledged seconds"] = incident.acknowledged_at - incident.started_at
+    if incident.resolved_at is None:
+        found[_OPEN + incident.severity] = 1
+        found |= figures(incident)
+    return found
 
 
-def _times(
-    db: sqlite3.Connection,
-    seconds: str,
-    bounds: Sequence[float],
-    where: str,
-    values: tuple[Any, ...],
-) -> dict[Row, Times]:
-    within = ", ".join(f"sum({seconds} <= {bound})" for bound in bounds)
-    query = (
-        f"SELECT service, environment, provider, count(*), sum({seconds}), {within}"  # noqa: S608
-        f" FROM incidents WHERE {where} GROUP BY 1, 2, 3"
-    )
-    return {
-        (row[0], row[1], row[2]): Times(buckets=tuple(row[5:]), count=row[3], sum=row[4])
-        for row in db.execute(query, values)
+def _lasting(incident: Incident, counted: set[str]) -> Numbers:
+    """Return what *incident* adds to what only grows, and note in *counted* that it is counted."""
+    found: Numbers = {}
+    for severity in incident.reached:
+        if severity not in counted:
+            counted.add(severity)
+            found[_TOTAL + severity] = 1
+    if incident.acknowledged_at is not None and "acknowledge" not in counted:
+        counted.add("acknowledge")
+        found |= _observed("acknowledge", incident.acknowledged_at - incident.started_at)
+    return found
+
+
+def _observed(what: str, seconds: float) -> Numbers:
+    found = {f"{what} {bound}": 1.0 for bound in _HISTOGRAMS[what] if seconds <= bound}
+    return found | {f"{what} count": 1, f"{what} sum": seconds}
+
+
+class Sums:
+    """The sums of one database; those of rows that did not change are in memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Row, Numbers] | None = None
+        self._changed: set[Row] = set()
+        self._number = 0
+        """Incidents that are kept."""
+        self._counts, self._acknowledged = Counts(), Acknowledgements()
+
+    # -- writing, each within one write ------------------------------------------------------
+
+    def note(self, db: sqlite3.Connection, incident: Incident, counted: Iterable[str] = ()) -> None:
+        """Count *incident* as it is about to be kept; *counted*: what was counted of its parts."""
+        known, changes = self._without(db, incident.id)
+        known |= set(counted)
+        row = incident.service, incident.environment, incident.provider
+        kept = kept_of(incident)
+        changes[row] = _plus(changes.get(row, {}), kept, _lasting(incident, known))
+        self._add(db, changes)
+        text = json.dumps({"counted": sorted(known), "kept": kept})
+        db.execute("INSERT OR REPLACE INTO incident_counted VALUES (?, ?)", (incident.id, text))
+
+    def forget(self, db: sqlite3.Connection, id_: str) -> set[str]:
+        """Take an incident out of the figures of what is kept; return what was counted of it."""
+        counted, changes = self._without(db, id_)
+        self._add(db, changes)
+        db.execute("DELETE FROM incident_counted WHERE id = ?", (id_,))
+        return counted
+
+    def _without(self, db: sqlite3.Connection, id_: str) -> tuple[set[str], dict[Row, Numbers]]:
+        """Return what is counted of an incident, and the change that takes it out."""
+        asked = (
+            "SELECT text, service, environment, provider FROM incident_counted"
+            " JOIN incidents USING (id) WHERE id = ?"
+        )
+        found = db.execute(asked, (id_,)).fetchone()
+        if found is None:
+            return set(), {}
+        text, service, environment, provider = found
+        read = json.loads(text)
+        minus = {name: -value for name, value in read["kept"].items()}
+        return set(read["counted"]), {(service, environment, provider): minus}
+
+    def settle(self, db: sqlite3.Connection, before: float) -> int:
+        """Count the times to resolve of some incidents that ended by *before*; return how many.
+
+        An incident is counted once, when it cannot be reopened any more.
+        """
+        asked = (
+            "SELECT id, service, environment, provider, resolved_at - started_at FROM incidents"
+            " WHERE settled = 0 AND resolved_at <= ? ORDER BY resolved_at LIMIT ?"
+        )
+        found = db.execute(asked, (before, AT_ONCE)).fetchall()
+        changes: dict[Row, Numbers] = {}
+        for _, service, environment, provider, seconds in found:
+            row = service, environment, provider
+            changes[row] = _plus(changes.get(row, {}), _observed("resolve", seconds))
+        self._add(db, changes)
+        ids = [(one[0],) for one in found]
+        db.executemany("UPDATE incidents SET settled = 1 WHERE id = ?", ids)
+        return len(found)
+
+    def _add(self, db: sqlite3.Connection, changes: Mapping[Row, Numbers]) -> None:
+        for row, numbers in changes.items():
+            if not any(numbers.values()):
+                continue
+            self._changed.add(row)
+            text = json.dumps(_plus(_read(db, row), numbers))
+            db.execute("INSERT OR REPLACE INTO incident_sums VALUES (?, ?, ?, ?)", (*row, text))
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def counts(self, db: sqlite3.Connection) -> Counts:
+        """Return the figures of the metrics; only rows that changed are read."""
+        rows, changed = self._refreshed(db), self._changed
+        if changed:
+            taken = self._acknowledged.after(rows, changed)
+            self._counts = _counts(self._counts, rows, changed, taken)
+            self._changed = set()
+        return self._counts
+
+    def kept(self, db: sqlite3.Connection) -> int:
+        """Return how many incidents are kept."""
+        self._refreshed(db)
+        return self._number
+
+    def stats(self, db: sqlite3.Connection) -> Stats:
+        """Return the sums over what is kept: as much work as there are services."""
+        rows = self._refreshed(db)
+        all_: Numbers = {}
+        by_service: dict[str, int] = {}
+        for (service, _, _), numbers in rows.items():
+            kept = _states(numbers)
+            if service and kept:
+                by_service[service] = by_service.get(service, 0) + kept
+            for name in _KEPT:
+                all_[name] = all_.get(name, 0) + numbers.get(name, 0)
+        number = {status: int(all_.get(f"state {status}", 0)) for status in IncidentStatus}
+        taken = int(all_.get("acknowledged", 0))
+        return Stats(
+            total=sum(number.values()),
+            open=number[IncidentStatus.OPEN],
+            acknowledged=number[IncidentStatus.ACKNOWLEDGED],
+            resolved=number[IncidentStatus.RESOLVED],
+            mttr_seconds=_mean(all_.get("resolved seconds", 0), number[IncidentStatus.RESOLVED]),
+            mtta_seconds=_mean(all_.get("acknowledged seconds", 0), taken),
+            by_severity={
+                n.removeprefix(_WORST): int(v)
+                for n, v in all_.items()
+                if n.startswith(_WORST) and v
+            },
+            by_service=by_service,
+        )
+
+    def _refreshed(self, db: sqlite3.Connection) -> dict[Row, Numbers]:
+        if self._rows is None:
+            found = db.execute("SELECT service, environment, provider, value FROM incident_sums")
+            self._rows = {(s, e, p): json.loads(value) for s, e, p, value in found}
+            self._changed.update(self._rows)
+            self._number = sum(map(_states, self._rows.values()))
+        for row in self._changed:
+            former, now = self._rows.get(row, {}), _read(db, row)
+            self._number += _states(now) - _states(former)
+            self._rows[row] = now
+        return self._rows
+
+
+def _read(db: sqlite3.Connection, row: Row) -> Numbers:
+    asked = "SELECT value FROM incident_sums WHERE (service, environment, provider) = (?, ?, ?)"
+    found = db.execute(asked, row).fetchone()
+    return {} if found is None else dict(json.loads(found[0]))
+
+
+def _plus(*all_: Mapping[str, float]) -> Numbers:
+    found: Numbers = {}
+    for numbers in all_:
+        for name, value in numbers.items():
+            found[name] = found.get(name, 0) + value
+    return {name: value for name, value in found.items() if value}
+
+
+def _states(numbers: Numbers) -> int:
+    return int(sum(numbers.get(f"state {status}", 0) for status in IncidentStatus))
+
+
+def _counts(
+    former: Counts, rows: Mapping[Row, Numbers], changed: set[Row], taken: Mapping[Row, bool]
+) -> Counts:
+    """Return *former* with the figures of the rows that *changed*."""
+    open_, total = dict(former.open), dict(former.total)
+    times: dict[str, dict[Row, Times]] = {
+        "resolve": dict(former.resolve),
+        "acknowledge": dict(former.acknowledge),
     }
+    for row in changed:
+        numbers = rows[row]
+        for prefix, found in ((_OPEN, open_), (_TOTAL, total)):
+            for severity in SEVERITIES:
+                if value := numbers.get(prefix + severity, 0):
+                    found[row, severity] = int(value)
+                else:
+                    found.pop((row, severity), None)
+        for what, by_row in times.items():
+            if f"{what} count" in numbers:
+                by_row[row] = _times(what, numbers)
+    return Counts(
+        open=open_,
+        total=total,
+        acknowledged=taken,
+        changed=frozenset(changed),
+        **times,
+    )
 
 
-def past_sums(db: sqlite3.Connection) -> Counts:
-    """Return the sums of the incidents that are no longer kept."""
-    total: dict[tuple[Row, str], int] = {}
-    times: dict[str, dict[Row, Times]] = {"resolve": {}, "acknowledge": {}}
-    rows = db.execute("SELECT service, environment, provider, what, value FROM past_sums")
-    for service, environment, provider, what, value in rows:
-        row, found = (service, environment, provider), json.loads(value)
-        if what in times:
-            found["buckets"] = tuple(found["buckets"])
-            times[what][row] = Times(**found)
-        else:
-            total[row, what] = found
-    return Counts(total=total, resolve=times["resolve"], acknowledge=times["acknowledge"])
+def _times(what: str, numbers: Numbers) -> Times:
+    return Times(
+        buckets=tuple(int(numbers.get(f"{what} {bound}", 0)) for bound in _HISTOGRAMS[what]),
+        count=int(numbers[f"{what} count"]),
+        sum=numbers.get(f"{what} sum", 0.0),
+    )
 
 
-def remove_old(db: sqlite3.Connection, before: float) -> int:
-    """Remove incidents that ended before *before* and keep their sums; return how many.
-
-    Call it within one write: the sums and the rows change together.
-    """
-    old = sums(db, _OLD, (before,), settled=before)
-    _keep(db, past_sums(db).plus(old))
-    ids = db.execute(f"SELECT id FROM incidents WHERE {_OLD}", (before,)).fetchall()  # noqa: S608
-    for table, column in (("timeline", "incident"), ("actions", "incident"), ("incidents", "id")):
-        db.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)  # noqa: S608
-    return len(ids)
+def _mean(total: float, number: int) -> float | None:
+    return total / number if number else None
 
 
-def _keep(db: sqlite3.Connection, counts: Counts) -> None:
-    values: list[tuple[str, str, str, str, str]] = [
-        (*row, severity, json.dumps(number)) for (row, severity), number in counts.total.items()
-    ]
-    for what, times in (("resolve", counts.resolve), ("acknowledge", counts.acknowledge)):
-        values += [(*row, what, json.dumps(asdict(sum_))) for row, sum_ in times.items()]
-    db.executemany("INSERT OR REPLACE INTO past_sums VALUES (?, ?, ?, ?, ?)", values)
+def adopt(db: sqlite3.Connection, text: Any) -> None:
+    """Take over what an older version kept of one row of incidents that are gone."""
+    service, environment, provider, what, value = text
+    read = json.loads(value)
+    if what in _HISTOGRAMS:
+        numbers = {
+            f"{what} {bound}": n
+            for bound, n in zip(_HISTOGRAMS[what], read["buckets"], strict=True)
+        } | {f"{what} count": read["count"], f"{what} sum": read["sum"]}
+    else:
+        numbers = {_TOTAL + what: read}
+    row = service, environment, provider
+    total = json.dumps(_plus(_read(db, row), numbers))
+    db.execute("INSERT OR REPLACE INTO incident_sums VALUES (?, ?, ?, ?)", (*row, total))

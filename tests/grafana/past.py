@@ -31,7 +31,9 @@ _LONG = re.compile(r":ratio_rate(?:1d|3d|30d)$|:(?:ratio|seconds)30d$|_objective
 def recording_rules() -> dict[str, str]:
     """Return the expressions of the recording rules in terms of what is scraped."""
     path = ROOT / "prometheus" / "rules" / "10-recording.yml"
-    rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    rules = [
+        rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]
+    ]
     written = {rule["record"]: re.sub(r"#[^\n]*", "", rule["expr"]) for rule in rules}
     # A rule that looks back at what is recorded cannot be written in terms of what is scraped.
     written = {name: expr for name, expr in written.items() if not _LOOKS_BACK.search(expr)}

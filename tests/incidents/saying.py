@@ -13,6 +13,7 @@ from exporter.store import Store
 from tests.fakes import FakeClock
 
 NOW = 1_800_000_000.0
+TIMES = ("startsAt", "endsAt")
 NEVER = "0001-01-01T00:00:00Z"
 Json = dict[str, Any]
 
@@ -106,8 +107,12 @@ class Listener:
         await self.clock.advance(NOW + at - self.clock.now())
 
     async def hears(self, *alerts: Json) -> int:
-        """Have the webhook called."""
-        return await self.log.receive(message(*alerts))
+        """Have the webhook called, not before the times that the alerts name."""
+        times = [datetime.fromisoformat(one[n]).timestamp() for one in alerts for n in TIMES]
+        ahead = max(times) - self.clock.now()
+        if ahead > 0:
+            self.clock._to(self.clock.tick() + ahead)
+        return (await self.log.receive(message(*alerts))).changed
 
     async def polls(self, *alerts: Json, complete: bool = True) -> int:
         """Have a poll answered."""

@@ -83,6 +83,11 @@ async def metric(client: Client, start: str) -> list[str]:
     return [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(start)]
 
 
+def became(changed: int, **more: int) -> dict[str, int]:
+    """Return the answer to a message."""
+    return {"changed": changed, "set_aside": 0, "left_out": 0} | more
+
+
 # -- Alertmanager ----------------------------------------------------------------------------
 
 
@@ -93,8 +98,8 @@ async def test_admin_and_receiver_may_send_messages(
     first = await hear(client, alert(NOW), headers=headers)
     again = await hear(client, alert(NOW), headers=headers)
 
-    assert (first.status, first.json) == (200, {"changed": 1})
-    assert (again.status, again.json) == (200, {"changed": 0})
+    assert (first.status, first.json) == (200, became(1))
+    assert (again.status, again.json) == (200, became(0))
     assert [one["service"] for one in await listing(client)] == ["stripe"]
     assert await metric(client, 'exporter_alertmanager_messages_total{result="ok"}') == ["2.0"]
 
@@ -105,7 +110,7 @@ async def test_a_wrong_token_is_refused(client: Client, headers: dict[str, str])
 
     assert (answer.status, answer.type) == (401, "application/problem+json")
     assert await listing(client) == []
-    assert await metric(client, "exporter_alertmanager_messages_total") == ["0.0"] * 3
+    assert await metric(client, "exporter_alertmanager_messages_total") == ["0.0"] * 4
 
 
 async def test_without_any_token_the_log_takes_no_messages() -> None:
@@ -156,8 +161,10 @@ async def test_a_bad_alert_takes_no_other_with_it(client: Client) -> None:
 
     answer = await hear(client, alert(NOW, service="good"), bad)
 
-    assert (answer.status, answer.json) == (200, {"changed": 1})
+    assert (answer.status, answer.json) == (200, became(1, set_aside=1))
     assert [one["service"] for one in await listing(client)] == ["good"]
+    result = 'exporter_alertmanager_messages_total{result="partial"}'
+    assert await metric(client, result) == ["1.0"]
 
 
 async def test_a_message_of_bad_alerts_only_is_refused(client: Client) -> None:

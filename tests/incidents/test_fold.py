@@ -357,8 +357,8 @@ async def test_a_message_of_a_further_alert_reaches_people(log: Listener) -> Non
     assert kinds(await log.one()) == [
         EntryKind.OPENED,
         EntryKind.SUPPRESSED,
-        EntryKind.UNSUPPRESSED,
         EntryKind.RAISED,
+        EntryKind.UNSUPPRESSED,
     ]
     assert (await log.one()).suppressed == ""
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 import pytest
 
 from exporter.incidents import Counts, EntryKind, IncidentChange
-from exporter.incidents.fold import GRACE
 from exporter.incidents.model import Times
+from exporter.incidents.states import GRACE
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Json, Listener, alert, listed
 

@@ -35,12 +35,17 @@ class Shelf:
         return self.kept
 
 
+def _monitoring(days: int) -> Monitoring:
+    """Return settings by which incidents are kept twice as long as the rest."""
+    return replace(Monitoring(), metrics_retention_days=days, incident_retention_days=2 * days)
+
+
 def retention(
     shelf: Shelf, clock: FakeClock, *, days: int = 0, volatile: bool = False
 ) -> Retention:
     made = Retention(shelf, shelf, shelf.retention, clock, volatile=volatile)
     if days:
-        made.follow(Configuration(monitoring=replace(Monitoring(), metrics_retention_days=days)))
+        made.follow(Configuration(monitoring=_monitoring(days)))
     return made
 
 
@@ -50,7 +55,7 @@ async def test_history_and_incidents_are_kept_as_long_as_the_setting_says() -> N
     await retention(shelf, clock, days=40).prune()
 
     assert shelf.history == [clock.now() - 40 * DAY]
-    assert shelf.incidents == [clock.now() - 40 * DAY] * 3
+    assert shelf.incidents == [clock.now() - 80 * DAY] * 3
 
 
 async def test_in_memory_a_day_of_history_is_enough() -> None:
@@ -59,7 +64,7 @@ async def test_in_memory_a_day_of_history_is_enough() -> None:
     await retention(shelf, clock, volatile=True).prune()
 
     assert shelf.history == [clock.now() - DAY]
-    assert shelf.incidents == [clock.now() - 100 * DAY]
+    assert shelf.incidents == [clock.now() - 400 * DAY]
 
 
 @pytest.mark.parametrize(
