@@ -41,7 +41,7 @@ from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
-from exporter.schedule import Canaries, Observer, Polling, Scheduler, SideChecks
+from exporter.schedule import Canaries, Heart, Observer, Polling, Scheduler, SideChecks
 from exporter.secret import Secret
 from exporter.serving import (
     Gate,
@@ -197,14 +197,16 @@ class App:
         self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
 
     def _build_schedule(self) -> None:
-        self.canaries = Canaries((), self.prober, self.clock)
+        heart = Heart(self.clock)
+        self.canaries = Canaries((), self.prober, self.clock, heart)
         self.scheduler = Scheduler(
             self.prober,
             self.clock,
             self.recording.probe,
             self.canaries,
-            Observer(lag=self.own.schedule_lag.observe),
+            Observer(lag=self.own.schedule_lag.observe, shortage=self.own.count_shortage),
             retry_at=self.results.retry_at,
+            heart=heart,
         )
         self.quotas = SideChecks(
             "quota", lambda t: t.quota, self.prober, self.polling, self.recording.quota

@@ -61,6 +61,22 @@ WHOSE: Mapping[Verdict, str] = {
 """Whose fault it is, in words: "at fault: our quota"."""
 
 
+class Shortage(StrEnum):
+    """What we lacked ourselves, so that a failed probe shows nothing about the provider.
+
+    `loop`: it was held, or the process suspended, for a good part of the probe. `resolver`: our
+    name servers answer nothing at all. `firewall`: a rule on this machine forbids the connection.
+    """
+
+    DESCRIPTORS = "descriptors"
+    MEMORY = "memory"
+    PORTS = "ports"
+    THREADS = "threads"
+    LOOP = "loop"
+    RESOLVER = "resolver"
+    FIREWALL = "firewall"
+
+
 class Phase(StrEnum):
     """Where the time of a request goes, in this order; the phases sum to the duration."""
 
@@ -204,7 +220,7 @@ FACTS: Mapping[Reason, Facts] = {
         None,
         None,
         "fault in the exporter",
-        "a fault in the exporter: see its log and report it",
+        "a fault or a shortage of the exporter: see its log",
     ),
     Reason.ACCOUNT_DISABLED: Facts(
         Verdict.CREDENTIAL,
@@ -247,7 +263,7 @@ _FAULT_BY_VERDICT = {
     Verdict.MONITORING: "no result",
 }
 _ADVICE_BY_VERDICT = {
-    Verdict.NETWORK: "our own network is down: no canary answers; check it first",
+    Verdict.NETWORK: "our own network is down: check it, name servers and firewall first",
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
 }
 
@@ -275,13 +291,14 @@ def advice_of(reason: Reason, verdict: Verdict) -> str:
     return _ADVICE_BY_VERDICT[verdict]
 
 
-def verdict_of(reason: Reason, *, online: bool = True) -> Verdict:
-    """Return whose fault *reason* is, given whether our own network is *online*."""
-    return Verdict.NETWORK if reason in OFFLINE and not online else FACTS[reason].verdict
+def verdict_of(reason: Reason, *, online: bool = True, shortage: Shortage | None = None) -> Verdict:
+    """Return whose fault *reason* is, given whether our network is *online* and what we lacked."""
+    ours = not online or shortage is not None
+    return Verdict.NETWORK if reason in OFFLINE and ours else FACTS[reason].verdict
 
 
 def is_offline(reason: Reason, verdict: Verdict) -> bool:
-    """Return whether no canary answered; a proxy of ours that answers is another matter."""
+    """Return whether our own network hid the provider; a proxy of ours that answers did not."""
     return verdict is Verdict.NETWORK and reason in OFFLINE
 
 
@@ -313,7 +330,8 @@ class Outcome:
     """What a prober saw in one attempt.
 
     Durations are seconds, `key_expiry` is a Unix timestamp. `phases` has the order of `PHASES`.
-    `detail` never quotes the answer. `keyed`: the request carried a key.
+    `detail` never quotes the answer. `keyed`: the request carried a key. `shortage`: what we lacked
+    ourselves, if it failed for that. `measured`: false if our event loop was held meanwhile.
     """
 
     reason: Reason
@@ -334,6 +352,13 @@ class Outcome:
     address: str = ""
     redirects: int = 0
     keyed: bool = False
+    shortage: Shortage | None = None
+    measured: bool = True
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether another attempt may help: a shortage of ours is often over a moment later."""
+        return FACTS[self.reason].retry or self.shortage is not None
 
     @property
     def asked_wait(self) -> float | None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exporter.config import Target
-from exporter.model import Outcome, Reason, Result
+from exporter.model import Outcome, Reason, Result, Shortage
 from exporter.probers import Endpoint
 from exporter.schedule import Network as AsksNetwork
 from exporter.schedule import Observer, Scheduler
@@ -137,12 +137,13 @@ class Stage:
         self.recorded: list[Target] = []
         self.lags: list[float] = []
         self.bug: Exception | None = None
+        self.shortages: list[Shortage] = []
         self.scheduler = Scheduler(
             self.prober,
             self.clock,
             self.record,
             self.asked_network(),
-            Observer(lag=self.lags.append),
+            Observer(lag=self.lags.append, shortage=self.shortages.append),
             jitter=lambda: self.jitter,
         )
 

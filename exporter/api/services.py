@@ -13,7 +13,7 @@ from exporter.api.guard import problem
 from exporter.api.status import service_health
 from exporter.clock import in_slices
 from exporter.config import Target, shown_declaration
-from exporter.model import FACTS, PHASES, Outcome, verdict_of
+from exporter.model import PHASES, Outcome, advice_of, verdict_of
 from exporter.probers import command_line
 from exporter.secret import Secret
 
@@ -175,11 +175,12 @@ def outcome_of(outcome: Outcome) -> Json:
     """Return *outcome* as the API represents it, durations in milliseconds."""
     phases = zip(PHASES, outcome.phases, strict=True)
     certificate = outcome.certificate
+    verdict = verdict_of(outcome.reason, shortage=outcome.shortage)
     return {
         "reason": outcome.reason,
-        "verdict": verdict_of(outcome.reason),
+        "verdict": verdict,
         "detail": outcome.detail,
-        "advice": FACTS[outcome.reason].advice,
+        "advice": advice_of(outcome.reason, verdict),
         "status_code": outcome.status or None,
         "duration_ms": round(outcome.duration * 1000, 3),
         "phases": {phase: round(seconds * 1000, 3) for phase, seconds in phases},

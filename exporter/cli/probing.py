@@ -68,7 +68,7 @@ async def _run(
         outcome = await prober.probe(target.endpoint)
         canaries = Canaries(plans, prober, clock)
         online = outcome.success or await canaries.confirm(clock.tick())
-        return outcome, verdict_of(outcome.reason, online=online)
+        return outcome, verdict_of(outcome.reason, online=online, shortage=outcome.shortage)
     finally:
         await transport.close()
 

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from exporter.clock import Clock
 from exporter.incidents import IncidentLog
 from exporter.metrics.traffic import UserTraffic
-from exporter.model import WHOSE, Reason, advice_of, fault_of, verdict_of
+from exporter.model import WHOSE, Reason, Shortage, advice_of, fault_of, verdict_of
 from exporter.registry import Loader
 from exporter.results import Status
 from exporter.schedule import Canaries, Scheduler
@@ -141,6 +141,7 @@ class OwnMetrics:
             "exporter_storage_healthy", "Whether results could be saved the last time."
         )
         self.storage_healthy.set(1)
+        self._count_shortages()
         self._count_incidents()
         self._count_clients()
         self.render_errors = client.Counter(
@@ -160,6 +161,16 @@ class OwnMetrics:
             for verdict in {verdict_of(reason), verdict_of(reason, online=False)}:
                 words = fault_of(reason, verdict), WHOSE[verdict], advice_of(reason, verdict)
                 info.labels(reason, verdict, *words).set(1)
+
+    def _count_shortages(self) -> None:
+        self._shortages = client.Counter(
+            "exporter_probe_shortages_total",
+            "Attempts of probes that a shortage of our own spoiled: no fault of the provider.",
+            ["what"],
+            registry=self._registry,
+        )
+        for what in Shortage:
+            self._shortages.labels(what)
 
     def _count_incidents(self) -> None:
         self._escalations = client.Counter(
@@ -231,6 +242,10 @@ class OwnMetrics:
     def count_message(self, result: str) -> None:
         """Count a webhook message of Alertmanager: ok, partial, invalid or failed."""
         self._messages.labels(result).inc()
+
+    def count_shortage(self, what: Shortage) -> None:
+        """Count an attempt of a probe that a shortage of our own spoiled."""
+        self._shortages.labels(what).inc()
 
     def count_cut(self, why: str) -> None:
         """Count a connection that was closed or refused; *why* is one of `CUTS`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.checks import TlsSettings
-from exporter.model import Certificate, Reason
+from exporter.model import Certificate, Reason, Shortage
 from exporter.probers.charsets import codec_of, text_of
 
 MAX_BODY_BYTES = 64 * 1024
@@ -70,6 +70,8 @@ class Answer:
     """The addresses of the name, in the order to try; empty if a proxy resolves the name."""
     chain: tuple[bytes, ...] = ()
     """The certificates that the server sent, leaf first, as DER."""
+    shortage: Shortage | None = None
+    """What we lacked ourselves, if the request failed for that."""
     session: tuple[str, str] = ("", "")
     """TLS version and cipher, as OpenSSL names them."""
 

@@ -22,7 +22,8 @@ class Bucket(NamedTuple):
     """A quarter of an hour of one service: totals from its start, not differences.
 
     `start` is a Unix time; `bad` leaves out what our own network or the exporter is to blame
-    for; the latencies, in seconds, are those of successes.
+    for; the latencies, in seconds, are those of successes. A success whose time says nothing,
+    because our event loop was held, is left out.
     """
 
     service: str
@@ -96,11 +97,12 @@ class History:
 
 
 def _bucket(result: Result) -> Bucket:
-    took = result.outcome.duration if result.success else 0.0
+    counts = result.success and result.outcome.measured
+    took = result.outcome.duration if counts else 0.0
     return Bucket(
         service=result.service,
         start=int(result.at // WIDTH_SECONDS) * WIDTH_SECONDS,
-        ok=int(result.success),
+        ok=int(counts),
         bad=int(not result.success and result.verdict not in _OURS),
         worst=result.reason,
         latency_sum=took,

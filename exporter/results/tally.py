@@ -157,8 +157,9 @@ class Tally:
         if result.success:
             self.failing_since = 0.0
             self.last_success = result.at
-            self.buckets[bisect_left(BUCKETS, outcome.duration)] += 1
-            self.latency_sum += outcome.duration
+            if outcome.measured:
+                self.buckets[bisect_left(BUCKETS, outcome.duration)] += 1
+                self.latency_sum += outcome.duration
         else:
             self.failing_since = self.failing_since or result.at
             self.failures = (*self.failures, result)[-KEPT_FAILURES:]
@@ -170,6 +171,8 @@ class Tally:
         """Count failures in a row and changes: only of what the provider can be judged by."""
         if result.reason is Reason.RATE_LIMITED:
             return  # it works, and we ask too often: neither an outage nor the end of one
+        if result.outcome.shortage is not None:
+            return  # nothing was seen of the provider, so it is not even held against it later
         if result.success:
             self.changes += self.in_a_row > 0
             self.in_a_row = self.held = 0
@@ -210,7 +213,7 @@ class Tally:
         self.events[0] += 1
         self.bad[0] += not result.success
         latency = target.objectives.latency
-        if latency is not None and result.success:
+        if latency is not None and result.success and result.outcome.measured:
             self.events[1] += 1
             self.bad[1] += result.outcome.duration > latency.threshold
 

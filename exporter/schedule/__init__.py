@@ -1,6 +1,7 @@
 """When something is asked: probes on their grid, canaries, slow side jobs."""
 
 from exporter.schedule.canaries import Canaries, CanaryPlan, plan_of
+from exporter.schedule.heart import Heart
 from exporter.schedule.polling import Polling
 from exporter.schedule.scheduler import Network, Observer, Scheduler
 from exporter.schedule.side_checks import SideChecks
@@ -8,6 +9,7 @@ from exporter.schedule.side_checks import SideChecks
 __all__ = [
     "Canaries",
     "CanaryPlan",
+    "Heart",
     "Network",
     "Observer",
     "Polling",

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from exporter.clock import Clock
 from exporter.config import Canary, Configuration, canary_endpoint
 from exporter.log import event
-from exporter.model import FACTS, Verdict
+from exporter.model import FACTS, Reason, Verdict
 from exporter.probers import Endpoint, Prober
+from exporter.schedule.heart import Heart
 
 _log = logging.getLogger(__name__)
 OFFLINE_INTERVAL_SECONDS = 14.0
@@ -43,8 +44,16 @@ def plan_of(canary: Canary) -> CanaryPlan:
 class Canaries:
     """Knows whether any canary answers. Without canaries that is always believed."""
 
-    def __init__(self, plans: tuple[CanaryPlan, ...], prober: Prober, clock: Clock) -> None:
+    def __init__(
+        self,
+        plans: tuple[CanaryPlan, ...],
+        prober: Prober,
+        clock: Clock,
+        heart: Heart | None = None,
+    ) -> None:
+        """*heart* knows when the event loop was held: no answer then shows nothing."""
         self.plans = plans
+        self._heart = heart or Heart(clock)
         self._prober, self._clock = prober, clock
         self._up: dict[str, bool] = {}
         self._checked = float("-inf")
@@ -121,7 +130,9 @@ class Canaries:
         answers = await asyncio.gather(*(self._ask(plan) for plan in plans))
         if plans is not self.plans:
             return
-        self._up = {plan.name: up for plan, up in zip(plans, answers, strict=True)}
+        for plan, up in zip(plans, answers, strict=True):
+            if up is not None:
+                self._up[plan.name] = up
         self._checked = begun
         if self.online != before:
             message = "network is back" if self.online else "no canary answers: network is down"
@@ -129,10 +140,15 @@ class Canaries:
             if self.online:
                 self._return()
 
-    async def _ask(self, plan: CanaryPlan) -> bool:
+    async def _ask(self, plan: CanaryPlan) -> bool | None:
+        """Return whether *plan* answers; None if a shortage of the exporter hides it."""
+        begun = self._clock.tick()
         try:
-            outcome = await self._prober.probe(plan.endpoint)
+            seen = await self._prober.probe(plan.endpoint)
         except Exception:
             _log.exception("bug in a canary check")
             return False
+        outcome = self._heart.counted(seen, begun, plan.endpoint.timeout)
+        if outcome.reason is Reason.INTERNAL and outcome.shortage is not None:
+            return None
         return FACTS[outcome.reason].verdict is Verdict.OK

@@ -17,13 +17,13 @@ from exporter.budget import Budget
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.model import (
-    FACTS,
     MAX_WAIT_SECONDS,
     OFFLINE,
     REJECTED,
     Outcome,
     Reason,
     Result,
+    Shortage,
     is_offline,
     verdict_of,
 )
@@ -31,6 +31,8 @@ from exporter.probers import Endpoint, Prober
 from exporter.registry import RegistryChange
 from exporter.schedule.canaries import SETTLE_SECONDS
 from exporter.schedule.entries import NEVER, Entry, share
+from exporter.schedule.heart import HELD_SECONDS, Heart
+from exporter.schedule.shortages import Shortages
 
 _log = logging.getLogger(__name__)
 QUANTUM_SECONDS = 0.010
@@ -62,6 +64,7 @@ class Observer:
     """Callbacks with figures of the scheduler itself; `metrics` takes them."""
 
     lag: Callable[[float], None] = field(default=lambda seconds: None)
+    shortage: Callable[[Shortage], None] = field(default=lambda shortage: None)
 
 
 class Scheduler:
@@ -77,11 +80,17 @@ class Scheduler:
         *,
         jitter: Callable[[], float] = random.random,
         retry_at: Callable[[Target], float | None] = lambda target: None,
+        heart: Heart | None = None,
     ) -> None:
-        """*retry_at* returns the Unix time before which a provider wants no probe of a target."""
+        """*retry_at* returns the Unix time before which a provider wants no probe of a target.
+
+        *heart* is beaten here; others may read it.
+        """
         self._prober, self._clock, self._record = prober, clock, record
         self._network, self._jitter, self._retry_at = network, jitter, retry_at
         self._observer = observer or Observer()
+        self._heart = heart or Heart(clock)
+        self._shortages = Shortages(clock, self._observer.shortage)
         self._entries: dict[str, Entry] = {}
         self._queue: list[tuple[float, str, int]] = []
         self._hosts: dict[str, _Host] = {}
@@ -196,7 +205,11 @@ class Scheduler:
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
                     self._next(entry, entry.due)
-                await self._clock.sleep(self._pause())
+                pause = self._pause()
+                self._heart.beat(pause)
+                await self._clock.sleep(pause)
+                self._heart.beat()
+            self._heart.stop()
             await self._finish(tasks, grace)
         finally:
             for task in tasks:
@@ -228,10 +241,18 @@ class Scheduler:
             if service in self._running:
                 # Two probes of one service at once would count its failures twice.
                 self._next(entry, entry.due)
+            elif self._heart.held(entry.due) >= HELD_SECONDS:
+                self._spread(entry, now)
             else:
                 self._running.add(service)
                 found.append(entry)
         return found
+
+    def _spread(self, entry: Entry, now: float) -> None:
+        """Probe soon what was due while the loop was held, but not all of it at once."""
+        self._observer.lag(now - entry.due)
+        within = min(entry.target.interval, RECOVERY_SECONDS)
+        self._schedule(entry, max(now + entry.share * within, entry.not_before))
 
     def _pause(self) -> float:
         if not self._queue:
@@ -293,12 +314,13 @@ class Scheduler:
             finally:
                 self.in_flight -= 1
         # Only these reasons can be our own network's fault; the canaries are asked then.
-        online = outcome.reason not in OFFLINE or await self._network.confirm(started)
+        doubtful = outcome.reason in OFFLINE and outcome.shortage is None
+        online = not doubtful or await self._network.confirm(started)
         return Result(
             service=target.id,
             at=at,
             outcome=outcome,
-            verdict=verdict_of(outcome.reason, online=online),
+            verdict=verdict_of(outcome.reason, online=online, shortage=outcome.shortage),
             attempts=attempts,
         )
 
@@ -322,7 +344,7 @@ class Scheduler:
         endpoint, policy = target.endpoint, target.retry_policy
         attempts = 1
         outcome = await self._once(endpoint)
-        while attempts <= target.retries and FACTS[outcome.reason].retry:
+        while attempts <= target.retries and outcome.may_retry:
             delay = policy.delay(
                 attempts, outcome.retry_after, longest=target.interval, jitter=self._jitter
             )
@@ -340,8 +362,15 @@ class Scheduler:
         return outcome, attempts
 
     async def _once(self, endpoint: Endpoint) -> Outcome:
+        begun = self._clock.tick()
         try:
-            return await self._prober.probe(endpoint)
+            seen = await self._prober.probe(endpoint)
+            outcome = self._heart.counted(seen, begun, endpoint.timeout)
+            if outcome.shortage is not None:
+                self._shortages.note(outcome.shortage, outcome.detail)
+            elif not outcome.measured:
+                self._shortages.note(Shortage.LOOP, "an answer came, its duration does not count")
+            return outcome
         except Exception:
             _log.exception("bug in a prober")
             return Outcome(reason=Reason.INTERNAL, detail="a fault in the exporter; see its log")

@@ -313,24 +313,22 @@ async def test_no_spelling_of_a_private_address_is_dialled(
     assert (vendor.connections, vendor.seen) == (0, [])
 
 
-class FixedResolver:
+class FixedResolver(Resolver):
     """Knows every name, under the same addresses."""
 
     def __init__(self, *found: str) -> None:
+        super().__init__()
         self.found = list(found)
 
-    async def addresses(self, host: str, ip_version: int = 0) -> list[str]:
+    async def addresses(self, host: str, ip_version: int = 0, seconds: float = 5.0) -> list[str]:
         return list(self.found)
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize(
     "found", [["127.0.0.1"], ["::1"], ["127.0.0.1", "10.0.0.1"], ["::ffff:127.0.0.1"]]
 )
 async def test_a_name_that_leads_inside_is_refused(found: list[str], vendor: Vendor) -> None:
-    transport = CurlTransport(FixedResolver(*found))  # type: ignore[arg-type]
+    transport = CurlTransport(FixedResolver(*found))
     vendor.on("/", answer())
 
     got = await transport.fetch(make_request(vendor.url(name="api.test"), allow_private=False))
@@ -342,7 +340,7 @@ async def test_a_name_that_leads_inside_is_refused(found: list[str], vendor: Ven
 
 
 async def test_the_address_that_was_looked_up_is_the_one_that_is_dialled(vendor: Vendor) -> None:
-    transport = CurlTransport(FixedResolver("127.0.0.1"))  # type: ignore[arg-type]
+    transport = CurlTransport(FixedResolver("127.0.0.1"))
     vendor.on("/", answer())
 
     got = await transport.fetch(make_request(vendor.url(name="api.test")))
@@ -365,7 +363,7 @@ def second_loopback_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_number_that_only_the_engine_takes_for_an_address_gets_no_socket(
     host: str, vendor: Vendor
 ) -> None:
-    transport = CurlTransport(FixedResolver("127.0.0.2"))  # type: ignore[arg-type]
+    transport = CurlTransport(FixedResolver("127.0.0.2"))
     vendor.on("/", answer())
 
     got = await transport.fetch(make_request(vendor.url(name=host), allow_private=False))
@@ -380,7 +378,7 @@ async def test_a_number_that_only_the_engine_takes_for_an_address_gets_no_socket
 async def test_of_a_mixed_answer_only_the_public_address_is_dialled(
     found: list[str], vendor: Vendor
 ) -> None:
-    transport = CurlTransport(FixedResolver(*found))  # type: ignore[arg-type]
+    transport = CurlTransport(FixedResolver(*found))
     vendor.on("/", answer())
 
     got = await transport.fetch(make_request(vendor.url(name="api.test"), allow_private=False))
@@ -392,7 +390,7 @@ async def test_of_a_mixed_answer_only_the_public_address_is_dialled(
 
 @pytest.mark.usefixtures("second_loopback_is_public")
 async def test_a_public_address_is_dialled_under_the_policy() -> None:
-    transport = CurlTransport(FixedResolver("127.0.0.1", "127.0.0.2"))  # type: ignore[arg-type]
+    transport = CurlTransport(FixedResolver("127.0.0.1", "127.0.0.2"))
 
     async with Vendor(host="127.0.0.2") as vendor:
         vendor.on("/", answer(body="x"))
@@ -405,7 +403,7 @@ async def test_a_public_address_is_dialled_under_the_policy() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1", "::ffff:8.8.8.8"])
 async def test_at_the_last_moment_no_socket_is_opened_to_a_private_address(address: str) -> None:
-    transfer = _Transfer(None, 0)  # type: ignore[arg-type]
+    transfer = _Transfer(None, 0)
     family = 10 if ":" in address else 2
 
     got = transfer.open_public(0, (family, 1, 6, (address, 80)))
@@ -414,7 +412,7 @@ async def test_at_the_last_moment_no_socket_is_opened_to_a_private_address(addre
 
 
 async def test_of_a_mixed_answer_only_the_public_address_gets_a_socket() -> None:
-    transfer = _Transfer(None, 0)  # type: ignore[arg-type]
+    transfer = _Transfer(None, 0)
 
     opened = transfer.open_public(0, (2, 1, 6, ("8.8.8.8", 443)))  # a socket, not a connection
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from exporter.model import Reason
 from exporter.probers import Answer
 from exporter.probers.curl import CurlTransport
+from exporter.probers.curl.resolver import Resolver
 from tests.conftest import Authority
 from tests.fakes import make_request
 from tests.mischief import drip, hang
@@ -124,16 +127,14 @@ async def test_time_to_resolve_is_taken_from_the_time_of_the_transfer(vendor: Ve
     assert ended[0] is Reason.TIMEOUT
 
 
-class _SlowResolver:
+class _SlowResolver(Resolver):
     def __init__(self, delay: float = 60.0) -> None:
+        super().__init__()
         self.delay = delay
 
-    async def addresses(self, host: str, ip_version: int = 0) -> list[str]:
+    async def _look_up(self, *given: Any) -> Any:
         await asyncio.sleep(self.delay)
-        return ["127.0.0.1"]
-
-    async def close(self) -> None:
-        pass
+        return SimpleNamespace(nodes=[SimpleNamespace(addr=("127.0.0.1", 0))])
 
 
 class _full_listener:  # noqa: N801 - used as a function

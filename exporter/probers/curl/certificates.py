@@ -7,6 +7,7 @@ the trusted authorities; of all that was sent only where nothing verified.
 
 from __future__ import annotations
 
+import errno
 import functools
 import ssl
 from collections.abc import Iterable
@@ -70,11 +71,16 @@ def authorities(ca_file: str | None) -> tuple[Cert, ...]:
     """Return the authorities in *ca_file* (None: the default ones); blocks while it reads them.
 
     A changed file counts after a restart.
+
+    Raises:
+        OSError: we have no descriptor or memory left to read it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(ca_file or default_authorities())
-    except (OSError, ssl.SSLError):
+    except OSError as error:  # ssl.SSLError is one
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise  # of the moment: not to be remembered
         return ()
     return _parsed(context.get_ca_certs(binary_form=True))
 

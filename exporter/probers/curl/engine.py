@@ -17,7 +17,7 @@ from typing import Any
 import pycurl
 
 from exporter.checks import TlsSettings
-from exporter.model import Certificate, Reason
+from exporter.model import Certificate, Reason, Shortage
 from exporter.probers import MAX_HEAD_BYTES, MAX_HEADERS, Answer, Request
 from exporter.probers.curl.addresses import is_public
 from exporter.probers.curl.answers import answer_of
@@ -27,6 +27,7 @@ from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_options
 from exporter.probers.curl.readiness import Readiness, best_readiness
 from exporter.probers.curl.resolver import ResolveError, Resolver, literal_address
+from exporter.probers.curl.shortages import answer_for, blame, shortage_behind, shortage_of
 from exporter.probers.urls import normalized
 
 # The status line, the headers and the empty line. Interim (1xx) answers count as well.
@@ -36,7 +37,17 @@ MAX_LINES = MAX_HEADERS + 2
 class _Transfer:
     """What libcurl's callbacks collect during one request; `done` has its error number and text."""
 
-    __slots__ = ("body", "done", "lines", "max_body", "opened", "refused", "size", "truncated")
+    __slots__ = (
+        "body",
+        "done",
+        "lacked",
+        "lines",
+        "max_body",
+        "opened",
+        "refused",
+        "size",
+        "truncated",
+    )
 
     def __init__(self, done: asyncio.Future[tuple[int, str]], max_body: int) -> None:
         self.done, self.max_body = done, max_body
@@ -45,6 +56,7 @@ class _Transfer:
         self.opened: list[socket.socket] = []
         self.size = 0
         self.truncated = self.refused = False
+        self.lacked: Shortage | None = None
 
     def on_header(self, line: bytes) -> int | None:
         self.lines.append(line)
@@ -71,7 +83,11 @@ class _Transfer:
         if not is_public(str(where[0])):
             self.refused = True
             return pycurl.SOCKET_BAD
-        new = socket.socket(family, kind, protocol)
+        try:
+            new = socket.socket(family, kind, protocol)
+        except OSError as error:
+            self.lacked = shortage_of(error)
+            return pycurl.SOCKET_BAD
         self.opened.append(new)
         return new
 
@@ -106,6 +122,15 @@ class CurlTransport:
 
     async def fetch(self, request: Request) -> Answer:
         """Return the answer to *request*, or how far it came, within its timeout."""
+        begun = asyncio.get_running_loop().time()
+        try:
+            return await self._answer(request, begun)
+        except (OSError, MemoryError, RuntimeError, pycurl.error) as error:
+            if (shortage := shortage_of(error)) is None:
+                raise
+            return answer_for(shortage, self._loop.time() - begun)
+
+    async def _answer(self, request: Request, begun: float) -> Answer:
         self._start()
         if (url := normalized(request.url)) != request.url:
             request = replace(request, url=url)
@@ -113,27 +138,10 @@ class CurlTransport:
             host, _, secure = address_of(request.url)
         except ValueError:
             return Answer(failure=Reason.CLIENT_ERROR, detail="the URL is not valid")
-        begun = self._loop.time()
-        addresses: list[str] = []
-        if literal := literal_address(host):
-            addresses = [] if request.proxy else [literal]
-        elif not request.proxy:
-            try:
-                async with asyncio.timeout(request.timeout):
-                    addresses = await self.resolver.addresses(host, request.ip_version)
-            except (ResolveError, TimeoutError) as error:
-                spent = self._loop.time() - begun
-                return _no_address(str(error) or "no name server answers in time", spent)
+        addresses = await self._addresses(request, host, begun)
+        if isinstance(addresses, Answer):
+            return addresses
         resolved = self._loop.time() - begun
-        if addresses and not request.allow_private:
-            addresses = [a for a in addresses if is_public(a)]
-            if not addresses:
-                return Answer(
-                    failure=Reason.ADDRESS_REFUSED,
-                    detail="the name leads to an address that is not public",
-                    duration=resolved,
-                    phases=(resolved, 0.0, 0.0, 0.0, 0.0),
-                )
         answer = await self._send(request, addresses, resolved)
         if answer.failure is Reason.TLS and secure and not request.tls.insecure_skip_verify:
             left = request.timeout - answer.duration
@@ -144,6 +152,28 @@ class CurlTransport:
             if expiry is not None:
                 answer.certificate = replace(answer.certificate, expiry=expiry)
         return answer
+
+    async def _addresses(self, request: Request, host: str, begun: float) -> list[str] | Answer:
+        """Return the addresses to try, none if a proxy looks for them; or why there are none."""
+        if literal := literal_address(host):
+            addresses = [] if request.proxy else [literal]
+        elif request.proxy:
+            return []
+        else:
+            try:
+                addresses = await self.resolver.addresses(host, request.ip_version, request.timeout)
+            except ResolveError as error:
+                spent = self._loop.time() - begun
+                if error.shortage is not None:
+                    return answer_for(error.shortage, spent)
+                return _no_address(Reason.DNS, str(error), spent)
+        if addresses and not request.allow_private:
+            addresses = [a for a in addresses if is_public(a)]
+            if not addresses:
+                detail = "the name leads to an address that is not public"
+                spent = self._loop.time() - begun
+                return _no_address(Reason.ADDRESS_REFUSED, detail, spent)
+        return addresses
 
     @property
     def in_flight(self) -> int:
@@ -189,6 +219,8 @@ class CurlTransport:
             )
             answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)
+            if transfer.lacked is not None and answer.failure and not transfer.refused:
+                blame(answer, transfer.lacked)
             if inspection is not None:
                 inspection.fill(answer)
         except BaseException:
@@ -200,10 +232,15 @@ class CurlTransport:
         return answer
 
     async def _verified_expiry(self, chain: tuple[bytes, ...], ca_file: str | None) -> float | None:
-        if ca_file not in self._read_authorities:
-            await asyncio.to_thread(authorities, ca_file)
-            self._read_authorities.add(ca_file)
-        return verified_expiry(chain, ca_file)
+        try:
+            if ca_file not in self._read_authorities:
+                await asyncio.to_thread(authorities, ca_file)
+                self._read_authorities.add(ca_file)
+            return verified_expiry(chain, ca_file)
+        except (OSError, RuntimeError) as error:
+            if shortage_of(error) is None:
+                raise
+            return None  # the answer is there, and what was sent has an expiry too
 
     async def _unverified_certificate(
         self, request: Request, addresses: list[str], left: float
@@ -269,9 +306,10 @@ class CurlTransport:
         if self._multi is not None:
             return
         self._loop = asyncio.get_running_loop()
+        multi = pycurl.CurlMulti()
         self._sockets = self._make_sockets()
         self._loop.add_reader(self._sockets.fileno(), self._on_ready)
-        self._multi = pycurl.CurlMulti()
+        self._multi = multi
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         # Idle connections to keep, for the services with `connection: keep_alive`.
@@ -315,10 +353,15 @@ class CurlTransport:
         if transfer is None:
             return
         self._multi.remove_handle(curl)
+        if code:
+            number = curl.getinfo(pycurl.OS_ERRNO)
+            if code != pycurl.E_COULDNT_CONNECT:
+                transfer.lacked = None  # another of the addresses got its socket
+            transfer.lacked = shortage_behind(code, number) or transfer.lacked
         if not transfer.done.done():
             transfer.done.set_result((code, text))
 
 
-def _no_address(detail: str, spent: float) -> Answer:
+def _no_address(failure: Reason, detail: str, spent: float) -> Answer:
     phases = (spent, 0.0, 0.0, 0.0, 0.0)
-    return Answer(failure=Reason.DNS, detail=detail, duration=spent, phases=phases)
+    return Answer(failure=failure, detail=detail, duration=spent, phases=phases)

@@ -107,6 +107,7 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
         address=answer.address,
         redirects=hops,
         keyed=endpoint.keyed,
+        shortage=answer.shortage,
         **_read_values(endpoint, answer, json, now),
     )
 
