@@ -15,7 +15,8 @@ START = 1_800_000_000
 
 
 def result(reason: Reason = Reason.OK, at: float = START, **more: Any) -> Result:
-    outcome = Outcome(reason=reason, duration=more.get("duration", 0.25))
+    measured = more.get("measured", True)
+    outcome = Outcome(reason=reason, duration=more.get("duration", 0.25), measured=measured)
     verdict = more.get("verdict", verdict_of(reason))
     service = more.get("service", "a")
     return Result(service=service, at=at, outcome=outcome, verdict=verdict)
@@ -36,6 +37,12 @@ def test_results_of_a_quarter_are_one_row() -> None:
     )
 
     assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.75, 0.5)]
+
+
+def test_a_success_whose_time_says_nothing_is_left_out_of_the_latencies() -> None:
+    made = history(result(), result(duration=9.0, measured=False))
+
+    assert made.drain() == [Bucket("a", START, 1, 0, Reason.OK, 0.25, 0.25)]
 
 
 def test_there_is_a_row_for_each_service_and_quarter() -> None:

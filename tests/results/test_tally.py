@@ -9,7 +9,16 @@ import pytest
 
 from exporter.config import Target
 from exporter.config.declarations import LatencyObjective, Objectives
-from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.model import (
+    Certificate,
+    Limit,
+    Outcome,
+    Reason,
+    Result,
+    Shortage,
+    Verdict,
+    verdict_of,
+)
 from exporter.results.tally import BUCKETS, KEPT_RESULTS, REASONS, Results, Tally
 from tests.fakes import service_target
 
@@ -69,6 +78,27 @@ def test_a_failure_or_a_target_without_objective_is_no_latency_event() -> None:
     without = tally(result(duration=9.0))
 
     assert (failed.events[1], without.events[1]) == (0, 0)
+
+
+def test_a_success_that_was_not_measured_is_available_and_in_no_latency() -> None:
+    made = tally(result(duration=9.0, measured=False), target=SLOW_TARGET)
+
+    assert (made.events, made.bad) == ([1, 0], [0, 0])
+    assert (sum(made.buckets), made.latency_sum, made.reasons[0]) == (0, 0.0, 1)
+
+
+LACKING = result(Reason.INTERNAL, shortage=Shortage.DESCRIPTORS)
+LACKING_NAMES = result(Reason.DNS, shortage=Shortage.RESOLVER, verdict=Verdict.NETWORK)
+
+
+@pytest.mark.parametrize("lacking", [LACKING, LACKING_NAMES])
+def test_a_shortage_of_our_own_is_in_no_row_and_ends_none(lacking: Result) -> None:
+    failed = result(Reason.TIMEOUT)
+    alone, between = tally(lacking, lacking), tally(failed, lacking, lacking, failed)
+
+    assert (alone.in_a_row, alone.held, alone.changes) == (0, 0, 0)
+    assert (between.in_a_row, between.held) == (2, 0)
+    assert (alone.events, alone.bad) == ([0, 0], [0, 0])
 
 
 @pytest.mark.parametrize(

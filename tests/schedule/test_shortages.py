@@ -122,6 +122,24 @@ async def test_a_failure_after_the_hold_is_the_providers() -> None:
         assert stage.results[1].verdict is Verdict.PROVIDER
 
 
+async def test_an_earlier_hold_makes_a_later_one_no_shorter() -> None:
+    async with Stage() as stage:
+        stage.put(probed(5.0))
+        stage.clock.jump(50)
+        await stage.advance(40)
+
+        def held_again(number: int) -> Outcome:
+            stage.clock.jump(2.0)
+            return outcome(Reason.TIMEOUT)
+
+        stage.prober.script = held_again
+        stage.results.clear()
+        while not stage.results:
+            await stage.advance(1)
+
+        assert stage.reasons == [Reason.INTERNAL]
+
+
 async def test_a_process_that_was_stopped_does_not_probe_all_at_once() -> None:
     async with Stage() as stage:
         stage.put(*(target(f"s{i}") for i in range(200)))
@@ -153,6 +171,20 @@ async def test_a_stop_counts_once_for_what_was_under_way() -> None:
         await stage.advance(1)
 
         assert stage.reasons == [Reason.OK, Reason.INTERNAL]
+
+
+async def test_what_ends_after_the_stop_of_the_scheduler_is_not_taken_for_held() -> None:
+    async with Stage() as stage:
+        stage.put(probed(10.0))
+        stage.prober.takes = lambda service: 4.0
+        stage.prober.script = lambda number: outcome(Reason.TIMEOUT)
+        while not stage.prober.starts:
+            await stage.advance(0.5)
+
+        stage.scheduler.stop()
+        await stage.advance(4.5)
+
+        assert stage.reasons == [Reason.TIMEOUT]
 
 
 def lacking(shortage: Shortage, reason: Reason = Reason.INTERNAL) -> Outcome:

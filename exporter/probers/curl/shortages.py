@@ -30,8 +30,8 @@ _BY_NUMBER = {
     errno.ENOMEM: Shortage.MEMORY,
     errno.ENOBUFS: Shortage.MEMORY,
 }
-_MOST = 8
-"""Descriptors: a socket, its copy and a file for a request; c-ares' channel takes a few more."""
+_MOST = 4
+"""Descriptors: a request opens a socket, its copy and a file; a channel of c-ares three as well."""
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
 # Errors behind which there may be a descriptor, a port or memory that was missing.
 _DOUBTFUL = frozenset(
