@@ -17,7 +17,7 @@ from exporter.config import Objectives, Target
 from exporter.config.declarations import Alerts, LatencyObjective, Maintenance
 from exporter.config.thresholds import thresholds_of
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
-from exporter.model import Certificate, Limit, Outcome, Reason, Result
+from exporter.model import Certificate, Limit, Outcome, Reason, Result, Shortage
 from exporter.probers import Endpoint
 from exporter.registry import Registry
 from exporter.results import Results
@@ -127,6 +127,8 @@ DEAD = {"b": (30.0, 100.0)}
 """From which minute to which an exporter does not answer its scrapes."""
 LOST, UNPROBED, OFFLINE = 40.0, 35.0, (125.0, 132.0)
 BUSY, LARGE = (110.0, 125.0), (112.0, 120.0)
+SHORT, UNSAVED = (64.0, 67.0), (68.0, 76.0)
+"""When descriptors run out, and when nothing can be saved."""
 """When probes start late, and when a page is nearly too large."""
 UNKNOWN = 150.0
 """From when on service discovery finds no exporter."""
@@ -198,6 +200,9 @@ class Exporter:
         online = not OFFLINE[0] <= self.minute < OFFLINE[1]
         self.states = dict.fromkeys(self.states, online)
         self.own.schedule_lag.observe(8.0 if BUSY[0] <= self.minute < BUSY[1] else 0.002)
+        if SHORT[0] <= self.minute < SHORT[1]:
+            self.own.count_shortage(Shortage.DESCRIPTORS)
+        self.own.storage_healthy.set(not UNSAVED[0] <= self.minute < UNSAVED[1])
         self.loader.refused_at = (
             self.clock.now() if REFUSED[0] <= self.minute < REFUSED[1] else None
         )

@@ -54,6 +54,8 @@ ALERTS = {
     "ExporterScheduleLag",
     "ExporterRestarting",
     "ExporterSeriesBudget",
+    "ExporterShortOfResources",
+    "ExporterStorageFailing",
     "PrometheusRuleFailures",
     "PrometheusNotConnectedToAlertmanager",
     "AlertmanagerNotificationsFailing",
@@ -117,6 +119,7 @@ FURTHER_LABELS = {
     "service_threshold_escalate_after_seconds": {"team", "severity", "escalation"},
     "exporter_network_up": {"canary"},
     "exporter_services": {"state"},
+    "exporter_probe_shortages_total": {"what"},
     "exporter_probe_schedule_lag_seconds_bucket": {"le"},
 }
 CLOSED = {
