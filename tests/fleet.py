@@ -80,6 +80,11 @@ def _certificate(minute: float) -> Outcome:
     return seen(certificate=Certificate(expiry=START + 2 * DAY))
 
 
+def _expired(minute: float) -> Outcome:
+    expired = Certificate(expiry=START - DAY, verified=False)
+    return seen(Reason.TLS, certificate=expired) if minute >= 45 else seen()
+
+
 def _headroom(minute: float) -> Outcome:
     left = 3.0 if 20 <= minute < 50 else 80.0
     return seen(limits={"requests": Limit(limit=100, remaining=left, reset=START + 9 * DAY)})
@@ -102,6 +107,7 @@ FLEET: dict[str, dict[str, Situation]] = {
         "empty": Situation(script=quota, provider="openrouter"),
         "limited": Situation(script=between(40, 60, Reason.RATE_LIMITED, status=429)),
         "certificate": Situation(script=_certificate),
+        "expired": Situation(script=_expired),
         "headroom": Situation(script=_headroom),
         "expiring": Situation(script=_key_expiry),
         "keyless": Situation(script=lambda minute: seen(), changes={"key_configured": False}),

@@ -70,6 +70,18 @@ def of_alerts(groups: Sequence[Group]) -> list[Group]:
     ]
 
 
+def remembering(groups: Sequence[Group]) -> set[str]:
+    """Return the alerts that read a series which reads its own last value.
+
+    A replay asks for the whole time at once, and so has no last value; a live vmalert has
+    (tests/test_story_victoria.py).
+    """
+    rules = [rule for group in groups for rule in group["rules"]]
+    reads = {name_of(rule): read_names(parsed(rule)) for rule in rules}
+    own = {name for name, names in reads.items() if name in names}
+    return {rule["alert"] for rule in rules if "alert" in rule and reads[rule["alert"]] & own}
+
+
 def stages(groups: Sequence[Group]) -> list[list[Group]]:
     """Return *groups* in parts none of which reads what it records itself, alerts last."""
     links = links_of(groups)
