@@ -55,7 +55,7 @@ from exporter.serving import (
 )
 from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
-from exporter.store import open_store
+from exporter.store import Upkeep, open_store
 
 VERSION = metadata.version("tekup-service-registry")
 _SPARE_CONNECTIONS = 12
@@ -117,7 +117,10 @@ class App:
         self.prober = Probers(self.transport, self.clock, self.redaction.holds)
         self.own = OwnMetrics(VERSION)
         self.watchdog = Watchdog(self.own.loop_stalls.inc)
-        self.store = open_store(options.data_dir, self.clock, options.environment)
+        self.store = open_store(
+            options.data_dir, self.clock, options.environment, self.own.count_damaged_row
+        )
+        self.upkeep = Upkeep(self.store, self.clock, self.own.storage_intact.set)
         self._build_registry(storage)
         self._build_incidents()
         self._build_results()
@@ -205,7 +208,7 @@ class App:
             self.recording.probe,
             self.canaries,
             Observer(lag=self.own.schedule_lag.observe, shortage=self.own.count_shortage),
-            retry_at=self.results.retry_at,
+            wait_left=lambda target: self.results.wait_left(target, self.clock.now()),
             heart=heart,
         )
         self.quotas = SideChecks(
@@ -334,6 +337,7 @@ class App:
             for loop in (
                 self.persistence.run(),
                 self.retention.run(),
+                self.upkeep.run(),
                 self.reconciliation.run(),
                 self.canaries.run(),
                 self.polling.run(),

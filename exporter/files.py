@@ -99,3 +99,8 @@ def _require_file(path: Path, mode: int) -> None:
     what = next((what for holds, what in _KINDS if holds(mode)), "Is a device, not a file")
     if what and not (stat.S_ISFIFO(mode) and _is_pipe(path)):
         raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, what)
+
+
+def is_writable(directory: Path) -> bool:
+    """Return whether files can be made in *directory*; what is open already can be written on."""
+    return os.access(directory, os.W_OK | os.X_OK)

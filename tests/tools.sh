@@ -47,6 +47,7 @@ need chromium chromium
 need docker-compose docker-compose
 need curl curl
 need taskset util-linux
+need faketime faketime
 [ -z "$missing" ] && exit 0
 
 echo "installing:$missing"

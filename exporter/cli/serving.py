@@ -49,12 +49,11 @@ def run_server(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     try:
         app = App(options, redaction=redaction)
-    except StoreError as error:
-        print(f"service-registry: {error}", file=sys.stderr)
-        return 1
-    try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(serve(app, partial(_announce, from_environment=not arguments.config)))
+    except StoreError as error:  # before OSError, which it is: the port is not to blame
+        print(f"service-registry: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(
             f"service-registry: cannot listen on {arguments.listen}: {error.strerror or error}; "

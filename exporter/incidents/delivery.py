@@ -57,10 +57,11 @@ class _Message:
     """Whether one of several messages was sent and another was not."""
     sent_at: float | None = None
     failed_at: float | None = None
+    failed_tick: float = 0.0
     failing_since: float | None = None
     delivered: bool = False
 
-    def learn(self, delta: _Delta, now: float, *, crowd: int, exact: bool) -> None:
+    def learn(self, delta: _Delta, now: float, tick: float, *, crowd: int, exact: bool) -> None:
         """Draw the conclusion of *delta*, with *crowd* groups waiting for the same counter.
 
         *exact*: the counter is of this receiver alone.
@@ -70,13 +71,13 @@ class _Message:
         if now < self.earliest:
             return  # what was sent is another group's
         if delta.failed:
-            self.failed_at = now
+            self.failed_at, self.failed_tick = now, tick
             self.failing_since = self.failing_since or now
             self.mixed |= delta.sent and crowd > 1
             self.sent_at = now if delta.sent and not self.mixed else None
         elif delta.sent:
             self.sent_at = self.sent_at or now
-        clean = self.failed_at is None or now - self.failed_at >= CLEAN_SECONDS
+        clean = self.failed_at is None or tick - self.failed_tick >= CLEAN_SECONDS
         self.delivered = self.sent_at is not None and (clean or alone)
 
     def told(self, receiver: str, integration: str) -> Told:
@@ -103,14 +104,24 @@ class DeliveryWatch:
         self._longest_gap = longest_gap
         self._messages: dict[Line, _Message] = {}
         self._former: Evidence | None = None
-        self._former_at = 0.0
+        self._former_tick = 0.0
 
     def judged(
-        self, alerts: Sequence[Alert], seen: Evidence, ours: frozenset[str], now: float
+        self,
+        alerts: Sequence[Alert],
+        seen: Evidence,
+        ours: frozenset[str],
+        *,
+        now: float,
+        tick: float,
     ) -> list[Alert]:
-        """Return *alerts* with who was told of each; *ours* are receivers that only reach us."""
-        judging = _Judging(self._former if self._is_recent(now) else None, seen, ours, alerts)
-        judging.pause = now - self._former_at
+        """Return *alerts* with who was told of each; *ours* are receivers that only reach us.
+
+        Spans are counted by the monotonic *tick*; the Unix time *now* is what people are shown.
+        """
+        pause = tick - self._former_tick
+        judging = _Judging(self._former if pause <= self._longest_gap else None, seen, ours, alerts)
+        judging.pause = pause
         known, self._messages = self._messages, {}
         waiting = [line for alert in alerts for line in judging.lines(alert)]
         crowds = defaultdict[Key, set[Group]](set)
@@ -130,14 +141,11 @@ class DeliveryWatch:
                 message.earliest = judging.earliest(line[0], line[1], starts[line[0]])
             if not message.delivered:
                 message.learn(
-                    judging.delta(key), now, crowd=len(crowds[key]), exact=judging.is_exact
+                    judging.delta(key), now, tick, crowd=len(crowds[key]), exact=judging.is_exact
                 )
-        self._former, self._former_at = seen, now
+        self._former, self._former_tick = seen, tick
         found = [replace(one, told=tuple(self._told(one, judging))) for one in alerts]
         return _by_the_ladder(found)
-
-    def _is_recent(self, now: float) -> bool:
-        return self._former is not None and 0 <= now - self._former_at <= self._longest_gap
 
     def _told(self, alert: Alert, judging: _Judging) -> Iterator[Told]:
         for receiver in alert.receivers:

@@ -47,6 +47,7 @@ def fold(known: Sequence[Incident], alert: Alert, report: Report) -> list[Incide
     if severity_of(alert.labels) == "none":
         return []
     alert = _bounded(alert, report)
+    known = [_ended_by_now(one, report) for one in known]
     if known and known[0].manual:
         change = _of_manual(known[0], alert, report)
     elif alert.firing:
@@ -69,6 +70,19 @@ def _bounded(alert: Alert, report: Report) -> Alert:
     ends = report.now if alert.ends_at is not None and alert.ends_at > latest else alert.ends_at
     starts = report.now if alert.starts_at > latest else alert.starts_at
     return replace(alert, starts_at=starts, ends_at=None if ends is None else max(starts, ends))
+
+
+def _ended_by_now(incident: Incident, report: Report) -> Incident:
+    """Return *incident*, not ended by a person in the future.
+
+    One whose clock was ahead would keep it closed until then, whatever fires meanwhile. When it
+    was is not known any more: after the last alert had begun.
+    """
+    end = incident.resolved_at
+    if not incident.by_person or end is None or end <= report.now + LONGEST_SKEW:
+        return incident
+    begun = max((state.starts_at for state in incident.alerts), default=incident.started_at)
+    return replace(incident, resolved_at=min(end, max(begun, incident.started_at)))
 
 
 def _with_reason(change: IncidentChange, reason: str) -> IncidentChange:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from exporter.clock import Clock
@@ -54,8 +55,10 @@ class Reconciliation:
         self._interval, self._settle, self._on_success = interval, settle, on_success
         self._watch = DeliveryWatch(longest_gap=3 * max(interval, INTERVAL_SECONDS))
         self._wanted = asyncio.Event()
+        self._started: float | None = None
+        self._settled_at = clock.tick()
         self._due: float | None = None
-        """When a gap is to be filled; None without one."""
+        """The tick at which a gap is to be filled; None without one."""
 
     def schedule_round(self) -> None:
         """Begin the next round now: something is to be reported, or a message was cut short."""
@@ -89,26 +92,43 @@ class Reconciliation:
         found = await self._peers.snapshot(now)
         if found is None:
             return
-        complete = found.uptime > self._settle
+        settled = self._has_settled(found.evidence.started)
+        complete = settled and found.uptime > self._settle
         ours = frozenset(self._incidents.own_receivers)
         alerts = await asyncio.to_thread(
-            self._watch.judged, found.alerts, found.evidence, ours, now
+            partial(self._watch.judged, now=now, tick=self._clock.tick()),
+            found.alerts,
+            found.evidence,
+            ours,
         )
         await self._incidents.fold(alerts, Source.POLL, now, complete=complete)
         if not await self._gap_is_open(now):
             await asyncio.to_thread(self._storage.note_contact, _POLLED, now)
         self._on_success(now)
 
+    def _has_settled(self, started: float) -> bool:
+        """Return whether no Alertmanager restarted lately, by our own ticks.
+
+        Its uptime is the difference of two machines' wall clocks: where ours is ahead, one that
+        has just started and lists nothing yet would end every incident.
+        """
+        tick = self._clock.tick()
+        if self._started is not None and abs(started - self._started) > 1.0:
+            self._settled_at = tick + self._settle
+        self._started = started
+        return tick >= self._settled_at
+
     async def _gap_is_open(self, now: float) -> bool:
         """Return whether a time without polls is still to be filled from Prometheus."""
         if not self._peers.knows_prometheus:
             return False
+        tick = self._clock.tick()
         if self._due is None:
             last = await asyncio.to_thread(self._storage.last_contact, _POLLED)
             if last is None or now - last < max(2 * self._interval, _SHORTEST_GAP):
                 return False
-            self._due = now + 3 * _STEP  # by then Prometheus shows what ended until now as ended
-        if now < self._due or not await self.backfill():
+            self._due = tick + 3 * _STEP  # by then Prometheus shows what ended until now as ended
+        if tick < self._due or not await self.backfill():
             return True
         self._due = None
         return False

@@ -137,10 +137,7 @@ class OwnMetrics:
         self.render_seconds = self._gauge(
             "exporter_scrape_render_seconds", "Time to render the last scrape."
         )
-        self.storage_healthy = self._gauge(
-            "exporter_storage_healthy", "Whether results could be saved the last time."
-        )
-        self.storage_healthy.set(1)
+        self._watch_the_store()
         self._count_shortages()
         self._count_incidents()
         self._count_clients()
@@ -171,6 +168,23 @@ class OwnMetrics:
         )
         for what in Shortage:
             self._shortages.labels(what)
+
+    def _watch_the_store(self) -> None:
+        self.storage_healthy = self._gauge(
+            "exporter_storage_healthy", "Whether results could be saved the last time."
+        )
+        self.storage_healthy.set(1)
+        self.storage_intact = self._gauge(
+            "exporter_storage_intact",
+            "Whether the last look at the database file, once a day, found it whole.",
+        )
+        self.storage_intact.set(1)
+        self._damaged_rows = client.Counter(
+            "exporter_storage_damaged_rows_total",
+            "Stored rows that could not be read and were passed over, by table.",
+            ["table"],
+            registry=self._registry,
+        )
 
     def _count_incidents(self) -> None:
         self._escalations = client.Counter(
@@ -246,6 +260,10 @@ class OwnMetrics:
     def count_shortage(self, what: Shortage) -> None:
         """Count an attempt of a probe that a shortage of our own spoiled."""
         self._shortages.labels(what).inc()
+
+    def count_damaged_row(self, table: str) -> None:
+        """Count a row of *table* of the store that is unreadable."""
+        self._damaged_rows.labels(table).inc()
 
     def count_cut(self, why: str) -> None:
         """Count a connection that was closed or refused; *why* is one of `CUTS`."""

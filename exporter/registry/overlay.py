@@ -85,9 +85,7 @@ class Overlay:
         kept = storage.keys() if storage.keeps_keys else {}
         for name, plain in storage.services().items():
             try:
-                hidden = kept.get(name + HIDDEN)
-                raw = plain if hidden is None else merged(plain, json.loads(hidden.secret.reveal()))
-                self._services[name] = read_request(raw, SOURCE)
+                self._services[name] = _read(name, plain, kept.get(name + HIDDEN))
             except ValueError:
                 event(_log, "a kept service is not valid", level=logging.ERROR, service=name)
         for name, key in kept.items():
@@ -126,3 +124,18 @@ class Overlay:
         """Return to the declared key."""
         self._keys.pop(service, None)
         self._rotated.pop(service, None)
+
+
+def _read(name: str, plain: dict[str, Any], hidden: StoredKey | None) -> Declared:
+    """Return the service *name* as it was kept.
+
+    Raises:
+        ValueError: it does not fit, or is another service's.
+    """
+    more = {} if hidden is None else json.loads(hidden.secret.reveal())
+    if not isinstance(more, dict):
+        raise ValueError("what is hidden is no part of a service")
+    declared = read_request(merged(plain, more), SOURCE)
+    if declared.raw.get("id") != name:
+        raise ValueError("it is another service's")
+    return declared

@@ -10,9 +10,10 @@ from exporter.results.condition import (
 )
 from exporter.results.history import Bucket, History
 from exporter.results.persistence import Persistence, States
+from exporter.results.recent import REASONS, Recent
 from exporter.results.recording import Display, Recording
 from exporter.results.retention import Retention
-from exporter.results.tally import BUCKETS, REASONS, SLOS, Recent, Results, Tally
+from exporter.results.tally import BUCKETS, SLOS, Results, Tally
 
 __all__ = [
     "BUCKETS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.clock import Clock, in_slices
+from exporter.clock import Clock, Steps, in_slices
 from exporter.registry import Registry
 from exporter.results.tally import Results
 
@@ -34,7 +34,7 @@ class Aging:
     ) -> None:
         self._registry, self._results, self._clock = registry, results, clock
         self._display = display
-        self._since = clock.now()
+        self._steps = Steps(clock)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -44,13 +44,15 @@ class Aging:
 
     async def look(self) -> None:
         """Show anew what has changed by itself."""
-        now = self._clock.now()
+        now, tick = self._clock.now(), self._clock.tick()
+        if self._steps.made_one():
+            self._results.forget_paces()
         async for target in in_slices(self._registry, SLICE_SERVICES):
             if target.id in self._registry and self._registry.get(target.id) is target:
-                self._look(target, now)
+                self._look(target, tick, now)
 
-    def _look(self, target: Target, now: float) -> None:
-        if self._results.grown_stale(target, now, self._since):
+    def _look(self, target: Target, tick: float, now: float) -> None:
+        if self._results.grown_stale(target, tick, now):
             self._display.refresh(target)
         if target.maintenance:
             self._display.set_maintenance(target, target.in_maintenance(now))

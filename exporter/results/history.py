@@ -13,6 +13,7 @@ from exporter.registry import RegistryChange
 
 WIDTH_SECONDS = 900
 DAY_SECONDS = 86_400.0
+_DAY_QUARTERS = 96
 _OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
 _Key = tuple[str, int]
 """Service and start of a bucket."""
@@ -41,7 +42,8 @@ class History:
     def __init__(self) -> None:
         self._buckets: dict[_Key, Bucket] = {}
         self._unwritten: set[_Key] = set()
-        self._newest = 0
+        self._quarters: dict[int, None] = {}
+        """The starts of buckets in the order in which results came: a clock may be set back."""
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -53,9 +55,7 @@ class History:
         former = self._buckets.get(key)
         self._buckets[key] = fresh if former is None else _joined(former, fresh)
         self._unwritten.add(key)
-        if fresh.start > self._newest:
-            self._newest = fresh.start
-            self._drop(p for p in self._buckets if p[1] <= self._newest - DAY_SECONDS)
+        self._begin(fresh.start)
 
     def drain(self) -> list[Bucket]:
         """Return what changed since the last call, in no order, as totals.
@@ -64,7 +64,8 @@ class History:
         """
         rows = [self._buckets[key] for key in self._unwritten]
         self._unwritten.clear()
-        self._drop(p for p in self._buckets if p[1] < self._newest - WIDTH_SECONDS)
+        changing = tuple(self._quarters)[-2:]
+        self._drop(p for p in self._buckets if p[1] not in changing)
         return rows
 
     def restore(self, rows: Iterable[Bucket]) -> None:
@@ -78,7 +79,8 @@ class History:
             if known is None or known.ok + known.bad < row.ok + row.bad:
                 self._buckets[key] = row
             self._unwritten.add(key)
-            self._newest = max(self._newest, row.start)
+            if row.start not in self._quarters:
+                self._quarters = {row.start: None, **self._quarters}
 
     def of(self, service: str) -> list[Bucket]:
         """Return what is still here of *service*."""
@@ -89,6 +91,17 @@ class History:
         removed = {target.id for target in change.removed}
         if removed:
             self._drop(key for key in self._buckets if key[0] in removed)
+
+    def _begin(self, quarter: int) -> None:
+        """Note that results come for *quarter*; forget what a day of quarters is before it."""
+        if self._quarters and next(reversed(self._quarters)) == quarter:
+            return
+        self._quarters.pop(quarter, None)
+        self._quarters[quarter] = None
+        while len(self._quarters) > _DAY_QUARTERS:
+            oldest = next(iter(self._quarters))
+            del self._quarters[oldest]
+            self._drop(key for key in self._buckets if key[1] == oldest)
 
     def _drop(self, keys: Iterable[_Key]) -> None:
         for key in list(keys):

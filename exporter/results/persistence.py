@@ -141,7 +141,6 @@ class Persistence:
         return [rows[start] for start in sorted(rows) if start > since]
 
     def _write(self, states: Mapping[str, Mapping[str, Any]], rows: list[Bucket]) -> None:
-        if states:
-            self._states.save_states(states)
+        self._states.save_states(states)  # also if there are none: it shows whether it can write
         if rows:
             self._states.record_history(rows)

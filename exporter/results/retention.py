@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from exporter.clock import Clock
+from exporter.clock import Clock, Steps
 from exporter.config import Configuration, Monitoring
 from exporter.log import event
 from exporter.results.history import DAY_SECONDS
@@ -22,6 +22,9 @@ PERIOD_SECONDS = 3600.0
 
 class OldHistory(Protocol):
     """Where the history is kept; implemented by `store`."""
+
+    def newest(self) -> float | None:
+        """Return the Unix time at which the last bucket began; None if there is none."""
 
     def prune_history(self, before: float) -> None:
         """Drop the buckets that began before the Unix time *before*."""
@@ -52,6 +55,9 @@ class Retention:
         self._volatile = volatile
         self._monitoring = Monitoring()
         self._reported: float | None = None
+        self._steps = Steps(clock)
+        self._quiet_since: float | None = None
+        """The tick of the last step of the clock; None before the first look."""
 
     def follow(self, configuration: Configuration) -> None:
         """Keep as long as *configuration* says."""
@@ -67,8 +73,24 @@ class Retention:
                 event(_log, "not pruned", level=logging.ERROR, why=type(error).__name__)
             await self._clock.sleep(PERIOD_SECONDS)
 
+    async def _trusts_the_clock(self) -> bool:
+        """Return whether nothing would be removed that a clock which is set back makes young again.
+
+        At the start the newest row shows whether the time goes on where it was; otherwise, and
+        after each step, the clock has to go on steadily for a day.
+        """
+        if self._steps.made_one():
+            self._quiet_since = self._clock.tick()
+        elif self._quiet_since is None:
+            newest = await asyncio.to_thread(self._history.newest)
+            goes_on = newest is None or abs(self._clock.now() - newest) < DAY_SECONDS
+            self._quiet_since = self._clock.tick() - (DAY_SECONDS if goes_on else 0.0)
+        return self._clock.tick() - self._quiet_since >= DAY_SECONDS
+
     async def prune(self) -> None:
         """Remove what is too old now."""
+        if not await self._trusts_the_clock():
+            return
         now = self._clock.now()
         days = 1 if self._volatile else self._monitoring.metrics_retention_days
         await asyncio.to_thread(self._history.prune_history, now - days * DAY_SECONDS)

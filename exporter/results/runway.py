@@ -42,6 +42,10 @@ class Runways:
         self.limits: Mapping[str, float] = {}
         self.quotas: Mapping[tuple[str, str], float] = {}
 
+    def begin_anew(self) -> None:
+        """Forget the readings so far; what is known of an end stays until there is a new pace."""
+        self._falls.clear()
+
     def take_limits(self, limits: Mapping[str, Limit], at: float) -> None:
         """Take in what is left of rate limits at the Unix time *at*.
 

@@ -25,6 +25,7 @@ from exporter.model import (
     is_offline,
 )
 from exporter.registry import RegistryChange
+from exporter.results.recent import INDEX, REASONS, Recent
 from exporter.results.runway import Runways
 from exporter.secret import Secret
 
@@ -43,36 +44,10 @@ BUCKETS = (
     15.0,
     30.0,
 )
-REASONS = tuple(Reason)
-_INDEX = {reason: index for index, reason in enumerate(REASONS)}
 _VERDICTS = frozenset(Verdict)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 SLOS = ("availability", "latency")
-KEPT_RESULTS, KEPT_FAILURES = 20, 5
-
-
-class Recent:
-    """The last results as (Unix time, duration, reason), oldest first; packed, 500 bytes."""
-
-    __slots__ = ("_at", "_durations", "_reasons")
-
-    def __init__(self) -> None:
-        self._at, self._durations, self._reasons = array("d"), array("d"), array("B")
-
-    def __len__(self) -> int:
-        return len(self._at)
-
-    def __iter__(self) -> Iterator[tuple[float, float, Reason]]:
-        for at, duration, index in zip(self._at, self._durations, self._reasons, strict=True):
-            yield at, duration, REASONS[index]
-
-    def append(self, result: Result) -> None:
-        """Add *result* and drop the oldest beyond the twentieth."""
-        self._at.append(result.at)
-        self._durations.append(result.outcome.duration)
-        self._reasons.append(_INDEX[result.reason])
-        if len(self._at) > KEPT_RESULTS:
-            del self._at[0], self._durations[0], self._reasons[0]
+KEPT_FAILURES = 5
 
 
 class Tally:
@@ -103,7 +78,9 @@ class Tally:
         "runways",
         "since",
         "stale",
+        "watched",
         "watched_since",
+        "watched_wait",
     )
 
     def __init__(self) -> None:
@@ -138,6 +115,11 @@ class Tally:
         self.recent = Recent()
         self.failures: tuple[Result, ...] = ()
         self.watched_since: float | None = None
+        """The tick since which the next result is waited for."""
+        self.watched: Result | None = None
+        """The last result then."""
+        self.watched_wait = 0.0
+        """The seconds for which the provider wanted no probe then."""
 
     def add(self, result: Result, target: Target, *, counted: bool = True) -> None:
         """Take in *result*; *counted* is false during maintenance: then no SLI event."""
@@ -148,7 +130,7 @@ class Tally:
             self.key = target.key
         self.stale = False
         self.attempts += result.attempts
-        self.reasons[_INDEX[result.reason]] += 1
+        self.reasons[INDEX[result.reason]] += 1
         self._judge(result)
         if self.last is None or self.last.verdict is not result.verdict:
             self.since = result.at
@@ -217,11 +199,6 @@ class Tally:
             self.events[1] += 1
             self.bad[1] += result.outcome.duration > latency.threshold
 
-    def last_activity(self, since: float) -> float:
-        """Return when there was a result, or when the wait for one began: *since* or later."""
-        at = self.last.at if self.last is not None else 0.0
-        return max(since, self.watched_since or 0.0, at)
-
     def pace(self, target: Target) -> float:
         """Return the seconds between probes; fewer are made with a rejected key."""
         if self.last is not None and self.last.reason in REJECTED:
@@ -232,6 +209,15 @@ class Tally:
     def retry_at(self) -> float | None:
         """The Unix time before which the provider wants no further probe; None without one."""
         return None if self.last is None else self.last.retry_at
+
+    def wait_left(self, now: float) -> float:
+        """Return for how many seconds from the Unix time *now* the provider wants no probe.
+
+        However wrong *now* is, it is no longer than what was asked for.
+        """
+        if self.last is None or self.last.retry_at is None:
+            return 0.0
+        return min(max(0.0, self.last.retry_at - now), self.last.retry_at - self.last.at)
 
     def silence(self, target: Target) -> float:
         """Return for how many seconds after a probe there may be none, by what is asked of us."""
@@ -267,8 +253,8 @@ class Tally:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from *state*, a `dump`; what is unknown or damaged in it is passed over."""
         for name, number in _pairs(state.get("reasons")):
-            if name in _INDEX:
-                self.reasons[_INDEX[Reason(name)]] = number
+            if name in INDEX:
+                self.reasons[INDEX[Reason(name)]] = number
         for name, number in _pairs(state.get("buckets")):
             with contextlib.suppress(ValueError):
                 self.buckets[bisect_left(BUCKETS, float(name))] += number
@@ -311,7 +297,7 @@ def _restored(last: Any) -> Result | None:
             "verdict": str(verdict),
             "reason": str(reason),
             "duration": duration,
-        } if _seconds(at) and _seconds(duration) and verdict in _VERDICTS and reason in _INDEX:
+        } if _seconds(at) and _seconds(duration) and verdict in _VERDICTS and reason in INDEX:
             pass
         case _:
             return None
@@ -366,26 +352,36 @@ class Results:
     def forget(self, service: str) -> None:
         self.by_service.pop(service, None)
 
-    def retry_at(self, target: Target) -> float | None:
-        """Return until when a provider wants no probe of *target*; None with another key."""
+    def forget_paces(self) -> None:
+        """Measure anew how fast limits and quotas fall: the wall clock made a step."""
+        for tally in self.by_service.values():
+            if tally.runways is not None:
+                tally.runways.begin_anew()
+
+    def wait_left(self, target: Target, now: float) -> float:
+        """Return for how many seconds from the Unix time *now* a provider wants no probe.
+
+        With another key it may be probed at once.
+        """
         tally = self.by_service.get(target.id)
         if tally is None or (tally.key is not None and tally.key != target.key):
-            return None
-        return tally.retry_at
+            return 0.0
+        return tally.wait_left(now)
 
-    def grown_stale(self, target: Target, now: float, since: float) -> bool:
+    def grown_stale(self, target: Target, tick: float, now: float) -> bool:
         """Return whether *target* has had no result for three intervals, and had before; mark it.
 
-        *now* and *since* (when probing began) are Unix times.
+        Counted by the monotonic *tick*; the Unix time *now* says how much is left of a wait.
         """
         tally = self.of(target.id)
         if target.endpoint is None or not target.enabled:
             tally.watched_since, tally.stale = None, False
             return False
-        if tally.watched_since is None:
-            tally.watched_since = now
-        expected = max(tally.last_activity(since), tally.retry_at or 0.0)
-        if tally.stale or now - expected <= 3 * tally.pace(target):
+        if tally.watched_since is None or tally.watched is not tally.last:
+            tally.watched_since, tally.watched = tick, tally.last
+            tally.watched_wait = tally.wait_left(now)
+        expected = tally.watched_since + tally.watched_wait
+        if tally.stale or tick - expected <= 3 * tally.pace(target):
             return False
         tally.stale = True
         return True

@@ -51,13 +51,13 @@ class Entry:
     def next_due(self, last: float, tick: float, now: float) -> float:
         """Return the next start after the one at *last*: on its own grid, without drift or backlog.
 
-        *tick* and the Unix time *now* are the present.
+        *tick* and *now* are the present; *now* is a Unix time that goes on as the ticks do.
         """
         interval = self.target.interval
         if self.slowed:
             return tick + max(interval, REJECTED_INTERVAL_SECONDS)
         phase = self.share * interval
-        # The grid is tied to the wall clock, so that a restart keeps every service's place in it.
+        # The grid is that of the wall clock, so that a restart keeps every service's place in it.
         due = tick + (phase - now) % interval
         # Just probed: a probe that was late, or a grid point right behind it, is not repeated.
         if due - last < interval / 2:

@@ -79,15 +79,15 @@ class Scheduler:
         observer: Observer | None = None,
         *,
         jitter: Callable[[], float] = random.random,
-        retry_at: Callable[[Target], float | None] = lambda target: None,
+        wait_left: Callable[[Target], float] = lambda target: 0.0,
         heart: Heart | None = None,
     ) -> None:
-        """*retry_at* returns the Unix time before which a provider wants no probe of a target.
+        """*wait_left* returns for how many seconds a provider wants no probe of a target.
 
         *heart* is beaten here; others may read it.
         """
         self._prober, self._clock, self._record = prober, clock, record
-        self._network, self._jitter, self._retry_at = network, jitter, retry_at
+        self._network, self._jitter, self._wait_left = network, jitter, wait_left
         self._observer = observer or Observer()
         self._heart = heart or Heart(clock)
         self._shortages = Shortages(clock, self._observer.shortage)
@@ -98,6 +98,8 @@ class Scheduler:
         self._running: set[str] = set()
         self._recovery = NEVER
         self._stopping = False
+        self._epoch = clock.now() - clock.tick()
+        """The Unix time of the tick 0 as of the start; a clock that is set moves no probe."""
         self.in_flight = 0
 
     # -- what is probed ----------------------------------------------------------------------
@@ -152,8 +154,8 @@ class Scheduler:
         limit = target.rate_limit
         budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
         entry = Entry(target, now, budget, share(target.id))
-        if (retry_at := self._retry_at(target)) is not None:
-            entry.not_before = now + min(retry_at - self._clock.now(), MAX_WAIT_SECONDS)
+        if (wait := self._wait_left(target)) > 0:
+            entry.not_before = now + min(wait, MAX_WAIT_SECONDS)
         self._entries[target.id] = entry
         self._schedule(entry, max(now + entry.share * within, entry.not_before))
 
@@ -260,7 +262,8 @@ class Scheduler:
         return min(MAX_PAUSE_SECONDS, max(QUANTUM_SECONDS, self._queue[0][0] - self._clock.tick()))
 
     def _next(self, entry: Entry, last: float) -> None:
-        self._schedule(entry, entry.next_due(last, self._clock.tick(), self._clock.now()))
+        tick = self._clock.tick()
+        self._schedule(entry, entry.next_due(last, tick, tick + self._epoch))
 
     # -- one probe ---------------------------------------------------------------------------
 

@@ -248,6 +248,7 @@ class WebFile:
         self._path, self._clock = path, clock
         self._web = Web()
         self._signatures: _Signatures = {}
+        self._seen: _Signatures = {}
         self._last_look = 0.0
 
     def load(self) -> None:
@@ -278,6 +279,7 @@ class WebFile:
             signatures = {path: file_signature(path) for path in self._signatures}
             if signatures != self._signatures and not self._just_written(signatures):
                 self._reload(self._path)
+            self._seen = signatures
         return self._web
 
     def warn_if_open(self, addresses: list[str]) -> None:
@@ -297,13 +299,18 @@ class WebFile:
         return _ActiveContext(self) if self.tls else None
 
     def _just_written(self, signatures: _Signatures) -> bool:
-        """Return whether a changed file may still be incomplete: half of it may lack passwords."""
+        """Return whether a changed file may still be incomplete: half of it may lack passwords.
+
+        One whose time is not past, for the clock was set, is complete once it is the same at two
+        looks.
+        """
         times = (
             signature[0] / 1e9  # nanoseconds
             for path, signature in signatures.items()
             if signature and signature != self._signatures[path]
         )
-        return any(0 <= self._clock.now() - at < LOOK_SECONDS for at in times)
+        is_fresh = any(self._clock.now() - at < LOOK_SECONDS for at in times)
+        return is_fresh and signatures != self._seen
 
     def _reload(self, path: Path) -> None:
         before = self._web

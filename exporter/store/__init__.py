@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from exporter.store.entries import AuditEntry, StoredKey
 from exporter.store.errors import StoreError, StoreFullError, VaultError, VaultMissingError
 from exporter.store.incidents import IncidentTable
-from exporter.store.store import AuditEntry, Store, StoredKey, open_store
+from exporter.store.store import Store, open_store
+from exporter.store.upkeep import Upkeep
 from exporter.store.vault import VARIABLE as SECRET_KEY_VARIABLE
 from exporter.store.vault import Vault, new_secret_key
 
@@ -16,6 +18,7 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StoredKey",
+    "Upkeep",
     "Vault",
     "VaultError",
     "VaultMissingError",

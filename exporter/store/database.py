@@ -9,29 +9,56 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from exporter.files import is_writable
 from exporter.log import event
 from exporter.store import directory as folder
-from exporter.store.errors import DamagedError, StoreError, store_error
-from exporter.store.schema import STEPS, migrate, refuse_newer, version
+from exporter.store.damage import Damage
+from exporter.store.errors import (
+    DATABASE_ERRORS,
+    DamagedError,
+    StoreError,
+    opening_error,
+    store_error,
+)
+from exporter.store.salvage import AS_IT_IS, has_sound_header, salvage
+from exporter.store.schema import (
+    STEPS,
+    has_sound_schema,
+    mend_version,
+    migrate,
+    note_schema,
+    refuse_newer,
+    version,
+)
 
 _log = logging.getLogger(__name__)
+CHECK_SECONDS = 5.0
+"""At the start; what takes longer is looked at again while the exporter runs."""
 _PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY")
 
 
 class Database:
     """The open database of a directory that no other process can open meanwhile."""
 
-    def __init__(self, directory: Path | None, now: float) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        now: float,
+        count: Callable[[str], None] = lambda table: None,
+    ) -> None:
+        """*count* is called with the table of each row that is found damaged."""
         self.directory = directory
         self.moved_aside: Path | None = None
-        """Where a damaged database went; this one began empty."""
+        """Where a damaged database went; this one began with what could be read of it."""
+        self.damage = Damage(count)
         self._lock = threading.RLock()
         self._depth, self._parts, self._doomed, self._wiped = 0, 0, False, False
         self._held: IO[bytes] | None = None
+        self._identity: tuple[int, int] | None = None
         if directory is None:
             self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             migrate(self._db)
@@ -39,9 +66,12 @@ class Database:
         self._held = folder.prepare(directory)
         try:
             self._db = self._opened(directory, now)
+            self._identity = folder.identity(directory)
         except BaseException:
             self._held.close()
             raise
+        with contextlib.suppress(StoreError), self.write() as db:  # readers pass over them too
+            self.damage.sift(db, now)
 
     def _opened(self, directory: Path, now: float) -> sqlite3.Connection:
         try:
@@ -49,17 +79,20 @@ class Database:
         except DamagedError:
             try:
                 self.moved_aside = folder.move_aside(directory, now)
+                fresh = _connected(directory)
+                rows = salvage(self.moved_aside, fresh, self.damage)
             except OSError as error:
-                what = f"is damaged and cannot be moved aside: {error.strerror}"
+                what = f"is damaged and cannot be moved aside: {error.strerror or error}"
                 raise StoreError(f"the store in {directory} {what}") from None
         event(
             _log,
-            "the database was damaged and is moved aside; the store begins empty",
+            "the database was damaged and is moved aside; what could be read of it is kept",
             level=logging.ERROR,
             directory=directory,
             moved_to=self.moved_aside.name,
+            rows=rows,
         )
-        return _connected(directory)
+        return fresh
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -67,7 +100,7 @@ class Database:
         with self._lock:
             try:
                 yield self._db
-            except sqlite3.Error as error:
+            except DATABASE_ERRORS as error:
                 raise store_error(error, self.directory) from None
 
     @contextlib.contextmanager
@@ -84,11 +117,12 @@ class Database:
             self._depth += 1
             try:
                 if outermost:
+                    self._return_to_its_place()
                     self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 if outermost:
                     self._commit()
-            except sqlite3.Error as error:
+            except DATABASE_ERRORS as error:
                 self._undo()
                 raise store_error(error, self.directory) from None
             except BaseException:
@@ -144,6 +178,64 @@ class Database:
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             self._wiped = bool(busy)
 
+    def _return_to_its_place(self) -> None:
+        """Put the database back where its file or directory was removed.
+
+        Linux lets us write on to a removed file, which a restart would not find.
+
+        Raises:
+            StoreError: that is not possible now; everything is kept as it is, for the next try.
+        """
+        directory = self.directory
+        if directory is None or self._identity is None:
+            return
+        if folder.identity(directory) != self._identity:
+            self._move_back(directory)
+        if not is_writable(directory):
+            raise StoreError(f"the store in {directory}: it cannot be written")
+
+    def _move_back(self, directory: Path) -> None:
+        if self._held is not None:
+            self._held.close()
+        self._held = folder.prepare(directory)
+        try:
+            fresh = self._copied_to(directory)
+        except BaseException:
+            self._held.close()  # what is there may be another process's
+            raise
+        self._db.close()
+        self._db, self._identity = fresh, folder.identity(directory)
+        event(_log, "the store was removed and is written again", directory=directory)
+
+    def _copied_to(self, directory: Path) -> sqlite3.Connection:
+        path = directory / folder.DATABASE
+        if path.stat().st_size:
+            what = "another file is in the place of its database; restart the exporter"
+            raise StoreError(f"the store in {directory}: {what}")
+        fresh = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._db.backup(fresh)
+            _prepare(fresh)
+        except BaseException:
+            fresh.close()
+            path.unlink(missing_ok=True)
+            raise
+        return fresh
+
+    def is_intact(self, longest_seconds: float) -> bool | None:
+        """Return whether the file is whole; None if that took too long, or there is none.
+
+        Asks on a connection of its own, so nobody waits for it.
+        """
+        if self.directory is None:
+            return None
+        path = (self.directory / folder.DATABASE).absolute().as_uri()
+        try:
+            with contextlib.closing(sqlite3.connect(f"{path}?mode=ro", uri=True)) as db:
+                return _is_whole(db, longest_seconds, "quick_check")
+        except DATABASE_ERRORS as error:
+            raise store_error(error, self.directory) from None
+
     def close(self) -> None:
         """Close the database and let another process have the directory; may be repeated."""
         with self._lock:
@@ -156,20 +248,54 @@ def _connected(directory: Path) -> sqlite3.Connection:
     path = directory / folder.DATABASE
     db = None
     try:
+        if not has_sound_header(path):
+            raise DamagedError(f"the store in {directory}: its file is no database of ours")
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.text_factory = AS_IT_IS
+        mend_version(db)
         refuse_newer(db)
-        for pragma in _PRAGMAS:
-            db.execute(f"PRAGMA {pragma}")
-        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        _prepare(db)
+        if not has_sound_schema(db):
+            raise DamagedError(f"the store in {directory}: its schema is damaged")
+        if _is_whole(db, CHECK_SECONDS, "integrity_check") is False:
             raise DamagedError(f"the store in {directory}: its file is damaged")
         if 0 < (found := version(db)) < len(STEPS):
             db.execute("VACUUM INTO ?", (str(folder.backup_path(directory, found)),))
         migrate(db)
+        note_schema(db)
     except BaseException as error:
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
-        if isinstance(error, sqlite3.Error):
-            raise store_error(error, directory) from None
-        raise
+        if not isinstance(error, DATABASE_ERRORS):
+            raise
+        raise (opening_error if path.stat().st_size else store_error)(error, directory) from None
     return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.text_factory = AS_IT_IS
+    for pragma in _PRAGMAS:
+        db.execute(f"PRAGMA {pragma}")
+
+
+def _is_whole(db: sqlite3.Connection, longest_seconds: float, check: str) -> bool | None:
+    """Return what SQLite's *check* finds; None if it took longer."""
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        db.interrupt()
+
+    guard = threading.Timer(longest_seconds, stop)
+    guard.daemon = True
+    guard.start()
+    try:
+        found = db.execute(f"PRAGMA {check}(1)").fetchone()
+    except sqlite3.OperationalError:
+        if late.is_set():
+            return None
+        raise
+    finally:
+        guard.cancel()
+    return None if late.is_set() else found == ("ok",)

@@ -12,7 +12,7 @@ from exporter.store.errors import StoreError
 
 DATABASE = "registry.db"
 LOCK = "registry.lock"
-_PARTS = ("", "-wal", "-shm", "-journal")
+PARTS = ("", "-wal", "-shm", "-journal")
 
 
 def prepare(directory: Path) -> IO[bytes]:
@@ -23,7 +23,7 @@ def prepare(directory: Path) -> IO[bytes]:
     """
     try:
         _own(directory)
-        file = _private(directory / LOCK).open("ab")
+        file = private(directory / LOCK).open("ab")
     except (OSError, ValueError) as error:
         if isinstance(error, StoreError):
             raise
@@ -32,10 +32,10 @@ def prepare(directory: Path) -> IO[bytes]:
         raise StoreError(f"the store in {shown} cannot be opened: {cause}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for part in _PARTS:
+        for part in PARTS:
             if (found := directory / f"{DATABASE}{part}").exists():
                 found.chmod(0o600)
-        _private(directory / DATABASE)
+        private(directory / DATABASE)
     except BlockingIOError:
         file.close()
         what = "is used by another process; give each exporter a directory of its own"
@@ -61,7 +61,7 @@ def _own(directory: Path) -> None:
         return  # a mounted volume of another owner: the files in it are for us alone all the same
 
 
-def _private(path: Path) -> Path:
+def private(path: Path) -> Path:
     """Return *path*, made empty if it is missing; SQLite gives its companions the same mode."""
     path.touch(mode=0o600)
     path.chmod(0o600)
@@ -76,10 +76,10 @@ def move_aside(directory: Path, now: float) -> Path:
     while aside.exists():
         number += 1
         aside = directory / f"{DATABASE}.corrupt-{stamp}-{number}"
-    for part in _PARTS:
+    for part in PARTS:
         if (found := directory / f"{DATABASE}{part}").exists():
             found.rename(f"{aside}{part}")
-    _private(directory / DATABASE)
+    private(directory / DATABASE)
     return aside
 
 
@@ -87,7 +87,16 @@ def backup_path(directory: Path, version: int) -> Path:
     """Return an empty private file for a copy of the database as it was in *version*."""
     path = directory / f"{DATABASE}.v{version}"
     path.unlink(missing_ok=True)
-    return _private(path)
+    return private(path)
+
+
+def identity(directory: Path) -> tuple[int, int] | None:
+    """Return which file the database's name in *directory* leads to; None if to none."""
+    try:
+        found = (directory / DATABASE).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def remove_backups(directory: Path) -> None:

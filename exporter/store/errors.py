@@ -17,6 +17,10 @@ _CAUSES = {
 }
 
 
+DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""The second comes from a text of SQLite's own that quotes what is damaged."""
+
+
 class StoreError(OSError):
     """The store cannot do what was asked; what it held before is as it was."""
 
@@ -41,7 +45,7 @@ class VaultMissingError(VaultError):
     """A key cannot be kept or read: there is no secret key to encrypt with."""
 
 
-def store_error(error: sqlite3.Error, directory: Path | None) -> StoreError:
+def store_error(error: Exception, directory: Path | None) -> StoreError:
     """Return what *error* means; SQLite's own text may quote what was written."""
     code = getattr(error, "sqlite_errorcode", 0)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
@@ -56,3 +60,15 @@ def store_error(error: sqlite3.Error, directory: Path | None) -> StoreError:
             return ContradictionError(text)
         case _:
             return StoreError(text)
+
+
+def opening_error(error: Exception, directory: Path | None) -> StoreError:
+    """Return what *error* means while a database is opened that was sound before.
+
+    Our own statements are right, so what SQLite cannot make sense of was changed by others.
+    """
+    known = store_error(error, directory)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if type(known) is not StoreError or code in _CAUSES:
+        return known
+    return DamagedError(str(known))

@@ -7,14 +7,13 @@ import json
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from exporter.incidents.model import (
     SEVERITIES,
-    AlertState,
     Counts,
     Entry,
     EntryKind,
@@ -22,18 +21,15 @@ from exporter.incidents.model import (
     Incident,
     Query,
     Stats,
-    Told,
-    ToldState,
     UnknownIncidentError,
 )
+from exporter.store import sound
 from exporter.store.database import Database
 from exporter.store.errors import ContradictionError
 from exporter.store.sums import AT_ONCE, Sums, adopt
 
-_COLUMNS = tuple(f.name for f in fields(Incident) if f.name != "timeline")
-_STATE_FIELDS = frozenset(f.name for f in fields(AlertState))
+_COLUMNS = sound.INCIDENT_COLUMNS
 _JSON = ("reached", "receivers", "alerts", "past")
-_FLAGS = ("manual", "by_person")
 _STATUS = {
     "open": "resolved_at IS NULL AND acknowledged_at IS NULL",
     "acknowledged": "resolved_at IS NULL AND acknowledged_at IS NOT NULL",
@@ -48,6 +44,7 @@ _PUT = (
 )
 
 
+_COUNTED = {"incidents", "incident_sums", "incident_counted"}
 MOST_INCIDENTS = 100_000
 """Incidents that are kept beside those that are open: about 200 MB."""
 
@@ -69,6 +66,8 @@ class IncidentTable:
         with database.write() as db:
             while self._adopt(db):
                 pass
+            if database.damage.found & _COUNTED:
+                self._sums.recount(db, self._incidents(db.execute(_SELECT).fetchall()))
 
     def _adopt(self, db: sqlite3.Connection) -> bool:
         """Count some incidents that an older version kept; return whether there were any."""
@@ -77,8 +76,8 @@ class IncidentTable:
         db.execute("DELETE FROM past_sums")
         waiting = "SELECT id FROM incidents_to_count LIMIT ?"
         rows = db.execute(f"{_SELECT} WHERE id IN ({waiting})", (AT_ONCE,)).fetchall()
-        for row in rows:
-            self._sums.note(db, _incident(row))
+        for incident in self._incidents(rows):
+            self._sums.note(db, incident)
         db.executemany("DELETE FROM incidents_to_count WHERE id = ?", [(row[0],) for row in rows])
         return bool(rows)
 
@@ -117,18 +116,18 @@ class IncidentTable:
         newest = f"{_SELECT} WHERE key = ? ORDER BY started_at DESC LIMIT ?"
         with self._database.read() as db:
             rows = [*db.execute(open_, (key,)), *db.execute(newest, (key, limit))]
-        return list({one.id: one for one in map(_incident, rows)}.values())
+        return list({one.id: one for one in self._incidents(rows)}.values())
 
     def around(self, key: str, start: float, end: float, limit: int) -> list[Incident]:
         asked = f"{_SELECT} WHERE key = ? AND started_at <= ? ORDER BY started_at DESC LIMIT ?"
         with self._database.read() as db:
-            found = [_incident(row) for row in db.execute(asked, (key, end, limit))]
+            found = self._incidents(db.execute(asked, (key, end, limit)))
         return [one for one in found if one.resolved_at is None or one.resolved_at >= start]
 
     def open_after(self, key: str, limit: int) -> list[Incident]:
         where = "resolved_at IS NULL AND key > ? ORDER BY key LIMIT ?"
         with self._database.read() as db:
-            return [_incident(row) for row in db.execute(f"{_SELECT} WHERE {where}", (key, limit))]
+            return self._incidents(db.execute(f"{_SELECT} WHERE {where}", (key, limit)))
 
     def get(self, id_: str) -> Incident:
         with self._database.read() as db:
@@ -136,23 +135,24 @@ class IncidentTable:
             if row is None:
                 part_of = "(SELECT incident FROM absorbed WHERE id = ?)"
                 row = db.execute(f"{_SELECT} WHERE id = {part_of}", (id_,)).fetchone()
-            if row is None:
+            found = self._incidents([row] if row is not None else [])
+            if not found:
                 raise UnknownIncidentError("there is no such incident")
-            return _with_timelines(db, [_incident(row)])[0]
+            return self._with_timelines(db, found)[0]
 
     def unresolved(self, limit: int) -> list[Incident]:
         worst = " ".join(f"WHEN '{name}' THEN {n}" for n, name in enumerate(SEVERITIES))
         order = f"CASE severity {worst} END, started_at DESC LIMIT ?"
         with self._database.read() as db:
             rows = db.execute(f"{_SELECT} WHERE resolved_at IS NULL ORDER BY {order}", (limit,))
-            found = sorted(map(_incident, rows), key=lambda one: (one.started_at, one.id))
-            return _with_timelines(db, found)
+            found = sorted(self._incidents(rows), key=lambda one: (one.started_at, one.id))
+            return self._with_timelines(db, found)
 
     def manual(self, since: float) -> list[Incident]:
         where = "manual AND (resolved_at IS NULL OR resolved_at > ?) ORDER BY started_at, id"
         with self._database.read() as db:
             rows = db.execute(f"{_SELECT} WHERE {where}", (since,))
-            return _with_timelines(db, [_incident(row) for row in rows])
+            return self._with_timelines(db, self._incidents(rows))
 
     def find(self, query: Query) -> list[Incident]:
         where, given = ["TRUE"], list[Any]()
@@ -168,7 +168,31 @@ class IncidentTable:
         asked = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY started_at DESC, id DESC LIMIT ?"
         with self._database.read() as db:
             rows = db.execute(asked, (*given, query.limit))
-            return _with_timelines(db, [_incident(row) for row in rows])
+            return self._with_timelines(db, self._incidents(rows))
+
+    def _incidents(self, rows: Iterable[Sequence[Any]]) -> list[Incident]:
+        found = []
+        for row in rows:
+            try:
+                found.append(sound.incident_of(row))
+            except ValueError:
+                self._database.damage.report("incidents", row[0])
+        return found
+
+    def _with_timelines(self, db: sqlite3.Connection, incidents: list[Incident]) -> list[Incident]:
+        entries = defaultdict[str, list[Entry]](list)
+        ids = [incident.id for incident in incidents]
+        for begin in range(0, len(ids), 500):
+            part = ids[begin : begin + 500]
+            marks = ", ".join("?" * len(part))
+            asked = f"SELECT incident, at, kind, by, note FROM timeline WHERE incident IN ({marks})"  # noqa: S608
+            for row in db.execute(f"{asked} ORDER BY at, id", part):
+                if not sound.timeline_entry(row):
+                    self._database.damage.report("timeline", row[0])
+                    continue
+                incident, at, kind, by, note = row
+                entries[incident].append(Entry(at=at, kind=EntryKind(kind), by=by, note=note))
+        return [replace(one, timeline=tuple(entries[one.id])) for one in incidents]
 
     def stats(self) -> Stats:
         with self._database.read() as db:
@@ -212,7 +236,7 @@ class IncidentTable:
     def last_contact(self, what: str) -> float | None:
         with self._database.read() as db:
             row = db.execute("SELECT at FROM heard WHERE what = ?", (what,)).fetchone()
-        return None if row is None else float(row[0])
+        return float(row[0]) if row is not None and sound.is_time(row[0]) else None
 
     def actions_done(self, id_: str) -> Collection[str]:
         with self._database.read() as db:
@@ -245,35 +269,3 @@ def _row(incident: Incident) -> tuple[Any, ...]:
     for name in _JSON:
         values[name] = json.dumps(values[name])
     return tuple(values.values())
-
-
-def _incident(row: Sequence[Any]) -> Incident:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    for name in _JSON:
-        values[name] = tuple(json.loads(values[name]))
-    for name in _FLAGS:
-        values[name] = bool(values[name])
-    values["alerts"] = tuple(_state(state) for state in values["alerts"])
-    values["past"] = tuple((start, end, severity) for start, end, severity in values["past"])
-    return Incident(**values)
-
-
-def _state(kept: dict[str, Any]) -> AlertState:
-    """Return an alert's state; older versions kept fewer fields, newer ones may keep more."""
-    found = {name: value for name, value in kept.items() if name in _STATE_FIELDS}
-    found["held_by"] = tuple(found.get("held_by", ()))
-    if (told := found.get("told")) is not None:
-        found["told"] = tuple(Told(**one | {"state": ToldState(one["state"])}) for one in told)
-    return AlertState(**found)
-
-
-def _with_timelines(db: sqlite3.Connection, incidents: list[Incident]) -> list[Incident]:
-    entries = defaultdict[str, list[Entry]](list)
-    ids = [incident.id for incident in incidents]
-    for begin in range(0, len(ids), 500):
-        part = ids[begin : begin + 500]
-        marks = ", ".join("?" * len(part))
-        asked = f"SELECT incident, at, kind, by, note FROM timeline WHERE incident IN ({marks})"  # noqa: S608
-        for incident, at, kind, by, note in db.execute(f"{asked} ORDER BY at, id", part):
-            entries[incident].append(Entry(at=at, kind=EntryKind(kind), by=by, note=note))
-    return [replace(one, timeline=tuple(entries[one.id])) for one in incidents]

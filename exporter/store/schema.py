@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
 from exporter.store.errors import StoreError
 
 Step = tuple[str, ...]
+SCHEMA_COLUMNS = "type, name, tbl_name, rootpage, sql"
 
 STEPS: tuple[Step, ...] = (
     (
@@ -73,6 +75,10 @@ STEPS: tuple[Step, ...] = (
         "CREATE TABLE incidents_to_count (id TEXT PRIMARY KEY) WITHOUT ROWID",
         "INSERT INTO incidents_to_count SELECT id FROM incidents",
     ),
+    (
+        "CREATE TABLE damaged (id INTEGER PRIMARY KEY, at REAL NOT NULL, origin TEXT NOT NULL,"
+        " row TEXT NOT NULL)",
+    ),
 )
 
 
@@ -86,6 +92,51 @@ def refuse_newer(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:
     if (found := version(db)) > len(steps):
         what = f"was written by a newer version (schema {found}, this one knows {len(steps)})"
         raise StoreError(f"the store {what}; upgrade, or give it a new directory")
+
+
+def mend_version(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:
+    """Put the number of steps right where a flipped bit in the file's header changed it.
+
+    Since the sixth step the number is in `meta` too, also in what a newer version wrote; which of
+    our own steps were made shows in the tables that there are.
+    """
+    found, made = version(db), _made(db, steps)
+    if found == made or not made:
+        return
+    noted = db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+    if noted is not None and str(noted[0]).isdecimal() and int(noted[0]) > len(steps):
+        return  # a newer version's
+    db.execute(f"PRAGMA user_version = {made}")
+
+
+def note_schema(db: sqlite3.Connection) -> None:
+    """Write version and schema a second time: for `mend_version`, and to salvage a damaged file."""
+    asked = f"SELECT {SCHEMA_COLUMNS} FROM sqlite_schema ORDER BY rowid"  # noqa: S608
+    rows = db.execute(asked).fetchall()
+    for note in (("schema", str(version(db))), ("tables", json.dumps(rows))):
+        if db.execute("SELECT 1 FROM meta WHERE (name, value) = (?, ?)", note).fetchone() is None:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", note)
+
+
+def has_sound_schema(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> bool:
+    """Return whether tables and indexes are those that the steps so far make, to the letter."""
+    asked = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
+    right = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        if made := version(db):
+            migrate(right, steps[:made])
+        return right.execute(asked).fetchall() == db.execute(asked).fetchall()
+    finally:
+        right.close()
+
+
+def _made(db: sqlite3.Connection, steps: Sequence[Step]) -> int:
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for number, step in enumerate(steps):
+        wanted = (s.split()[2] for s in step if s.startswith("CREATE TABLE"))
+        if not tables.issuperset(wanted):
+            return number
+    return len(steps)
 
 
 def migrate(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:

@@ -7,50 +7,28 @@ One lock makes the store safe for several threads; what has returned is on the d
 from __future__ import annotations
 
 import json
-import logging
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.log import event
 from exporter.model import Reason
 from exporter.results.history import Bucket
 from exporter.secret import Secret
+from exporter.store import sound
 from exporter.store.database import Database
 from exporter.store.directory import remove_backups
+from exporter.store.entries import AuditEntry, StoredKey
 from exporter.store.errors import VaultError, VaultMissingError
 from exporter.store.incidents import IncidentTable
 from exporter.store.vault import HOW, VARIABLE, Vault, fingerprint
 
-_log = logging.getLogger(__name__)
 ROLLBACK_SECONDS = 86_400.0
 KEPT_AUDIT = 100_000
 KEPT_BUCKETS = 2_000_000
 """Of the history: 200 MB, two days of 10,000 services or the default 100 days of 200."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredKey:
-    """A key given by the API; until `rollback_until` the one before it can come back."""
-
-    secret: Secret
-    rotated_at: float
-    rollback_until: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """Who did what, when; of a key only its fingerprint."""
-
-    at: float
-    who: str
-    action: str
-    service: str
-    fingerprint: str
 
 
 class Store:
@@ -59,21 +37,35 @@ class Store:
     def __init__(self, database: Database, clock: Clock, vault: Vault | None) -> None:
         self._database, self._clock, self._given_vault = database, clock, vault
         self.incidents = IncidentTable(database)
+        self._wipe_at: dict[str, float] = {}
+        """By service: the tick at which the former key goes, however the wall clock jumps."""
         with database.write() as db:
             fresh = secrets.token_bytes(32)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('installation', ?)", (fresh,))
             found = db.execute("SELECT value FROM meta WHERE name = 'installation'").fetchone()
-            self._installation = bytes(found[0])
+            right = isinstance(found[0], bytes)
+            self._installation = found[0] if right else fresh
         self._wipe()
 
     @classmethod
-    def open(cls, directory: Path, clock: Clock, vault: Vault | None) -> Store:
-        """Return the store in *directory*, made if missing; a damaged one is moved aside.
+    def open(
+        cls,
+        directory: Path,
+        clock: Clock,
+        vault: Vault | None,
+        *,
+        count: Callable[[str], None] = lambda table: None,
+    ) -> Store:
+        """Return the store in *directory*, made if missing.
+
+        A damaged one is moved aside, and what can still be read of it is kept: without it the
+        exporter would not start, and nothing at all would be watched. *count* is called with the
+        table of each damaged row.
 
         Raises:
             StoreError: another process uses it, a newer version wrote it, or the disk refuses.
         """
-        database = Database(directory, clock.now())
+        database = Database(directory, clock.now(), count)
         try:
             return cls(database, clock, vault)
         except BaseException:
@@ -87,6 +79,10 @@ class Store:
 
     def close(self) -> None:
         self._database.close()
+
+    def is_intact(self, longest_seconds: float) -> bool | None:
+        """Return whether the file is whole; None if that took too long, or there is no file."""
+        return self._database.is_intact(longest_seconds)
 
     @property
     def moved_aside(self) -> Path | None:
@@ -123,7 +119,7 @@ class Store:
         """Return what was kept, in the order in which it was first put."""
         with self._database.read() as db:
             rows = db.execute("SELECT service, raw FROM services ORDER BY rowid").fetchall()
-        return _decoded(rows)
+        return self._decoded("services", rows, sound.service)
 
     # Keys
 
@@ -141,7 +137,7 @@ class Store:
             found = db.execute("SELECT token FROM keys WHERE service = ?", (service,)).fetchone()
             if found is not None and _same(vault, service, found[0], secret):
                 return
-            former = found[0] if found is not None else None
+            former = found[0] if found is not None and isinstance(found[0], bytes) else None
             if former is None and declared is not None and declared != secret:
                 former = vault.encrypt(service, declared)
             if former is not None:
@@ -149,6 +145,7 @@ class Store:
                     "INSERT OR REPLACE INTO former_keys VALUES (?, ?, ?)",
                     (service, former, at + ROLLBACK_SECONDS),
                 )
+                self._wipe_at[service] = self._clock.tick() + ROLLBACK_SECONDS
             db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", (service, token, at))
 
     def key(self, service: str) -> StoredKey | None:
@@ -172,7 +169,7 @@ class Store:
             try:
                 found[row[0]] = self._stored(vault, row)
             except VaultError:
-                event(_log, "a stored key is unreadable", level=logging.ERROR, service=row[0])
+                self._database.damage.report("keys", row[0])
         return found
 
     def rollback(self, service: str) -> Secret | None:
@@ -236,16 +233,31 @@ class Store:
 
     def _stored(self, vault: Vault, row: tuple[str, bytes, float, float | None]) -> StoredKey:
         service, token, at, until = row
-        if until is not None and until <= self._clock.now():
+        secret = vault.decrypt(service, token)
+        if not sound.is_time(at):
+            self._database.damage.report("keys", service)
+            at = 0.0  # the key itself is proven by its encryption
+        if not sound.is_time(until) or self._due(service, until) <= self._clock.tick():
             until = None
-        return StoredKey(secret=vault.decrypt(service, token), rotated_at=at, rollback_until=until)
+        return StoredKey(secret=secret, rotated_at=at, rollback_until=until)
 
     def _wipe(self) -> None:
         """Wipe former keys that are too old to come back."""
         with self._database.write() as db:
-            now = self._clock.now()
-            if db.execute("DELETE FROM former_keys WHERE until <= ?", (now,)).rowcount:
+            rows = db.execute("SELECT rowid, service, until FROM former_keys").fetchall()
+            self._wipe_at = {service: self._due(service, until) for _, service, until in rows}
+            tick = self._clock.tick()
+            over = [(id_,) for id_, service, _ in rows if self._wipe_at[service] <= tick]
+            if over:
+                db.executemany("DELETE FROM former_keys WHERE rowid = ?", over)
                 self._database.wiped()
+
+    def _due(self, service: str, until: Any) -> float:
+        """Return the tick at which a former key goes: as its row says when it is first seen."""
+        if (known := self._wipe_at.get(service)) is not None:
+            return known
+        left = until - self._clock.now() if sound.is_time(until) else 0.0
+        return self._clock.tick() + min(left, ROLLBACK_SECONDS)
 
     # Audit
 
@@ -264,7 +276,7 @@ class Store:
         asked = f"SELECT at, who, action, service, fingerprint FROM audit WHERE {where}"  # noqa: S608
         with self._database.read() as db:
             found = db.execute(f"{asked} ORDER BY id DESC LIMIT ?", (*given, max(0, limit)))
-            rows = found.fetchall()
+            rows = self._sound("audit", found.fetchall(), sound.audit_entry)
         names = ("at", "who", "action", "service", "fingerprint")
         return [AuditEntry(**dict(zip(names, row, strict=True))) for row in rows]
 
@@ -283,7 +295,25 @@ class Store:
     def states(self) -> dict[str, dict[str, Any]]:
         with self._database.read() as db:
             rows = db.execute("SELECT service, state FROM states").fetchall()
-        return _decoded(rows)
+        return self._decoded("states", rows, sound.state)
+
+    def _decoded(
+        self, table: str, rows: Iterable[tuple[str, str]], is_sound: sound.Test
+    ) -> dict[str, dict[str, Any]]:
+        rows = self._sound(table, rows, is_sound)
+        return {service: sound.json_object(text) or {} for service, text in rows}
+
+    def _sound(
+        self, table: str, rows: Iterable[tuple[Any, ...]], is_sound: sound.Test
+    ) -> list[tuple[Any, ...]]:
+        """Return *rows* without those that are damaged."""
+        found = []
+        for row in rows:
+            if is_sound(row):
+                found.append(row)
+            else:
+                self._database.damage.report(table, row[0])
+        return found
 
     def record_history(self, rows: Iterable[Bucket]) -> None:
         """Keep *rows*, each in place of a former version of it."""
@@ -303,8 +333,14 @@ class Store:
         asked = f"SELECT * FROM history WHERE {where} AND start >= ?"  # noqa: S608
         with self._database.read() as db:
             rows = db.execute(f"{asked} ORDER BY service, start", (*given, since)).fetchall()
-        known = frozenset(Reason)
-        return [Bucket._make((*r[:4], Reason(r[4]), *r[5:])) for r in rows if r[4] in known]
+        rows = self._sound("history", rows, sound.bucket)
+        return [Bucket._make((*row[:4], Reason(row[4]), *row[5:])) for row in rows]
+
+    def newest(self) -> float | None:
+        """Return the Unix time at which the last bucket of the history began; None without one."""
+        with self._database.read() as db:
+            found = db.execute("SELECT max(start) FROM history").fetchone()[0]
+        return float(found) if sound.is_time(found) else None
 
     def prune_history(self, before: float) -> None:
         """Drop the buckets that began before *before*, and the oldest beyond `KEPT_BUCKETS`."""
@@ -348,29 +384,17 @@ def _json(raw: Mapping[str, Any]) -> str:
         raise ValueError("not plain JSON") from None
 
 
-def _decoded(rows: Iterable[tuple[str, str]]) -> dict[str, dict[str, Any]]:
-    found = {}
-    for service, text in rows:
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if isinstance(value, dict):
-            found[service] = value
-        else:
-            event(_log, "a stored row is unreadable", level=logging.ERROR, service=service)
-    return found
-
-
-def open_store(directory: Path | None, clock: Clock, environment: Mapping[str, str]) -> Store:
-    """Return the store in *directory*, or one that ends with the process.
+def open_store(
+    directory: Path | None,
+    clock: Clock,
+    environment: Mapping[str, str],
+    count: Callable[[str], None] = lambda table: None,
+) -> Store:
+    """Return the store in *directory*, or one that ends with the process; *count*: see `open`.
 
     Raises:
         StoreError: see `Store.open`.
     """
     if directory is None:
         return Store.in_memory(clock)
-    store = Store.open(directory, clock, Vault.from_environment(environment))
-    if store.moved_aside is not None:
-        event(_log, "damaged database moved aside", level=logging.ERROR, to=store.moved_aside)
-    return store
+    return Store.open(directory, clock, Vault.from_environment(environment), count=count)

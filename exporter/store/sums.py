@@ -29,6 +29,7 @@ AT_ONCE = 1000
 Numbers = dict[str, float]
 _HISTOGRAMS = {"resolve": RESOLVE_BUCKETS, "acknowledge": ACKNOWLEDGE_BUCKETS}
 _OPEN, _TOTAL, _WORST = "open ", "total ", "worst "
+_LASTING = (_TOTAL, "resolve ", "acknowledge ")
 _KEPT = (
     *(f"state {status}" for status in IncidentStatus),
     *(_WORST + severity for severity in SEVERITIES),
@@ -138,6 +139,26 @@ class Sums:
             self._changed.add(row)
             text = json.dumps(_plus(_read(db, row), numbers))
             db.execute("INSERT OR REPLACE INTO incident_sums VALUES (?, ?, ?, ?)", (*row, text))
+
+    def recount(self, db: sqlite3.Connection, incidents: Iterable[Incident]) -> None:
+        """Count anew what is kept: some of *incidents*, or of their figures, were damaged.
+
+        What only grows stays as it is.
+        """
+        rows = dict[Row, Numbers]()
+        for *row, value in db.execute("SELECT * FROM incident_sums").fetchall():
+            lasting = {n: v for n, v in json.loads(value).items() if n.startswith(_LASTING)}
+            rows[row[0], row[1], row[2]] = lasting
+        for one in incidents:
+            key, kept = (one.service, one.environment, one.provider), kept_of(one)
+            rows[key] = _plus(rows.get(key, {}), kept)
+            counted, _ = self._without(db, one.id)
+            text = json.dumps({"counted": sorted(counted), "kept": kept})
+            db.execute("INSERT OR REPLACE INTO incident_counted VALUES (?, ?)", (one.id, text))
+        texts = [(*row, json.dumps(numbers)) for row, numbers in rows.items()]
+        db.executemany("INSERT OR REPLACE INTO incident_sums VALUES (?, ?, ?, ?)", texts)
+        db.execute("DELETE FROM incident_counted WHERE id NOT IN (SELECT id FROM incidents)")
+        self._rows = None
 
     # -- reading -----------------------------------------------------------------------------
 

@@ -100,6 +100,22 @@ async def test_an_alertmanager_that_has_just_started_ends_nothing(
     assert await stage.tells() == ["opened 0", "resolved 330"]
 
 
+async def test_a_restart_is_seen_although_our_clock_is_a_day_ahead(
+    stage: Stage, alertmanager: Alertmanager
+) -> None:
+    await stage.hears(alert(NOW))
+    alertmanager.alerts, alertmanager.started = [listed(NOW)], NOW - 10 * 86_400
+    await stage.rounds(30, 60)
+    alertmanager.alerts, alertmanager.started = [], NOW + 61 - 86_400
+
+    await stage.rounds(90, 120, 360)
+    young = await stage.one()
+    await stage.rounds(390, 420)
+
+    assert young.status == "open"
+    assert await stage.tells() == ["opened 0", "resolved 390"]
+
+
 async def test_an_alertmanager_that_does_not_answer_ends_nothing(
     stage: Stage, alertmanager: Alertmanager
 ) -> None:

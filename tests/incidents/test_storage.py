@@ -79,7 +79,7 @@ _incidents = st.builds(
     category=_text,
     slo=_text,
     severity=st.sampled_from(SEVERITIES),
-    reached=st.lists(st.sampled_from(SEVERITIES)).map(tuple),
+    reached=st.lists(st.sampled_from(SEVERITIES), min_size=1).map(tuple),
     summary=_text,
     description=_text,
     runbook_url=_text,

@@ -23,6 +23,10 @@ class Shelf:
     incidents: list[float] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     kept: float | None = None
+    last: float | None = None
+
+    def newest(self) -> float | None:
+        return self.last
 
     def prune_history(self, before: float) -> None:
         self.history.append(before)

@@ -77,7 +77,7 @@ def test_a_service_without_or_with_old_results_is_unknown() -> None:
 
 
 class Watch:
-    """`Results` looked at now and then, with probing since the time 1000."""
+    """`Results` looked at now and then."""
 
     def __init__(self, target: Any = TARGET) -> None:
         self.results, self.target = Results(), target
@@ -87,7 +87,7 @@ class Watch:
 
     def look(self, at: float) -> bool:
         """Return whether the service is newly found silent."""
-        return self.results.grown_stale(self.target, at, 1000.0)
+        return self.results.grown_stale(self.target, at, at)
 
 
 def test_three_intervals_without_a_result_are_told_once() -> None:
@@ -112,7 +112,7 @@ def test_a_result_ends_the_silence_and_a_new_one_is_told_again() -> None:
     watch.add(Reason.OK, 1210)
 
     assert not watch.results.of("api").stale
-    assert [watch.look(1215), watch.look(1301)] == [False, True]
+    assert [watch.look(1215), watch.look(1306)] == [False, True]
 
 
 def test_a_service_never_heard_of_is_silent_three_intervals_after_it_was_first_seen() -> None:
@@ -146,5 +146,6 @@ def test_the_slow_pace_of_a_rejected_key_is_no_silence() -> None:
     watch = Watch()
     watch.look(1000)
     watch.add(Reason.AUTH_INVALID, 1010)
+    watch.look(1010)
 
     assert [watch.look(at) for at in (1310, 1900, 1911)] == [False, False, True]

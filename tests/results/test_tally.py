@@ -19,7 +19,8 @@ from exporter.model import (
     Verdict,
     verdict_of,
 )
-from exporter.results.tally import BUCKETS, KEPT_RESULTS, REASONS, Results, Tally
+from exporter.results.recent import KEPT_RESULTS, REASONS
+from exporter.results.tally import BUCKETS, Results, Tally
 from tests.fakes import service_target
 
 TARGET = service_target()

@@ -135,8 +135,9 @@ async def test_the_wait_survives_a_restart_and_ends_with_the_key() -> None:
     kept = Results()
     kept.of("api").restore(results.of("api").dump())
 
-    assert kept.retry_at(first) == results.retry_at(first) == seen.retry_at
-    assert results.retry_at(other) is None
+    left = (seen.retry_at or 0.0) - clock.now()
+    assert kept.wait_left(first, clock.now()) == results.wait_left(first, clock.now()) == left
+    assert results.wait_left(other, clock.now()) == 0
     assert await first_probe_after(clock, kept) == pytest.approx(500.1, abs=0.3)
 
 
@@ -155,7 +156,11 @@ class RestartedStage(Stage):
     def __init__(self, clock: QuickClock, results: Results) -> None:
         super().__init__(clock)
         self.scheduler = Scheduler(
-            self.prober, clock, self.record, self.network, retry_at=results.retry_at
+            self.prober,
+            clock,
+            self.record,
+            self.network,
+            wait_left=lambda target: results.wait_left(target, clock.now()),
         )
 
 

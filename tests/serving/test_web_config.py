@@ -404,6 +404,23 @@ async def test_a_bad_file_keeps_the_old_and_is_logged_once(
     assert [r.getMessage() for r in errors] == ["web configuration refused"]
 
 
+async def test_a_file_of_the_future_is_active_once_it_stays_the_same(disk: FilesOnDisk) -> None:
+    disk.write(f"basic_auth_users: {{alice: {HASH}}}")
+    web = disk.open()
+    ahead = disk.clock.now() + 86_400  # the clock of the machine was set back since
+    seen = []
+
+    for text in ("", f"basic_auth_users: {{bob: {HASH}}}"):
+        disk.path.write_text(text)
+        os.utime(disk.path, (ahead, ahead))
+        await disk.clock.advance(1)
+        seen.append(set(web.current().users))
+    await disk.clock.advance(1)
+
+    assert seen == [{"alice"}, {"alice"}]
+    assert set(web.current().users) == {"bob"}
+
+
 async def test_a_file_that_is_gone_keeps_the_old_until_it_is_back(disk: FilesOnDisk) -> None:
     disk.write(f"basic_auth_users: {{alice: {HASH}}}")
     web = disk.open()

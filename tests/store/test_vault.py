@@ -232,7 +232,7 @@ def test_a_swapped_row_is_refused(
         store.key("a")
 
     assert store.keys().keys() == {"b"}
-    assert caplog.messages == ["a stored key is unreadable"] * 2
+    assert caplog.messages == ["a stored row is unreadable"] * 2
 
 
 @pytest.mark.parametrize("plain", [b"{}", b"[]", b'["a", 1]', b'["a"]', b"no JSON", b"\xff"])
