@@ -32,7 +32,7 @@ def services(url: str) -> str:
             }
             for letter in "ab"
         ]
-    alerts = {"key_invalid_after": "2s", "escalate_after": ["20s", "40s"]}
+    alerts = {"key_invalid_after": "2s", "escalate_after": ["30s", "60s"]}
     canary = {"url": f"{url}/canary", "expected_status_codes": [200], **QUICK}
     defaults = {"team": "platform", "health_check": QUICK, "alerts": alerts}
     return json.dumps({"defaults": defaults, "canaries": [canary], "services": rows})
