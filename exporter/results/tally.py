@@ -51,7 +51,7 @@ KEPT_FAILURES = 5
 
 
 class Tally:
-    """Running totals of one service: 2 KiB, 5 with all kept failures; there may be 10,000."""
+    """Running totals of one service: 2 KiB, 5.5 with all kept failures; there may be 10,000."""
 
     __slots__ = (
         "attempts",

@@ -268,7 +268,7 @@ def test_a_forgotten_service_begins_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "most"), [(Reason.OK, 3 * 1024), (Reason.TIMEOUT, 5.1 * 1024)], ids=str
+    ("reason", "most"), [(Reason.OK, 3 * 1024), (Reason.TIMEOUT, 5.5 * 1024)], ids=str
 )
 def test_the_memory_of_a_full_tally_is_bounded(reason: Reason, most: float) -> None:
     tracemalloc.start()
