@@ -41,6 +41,9 @@ def has_sound_header(path: Path) -> bool:
         return True
     if len(head) < _HEADER_BYTES or max(head[18:20]) > 2:
         return False
+    # Until its first checkpoint the encoding is in the WAL only; SQLite takes 0 for UTF-8.
+    encoding = slice(56, 60)
+    head = head[: encoding.start] + (head[encoding].strip(b"\0") or b"\1").rjust(4, b"\0")
     return all(head[at : at + len(right)] == right for at, right in _FIXED)
 
 
