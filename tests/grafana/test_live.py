@@ -156,7 +156,12 @@ def broken(moments: Moments, moment: str, environment: str) -> dict[str, dict[st
             "OUR KEY",
             "key rejected (auth_invalid): the provider rejects the key: replace it",
         ),
-        ("quota", "empty", "OUR QUOTA", "quota used up (quota_exhausted): credits or quota are used up"),
+        (
+            "quota",
+            "empty",
+            "OUR QUOTA",
+            "quota used up (quota_exhausted): credits or quota are used up",
+        ),
         ("network", "silent", "OUR NETWORK", "no connection (connect): "),
     ],
 )
