@@ -203,8 +203,8 @@ class Connection(web.RequestHandler):
         written_to = cast(asyncio.Transport, transport)
         self._metered = Metered(written_to)
         self.slot.close = self._close_now
-        # Without this, 64 KiB of an answer may wait in memory without us being called. Not 0: uvloop's
-        # TLS (0.23) pauses at the mark itself, and so would go on pausing with nothing unsent.
+        # Without this, 64 KiB of an answer may wait in memory without us being called. Not 0: the
+        # TLS of uvloop 0.23 pauses at the mark itself, and so would pause with nothing unsent.
         written_to.set_write_buffer_limits(high=1)
         super().connection_made(self._metered)
         if not self.slot.taken:
