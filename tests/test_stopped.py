@@ -54,14 +54,19 @@ async def test_a_process_that_was_stopped_blames_nobody_and_does_not_burst(
 
         await eventually(works, 30)
 
+        earlier = sum((await _totals(running)).values())
         running.process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(5.0)  # the length of the stop: nothing can be asked meanwhile
         before = len(vendor.seen)
         running.process.send_signal(signal.SIGCONT)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # the time over which a burst is counted
         burst = len(vendor.seen) - before
-        await asyncio.sleep(5.0)
 
+        async def all_again() -> bool:
+            now = await _totals(running)
+            return now.get("internal", 0) >= 1 and sum(now.values()) >= earlier + 2 * SERVICES
+
+        await eventually(all_again, 30)
         totals = await _totals(running)
         held = await running.sample('exporter_probe_shortages_total{what="loop"}')
 
