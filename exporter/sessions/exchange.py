@@ -11,6 +11,7 @@ import functools
 import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakSet
 
 import aiohttp
 from multidict import CIMultiDict
@@ -81,6 +82,7 @@ class Exchange:
         self.access = target.calls or Endpoint(url=target.base_url, shown="")
         self._observe, self._report, self._limiter = observe, report, limiter
         self._http: aiohttp.ClientSession | None = None
+        self._answers: WeakSet[SilentResponse] = WeakSet()
         self._tls: tuple[ssl.SSLContext, ssl.SSLContext]
 
     @property
@@ -122,6 +124,9 @@ class Exchange:
 
     async def close(self) -> None:
         """End the connections; requests under way fail."""
+        for answer in self._answers:
+            if answer.connection is not None:
+                answer.close()  # the end of the connection alone would leave its reader waiting
         if self._http is not None:
             await self._http.close()
 
@@ -161,6 +166,7 @@ class Exchange:
             return failed_attempt(error)
         assert isinstance(answer, SilentResponse)
         answer.service = self.target.id
+        self._answers.add(answer)
         return answer
 
     async def _with_credentials(
@@ -173,7 +179,8 @@ class Exchange:
                 if name not in hop.headers:
                     request.headers[name] = value.reveal()
             query = {n: v.reveal() for n, v in self.access.query if n not in request.url.query}
-            request.url = request.url.extend_query(query)
+            if query:
+                request.url = request.url.extend_query(query)
         code, started = "error", self.clock.tick()
         try:
             answer = await handler(request)
