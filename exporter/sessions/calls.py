@@ -47,8 +47,17 @@ class Line:
         self._is_current = False
         await self._close_if_over()
 
+    async def end(self) -> None:
+        """End the connections; calls under way fail."""
+        self._is_current = False  # what is just being opened ends with its call
+        await self.exchange.close()
+
+    @property
+    def is_over(self) -> bool:
+        return not self._users and not self._is_current
+
     async def _close_if_over(self) -> None:
-        if not self._users and not self._is_current:
+        if self.is_over:
             await self.exchange.close()
 
 
@@ -63,6 +72,13 @@ class Calls:
         self._lines: set[Line] = set()
         self._waiting: set[asyncio.Timeout] = set()
         self._closed = False
+
+    def __del__(self) -> None:
+        """Let the connections of a client that nobody has closed end with its last answer."""
+        loop = self._loop
+        if loop is not None and not self._closed and not loop.is_closed():
+            for line in self._lines:
+                loop.call_soon_threadsafe(_retire_soon, line)
 
     async def line(self) -> Line:
         """Return the connections for one call; `Line.give` ends it.
@@ -81,9 +97,7 @@ class Calls:
             self._lines.add(self._line)
             if line is not None:
                 await line.retire()
-            self._lines = {
-                kept for kept in self._lines if kept is self._line or kept.exchange.is_open
-            }
+            self._lines = {kept for kept in self._lines if not kept.is_over}
             line = self._line
         await line.take()
         return line
@@ -111,7 +125,7 @@ class Calls:
         for limit in self._waiting:
             limit.reschedule(0.0)  # long past
         for line in self._lines:
-            await line.exchange.close()
+            await line.end()
 
     def _check(self) -> None:
         if self._closed:
@@ -120,3 +134,13 @@ class Calls:
         if self._loop not in (None, loop):
             raise RuntimeError("the transport is used from another event loop than before")
         self._loop = loop
+
+
+def _retire_soon(line: Line) -> None:
+    task = asyncio.get_running_loop().create_task(line.retire())
+    _retiring.add(task)
+    task.add_done_callback(_retiring.discard)
+
+
+_retiring: set[asyncio.Task[None]] = set()
+"""A loop keeps no task alive."""

@@ -113,9 +113,16 @@ class ServiceSyncTransport(BaseTransport):
         return asked.response(body, answer)
 
     def close(self) -> None:
-        """End the connections; calls under way fail."""
-        if self._loop.is_running():
+        """End the connections; calls under way fail. In the thread of the loop: soon."""
+        if _running_loop() is self._loop:
+            self._closing = self._loop.create_task(self._calls.close())
+        elif self._loop.is_running():
             self.on_loop(self._calls.close)
+
+    def end(self, body: _AsyncBody) -> None:
+        """Close *body*; a loop that has ended has closed it."""
+        if self._loop.is_running():
+            self.on_loop(body.aclose)
 
     def on_loop(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Return what *work* returns on the event loop.
@@ -288,7 +295,7 @@ class _SyncBody:
             yield piece
 
     def close(self) -> None:
-        self._transport.on_loop(self._body.aclose)
+        self._transport.end(self._body)
 
 
 def _library_of(request: Request) -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import logging
 import threading
@@ -515,6 +516,24 @@ async def test_the_end_of_the_registry_ends_every_call(vendor: Vendor, clock: Fa
     assert len(vendor.seen) == 2
 
 
+async def test_a_client_that_nobody_closes_ends_its_connections_when_it_is_forgotten(
+    vendor: Vendor,
+) -> None:
+    vendor.on("/v1/x", answer(200, b"body"))
+    vendor.on("/v1/slow", answer(200, b"body", body_delay=0.2))
+    office = office_at(vendor)
+    client = office.client()
+    await client.get(vendor.url("/v1/x"))
+    request = client.build_request("GET", vendor.url("/v1/slow"))
+    found = await client.send(request, stream=True)
+
+    del client
+    gc.collect()
+
+    assert await found.aread() == b"body"  # the answer is worth more than the client
+    await vendor.until(lambda v: v.open == 0)
+
+
 async def test_another_event_loop_is_refused(vendor: Vendor) -> None:
     vendor.on("/v1/x", answer(200))
     transport = office_at(vendor).transport()
@@ -613,6 +632,16 @@ async def test_a_sync_client_fails_as_the_async_one(vendor: Vendor, other: Vendo
         client.get(vendor.url("/v1/hang"))
     await asyncio.to_thread(client.close)
     assert not asked_without_credentials(other)
+
+
+async def test_a_sync_client_can_be_closed_in_the_thread_of_the_loop(vendor: Vendor) -> None:
+    vendor.on("/v1/x", answer(200))
+    client = office_at(vendor).sync_client()
+    await asyncio.to_thread(client.get, vendor.url("/v1/x"))
+
+    client.close()
+
+    await vendor.until(lambda v: v.open == 0)
 
 
 async def test_a_sync_client_ends_with_the_registry(vendor: Vendor) -> None:
