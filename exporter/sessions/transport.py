@@ -35,13 +35,16 @@ from exporter.sessions.wire import (
 
 try:
     from httpx2 import AsyncBaseTransport, BaseTransport, Request, Response
-except ImportError:  # the vendors' clients of before autumn 2026
-    from httpx import (  # type: ignore[assignment]
-        AsyncBaseTransport,
-        BaseTransport,
-        Request,
-        Response,
-    )
+except ImportError:
+    try:  # what the vendors' clients of before autumn 2026 require
+        from httpx import (  # type: ignore[assignment]
+            AsyncBaseTransport,
+            BaseTransport,
+            Request,
+            Response,
+        )
+    except ImportError:
+        raise ImportError("needs httpx2: pip install 'tekup-service-registry[httpx]'") from None
 
 __all__ = ["AsyncBaseTransport", "BaseTransport", "ServiceSyncTransport", "ServiceTransport"]
 

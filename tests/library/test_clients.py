@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -442,6 +444,39 @@ async def test_a_stream_that_is_cancelled_ends_its_connection(
     await vendor.until(lambda v: v.open == 0)
     vendor.on(PATHS["openai"], answer(200, chunk("a") + DONE, SSE))
     assert await streamed(client) == ["a"]
+
+
+@OURS
+async def test_the_clients_own_defaults_take_the_transport(
+    vendor: Vendor, registry: ServiceRegistry, provider: str
+) -> None:
+    vendor.on(PATHS[provider], answer(200, BODIES[provider], JSON))
+    await register(registry, vendor, provider)
+    kind = openai if provider == "openai" else anthropic
+    http_client = kind.DefaultAsyncHttpxClient(transport=registry.httpx_transport(provider))
+
+    client = client_of(registry, provider, ends_of(vendor), http_client=http_client)
+
+    assert await said(client) == "Hello"
+    assert await counted(registry, provider) == {"200": 1.0}
+
+
+def test_the_library_works_without_the_extra() -> None:
+    program = """
+import sys
+sys.modules["httpx2"] = sys.modules["httpx"] = None
+from exporter import ServiceRegistry
+registry = ServiceRegistry(variables={"OPENAI_API_KEY": "sk-made-up-0123456789"}, from_env=True)
+registry.session("openai")
+try:
+    registry.httpx_transport("openai")
+except ImportError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "tekup-service-registry[httpx]" in done.stdout
 
 
 async def test_a_wrong_name_is_an_error_at_once(registry: ServiceRegistry) -> None:
