@@ -401,6 +401,30 @@ async def test_a_client_without_await_works_in_a_thread(
     assert not any(seen.holds(PLACEHOLDER) for seen in vendor.seen)
 
 
+@pytest.mark.parametrize("awaits", [True, False])
+async def test_a_file_is_sent_whole(
+    vendor: Vendor, registry: ServiceRegistry, awaits: bool
+) -> None:
+    made = {"id": "f", "object": "file", "bytes": 1, "created_at": 1, "status": "processed"}
+    made |= {"filename": "a.jsonl", "purpose": "batch"}
+    vendor.on("/v1/files", answer(200, made, JSON))
+    await register(registry, vendor, "openai")
+    data, url = bytes(range(256)) * 1000, vendor.url("/v1")
+    sent = {"file": ("a.jsonl", data), "purpose": "batch"}
+
+    if awaits:
+        await client_of(registry, "openai", ends_of(vendor)).files.create(**sent)
+    else:
+        http_client = httpx2.Client(transport=registry.httpx_sync_transport("openai"))
+        client = openai.OpenAI(api_key=PLACEHOLDER, base_url=url, http_client=http_client)
+        await asyncio.to_thread(lambda: client.files.create(**sent))
+        http_client.close()
+
+    (seen,) = vendor.seen
+    assert data in seen.body
+    assert str(seen.header("Content-Type")).startswith("multipart/form-data; boundary=")
+
+
 async def test_a_stream_ends_with_the_registry(vendor: Vendor) -> None:
     registry = ServiceRegistry(variables={})
     head = head_of(200, [*SSE, ("Content-Length", "9999")])
