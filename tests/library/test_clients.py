@@ -446,7 +446,7 @@ async def test_a_stream_ends_with_the_registry(vendor: Vendor) -> None:
     with pytest.raises((httpx2.ReadError, openai.APIConnectionError)):
         await asyncio.wait_for(reading, 10)
     with pytest.raises(RuntimeError, match="closed"):
-        await said(client)
+        await asyncio.wait_for(said(client), 10)
 
 
 async def test_a_stream_that_is_cancelled_ends_its_connection(
