@@ -125,9 +125,11 @@ def _drop_known(preset: Preset, draft: Draft) -> None:
     if raw.get("auth") or _same_header(preset, raw):
         for field in ("auth", "api_key_header", "api_key_prefix"):
             raw.pop(field, None)
+    key = (preset.auth.header.lower(), preset.auth.prefix + str(raw.get("api_key")))
     for holder, field in ((raw, "additional_headers"), (check, "headers")):
-        if headers := _own_headers(preset, holder.pop(field, {})):
-            holder[field] = headers
+        headers = _own_headers(preset, holder.pop(field, {}))
+        if kept := {n: v for n, v in headers.items() if (n.lower(), v) != key}:
+            holder[field] = kept
 
 
 def _own_headers(preset: Preset, headers: dict[str, str]) -> dict[str, str]:

@@ -10,9 +10,11 @@ from exporter.checks import header_mistake
 from exporter.importers.address import scheme_of
 from exporter.importers.credentials import holds_key
 from exporter.importers.fields import duration
+from exporter.importers.report import names_in, variable
 from exporter.importers.request import MAX_TIMEOUT_SECONDS, Builder
 from exporter.importers.spelling import Spelled, spellings_of_time
 from exporter.importers.statuses import ANY_2XX, LISTED, from_ranges
+from exporter.secret import looks_like_key
 from exporter.settings import FieldPath
 
 _EXPECTATION = re.compile(r"expect|assert|match|valid|contain|schema", re.I)
@@ -64,7 +66,7 @@ class Check:
 
 def set_key(builder: Builder, fields: Spelled) -> str:
     """Set the key and where it goes; return the value of its header as a request had it."""
-    raw, key = builder.draft.raw, fields.text("apiKey").strip()
+    raw, key = builder.draft.raw, fields.text("apiKey").strip() or _named_variable(fields)
     header, prefix = fields.text("apiKeyHeader").strip(), fields.text("apiKeyPrefix")
     has_prefix = fields.raw("apiKeyPrefix") is not None
     if not key:
@@ -97,6 +99,19 @@ def set_key(builder: Builder, fields: Spelled) -> str:
     return f"{prefix}{key}"
 
 
+def _named_variable(fields: Spelled) -> str:
+    """Return the variable whose name the file has in place of the key, or nothing."""
+    for field in ("apiKeyEnv", "apiKeyEnvVar"):
+        name = fields.text(field).strip()
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name) and not looks_like_key(name):
+            return variable(name)
+        if name and not names_in(name):
+            fields.ledger.lost(fields.at(field), "is not the name of a variable; not imported")
+        elif name:
+            return name
+    return ""
+
+
 def set_address(builder: Builder, fields: Spelled, check: Check) -> bool:
     """Set where the request goes; return whether it can be sent."""
     source = check.of("endpoint", "path", "url")
@@ -122,7 +137,7 @@ def set_address(builder: Builder, fields: Spelled, check: Check) -> bool:
     raw, health = builder.draft.raw, builder.draft.check
     whole = raw["base_url"] + health.get("endpoint", "")
     # split as the file has it, since a user's own calls start from base_url
-    if not mark and whole.endswith(tail) and len(whole) - len(tail) >= len(raw["base_url"]):
+    if not mark and whole.endswith(tail):
         raw["base_url"] = whole[: len(whole) - len(tail)]
         health.pop("endpoint", None)
         if tail:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from exporter.importers import NoImportError, import_text
+from exporter.importers import FORMATS, NoImportError, import_text
 from exporter.importers.json_lines import read_json
 from exporter.importers.naming import Ids, slug
 from exporter.settings import SettingsError
@@ -33,7 +33,7 @@ def test_an_unknown_format_is_reported_with_the_known_ones(text: str) -> None:
         import_text(text, "x")
 
 
-@pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("text", ["5", "[]", "x: 1", "{", "\t", "a: b: c", "\x00", "!x y"])
 def test_a_wrong_format_never_breaks(kind: str, text: str) -> None:
     with pytest.raises((NoImportError, SettingsError)):

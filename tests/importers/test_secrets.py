@@ -16,7 +16,16 @@ from exporter.importers.address import split_url
 from exporter.importers.credentials import holds_key, is_secret_name
 from exporter.secret import looks_like_key
 from exporter.settings import SettingsError
-from tests.importers.foreign import arguments, blackbox, example, gatus, kuma, only_service
+from tests.importers.foreign import (
+    EXAMPLES,
+    arguments,
+    blackbox,
+    example,
+    gatus,
+    kuma,
+    only_service,
+    original,
+)
 from tests.sentinel import forms_of
 
 SECRET = "Zq7Sk9-SENTINEL/x4Wv8+Tb2Ke=="
@@ -72,6 +81,11 @@ def test_headers_give_nothing_away(name: str) -> None:
     assert_clean(everything(_gatus(f"    headers:\n      {name}: {quoted}\n")), SECRET, PLAIN)
     assert_clean(everything(kuma(headers=json.dumps({name: value}))), SECRET, PLAIN)
     assert_clean(everything(blackbox(section)), SECRET, PLAIN)
+    for headers in (
+        {"additionalHeaders": {name: value}},
+        {"healthCheck": {"headers": {name: value}}},
+    ):
+        assert_clean(everything(original(headers)), SECRET, PLAIN)
 
 
 URLS = [
@@ -98,12 +112,19 @@ URLS = [
 ]
 
 
+PATH = f"/hook/{PLAIN}/x?token={Q}"
+
+
 @pytest.mark.parametrize("url", URLS)
 def test_urls_give_nothing_away(url: str) -> None:
     for imported in (
         _gatus("", url=json.dumps(url)),
         kuma(url=url, name=url),
         blackbox("      method: GET\n", url),
+        original({"baseUrl": url, "name": url}),
+        original({"healthCheck": {"endpoint": url}}),
+        original({"healthCheck": {"endpoint": url.partition("example.com")[2].partition("#")[0]}}),
+        original({"provider": "openai", "baseUrl": "", "healthCheck": {"endpoint": PATH}}),
     ):
         assert_clean(everything(imported), SECRET, PLAIN)
 
@@ -126,6 +147,7 @@ def test_bodies_give_nothing_away(body: str, encoding: str) -> None:
     assert_clean(everything(_gatus(f"    body: {json.dumps(body)}\n")), SECRET, PLAIN)
     assert_clean(everything(kuma(body=body, httpBodyEncoding=encoding)), SECRET, PLAIN)
     assert_clean(everything(blackbox(f"      body: {json.dumps(body)}\n")), SECRET, PLAIN)
+    assert_clean(everything(original({"healthCheck": {"body": body}})), SECRET, PLAIN)
 
 
 def test_kumas_other_places_give_nothing_away() -> None:
@@ -147,6 +169,25 @@ def test_kumas_other_places_give_nothing_away() -> None:
     )
 
     assert_clean(everything(imported), SECRET, PLAIN)
+
+
+@pytest.mark.parametrize("provider", ["", "openai", "anthropic", PLAIN])
+def test_the_originals_places_give_nothing_away(provider: str) -> None:
+    texts: dict[str, object] = dict.fromkeys(
+        ("id", "name", "type", "team", "owner", "description", "environment", "apiKeyEnv"), PLAIN
+    )
+    texts |= {"metadata": {"token": SECRET, "x": PLAIN, PLAIN: "y", "z": [PLAIN]}, PLAIN: 1}
+    for key in (SECRET, f"${{{PLAIN}}}", f"process.env.X || '{PLAIN}'", f"${{X:-{SECRET}}}"):
+        for part in ({"apiKeyPrefix": PLAIN}, {"apiKeyHeader": PLAIN}, {"apiKeyPrefix": "Bearer"}):
+            service = {"provider": provider, "apiKey": key, **texts, **part}
+            check = {"body": {"password": SECRET, "n": 1.5, PLAIN: PLAIN}, PLAIN: PLAIN}
+            imported = original(
+                service | {"healthCheck": check | {f"expect{PLAIN}": 1}, "retryPolicy": {PLAIN: 1}},
+                monitoring={PLAIN: 1, "metricsRetentionDays": 30},
+                **{PLAIN: SECRET},
+            )
+
+            assert_clean(everything(imported), SECRET, PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -197,12 +238,20 @@ def test_mistakes_give_nothing_away(where: str) -> None:
     assert_clean(str(caught.value), PLAIN)
 
 
-@pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
+@pytest.mark.parametrize("kind", EXAMPLES)
 def test_the_examples_give_nothing_away(kind: str) -> None:
     output = everything(example(kind))
 
     assert "SENTINEL" not in output
-    for secret in ("hunter2", "tiger", "0123456789abcdef", "AAHdqTcv", "correct-horse", "def-def"):
+    for secret in (
+        "hunter2",
+        "tiger",
+        "0123456789abcdef",
+        "AAHdqTcv",
+        "correct-horse",
+        "def-def",
+        "QUNT",
+    ):
         assert secret not in output
 
 

@@ -155,11 +155,15 @@ def _provider(builder: Builder, fields: Spelled) -> bool:
         ledger.lost(fields.at("type"), f"must be one of {', '.join(get_args(ServiceType))}")
     if name in presets():
         if not (why := adopt(name, draft)):
+            _drop_usual_status(draft)
             return True
-        message = f"not the preset of that name, whose check differs: the service {why}"
+        message = f"not written as a service of that preset, since it {why}"
         ledger.lost(path, message)
     elif name not in ("", "custom"):
-        ledger.lost(path, "no equivalent: there is no preset of this name; see `providers`")
+        ledger.lost(
+            path, "no equivalent: there is no preset of this name; see `service-registry providers`"
+        )
+    _drop_usual_status(draft)
     if raw.get("api_key_header", "").lower() == "authorization":
         raw.pop("api_key_header")
     if raw.get("api_key_prefix") == "Bearer ":
@@ -168,6 +172,14 @@ def _provider(builder: Builder, fields: Spelled) -> bool:
         ledger.lost(fields.path, "has no baseUrl, and no preset to take it from; not imported")
         return False
     return True
+
+
+def _drop_usual_status(draft: Draft) -> None:
+    """Leave out that 200 is expected, which is the default of every request but a preset's own."""
+    check = draft.check
+    own = "provider" not in draft.raw or "endpoint" in check
+    if own and check.get("expected_status_codes") == [200]:
+        check.pop("expected_status_codes")
 
 
 def _labels(builder: Builder, fields: Spelled) -> None:
