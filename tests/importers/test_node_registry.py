@@ -337,6 +337,15 @@ def test_a_lost_expectation_switches_its_service_off() -> None:
     assert "enabled" not in only_service(original({"healthCheck": {"nonsense": 1}}))
 
 
+def test_the_address_of_a_preset_is_used_even_where_the_preset_is_not() -> None:
+    service = {"provider": "openai", "baseUrl": None, "healthCheck": {"endpoint": "/files"}}
+
+    found = only_service(original(service))
+
+    assert found["base_url"] == "https://api.openai.com/v1"
+    assert found["health_check"] == {"endpoint": "/files"}
+
+
 def test_a_service_without_an_address_is_not_imported() -> None:
     with pytest.raises(NoImportError) as caught:
         original({"baseUrl": None})

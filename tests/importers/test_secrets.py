@@ -228,6 +228,67 @@ def test_conditions_and_labels_give_nothing_away() -> None:
     assert_clean(everything(imported), PLAIN)
 
 
+WEAK = "hunter2-tiger"
+"""Does not look like a key: only the name of its field says that it is one."""
+
+
+@pytest.mark.parametrize(
+    ("condition", "assertion"),
+    [
+        (f"[BODY].token == {WEAK}", {"json": "$.token", "matches": "^\\Q${API_TOKEN}\\E$"}),
+        (f"{WEAK} == [BODY].a.password", {"json": "$.a.password"}),
+        (f"[HEADER].X-Api-Key == {WEAK}", {"header": "X-Api-Key", "equals": "${API_X_API_KEY}"}),
+        (f"[BODY].keys[0].secret != {WEAK}", {"json": "$.keys[0].secret"}),
+        (f"[BODY].token == any({WEAK}, {WEAK}2)", {"json": "$.token"}),
+        ("[BODY].token == true", {"json": "$.token", "in": [True, "true"]}),
+        ("[BODY].code == 0", {"json": "$.code", "equals": 0}),
+        ("len([BODY].token) > 12", {"exists": True}),
+        ("[BODY].state == running", {"json": "$.state", "equals": "running"}),
+    ],
+)
+def test_what_a_secret_field_is_compared_with_becomes_a_variable(
+    condition: str, assertion: dict[str, object]
+) -> None:
+    imported = gatus(f'    conditions: ["[STATUS] == 200", {json.dumps(condition)}]\n')
+
+    (found,) = only_service(imported)["health_check"]["assertions"]
+    assert assertion.items() <= found.items()
+    assert WEAK not in everything(imported)
+    assert bool(imported.settings) is (WEAK in condition)
+
+
+@pytest.mark.parametrize(
+    "condition", [f"[BODY].token == pat(*{WEAK}*)", f'[BODY] == pat(*"password":"{WEAK}"*)']
+)
+def test_a_glob_of_a_secret_is_not_copied(condition: str) -> None:
+    imported = gatus(f'    conditions: ["[STATUS] == 200", {json.dumps(condition)}]\n')
+
+    assert only_service(imported)["enabled"] is False
+    assert WEAK not in everything(imported)
+
+
+def test_kumas_and_blackbox_secrets_in_checks_are_not_copied() -> None:
+    query = {"type": "json-query", "jsonPath": "user.token", "expectedValue": WEAK}
+    compared = kuma(**query)
+    contained = kuma(**query, jsonPathOperator="contains")
+    keyword = kuma(type="keyword", keyword=f'"password":"{WEAK}"')
+    pattern = blackbox(f"      fail_if_body_not_matches_regexp: ['token={WEAK}']\n")
+
+    (assertion,) = only_service(compared)["health_check"]["assertions"]
+    assert assertion == {"json": "$.user.token", "equals": "${API_TOKEN}"}
+    for imported in (contained, keyword, pattern):
+        assert only_service(imported)["enabled"] is False
+        assert "assertions" not in only_service(imported)["health_check"]
+    for imported in (compared, contained, keyword, pattern):
+        assert WEAK not in everything(imported)
+
+
+def test_a_pattern_of_a_field_is_no_secret() -> None:
+    assert "enabled" not in only_service(kuma(type="keyword", keyword='"auth":true'))
+    pattern = blackbox("""      fail_if_body_not_matches_regexp: ['"token":"[a-z]+"']\n""")
+    assert "enabled" not in only_service(pattern)
+
+
 @pytest.mark.parametrize(
     "where", ["name: [{0}]", "url: {{a: {0}}}", "interval: {0}", "enabled: {0}"]
 )

@@ -158,6 +158,8 @@ def _provider(builder: Builder, fields: Spelled) -> bool:
             _drop_usual_status(draft)
             return True
         message = f"not written as a service of that preset, since it {why}"
+        if "base_url" not in raw and "$" not in presets()[name].base_url:
+            raw["base_url"] = presets()[name].base_url
         ledger.lost(path, message)
     elif name not in ("", "custom"):
         ledger.lost(
