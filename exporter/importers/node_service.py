@@ -86,6 +86,8 @@ def set_key(builder: Builder, fields: Spelled) -> str:
         builder.disable("the text before its key is missing")
     elif has_prefix:
         raw["api_key_prefix"] = prefix
+        if prefix and not header:  # a scheme belongs to Authorization, whatever a preset's header
+            raw["api_key_header"] = "Authorization"
     elif header and header.lower() != "authorization":
         message = (
             "has no apiKeyPrefix beside it: nothing is put before the key; set api_key_prefix if "
@@ -121,7 +123,7 @@ def set_address(builder: Builder, fields: Spelled, check: Check) -> bool:
     if absolute:
         path = source.at(field)
         if base and not endpoint.startswith(f"{base.rstrip('/')}/"):
-            builder.ledger.lost(path, "is an absolute URL, so baseUrl is not used; not imported")
+            builder.ledger.lost(path, "is an absolute URL, so baseUrl is not used")
         return builder.address(endpoint, path)
     tail = f"/{endpoint.removeprefix('/')}" if endpoint else ""
     if not base:  # the preset's is used, but what is below it may have a secret

@@ -313,7 +313,9 @@ class Builder:
             self.draft.raw["api_key"] = self.hider(path)(value, "key")
 
     def _set_query_key(self, name: str, value: str, path: FieldPath) -> None:
-        if self._may_set_key(path):
+        if self.draft.raw.get("api_key") == self.hider(path)(value, "key"):
+            self.ledger.lost(path, "has the service's key a second time; it is sent once")
+        elif self._may_set_key(path):
             self.draft.raw["auth"] = {"kind": "query", "name": name}
             self._set_key(value, path)
 

@@ -36,6 +36,8 @@ _MIN_STRUCK_LENGTH = 8
 # With more, one pattern over all texts takes time by the square of the services. A service's own
 # secrets are still removed from its texts.
 _MAX_STRUCK = 500
+# Longer ones are no keys, and as one pattern they would take minutes. A name has 128 characters.
+_MAX_STRUCK_LENGTH = 4096
 _COMMON = (
     ("environment",),
     ("team",),
@@ -183,7 +185,8 @@ def _name_secrets(drafts: list[Draft], hidden: list[HiddenSecret]) -> tuple[Sett
 
 def _secret_remover(hidden: list[HiddenSecret]) -> Callable[[str], str]:
     """Return a function that strikes every known secret out of a text for people."""
-    values = [secret.value for secret in hidden if len(secret.value) >= _MIN_STRUCK_LENGTH]
+    lengths = range(_MIN_STRUCK_LENGTH, _MAX_STRUCK_LENGTH + 1)
+    values = [secret.value for secret in hidden if len(secret.value) in lengths]
     if not values or len(values) > _MAX_STRUCK:
         return lambda text: text
     # the longest first: of two that begin alike the shorter would leave the other's end behind

@@ -194,6 +194,21 @@ def test_json_is_read_as_json_reads_it() -> None:
     assert loaded.data == json.loads(text)
 
 
+def key_of(length: int) -> float:
+    """Return how long a service takes whose key has *length* characters."""
+    service = {"id": "a", "baseUrl": "https://a.example", "apiKey": "${ " * (length // 3)}
+    started = time.perf_counter()
+    import_text(json.dumps([service]), "r.json")
+    return time.perf_counter() - started
+
+
+def test_a_huge_key_costs_little_more_than_a_small_one() -> None:
+    key_of(10)
+    small = key_of(3_000)
+
+    assert key_of(300_000) < 100 * small
+
+
 def many(count: int) -> tuple[list[str], float]:
     """Return the ids that *count* endpoints get, and how long it takes."""
     endpoint = (

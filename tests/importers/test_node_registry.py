@@ -80,6 +80,7 @@ def test_every_preset_is_recognised_by_its_own_check(name: str) -> None:
             {"healthCheck": {"endpoint": "/files", "method": "HEAD"}},
             {"health_check": {"endpoint": "/files", "method": "HEAD"}},
         ),
+        ({"healthCheck": {"endpoint": "/models?key=sk-0123456789"}}, {}),
         ({"apiKeyHeader": "X-Key"}, {"api_key_header": "X-Key", "api_key_prefix": ""}),
         ({"additionalHeaders": {"X-A": "b"}}, {"additional_headers": {"X-A": "b"}}),
         ({"healthCheck": {"headers": {"Authorization": "Bearer sk-0123456789"}}}, {}),
@@ -330,6 +331,15 @@ def test_what_is_lost_is_listed_with_its_place(service: dict[str, Any], where: s
 
     assert where in [warning.where for warning in imported.warnings]
     assert all(warning.line > 2 for warning in imported.warnings)
+
+
+def test_a_scheme_belongs_to_authorization_even_where_the_preset_has_another_header() -> None:
+    anthropic = {"provider": "anthropic", "baseUrl": "https://api.anthropic.com/v1", "apiKey": "k"}
+
+    bearer = only_service(original(anthropic | {"apiKeyPrefix": "Bearer "}))
+
+    assert (bearer["api_key_header"], bearer["api_key_prefix"]) == ("Authorization", "Bearer ")
+    assert "api_key_header" not in only_service(original(anthropic))
 
 
 def test_a_lost_expectation_switches_its_service_off() -> None:
