@@ -342,6 +342,18 @@ def test_a_scheme_belongs_to_authorization_even_where_the_preset_has_another_hea
     assert "api_key_header" not in only_service(original(anthropic))
 
 
+def test_a_header_that_is_the_key_again_is_left_out() -> None:
+    service = {
+        "provider": "anthropic",
+        "baseUrl": "https://api.anthropic.com/v1",
+        "apiKey": "key-1",
+    }
+
+    found = only_service(original(service | {"additionalHeaders": {"X-Api-Key": "key-1"}}))
+
+    assert found == {"id": "api", "provider": "anthropic", "api_key": "${ANTHROPIC_API_KEY}"}
+
+
 def test_a_lost_expectation_switches_its_service_off() -> None:
     assert only_service(original({"healthCheck": {"expectedBody": "ok"}}))["enabled"] is False
     assert "enabled" not in only_service(original({"healthCheck": {"nonsense": 1}}))

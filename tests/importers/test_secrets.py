@@ -171,6 +171,33 @@ def test_kumas_other_places_give_nothing_away() -> None:
     assert_clean(everything(imported), SECRET, PLAIN)
 
 
+ALONE: list[dict[str, object]] = [
+    {"apiKey": f"${{{PLAIN}}}"},
+    {"apiKey": f"${{X:-{PLAIN}}}"},
+    {"apiKey": f"process.env.X || '{PLAIN}'"},
+    {"apiKey": "x", "apiKeyHeader": PLAIN},
+    {"apiKey": "x", "apiKeyPrefix": PLAIN},
+    {"apiKeyEnv": PLAIN},
+    {"apiKeyEnv": SECRET},
+    {"environment": PLAIN},
+    {"id": PLAIN},
+    {"name": PLAIN},
+    {"provider": PLAIN},
+    {"type": PLAIN},
+    {"owner": PLAIN},
+    {"metadata": {PLAIN: "x"}},
+    {"metadata": {"x": [PLAIN]}},
+    {PLAIN: 1},
+    {"healthCheck": {f"expect{PLAIN}": 1}},
+    {"healthCheck": {"endpoint": f"https://a.example/{PLAIN}"}},
+]
+
+
+@pytest.mark.parametrize("service", ALONE)
+def test_one_place_of_the_original_gives_nothing_away(service: dict[str, object]) -> None:
+    assert_clean(everything(original(service)), SECRET, PLAIN)
+
+
 @pytest.mark.parametrize("provider", ["", "openai", "anthropic", PLAIN])
 def test_the_originals_places_give_nothing_away(provider: str) -> None:
     texts: dict[str, object] = dict.fromkeys(
