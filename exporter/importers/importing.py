@@ -30,7 +30,7 @@ _JAVASCRIPT = re.compile(
 )
 _OTHERS: tuple[tuple[str, Callable[[dict[str, object]], bool]], ...] = (
     (
-        "a configuration of this program, unless --from says something else",
+        "a configuration of this program (if it is not, name its format with --from)",
         lambda d: isinstance(d.get("services"), list),
     ),
     ("a Compose file", lambda d: isinstance(d.get("services"), dict)),
