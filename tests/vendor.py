@@ -137,7 +137,7 @@ class Vendor:
         port: int = 0,
         sockets: Iterable[socket.socket] = (),
     ) -> None:
-        """*sockets*, bound already, are listened to in place of *host* and *port* (0: a free one)."""
+        """*sockets*, bound already, replace *host* and *port* (0: a free one)."""
         self.seen: list[Seen] = []
         self.connections = 0
         self.greeting: Greeting | None = None

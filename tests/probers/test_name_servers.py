@@ -163,18 +163,45 @@ async def test_name_servers_that_die_are_ours_and_that_ends_with_their_return(
     assert meanwhile.shortage is Shortage.RESOLVER
 
 
+async def test_a_question_that_was_lost_before_the_name_servers_came_back_is_ours(
+    dns: NameServer,
+) -> None:
+    resolver = Resolver(servers=[dns.address])
+    dns.names = {"dead.test": SILENCE, "lost.test": SILENCE, "good.test": ANSWERED}
+    for _ in range(2):  # the second answer comes after that of the control
+        await resolver.addresses("good.test")
+    dns.names[""] = SILENCE
+
+    async def back() -> None:
+        with pytest.raises(ResolveError):
+            await resolver.addresses("dead.test", 4, 0.8)
+        await resolver.addresses("good.test")
+
+    with pytest.raises(ResolveError) as lost:
+        await asyncio.gather(resolver.addresses("lost.test", 4, 1.2), back())
+    with pytest.raises(ResolveError) as later:
+        await asyncio.gather(resolver.addresses("lost.test", 4, 0.8), _soon(resolver, "good.test"))
+    await resolver.close()
+
+    assert lost.value.shortage is Shortage.RESOLVER
+    assert later.value.shortage is None
+
+
+async def _soon(resolver: Resolver, name: str) -> None:
+    """Resolve *name* when another question has been asked for a while."""
+    await asyncio.sleep(0.5)
+    await resolver.addresses(name)
+
+
 async def test_another_name_that_is_answered_meanwhile_clears_the_name_servers(
     dns: NameServer,
 ) -> None:
     resolver = Resolver(servers=[dns.address])
     dns.names = {"dead.test": SILENCE, "": SILENCE, "good.test": ANSWERED}
 
-    async def later() -> None:
-        await asyncio.sleep(0.5)
-        await resolver.addresses("good.test")
-
+    later = _soon(resolver, "good.test")
     with pytest.raises(ResolveError) as caught:
-        await asyncio.gather(resolver.addresses("dead.test", 4, 1.0), later())
+        await asyncio.gather(resolver.addresses("dead.test", 4, 1.0), later)
     await resolver.close()
 
     assert caught.value.shortage is None

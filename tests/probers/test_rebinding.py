@@ -1,4 +1,4 @@
-"""Names that change their address, or have it inside, before a real process: nobody inside is asked."""
+"""Names that change their address, or have it inside: a real process asks nobody inside."""
 
 from __future__ import annotations
 

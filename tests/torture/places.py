@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -138,12 +138,9 @@ class Place:
         return done.stdout
 
 
-@contextlib.contextmanager
-def joined(*, ours: tuple[str, ...], theirs: tuple[str, ...]) -> Iterator[tuple[Place, Place]]:
-    """Yield two places with a cable between them: device `way` in each, and their addresses."""
-    with Place() as here, Place() as there:
-        here.ip(f"link add way type veth peer name way netns {there.path}")
-        for place, addresses in ((here, ours), (there, theirs)):
-            lines = [f"address add {a} dev way{' nodad' * (':' in a)}" for a in addresses]
-            place.ip(*lines, "link set way up")
-        yield here, there
+def cable(here: Place, there: Place, name: str, ours: Iterable[str], theirs: Iterable[str]) -> None:
+    """Join two places by a device *name* in each, with the addresses that each has on it."""
+    here.ip(f"link add {name} type veth peer name {name} netns {there.path}")
+    for place, addresses in ((here, ours), (there, theirs)):
+        lines = [f"address add {a} dev {name}{' nodad' * (':' in a)}" for a in addresses]
+        place.ip(*lines, f"link set {name} up")

@@ -1,25 +1,27 @@
 """Names that lead inside: the exporter as a real process, a real name server, and who was asked.
 
 Public are addresses of ranges that are public, on a cable of our own. Inside, on the same ports,
-listen the addresses that the policy refuses; they can be reached, which services that may do so show.
+listen the addresses that the policy refuses; services that may do so show that they can be reached.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from tests.dns import Alias, NameServer, Odd, turning
 from tests.test_process import Process, eventually, serving
-from tests.torture.places import Place, joined
+from tests.torture.places import Place, cable
 from tests.vendor import Vendor, answer, redirect
 
 PUBLIC, PUBLIC6, NAMES = "11.0.0.1", "2600::1", "11.0.0.53"
@@ -65,7 +67,7 @@ REDIRECTS: Mapping[str, tuple[str, set[str]]] = {
 LABELS = "service", "reason"
 CANARY = "exporter_network_up{canary="
 MODULES = "modules: {any: {prober: http, timeout: 1s, http: {preferred_ip_protocol: ip4}}}\n"
-CHECK = "health_check: {interval: 1s, timeout: 1s, retries: 0"
+ONCE_A_SECOND = {"interval": "1s", "timeout": "1s"}
 
 
 def _names(server: NameServer) -> None:
@@ -84,29 +86,24 @@ def _names(server: NameServer) -> None:
 
 
 def _configuration() -> str:
-    lines = [
-        f"defaults: {{{CHECK}}}}}",
-        "canaries:",
-        *(
-            f"  - {{url: 'http://{n}.test/', interval: 1s, timeout: 1s}}"
-            for n in ("good", "inside")
-        ),
-        "services:",
-        *(f"  - {{id: {n}, base_url: 'http://{n}.test'}}" for n in ADDRESSES),
-        *(
-            f"  - {{id: {n}, base_url: 'http://{n}.test', health_check: {{endpoint: /{n},"
-            " follow_redirects: 3, allow_cross_origin: true}}"
-            for n in REDIRECTS
-        ),
-        "  - {id: page, base_url: 'http://good.test', status_page: {url: 'http://inside.test',"
-        " adapter: statuspage}}",
-        *(
-            f"  - {{id: open{i}, base_url: 'http://{f'[{one}]' if ':' in one else one}:{OPEN_PORT}',"
-            " health_check: {allow_private_addresses: true}}"
-            for i, one in enumerate((*INSIDE, *LOOPBACK))
-        ),
+    """Return the configuration as JSON, which is YAML too."""
+    services: list[dict[str, Any]] = [
+        {"id": name, "base_url": f"http://{name}.test"} for name in ADDRESSES
     ]
-    return "\n".join(lines) + "\n"
+    for name in REDIRECTS:
+        check = {"endpoint": f"/{name}", "follow_redirects": 3, "allow_cross_origin": True}
+        services.append({"id": name, "base_url": f"http://{name}.test", "health_check": check})
+    for number, address in enumerate((*INSIDE, *LOOPBACK)):
+        url = f"http://{f'[{address}]' if ':' in address else address}:{OPEN_PORT}"
+        check = {"allow_private_addresses": True}
+        services.append({"id": f"open{number}", "base_url": url, "health_check": check})
+    page = {"url": "http://inside.test", "adapter": "statuspage"}
+    services.append({"id": "page", "base_url": "http://good.test", "status_page": page})
+    canaries = [{"url": f"http://{name}.test/", **ONCE_A_SECOND} for name in ("good", "inside")]
+    check = {**ONCE_A_SECOND, "retries": 0}
+    return json.dumps(
+        {"defaults": {"health_check": check}, "canaries": canaries, "services": services}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +149,8 @@ async def rebinding(folder: Path, rounds: int = 3) -> dict[str, str | float]:
     modules.write_text(MODULES)
     expected = {name: ends for table in (ADDRESSES, REDIRECTS) for name, (_, ends) in table.items()}
     expected |= {"page": {"ok"}} | {f"open{i}": {"ok"} for i in range(len(INSIDE + LOOPBACK))}
-    with joined(ours=OURS, theirs=THEIRS) as (here, there):
+    with Place() as here, Place() as there:
+        cable(here, there, "way", OURS, THEIRS)
         async with (
             _scene(here, there) as scene,
             serving(
