@@ -213,6 +213,8 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Count and parse what the client sent."""
         self._received += len(data)
+        if b"\r\n\r\n" in data:  # a head is complete, although its handler has yet to start
+            self._slots.set_busy(self.slot)
         super().data_received(data)
 
     def begin(self, request: web.Request) -> None:
@@ -231,7 +233,7 @@ class Connection(web.RequestHandler):
     def pause_writing(self) -> None:
         """Note that the kernel has not taken all that was written."""
         super().pause_writing()
-        self._slots.set_idle(self.slot)
+        self._slots.set_idle(self.slot, behind=True)
         self._behind.add(self)
 
     def resume_writing(self) -> None:

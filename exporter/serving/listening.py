@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import resource
 import socket
 import ssl
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +22,8 @@ from exporter.serving.web_config import WebFile
 
 _BACKLOG = 1024
 _LOOK_SECONDS = 0.5
+_WAIT_SECONDS = 0.05
+"""Between two looks whether there is room, for clients that wait in the kernel."""
 _BATCH = 32
 """Connections that are accepted before what has arrived on others is read."""
 _SEND_BUFFER_BYTES = 64 * 1024
@@ -55,7 +59,7 @@ class Listener:
         assert runner.server is not None
         self._server, self._file, self._limits = runner.server, file, limits
         self._loop = asyncio.get_running_loop()
-        self._slots = Slots(limits.connections, count)
+        self._slots = Slots(limits.connections, count, self._loop.time)
         self._behind = Behind(self._slots)
         self._connections: set[Connection] = set()
         self._starting: set[asyncio.Task[None]] = set()
@@ -101,24 +105,31 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BATCH):
+            if not self._slots.has_room():
+                self._pause(listening, _WAIT_SECONDS)
+                return
             try:
                 accepted, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 if error.errno in _NO_DESCRIPTOR:
-                    # The socket would be reported ready again at once, for nothing.
-                    self._loop.remove_reader(listening.fileno())
-                    self._loop.call_later(1.0, self._resume, listening)
+                    self._pause(listening, 1.0)
                 return
             if (slot := self._slots.take(address[0])) is None:
                 accepted.close()
                 continue
             accepted.setblocking(False)
             slot.close = partial(_shut, accepted)
+            slot.has_unread = partial(_has_unread, accepted)
             task = self._loop.create_task(self._start(accepted, slot))
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
+
+    def _pause(self, listening: socket.socket, seconds: float) -> None:
+        # The socket would be reported ready again at once, for nothing.
+        self._loop.remove_reader(listening.fileno())
+        self._loop.call_later(seconds, self._resume, listening)
 
     def _resume(self, listening: socket.socket) -> None:
         if listening.fileno() >= 0:
@@ -203,6 +214,14 @@ def _shut(accepted: socket.socket) -> None:
     """End a TLS handshake that is under way: it fails, which frees the rest."""
     with contextlib.suppress(OSError):
         accepted.shutdown(socket.SHUT_RDWR)
+
+
+def _has_unread(accepted: socket.socket) -> bool:
+    """Return whether the kernel has something from the client; False where it does not say."""
+    size = bytearray(4)
+    with contextlib.suppress(OSError, ValueError):
+        fcntl.ioctl(accepted.fileno(), termios.FIONREAD, size)
+    return any(size)
 
 
 async def listen(
