@@ -59,6 +59,7 @@ class Process:
         return None
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the process by signal *number*, if it still runs; return its exit status."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
         code = await asyncio.wait_for(self.process.wait(), 10)
@@ -110,8 +111,7 @@ async def serving(
         await eventually(lambda: b"Service registry" in running.log or process.returncode)
         yield running
     finally:
-        if process.returncode is None:
-            await running.stop()
+        await running.stop()
 
 
 def write(path: Path, vendor: Vendor, *services: str) -> Path:

@@ -233,7 +233,7 @@ class Connection(web.RequestHandler):
     def pause_writing(self) -> None:
         """Note that the kernel has not taken all that was written."""
         super().pause_writing()
-        self._slots.set_idle(self.slot, behind=True)
+        self._slots.set_idle(self.slot)
         self._behind.add(self)
 
     def resume_writing(self) -> None:
@@ -320,7 +320,9 @@ class Connection(web.RequestHandler):
     def _close_now(self) -> None:
         if self._metered is None:
             return
-        if self.buffered + self._in_kernel():
+        if not self._received:
+            self.slot.refuse()
+        elif self.buffered + self._in_kernel():
             # Otherwise the kernel would go on to offer the rest to a client that does not read it.
             with contextlib.suppress(OSError):
                 self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

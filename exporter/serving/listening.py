@@ -10,6 +10,7 @@ import resource
 import socket
 import ssl
 import termios
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +23,6 @@ from exporter.serving.web_config import WebFile
 
 _BACKLOG = 1024
 _LOOK_SECONDS = 0.5
-_WAIT_SECONDS = 0.05
-"""Between two looks whether there is room, for clients that wait in the kernel."""
 _BATCH = 32
 """Connections that are accepted before what has arrived on others is read."""
 _SEND_BUFFER_BYTES = 64 * 1024
@@ -34,6 +33,12 @@ _LINGERING_SECONDS = 5.0
 """Time to send the rest of a body that was refused, so that the client gets to read the answer."""
 _SHORT_IDLE_SECONDS = 2.0
 """Idle time while slots are short, and always in the reserve."""
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 17\r\n\r\ntoo many clients\n"
+)
+_MAX_REFUSED = 256
+"""Connections that are kept for half a second after that answer."""
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -59,9 +64,10 @@ class Listener:
         assert runner.server is not None
         self._server, self._file, self._limits = runner.server, file, limits
         self._loop = asyncio.get_running_loop()
-        self._slots = Slots(limits.connections, count, self._loop.time)
+        self._slots = Slots(limits.connections, count)
         self._behind = Behind(self._slots)
         self._connections: set[Connection] = set()
+        self._refused: deque[tuple[float, socket.socket]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.TimerHandle | None = None
         self.sockets: list[socket.socket] = []
@@ -99,41 +105,62 @@ class Listener:
             one.close()
         for task in self._starting:
             task.cancel()
+        self._close_refused(0)
         self._behind.end()
 
     # -- accepting ---------------------------------------------------------------------------
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BATCH):
-            if not self._slots.has_room():
-                self._pause(listening, _WAIT_SECONDS)
-                return
             try:
                 accepted, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 if error.errno in _NO_DESCRIPTOR:
-                    self._pause(listening, 1.0)
+                    # The socket would be reported ready again at once, for nothing.
+                    self._loop.remove_reader(listening.fileno())
+                    self._loop.call_later(1.0, self._resume, listening)
                 return
             if (slot := self._slots.take(address[0])) is None:
+                self._refuse(accepted)
                 accepted.close()
                 continue
             accepted.setblocking(False)
-            slot.close = partial(_shut, accepted)
+            slot.close = partial(self._close_unstarted, accepted)
             slot.has_unread = partial(_has_unread, accepted)
+            slot.refuse = partial(self._refuse, accepted)
             task = self._loop.create_task(self._start(accepted, slot))
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
 
-    def _pause(self, listening: socket.socket, seconds: float) -> None:
-        # The socket would be reported ready again at once, for nothing.
-        self._loop.remove_reader(listening.fileno())
-        self._loop.call_later(seconds, self._resume, listening)
-
     def _resume(self, listening: socket.socket) -> None:
         if listening.fileno() >= 0:
             self._loop.add_reader(listening.fileno(), self._accept, listening)
+
+    def _close_unstarted(self, accepted: socket.socket) -> None:
+        """End a connection that has no transport yet; a TLS handshake under way fails by that."""
+        self._refuse(accepted)
+        with contextlib.suppress(OSError):
+            accepted.shutdown(socket.SHUT_RDWR)
+
+    def _refuse(self, accepted: socket.socket) -> None:
+        """Answer a request before it is read, perhaps before it is sent; not within TLS."""
+        if self._file.context() is not None:
+            return
+        with contextlib.suppress(OSError):
+            accepted.setblocking(False)
+            accepted.send(_BUSY)
+            # If it were closed at once, the request would be answered by a RST in place of this.
+            kept = accepted.dup()
+            self._refused.append((self._loop.time(), kept))
+            kept.shutdown(socket.SHUT_WR)
+        self._close_refused(_MAX_REFUSED)
+
+    def _close_refused(self, most: int, before: float = 0.0) -> None:
+        """Close what was refused earlier than at the tick *before*, and all but the last *most*."""
+        while self._refused and (len(self._refused) > most or self._refused[0][0] < before):
+            self._refused.popleft()[1].close()
 
     async def _start(self, accepted: socket.socket, slot: Slot) -> None:
         context = self._file.context()
@@ -173,6 +200,7 @@ class Listener:
         """Cut the connections that are too slow, or idle for too long."""
         self._behind.relieve(GRACE_SECONDS)
         now = self._loop.time()
+        self._close_refused(_MAX_REFUSED, now - _LOOK_SECONDS)
         for connection in list(self._connections):
             if not connection.slot.taken:
                 self._connections.discard(connection)
@@ -208,12 +236,6 @@ def _bound(family: int, address: tuple[object, ...]) -> socket.socket | None:
             return None
         raise
     return one
-
-
-def _shut(accepted: socket.socket) -> None:
-    """End a TLS handshake that is under way: it fails, which frees the rest."""
-    with contextlib.suppress(OSError):
-        accepted.shutdown(socket.SHUT_RDWR)
 
 
 def _has_unread(accepted: socket.socket) -> bool:

@@ -4,10 +4,8 @@ A connection without a request under way, or whose client is behind in reading, 
 another needs its slot: that of the address with the most connections, and of those the one that has
 been so for the longest time. So idle clients, however many, keep nobody out. When every slot has a
 request under way, `RESERVED` more connections are accepted, on which `gate.py` answers only what
-monitoring and paging need. Beyond those, clients wait in the kernel until one ends.
-
-A new connection is not closed before it had the time to ask, nor is one whose request has arrived
-and was not read yet: in a burst all would be closed for each other.
+monitoring and paging need. Whose request has arrived and was not read yet is not closed: in a burst
+all would be closed for each other.
 
 Loopback has no share of its own limit: a reverse proxy on the same machine is the normal case. Any
 other address, a proxy's too, has at most half of the slots.
@@ -24,8 +22,6 @@ from exporter.api.addresses import network_of
 
 RESERVED = 16
 """Connections beyond the general slots, for the paths of `gate.ESSENTIAL` only."""
-FRESH_SECONDS = 0.25
-"""For which a new connection, or one that has just fallen behind, is not closed to make room."""
 _LOOKED_AT = 8
 """Idle connections of one network that are looked at for one that has not asked."""
 _SHORT_SHARE = 0.75
@@ -38,8 +34,9 @@ class Slot:
 
     network: str
     reserved: bool
-    since: float = 0.0
     close: Callable[[], None] = field(default=lambda: None)
+    refuse: Callable[[], None] = field(default=lambda: None)
+    """Say to a client that has not asked yet that there is no room."""
     has_unread: Callable[[], bool] = field(default=lambda: False)
     """Whether something has arrived that was not read yet."""
     taken: bool = True
@@ -48,14 +45,9 @@ class Slot:
 class Slots:
     """The connections that there are; closes idle ones to make room."""
 
-    def __init__(
-        self, general: int, count: Callable[[str], None], now: Callable[[], float]
-    ) -> None:
-        """Accept *general* connections and the reserve; *count* is called with why one is cut.
-
-        *now* returns seconds.
-        """
-        self._general, self._count, self._now = general, count, now
+    def __init__(self, general: int, count: Callable[[str], None]) -> None:
+        """Accept *general* connections and the reserve; *count* is called with why one is cut."""
+        self._general, self._count = general, count
         self._slots: dict[bool, int] = {False: 0, True: 0}
         self._idle: dict[tuple[str, bool], dict[Slot, None]] = {}
         """By network and whether reserved; the one that became idle first is first."""
@@ -65,11 +57,6 @@ class Slots:
     def short(self) -> bool:
         """Whether few slots are left."""
         return self._slots[False] >= self._general * _SHORT_SHARE
-
-    def has_room(self) -> bool:
-        """Return whether a client that connects now would get a slot, if its address may."""
-        free = self._slots[False] < self._general or self._slots[True] < RESERVED
-        return free or self._oldest(self._idle) is not None
 
     def take(self, address: str) -> Slot | None:
         """Return a slot for a client at *address*, or None if its connection is to be refused."""
@@ -85,7 +72,7 @@ class Slots:
         if full and not self._make_room([key for key in self._idle if key[1]]):
             self._count("refused")
             return None
-        slot = Slot(network, reserved, self._now())
+        slot = Slot(network, reserved)
         self._slots[reserved] += 1
         self._by_network[network] += 1
         self._add_idle(slot)
@@ -105,13 +92,9 @@ class Slots:
         """Note that a request is under way: the connection is not closed to make room."""
         self._drop_idle(slot)
 
-    def set_idle(self, slot: Slot, *, behind: bool = False) -> None:
-        """Note that the answer was sent, or waits for its reader: it may be closed, the last.
-
-        One that has just fallen *behind* may have a reader that is busy for a moment.
-        """
+    def set_idle(self, slot: Slot) -> None:
+        """Note that the answer was sent, or waits for its reader: it may be closed, the last."""
         if slot.taken:
-            slot.since = self._now() if behind else slot.since
             self._drop_idle(slot)
             self._add_idle(slot)
 
@@ -122,21 +105,17 @@ class Slots:
         slot.close()
 
     def _make_room(self, keys: Iterable[tuple[str, bool]]) -> bool:
-        """Cut the connection that makes room among those under *keys*; return whether one does."""
-        if (oldest := self._oldest(keys)) is not None:
-            self.cut(oldest, "made_room")
-        return oldest is not None
-
-    def _oldest(self, keys: Iterable[tuple[str, bool]]) -> Slot | None:
-        """Return the oldest idle connection under that of *keys* whose network has the most."""
-        found = (self._first_idle(key) for key in keys if self._idle.get(key))
+        """Cut the oldest idle connection under that of *keys* whose network has the most."""
+        found = (self._first_idle(key) for key in keys)
         candidates = [slot for slot in found if slot is not None]
-        return max(candidates, key=lambda slot: self._by_network[slot.network], default=None)
+        if not candidates:
+            return False
+        self.cut(max(candidates, key=lambda slot: self._by_network[slot.network]), "made_room")
+        return True
 
     def _first_idle(self, key: tuple[str, bool]) -> Slot | None:
-        limit = self._now() - FRESH_SECONDS
-        for slot in itertools.islice(self._idle[key], _LOOKED_AT):
-            if slot.since <= limit and not slot.has_unread():
+        for slot in itertools.islice(self._idle.get(key, ()), _LOOKED_AT):
+            if not slot.has_unread():
                 return slot
         return None
 

@@ -14,7 +14,6 @@ import pytest
 
 from exporter.serving import connection as connection_module
 from exporter.serving import listening as listening_module
-from exporter.serving import slots as slots_module
 from exporter.serving.connection import MIN_BYTES_PER_SECOND, Metered, Pace
 from exporter.serving.slots import RESERVED
 from tests.api.test_edge import TOKEN, Client, running
@@ -155,16 +154,15 @@ async def test_idle_connections_are_closed_sooner_while_slots_are_short() -> Non
     assert took < 10
 
 
-async def test_an_idle_connection_makes_room_for_a_new_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(slots_module, "FRESH_SECONDS", 0.0)
+async def test_an_idle_connection_makes_room_for_a_new_one() -> None:
     async with running(SERVICES, connections=2) as client, contextlib.AsyncExitStack() as stack:
         idle = [await stack.enter_async_context(connected(client)) for _ in range(40)]
         scrape = await stack.enter_async_context(connected(client, _ask("/-/healthy")))
         answer = await asyncio.get_running_loop().sock_recv(scrape, 15)
 
-        assert await asyncio.wait_for(_read_all(idle[0]), 5) == b""
+        refusal = await asyncio.wait_for(_read_all(idle[0]), 5)
+        assert refusal.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 5\r\n" in refusal
         assert answer == b"HTTP/1.1 200 OK"
         assert (await _cut(client))["made_room"] == 39
 

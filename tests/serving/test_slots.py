@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from exporter.api.addresses import network_of
-from exporter.serving.slots import FRESH_SECONDS, RESERVED, Slot, Slots
+from exporter.serving.slots import RESERVED, Slot, Slots
 
 HOME, STRANGER = "127.0.0.1", "203.0.113.9"
 
@@ -17,13 +17,10 @@ class Crowd:
 
     def __init__(self, general: int) -> None:
         self.whys: Counter[str] = Counter()
-        self.now = 0.0
-        self.slots = Slots(general, lambda why: self.whys.update([why]), lambda: self.now)
+        self.slots = Slots(general, lambda why: self.whys.update([why]))
         self.closed: list[Slot] = []
 
-    def take(self, address: str, *, busy: bool = False, after: float = 1.0) -> Slot | None:
-        """Take a slot *after* seconds."""
-        self.now += after
+    def take(self, address: str, *, busy: bool = False) -> Slot | None:
         slot = self.slots.take(address)
         if slot is not None:
             slot.close = lambda: self.closed.append(slot)
@@ -130,53 +127,6 @@ def test_a_freed_slot_is_a_general_one_again() -> None:
 )
 def test_an_address_is_counted_under_its_network(address: str, network: str, strange: bool) -> None:
     assert network_of(address) == (network, strange)
-
-
-def test_a_burst_waits_in_the_kernel_until_those_before_it_had_time_to_ask() -> None:
-    crowd = Crowd(2)
-    burst = [crowd.take(HOME, after=0.0) for _ in range(2 + RESERVED)]
-
-    full = crowd.slots.has_room()
-    beyond = crowd.take(HOME, after=FRESH_SECONDS / 2)
-    kept = not crowd.closed
-    crowd.now += FRESH_SECONDS
-    later = crowd.slots.has_room()
-
-    assert all(burst)
-    assert (full, beyond, kept) == (False, None, True)
-    assert later
-    assert crowd.take(HOME) is not None
-    assert crowd.closed == [burst[0]]
-
-
-def test_there_is_no_room_while_all_ask_and_there_is_when_one_ends() -> None:
-    crowd = Crowd(1)
-    taken = [crowd.take(HOME, busy=True) for _ in range(1 + RESERVED)]
-
-    full = crowd.slots.has_room()
-    assert taken[-1] is not None
-    crowd.slots.release(taken[-1])
-
-    assert not full
-    assert crowd.slots.has_room()
-
-
-def test_who_fell_behind_a_moment_ago_is_kept_and_then_makes_room() -> None:
-    crowd = Crowd(1)
-    behind = crowd.take(HOME, busy=True)
-    assert behind is not None
-    crowd.now += 60.0
-    crowd.slots.set_idle(behind, behind=True)
-
-    reserved = crowd.take(HOME, after=FRESH_SECONDS / 2)
-    assert reserved is not None
-    kept = reserved.reserved and not crowd.closed
-    general = crowd.take(HOME)
-
-    assert kept
-    assert general is not None
-    assert not general.reserved
-    assert crowd.closed == [behind]
 
 
 def test_who_has_asked_and_was_not_read_yet_is_kept_and_the_next_one_makes_room() -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from tests.test_process import Process, eventually, serving
 INTERVAL_SECONDS = 10
 MAX_GROWTH_MIB = 160
 _BUCKET = re.compile(r'^(exporter_\w+_seconds)_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
-_RESULT = re.compile(r'^probe_results_total\{.*reason="(\w+)"\} (\S+)$', re.MULTILINE)
 LAG, LOOP = "exporter_probe_schedule_lag_seconds", "exporter_event_loop_lag_seconds"
 
 
@@ -34,16 +34,25 @@ class Snapshot:
     resident: int
 
 
+async def results(running: Process, prefix: str = "") -> Counter[str]:
+    """Return the results by reason of the services whose ids begin with *prefix*."""
+    found: Counter[str] = Counter()
+    for line in (await running.get("/metrics")).splitlines():
+        if line.startswith(f'probe_results_total{{service="{prefix}'):
+            reason, value = line.partition('reason="')[2].partition('"')[0], line.rpartition(" ")[2]
+            found[reason] += int(float(value))
+    return +found
+
+
 async def _snapshot(running: Process) -> Snapshot:
-    text = await running.get("/metrics")
-    results = [(reason, float(value)) for reason, value in _RESULT.findall(text)]
+    text, counted = await running.get("/metrics"), await results(running)
     buckets: dict[str, dict[float, float]] = {}
     for family, bound, value in _BUCKET.findall(text):
         buckets.setdefault(family, {})[float(bound)] = float(value)
     return Snapshot(
         at=asyncio.get_running_loop().time(),
-        good=sum(value for reason, value in results if reason == "ok"),
-        bad=sum(value for reason, value in results if reason != "ok"),
+        good=counted["ok"],
+        bad=counted.total() - counted["ok"],
         buckets=buckets,
         resident=resident_bytes(running.process.pid),
     )
@@ -112,6 +121,7 @@ async def crowd(
         "event loop p99 in the crowd": _quantile(quiet, end, LOOP, 0.99),
         "memory grown, MiB": round((end.resident - quiet.resident) / 2**20, 1),
     }
+    print(figures, seen)
     _judge(figures, viewers, seen["why"])
     return figures
 
