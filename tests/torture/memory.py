@@ -25,6 +25,7 @@ from tests.test_process import TOKEN, Process, eventually, serving
 from tests.torture.crowd import results
 from tests.vendor import Vendor, answer, head_of
 
+TITLE = "Too little memory, 2,000 services, 60 hostile bodies of 9 MiB"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 HOSTILE = 60
 BODY_LIMIT = 10 * 2**20
@@ -155,7 +156,7 @@ async def memory(
     return {
         "limit": kind,
         "MiB before": round(resident / 2**20),
-        "killed": killed,
+        "killed": "yes" if killed else "no",
         "probes without memory": lacked,
         "changes acknowledged": len(acknowledged),
         "lost": len(lost),

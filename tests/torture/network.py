@@ -25,6 +25,7 @@ from tests.test_process import Process, serving
 from tests.torture.places import Place, cable
 from tests.vendor import Vendor, answer
 
+TITLE = "Faults of a real network around one exporter"
 FLEET, FLEET_SIZE = "11.0.0.1", 50
 SILENT, WALL, LOSSY, NAMES = "11.0.0.2", "11.0.0.4", "11.0.0.5", "11.0.0.53"
 BLACKHOLE, PROHIBIT, UNREACHABLE = "11.0.1.1", "11.0.1.2", "11.0.1.3"

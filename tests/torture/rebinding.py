@@ -24,6 +24,7 @@ from tests.test_process import Process, eventually, serving
 from tests.torture.places import Place, cable
 from tests.vendor import Vendor, answer, redirect
 
+TITLE = "Names and redirects that lead inside"
 PUBLIC, PUBLIC6, NAMES = "11.0.0.1", "2600::1", "11.0.0.53"
 INSIDE = ("10.0.0.1", "169.254.169.254", "192.168.0.1", "100.64.0.1", "fd00::1")
 LOOPBACK = ("127.0.0.1", "::1")
