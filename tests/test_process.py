@@ -108,7 +108,7 @@ async def serving(
     )
     running = Process(process, f"http://127.0.0.1:{port}", connector)
     try:
-        await eventually(lambda: b"Service registry" in running.log or process.returncode)
+        await eventually(lambda: b"Service registry" in running.log or process.returncode, 60)
         yield running
     finally:
         await running.stop()

@@ -15,11 +15,10 @@ from typing import Any
 import uvloop
 
 from tests.programs import fleet, nginx, resident_bytes
-from tests.test_process import Process, eventually, serving
+from tests.test_process import Process, serving
 
 TITLE = "200 scrapers and 500 open pages before 5,000 services"
-INTERVAL_SECONDS = 10
-MAX_GROWTH_MIB = 160
+MAX_GROWTH_MIB, MAX_LATE_SECONDS = 160, 5
 LEAST_PROBES = 0.95
 """Of those that were due until a second, and what 99 % are late, before the end."""
 _BUCKET = re.compile(r'^(exporter_\w+_seconds)_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
@@ -85,26 +84,30 @@ async def _crowd(running: Process, *numbers: int) -> dict[str, Any]:
 
 
 async def crowd(
-    folder: Path, services: int, scrapers: int, viewers: int, seconds: int
+    folder: Path, services: int, scrapers: int, viewers: int, seconds: int, *, interval: int = 10
 ) -> dict[str, str | float]:
     """Return what *scrapers* and *viewers* at once got and cost within *seconds*.
+
+    *interval* is the seconds between two probes of a service.
 
     Raises:
         AssertionError: an answer was not whole, a probe failed or was left out, or memory grew.
     """
     config = folder / "services.yaml"
     with nginx(folder) as (http, _, _):
-        config.write_text(fleet(http.rstrip("/"), services, f"{INTERVAL_SECONDS}s"))
+        config.write_text(fleet(http.rstrip("/"), services, f"{interval}s"))
         async with serving(config, log_level="warning") as running:
             assert running.process.returncode is None, running.log.decode()
-            await eventually(lambda: _all_probed(running, services), 60)
+            async with asyncio.timeout(120):
+                while not await _all_probed(running, services):
+                    await asyncio.sleep(1)  # a page of thousands costs what is to be measured
             start = await _snapshot(running)
             alone = await _crowd(running, services, 1, 0, seconds)
             quiet = await _snapshot(running)
             seen = await _crowd(running, services, scrapers, viewers, seconds)
             end = await _snapshot(running)
     late = _quantile(quiet, end, LAG, 0.99) + 1
-    due = services / INTERVAL_SECONDS * (end.at - quiet.at - late)
+    due = services / interval * (end.at - quiet.at - late)
     probes = end.good + end.bad - quiet.good - quiet.bad
     scrapes = seen["scrapes"]
     figures: dict[str, str | float] = {
@@ -135,13 +138,13 @@ def _judge(figures: dict[str, str | float], viewers: int, why: list[str]) -> Non
     assert number["broken"] == 0, why
     assert number["closed without an answer"] == 0
     assert answered > 0
-    assert number["cut while they were sent"] <= 0.05 * answered
-    assert number["pages open to the end"] >= 0.98 * viewers
+    assert number["cut while they were sent"] <= 0.05 * answered, figures
+    assert number["pages open to the end"] >= 0.98 * viewers, figures
     assert number["events"] >= viewers
     assert number["failed"] == 0
-    assert number["probes made of those due"] >= LEAST_PROBES
-    assert number["p99 in the crowd"] <= INTERVAL_SECONDS / 2
-    assert number["memory grown, MiB"] <= MAX_GROWTH_MIB
+    assert number["probes made of those due"] >= LEAST_PROBES, figures
+    assert number["p99 in the crowd"] <= MAX_LATE_SECONDS, figures
+    assert number["memory grown, MiB"] <= MAX_GROWTH_MIB, figures
 
 
 async def _all_probed(running: Process, services: int) -> bool:
@@ -152,4 +155,4 @@ async def _all_probed(running: Process, services: int) -> bool:
 def run() -> dict[str, str | float]:
     """Return the figures of 200 scrapers and 500 open pages before 5,000 services."""
     with tempfile.TemporaryDirectory() as folder:
-        return uvloop.run(crowd(Path(folder), 5000, 200, 500, 20))
+        return uvloop.run(crowd(Path(folder), 5000, 200, 500, 15, interval=60))
