@@ -91,6 +91,13 @@ class _Transfer:
         self.opened.append(new)
         return new
 
+    def only_public(self, address: str, *_: Any) -> int:
+        """Let a request go over the connection to *address*, new or kept, if that is public."""
+        if is_public(address):
+            return int(pycurl.PREREQFUNC_OK)
+        self.refused = True
+        return int(pycurl.PREREQFUNC_ABORT)
+
     def close_opened(self) -> None:
         """Close our copies of the sockets: pycurl works on a duplicate of each."""
         for opened in self.opened:
@@ -143,6 +150,9 @@ class CurlTransport:
             return addresses
         resolved = self._loop.time() - begun
         answer = await self._send(request, addresses, resolved)
+        if answer.failure is Reason.ADDRESS_REFUSED and request.keep_alive:
+            # The kept connection was that of a service of the same host which may connect inside.
+            answer = await self._send(replace(request, keep_alive=False), addresses, resolved)
         if answer.failure is Reason.TLS and secure and not request.tls.insecure_skip_verify:
             left = request.timeout - answer.duration
             if left > 0.05:
@@ -286,6 +296,8 @@ class CurlTransport:
         curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
         if not request.allow_private:
             curl.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_public)
+            if request.keep_alive:  # a kept connection opens no socket
+                curl.setopt(pycurl.PREREQFUNCTION, transfer.only_public)
         return curl, transfer
 
     async def _run(self, curl: Any, transfer: _Transfer) -> tuple[int, str]:
