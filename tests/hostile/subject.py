@@ -1,0 +1,190 @@
+"""The exporter that is attacked, in a process of its own that measures itself.
+
+`python -m tests.hostile.subject`: each line of its input is a round, a JSON object with `config`
+(a whole configuration), `services` (ids to probe) and `neighbour` (one more, probed again and
+again). It answers each with a line of what it saw, after one with its port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from exporter.app import App, Options
+from exporter.config import read_text
+from exporter.log import configure
+from exporter.model import Result
+from tests.fakes import KEY
+
+TICK_SECONDS = 0.005
+PATIENCE_SECONDS = 8.0
+"""For a round: a probe that has not ended by then has not ended in time."""
+
+
+def memory(field: str) -> float:
+    """Return the resident memory (VmRSS), or the most it has been (VmHWM), in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
+
+
+def descriptors() -> int:
+    """Return how many are open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+class Watch:
+    """For how long the loop was held, and by how much sleeps were late.
+
+    `lag` is the most that our own process kept the loop: what passed between two ticks, as far as
+    the process was running meanwhile, in whichever thread. `late` counts the rest of the machine.
+    """
+
+    def __init__(self) -> None:
+        self.lag = self.late = 0.0
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            begun, ran = loop.time(), time.process_time()
+            await asyncio.sleep(TICK_SECONDS)
+            gap = max(0.0, loop.time() - begun - TICK_SECONDS)
+            self.late = max(self.late, gap)
+            self.lag = max(self.lag, min(gap, time.process_time() - ran))
+
+    def begin(self) -> None:
+        self.lag = self.late = 0.0
+
+
+class Subject:
+    """The exporter, and the rounds that it is put through."""
+
+    def __init__(self) -> None:
+        self.text = "{services: []}"
+        redaction = configure("logfmt", 10)
+        options = Options(
+            source=lambda: read_text(self.text, "services.yaml", {"KEY": KEY}),
+            environment={"KEY": KEY},
+            port=0,
+        )
+        self.app = App(options, redaction=redaction)
+        # Status pages are on loopback here; by default that is refused before anything is sent.
+        self.app.pages._allow_private = True
+        self.watch = Watch()
+
+    async def round(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Probe what *given* names, all at once; return what came of it, and what it cost."""
+        self.text = given["config"]
+        self.app.loader.load()
+        await asyncio.sleep(0.02)
+        gc.collect()
+        gc.freeze()
+        before, opened = memory("VmRSS"), descriptors()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        self.watch.begin()
+        rows, neighbours = await self._probed(given["services"], given["neighbour"])
+        late, lag, peak = self.watch.late, self.watch.lag, memory("VmHWM")
+        gc.unfreeze()
+        return {
+            "rows": rows,
+            "neighbours": neighbours,
+            "memory": peak - before,
+            "resident": peak,
+            "lag": lag,
+            "late": late,
+            "left": await self._left(opened),
+        }
+
+    async def _probed(self, services: list[str], neighbour: str) -> tuple[dict[str, Any], list[Any]]:
+        """Return a row for each service that ended, and what the neighbour's probes saw."""
+        rows: dict[str, Any] = {}
+        wanted = [one for one in self.app.registry if one.id in services]
+        pages = {asyncio.create_task(self._page(one)): one.id for one in wanted if one.status_page}
+        before = {one.id: self._last(one.id) for one in wanted}
+        for one in wanted:
+            self.app.scheduler.expedite(one.id)
+        neighbours: list[Any] = []
+        loop = asyncio.get_running_loop()
+        end, seen = loop.time() + PATIENCE_SECONDS, self._last(neighbour)
+        self.app.scheduler.expedite(neighbour)
+        while loop.time() < end and (len(rows) < len(wanted) or not neighbours):
+            await asyncio.sleep(TICK_SECONDS)
+            for one in wanted:
+                result = self._last(one.id)
+                if one.id not in rows and result is not None and result is not before[one.id]:
+                    rows[one.id] = self._row(result)
+            if (result := self._last(neighbour)) is not seen and result is not None:
+                seen = result
+                neighbours.append(self._row(result))
+                self.app.scheduler.expedite(neighbour)
+        async for task in _until(end, pages):
+            rows[pages[task]] |= task.result()
+        return rows, neighbours
+
+    def _last(self, service: str) -> Result | None:
+        return self.app.results.of(service).last
+
+    def _row(self, result: Result) -> dict[str, Any]:
+        outcome = result.outcome
+        return {
+            "reason": result.reason,
+            "verdict": result.verdict,
+            "detail": outcome.detail,
+            "duration": outcome.duration,
+            "phases": sum(outcome.phases),
+            "seconds": self.app.clock.now() - result.at,
+        }
+
+    async def _page(self, target: Any) -> dict[str, Any]:
+        begun = time.monotonic()
+        await self.app.pages.poll(target.status_page)
+        state = self.app.pages.state(target.status_page)
+        return {"state": state, "seconds": time.monotonic() - begun}
+
+    async def _left(self, opened: int) -> int:
+        """Return how many descriptors stay open, of those that the round opened."""
+        for _ in range(100):
+            if (left := descriptors() - opened) <= 0:
+                break
+            await asyncio.sleep(0.02)
+        return max(0, left)
+
+
+async def _until(end: float, tasks: Any) -> AsyncIterator[asyncio.Task[dict[str, Any]]]:
+    """Yield the *tasks* that are done at the time *end*; cancel the others."""
+    if tasks:
+        loop = asyncio.get_running_loop()
+        done, pending = await asyncio.wait(tasks, timeout=max(0.0, end - loop.time()))
+        for task in pending:
+            task.cancel()
+        for task in done:
+            yield task
+
+
+async def main() -> None:
+    reader = asyncio.StreamReader(limit=1 << 26)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    subject, stop = Subject(), asyncio.Event()
+    started = asyncio.Event()
+    running = asyncio.create_task(subject.app.run(stop, lambda app: started.set()))
+    watching = asyncio.create_task(subject.watch.run())
+    await started.wait()
+    print(json.dumps({"port": subject.app.port}), flush=True)
+    while line := await reader.readline():
+        print(json.dumps(await subject.round(json.loads(line))), flush=True)
+    watching.cancel()
+    stop.set()
+    await running
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
