@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from exporter.statuspages import ADAPTERS
+from exporter.statuspages import ADAPTERS, State
 from tests.hostile.bodies import BROTLI, coded
 from tests.hostile.http1 import sized
 from tests.hostile.table import MARK, Misdeed, page, placed
@@ -23,6 +23,7 @@ GREEN: dict[str, Any] = {
     "stripe_legacy": {"UptimeStatus": "up"},
 }
 """What each adapter would take for OPERATIONAL; a feed is not JSON."""
+LARGE = ("endless", "larger than its limit", "of a million values", "deep")
 RSS = "<rss><channel><item><title>Resolved</title></item></channel></rss>"
 
 
@@ -51,10 +52,13 @@ def rows_of(adapter: str) -> list[Misdeed]:
             "of numbers": answer(body=every_value(GREEN[adapter], 7)),
             "of null": answer(body=b"null"),
             "of NaN": answer(body=b"NaN"),
-            "of objects in lists": answer(body=every_value(GREEN[adapter], [{MARK: {}}])),
+            "of lists of lists": answer(body=every_value(GREEN[adapter], [[MARK]])),
             "of a million values": answer(body=b"[" + b"0," * MIB + b"0]"),
         }
-    return [page(name, adapter, play) for name, play in attacks.items()]
+    return [
+        page(name, adapter, play, memory=32.0 if name in LARGE else 6.0)
+        for name, play in attacks.items()
+    ]
 
 
 LAUGHS = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 9 if n else MARK}">' for n in range(9))
@@ -62,7 +66,6 @@ FEEDS = {
     "entities that grow": f"<!DOCTYPE r [{LAUGHS}]><rss><channel>&e8;</channel></rss>",
     "an entity from a file": '<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/hostname">]>'
     "<rss><channel><item><title>&e;</title></item></channel></rss>",
-    "a document type elsewhere": f'<!DOCTYPE rss SYSTEM "http://127.0.0.1:1/{MARK}">{RSS}',
     "100,000 elements": "<rss><channel>" + "<item/>" * 100_000 + "</channel></rss>",
     "nested 100,000 deep": "<rss>" + "<a>" * 100_000,
     "60,000 attributes": "<rss " + " ".join(f"a{n}=''" for n in range(60_000)) + "/>",
@@ -71,9 +74,12 @@ FEEDS = {
     "a charset that is none": f'<?xml version="1.0" encoding="{MARK}"?>{RSS}',
     "not well-formed": RSS[:-9],
 }
+ELSEWHERE = f'<!DOCTYPE rss SYSTEM "http://127.0.0.1:1/{MARK}">{RSS}'
+"""What is there is not asked for, and not needed."""
 ROWS: tuple[Misdeed, ...] = (
     *(row for adapter in sorted(ADAPTERS) for row in rows_of(adapter)),
     *(page(name, "feed", answer(body=body)) for name, body in FEEDS.items()),
+    page("a document type elsewhere", "feed", answer(body=ELSEWHERE), state=State.OPERATIONAL),
     page("a gzip bomb", "statuspage", gzip_bomb(64)),
     page("a brotli bomb", "feed", coded("br", BROTLI)),
 )

@@ -24,8 +24,8 @@ from exporter.config import read_text
 from exporter.log import configure
 from exporter.model import Result
 from tests.fakes import KEY
+from tests.hostile.watch import TICK_SECONDS, Watch
 
-TICK_SECONDS = 0.005
 PATIENCE_SECONDS = 8.0
 """For a round: a probe that has not ended by then has not ended in time."""
 
@@ -39,29 +39,6 @@ def memory(field: str) -> float:
 def descriptors() -> int:
     """Return how many are open."""
     return len(os.listdir("/proc/self/fd"))
-
-
-class Watch:
-    """For how long the loop was held, and by how much sleeps were late.
-
-    `lag` is the most that our own process kept the loop: what passed between two ticks, as far as
-    the process was running meanwhile, in whichever thread. `late` counts the rest of the machine.
-    """
-
-    def __init__(self) -> None:
-        self.lag = self.late = 0.0
-
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            begun, ran = loop.time(), time.process_time()
-            await asyncio.sleep(TICK_SECONDS)
-            gap = max(0.0, loop.time() - begun - TICK_SECONDS)
-            self.late = max(self.late, gap)
-            self.lag = max(self.lag, min(gap, time.process_time() - ran))
-
-    def begin(self) -> None:
-        self.lag = self.late = 0.0
 
 
 class Subject:
@@ -87,11 +64,12 @@ class Subject:
         await asyncio.sleep(0.02)
         gc.collect()
         gc.freeze()
+        await asyncio.sleep(4 * TICK_SECONDS)  # the collection held the loop, and is over
         before, opened = memory("VmRSS"), descriptors()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         self.watch.begin()
         rows, neighbours = await self._probed(given["services"], given["neighbour"])
-        late, lag, peak = self.watch.late, self.watch.lag, memory("VmHWM")
+        lag, peak = self.watch.lag, memory("VmHWM")
         gc.unfreeze()
         return {
             "rows": rows,
@@ -99,7 +77,6 @@ class Subject:
             "memory": peak - before,
             "resident": peak,
             "lag": lag,
-            "late": late,
             "left": await self._left(opened),
         }
 
@@ -138,16 +115,23 @@ class Subject:
             "reason": result.reason,
             "verdict": result.verdict,
             "detail": outcome.detail,
+            "wait": outcome.asked_wait or 0.0,
             "duration": outcome.duration,
             "phases": sum(outcome.phases),
-            "seconds": self.app.clock.now() - result.at,
+            **self._times(self.app.clock.now() - result.at),
         }
+
+    def _times(self, seconds: float) -> dict[str, float]:
+        """Return when something ended that took so many *seconds*, and how many we had to wait."""
+        now = time.monotonic()
+        waited = self.watch.waited(now - seconds, now)
+        return {"ended": now, "seconds": seconds, "waited": waited}
 
     async def _page(self, target: Any) -> dict[str, Any]:
         begun = time.monotonic()
         await self.app.pages.poll(target.status_page)
         state = self.app.pages.state(target.status_page)
-        return {"state": state, "seconds": time.monotonic() - begun}
+        return {"state": state, **self._times(time.monotonic() - begun)}
 
     async def _left(self, opened: int) -> int:
         """Return how many descriptors stay open, of those that the round opened."""

@@ -22,7 +22,7 @@ PLACES: dict[str, str] = {}
 class Misdeed:
     """What one server does, and what is expected of whoever probes it.
 
-    `lateness` is in time limits: 1.25 of a limit of 0.8 s is one second. `memory` is in MiB.
+    `lateness` is in time limits. `memory` is in MiB.
     `lag`: for how many seconds the loop may be held longer than by a well-behaved server.
     """
 
@@ -42,9 +42,9 @@ class Misdeed:
     adapter: str = ""
     """Of the status page that the server is, instead of an API."""
     state: State = State.UNKNOWN
-    lateness: float = 1.25
+    lateness: float = 1.1
     memory: float = 6.0
-    lag: float = 0.1
+    lag: float = 0.06
 
     @property
     def id(self) -> str:
