@@ -7,11 +7,12 @@ import gzip
 import zlib
 from typing import Any
 
-from exporter.model import Reason as R
-from exporter.model import Verdict
+from exporter.model import Reason, Verdict
 from tests.hostile.table import MARK, Misdeed, fails, harmless
 from tests.mischief import endless, gzip_bomb, raw
 from tests.vendor import Behaviour, answer, head_of
+
+R = Reason
 
 MIB = 1 << 20
 BROTLI = bytes.fromhex(  # 32 MiB of zeros, made with Google's brotli 1.2

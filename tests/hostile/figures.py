@@ -4,8 +4,8 @@
     print(figures.count, figures.wrong, figures.worst_lateness, figures.worst_memory)
 
 Three processes: the hostile servers, the exporter that is attacked, and this one, which has the
-well-behaved neighbour and scrapes. Rows that expect little run beside each other; one of a round
-that took more than a single row may take is run again alone, so that a figure has one cause.
+well-behaved neighbour and scrapes. Rows run beside each other: what many may cost together is what
+one may cost. Those of a round that cost more are run again, at last each alone.
 """
 
 from __future__ import annotations
@@ -69,8 +69,6 @@ class Figures:
     """Requests to another origin at all."""
     pages_elsewhere: int = -1
     """Requests for a status page behind a redirect."""
-    most_connections: int = 0
-    """Of one probe to a server of HTTP/2 that goes away at once."""
     log_lines: int = 0
     log_leaks: int = -1
     """Lines of the log with the key, or with a text that a server sent."""
@@ -158,7 +156,6 @@ async def child(module: str, log: Path, *arguments: str) -> AsyncIterator[Child]
 def rounds(rows: Iterable[Misdeed]) -> Iterator[list[Misdeed]]:
     """Yield *rows* in the groups that are run beside each other."""
 
-
     def kind(row: Misdeed) -> tuple[bool, float, bool]:
         return bool(row.adapter), row.memory, row.reason is Reason.TIMEOUT
 
@@ -209,7 +206,11 @@ class Range:
             "retries": 0,
             "allow_private_addresses": True,
         }
-        neighbour: dict[str, Any] = {"id": NEIGHBOUR, "base_url": self._neighbour.url(), "api_key": "${KEY}"}
+        neighbour: dict[str, Any] = {
+            "id": NEIGHBOUR,
+            "base_url": self._neighbour.url(),
+            "api_key": "${KEY}",
+        }
         neighbour["health_check"] = {"timeout": "8s"}
         services = [neighbour, *map(self._service, rows)]
         return json.dumps({"defaults": {"health_check": check}, "services": services})
@@ -326,13 +327,14 @@ async def _figures(place: Range, rows: list[Misdeed]) -> Figures:
         quiet = await place.play([])
     figures.baseline_lag = quiet["lag"]
     for members in rounds(rows):
-        seen = await place.play(members)
-        for row in members:
-            figure, tries = judged(row, seen, figures.baseline_lag), 1
-            while figure.faults and tries < TRIES:
-                alone, tries = await place.play([row]), tries + 1
-                figure = judged(row, alone, figures.baseline_lag)
-            figures.rows[row.id] = figure
+        left = members
+        for tried in range(TRIES):
+            # At last each alone: then a fault of one is not that of others as well.
+            for group in [left] if tried < TRIES - 1 else [[row] for row in left]:
+                seen = await place.play(group)
+                for row in group:
+                    figures.rows[row.id] = judged(row, seen, figures.baseline_lag)
+            left = [row for row in left if figures.rows[row.id].faults]
     return figures
 
 
@@ -351,7 +353,6 @@ async def run_all(rows: Iterable[Misdeed] = ROWS) -> Figures:
             seen = await servers.read()
         figures.stolen, figures.redirected = seen["stolen"], seen["redirected"]
         figures.pages_elsewhere = seen["pages"]
-        figures.most_connections = seen["most_connections"]
         text = log.read_bytes()
         figures.log_lines = text.count(b"\n")
         figures.log_leaks = text.count(KEY.encode()) + text.count(MARK.encode())

@@ -7,10 +7,12 @@ import contextlib
 import ssl
 from collections.abc import Callable
 
-from exporter.model import Reason as R
+from exporter.model import Reason
 from tests.hostile.table import MARK, Misdeed, Step, fails, harmless
 from tests.mischief import close, endless, hang, raw, reset
 from tests.vendor import Greeting, Peer, answer, head_of
+
+R = Reason
 
 CONTEXTS: dict[str, ssl.SSLContext] = {}
 """By name: the contexts of this process, for what does its handshake by hand."""
@@ -85,41 +87,70 @@ HANDSHAKE = (
     fails("TLS: silence", R.TIMEOUT, greeting=hang, secure=True),
     fails("TLS: closed at once", R.TLS, greeting=close, secure=True),
     fails("TLS: reset at once", R.TLS, greeting=reset, secure=True),
-    fails("TLS: handshake, one byte at a time", R.TIMEOUT, greeting=by_hand("good", _dripped),
-          secure=True),
-    fails("TLS: handshake that stops", R.TIMEOUT, greeting=by_hand("good", _half(hang)),
-          secure=True),
-    fails("TLS: reset in the handshake", R.TLS, greeting=by_hand("good", _half(reset)),
-          secure=True),
-    fails("TLS: a flipped bit in the handshake", R.TLS, greeting=by_hand("good", _flipped),
-          secure=True),
-    fails("TLS: a protocol that was not offered", R.TLS, greeting=by_hand("tls 1.2",
-          _renamed), secure=True),
+    fails(
+        "TLS: handshake, one byte at a time",
+        R.TIMEOUT,
+        greeting=by_hand("good", _dripped),
+        secure=True,
+    ),
+    fails(
+        "TLS: handshake that stops", R.TIMEOUT, greeting=by_hand("good", _half(hang)), secure=True
+    ),
+    fails(
+        "TLS: reset in the handshake", R.TLS, greeting=by_hand("good", _half(reset)), secure=True
+    ),
+    fails(
+        "TLS: a flipped bit in the handshake",
+        R.TLS,
+        greeting=by_hand("good", _flipped),
+        secure=True,
+    ),
+    fails(
+        "TLS: a protocol that was not offered",
+        R.TLS,
+        greeting=by_hand("tls 1.2", _renamed),
+        secure=True,
+    ),
     fails("TLS: plain HTTP", R.TLS, greeting=raw(head_of(400)), secure=True),
     fails("TLS: an alert", R.TLS, greeting=raw(b"\x15\x03\x03\0\2\2\x28"), secure=True),
     fails("TLS: zeros for ever", R.TLS, greeting=endless(bytes(4096)), secure=True),
-    fails("TLS: empty records for ever", R.TLS, greeting=endless((RECORD + b"\0\0") * 99),
-          secure=True),
-    fails("TLS: warnings for ever", R.TLS, greeting=endless(b"\x15\x03\x03\0\2\1\0" * 99),
-          secure=True),
-    fails("TLS: a hello of 16 MB", R.TLS, greeting=endless(RECORD + b"\x40\0\2\xff\xff\xff" +
-          bytes(16380)), secure=True),
+    fails(
+        "TLS: empty records for ever", R.TLS, greeting=endless((RECORD + b"\0\0") * 99), secure=True
+    ),
+    fails(
+        "TLS: warnings for ever", R.TLS, greeting=endless(b"\x15\x03\x03\0\2\1\0" * 99), secure=True
+    ),
+    fails(
+        "TLS: a hello of 16 MB",
+        R.TLS,
+        greeting=endless(RECORD + b"\x40\0\2\xff\xff\xff" + bytes(16380)),
+        secure=True,
+    ),
 )
 PROTOCOL = (
-    harmless("TLS: no close_notify, no length", raw(head_of(200) + b"ok"),
-             tls="good"),
-    fails("TLS: no close_notify in the body", R.PROTOCOL, raw(head_of(200, {"Content-Length": "9"})
-          + b"ok", close), tls="good"),
+    harmless("TLS: no close_notify, no length", raw(head_of(200) + b"ok"), tls="good"),
+    fails(
+        "TLS: no close_notify in the body",
+        R.PROTOCOL,
+        raw(head_of(200, {"Content-Length": "9"}) + b"ok", close),
+        tls="good",
+    ),
     fails("TLS: reset after the handshake", R.CONNECT, greeting=reset, tls="good"),
     fails("TLS: TLS 1.0 only", R.TLS, OK, tls="tls 1.0"),
     harmless("TLS: TLS 1.2 only", OK, tls="tls 1.2"),
-    fails("TLS: a client certificate is demanded", R.TLS, greeting=refusing("demanding"),
-          secure=True),
+    fails(
+        "TLS: a client certificate is demanded", R.TLS, greeting=refusing("demanding"), secure=True
+    ),
     harmless("TLS: ALPN of nonsense", OK, tls="nonsense"),
-    fails("TLS: agrees on HTTP/2, speaks HTTP/1", R.PROTOCOL, greeting=raw(head_of(200) * 9),
-          tls="h2"),
-    fails("TLS: agrees on HTTP/1, speaks HTTP/2", R.PROTOCOL, greeting=raw(b"\0\0\0\4\0\0\0\0\0"),
-          tls="http/1.1"),
+    fails(
+        "TLS: agrees on HTTP/2, speaks HTTP/1", R.PROTOCOL, greeting=raw(head_of(200) * 9), tls="h2"
+    ),
+    fails(
+        "TLS: agrees on HTTP/1, speaks HTTP/2",
+        R.PROTOCOL,
+        greeting=raw(b"\0\0\0\4\0\0\0\0\0"),
+        tls="http/1.1",
+    ),
     fails("TLS: nothing after the handshake", R.TIMEOUT, greeting=hang, tls="good"),
 )
 CERTIFICATE = (
@@ -133,7 +164,11 @@ CERTIFICATE = (
     fails("certificate: with 10,000 names", R.TLS, OK, tls="10,000 names"),
     fails("certificate: below 90 authorities", R.TLS, OK, tls="chain of 90"),
     fails("certificate: below 500 authorities", R.TLS, OK, tls="chain of 500"),
-    harmless("certificate: with hostile names, unverified", OK, tls="hostile names",
-             check={"tls": {"insecure_skip_verify": True}}),
+    harmless(
+        "certificate: with hostile names, unverified",
+        OK,
+        tls="hostile names",
+        check={"tls": {"insecure_skip_verify": True}},
+    ),
 )
 ROWS: tuple[Misdeed, ...] = (*HANDSHAKE, *PROTOCOL, *CERTIFICATE)

@@ -6,8 +6,7 @@ import asyncio
 import functools
 from collections.abc import Callable
 
-from exporter.model import Reason as R
-from exporter.model import Verdict
+from exporter.model import Reason, Verdict
 from tests.hostile.table import MARK, Misdeed, fails, harmless, placed
 from tests.mischief import (
     close,
@@ -21,6 +20,8 @@ from tests.mischief import (
     reset,
 )
 from tests.vendor import Behaviour, Peer, Seen, answer, head_of, redirect
+
+R = Reason
 
 CHUNKED = head_of(200, [("Transfer-Encoding", "chunked")])
 MINE = MARK.encode()
@@ -98,7 +99,9 @@ HEAD = (
     fails("endless header", R.PROTOCOL, endless(MINE * 600, b"HTTP/1.1 200 OK\r\nx-a: ")),
     fails("endless header name", R.PROTOCOL, endless(MINE * 600, b"HTTP/1.1 200 OK\r\n")),
     fails("endless status line", R.PROTOCOL, endless(MINE * 600, b"HTTP/1.1 200 ")),
-    fails("endless folded header", R.PROTOCOL, endless(b" a\r\n" * 99, head_of()[:-2] + b"a: b\r\n")),
+    fails(
+        "endless folded header", R.PROTOCOL, endless(b" a\r\n" * 99, head_of()[:-2] + b"a: b\r\n")
+    ),
     fails("endless 103", R.PROTOCOL, endless(b"HTTP/1.1 103 Early\r\nx-a: b\r\n\r\n" * 9)),
     fails("endless 100 Continue", R.PROTOCOL, endless(b"HTTP/1.1 100 Continue\r\n\r\n" * 9)),
     fails("endless 102, slowly", R.TIMEOUT, slow_flood(b"HTTP/1.1 102 P\r\n\r\n", pause=0.05)),
@@ -126,7 +129,9 @@ HEAD = (
     fails("status -200", R.PROTOCOL, status(b"HTTP/1.1 -200 Minus")),
     fails("status in words", R.PROTOCOL, status(b"HTTP/1.1 fine OK")),
     fails("status 999", R.SERVER_ERROR, answer(999)),
-    fails("101 that nobody asked for", R.TIMEOUT, raw(b"HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n", hang)),
+    fails(
+        "101 that nobody asked for", R.TIMEOUT, raw(b"HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n", hang)
+    ),
     harmless("Server with hostile bytes", line(b'Server: \xff\xfe"}\\n' + MINE + b" 1 1\x7f")),
     harmless("a thousand cookies", line(b"Set-Cookie: " + b";".join([b"a=b"] * 1000))),
     harmless("cookie of 60 KB", line(b"Set-Cookie: a=" + MINE * 8000)),
@@ -139,8 +144,17 @@ HEAD = (
     harmless("ETag and Last-Modified of nonsense", named(etag="\xff" * 999, last_modified="-1")),
 )
 WAITS = (
-    "-1", "1e999", "NaN", "9" * 4000, "0x10", "Infinity", f"soon {MARK}", "",
-    "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "١٢",
+    "-1",
+    "1e999",
+    "NaN",
+    "9" * 4000,
+    "0x10",
+    "Infinity",
+    f"soon {MARK}",
+    "",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "١٢",
 )
 RATES = tuple(
     fails(
@@ -227,7 +241,11 @@ REDIRECTS = (
     ),
     to("from https to http", "<elsewhere>/", tls="good"),
     to("to where time runs out", "<hanging>/", R.TIMEOUT, verdict=Verdict.PROVIDER),
-    fails("the key comes back in head and body", R.AUTH_INVALID, reflected(),
-          verdict=Verdict.CREDENTIAL),
+    fails(
+        "the key comes back in head and body",
+        R.AUTH_INVALID,
+        reflected(),
+        verdict=Verdict.CREDENTIAL,
+    ),
 )
 ROWS: tuple[Misdeed, ...] = (*CONNECTION, *HEAD, *RATES, *LENGTHS, *REDIRECTS)

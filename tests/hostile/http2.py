@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from exporter.model import Reason as R
+from exporter.model import Reason
 from tests.hostile.table import MARK, Misdeed, fails, harmless
 from tests.mischief import hang
 from tests.vendor import Greeting, Peer
+
+R = Reason
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, PADDED = 1, 4, 8
@@ -80,31 +82,49 @@ ROWS: tuple[Misdeed, ...] = (
     bad("settings for ever", R.PROTOCOL, frames(b"", frame(SETTINGS) * 100)),
     bad("pings for ever", R.PROTOCOL, frames(b"", frame(PING, body=bytes(8)) * 100)),
     bad("pings for ever, slowly", R.TIMEOUT, frames(b"", frame(PING, body=bytes(8)), pause=0.01)),
-    bad("answers to pings that nobody sent", R.TIMEOUT,
-        frames(b"", frame(PING, 1, body=bytes(8)) * 99)),
+    bad(
+        "answers to pings that nobody sent",
+        R.TIMEOUT,
+        frames(b"", frame(PING, 1, body=bytes(8)) * 99),
+    ),
     bad("refusals for ever", R.PROTOCOL, frames(b"", frame(RST, 0, 1, b"\0\0\0\7") * 99)),
-    bad("resets of streams that do not exist", R.PROTOCOL,
-        frames(b"", frame(RST, 0, 3, b"\0\0\0\7") * 99)),
+    bad(
+        "resets of streams that do not exist",
+        R.PROTOCOL,
+        frames(b"", frame(RST, 0, 3, b"\0\0\0\7") * 99),
+    ),
     bad("priorities for ever", R.PROTOCOL, frames(b"", frame(PRIORITY, 0, 1, bytes(5)) * 99)),
     bad("unknown frames for ever", R.PROTOCOL, frames(b"", frame(99, 255, 1, bytes(999)) * 9)),
-    bad("windows that grow for ever", R.PROTOCOL,
-        frames(b"", frame(WINDOW, 0, 0, b"\x7f\xff\xff\xff"))),
+    bad(
+        "windows that grow for ever",
+        R.PROTOCOL,
+        frames(b"", frame(WINDOW, 0, 0, b"\x7f\xff\xff\xff")),
+    ),
     bad("window increments of 0", R.PROTOCOL, frames(frame(WINDOW, 0, 1, bytes(4)))),
-    bad("a window of 0 for our body, for ever", R.TIMEOUT, frames(b"", settings=setting(4, 0)),
-        check=POST),
+    bad(
+        "a window of 0 for our body, for ever",
+        R.TIMEOUT,
+        frames(b"", settings=setting(4, 0)),
+        check=POST,
+    ),
     bad("frames of 16 MB announced", R.PROTOCOL, frames(b"\xff\xff\xff" + bytes(5) + b"\1")),
     bad("settings of nonsense", R.TIMEOUT, frames(b"", settings=setting(4, 0xFFFFFFFF))),
     bad("settings of half an entry", R.TIMEOUT, frames(b"", settings=bytes(5))),
     bad("no settings at all", R.TIMEOUT, bare),
     bad("3,000 headers", R.PROTOCOL, frames(head(LINE * 3000))),
     bad("a head that unpacks to 30 MB", R.PROTOCOL, frames(head(FULL))),
-    bad("a continuation that never ends", R.PROTOCOL,
-        frames(head(flags=0), frame(CONTINUATION, 0, 1, LINE * 500))),
-    bad("empty continuations for ever", R.PROTOCOL,
-        frames(head(flags=0), frame(CONTINUATION, 0, 1) * 99)),
+    bad(
+        "a continuation that never ends",
+        R.PROTOCOL,
+        frames(head(flags=0), frame(CONTINUATION, 0, 1, LINE * 500)),
+    ),
+    bad(
+        "empty continuations for ever",
+        R.PROTOCOL,
+        frames(head(flags=0), frame(CONTINUATION, 0, 1) * 99),
+    ),
     bad("a head that does not end", R.TIMEOUT, frames(head(flags=0))),
-    bad("trailers for ever", R.PROTOCOL,
-        frames(head(), frame(HEADERS, END_HEADERS, 1, LINE * 99))),
+    bad("trailers for ever", R.PROTOCOL, frames(head(), frame(HEADERS, END_HEADERS, 1, LINE * 99))),
     bad("103 for ever", R.PROTOCOL, frames(b"", frame(HEADERS, 4, 1, b"\x08\x03103" + LINE) * 50)),
     bad("a table of a size that was not allowed", R.PROTOCOL, frames(head(b"\x3f\xff\xff\x7f"))),
     bad("an index that the table does not have", R.PROTOCOL, frames(head(b"\xff\xff\x7f"))),
@@ -113,13 +133,19 @@ ROWS: tuple[Misdeed, ...] = (
     bad("no status", R.PROTOCOL, frames(frame(HEADERS, 5, 1, LINE))),
     bad("two statuses", R.PROTOCOL, frames(frame(HEADERS, 5, 1, OK + OK))),
     bad("a header name in capitals", R.PROTOCOL, frames(head(text(b"X-A", b"b"), flags=5))),
-    good("a header with a line break", frames(head(text(b"a", b"b\r\nc: d"), flags=5)),
-        check={"assertions": [{"header": "c", "exists": False}]}),
+    good(
+        "a header with a line break",
+        frames(head(text(b"a", b"b\r\nc: d"), flags=5)),
+        check={"assertions": [{"header": "c", "exists": False}]},
+    ),
     good("a header with NUL", frames(head(text(b"a", b"b\0" + MINE), flags=5))),
     good("a header of high bytes", frames(head(text(b"a", b"\xff\xfe" + MINE), flags=5))),
     bad("a Connection header", R.PROTOCOL, frames(head(text(b"connection", b"x"), flags=5))),
-    bad("a push that was forbidden", R.TIMEOUT,
-        frames(frame(PUSH, END_HEADERS, 1, b"\0\0\0\2" + OK))),
+    bad(
+        "a push that was forbidden",
+        R.TIMEOUT,
+        frames(frame(PUSH, END_HEADERS, 1, b"\0\0\0\2" + OK)),
+    ),
     bad("an answer on another stream", R.PROTOCOL, frames(frame(HEADERS, 5, 3, OK))),
     bad("data before the head", R.PROTOCOL, frames(BODY)),
     good("data after the end", frames(head() + BODY, BODY)),
@@ -127,12 +153,21 @@ ROWS: tuple[Misdeed, ...] = (
     bad("empty data for ever", R.PROTOCOL, frames(head(), frame(DATA, 0, 1) * 99)),
     good("a body for ever", frames(head(), frame(DATA, 0, 1, b"x" * 16_000))),
     bad("a body that stops", R.TIMEOUT, frames(head() + frame(DATA, 0, 1, b"x"))),
-    bad("a body shorter than announced", R.PROTOCOL,
-        frames(head(text(b"content-length", b"9")) + BODY)),
-    bad("a body longer than announced", R.PROTOCOL,
-        frames(head(text(b"content-length", b"1")) + BODY)),
+    bad(
+        "a body shorter than announced",
+        R.PROTOCOL,
+        frames(head(text(b"content-length", b"9")) + BODY),
+    ),
+    bad(
+        "a body longer than announced",
+        R.PROTOCOL,
+        frames(head(text(b"content-length", b"1")) + BODY),
+    ),
     bad("goes away at once", R.PROTOCOL, frames(frame(GOAWAY, body=bytes(8)))),
-    bad("goes away with 16 KB of reasons", R.PROTOCOL,
-        frames(frame(GOAWAY, body=bytes(8) + MINE * 2000))),
+    bad(
+        "goes away with 16 KB of reasons",
+        R.PROTOCOL,
+        frames(frame(GOAWAY, body=bytes(8) + MINE * 2000)),
+    ),
     bad("resets in the body", R.PROTOCOL, frames(head() + frame(RST, 0, 1, b"\0\0\0\2"))),
 )

@@ -69,8 +69,9 @@ async def main(folder: Path) -> None:
     made, authority = contexts(folder)
     CONTEXTS.update(made)
     async with _elsewhere() as (elsewhere, green), contextlib.AsyncExitStack() as stack:
-        servers = {row: await stack.enter_async_context(_server(row)) for row in ROWS}
-        urls = {row.id: _url(row, server) for row, server in servers.items()}
+        urls = {}
+        for row in ROWS:
+            urls[row.id] = _url(row, await stack.enter_async_context(_server(row)))
         print(json.dumps({"authority": authority, "urls": urls}), flush=True)
         await _ended()
         stolen = [seen for seen in elsewhere.seen if seen.holds(KEY) or seen.holds(MARK)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -38,7 +37,7 @@ def memory(field: str) -> float:
 
 def descriptors() -> int:
     """Return how many are open."""
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 class Subject:
@@ -80,7 +79,9 @@ class Subject:
             "left": await self._left(opened),
         }
 
-    async def _probed(self, services: list[str], neighbour: str) -> tuple[dict[str, Any], list[Any]]:
+    async def _probed(
+        self, services: list[str], neighbour: str
+    ) -> tuple[dict[str, Any], list[Any]]:
         """Return a row for each service that ended, and what the neighbour's probes saw."""
         rows: dict[str, Any] = {}
         wanted = [one for one in self.app.registry if one.id in services]

@@ -35,10 +35,6 @@ def test_the_log_holds_no_key_and_nothing_that_a_server_sent(figures: Figures) -
     assert figures.log_leaks == 0
 
 
-def test_requests_that_a_server_refuses_unread_are_sent_twice_at_most(figures: Figures) -> None:
-    assert 1 <= figures.most_connections <= 2
-
-
 def test_the_table_is_long_and_its_verdicts_follow_from_its_reasons() -> None:
     assert len(BEHAVIOURS) == len(ROWS) >= 60
     assert not wrong_verdicts(ROWS)
