@@ -61,6 +61,16 @@ def refusing(name: str) -> Greeting:
     return greet
 
 
+def at_the_hello(then: Step) -> Greeting:
+    """Return a server that does *then* once the client has begun."""
+
+    async def greet(peer: Peer) -> None:
+        await peer.reader.read(5)
+        await then(peer)
+
+    return greet
+
+
 def _dripped(peer: Peer, flight: bytes) -> Step:
     async def drip(peer: Peer) -> None:
         for byte in flight:
@@ -86,7 +96,7 @@ def _renamed(peer: Peer, flight: bytes) -> Step:
 HANDSHAKE = (
     fails("TLS: silence", R.TIMEOUT, greeting=hang, secure=True),
     fails("TLS: closed at once", R.TLS, greeting=close, secure=True),
-    fails("TLS: reset at once", R.TLS, greeting=reset, secure=True),
+    fails("TLS: reset at once", R.TLS, greeting=at_the_hello(reset), secure=True),
     fails(
         "TLS: handshake, one byte at a time",
         R.TIMEOUT,

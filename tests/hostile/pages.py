@@ -8,7 +8,7 @@ from typing import Any
 from exporter.statuspages import ADAPTERS, State
 from tests.hostile.bodies import BROTLI, coded
 from tests.hostile.http1 import sized
-from tests.hostile.table import MARK, Misdeed, page, placed
+from tests.hostile.table import MARK, USUAL_MEMORY, Misdeed, page, placed
 from tests.mischief import endless, gzip_bomb, raw
 from tests.vendor import Behaviour, answer, head_of, redirect
 
@@ -56,7 +56,7 @@ def rows_of(adapter: str) -> list[Misdeed]:
             "of a million values": answer(body=b"[" + b"0," * MIB + b"0]"),
         }
     return [
-        page(name, adapter, play, memory=32.0 if name in LARGE else 6.0)
+        page(name, adapter, play, memory=32.0 if name in LARGE else USUAL_MEMORY)
         for name, play in attacks.items()
     ]
 

@@ -136,8 +136,10 @@ class Subject:
 
     async def _left(self, opened: int) -> int:
         """Return how many descriptors stay open, of those that the round opened."""
-        for _ in range(100):
-            if (left := descriptors() - opened) <= 0:
+        for _ in range(250):
+            left = descriptors() - opened
+            # The neighbour may still be probed.
+            if left <= 0 and not self.app.transport.in_flight:
                 break
             await asyncio.sleep(0.02)
         return max(0, left)

@@ -12,6 +12,8 @@ from tests.vendor import Behaviour, Greeting, Peer, Seen
 
 LIMIT_SECONDS = 0.8
 """The time limit of each probe of a hostile server."""
+USUAL_MEMORY = 6.0
+"""MiB that a row may cost for a moment; sixteen of these are run at once, and cost no more."""
 MARK = "h0st1le"
 """Stands in what servers send where a text might be copied; it must be seen nowhere."""
 PLACES: dict[str, str] = {}
@@ -43,7 +45,7 @@ class Misdeed:
     """Of the status page that the server is, instead of an API."""
     state: State = State.UNKNOWN
     lateness: float = 1.1
-    memory: float = 6.0
+    memory: float = USUAL_MEMORY
     lag: float = 0.06
 
     @property
