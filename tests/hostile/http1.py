@@ -107,6 +107,8 @@ HEAD = (
     fails("endless 102, slowly", R.TIMEOUT, slow_flood(b"HTTP/1.1 102 P\r\n\r\n", pause=0.05)),
     fails("1xx and then nothing", R.TIMEOUT, raw(b"HTTP/1.1 100 Continue\r\n\r\n", hang)),
     harmless("60 times 103, then an answer", raw(b"HTTP/1.1 103 E\r\n\r\n" * 60 + sized(4))),
+    harmless("128 headers", headers(128)),
+    fails("129 headers", R.PROTOCOL, headers(129)),
     fails("20,000 headers", R.PROTOCOL, headers(20_000)),
     fails("headers of 100 KB in all", R.PROTOCOL, headers(100, 1000)),
     fails("NUL in a header", R.PROTOCOL, line(b"x-a: b\0" + MINE)),

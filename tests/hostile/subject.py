@@ -104,7 +104,8 @@ class Subject:
                 neighbours.append(self._row(result))
                 self.app.scheduler.expedite(neighbour)
         async for task in _until(end, pages):
-            rows[pages[task]] |= task.result()
+            if pages[task] in rows:
+                rows[pages[task]] |= task.result()
         return rows, neighbours
 
     def _last(self, service: str) -> Result | None:
