@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import gzip
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from exporter.model import Reason, Verdict
-from tests.hostile.table import MARK, Misdeed, fails, harmless
+from tests.hostile.table import MARK, Misdeed, fails, harmless, later
 from tests.mischief import endless, gzip_bomb, raw
 from tests.vendor import Behaviour, answer, head_of
 
@@ -41,30 +42,38 @@ def raw_deflate(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def _zeros() -> bytes:
+def packed_zeros() -> bytes:
     """Return a piece of a deflate stream that can be repeated: a mebibyte of zeros."""
     packer = zlib.compressobj(9, wbits=-15)
     return packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
-PACKED_ZEROS, GZIP = _zeros(), {"Content-Encoding": "gzip"}
+GZIP = {"Content-Encoding": "gzip"}
 GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\3"
 PACKED = gzip.compress(b"a" * 9999)
 FEW = {"memory": 5.0}
 BOMBS = (
-    harmless("gzip bomb", gzip_bomb(64), **FEW),
-    harmless("gzip bomb in gzip", gzip_bomb(64, layers=2), **FEW),
-    harmless("gzip bomb in gzip in gzip", gzip_bomb(64, layers=3), **FEW),
-    harmless("deflate bomb", coded("deflate", zlib.compress(bytes(64 * MIB), 9)), **FEW),
+    harmless("gzip bomb", later(lambda: gzip_bomb(64)), **FEW),
+    harmless("gzip bomb in gzip", later(lambda: gzip_bomb(64, layers=2)), **FEW),
+    harmless("gzip bomb in gzip in gzip", later(lambda: gzip_bomb(64, layers=3)), **FEW),
     harmless(
-        "deflate bomb without its frame", coded("deflate", raw_deflate(bytes(64 * MIB))), **FEW
+        "deflate bomb", later(lambda: coded("deflate", zlib.compress(bytes(64 * MIB), 9))), **FEW
+    ),
+    harmless(
+        "deflate bomb without its frame",
+        later(lambda: coded("deflate", raw_deflate(bytes(64 * MIB)))),
+        **FEW,
     ),
     harmless("brotli bomb", coded("br", BROTLI), memory=8.0),
     harmless("brotli bomb in gzip", coded("br, gzip", gzip.compress(BROTLI)), memory=8.0),
     fails(
         "zstd bomb, which nobody offered to read", R.PROTOCOL, coded("zstd", zstd_zeros(64)), **FEW
     ),
-    harmless("gzip without end", endless(PACKED_ZEROS, head_of(200, GZIP) + GZIP_HEAD), **FEW),
+    harmless(
+        "gzip without end",
+        later(lambda: endless(packed_zeros(), head_of(200, GZIP) + GZIP_HEAD)),
+        **FEW,
+    ),
     fails("ten encodings", R.PROTOCOL, coded(", ".join(["gzip"] * 10), b"x")),
     fails("a thousand encodings", R.PROTOCOL, coded(", ".join(["gzip"] * 1000), b"x")),
     fails("an encoding that nobody knows", R.PROTOCOL, coded(MARK, b"body")),
@@ -76,10 +85,16 @@ BOMBS = (
 )
 
 
-def asked(name: str, body: bytes | str, assertion: dict[str, Any], reason: R = R.OK) -> Misdeed:
+Text = bytes | str
+
+
+def asked(
+    name: str, body: Text | Callable[[], Text], assertion: dict[str, Any], reason: R = R.OK
+) -> Misdeed:
     """Return a row of an answer of which *assertion* holds, or else fails with *reason*."""
     check = {"assertions": [assertion], "body_limit": 8 * MIB}
-    play = answer(body=body, headers={"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    play = later(lambda: answer(body=body() if callable(body) else body, headers=headers))
     if reason is R.OK:
         return harmless(f"JSON: {name}", play, check=check, memory=24.0, lag=0.15)
     return fails(f"JSON: {name}", reason, play, check=check, memory=24.0, lag=0.15)
@@ -89,37 +104,39 @@ DEEP, THERE = 100_000, {"json": "$.a", "exists": True}
 EVERY = {"json": "$..a", "exists": True}
 B = R.BAD_BODY
 JSON = (
-    asked("nested 100,000 deep", "[" * DEEP + "]" * DEEP, EVERY, B),
-    asked("objects nested 90,000 deep", '{"a":' * 90_000 + "1" + "}" * 90_000, EVERY, B),
-    asked("nesting that never closes", "[" * 1_000_000, EVERY, B),
-    asked("a million values", '{"a":[' + "0," * MIB + "0]}", THERE, B),
-    asked("a million empty lists", "[" + "[]," * MIB + "0]", EVERY, B),
-    asked("90,000 members", "{" + ",".join(f'"{n}":0' for n in range(90_000)) + "}", THERE, B),
-    asked("integer of a million digits", '{"a":' + "9" * MIB + "}", THERE, B),
+    asked("nested 100,000 deep", lambda: "[" * DEEP + "]" * DEEP, EVERY, B),
+    asked("objects nested 90,000 deep", lambda: '{"a":' * 90_000 + "1" + "}" * 90_000, EVERY, B),
+    asked("nesting that never closes", lambda: "[" * 1_000_000, EVERY, B),
+    asked("a million values", lambda: '{"a":[' + "0," * MIB + "0]}", THERE, B),
+    asked("a million empty lists", lambda: "[" + "[]," * MIB + "0]", EVERY, B),
+    asked(
+        "90,000 members", lambda: "{" + ",".join(f'"{n}":0' for n in range(90_000)) + "}", THERE, B
+    ),
+    asked("integer of a million digits", lambda: '{"a":' + "9" * MIB + "}", THERE, B),
     asked("integer of 60,000 digits", '{"a":' + "9" * 60_000 + "}", THERE),
-    asked("integers of 4,000 digits", "[" + ",".join(["9" * 4000] * 999) + "]", THERE, B),
-    asked("exponent of a million digits", '{"a":1e' + "9" * MIB + "}", THERE),
-    asked("fraction of a million digits", '{"a":0.' + "9" * MIB + "}", THERE),
-    asked("the same name 50,000 times", "{" + '"a":1,' * 50_000 + '"a":2}', THERE),
+    asked("integers of 4,000 digits", lambda: "[" + ",".join(["9" * 4000] * 999) + "]", THERE, B),
+    asked("exponent of a million digits", lambda: '{"a":1e' + "9" * MIB + "}", THERE),
+    asked("fraction of a million digits", lambda: '{"a":0.' + "9" * MIB + "}", THERE),
+    asked("the same name 50,000 times", lambda: "{" + '"a":1,' * 50_000 + '"a":2}', THERE),
     asked("NaN", '{"a":NaN}', THERE, B),
     asked("Infinity", '{"a":-Infinity}', THERE, B),
     asked("UTF-8 with a byte order mark", b'\xef\xbb\xbf{"a":1}', THERE),
     asked("UTF-16", '{"a":1}'.encode("utf-16"), THERE),
     asked("UTF-32", '{"a":1}'.encode("utf-32"), THERE),
     asked("no valid UTF-8", b'{"a":"\xff\xfe"}', THERE, B),
-    asked("lone surrogates", '{"a":"' + "\\ud800" * 50_000 + '"}', THERE),
-    asked("a text of 4 MiB", '{"a":"' + "x" * 4 * MIB + '"}', THERE),
-    asked("a text of escapes", '{"a":"' + "\\u0041" * 300_000 + '"}', THERE),
-    asked("NULs", b"\0" * MIB, THERE, B),
+    asked("lone surrogates", lambda: '{"a":"' + "\\ud800" * 50_000 + '"}', THERE),
+    asked("a text of 4 MiB", lambda: '{"a":"' + "x" * 4 * MIB + '"}', THERE),
+    asked("a text of escapes", lambda: '{"a":"' + "\\u0041" * 300_000 + '"}', THERE),
+    asked("NULs", lambda: b"\0" * MIB, THERE, B),
     asked(
         "text that makes a backtracking pattern slow",
-        "a" * 4 * MIB + "!",
+        lambda: "a" * 4 * MIB + "!",
         {"body": True, "matches": "^(a+)+$"},
         B,
     ),
     asked(
         "a path that counts everything for everything",
-        "[" + ",".join(['{"a":1}'] * 9000) + "]",
+        lambda: "[" + ",".join(['{"a":1}'] * 9000) + "]",
         {"json": "$[?count($..*) == @.a]", "exists": True},
         B,
     ),

@@ -218,12 +218,16 @@ class Range:
         services = [neighbour, *map(self._service, rows)]
         return json.dumps({"defaults": {"health_check": check}, "services": services})
 
-    async def play(self, rows: list[Misdeed]) -> dict[str, Any]:
+    async def play(self, rows: list[Misdeed], *, counts: bool = True) -> dict[str, Any]:
         """Run *rows* beside each other; return what the exporter saw of them, and its pages."""
         self._took.clear()
         self._watch.begin()
-        services = [row.id for row in rows]
-        question = {"config": self._config(rows), "services": services, "neighbour": NEIGHBOUR}
+        question = {
+            "config": self._config(rows),
+            "services": [row.id for row in rows],
+            "neighbour": NEIGHBOUR,
+            "counts": counts,
+        }
         seen: dict[str, Any] = await self._subject.ask(question)
         seen["error"] = self._error(seen)
         seen["shown"] = await self._shown()
@@ -333,7 +337,7 @@ def successes(page: str) -> dict[str, float] | None:
 async def _figures(place: Range, rows: list[Misdeed]) -> Figures:
     figures = Figures()
     # What is made by first probes is not counted: threads, the resolver, buffers.
-    await place.play([row for row in ROWS if row.name in FIRST])
+    await place.play([row for row in ROWS if row.name in FIRST], counts=False)
     quiet = await place.play([])
     figures.baseline_lag = quiet["lag"]
     for members in rounds(rows):

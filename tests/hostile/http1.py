@@ -74,7 +74,7 @@ async def deaf(peer: Peer) -> None:
 
 CONNECTION = (
     fails("reset right after accepting", R.CONNECT, greeting=reset),
-    fails("close right after accepting", R.PROTOCOL, greeting=close),
+    fails("end right after accepting", R.PROTOCOL, greeting=half_close(b"")),
     fails("accept and read nothing", R.TIMEOUT, greeting=deaf),
     fails("read and answer nothing", R.TIMEOUT, hang),
     fails("close after the request", R.PROTOCOL, close),

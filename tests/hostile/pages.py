@@ -8,7 +8,7 @@ from typing import Any
 from exporter.statuspages import ADAPTERS, State
 from tests.hostile.bodies import BROTLI, coded
 from tests.hostile.http1 import sized
-from tests.hostile.table import MARK, USUAL_MEMORY, Misdeed, page, placed
+from tests.hostile.table import MARK, USUAL_MEMORY, Misdeed, later, page, placed
 from tests.mischief import endless, gzip_bomb, raw
 from tests.vendor import Behaviour, answer, head_of, redirect
 
@@ -39,7 +39,7 @@ def rows_of(adapter: str) -> list[Misdeed]:
     green = RSS.encode() if adapter == "feed" else json.dumps(GREEN[adapter]).encode()
     attacks: dict[str, Behaviour] = {
         "endless": endless(b" " * 65536, head_of(200) + green),
-        "larger than its limit": answer(body=green + b" " * 5 * MIB),
+        "larger than its limit": later(lambda: answer(body=green + b" " * 5 * MIB)),
         "deep": answer(body=b"[" * 90_000),
         "of the wrong encoding": coded("gzip", green),
         "cut": raw(sized(len(green) + 9, green)),
@@ -53,7 +53,7 @@ def rows_of(adapter: str) -> list[Misdeed]:
             "of null": answer(body=b"null"),
             "of NaN": answer(body=b"NaN"),
             "of lists of lists": answer(body=every_value(GREEN[adapter], [[MARK]])),
-            "of a million values": answer(body=b"[" + b"0," * MIB + b"0]"),
+            "of a million values": later(lambda: answer(body=b"[" + b"0," * MIB + b"0]")),
         }
     return [
         page(name, adapter, play, memory=32.0 if name in LARGE else USUAL_MEMORY)
@@ -80,6 +80,6 @@ ROWS: tuple[Misdeed, ...] = (
     *(row for adapter in sorted(ADAPTERS) for row in rows_of(adapter)),
     *(page(name, "feed", answer(body=body)) for name, body in FEEDS.items()),
     page("a document type elsewhere", "feed", answer(body=ELSEWHERE), state=State.OPERATIONAL),
-    page("a gzip bomb", "statuspage", gzip_bomb(64)),
+    page("a gzip bomb", "statuspage", later(lambda: gzip_bomb(64))),
     page("a brotli bomb", "feed", coded("br", BROTLI)),
 )

@@ -17,7 +17,7 @@ from tests.hostile.behaviours import ROWS
 from tests.hostile.certificates import contexts
 from tests.hostile.handshakes import CONTEXTS
 from tests.hostile.pages import GREEN
-from tests.hostile.table import MARK, PLACES, Misdeed
+from tests.hostile.table import LATER, MARK, PLACES, Misdeed
 from tests.mischief import hang
 from tests.vendor import Behaviour, Greeting, Peer, Vendor, answer
 
@@ -68,6 +68,8 @@ async def _ended() -> None:
 async def main(folder: Path) -> None:
     made, authority = contexts(folder)
     CONTEXTS.update(made)
+    for make in LATER:
+        make()
     async with _elsewhere() as (elsewhere, green), contextlib.AsyncExitStack() as stack:
         urls = {}
         for row in ROWS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,9 @@ MARK = "h0st1le"
 """Stands in what servers send where a text might be copied; it must be seen nowhere."""
 PLACES: dict[str, str] = {}
 """By name: addresses of the servers, known in the process in which they run."""
+
+LATER: list[Callable[[], Behaviour]] = []
+"""Behaviours that take long to make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,17 @@ def page(name: str, adapter: str, behaviour: Behaviour, **more: Any) -> Misdeed:
     """Return a row of a status page, beside a service that is up."""
     more = {"memory": 32.0, "lag": 0.2} | more
     return harmless(f"{adapter} page: {name}", behaviour, adapter=adapter, **more)
+
+
+def later(make: Callable[[], Behaviour]) -> Behaviour:
+    """Return the behaviour that *make* makes: what is large is built where the servers run only."""
+    made = functools.lru_cache(maxsize=1)(make)
+    LATER.append(made)
+
+    async def behave(peer: Peer, seen: Seen) -> None:
+        await made()(peer, seen)
+
+    return behave
 
 
 def placed(make: Callable[[str], Behaviour], template: str) -> Behaviour:
