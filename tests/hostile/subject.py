@@ -2,7 +2,8 @@
 
 `python -m tests.hostile.subject`: each line of its input is a round, a JSON object with `config`
 (a whole configuration), `services` (ids to probe), `neighbour` (one more, probed again and again)
-and `counts` (whether to wait for descriptors that are left). It answers each with a line of what it saw, after one with its port.
+and `counts` (whether to wait for descriptors that are left). It answers each with a line of what it
+saw, after one with its port.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Subject:
                 neighbours.append(self._row(result))
                 self.app.scheduler.expedite(neighbour)
         async for task in _until(end, pages):
-            if pages[task] in rows:
+            if pages[task] in rows and task.exception() is None:
                 rows[pages[task]] |= task.result()
         return rows, neighbours
 
