@@ -48,6 +48,7 @@ need docker-compose docker-compose
 need curl curl
 need taskset util-linux
 need faketime faketime
+need strace strace
 [ -z "$missing" ] && exit 0
 
 echo "installing:$missing"
