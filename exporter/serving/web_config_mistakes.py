@@ -136,8 +136,6 @@ class Mistakes:
 
 def _client_mistakes(raw: dict[str, Any], has_ca: bool) -> _Found:
     kind = raw.get("client_auth_type", "NoClientCert")
-    if not isinstance(kind, str):
-        return  # the schema says so
     if has_ca and kind in ("NoClientCert", "RequestClientCert"):
         hint = "use RequireAndVerifyClientCert or VerifyClientCertIfGiven"
         yield ("client_auth_type",), f"verifies nothing, though there is a client CA: {hint}"

@@ -284,8 +284,6 @@ def _put(
     put = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
     try:
         return fresh.execute(put, tuple(row)).rowcount
-    except sqlite3.OperationalError:
-        raise  # the disk's refusal, which is no damage of the row
     except (sqlite3.Error, UnicodeEncodeError):
         damage.report(table, row[0])
         return 0

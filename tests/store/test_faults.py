@@ -18,7 +18,7 @@ from tests.programs import program
 from tests.sentinel import forms_of
 from tests.test_process import SENTINEL, eventually
 from tests.torture.kills import Starter, change
-from tests.torture.storage import attempt, calls_of, disturbed, sample
+from tests.torture.storage import Fault, attempt, calls_of, disturbed, sample
 from tests.torture.writer import BEGINNINGS, SECRET_KEY, a_damaged_file, opened, snapshot
 from tests.vendor import Vendor, answer
 
@@ -39,6 +39,16 @@ def _may_trace() -> None:
 def test_what_was_acknowledged_is_there_after_a_fault_at_any_call(beginning: str) -> None:
     for fault in sample(beginning, 12):
         attempt(fault)
+
+
+def test_a_start_that_can_open_nothing_says_so() -> None:
+    for number in range(1, calls_of("nothing")["openat"] + 1):
+        attempt(Fault("nothing", "openat", number, "EMFILE"))
+
+
+def test_a_disk_that_refuses_during_a_rescue_costs_no_row() -> None:
+    for number in range(2, calls_of("a_damaged_file")["openat"], 5):
+        attempt(Fault("a_damaged_file", "openat", number, "EIO", until=number + 9))
 
 
 def test_every_kind_of_write_is_among_the_faults(tmp_path: Path) -> None:

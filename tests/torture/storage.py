@@ -61,6 +61,8 @@ class Fault:
     number: int
     how: str
     lasting: bool = False
+    until: int = 0
+    """The last call that fails, if it is not the first nor all of them."""
 
     def __str__(self) -> str:
         plus = "+" if self.lasting else ""
@@ -69,7 +71,8 @@ class Fault:
     @property
     def injected(self) -> str:
         how = "signal=KILL" if self.how == "KILL" else f"error={self.how}"
-        return f"inject={self.call}:{how}:when={self.number}{'+' if self.lasting else ''}"
+        last = f"..{self.until}" if self.until else "+" if self.lasting else ""
+        return f"inject={self.call}:{how}:when={self.number}{last}"
 
 
 @dataclass(slots=True)
@@ -198,7 +201,7 @@ def _judge(fault: Fault, told: Told, directory: Path) -> None:
             key for key in (*KEYS, SECRET_KEY) for f in forms_of(key).values() if f in text.encode()
         ]
         promised(not leaked, "a secret is in the message")
-    if fault.how != "KILL" and not fault.lasting:
+    if fault.how != "KILL" and not (fault.lasting or fault.until):
         promised(told.any("end"), "it did not go on when the fault was gone")
     states, done = expected(fault.beginning), told.done
     possible = states[done : done + 2]
