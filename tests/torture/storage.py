@@ -45,7 +45,7 @@ ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES", "EMFILE")
 _ONLY = {"EMFILE": ("openat",), "EACCES": ("openat", "rename", "unlink", "mkdir", "chmod")}
 _LINE = re.compile(rb"^(?:\[pid +\d+\] |\d+ +)?(\w+)\(", re.MULTILINE)
 TITLE = "A fault at every system call of the store's writes"
-MOST = int(os.environ.get("TORTURE_FAULTS", "1500"))
+MOST = int(os.environ.get("TORTURE_FAULTS", "600"))
 """How many faults `run` tries, spread over all of them; 0 is every one (half an hour)."""
 SECONDS = 30.0
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
