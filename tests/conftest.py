@@ -28,6 +28,9 @@ from tests.vendor import Proxy, Vendor
 
 # A busy machine is no defect of what is tested.
 settings.register_profile("project", deadline=None)
+# For --hypothesis-profile=torture; those tests that name a number themselves keep to it.
+_MANY = int(os.environ.get("TORTURE_EXAMPLES", "2500"))
+settings.register_profile("torture", deadline=None, max_examples=_MANY)
 settings.load_profile("project")
 
 

@@ -52,6 +52,7 @@ need ip iproute2
 need tc iproute2
 need nft nftables
 need faketime faketime
+need strace strace
 [ -z "$missing" ] && exit 0
 
 echo "installing:$missing"
