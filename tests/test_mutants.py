@@ -1,0 +1,60 @@
+"""The table of mutants is well formed, and has one for each test that SECURITY.md calls a proof."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.mutants.table import ROOT, Mutant, load
+
+MUTANTS = load()
+
+
+@cache
+def functions(file: str) -> frozenset[str]:
+    """Return the names of the tests in *file*, `Class::method` for those of a class."""
+    found = set()
+    for node in ast.parse((ROOT / file).read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}::{each.name}" for each in node.body if hasattr(each, "name")}
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.add(node.name)
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_an_edit_fits_its_file_and_names_tests_that_exist(mutant: Mutant) -> None:
+    edited = mutant.applied((ROOT / mutant.file).read_text())
+
+    assert mutant.by != mutant.replace
+    assert mutant.promise.endswith(".")
+    match Path(mutant.file).suffix:
+        case ".py":
+            ast.parse(edited)
+        case ".yaml" | ".yml":
+            yaml.safe_load(edited)
+    assert mutant.tests
+    for test in mutant.tests:
+        file, _, function = test.partition("::")
+        assert (ROOT / file).is_file()
+        assert not function or function.partition("[")[0] in functions(file), test
+
+
+def test_a_name_is_one_mutant_s() -> None:
+    assert [name for name, n in Counter(mutant.name for mutant in MUTANTS).items() if n > 1] == []
+
+
+def test_every_test_that_is_called_a_proof_has_a_mutant() -> None:
+    text = (ROOT / ".github/SECURITY.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    proofs = {file for row in rows for file in re.findall(r"`(tests/[\w/]+\.py)`", row)}
+    named = {test.partition("::")[0] for mutant in MUTANTS for test in mutant.tests}
+
+    assert len(proofs) > 50
+    assert sorted(proofs - named) == [], "write a mutant for each of these: tests/mutants"
