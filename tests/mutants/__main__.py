@@ -12,16 +12,19 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 
 from tests.mutants.table import ROOT, Mutant, load
 
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 180
+FILES_AT_ONCE = 6
+"""Test files that are run together while nothing is edited: the start takes its time."""
 KILLED, SURVIVED, ERROR = "red", "SURVIVED", "error"
 
 
@@ -73,11 +76,13 @@ class Copy:
         moment = int(time.time()) - 100_000 + 2 * self._edits
         os.utime(path, (moment, moment))
 
-    def tested(self, tests: Iterable[str]) -> tuple[int, str]:
+    def tested(self, tests: Sequence[str], *, stop_at_first: bool = True) -> tuple[int, str]:
         """Run *tests*; return pytest's exit code, 124 after too long, and what it printed."""
+        patience = PATIENCE_SECONDS * (1 if stop_at_first else FILES_AT_ONCE)
         process = self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line"),
+                *(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=line"),
+                *(["-x"] if stop_at_first else []),
                 *("-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0"),
                 f"--basetemp={self._temporary}",
                 *tests,
@@ -92,10 +97,10 @@ class Copy:
             start_new_session=True,
         )
         try:
-            printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
+            printed, _ = process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             self.stop()
-            return 124, process.communicate()[0] + f"\nno end within {PATIENCE_SECONDS} s"
+            return 124, process.communicate()[0] + f"\nno end within {patience} s"
         return process.returncode, printed
 
     def stop(self) -> None:
@@ -116,10 +121,13 @@ def _files() -> list[str]:
     return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
-def unchanged(copy: Copy, tests: Iterable[str]) -> str:
-    """Return why *tests* are not green as they are, or nothing."""
-    code, printed = copy.tested(tests)
-    return "" if code == 0 else _end(printed)
+def unchanged(copy: Copy, files: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Run the tests of *files* as they are; return those that are not green, and why."""
+    code, printed = copy.tested(list(chain.from_iterable(files.values())), stop_at_first=False)
+    if code == 0:
+        return {}
+    red = [file for file in files if re.search(rf"^(?:FAILED|ERROR) {file}\b", printed, re.M)]
+    return dict.fromkeys(red or files, _end(printed))
 
 
 def judged(copy: Copy, mutant: Mutant) -> Verdict:
@@ -171,15 +179,16 @@ class Workers:
         finally:
             self._copies.put(copy)
 
-    def red_files(self, grouped: dict[str, list[str]]) -> dict[str, str]:
+    def red_files(self, grouped: Mapping[str, Sequence[str]]) -> dict[str, str]:
         """Return the test files that are red without any edit, with what they printed."""
+        names = list(grouped)
+        parts = [names[at : at + FILES_AT_ONCE] for at in range(0, len(names), FILES_AT_ONCE)]
 
-        def run(file: str) -> str:
+        def run(part: list[str]) -> dict[str, str]:
             with self._copy() as copy:
-                return unchanged(copy, grouped[file])
+                return unchanged(copy, {file: grouped[file] for file in part})
 
-        found = zip(grouped, self._pool.map(run, grouped), strict=True)
-        return {file: why for file, why in found if why}
+        return {file: why for red in self._pool.map(run, parts) for file, why in red.items()}
 
     def verdicts(self, mutants: Iterable[Mutant], red: dict[str, str]) -> Iterator[Verdict]:
         """Judge each mutant; yield what is known first."""
