@@ -772,6 +772,21 @@ def test_an_outage_explains_slow_unsteady_and_burning(stage: Stage) -> None:
     assert len(muted(stage.url)) == 3
 
 
+def test_an_expired_certificate_explains_an_outage_but_not_its_escalation(stage: Stage) -> None:
+    burn = fire("a", "ServiceErrorBudgetBurn", slo="availability")
+    unresolved = fire("a", "ServiceUnresolved", escalation="1")
+    stage.post(fire("a", "ServiceCertificateExpired"), fire("a"), burn, unresolved)
+
+    assert components(stage.pages(2)) == [
+        "ServiceCertificateExpired a critical",
+        "ServiceUnresolved a critical",
+    ]
+    assert sorted(m["alertname"] for m in muted(stage.url)) == [
+        "ServiceDown",
+        "ServiceErrorBudgetBurn",
+    ]
+
+
 def test_quota_exhausted_explains_rate_limited(stage: Stage) -> None:
     stage.post(
         fire("a", "ServiceRateLimited", "medium"),
