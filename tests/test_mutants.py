@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.mutants.__main__ import Copy, by_file, judged, unchanged
 from tests.mutants.table import ROOT, Mutant, load
 
 MUTANTS = load()
@@ -58,3 +60,46 @@ def test_every_test_that_is_called_a_proof_has_a_mutant() -> None:
 
     assert len(proofs) > 50
     assert sorted(proofs - named) == [], "write a mutant for each of these: tests/mutants"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    """Return a copy of a tree with one function, a test of it, and one that sees nothing."""
+    source = tmp_path / "source"
+    source.mkdir()
+    subprocess.run(["git", "init", "-q", source], check=True)
+    (source / "code_.py").write_text("def answer():\n    return 42\n")
+    (source / "test_code.py").write_text(
+        "import pytest\nfrom code_ import answer\n\n"
+        "def test_answer():\n    assert answer() == 42\n\n"
+        "def test_nothing():\n    answer()\n\n"
+        "@pytest.fixture\ndef made():\n    assert answer() == 42\n\n"
+        "def test_made(made):\n    pass\n"
+    )
+    return Copy(tmp_path / "copy", source)
+
+
+@pytest.mark.parametrize(
+    ("by", "test", "word"),
+    [
+        ("return 41", "test_answer", "red"),
+        ("return 41", "test_nothing", "SURVIVED"),
+        ("return 41", "test_made", "error"),  # broke before it could fail
+        ("raise ImportError\nraise ImportError", "test_answer", "error"),
+        ("return (", "test_answer", "error"),
+    ],
+)
+def test_only_a_test_that_fails_kills_a_mutant(copy: Copy, by: str, test: str, word: str) -> None:
+    mutant = Mutant(
+        name="one",
+        promise="The answer is 42.",
+        file="code_.py",
+        replace="return 42",
+        by=by,
+        tests=(f"test_code.py::{test}",),
+    )
+
+    verdict = judged(copy, mutant)
+
+    assert (verdict.word, bool(verdict.why)) == (word, word == "error")
+    assert unchanged(copy, by_file([mutant])) == {}  # the edit is undone, also for the compiler

@@ -25,6 +25,13 @@ from tests.mutants.table import ROOT, Mutant, load
 PATIENCE_SECONDS = 180
 FILES_AT_ONCE = 6
 """Test files that are run together while nothing is edited: the start takes its time."""
+PLUGINS = (
+    "no:cacheprovider",
+    "_hypothesis_pytestplugin",
+    "pytest_asyncio.plugin",
+    "pytest_aiohttp.plugin",
+)
+"""The others are left out, with their random order: to load them takes two seconds each time."""
 KILLED, SURVIVED, ERROR = "red", "SURVIVED", "error"
 
 
@@ -39,20 +46,20 @@ class Verdict:
 
 
 class Copy:
-    """A copy of the working tree, where edits harm nobody."""
+    """A copy in *folder* of the working tree *source*, where edits harm nobody."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, source: Path = ROOT) -> None:
         self._root = folder / "tree"
         self._temporary = folder / "tmp"
         self._edits = 0
         self._process: subprocess.Popen[str] | None = None
-        for name in _files():
+        for name in _files(source):
             target = self._root / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target)
+            shutil.copy2(source / name, target)
         for name in (".venv", "build"):
-            if (ROOT / name).exists():
-                (self._root / name).symlink_to((ROOT / name).resolve())
+            if (source / name).exists():
+                (self._root / name).symlink_to((source / name).resolve())
 
     @contextmanager
     def edited(self, mutant: Mutant) -> Iterator[None]:
@@ -83,12 +90,17 @@ class Copy:
             [
                 *(sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=line"),
                 *(["-x"] if stop_at_first else []),
-                *("-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0"),
+                *(f"-p{plugin}" for plugin in PLUGINS),
+                "--hypothesis-seed=0",
                 f"--basetemp={self._temporary}",
                 *tests,
             ],
             cwd=self._root,
-            env={**os.environ, "PYTHONPATH": str(self._root)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self._root),
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -109,16 +121,16 @@ class Copy:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _files() -> list[str]:
+def _files(source: Path) -> list[str]:
     """Return what Git knows or would add, as it is in the working tree."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
+        cwd=source,
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    return [name for name in listed.split("\0") if name and (source / name).is_file()]
 
 
 def unchanged(copy: Copy, files: Mapping[str, Sequence[str]]) -> dict[str, str]:
