@@ -868,6 +868,23 @@ def test_a_missing_exporter_explains_what_it_does_not_probe(stage: Stage) -> Non
     assert not [m for m in stage.mail.items if "ServiceVanished a" in m.part("plain")]
 
 
+def test_a_missing_exporter_explains_why_its_webhook_fails_and_no_other_medium(
+    stage: Stage,
+) -> None:
+    own = {"provider": "", "environment": "", "team": "", "category": "monitoring"}
+    failing = [
+        fire("", "AlertmanagerNotificationsFailing", integration=name, **own)
+        for name in ("webhook", "email")
+    ]
+    stage.post(fire("", "ExporterDown", **own), *failing)
+
+    assert components(stage.pages(2)) == [
+        "AlertmanagerNotificationsFailing  critical",
+        "ExporterDown  critical",
+    ]
+    assert [m["integration"] for m in muted(stage.url)] == ["webhook"]
+
+
 def test_a_mail_arrives_as_text_and_as_html(stage: Stage) -> None:
     note = "Latency is high.\r\nBcc: everybody@example.com"
     stage.post(fire("a", "ServiceLatencyHigh", "medium", team="payments", summary=note))
