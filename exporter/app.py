@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -282,31 +282,42 @@ class App:
             OSError: the address cannot be bound.
         """
         self.web.load()
+        set_process_limits()
         self.prepare()
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=2.0)
-        await runner.setup()
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                server = await listen(
-                    runner,
-                    self.web,
-                    (self.options.host, self.options.port),
-                    limits=Limits(
-                        connections=self.options.connections,
-                        head=self.options.head_seconds,
-                        stall=self.options.stall_seconds,
-                    ),
-                    count=self.own.count_cut,
-                )
-                stack.callback(server.close)
-                self.port = server.sockets[0].getsockname()[1]
-                self.web.warn_if_open([one.getsockname()[0] for one in server.sockets])
-                self.readiness.set_ready()
+            async with self.serving(self.options.host, self.options.port):
                 started(self)
                 await self.work(stop)
         finally:
-            await runner.cleanup()
             await self.close()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, host: str, port: int) -> AsyncIterator[None]:
+        """Answer requests at *host* and *port* (0: any, see `self.port`) while the block runs.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        runner = web.AppRunner(self._application(host), access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        limits = Limits(
+            connections=self.options.connections,
+            head=self.options.head_seconds,
+            stall=self.options.stall_seconds,
+        )
+        try:
+            server = await listen(
+                runner, self.web, (host, port), limits=limits, count=self.own.count_cut
+            )
+            try:
+                self.port = server.sockets[0].getsockname()[1]
+                self.web.warn_if_open([one.getsockname()[0] for one in server.sockets])
+                self.readiness.set_ready()
+                yield
+            finally:
+                server.close()
+        finally:
+            await runner.cleanup()
 
     def prepare(self) -> None:
         """Take over what is kept and load the configuration.
@@ -314,7 +325,6 @@ class App:
         Raises:
             SettingsError: the configuration is wrong.
         """
-        set_process_limits()
         if self.storage is not None:
             self.overlay.restore(self.storage)
         self.persistence.restore()
@@ -364,7 +374,7 @@ class App:
             await self.persistence.save()
             watching.cancel()
 
-    def _application(self) -> web.Application:
+    def _application(self, host: str) -> web.Application:
         guesses = Guesses(self.clock, self.own.count_auth_failure)
         application = make_application(guesses)
         application[EXPOSITION], application[OWN] = self.exposition, self.own
@@ -382,5 +392,5 @@ class App:
         application[RECEIVER_TOKEN] = self.options.receiver_token
         if self.options.web_config is not None:
             WebAuth(self.web, self.clock, guesses).install(application)
-        Gate(HostNames(self.options.host, self.options.allowed_hosts)).install(application)
+        Gate(HostNames(host, self.options.allowed_hosts)).install(application)
         return application
