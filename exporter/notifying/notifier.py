@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -135,7 +136,7 @@ class Notifier:
         ]
 
     def failing(self, cluster: str = "") -> list[Alert]:
-        """Return an alert about each entry that fails for minutes, to be taken with the others.
+        """Return an alert about each entry that fails for minutes: `take` adds them to what it takes.
 
         The entry itself is not told of it.
         """
@@ -168,7 +169,7 @@ class Notifier:
         async with self._lock:
             await self._restore()
             tick, current = self._clock.tick(), dict[str, Alert]()
-            async for alert in in_slices(alerts, _SLICE):
+            async for alert in in_slices((*alerts, *self.failing()), _SLICE):
                 current[alert.fingerprint] = alert
                 for name, key in self._groups_of(alert):
                     self._book.add(alert, key, name, tick, now)
@@ -199,13 +200,12 @@ class Notifier:
 
     async def _decide(self, now: float) -> None:
         """Look at every group that is due, the most urgent first, and write what is to be told."""
-        tick, due = self._clock.tick(), list[Group]()
+        tick, due = self._clock.tick(), defaultdict[int, list[Group]](list)
         async for group in in_slices(self._book.groups.values(), 4 * _SLICE):
             if group.due <= tick:
-                due.append(group)
-        due.sort(key=lambda group: group.rank)
+                due[group.rank].append(group)
         woken = set[str]()
-        async for group in in_slices(due, _SLICE):
+        async for group in in_slices((g for rank in sorted(due) for g in due[rank]), _SLICE // 4):
             entry = self._entries.get(group.entry)
             if entry is None or self._book.groups.get((group.entry, group.key.text)) is not group:
                 continue

@@ -292,6 +292,17 @@ async def test_what_is_over_before_the_medium_is_back_is_not_told() -> None:
         assert stage.memory.outbox == {}
 
 
+async def test_what_waits_and_is_over_is_taken_back_at_once() -> None:
+    async with Stage() as stage:
+        stage.hook.fault = GONE
+        await stage.fires(FIRST)
+        await stage.passes(301)
+        assert len(stage.memory.outbox) == 1
+        await stage.fires()
+
+        assert stage.memory.outbox == {}, "not only at the next look, half an hour later"
+
+
 async def test_what_may_have_been_received_has_its_end_told() -> None:
     async with Stage() as stage:
         stage.hook.fault = UNSURE
@@ -596,9 +607,7 @@ async def test_an_entry_that_fails_is_an_alert_for_the_others() -> None:
         assert stage.notifier.failing() == []
         await stage.passes(60)
         (failing,) = stage.notifier.failing("main")
-        assert failing.labels["medium"] == "slack"
-        await stage.fires(OPENAI, failing)
-        await stage.passes(15)
+        assert (failing.labels["medium"], failing.labels["cluster"]) == ("slack", "main")
         assert stage.hook.said == [("+openai",), ("+NotificationsFailing",)]
         stage.media["slack"].fault = None
         await stage.passes(301)
