@@ -136,7 +136,7 @@ class Notifier:
         ]
 
     def failing(self, cluster: str = "") -> list[Alert]:
-        """Return an alert about each entry that fails for minutes: `take` adds them to what it takes.
+        """Return an alert about each entry that fails for minutes; `take` adds them itself.
 
         The entry itself is not told of it.
         """

@@ -23,10 +23,9 @@ def _no_collection() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.mark.usefixtures("_no_collection")
 @pytest.mark.parametrize("severity", ["critical", "medium"])
-async def test_thousands_of_alerts_never_hold_the_loop_for_long(
-    severity: str, _no_collection: None
-) -> None:
+async def test_thousands_of_alerts_never_hold_the_loop_for_long(severity: str) -> None:
     """*critical*: a group for each service; *medium*: one group of all of them."""
     many = [
         alert(service=f"api-{n}", provider="custom", severity=severity, at=START - 1000)
