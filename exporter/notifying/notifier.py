@@ -176,8 +176,15 @@ class Notifier:
             async for fingerprint in in_slices(self._book.current.keys() - current.keys(), _SLICE):
                 self._book.end(fingerprint, tick, now)
                 self._routed.pop(fingerprint, None)
+            rested = not self._taken
             self._book.current, self._taken = current, True
             await self._decide(now)
+            for entry in self._entries.values() if rested else ():
+                entry.wake.set()
+
+    def rest(self) -> None:
+        """Begin no message before the next `take`, as before the first: another decides."""
+        self._taken = False
 
     def _groups_of(self, alert: Alert) -> list[tuple[str, GroupKey]]:
         """Return the entries that are told of *alert*, with its group."""
@@ -310,6 +317,7 @@ class Notifier:
                     entry,
                     self._clock,
                     page=lambda: self._page,
+                    rests=lambda: not self._taken,
                     done=self._done,
                     jitter=self._jitter,
                 )

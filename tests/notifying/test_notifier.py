@@ -425,8 +425,9 @@ async def test_a_message_under_way_when_the_process_ended_is_sent_again_as_the_s
         await stage.passes(31)
         (tried,) = stage.hook.tried
     async with await restarted(stage) as again:
-        assert [message.id for message in again.hook.sent] == [tried.id]
+        assert again.hook.tried == [], "before it is known what fires, nothing is sent"
         await again.fires(OPENAI)
+        assert [message.id for message in again.hook.sent] == [tried.id]
         await again.passes(600)
         assert len(again.hook.sent) == 1
         assert again.memory.outbox == {}
@@ -506,6 +507,22 @@ async def test_a_storage_that_cannot_be_read_is_no_reason_to_be_silent() -> None
         await stage.fires(OPENAI)
         await stage.passes(31)
 
+        assert stage.hook.said == [("+openai",)]
+
+
+async def test_while_another_decides_nothing_is_begun() -> None:
+    async with Stage() as stage:
+        stage.hook.fault = GONE
+        await stage.fires(OPENAI)
+        await stage.passes(31)
+        stage.notifier.rest()
+        tries = len(stage.hook.tried)
+        for _ in range(40):
+            await stage.clock.advance(15)
+            await settled()
+        assert len(stage.hook.tried) == tries
+        stage.hook.fault = None
+        await stage.fires(OPENAI)
         assert stage.hook.said == [("+openai",)]
 
 
