@@ -234,7 +234,7 @@ def test_every_command_and_option_in_a_sentence_exists(path: Path) -> None:
 
 # -- configurations --------------------------------------------------------------------------
 
-OUR_KEYS = {"defaults", "canaries", "services", "monitoring"}
+OUR_KEYS = {"defaults", "canaries", "services", "monitoring", "notify"}
 PROMETHEUS_KEYS = {"global", "rule_files", "scrape_configs", "alerting", "remote_write"}
 WEB_KEYS = {"tls_server_config", "basic_auth_users", "http_server_config", "rate_limit"}
 YAML = [(path, block) for path in DOCS for block in parted(path)[1] if block.language == "yaml"]
@@ -255,6 +255,7 @@ def test_every_configuration_passes_the_check_it_is_for(
         file.write_text(yaml.safe_dump(data, sort_keys=False))
         # A real key fits no example; a file that is not there is a service without a key.
         names = {name: "x" for preset in presets().values() for name in preset.variables}
+        names["SLACK_WEBHOOK_URL"] = "https://hooks.example.com/x"
         read_files([file], names)
     elif data.keys() <= PROMETHEUS_KEYS:
         _passes("promtool", "check", "config", "--syntax-only", str(file))
