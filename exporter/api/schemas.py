@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
-from exporter.incidents import SEVERITIES, EntryKind, IncidentStatus, ToldState
+from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
 
@@ -171,6 +171,7 @@ SCHEMAS: dict[str, Schema] = {
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
+        incidents={"enum": [str(decider) for decider in Decider]},
         services=array(ref("ServiceHealth")),
     ),
     "Stats": record(

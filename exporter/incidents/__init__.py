@@ -9,10 +9,11 @@ from __future__ import annotations
 from exporter.incidents.alerts import MessageError, from_api, from_webhook
 from exporter.incidents.causes import Folded, causes_of, differences, folded
 from exporter.incidents.escalation import Escalations
-from exporter.incidents.log import IncidentLog, IncidentStorage
+from exporter.incidents.log import IncidentLog
 from exporter.incidents.model import (
     SEVERITIES,
     Counts,
+    Decider,
     Entry,
     EntryKind,
     Incident,
@@ -28,11 +29,13 @@ from exporter.incidents.peers import Peers
 from exporter.incidents.received import Received
 from exporter.incidents.reconcile import Reconciliation
 from exporter.incidents.spells import IncidentChange
+from exporter.incidents.storage import IncidentStorage
 from exporter.incidents.telling import medium, told_sentence
 
 __all__ = [
     "SEVERITIES",
     "Counts",
+    "Decider",
     "Entry",
     "EntryKind",
     "Escalations",

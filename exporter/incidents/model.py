@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
+from typing import Self
 
 SEVERITIES = ("critical", "high", "medium", "low")
 """From the worst to the least."""
@@ -37,6 +38,25 @@ class Source(StrEnum):
     WEBHOOK = "alertmanager"
     POLL = "alertmanager poll"
     PROMETHEUS = "prometheus"
+    EMBEDDED = "embedded"
+    """Judged by this exporter."""
+
+
+class Decider(StrEnum):
+    """Who decides what is an incident: the setting `monitoring.incidents`."""
+
+    sentence: str
+    """What follows "incidents are"."""
+
+    def __new__(cls, value: str, sentence: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    EMBEDDED = "embedded", "decided here (embedded)"
+    ALERTMANAGER = "alertmanager", "decided by Prometheus and Alertmanager"
+    OFF = "off", "off: only people open one"
 
 
 class EntryKind(StrEnum):

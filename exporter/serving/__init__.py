@@ -3,6 +3,7 @@
 from exporter.serving.gate import Gate
 from exporter.serving.hosts import HostNames, is_host_pattern
 from exporter.serving.listening import Limits, listen, set_process_limits
+from exporter.serving.options import Options
 from exporter.serving.stopping import stop_on_signals
 from exporter.serving.watchdog import Watchdog
 from exporter.serving.web_config import WebFile
@@ -12,6 +13,7 @@ __all__ = [
     "Gate",
     "HostNames",
     "Limits",
+    "Options",
     "Watchdog",
     "WebAuth",
     "WebFile",

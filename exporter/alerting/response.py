@@ -1,0 +1,230 @@
+"""The embedded response: every 15 seconds what fires is told to people, and to the incident log.
+
+Who decides is said by `monitoring.incidents`, or follows from whether an Alertmanager is known.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from exporter.alerting.evaluator import Evaluator, Past
+from exporter.alerting.states import Remembered
+from exporter.alerting.table import NAMES, NOT_ALONE
+from exporter.clock import Clock
+from exporter.config import Configuration
+from exporter.incidents import Decider, EntryKind, Incident, IncidentLog, Told
+from exporter.incidents.model import Alert, Source
+from exporter.incidents.reconcile import as_alert
+from exporter.log import event
+
+_log = logging.getLogger(__name__)
+PERIOD_SECONDS = 15.0
+"""Between two evaluations; the rules of services are evaluated as often."""
+_ROUNDS_TO_FULL = 20
+"""After so many the log is compared with all that fires, and not only told what changed."""
+_MESSAGE_SECONDS = 900.0
+"""For so long after a message of an Alertmanager it is believed to speak for the alerts that are
+not judged here; it repeats each every five minutes."""
+_DOWN = "ServiceDown"
+_AT_ONCE_SECONDS = 45.0
+
+
+class Notifier(Protocol):
+    """Who is told, and whether they were."""
+
+    def reaches_nobody(self) -> str:
+        """Return why nobody can be told of anything; "" if somebody can."""
+
+    async def take(self, alerts: Sequence[Alert], now: float) -> None:
+        """Take in all alerts that fire at the Unix time *now*; what is missing has ended."""
+
+    def told(self, fingerprint: str) -> tuple[Told, ...]:
+        """Return who was told of an alert, or is to be."""
+
+
+class NoNotifier:
+    """Tells nobody."""
+
+    def reaches_nobody(self) -> str:
+        return "no medium is configured: nobody was notified"
+
+    async def take(self, alerts: Sequence[Alert], now: float) -> None:
+        return
+
+    def told(self, fingerprint: str) -> tuple[Told, ...]:
+        return ()
+
+
+class Response:
+    """Keeps the incident log and the notifier in step with what fires."""
+
+    def __init__(
+        self,
+        make: Callable[[Past], Evaluator],
+        incidents: IncidentLog,
+        clock: Clock,
+        *,
+        alertmanager: bool,
+        notifier: Notifier | None = None,
+    ) -> None:
+        """*make* returns an evaluator that goes on with what is past.
+
+        *alertmanager*: whether one is known.
+        """
+        self._make, self._incidents, self._clock = make, incidents, clock
+        self._alertmanager = alertmanager
+        self.notifier: Notifier = notifier or NoNotifier()
+        self.decider = Decider.OFF
+        self._followed = False
+        self._evaluator: Evaluator | None = None
+        self._rounds = 0
+        self._known: dict[str, Alert] = {}
+        """By fingerprint, what the log knows to fire."""
+        self.alerts: tuple[Alert, ...] = ()
+        """What fires as of the last evaluation, without the incidents that people made."""
+
+    @property
+    def is_alertmanagers(self) -> bool:
+        """Whether Alertmanager is to be asked and told of incidents."""
+        return self.decider is Decider.ALERTMANAGER
+
+    def follow(self, configuration: Configuration) -> None:
+        """Let those decide whom *configuration* names."""
+        declared = configuration.monitoring.incidents
+        usual = Decider.ALERTMANAGER if self._alertmanager else Decider.EMBEDDED
+        decider = next((one for one in Decider if one == declared), usual)
+        if decider is not self.decider or not self._followed:
+            event(_log, f"incidents are {decider.sentence}", setting=decider)
+        self._followed = True
+        self.decider = self._incidents.decider = decider
+        self._incidents.why_nobody = self._why_nobody()
+
+    def _why_nobody(self) -> str:
+        if self.decider is Decider.EMBEDDED:
+            return self.notifier.reaches_nobody()
+        if self.decider is Decider.OFF:
+            return "monitoring.incidents is off: nobody was notified"
+        unknown = "no Alertmanager is known (--alertmanager.url): nobody was notified"
+        return "" if self._alertmanager else unknown
+
+    async def run(self) -> None:
+        """Evaluate until cancelled."""
+        due = self._clock.tick()
+        while True:
+            try:
+                await self.round()
+            except OSError as error:  # the disk; the next round tries again
+                event(_log, "incidents not kept", level=logging.ERROR, why=type(error).__name__)
+            except Exception:
+                _log.exception("bug in an evaluation")
+            due = max(due + PERIOD_SECONDS, self._clock.tick())
+            await self._clock.sleep(due - self._clock.tick())
+
+    async def round(self) -> None:
+        """Evaluate once, if that is decided here."""
+        if self.decider is not Decider.EMBEDDED:
+            self._evaluator, self.alerts = None, ()
+            self._known.clear()
+            return
+        if self._evaluator is None:
+            self._evaluator = self._make(await self._past())
+            self._rounds = 0
+        now = self._clock.now()
+        alerts = await self._evaluator.evaluate()
+        manual = [as_alert(one) for one in await self._incidents.manual(now)]
+        await self.notifier.take([*alerts, *manual], now)
+        await self._fold(alerts, manual, now)
+        self.alerts = tuple(alerts)
+
+    # -- what is kept ------------------------------------------------------------------------
+
+    async def _past(self) -> Past:
+        """Return what fired before a restart, or before another decided."""
+        incidents = [one for one in await self._incidents.all_open() if not one.manual]
+        downs = [one for one in incidents if one.alertname == _DOWN]
+        since = {}
+        for one in downs:
+            if (at := _could_be_told(await self._incidents.get(one.id))) is not None:
+                since[one.service, one.environment] = at
+        return Past(
+            alerts={
+                state.fingerprint: Remembered(
+                    starts_at=state.starts_at, annotations=_texts(incident), told=state.told
+                )
+                for incident in incidents
+                for state in incident.alerts
+                if state.firing
+            },
+            services=frozenset((one.service, one.environment) for one in incidents if one.service),
+            environments=frozenset(
+                one.environment for one in incidents if one.environment and not one.service
+            ),
+            since=since,
+        )
+
+    async def _fold(self, alerts: Iterable[Alert], manual: Iterable[Alert], now: float) -> None:
+        """Have the log know what fires: what is new, what has changed, and what has ended."""
+        firing = {one.fingerprint: self._with_told(one) for one in alerts}
+        of_people = {one.fingerprint: self._with_told(one) for one in manual}
+        complete = self._rounds < 2 or not self._rounds % _ROUNDS_TO_FULL
+        before = {} if complete else self._known
+        news = [one for one in firing.values() if _has_changed(before.get(one.fingerprint), one)]
+        asked = [
+            one for one in of_people.values() if _has_changed(self._known.get(one.fingerprint), one)
+        ]
+        over = [
+            replace(one, firing=False, ends_at=max(now, one.starts_at))
+            for print_, one in self._known.items()
+            if print_ not in firing and print_ not in of_people and one.labels["alertname"] in NAMES
+        ]
+        source = Source.EMBEDDED
+        if over or asked:
+            await self._incidents.fold([*over, *asked], source, now)
+        if news or complete:
+            await self._incidents.fold(
+                news, source, now, complete=self._about() if complete else ()
+            )
+        self._known = firing | of_people
+        self._rounds += 1
+
+    def _with_told(self, alert: Alert) -> Alert:
+        told = self.notifier.told(alert.fingerprint)
+        return replace(alert, told=told, receivers=tuple(sorted({one.receiver for one in told})))
+
+    def _about(self) -> frozenset[str]:
+        """Return of which alerts is known here that they do not fire.
+
+        Of those that are not judged here an Alertmanager may speak, if one does.
+        """
+        heard = self._incidents.message_tick
+        speaks = heard is not None and self._clock.tick() - heard < _MESSAGE_SECONDS
+        return NAMES if speaks else NAMES | frozenset(NOT_ALONE)
+
+
+def _has_changed(before: Alert | None, after: Alert) -> bool:
+    """Return whether the log has to know; its texts are those of the beginning."""
+    return before is None or (
+        (before.starts_at, before.suppressed, before.held_by, before.told)
+        != (after.starts_at, after.suppressed, after.held_by, after.told)
+    )
+
+
+def _texts(incident: Incident) -> Mapping[str, str]:
+    return {
+        "summary": incident.summary,
+        "description": incident.description,
+        "runbook_url": incident.runbook_url,
+    }
+
+
+def _could_be_told(incident: Incident) -> float | None:
+    """Return since when people could be told of *incident*; None if it was always held back."""
+    for entry in incident.timeline:
+        if entry.kind is EntryKind.SUPPRESSED and entry.at - incident.started_at < _AT_ONCE_SECONDS:
+            continue
+        if entry.kind is EntryKind.UNSUPPRESSED:
+            return entry.at
+    return None if incident.suppressed else incident.started_at
