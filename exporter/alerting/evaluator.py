@@ -35,7 +35,7 @@ from exporter.statuspages import State
 
 SLICE_SECONDS = 0.005
 """Spent on an evaluation before the loop runs again."""
-_CHECKED_EVERY = 32
+_CHECKED_EVERY = 8
 """Services between two looks at the time."""
 _RESUMED_SECONDS = 300.0
 _UNKNOWN_SECONDS = 600.0

@@ -13,9 +13,10 @@ from typing import Protocol
 from exporter.alerting.evaluator import Evaluator, Past
 from exporter.alerting.states import Remembered
 from exporter.alerting.table import NAMES, NOT_ALONE
-from exporter.clock import Clock
+from exporter.clock import Clock, in_slices
 from exporter.config import Configuration
 from exporter.incidents import Decider, EntryKind, Incident, IncidentLog, Told
+from exporter.incidents.alerts import key_of
 from exporter.incidents.model import Alert, Source
 from exporter.incidents.reconcile import as_alert
 from exporter.log import event
@@ -23,12 +24,17 @@ from exporter.log import event
 _log = logging.getLogger(__name__)
 PERIOD_SECONDS = 15.0
 """Between two evaluations; the rules of services are evaluated as often."""
-_ROUNDS_TO_FULL = 20
-"""After so many the log is compared with all that fires, and not only told what changed."""
+_FIRST_FULL, _ROUNDS_TO_FULL = 24, 20
+"""In these rounds the log is compared with all that fires, and not only told what changed. The
+first is late enough for an Alertmanager to have spoken, which repeats everything in five minutes.
+"""
 _MESSAGE_SECONDS = 900.0
-"""For so long after a message of an Alertmanager it is believed to speak for the alerts that are
-not judged here; it repeats each every five minutes."""
+"""For so long after a message of an Alertmanager nothing ends that is only not found here."""
 _DOWN = "ServiceDown"
+_AT_ONCE = 256
+"""Alerts that are looked at before the loop runs again."""
+_SHIPPED = NAMES | frozenset(NOT_ALONE)
+"""What does not fire as far as is known here. Of alerts of other rules that is not known."""
 _AT_ONCE_SECONDS = 45.0
 
 
@@ -78,7 +84,7 @@ class Response:
         self._alertmanager = alertmanager
         self.notifier: Notifier = notifier or NoNotifier()
         self.decider = Decider.OFF
-        self._followed = False
+        self._followed = self._said = False
         self._evaluator: Evaluator | None = None
         self._rounds = 0
         self._known: dict[str, Alert] = {}
@@ -167,49 +173,57 @@ class Response:
 
     async def _fold(self, alerts: Iterable[Alert], manual: Iterable[Alert], now: float) -> None:
         """Have the log know what fires: what is new, what has changed, and what has ended."""
-        firing = {one.fingerprint: self._with_told(one) for one in alerts}
-        of_people = {one.fingerprint: self._with_told(one) for one in manual}
-        complete = self._rounds < 2 or not self._rounds % _ROUNDS_TO_FULL
-        before = {} if complete else self._known
-        news = [one for one in firing.values() if _has_changed(before.get(one.fingerprint), one)]
-        asked = [
-            one for one in of_people.values() if _has_changed(self._known.get(one.fingerprint), one)
-        ]
+        known, firing = self._known, {}
+        async for one in in_slices([*alerts, *manual], _AT_ONCE):
+            firing[one.fingerprint] = self._with_told(one)
         over = [
             replace(one, firing=False, ends_at=max(now, one.starts_at))
-            for print_, one in self._known.items()
-            if print_ not in firing and print_ not in of_people and one.labels["alertname"] in NAMES
+            for print_, one in known.items()
+            if print_ not in firing and one.labels["alertname"] in NAMES
         ]
-        source = Source.EMBEDDED
-        if over or asked:
-            await self._incidents.fold([*over, *asked], source, now)
+        beside = {key_of(one.labels) for one in over}
+        further = self._rounds - _FIRST_FULL
+        complete = further >= 0 and not further % _ROUNDS_TO_FULL and not self._is_contradicted()
+        news = []
+        async for one in in_slices(firing.values(), _AT_ONCE):
+            # The end of one leaves open whether those beside it still are held back.
+            near = bool(beside) and key_of(one.labels) in beside
+            if complete or near or known.get(one.fingerprint) is not one:
+                news.append(one)
+        if over:
+            await self._incidents.fold(over, Source.EMBEDDED, now)
         if news or complete:
-            await self._incidents.fold(
-                news, source, now, complete=self._about() if complete else ()
-            )
-        self._known = firing | of_people
+            about = _SHIPPED if complete else ()
+            await self._incidents.fold(news, Source.EMBEDDED, now, complete=about)
+        self._known = firing
         self._rounds += 1
 
     def _with_told(self, alert: Alert) -> Alert:
-        told = self.notifier.told(alert.fingerprint)
+        """Return *alert* with who was told; the one that is known if it says the same."""
+        told, known = self.notifier.told(alert.fingerprint), self._known.get(alert.fingerprint)
+        if known is not None and known.told == told and _state(known) == _state(alert):
+            return known
         return replace(alert, told=told, receivers=tuple(sorted({one.receiver for one in told})))
 
-    def _about(self) -> frozenset[str]:
-        """Return of which alerts is known here that they do not fire.
-
-        Of those that are not judged here an Alertmanager may speak, if one does.
-        """
-        heard = self._incidents.message_tick
+    def _is_contradicted(self) -> bool:
+        """Return whether an Alertmanager reports alerts as well; say so once."""
+        heard, watchdog = self._incidents.message_tick, self._incidents.watchdog_at
         speaks = heard is not None and self._clock.tick() - heard < _MESSAGE_SECONDS
-        return NAMES if speaks else NAMES | frozenset(NOT_ALONE)
+        speaks |= watchdog is not None and self._clock.now() - watchdog < _MESSAGE_SECONDS
+        if speaks and not self._said:
+            event(
+                _log,
+                "an Alertmanager reports incidents, which are decided here; one of both is enough",
+                level=logging.WARNING,
+                setting="monitoring.incidents",
+            )
+        self._said = speaks
+        return speaks
 
 
-def _has_changed(before: Alert | None, after: Alert) -> bool:
-    """Return whether the log has to know; its texts are those of the beginning."""
-    return before is None or (
-        (before.starts_at, before.suppressed, before.held_by, before.told)
-        != (after.starts_at, after.suppressed, after.held_by, after.told)
-    )
+def _state(alert: Alert) -> tuple[object, ...]:
+    """Return what the log has to know; its texts are those of the beginning."""
+    return alert.starts_at, alert.suppressed, alert.held_by
 
 
 def _texts(incident: Incident) -> Mapping[str, str]:

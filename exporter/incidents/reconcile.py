@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -172,8 +173,8 @@ class Reconciliation:
 
 
 def as_alert(incident: Incident) -> Alert:
-    """Return an incident that a person made as an alert that fires."""
-    return made(*_as_alert(incident))
+    """Return an incident that a person made as an alert that fires, and that nothing holds back."""
+    return replace(made(*_as_alert(incident)), suppressed="")
 
 
 def _as_alert(incident: Incident) -> tuple[Mapping[str, str], Mapping[str, str], float]:

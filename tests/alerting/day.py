@@ -132,9 +132,7 @@ class Process:
             page=self._page_of,
             acknowledged=lambda: self.incidents.counts.acknowledged,
         )
-        return Evaluator(
-            self.registry, self.results, self.clock, views, own=self.watch, past=past
-        )
+        return Evaluator(self.registry, self.results, self.clock, views, own=self.watch, past=past)
 
     @property
     def minute(self) -> float:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from exporter.alerting import NAMES
 from exporter.config import Maintenance
@@ -171,7 +168,9 @@ def _check_changes(moments: Sequence[Moment], said: Checked) -> None:
     theirs = [{labels for labels in one if _name(labels) in NAMES} for one in said.firing]
     wrong = []
     for labels in set().union(*ours, *theirs):
-        here = [at for at in range(1, len(ours)) if (labels in ours[at]) != (labels in ours[at - 1])]
+        here = [
+            at for at in range(1, len(ours)) if (labels in ours[at]) != (labels in ours[at - 1])
+        ]
         there = [
             at for at in range(1, len(ours)) if (labels in theirs[at]) != (labels in theirs[at - 1])
         ]
