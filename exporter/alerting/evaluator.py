@@ -66,7 +66,7 @@ class Past:
     environments: frozenset[str] = frozenset()
     """Those of what is about a provider, or our network there."""
     since: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """When somebody could first be told that a service is down, as Unix times."""
+    """When a service was first found to be down while our network worked, as Unix times."""
 
 
 class Evaluator:
@@ -151,7 +151,7 @@ class Evaluator:
             return
         self._before[target.id] = tally.last
         self._awaited.add(target.id)
-        memory.since = past.since.get(name)
+        memory.since = self._told_since(target)
         if name not in past.services:
             return
         facts = ServiceFacts(target, tally, memory, 0.0, tick, maintenance=False)
@@ -160,6 +160,14 @@ class Evaluator:
             levels = [(row.severity, row.escalation) for row in rows] or [(rule.severity, "")]
             for severity, level in levels:
                 self._resume((target.id,), rule, labels_of(rule, facts, severity, level))
+
+    def _told_since(self, target: Target) -> float | None:
+        """Return since when somebody could be told that it is down; None if it is not known."""
+        since = self._past.since.get((target.id, target.environment))
+        for window in sorted(target.maintenance, key=lambda window: window.start):
+            if since is not None and window.start <= since < window.end:
+                since = window.end
+        return None if since is None or since > self._clock.now() else since
 
     def _await(self, target: Target, tally: Tally, memory: Memory, tick: float) -> None:
         """Note whether something was seen of a service since a restart."""

@@ -15,9 +15,9 @@ from exporter.alerting.states import Remembered
 from exporter.alerting.table import NAMES, NOT_ALONE
 from exporter.clock import Clock, in_slices
 from exporter.config import Configuration
-from exporter.incidents import Decider, EntryKind, Incident, IncidentLog, Told
+from exporter.incidents import Decider, Incident, IncidentLog, Told
 from exporter.incidents.alerts import key_of
-from exporter.incidents.model import Alert, Source
+from exporter.incidents.model import Alert, Source, Spell
 from exporter.incidents.reconcile import as_alert
 from exporter.log import event
 
@@ -30,12 +30,11 @@ first is late enough for an Alertmanager to have spoken, which repeats everythin
 """
 _MESSAGE_SECONDS = 900.0
 """For so long after a message of an Alertmanager nothing ends that is only not found here."""
-_DOWN = "ServiceDown"
+_DOWN, _NETWORK = "ServiceDown", "MonitoringNetworkDown"
 _AT_ONCE = 256
 """Alerts that are looked at before the loop runs again."""
 _SHIPPED = NAMES | frozenset(NOT_ALONE)
 """What does not fire as far as is known here. Of alerts of other rules that is not known."""
-_AT_ONCE_SECONDS = 45.0
 
 
 class Notifier(Protocol):
@@ -151,10 +150,11 @@ class Response:
         """Return what fired before a restart, or before another decided."""
         incidents = [one for one in await self._incidents.all_open() if not one.manual]
         downs = [one for one in incidents if one.alertname == _DOWN]
-        since = {}
-        for one in downs:
-            if (at := _could_be_told(await self._incidents.get(one.id))) is not None:
-                since[one.service, one.environment] = at
+        hidden = {name: await self._hidden(name) for name in {one.environment for one in downs}}
+        since = {
+            (one.service, one.environment): _after(_began(one), hidden[one.environment])
+            for one in downs
+        }
         return Past(
             alerts={
                 state.fingerprint: Remembered(
@@ -170,6 +170,17 @@ class Response:
             ),
             since=since,
         )
+
+    async def _hidden(self, environment: str) -> list[Spell]:
+        """Return when our own network hid how the services of *environment* are."""
+        about = {"alertname": _NETWORK}
+        found = [
+            *await self._incidents.of_key(key_of(about)),
+            *await self._incidents.of_key(key_of(about | {"environment": environment})),
+        ]
+        return [
+            spell for one in found for spell in (*one.past, *(state.spell for state in one.alerts))
+        ]
 
     async def _fold(self, alerts: Iterable[Alert], manual: Iterable[Alert], now: float) -> None:
         """Have the log know what fires: what is new, what has changed, and what has ended."""
@@ -234,11 +245,15 @@ def _texts(incident: Incident) -> Mapping[str, str]:
     }
 
 
-def _could_be_told(incident: Incident) -> float | None:
-    """Return since when people could be told of *incident*; None if it was always held back."""
-    for entry in incident.timeline:
-        if entry.kind is EntryKind.SUPPRESSED and entry.at - incident.started_at < _AT_ONCE_SECONDS:
-            continue
-        if entry.kind is EntryKind.UNSUPPRESSED:
-            return entry.at
-    return None if incident.suppressed else incident.started_at
+def _began(incident: Incident) -> float:
+    """Return when what fires of *incident* began, which was later if it was opened again."""
+    firing = [state.starts_at for state in incident.alerts if state.firing]
+    return min(firing, default=incident.started_at)
+
+
+def _after(at: float, spells: Iterable[Spell]) -> float:
+    """Return the first time from *at* on that is in none of *spells*."""
+    for start, end, _ in sorted(spells):
+        if start <= at < end:
+            at = end
+    return at

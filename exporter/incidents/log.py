@@ -24,7 +24,7 @@ from exporter.incidents.alerts import (
     made,
     receiver_of,
 )
-from exporter.incidents.batch import Batch
+from exporter.incidents.batch import MOST_OF_KEY, Batch
 from exporter.incidents.causes import causes_of
 from exporter.incidents.model import (
     Alert,
@@ -300,6 +300,10 @@ class IncidentLog:
             found += page
             more = len(page) == SLICE_ALERTS
         return found
+
+    async def of_key(self, key: str) -> list[Incident]:
+        """Return the newest incidents of *key*, without timelines."""
+        return await asyncio.to_thread(self._storage.by_key, key, MOST_OF_KEY)
 
     async def manual(self, since: float) -> list[Incident]:
         """Return the manual ones that are not resolved, or were after *since*."""

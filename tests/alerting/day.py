@@ -207,8 +207,9 @@ class Played:
     """What both said: `moments` the embedded response, `series` for promtool."""
 
     moments: list[Moment]
+    away: set[int]
+    """Evaluations at which there was no exporter."""
     series: History
-    log: list[Any]
 
 
 async def played(day: Day) -> Played:
@@ -220,6 +221,7 @@ async def played(day: Day) -> Played:
     await clock.advance(30)
     found: History = {}
     moments: list[Moment] = []
+    gone: set[int] = set()
     labels = f'job="{JOB}",instance="{INSTANCE}"'
     away = 0
     for at in range(day.minutes * 60 // PERIOD + 1):
@@ -227,6 +229,7 @@ async def played(day: Day) -> Played:
             kept, away = await process.kill(), 2
         if away:
             away -= 1
+            gone.add(at)
             moments.append(moments[-1])
             _take(found, READ, labels, at, "up 0\n")
             await clock.advance(PERIOD)
@@ -240,7 +243,7 @@ async def played(day: Day) -> Played:
         moments.append({frozenset(a.labels.items()): a for a in process.response.alerts})
         await clock.advance(PERIOD)
     await process.kill()
-    return Played(moments=moments, series=found, log=await process.incidents.unresolved())
+    return Played(moments=moments, away=gone, series=found)
 
 
 # -- promtool --------------------------------------------------------------------------------
