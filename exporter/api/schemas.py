@@ -106,12 +106,12 @@ _INCIDENT: dict[str, Schema] = {
     "suppressed": {"enum": ["silenced", "inhibited", None]},
     "manual": BOOLEAN,
     "receivers": array(TEXT)
-    | {"description": "Whom Alertmanager's routes name; `told` says who was notified."},
+    | {"description": "Whom the routes name; `told` says who was notified."},
     "told": array(
         record(
             receiver=TEXT,
             integration=TEXT
-            | {"description": "Alertmanager's name of the medium, empty while it is not known."},
+            | {"description": "The medium as Alertmanager names it, empty while it is not known."},
             state={"enum": [str(state) for state in ToldState]},
             at=nullable(NUMBER) | {"description": "When delivered, or since when it fails."},
             why={"enum": ["", "inhibited", "silenced", "muted", "outside"]},

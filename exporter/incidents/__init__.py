@@ -1,7 +1,7 @@
-"""The incident log: the alerts of Alertmanager as episodes with people, times and durations.
+"""The incident log: alerts as episodes with people, times and durations.
 
-What becomes an alert is decided by Prometheus' rules, who is notified by Alertmanager's routes; the
-log remembers, counts, and runs the escalation rules of a program that embeds the library.
+What becomes an alert is decided by Prometheus' rules, or by `alerting` where there is none; the log
+remembers, counts, and runs the escalation rules of a program that embeds the library.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class EntryKind(StrEnum):
 
 
 class ToldState(StrEnum):
-    """Whether a message about an alert has reached a receiver, as far as Alertmanager shows.
+    """Whether a message about an alert has reached a receiver, as far as is known.
 
     In the order in which they count where one incident has several.
     """
@@ -120,7 +120,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert as Alertmanager or Prometheus reports it."""
+    """One alert as Alertmanager or Prometheus reports it, or as it is judged here."""
 
     fingerprint: str
     labels: Mapping[str, str]
@@ -132,7 +132,7 @@ class Alert:
     suppressed: str | None = None
     """"silenced", "inhibited" or "" as of a poll; None where the source does not know."""
     receivers: tuple[str, ...] = ()
-    """Whom Alertmanager's routes name, as of a poll."""
+    """Whom the routes name, as of a poll."""
     held_by: tuple[str, ...] = ()
     """Fingerprints of the alerts that inhibit it, as of a poll."""
     silenced_by: tuple[str, ...] = ()
