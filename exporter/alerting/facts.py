@@ -74,6 +74,8 @@ class Memory:
         "since",
         "since_at",
         "target",
+        "valid_at",
+        "valid_since",
     )
 
     def __init__(self, target: Target, tally: Tally, tick: float) -> None:
@@ -91,8 +93,10 @@ class Memory:
         if tally.last is not None and tally.last.reason is Reason.QUOTA_EXHAUSTED:
             self.exhausted_at = tick
         self.latency: Histogram | None = None
+        self.valid_since, self.valid_at = 0.0, tick
+        """When the key last worked, or was first used, as a Unix time and as a tick."""
         self.since: float | None = None
-        """When somebody could first be told that it is down, as a Unix time."""
+        """The tick at which somebody could first be told that it is down."""
         self.since_at = self.failing_at = _LONG_AGO
         """The ticks at which that was last so, and at which it last failed."""
 
@@ -106,6 +110,10 @@ class Memory:
         if tally.last is not self.last:
             self.last = tally.last
             self.ran_at = tick if tally.last is None else tick - max(0.0, now - tally.last.at)
+            valid_since = tally.last_success or tally.failing_since
+            if valid_since != self.valid_since:
+                self.valid_since = valid_since
+                self.valid_at = tick - max(0.0, now - valid_since)
         if tally.changes != self.changes.value:
             self.changes.take(tally.changes, tick)
         limited, exhausted = tally.reasons[_LIMITED], tally.reasons[_EXHAUSTED]

@@ -26,6 +26,7 @@ from tests.fakes import settle
 from tests.fleet import Situation, seen
 from tests.incidents.saying import alert as sent
 from tests.incidents.saying import message
+from tests.test_clock import JumpyClock
 
 
 class Noting:
@@ -50,9 +51,9 @@ class Noting:
 class Stage:
     """A process with two services whose answers are set at will."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, clock: QuickClock | None = None, **changes: Any) -> None:
         self.answers = {"api": seen(), "other": seen()}
-        rows = thresholds_of(Alerts(escalate_after=(300.0,)), 30.0)
+        rows = thresholds_of(Alerts(escalate_after=(300.0,), key_invalid_after=400.0), 30.0)
         self.day = Day(
             minutes=0,
             services={
@@ -60,7 +61,7 @@ class Stage:
                 for name in self.answers
             },
         )
-        self.clock = QuickClock(float(START))
+        self.clock = clock or QuickClock(float(START))
         self.store = Store.in_memory(self.clock)
         self.process = Process(self.day, self.clock, self.store, {})
         self.notifier = Noting()
@@ -112,8 +113,8 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 @contextlib.asynccontextmanager
-async def _stage(**changes: Any) -> AsyncIterator[Stage]:
-    stage = Stage(**changes)
+async def _stage(clock: QuickClock | None = None, **changes: Any) -> AsyncIterator[Stage]:
+    stage = Stage(clock, **changes)
     await stage.pass_by(60)
     try:
         yield stage
@@ -467,3 +468,34 @@ async def test_without_a_medium_a_report_says_that_nobody_is_notified() -> None:
 
         (found,) = await stage.incidents()
         assert "no medium is configured" in found.timeline[-1].note
+
+
+# -- the wall clock ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, -600.0, 3600.0, 86_400.0])
+async def test_a_step_of_the_wall_clock_ends_and_begins_nothing(jump: float) -> None:
+    clock = JumpyClock(1_800_000_000.0)
+    async with _stage(clock) as stage:
+        stage.answer(FAILS, "api")
+        stage.answer(seen(Reason.AUTH_INVALID, status=401), "other")
+        await stage.pass_by(180)
+        before = {alert.fingerprint: alert.starts_at for alert in stage.notifier.taken[-1]}
+        assert {"ServiceDown"} == {a.labels["alertname"] for a in stage.notifier.taken[-1]}
+
+        clock.shift = jump
+        for _ in range(6):
+            await stage.pass_by(15)
+            after = {
+                alert.fingerprint: alert.starts_at
+                for alert in stage.notifier.taken[-1]
+                if alert.labels["service"] == "api" and alert.labels["severity"] == "high"
+            }
+            assert after.items() <= before.items()
+            assert after
+            assert stage.alert("ServiceUnresolved") is None
+            assert stage.alert("ServiceNotProbed") is None
+            assert stage.alert("ServiceKeyRejected") is None
+        await stage.pass_by(300)
+        assert stage.alert("ServiceUnresolved") is not None
+        assert stage.alert("ServiceKeyRejected") is not None
