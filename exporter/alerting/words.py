@@ -31,9 +31,7 @@ def duration(seconds: float) -> str:
     >>> duration(90061), duration(0.25)
     ('1d 1h 1m 1s', '250ms')
     """
-    if math.isnan(seconds) or math.isinf(seconds) or seconds == 0:
-        return f"{seconds:.4g}" + "s" * (seconds == 0)
-    if abs(seconds) < 1:
+    if 0 < abs(seconds) < 1:
         scale = 0
         while abs(seconds) < 1 and scale < len(_SMALL) - 1:
             seconds, scale = seconds * 1000, scale + 1

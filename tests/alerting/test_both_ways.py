@@ -98,7 +98,7 @@ def _no_name(first: float, end: float, provider: str = "custom", **changes: Any)
 
 
 CANARY_DAY = Day(
-    minutes=100,
+    minutes=84,
     services={
         "steady": Situation(script=lambda minute: seen()),
         "down": _failing(10, 40, runbook="https://wiki.example/down"),
