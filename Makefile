@@ -4,7 +4,7 @@ BIN := .venv/bin
 CONFIG ?= config/services.yaml
 LISTEN ?= 127.0.0.1:9642
 
-.PHONY: run test lint format bench reference clean
+.PHONY: run test lint format bench torture reference clean
 
 run: .venv/run  ## serve the example configuration
 	$(BIN)/service-registry serve --config $(CONFIG) --listen $(LISTEN) --data-dir data
@@ -27,6 +27,10 @@ format: .venv/dev
 bench: .venv/dev  ## speed and fidelity beside blackbox_exporter
 	tests/tools.sh
 	$(BIN)/python -m tests.bench
+
+torture: .venv/dev  ## faults, hostile servers and crowds survived, as figures; less than 20 minutes
+	tests/tools.sh
+	$(BIN)/python -m tests.torture $(PARTS)
 
 reference: .venv/dev  ## write what is generated: the schema and the reference tables
 	$(BIN)/service-registry schema > config/services.schema.json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from importlib import metadata
 
 from aiohttp import web
@@ -82,11 +82,20 @@ class App:
         self.transport = CurlTransport()
         self.prober = Probers(self.transport, self.clock, self.redaction.holds)
         self.own = OwnMetrics(VERSION)
-        self.watchdog = Watchdog(self.own.loop_stalls.inc)
-        self.store = open_store(
-            options.data_dir, self.clock, options.environment, self.own.count_damaged_row
+        self.own_watch = OwnWatch(
+            refused=lambda: self.loader.refused_at is not None,
+            instance=lambda: instance_of(options.host, self.port),
         )
-        self.upkeep = Upkeep(self.store, self.clock, self.own.storage_intact.set)
+        self.watchdog = Watchdog(self._note_stall)
+        self.store = open_store(
+            options.data_dir,
+            self.clock,
+            options.environment,
+            both(self.own.count_damaged_row, self.own_watch.note_damaged_row),
+        )
+        self.upkeep = Upkeep(
+            self.store, self.clock, both(self.own.storage_intact.set, self.own_watch.note_intact)
+        )
         self._build_registry(storage)
         self._build_incidents()
         self._build_results()
@@ -123,10 +132,6 @@ class App:
             interval=options.poll_interval,
             settle=10 * options.poll_interval,
             wanted=lambda: self.response.is_alertmanagers,
-        )
-        self.own_watch = OwnWatch(
-            refused=lambda: self.loader.refused_at is not None,
-            instance=lambda: instance_of(options.host, self.port),
         )
         self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
 
@@ -224,6 +229,10 @@ class App:
             )
         )
 
+    def _note_stall(self) -> None:
+        self.own.loop_stalls.inc()
+        self.own_watch.note_stall()
+
     # -- who follows whom --------------------------------------------------------------------
 
     def _connect(self) -> None:
@@ -271,31 +280,42 @@ class App:
             OSError: the address cannot be bound.
         """
         self.web.load()
+        set_process_limits()
         self.prepare()
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=2.0)
-        await runner.setup()
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                server = await listen(
-                    runner,
-                    self.web,
-                    (self.options.host, self.options.port),
-                    limits=Limits(
-                        connections=self.options.connections,
-                        head=self.options.head_seconds,
-                        stall=self.options.stall_seconds,
-                    ),
-                    count=self.own.count_cut,
-                )
-                stack.callback(server.close)
-                self.port = server.sockets[0].getsockname()[1]
-                self.web.warn_if_open([one.getsockname()[0] for one in server.sockets])
-                self.readiness.set_ready()
+            async with self.serving(self.options.host, self.options.port):
                 started(self)
                 await self.work(stop)
         finally:
-            await runner.cleanup()
             await self.close()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, host: str, port: int) -> AsyncIterator[None]:
+        """Answer requests at *host* and *port* (0: any, see `self.port`) while the block runs.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        runner = web.AppRunner(self._application(host), access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        limits = Limits(
+            connections=self.options.connections,
+            head=self.options.head_seconds,
+            stall=self.options.stall_seconds,
+        )
+        try:
+            server = await listen(
+                runner, self.web, (host, port), limits=limits, count=self.own.count_cut
+            )
+            try:
+                self.port = server.sockets[0].getsockname()[1]
+                self.web.warn_if_open([one.getsockname()[0] for one in server.sockets])
+                self.readiness.set_ready()
+                yield
+            finally:
+                server.close()
+        finally:
+            await runner.cleanup()
 
     def prepare(self) -> None:
         """Take over what is kept and load the configuration.
@@ -303,7 +323,6 @@ class App:
         Raises:
             SettingsError: the configuration is wrong.
         """
-        set_process_limits()
         if self.storage is not None:
             self.overlay.restore(self.storage)
         self.persistence.restore()
@@ -354,7 +373,7 @@ class App:
             await self.persistence.save()
             watching.cancel()
 
-    def _application(self) -> web.Application:
+    def _application(self, host: str) -> web.Application:
         guesses = Guesses(self.clock, self.own.count_auth_failure)
         application = make_application(guesses)
         application[EXPOSITION], application[OWN] = self.exposition, self.own
@@ -372,5 +391,5 @@ class App:
         application[RECEIVER_TOKEN] = self.options.receiver_token
         if self.options.web_config is not None:
             WebAuth(self.web, self.clock, guesses).install(application)
-        Gate(HostNames(self.options.host, self.options.allowed_hosts)).install(application)
+        Gate(HostNames(host, self.options.allowed_hosts)).install(application)
         return application

@@ -134,6 +134,7 @@ DEAD = {"b": (30.0, 100.0)}
 LOST, UNPROBED, OFFLINE = 40.0, 35.0, (125.0, 132.0)
 BUSY, LARGE = (110.0, 125.0), (112.0, 120.0)
 SHORT, UNSAVED = (64.0, 67.0), (68.0, 76.0)
+STALLED, DAMAGED = 66.0, (68.0, 76.0)
 """When descriptors run out, and when nothing can be saved."""
 """When probes start late, and when a page is nearly too large."""
 UNKNOWN = 150.0
@@ -209,6 +210,9 @@ class Exporter:
         if SHORT[0] <= self.minute < SHORT[1]:
             self.own.count_shortage(Shortage.DESCRIPTORS)
         self.own.storage_healthy.set(not UNSAVED[0] <= self.minute < UNSAVED[1])
+        self.own.storage_intact.set(not DAMAGED[0] <= self.minute < DAMAGED[1])
+        if self.minute == STALLED:
+            self.own.loop_stalls.inc()
         self.loader.refused_at = (
             self.clock.now() if REFUSED[0] <= self.minute < REFUSED[1] else None
         )

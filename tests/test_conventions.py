@@ -77,6 +77,7 @@ def test_nothing_is_left_for_later(path: Path) -> None:
                 "exporter/secret.py",  # environment, umask
                 "exporter/files.py",  # opens without waiting
                 "exporter/serving/stopping.py",  # _exit
+                "exporter/serving/supervisor.py",  # getpid
             },
         ),
         ("yaml", {"exporter/settings/document.py"}),

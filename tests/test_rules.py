@@ -55,6 +55,8 @@ ALERTS = {
     "ExporterRestarting",
     "ExporterSeriesBudget",
     "ExporterShortOfResources",
+    "ExporterStalled",
+    "ExporterStorageDamaged",
     "ExporterStorageFailing",
     "PrometheusRuleFailures",
     "PrometheusNotConnectedToAlertmanager",

@@ -286,6 +286,10 @@ class OwnFacts:
     """Whether every look in five minutes found an older configuration in force than wanted."""
     unsaved: bool = False
     """Whether a look in two minutes found that results could not be saved."""
+    damaged: int | None = None
+    """Rows of the database that could not be read; 0 if its file is not whole, None if it is."""
+    stalls: int = 0
+    """Times in ten minutes that the event loop stood still."""
     lag: float | None = None
     """How late one in a hundred probes starts, over ten minutes."""
 

@@ -347,3 +347,19 @@ def unsaved(facts: OwnFacts, value: float, level: str) -> str:
         f"{facts.instance} goes on from memory. What is counted, every incident and every key that"
         " is rotated now is lost if it ends."
     )
+
+
+def damaged(facts: OwnFacts, value: float, level: str) -> str:
+    if value:
+        what = f"{value:.0f} rows of {facts.instance} could not be read and were passed over."
+    else:
+        what = f"The file of {facts.instance} is not whole; it goes on."
+    return f"{what} At fault: a disk, a copy or a power cut. Its log names table and key of each."
+
+
+def stalled(facts: OwnFacts, value: float, level: str) -> str:
+    return (
+        f"{facts.instance} did nothing for more than five seconds (stalls in ten minutes:"
+        f" {value:.0f}). At fault: its machine (too little CPU, suspended), or a defect: its log"
+        " has the place in the code."
+    )

@@ -270,7 +270,10 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="blackbox.yml, gatus.yaml or uptime-kuma.json"
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="blackbox.yml, gatus.yaml, uptime-kuma.json or the original registry.json",
     )
     parser.add_argument(
         "--targets",

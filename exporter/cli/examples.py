@@ -32,6 +32,7 @@ incidents create "invoices are late" --service billing --admin-token-file secret
 import blackbox.yml --targets prometheus.yml --output services.yaml
 import gatus.yaml --json
 import uptime-kuma.json --output services.yaml --force
+import registry.json --output services.yaml
 stack --config config/services.yaml
 stack --config services.yaml --minimal --webhook-file webhook-url
 stack --minimal --mail me@example.com --smtp localhost:25

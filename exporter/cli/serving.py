@@ -20,7 +20,7 @@ from exporter.files import named
 from exporter.log import configure
 from exporter.registry import RegistryChange
 from exporter.secret import Secret, SecretError, environment, protect_process, read_key_file
-from exporter.serving import is_host_pattern, stop_on_signals
+from exporter.serving import Supervisor, is_host_pattern, stop_on_signals
 from exporter.store import StoreError
 
 MANY_SERVICES = 500
@@ -67,9 +67,20 @@ def run_server(arguments: argparse.Namespace) -> int:
 async def serve(app: App, started: Callable[[App], None]) -> None:
     """Run *app* until SIGTERM or SIGINT, a second of which ends it at once; SIGHUP reloads."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    supervisor = Supervisor(environment())
     prepare(app)
+
+    def tell(app: App) -> None:
+        started(app)
+        supervisor.ready()
+
     with stop_on_signals(partial(loop.call_soon_threadsafe, stop.set), app.watchdog.silent_for):
-        await app.run(stop, started)
+        beating = asyncio.create_task(supervisor.beat())
+        try:
+            await app.run(stop, tell)
+        finally:
+            supervisor.stopping()
+            beating.cancel()
 
 
 def prepare(app: App) -> None:

@@ -13,7 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.importers.credentials import SENSITIVE_OPERAND, holds_key
+from exporter.importers.credentials import (
+    SENSITIVE_OPERAND,
+    Hide,
+    holds_key,
+    is_secret_operand,
+    may_hold_secret,
+)
 from exporter.importers.fields import seconds
 from exporter.importers.patterns import (
     MAX_PATTERN_LENGTH,
@@ -70,8 +76,8 @@ class Conditions:
     latency: float | None = None
     certificate: float | None = None
 
-    def add(self, text: str) -> None:
-        """Add one condition.
+    def add(self, text: str, hide: Hide) -> None:
+        """Add one condition; a secret with which it compares goes through *hide*.
 
         Raises:
             LostConditionError: it has no equivalent.
@@ -82,9 +88,11 @@ class Conditions:
         match = _PLACEHOLDER.fullmatch(left)
         if not match or _PLACEHOLDER.fullmatch(right):
             raise LostConditionError(_UNKNOWN_FORM)
-        if holds_key(right):
-            raise LostConditionError(SENSITIVE_OPERAND)
         function, name, rest = match.group(1), match.group(2).upper(), match.group(3)
+        if not function and operator in ("==", "!="):
+            right = _without_secret(rest, right, hide)
+        if may_hold_secret(right):
+            raise LostConditionError(SENSITIVE_OPERAND)
         if name in _NOT_CHECKED:
             raise LostConditionError(_NOT_CHECKED[name])
         if function:
@@ -220,6 +228,24 @@ def _options(text: str) -> list[str]:
     if text.startswith("any(") and text.endswith(")"):
         return [option.strip() for option in text[4:-1].split(",")]
     return []
+
+
+def _without_secret(path: str, right: str, hide: Hide) -> str:
+    """Return *right* with variables in place of what the field at *path* must not be seen to be.
+
+    Raises:
+        LostConditionError: it is a glob, in which the secret cannot be told from its wildcards.
+    """
+    name = (re.findall(r"[A-Za-z][A-Za-z0-9_-]*", path) or [""])[-1]
+    if holds_key(name):
+        return right
+    if right.startswith("pat("):
+        if is_secret_operand(name, right[4:-1].strip("*?")):
+            raise LostConditionError(SENSITIVE_OPERAND)
+        return right
+    options = _options(right)
+    shown = [hide(o, name) if is_secret_operand(name, o) else o for o in options or [right]]
+    return f"any({', '.join(shown)})" if options else shown[0]
 
 
 def _relative(path: str) -> str:

@@ -59,6 +59,8 @@ _ASSIGNED = re.compile(
     r"""(["']?)([A-Za-z][A-Za-z0-9_.-]{1,40})\1(\s*[:=]\s*["']?)([^\s"'&<>,;]{3,})"""
 )
 _ELEMENT = re.compile(r"<([A-Za-z][A-Za-z0-9_.:-]{1,40})([^<>]*)>([^<>]{3,})</\1>")
+_WORD = re.compile(r"[A-Za-z0-9_-]{3,}")
+_HARMLESS_VALUE = re.compile(r"(?:true|false|null|none|[0-9]{1,3})?", re.I)
 SENSITIVE_OPERAND = "compares with what may be a secret; not imported, so that it is not written"
 Hide = Callable[[str, str], str]
 """Takes a secret and its purpose, returns the variable that replaces it."""
@@ -77,6 +79,22 @@ def holds_key(text: str) -> bool:
     """Return whether some part of *text* looks like a key."""
     plain = without_variables(text)
     return any(looks_like_key(run) for run in _RUN.findall(plain))
+
+
+def may_hold_secret(text: str) -> bool:
+    """Return whether *text*, a pattern or a keyword, looks as if it had a secret in it.
+
+    That is what looks like a key, or a word that is given to a secret's name: `token=hunter2`.
+    """
+    return holds_key(text) or any(
+        is_secret_name(name) and _WORD.fullmatch(value) and not _HARMLESS_VALUE.fullmatch(value)
+        for _, name, _, value in _ASSIGNED.findall(without_variables(text))
+    )
+
+
+def is_secret_operand(name: str, operand: str) -> bool:
+    """Return whether *operand*, with which the field *name* is compared, may be its secret."""
+    return is_secret_name(name) and not _HARMLESS_VALUE.fullmatch(operand)
 
 
 def without_keys(text: str, hide: Hide, purpose: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from exporter.importers.report import Ledger, names_in
 from exporter.settings import FieldPath
@@ -131,9 +131,9 @@ class Fields:
                 self.ledger.mistake(self.at(name), "must be a duration such as 500ms, 10s or 1h30m")
         return None
 
-    def mapping(self, name: str) -> Fields:
+    def mapping(self, name: str) -> Self:
         """Return a mapping, empty if there is none."""
-        return Fields(self.ledger, self.at(name), self.raw(name))
+        return type(self)(self.ledger, self.at(name), self.raw(name))
 
     def items(self, name: str) -> list[tuple[FieldPath, Any]]:
         """Return the items of a list with their paths."""
@@ -145,9 +145,9 @@ class Fields:
             return []
         return [((*self.at(name), index), item) for index, item in enumerate(value)]
 
-    def each(self, name: str) -> list[Fields]:
+    def each(self, name: str) -> list[Self]:
         """Return the mappings of a list."""
-        return [Fields(self.ledger, path, item) for path, item in self.items(name)]
+        return [type(self)(self.ledger, path, item) for path, item in self.items(name)]
 
     def texts(self, name: str) -> list[tuple[FieldPath, str]]:
         """Return the texts of a list with their paths."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -21,8 +22,17 @@ TARGET_TAKERS = tuple(name for name, module in _FORMATS.items() if module.TAKES_
 """The formats whose file has only how to probe; what to probe is in a second file."""
 
 
+# Not after every {, which can begin YAML as well: only the files of these tools are meant as JSON.
+_JSON_NAME = re.compile(r'"(?:monitorList|services|base_?[uU]rl|api_?[kK]ey|health_?[cC]heck)"\s*:')
+_JSON_ENDINGS = (".json", ".jsonc", ".json5")
+_JAVASCRIPT = re.compile(
+    r"(?:(?:module\.)?exports\b|export\s|(?:const|let|var|import)\s)[^:\n]*[={(]"
+)
 _OTHERS: tuple[tuple[str, Callable[[dict[str, object]], bool]], ...] = (
-    ("a configuration of this program", lambda d: isinstance(d.get("services"), list)),
+    (
+        "a configuration of this program (if it is not, name its format with --from)",
+        lambda d: isinstance(d.get("services"), list),
+    ),
     ("a Compose file", lambda d: isinstance(d.get("services"), dict)),
     (
         "a Kubernetes manifest; give the file that is inside",
@@ -74,10 +84,13 @@ def format_of(data: object) -> str:
     Raises:
         NoImportError: *data* is in no known format, or in Prometheus' alone.
     """
-    if isinstance(data, dict):
+    # a list without a name can only be one of services
+    sections = {"services": data} if isinstance(data, list) else data
+    if isinstance(sections, dict):
         for name, module in _FORMATS.items():
-            if module.recognised(data):
+            if module.recognised(sections):
                 return name
+    if isinstance(data, dict):
         if is_prometheus(data):
             raise NoImportError(
                 "this is Prometheus' configuration: give the file of blackbox_exporter's modules, "
@@ -96,13 +109,19 @@ def format_of(data: object) -> str:
 
 
 def _read(text: str, source: str) -> Loaded:
-    if text.lstrip("\ufeff \t\r\n")[:1] == "{":
+    text = text.lstrip("\ufeff")
+    begin = text.lstrip(" \t\r\n")[:2]
+    if begin[:1] in ("{", "[") or begin in ("//", "/*"):
         try:
-            return read_json(text.lstrip("\ufeff"), source)
+            return read_json(text, source)
         except SettingsError:
-            # { can begin YAML as well; only Uptime Kuma's file is certainly meant as JSON
-            if '"monitorList"' in text:
+            if source.lower().endswith(_JSON_ENDINGS) or _JSON_NAME.search(text):
                 raise
+    if _JAVASCRIPT.match(text.lstrip()):
+        raise NoImportError(
+            "this is JavaScript, which is not run: write its object as JSON in a file, each "
+            'process.env.NAME as the text "${NAME}"'
+        )
     loaded, problems = examine(text, source, {})
     if problems:
         raise SettingsError(problem for _, problem in problems)

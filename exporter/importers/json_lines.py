@@ -1,10 +1,11 @@
 """Read JSON with the line of each value, as `settings` does for YAML.
 
-Refuses deep nesting and names given twice. Error messages quote nothing of the text.
+Refuses deep nesting, names given twice and comments. Error messages quote nothing of the text.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from json import JSONDecodeError, JSONDecoder
@@ -37,7 +38,8 @@ def read_json(text: str, source: str) -> Loaded:
             raise _WrongError(0, "the file is larger than 32 MiB")
         data = reader.read()
     except _WrongError as wrong:
-        problem = Problem(source, reader.line(wrong.at), "(file)", wrong.message)
+        line, column = reader.place(wrong.at)
+        problem = Problem(source, line, "(file)", f"{wrong.message} (column {column})")
         raise SettingsError([problem]) from None
     return Loaded(source, data, reader.document, {})
 
@@ -53,10 +55,15 @@ class _Reader:
     def line(self, at: int) -> int:
         return bisect_right(self._starts, at) + 1
 
+    def place(self, at: int) -> tuple[int, int]:
+        """Return line and column, both from 1, of an offset."""
+        line = self.line(at)
+        return line, at - (self._starts[line - 2] if line > 1 else 0) + 1
+
     def read(self) -> Any:
         value, at = self._value(self._skip_space(0), ())
         if self._skip_space(at) != len(self._text):
-            raise _WrongError(at, "not valid JSON: something follows the value")
+            raise self._wrong(at, "something follows the value")
         return value
 
     def _skip_space(self, at: int) -> int:
@@ -80,9 +87,12 @@ class _Reader:
         match = _NUMBER.match(self._text, at)
         # int() raises ValueError for more than 4300 digits; no setting needs 40
         if not match or len(match.group()) > 40:
-            raise _WrongError(at, "not valid JSON: a value is missing or misspelt")
+            raise self._wrong(at, "a value is missing or misspelt")
         number = match.group()
-        return (float(number) if match.group(1) or match.group(2) else int(number)), match.end()
+        found = float(number) if match.group(1) or match.group(2) else int(number)
+        if not math.isfinite(found):
+            raise _WrongError(at, "a number that is too large")
+        return found, match.end()
 
     def _string(self, at: int) -> tuple[str, int]:
         try:
@@ -99,7 +109,7 @@ class _Reader:
             if members:
                 at = self._expect(",", at, "a , or } is missing")
             if self._text[at : at + 1] != '"':
-                raise _WrongError(at, "not valid JSON: a name in quotes is missing")
+                raise self._wrong(at, "a name in quotes is missing")
             start = at
             name, at = self._string(at)
             if name in members:
@@ -123,5 +133,19 @@ class _Reader:
 
     def _expect(self, mark: str, at: int, message: str) -> int:
         if self._text[at : at + 1] != mark:
-            raise _WrongError(at, f"not valid JSON: {message}")
+            raise self._wrong(at, message)
         return self._skip_space(at + 1)
+
+    def _wrong(self, at: int, message: str) -> _WrongError:
+        """Return the error at *at*; what JavaScript and YAML allow there has a message of its own.
+
+        The text is only looked at, never quoted.
+        """
+        rest, before = self._text[at : at + 2], self._text[:at].rstrip()
+        if rest[:1] == "#" or rest in ("//", "/*"):
+            message = "a comment, which JSON does not have; remove it"
+        elif before.endswith(",") and rest[:1] in ("}", "]"):
+            message = f"a comma before {rest[:1]}; remove it"
+        elif rest[:1] in ("'", "`"):
+            message = "a text in other quotes; JSON has double ones only"
+        return _WrongError(at, f"not valid JSON: {message}")

@@ -76,6 +76,8 @@ class Draft:
     secrets: list[HiddenSecret] = field(default_factory=list)
     id: str = ""
     host: str = ""
+    wanted_id: str = ""
+    """The id that the foreign file gives it; without one its id comes from its name."""
     key_variable: str = ""
     """The variable that a preset reads its key from."""
 
@@ -106,6 +108,8 @@ class Report:
     warnings: list[Problem] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
     secrets: dict[str, HiddenSecret] = field(default_factory=dict)
+    monitoring: dict[str, Any] = field(default_factory=dict)
+    """Our section of that name."""
 
 
 class Ledger:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -104,8 +105,11 @@ class Builder:
             self.draft.check["method"] = method
         return True
 
-    def headers(self, headers: dict[str, str], path: FieldPath) -> None:
-        """Set the request headers; the one that holds a credential becomes the key."""
+    def headers(self, headers: dict[str, str], path: FieldPath, *, of_all: bool = False) -> None:
+        """Set the request headers; the one that holds a credential becomes the key.
+
+        With *of_all* they are those of every request to the service, not of the check alone.
+        """
         kept: dict[str, str] = {}
         # Authorization first, since the first credential becomes the key
         for name, value in sorted(headers.items(), key=lambda h: h[0].lower() != "authorization"):
@@ -119,7 +123,9 @@ class Builder:
                 self._may_set_key(header_path)
             elif not self._becomes_key(name, value.strip(), header_path):
                 kept[name] = named_value(name, value, self.hider(header_path))
-        if kept:
+        if kept and of_all:
+            self.draft.raw.setdefault("additional_headers", {}).update(kept)
+        elif kept:
             self.draft.check.setdefault("headers", {}).update(kept)
 
     def basic(self, user: str, password: str, path: FieldPath, file: str = "") -> None:
@@ -173,15 +179,23 @@ class Builder:
         A path is None if the foreign file does not have the field: a default of the foreign tool
         is changed without a warning, which would be about something that nobody wrote.
         """
+        self.timeout(timeout, timeout_at, self.interval(interval, interval_at))
+
+    def interval(self, interval: float, path: FieldPath | None) -> float:
+        """Set the interval, in seconds, within our limits; return what is set."""
         fitting = min(max(interval, 1.0), MAX_INTERVAL_SECONDS)
-        if fitting != interval and interval_at is not None:
-            self.ledger.lost(interval_at, "must be from 1s to 1d; the nearest limit is used")
-        if timeout > min(fitting, MAX_TIMEOUT_SECONDS):
-            timeout = min(fitting, MAX_TIMEOUT_SECONDS)
-            if timeout_at is not None:
-                message = "must not be longer than the interval or 5m; it is shortened"
-                self.ledger.lost(timeout_at, message)
+        if fitting != interval and path is not None:
+            self.ledger.lost(path, "must be from 1s to 1d; the nearest limit is used")
         self.draft.check["interval"] = duration(fitting)
+        return fitting
+
+    def timeout(self, timeout: float, path: FieldPath | None, interval: float) -> None:
+        """Set the timeout, in seconds, not longer than *interval*."""
+        if timeout > min(interval, MAX_TIMEOUT_SECONDS):
+            timeout = min(interval, MAX_TIMEOUT_SECONDS)
+            if path is not None:
+                message = "must not be longer than the interval or 5m; it is shortened"
+                self.ledger.lost(path, message)
         self.draft.check["timeout"] = duration(max(timeout, 0.01))
 
     def redirects(self, hops: int, path: FieldPath) -> None:
@@ -225,8 +239,15 @@ class Builder:
             f"{scheme.lower() if known else scheme}{mark}{hidden}{host_port}"
         )
 
-    def labels(self, labels: dict[str, str], path: FieldPath, *, keyed: bool = True) -> None:
-        """Turn labels or tags into environment, team and metadata.
+    def labels(
+        self,
+        labels: dict[str, str],
+        path: FieldPath,
+        *,
+        keyed: bool = True,
+        fields: Mapping[str, str] = _LABELS,
+    ) -> None:
+        """Turn labels or tags into environment, team and metadata, as *fields* has their names.
 
         If the names are not keys of the foreign file (*keyed* is false), no message has them.
         """
@@ -242,7 +263,7 @@ class Builder:
                 )
             elif name.lower() == "runbook" and not re.match(r"https?://[^\s@]+$", value):
                 self.ledger.lost(label_path, "a runbook must be an http or https URL; not imported")
-            elif (ours := _LABELS.get(name.lower())) and re.fullmatch(LABEL, value):
+            elif (ours := fields.get(name.lower())) and re.fullmatch(LABEL, value):
                 self.draft.raw[ours] = value
             elif len(value) > 512 or len(name) > 64 or has_control(name):
                 message = (
@@ -292,7 +313,9 @@ class Builder:
             self.draft.raw["api_key"] = self.hider(path)(value, "key")
 
     def _set_query_key(self, name: str, value: str, path: FieldPath) -> None:
-        if self._may_set_key(path):
+        if self.draft.raw.get("api_key") == self.hider(path)(value, "key"):
+            self.ledger.lost(path, "has the service's key a second time; it is sent once")
+        elif self._may_set_key(path):
             self.draft.raw["auth"] = {"kind": "query", "name": name}
             self._set_key(value, path)
 

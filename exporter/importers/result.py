@@ -36,9 +36,12 @@ _MIN_STRUCK_LENGTH = 8
 # With more, one pattern over all texts takes time by the square of the services. A service's own
 # secrets are still removed from its texts.
 _MAX_STRUCK = 500
+# Longer ones are no keys, and as one pattern they would take minutes. A name has 128 characters.
+_MAX_STRUCK_LENGTH = 4096
 _COMMON = (
     ("environment",),
     ("team",),
+    *(("retry_policy", name) for name in ("max_retries", "base_delay", "backoff_multiplier")),
     ("alerts", "down_after"),
     *(
         ("health_check", name)
@@ -111,11 +114,13 @@ def finish(report: Report, kind: str, output: str) -> Imported:
         # first, since the preset decides how its key's variable is named
         recognise(draft)
         draft.name = readable(draft.name, strike)
-        wishes = (draft.name, f"{readable(draft.group, strike)} {draft.name}")
-        draft.id = ids.take(wishes if slug(draft.name) else (draft.host, "service"))
+        wish = readable(draft.wanted_id, strike) or draft.name
+        wishes = (wish, f"{readable(draft.group, strike)} {wish}")
+        draft.id = ids.take(wishes if slug(wish) else (draft.host, "service"))
     settings = _name_secrets(report.drafts, hidden)
     names = {f"#{secret.number}": secret.name for secret in hidden}
-    data, text = _rendered(report.drafts, kind, names, strike)
+    monitoring = report.monitoring
+    data, text = _rendered(report.drafts, kind, names, strike, monitoring)
     # services in the file have the order of the drafts, so the index of one is that of the other
     if refused := _refused(text, output, report.drafts):
         report.warnings += refused.values()
@@ -124,7 +129,7 @@ def finish(report: Report, kind: str, output: str) -> Imported:
             raise NoImportError("nothing could be imported", report.warnings)
         used = {name for draft in kept for name in variables_in(draft)}
         settings = tuple(s for s in settings if any(names.get(n) == s.name for n in used))
-        data, text = _rendered(kept, kind, names, strike)
+        data, text = _rendered(kept, kind, names, strike, monitoring)
     return Imported(
         format=kind,
         text=text,
@@ -136,7 +141,11 @@ def finish(report: Report, kind: str, output: str) -> Imported:
 
 
 def _rendered(
-    drafts: list[Draft], kind: str, names: Mapping[str, str], strike: Callable[[str], str]
+    drafts: list[Draft],
+    kind: str,
+    names: Mapping[str, str],
+    strike: Callable[[str], str],
+    monitoring: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
     """Return the file of *drafts*, as data and as text."""
     services = [_service(draft, names, strike) for draft in drafts]
@@ -146,7 +155,10 @@ def _rendered(
         for path, comment in draft.comments.items()
     }
     data = _with_defaults(services, comments)
-    return data, _header(kind, len(services)) + emit(data, comments)
+    if monitoring:
+        data = {"monitoring": monitoring} | data
+    body = emit(data, comments)
+    return data, _header(kind, len(services), "retries: 0\n" in body) + body
 
 
 def _foreign_variables(draft: Draft) -> Iterator[str]:
@@ -173,7 +185,8 @@ def _name_secrets(drafts: list[Draft], hidden: list[HiddenSecret]) -> tuple[Sett
 
 def _secret_remover(hidden: list[HiddenSecret]) -> Callable[[str], str]:
     """Return a function that strikes every known secret out of a text for people."""
-    values = [secret.value for secret in hidden if len(secret.value) >= _MIN_STRUCK_LENGTH]
+    lengths = range(_MIN_STRUCK_LENGTH, _MAX_STRUCK_LENGTH + 1)
+    values = [secret.value for secret in hidden if len(secret.value) in lengths]
     if not values or len(values) > _MAX_STRUCK:
         return lambda text: text
     # the longest first: of two that begin alike the shorter would leave the other's end behind
@@ -321,10 +334,12 @@ def _remarks_of(text: str, output: str) -> tuple[Problem, ...]:
         raise SettingsError(problems) from None
 
 
-def _header(kind: str, count: int) -> str:
+def _header(kind: str, count: int, single: bool) -> str:
+    """Return the comment above all; *single* is whether a probe is one request."""
     noun = "service" if count == 1 else "services"
     return (
         f"# {count} {noun}, written by `service-registry import` from a configuration of {kind}.\n"
         "# Meaning of every setting: config/README.md; what changed: config/MIGRATION.md.\n"
-        "# retries: 0 is one request a probe, as before; our default is 2.\n\n"
+        + ("# retries: 0 is one request a probe, as before; our default is 2.\n" if single else "")
+        + "\n"
     )

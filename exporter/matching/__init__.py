@@ -1,5 +1,6 @@
 """Patterns (RE2, linear time) and paths (JSONPath, RFC 9535) in hostile text; counted steps."""
 
+from exporter.matching.beside import Beside
 from exporter.matching.data import (
     MOST_VALUES,
     NO_JSON,
@@ -19,6 +20,7 @@ __all__ = [
     "MOST_VALUES",
     "NO_JSON",
     "TOO_LARGE",
+    "Beside",
     "Groups",
     "TooManyValuesError",
     "UnsearchableError",

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from exporter.checks import TlsSettings
 from exporter.clock import Clock
-from exporter.matching import pattern_matches
+from exporter.matching import Beside, pattern_matches
 from exporter.model import Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers.curl.certificates import authorities
@@ -126,7 +126,7 @@ class MultiTargetProber:
     """Probes any target; keeps nothing between probes."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._beside = transport, clock, Beside()
 
     async def probe(self, check: Check) -> Observation:
         """Return what one probe saw, over all redirects, within the endpoint's timeout."""
@@ -146,7 +146,7 @@ class MultiTargetProber:
             answer = joined(answer, await self._fetch(check, request, observation))
         observation.answer = answer
         observation.secure = answer.status > 0 and request.url.startswith("https:")
-        _judge(check, observation)
+        await self._beside.run(lambda: _judge(check, observation), length=len(answer.body))
         if observation.secure:
             observation.chain = await self._chain(check, request, answer)
         observation.duration = self._clock.tick() - begun

@@ -5,6 +5,7 @@ from exporter.serving.hosts import HostNames, is_host_pattern
 from exporter.serving.listening import Limits, listen, set_process_limits
 from exporter.serving.options import Options
 from exporter.serving.stopping import stop_on_signals
+from exporter.serving.supervisor import Supervisor
 from exporter.serving.watchdog import Watchdog
 from exporter.serving.web_config import WebFile
 from exporter.serving.webauth import WebAuth
@@ -14,6 +15,7 @@ __all__ = [
     "HostNames",
     "Limits",
     "Options",
+    "Supervisor",
     "Watchdog",
     "WebAuth",
     "WebFile",

@@ -19,6 +19,8 @@ EXAMPLES = {
     "blackbox": ("blackbox.yml", "prometheus.yml"),
     "gatus": ("gatus.yaml", None),
     "uptime-kuma": ("uptime-kuma.json", None),
+    "node-registry": ("node-registry.json", None),
+    "node-registry-snake": ("node-registry-snake.json", None),
 }
 
 
@@ -45,6 +47,12 @@ def kuma(**fields: Any) -> Imported:
     """Import one monitor of Uptime Kuma."""
     monitor = {"name": "api", "type": "http", "url": "https://api.example.com/health"} | fields
     return import_text(json.dumps({"monitorList": [monitor]}, indent=1), "kuma.json")
+
+
+def original(*services: Any, **top: Any) -> Imported:
+    """Import services of the original registry, each with an id and an address by default."""
+    whole = [{"id": "api", "baseUrl": "https://api.example.com"} | service for service in services]
+    return import_text(json.dumps({"services": whole, **top}, indent=1), "registry.json")
 
 
 def blackbox(http: str, target: str = "https://api.example.com/health") -> Imported:

@@ -37,6 +37,17 @@ def test_what_comes_out_can_be_served(kind: str) -> None:
     imported = example(kind)
     values = {setting.name: "value-0123456789" for setting in imported.settings}
     values |= {"BACKEND_URL": "https://backend.example.com", "BACKEND_TOKEN": "x"}
+    values |= dict.fromkeys(
+        (
+            "ANTHROPIC_API_KEY",
+            "HUBSPOT_TOKEN",
+            "OPENAI_ORG_ID",
+            "OPENAI_STAGING_KEY",
+            "PLAUSIBLE_API_KEY",
+            "STRIPE_KEY",
+        ),
+        "x",
+    )
 
     configuration = read_text(imported.text, "services.yaml", values)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from exporter.importers import NoImportError, import_text
+from exporter.importers import FORMATS, NoImportError, import_text
 from exporter.importers.json_lines import read_json
 from exporter.importers.naming import Ids, slug
 from exporter.settings import SettingsError
@@ -33,7 +33,7 @@ def test_an_unknown_format_is_reported_with_the_known_ones(text: str) -> None:
         import_text(text, "x")
 
 
-@pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("text", ["5", "[]", "x: 1", "{", "\t", "a: b: c", "\x00", "!x y"])
 def test_a_wrong_format_never_breaks(kind: str, text: str) -> None:
     with pytest.raises((NoImportError, SettingsError)):
@@ -156,7 +156,14 @@ def test_control_characters_and_long_names_are_listed() -> None:
     ("text", "line", "what"),
     [
         ('{"a": 1,\n "a": 2}', 2, "given twice"),
-        ('{"a": 1,}', 1, "name in quotes"),
+        ('{"a": 1,}', 1, "a comma before }; remove it (column 9)"),
+        ('{"a": [1, 2,\n]}', 2, "a comma before ]; remove it (column 1)"),
+        ('{"a": 1, b: 2}', 1, "a name in quotes is missing (column 10)"),
+        ('{"a": 1, // x\n}', 1, "a comment, which JSON does not have; remove it (column 10)"),
+        ('/* x */ {"a": 1}', 1, "a comment, which JSON does not have; remove it (column 1)"),
+        ("{\n # x\n}", 2, "a comment"),
+        ("{'a': 1}", 1, "double ones only"),
+        ('{"a": 1e999}', 1, "too large"),
         ('{"a" 1}', 1, "a : is missing"),
         ('{\n"a": [1 2]}', 2, ", or ]"),
         ('{"a": tru}', 1, "misspelt"),
@@ -185,6 +192,21 @@ def test_json_is_read_as_json_reads_it() -> None:
     loaded = read_json(text, "x.json")
 
     assert loaded.data == json.loads(text)
+
+
+def key_of(length: int) -> float:
+    """Return how long a service takes whose key has *length* characters."""
+    service = {"id": "a", "baseUrl": "https://a.example", "apiKey": "${ " * (length // 3)}
+    started = time.perf_counter()
+    import_text(json.dumps([service]), "r.json")
+    return time.perf_counter() - started
+
+
+def test_a_huge_key_costs_little_more_than_a_small_one() -> None:
+    key_of(10)
+    small = key_of(3_000)
+
+    assert key_of(1_000_000) < 200 * small
 
 
 def many(count: int) -> tuple[list[str], float]:

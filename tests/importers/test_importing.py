@@ -11,6 +11,7 @@ import yaml
 from exporter.cli.importing import run_import
 from exporter.cli.usage import UsageError
 from exporter.config import read_files
+from exporter.importers import FORMATS
 from exporter.settings import SettingsError
 from tests.importers.foreign import FILES, arguments
 
@@ -100,7 +101,7 @@ def test_an_output_that_cannot_be_written_is_a_mistake(tmp_path: Path) -> None:
         run_import(arguments(GATUS, output=tmp_path / "no" / "such" / "x.yaml"))
 
 
-@pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_the_format_can_be_named(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "x.yml"
     file.write_text("nothing: known\n")

@@ -16,7 +16,16 @@ from exporter.importers.address import split_url
 from exporter.importers.credentials import holds_key, is_secret_name
 from exporter.secret import looks_like_key
 from exporter.settings import SettingsError
-from tests.importers.foreign import arguments, blackbox, example, gatus, kuma, only_service
+from tests.importers.foreign import (
+    EXAMPLES,
+    arguments,
+    blackbox,
+    example,
+    gatus,
+    kuma,
+    only_service,
+    original,
+)
 from tests.sentinel import forms_of
 
 SECRET = "Zq7Sk9-SENTINEL/x4Wv8+Tb2Ke=="
@@ -72,6 +81,11 @@ def test_headers_give_nothing_away(name: str) -> None:
     assert_clean(everything(_gatus(f"    headers:\n      {name}: {quoted}\n")), SECRET, PLAIN)
     assert_clean(everything(kuma(headers=json.dumps({name: value}))), SECRET, PLAIN)
     assert_clean(everything(blackbox(section)), SECRET, PLAIN)
+    for headers in (
+        {"additionalHeaders": {name: value}},
+        {"healthCheck": {"headers": {name: value}}},
+    ):
+        assert_clean(everything(original(headers)), SECRET, PLAIN)
 
 
 URLS = [
@@ -98,12 +112,19 @@ URLS = [
 ]
 
 
+PATH = f"/hook/{PLAIN}/x?token={Q}"
+
+
 @pytest.mark.parametrize("url", URLS)
 def test_urls_give_nothing_away(url: str) -> None:
     for imported in (
         _gatus("", url=json.dumps(url)),
         kuma(url=url, name=url),
         blackbox("      method: GET\n", url),
+        original({"baseUrl": url, "name": url}),
+        original({"healthCheck": {"endpoint": url}}),
+        original({"healthCheck": {"endpoint": url.partition("example.com")[2].partition("#")[0]}}),
+        original({"provider": "openai", "baseUrl": "", "healthCheck": {"endpoint": PATH}}),
     ):
         assert_clean(everything(imported), SECRET, PLAIN)
 
@@ -126,6 +147,7 @@ def test_bodies_give_nothing_away(body: str, encoding: str) -> None:
     assert_clean(everything(_gatus(f"    body: {json.dumps(body)}\n")), SECRET, PLAIN)
     assert_clean(everything(kuma(body=body, httpBodyEncoding=encoding)), SECRET, PLAIN)
     assert_clean(everything(blackbox(f"      body: {json.dumps(body)}\n")), SECRET, PLAIN)
+    assert_clean(everything(original({"healthCheck": {"body": body}})), SECRET, PLAIN)
 
 
 def test_kumas_other_places_give_nothing_away() -> None:
@@ -147,6 +169,52 @@ def test_kumas_other_places_give_nothing_away() -> None:
     )
 
     assert_clean(everything(imported), SECRET, PLAIN)
+
+
+ALONE: list[dict[str, object]] = [
+    {"apiKey": f"${{{PLAIN}}}"},
+    {"apiKey": f"${{X:-{PLAIN}}}"},
+    {"apiKey": f"process.env.X || '{PLAIN}'"},
+    {"apiKey": "x", "apiKeyHeader": PLAIN},
+    {"apiKey": "x", "apiKeyPrefix": PLAIN},
+    {"apiKeyEnv": PLAIN},
+    {"apiKeyEnv": SECRET},
+    {"environment": PLAIN},
+    {"id": PLAIN},
+    {"name": PLAIN},
+    {"provider": PLAIN},
+    {"type": PLAIN},
+    {"owner": PLAIN},
+    {"metadata": {PLAIN: "x"}},
+    {"metadata": {"x": [PLAIN]}},
+    {PLAIN: 1},
+    {"healthCheck": {f"expect{PLAIN}": 1}},
+    {"healthCheck": {"endpoint": f"https://a.example/{PLAIN}"}},
+]
+
+
+@pytest.mark.parametrize("service", ALONE)
+def test_one_place_of_the_original_gives_nothing_away(service: dict[str, object]) -> None:
+    assert_clean(everything(original(service)), SECRET, PLAIN)
+
+
+@pytest.mark.parametrize("provider", ["", "openai", "anthropic", PLAIN])
+def test_the_originals_places_give_nothing_away(provider: str) -> None:
+    texts: dict[str, object] = dict.fromkeys(
+        ("id", "name", "type", "team", "owner", "description", "environment", "apiKeyEnv"), PLAIN
+    )
+    texts |= {"metadata": {"token": SECRET, "x": PLAIN, PLAIN: "y", "z": [PLAIN]}, PLAIN: 1}
+    for key in (SECRET, f"${{{PLAIN}}}", f"process.env.X || '{PLAIN}'", f"${{X:-{SECRET}}}"):
+        for part in ({"apiKeyPrefix": PLAIN}, {"apiKeyHeader": PLAIN}, {"apiKeyPrefix": "Bearer"}):
+            service = {"provider": provider, "apiKey": key, **texts, **part}
+            check = {"body": {"password": SECRET, "n": 1.5, PLAIN: PLAIN}, PLAIN: PLAIN}
+            imported = original(
+                service | {"healthCheck": check | {f"expect{PLAIN}": 1}, "retryPolicy": {PLAIN: 1}},
+                monitoring={PLAIN: 1, "metricsRetentionDays": 30},
+                **{PLAIN: SECRET},
+            )
+
+            assert_clean(everything(imported), SECRET, PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +255,67 @@ def test_conditions_and_labels_give_nothing_away() -> None:
     assert_clean(everything(imported), PLAIN)
 
 
+WEAK = "hunter2-tiger"
+"""Does not look like a key: only the name of its field says that it is one."""
+
+
+@pytest.mark.parametrize(
+    ("condition", "assertion"),
+    [
+        (f"[BODY].token == {WEAK}", {"json": "$.token", "matches": "^\\Q${API_TOKEN}\\E$"}),
+        (f"{WEAK} == [BODY].a.password", {"json": "$.a.password"}),
+        (f"[HEADER].X-Api-Key == {WEAK}", {"header": "X-Api-Key", "equals": "${API_X_API_KEY}"}),
+        (f"[BODY].keys[0].secret != {WEAK}", {"json": "$.keys[0].secret"}),
+        (f"[BODY].token == any({WEAK}, {WEAK}2)", {"json": "$.token"}),
+        ("[BODY].token == true", {"json": "$.token", "in": [True, "true"]}),
+        ("[BODY].code == 0", {"json": "$.code", "equals": 0}),
+        ("len([BODY].token) > 12", {"exists": True}),
+        ("[BODY].state == running", {"json": "$.state", "equals": "running"}),
+    ],
+)
+def test_what_a_secret_field_is_compared_with_becomes_a_variable(
+    condition: str, assertion: dict[str, object]
+) -> None:
+    imported = gatus(f'    conditions: ["[STATUS] == 200", {json.dumps(condition)}]\n')
+
+    (found,) = only_service(imported)["health_check"]["assertions"]
+    assert assertion.items() <= found.items()
+    assert WEAK not in everything(imported)
+    assert bool(imported.settings) is (WEAK in condition)
+
+
+@pytest.mark.parametrize(
+    "condition", [f"[BODY].token == pat(*{WEAK}*)", f'[BODY] == pat(*"password":"{WEAK}"*)']
+)
+def test_a_glob_of_a_secret_is_not_copied(condition: str) -> None:
+    imported = gatus(f'    conditions: ["[STATUS] == 200", {json.dumps(condition)}]\n')
+
+    assert only_service(imported)["enabled"] is False
+    assert WEAK not in everything(imported)
+
+
+def test_kumas_and_blackbox_secrets_in_checks_are_not_copied() -> None:
+    query = {"type": "json-query", "jsonPath": "user.token", "expectedValue": WEAK}
+    compared = kuma(**query)
+    contained = kuma(**query, jsonPathOperator="contains")
+    keyword = kuma(type="keyword", keyword=f'"password":"{WEAK}"')
+    pattern = blackbox(f"      fail_if_body_not_matches_regexp: ['token={WEAK}']\n")
+
+    (assertion,) = only_service(compared)["health_check"]["assertions"]
+    assert assertion == {"json": "$.user.token", "equals": "${API_TOKEN}"}
+    for imported in (contained, keyword, pattern):
+        assert only_service(imported)["enabled"] is False
+        assert "assertions" not in only_service(imported)["health_check"]
+    for imported in (compared, contained, keyword, pattern):
+        assert WEAK not in everything(imported)
+
+
+def test_a_pattern_of_a_field_is_no_secret() -> None:
+    assert "enabled" not in only_service(kuma(type="keyword", keyword='"auth":true'))
+    pattern = blackbox("""      fail_if_body_not_matches_regexp: ['"token":"[a-z]+"']\n""")
+    assert "enabled" not in only_service(pattern)
+
+
 @pytest.mark.parametrize(
     "where", ["name: [{0}]", "url: {{a: {0}}}", "interval: {0}", "enabled: {0}"]
 )
@@ -197,12 +326,20 @@ def test_mistakes_give_nothing_away(where: str) -> None:
     assert_clean(str(caught.value), PLAIN)
 
 
-@pytest.mark.parametrize("kind", ["blackbox", "gatus", "uptime-kuma"])
+@pytest.mark.parametrize("kind", EXAMPLES)
 def test_the_examples_give_nothing_away(kind: str) -> None:
     output = everything(example(kind))
 
     assert "SENTINEL" not in output
-    for secret in ("hunter2", "tiger", "0123456789abcdef", "AAHdqTcv", "correct-horse", "def-def"):
+    for secret in (
+        "hunter2",
+        "tiger",
+        "0123456789abcdef",
+        "AAHdqTcv",
+        "correct-horse",
+        "def-def",
+        "QUNT",
+    ):
         assert secret not in output
 
 

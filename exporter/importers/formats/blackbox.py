@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.importers.credentials import SENSITIVE_OPERAND, may_hold_secret
 from exporter.importers.fields import Fields
 from exporter.importers.patterns import MAX_PATTERN_LENGTH
 from exporter.importers.prometheus import Job, Probed, jobs_of
@@ -255,7 +256,7 @@ def _assertions(builder: Builder, http: Fields) -> None:
         ("fail_if_body_not_matches_regexp", "matches"),
     ):
         for path, pattern in http.texts(name):
-            if _is_valid_pattern(builder.ledger, path, pattern):
+            if _may_be_written(builder, path, pattern):
                 assertions.append({"body": True, operator: pattern})
     for name, operator in (
         ("fail_if_header_matches", "not_matches"),
@@ -268,13 +269,24 @@ def _assertions(builder: Builder, http: Fields) -> None:
                 message = "no equivalent: a pattern that a header must match only if it is present"
                 builder.ledger.lost(rule.path, message)
                 builder.disable(f"{name} has no equivalent with allow_missing")
-            elif _is_valid_pattern(builder.ledger, rule.path, pattern):
+            elif _may_be_written(builder, rule.path, pattern):
                 # without the first assertion ours would accept a missing header
                 if operator == "not_matches" and not missing_is_good:
                     assertions.append({"header": header, "exists": True})
                 assertions.append({"header": header, operator: pattern})
     if assertions:
         builder.draft.check["assertions"] = assertions
+
+
+def _may_be_written(builder: Builder, path: FieldPath, pattern: str) -> bool:
+    """Return whether a pattern is valid and without a secret; one that is not is reported."""
+    if not _is_valid_pattern(builder.ledger, path, pattern):
+        return False
+    if may_hold_secret(pattern):
+        builder.ledger.lost(path, SENSITIVE_OPERAND)
+        builder.disable("a pattern that may have a secret in it is missing")
+        return False
+    return True
 
 
 def _is_valid_pattern(ledger: Ledger, path: FieldPath, pattern: str) -> bool:

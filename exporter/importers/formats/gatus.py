@@ -179,7 +179,7 @@ def _conditions(builder: Builder, fields: Fields) -> bool:
     conditions_path: FieldPath = fields.at("conditions")
     for path, text in fields.texts("conditions"):
         try:
-            conditions.add(text)
+            conditions.add(text, builder.hider(path))
         except ImpossibleError as error:
             ledger.lost(path, f"no equivalent: {error}")
             return False

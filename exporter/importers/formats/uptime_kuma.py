@@ -6,7 +6,12 @@ import json
 import re
 from typing import Any
 
-from exporter.importers.credentials import SENSITIVE_OPERAND, holds_key
+from exporter.importers.credentials import (
+    SENSITIVE_OPERAND,
+    holds_key,
+    is_secret_operand,
+    may_hold_secret,
+)
 from exporter.importers.fields import Fields
 from exporter.importers.patterns import (
     MAX_PATTERN_LENGTH,
@@ -226,7 +231,7 @@ def _keyword(builder: Builder, fields: Fields) -> None:
     operator = "not_matches" if fields.flag("invertKeyword", False) else "matches"
     if not keyword:
         fields.ledger.mistake(fields.path, "keyword is missing")
-    elif holds_key(keyword):
+    elif may_hold_secret(keyword):
         message = "searches for what may be a secret; not imported, so that it is not written"
         _lose_check(builder, path, message)
     elif len(pattern := json_literal(keyword)) > MAX_PATTERN_LENGTH:
@@ -239,7 +244,10 @@ def _keyword(builder: Builder, fields: Fields) -> None:
 def _query(builder: Builder, fields: Fields) -> None:
     jsonata, path = fields.text("jsonPath"), fields.at("jsonPath")
     wanted, operator = fields.text("expectedValue"), fields.text("jsonPathOperator") or "=="
-    if holds_key(wanted):
+    name = (re.findall(r"[A-Za-z][A-Za-z0-9_-]*", jsonata) or [""])[-1]
+    if is_secret_operand(name, wanted) and operator in ("==", "!="):
+        wanted = builder.hider(fields.at("expectedValue"))(wanted, name)
+    elif holds_key(wanted) or is_secret_operand(name, wanted):
         _lose_check(builder, path, SENSITIVE_OPERAND)
         return
     try:

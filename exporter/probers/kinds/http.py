@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from exporter.checks import TlsSettings
 from exporter.clock import Clock
-from exporter.matching import NO_JSON, json_of
+from exporter.matching import NO_JSON, Beside, json_of
 from exporter.model import CERTIFICATE_EXPIRED, Certificate, Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers.echoes import holds_secret
@@ -28,7 +28,7 @@ class HttpProber:
     """Probes over HTTP; keeps no state between probes."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._beside = transport, clock, Beside()
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
         """Return what one attempt at *endpoint* saw, over all redirects that it followed."""
@@ -40,7 +40,10 @@ class HttpProber:
             left = endpoint.timeout - answer.duration
             request = trail.hop(request, target, answer, left=left, now=self._clock.now())
             answer = joined(answer, await self._transport.fetch(request))
-        return _outcome(endpoint, answer, hops, self._clock.now())
+        now = self._clock.now()
+        return await self._beside.run(
+            lambda: _outcome(endpoint, answer, hops, now), length=len(answer.body)
+        )
 
 
 def with_query(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
