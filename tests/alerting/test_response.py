@@ -26,7 +26,7 @@ from tests.fakes import settle
 from tests.fleet import Situation, seen
 from tests.incidents.saying import alert as sent
 from tests.incidents.saying import message
-from tests.test_clock import JumpyClock
+from tests.test_clock import YEARS, JumpyClock
 
 
 class Noting:
@@ -474,7 +474,7 @@ async def test_without_a_medium_a_report_says_that_nobody_is_notified() -> None:
 # -- the wall clock ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("jump", [-86_400.0, -600.0, 3600.0, 86_400.0])
+@pytest.mark.parametrize("jump", [YEARS, -86_400.0, -600.0, 3600.0, 86_400.0])
 async def test_a_step_of_the_wall_clock_ends_and_begins_nothing(jump: float) -> None:
     clock = JumpyClock(1_800_000_000.0)
     async with _stage(clock) as stage:
@@ -500,3 +500,7 @@ async def test_a_step_of_the_wall_clock_ends_and_begins_nothing(jump: float) -> 
         await stage.pass_by(300)
         assert stage.alert("ServiceUnresolved") is not None
         assert stage.alert("ServiceKeyRejected") is not None
+        stage.answer(seen())
+        await stage.pass_by(1200)
+        assert not stage.notifier.taken[-1]
+        assert {one.status for one in await stage.incidents()} == {IncidentStatus.RESOLVED}
