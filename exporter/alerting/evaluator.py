@@ -176,7 +176,7 @@ class Evaluator:
         if tally.last is not self._before[target.id] or tally.stale or not probed:
             self._awaited.discard(target.id)
         else:
-            memory.since_at = memory.failing_at = tick
+            memory.failing_at = tick
 
     def _remember_groups(self) -> None:
         self._fresh = False
@@ -242,22 +242,12 @@ class Evaluator:
         memory, failures, tick = facts.memory, facts.failures, facts.tick
         if failures:
             memory.failing_at = tick
-        lately = tick - memory.since_at <= _RESUMED_SECONDS
-        if (
-            memory.since is not None
-            and lately
-            and tick - memory.failing_at <= _RESUMED_SECONDS
-            and failures != 0
-        ):
-            memory.since_at = tick
-        elif facts.down and self._could_tell(facts):
-            memory.since = memory.since_at = tick
-        else:
-            if not lately:
-                memory.since = None
-            facts.unresolved = None
-            return
-        facts.unresolved = tick - memory.since
+        if tick - memory.failing_at > _RESUMED_SECONDS:
+            memory.since = None
+        if memory.since is None and facts.down and self._could_tell(facts):
+            memory.since = tick
+        if memory.since is not None and failures != 0:
+            facts.unresolved = tick - memory.since
 
     def _could_tell(self, facts: ServiceFacts) -> bool:
         environment = facts.target.environment

@@ -72,7 +72,6 @@ class Memory:
         "ran_at",
         "rows",
         "since",
-        "since_at",
         "target",
         "valid_at",
         "valid_since",
@@ -97,8 +96,8 @@ class Memory:
         """When the key last worked, or was first used, as a Unix time and as a tick."""
         self.since: float | None = None
         """The tick at which somebody could first be told that it is down."""
-        self.since_at = self.failing_at = _LONG_AGO
-        """The ticks at which that was last so, and at which it last failed."""
+        self.failing_at = _LONG_AGO
+        """The tick at which it last failed."""
 
     def take(self, target: Target, tally: Tally, now: float, tick: float) -> None:
         """Note what *tally* says at the Unix time *now*, the tick *tick*."""
