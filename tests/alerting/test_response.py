@@ -257,6 +257,21 @@ async def test_an_incident_whose_cause_is_gone_after_a_restart_ends(stage: Stage
     assert found.reopened == 0
 
 
+async def test_what_is_counted_over_a_time_is_not_over_because_the_count_began_anew(
+    stage: Stage,
+) -> None:
+    for answer in (FAILS, seen()) * 4:
+        stage.answer(answer, "api")
+        await stage.pass_by(30)
+    assert stage.alert("ServiceFlapping") is not None
+
+    await stage.restart()
+    await stage.pass_by(1800)
+    assert stage.alert("ServiceFlapping") is not None
+    await stage.pass_by(150)
+    assert stage.alert("ServiceFlapping") is None
+
+
 async def test_an_escalation_is_counted_from_before_the_restart(stage: Stage) -> None:
     stage.answer(FAILS, "api")
     await stage.pass_by(270)  # 30 to 60 s until it counts as down
@@ -436,6 +451,17 @@ async def _until(stage: Stage, done: Callable[[], bool]) -> None:
         await stage.clock.advance(PERIOD)
         await asyncio.sleep(0.005)
     raise AssertionError("it never came")
+
+
+async def test_a_service_that_cannot_be_judged_costs_the_others_nothing(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.process.results.of("other").limits = {"requests": "no limit"}  # type: ignore[dict-item]
+    stage.answer(FAILS, "api")
+    await stage.pass_by(300)
+
+    assert (await stage.one()).status is IncidentStatus.OPEN
+    assert caplog.text.count("bug in judging other") == 1
 
 
 async def test_what_is_removed_ends_at_once(stage: Stage) -> None:
