@@ -34,6 +34,7 @@ class Noting:
 
     def __init__(self) -> None:
         self.taken: list[list[Alert]] = []
+        self.rests = 0
         self.receipts: dict[str, tuple[Told, ...]] = {}
         self.before: Callable[[], None] = lambda: None
 
@@ -44,6 +45,9 @@ class Noting:
     async def take(self, alerts: Sequence[Alert], now: float) -> None:
         self.before()
         self.taken.append(list(alerts))
+
+    def rest(self) -> None:
+        self.rests += 1
 
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         return self.receipts.get(fingerprint, ())
@@ -348,8 +352,10 @@ async def test_switching_over_and_back_keeps_the_incident(stage: Stage) -> None:
     await stage.pass_by(300)
     before = await stage.one()
     stage.process.response.follow(_configured("alertmanager"))
+    stage.notifier.taken.clear()
     await stage.pass_by(300)
     assert (await stage.one()).status is IncidentStatus.OPEN
+    assert (stage.notifier.rests, stage.notifier.taken) == (1, [])
 
     stage.process.response.follow(_configured(None))
     await stage.pass_by(300)
