@@ -35,6 +35,7 @@ from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.multitarget import Modules, MultiTargetProber
+from exporter.options import Options
 from exporter.page import LIVE, Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
@@ -45,7 +46,6 @@ from exporter.serving import (
     Gate,
     HostNames,
     Limits,
-    Options,
     Watchdog,
     WebAuth,
     WebFile,
@@ -56,7 +56,7 @@ from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import Upkeep, open_store
 
-__all__ = ("VERSION", "App", "Options")
+__all__ = ["VERSION", "App", "Options"]
 VERSION = metadata.version("tekup-service-registry")
 _SPARE_CONNECTIONS = 12
 """Connections that open pages may not take: a scrape and a person's request get through."""
