@@ -86,7 +86,7 @@ class App:
             refused=lambda: self.loader.refused_at is not None,
             instance=lambda: instance_of(options.host, self.port),
         )
-        self.watchdog = Watchdog(self._note_stall)
+        self.watchdog = Watchdog(both(self.own.loop_stalls.inc, self.own_watch.note_stall))
         self.store = open_store(
             options.data_dir,
             self.clock,
@@ -228,10 +228,6 @@ class App:
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
             )
         )
-
-    def _note_stall(self) -> None:
-        self.own.loop_stalls.inc()
-        self.own_watch.note_stall()
 
     # -- who follows whom --------------------------------------------------------------------
 
