@@ -9,6 +9,7 @@ from importlib import metadata
 
 from aiohttp import web
 
+from exporter.alerting import Evaluator, OwnWatch, Response, Views, both, instance_of
 from exporter.api import make_application
 from exporter.api.app_keys import (
     AUDIT,
@@ -83,15 +84,25 @@ class App:
         self.transport = CurlTransport()
         self.prober = Probers(self.transport, self.clock, self.redaction.holds)
         self.own = OwnMetrics(VERSION)
-        self.watchdog = Watchdog(self.own.loop_stalls.inc)
-        self.store = open_store(
-            options.data_dir, self.clock, options.environment, self.own.count_damaged_row
+        self.own_watch = OwnWatch(
+            refused=lambda: self.loader.refused_at is not None,
+            instance=lambda: instance_of(options.host, self.port),
         )
-        self.upkeep = Upkeep(self.store, self.clock, self.own.storage_intact.set)
+        self.watchdog = Watchdog(both(self.own.loop_stalls.inc, self.own_watch.note_stall))
+        self.store = open_store(
+            options.data_dir,
+            self.clock,
+            options.environment,
+            both(self.own.count_damaged_row, self.own_watch.note_damaged_row),
+        )
+        self.upkeep = Upkeep(
+            self.store, self.clock, both(self.own.storage_intact.set, self.own_watch.note_intact)
+        )
         self._build_registry(storage)
         self._build_incidents()
         self._build_results()
         self._build_schedule()
+        self._build_response()
         self._build_page()
         self._connect()
 
@@ -113,9 +124,7 @@ class App:
         options, kept = self.options, self.store.incidents
         self.peers = Peers(options.alertmanagers, options.prometheus)
         self.incident_metrics = IncidentMetrics(self.registry)
-        self.incidents = IncidentLog(
-            kept, self.clock, show=self.incident_metrics.show, notifies=bool(self.peers)
-        )
+        self.incidents = IncidentLog(kept, self.clock, show=self.incident_metrics.show)
         self.reconciliation = Reconciliation(
             self.incidents,
             kept,
@@ -124,6 +133,7 @@ class App:
             on_success=self.own.reconciled_at.set,
             interval=options.poll_interval,
             settle=10 * options.poll_interval,
+            wanted=lambda: self.response.is_alertmanagers,
         )
         self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
         self.notifier = Notifier(self.store.notifications, self.clock, Media(), self.own)
@@ -146,7 +156,7 @@ class App:
             self.history,
             self.registry,
             self.clock,
-            on_saved=self.own.storage_healthy.set,
+            on_saved=both(self.own.storage_healthy.set, self.own_watch.note_saved),
             volatile=self.options.data_dir is None,
         )
         self.recording = Recording(
@@ -175,7 +185,10 @@ class App:
             self.clock,
             self.recording.probe,
             self.canaries,
-            Observer(lag=self.own.schedule_lag.observe, shortage=self.own.count_shortage),
+            Observer(
+                lag=both(self.own.schedule_lag.observe, self.own_watch.note_lag),
+                shortage=both(self.own.count_shortage, self.own_watch.note_shortage),
+            ),
             wait_left=lambda target: self.results.wait_left(target, self.clock.now()),
             heart=heart,
         )
@@ -184,6 +197,22 @@ class App:
         )
         self.next_keys = SideChecks(
             "next key", lambda t: t.next_key, self.prober, self.polling, self.recording.next_key
+        )
+
+    def _build_response(self) -> None:
+        views = Views(
+            canaries=lambda: self.canaries.states,
+            page=lambda target: self.pages.state(target.status_page),
+            acknowledged=lambda: self.incidents.counts.acknowledged,
+        )
+        self.response = Response(
+            lambda past: Evaluator(
+                self.registry, self.results, self.clock, views, own=self.own_watch, past=past
+            ),
+            self.incidents,
+            self.clock,
+            alertmanager=bool(self.peers),
+            notifier=self.notifier,
         )
 
     def _build_page(self) -> None:
@@ -215,6 +244,7 @@ class App:
         self.loader.subscribe(self.notifier.follow)
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)
+        self.loader.subscribe(self.response.follow)
         self.canaries.on_return(self.scheduler.recover)
         self.loader.subscribe(self.retention.follow)
         self.pages.subscribe(self.recording.status_page)
@@ -321,6 +351,7 @@ class App:
                 self.upkeep.run(),
                 self.reconciliation.run(),
                 self.notifier.run(),
+                self.response.run(),
                 self.canaries.run(),
                 self.polling.run(),
                 self.loader.watch_keys(),

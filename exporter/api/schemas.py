@@ -6,7 +6,7 @@ from typing import Any
 
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
-from exporter.incidents import SEVERITIES, EntryKind, IncidentStatus, ToldState
+from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
 
@@ -107,12 +107,12 @@ _INCIDENT: dict[str, Schema] = {
     "suppressed": {"enum": ["silenced", "inhibited", None]},
     "manual": BOOLEAN,
     "receivers": array(TEXT)
-    | {"description": "Whom Alertmanager's routes name; `told` says who was notified."},
+    | {"description": "Whom the routes name; `told` says who was notified."},
     "told": array(
         record(
             receiver=TEXT,
             integration=TEXT
-            | {"description": "Alertmanager's name of the medium, empty while it is not known."},
+            | {"description": "The medium as Alertmanager names it, empty while it is not known."},
             state={"enum": [str(state) for state in ToldState]},
             at=nullable(NUMBER) | {"description": "When delivered, or since when it fails."},
             why={"enum": ["", "inhibited", "silenced", "muted", "outside"]},
@@ -181,6 +181,10 @@ SCHEMAS: dict[str, Schema] = {
                 why=nullable(TEXT),
             )
         ),
+        incidents={
+            "enum": [str(decider) for decider in Decider],
+            "description": "Who decides what is an incident: `monitoring.incidents`.",
+        },
         services=array(ref("ServiceHealth")),
     ),
     "Stats": record(

@@ -6,7 +6,7 @@ import json
 
 from aiohttp import web
 
-from exporter.api.app_keys import LOADER, NOTIFYING, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import INCIDENTS, LOADER, NOTIFYING, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
 from exporter.clock import in_slices
 from exporter.config import Target
@@ -77,6 +77,7 @@ async def health(request: web.Request) -> web.Response:
             "summary": summary,
             "reload_refused_at": refused,
             "notifications": media,
+            "incidents": request.app[INCIDENTS].decider,
         }
     ).removesuffix("}")
     text = f'{head}, "services": [{", ".join(rows)}]}}'
