@@ -93,12 +93,13 @@ def http_sink() -> Iterator[Sink[Request]]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            # Before the answer, so that whoever has that finds it here.
+            sink.add(Request(path=self.path, headers=headers, body=json.loads(body)))
             self.send_response(202 if self.path == "/pagerduty" else 200)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"ok")  # Slack's answer
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            sink.add(Request(path=self.path, headers=headers, body=json.loads(body)))
 
         def log_message(self, *_: object) -> None:
             """Stay silent."""
