@@ -49,4 +49,6 @@ clean:
 
 .venv/dev: .venv/run
 	$(BIN)/python -m pip install --quiet --group dev
+	# with what it requires it would put jsonpath-python over our python-jsonpath
+	$(BIN)/python -m pip install --quiet --no-deps 'mistralai>=3.7'
 	touch $@

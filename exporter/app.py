@@ -332,6 +332,7 @@ class App:
 
     async def close(self) -> None:
         """Free sockets and files; nothing works any more."""
+        await self.sessions.close()
         await self.escalations.close()
         await self.peers.close()
         await self.transport.close()

@@ -98,6 +98,9 @@ def _facts(preset: Preset) -> Iterator[tuple[str, str]]:
         known = f"({limits.confidence})"
         told = f"{len(limits.headers)} headers {known}; {limits.note}"
         yield "limits it tells", told if limits.headers else f"{limits.note} {known}"
+    if key := preset.idempotency:
+        note = f"; {key.note}" if key.note else ""
+        yield "a POST may be repeated with", f"header `{key.header}` ({key.confidence}){note}"
     both = {
         True: "two keys can be valid at once; ",
         False: "one key at a time; ",

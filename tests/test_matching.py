@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -271,3 +275,21 @@ def test_a_pattern_without_a_mistake_never_raises(pattern: str, text: str) -> No
 def test_a_path_without_a_mistake_never_raises(path: str, data: Any) -> None:
     if path_mistake(f"${path}") is None:
         assert isinstance(json_values(f"${path}", {"a": [data], "b": data}), list)
+
+
+def test_another_package_of_the_same_name_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "jsonpath").mkdir()
+    (tmp_path / "jsonpath" / "__init__.py").write_text("class JSONPath: ...\n")
+    env = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import exporter.matching"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "pip uninstall -y jsonpath-python" in done.stderr

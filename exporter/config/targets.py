@@ -24,7 +24,7 @@ from exporter.config.thresholds import thresholds_of
 from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
 from exporter.probers.urls import normalized
-from exporter.providers import Preset, PresetCheck, presets
+from exporter.providers import Idempotency, Preset, PresetCheck, presets
 from exporter.secret import (
     HIDDEN,
     MissingVariableError,
@@ -39,6 +39,8 @@ from exporter.statuspages import StatusPage
 
 NEXT_KEY_INTERVAL = 900.0
 _BOUND = ("endpoint", "method")
+_CALLERS_WORD = Idempotency(header="Idempotency-Key", confidence="belief")
+"""Of an API without a preset: who sends the header knows that it is honoured."""
 
 
 def make_target(
@@ -142,6 +144,7 @@ class _Maker:
             quota=self._quota(),
             base_url=calls.url if calls else "",
             calls=calls,
+            idempotency=preset.idempotency if preset else _CALLERS_WORD,
             key=self.key,
             key_configured=self._key_configured(),
             key_file=service.api_key_file,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy
 from exporter.config.thresholds import Threshold
 from exporter.probers import Endpoint
+from exporter.providers import Idempotency
 from exporter.secret import Secret
 from exporter.statuspages import StatusPage
 
@@ -51,6 +52,8 @@ class Target:
     base_url: str = field(default="", repr=False)
     calls: Endpoint | None = None
     """How the user's own calls are made: at `base_url`, without what only the check sends."""
+    idempotency: Idempotency | None = None
+    """With which header a POST may be sent twice; None if the provider honours none."""
     key: Secret | None = None
     key_configured: bool | None = None
     """None for a service that needs no key."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from exporter.api.services import outcome_of
 from exporter.api.status import service_health
@@ -17,7 +17,10 @@ from exporter.library.incidents import Incidents
 from exporter.library.volatile import Volatile
 from exporter.registry import ManagementError
 from exporter.secret import Secret, environment
-from exporter.sessions import ServiceSession
+from exporter.sessions import Calls, ServiceSession
+
+if TYPE_CHECKING:
+    from exporter.sessions.transport import AsyncBaseTransport, BaseTransport
 
 _AUTHOR = "python"
 Json = dict[str, Any]
@@ -235,12 +238,55 @@ class ServiceRegistry:
                     print(await response.json())
 
         It adds the key to each request, keeps the service's rate limit and retry policy, and
-        counts in `service_requests_total`. Open a new one after a key was rotated.
+        counts in `service_requests_total`. Open a new one after a key was rotated. What is repeated
+        and when is described in exporter/library/README.md.
 
         Raises:
             UnknownServiceError: *service* is not registered.
         """
         return self._app.sessions.of(self._target(service))
+
+    def httpx_transport(self, service: str) -> AsyncBaseTransport:
+        """Return a transport for the async client of a vendor, such as OpenAI's or Anthropic's.
+
+            client = AsyncOpenAI(
+                api_key="not used",
+                http_client=httpx2.AsyncClient(transport=registry.httpx_transport("openai")),
+            )
+
+        It replaces the client's key by that of the service, also after a rotation, refuses every
+        other origin, keeps the service's rate limit and counts in `service_requests_total`. It
+        repeats nothing: that is the client's. One for each client, which closes it; `stop` does so
+        too. See exporter/library/README.md.
+
+        Raises:
+            UnknownServiceError: *service* is not registered.
+            ImportError: neither httpx2 nor httpx is installed.
+        """
+        from exporter.sessions.transport import ServiceTransport  # noqa: PLC0415, optional
+
+        return ServiceTransport(self._calls(service))
+
+    def httpx_sync_transport(self, service: str) -> BaseTransport:
+        """Return a transport for a client without `await`, to be used in other threads.
+
+            client = OpenAI(
+                api_key="not used",
+                http_client=httpx2.Client(transport=registry.httpx_sync_transport("openai")),
+            )
+            answer = await asyncio.to_thread(client.models.list)
+
+        Otherwise as `httpx_transport`: the requests are sent by the event loop in which this is
+        called, so that loop has to run, and its own thread cannot use the client.
+
+        Raises:
+            UnknownServiceError: *service* is not registered.
+            ImportError: neither httpx2 nor httpx is installed.
+            RuntimeError: this is not called in an event loop.
+        """
+        from exporter.sessions.transport import ServiceSyncTransport  # noqa: PLC0415, optional
+
+        return ServiceSyncTransport(self._calls(service), asyncio.get_running_loop())
 
     async def metrics(self) -> str:
         """Return the text of /metrics, for a program that serves it itself.
@@ -278,6 +324,10 @@ class ServiceRegistry:
         if not self._prepared:
             self._app.prepare()
             self._prepared = True
+
+    def _calls(self, service: str) -> Calls:
+        self._target(service)  # a wrong name is an error here, not at the first call
+        return self._app.sessions.calls(lambda: self._app.registry.get(service))
 
     def _target(self, service: str) -> Target:
         self._prepare()

@@ -12,10 +12,17 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from jsonpath import filter as expressions
-from jsonpath import segments, selectors
-
 from exporter.matching.patterns import pattern_matches
+
+try:
+    from jsonpath import filter as expressions
+    from jsonpath import segments, selectors
+except ImportError as error:
+    raise ImportError(
+        "the package jsonpath is not that of python-jsonpath: jsonpath-python, which mistralai "
+        "requires, may have replaced its files. pip uninstall -y jsonpath-python, then "
+        "pip install --force-reinstall --no-deps python-jsonpath"
+    ) from error
 
 MOST_STEPS = 100_000
 """Of one evaluation: a value looked at or found, a part of a filter tried, a comparison, 256

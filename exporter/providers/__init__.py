@@ -11,6 +11,7 @@ per provider.
 
 from exporter.providers.declarations import (
     Auth,
+    Idempotency,
     Preset,
     PresetCheck,
     ServiceType,
@@ -21,6 +22,7 @@ from exporter.settings import SettingsError
 
 __all__ = [
     "Auth",
+    "Idempotency",
     "Preset",
     "PresetCheck",
     "ServiceType",

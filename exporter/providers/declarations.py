@@ -83,6 +83,16 @@ class QuotaCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """The header with which a call that was sent twice takes effect once."""
+
+    header: PublicText = option(doc="Its name.", minLength=1)
+    paths: tuple[str, ...] = option((), "Ends of the paths that honour it; default all.")
+    confidence: Confidence = option(doc="How well this is known.")
+    note: str = option("", "What to know.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
     """How often this API may be probed."""
 
@@ -148,6 +158,9 @@ class Preset:
     request_id: tuple[str, ...] = option((), "Headers with the provider's request id.")
     server_time: dict[str, str] = option(
         doc="Headers with the time that the provider took, and their unit.", factory=dict
+    )
+    idempotency: Idempotency | None = option(
+        None, "With which header the user's own POST may be repeated; without it never."
     )
     intervals: Intervals = option(doc="How often to ask.")
     key: KeyFacts = option(doc="The key.")

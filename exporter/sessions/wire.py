@@ -78,6 +78,9 @@ class SilentResponse(aiohttp.ClientResponse):
         raise RequestFailed("the answer is not declared as JSON", self.service, self.attempts)
 
 
+NO_CONNECTION_IN_TIME = "no connection in time"
+NO_ANSWER_IN_TIME = "no answer in time"
+
 # The first match counts, so subclasses come before their bases.
 _REASONS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
     (
@@ -88,7 +91,8 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
     ((aiohttp.ServerFingerprintMismatch,), "the certificate has another fingerprint", False),
     ((aiohttp.ClientConnectorDNSError,), "the name does not resolve", True),
     ((aiohttp.ClientConnectorError,), "no connection", True),
-    ((TimeoutError,), "no answer in time", True),
+    ((aiohttp.ConnectionTimeoutError,), NO_CONNECTION_IN_TIME, True),
+    ((TimeoutError,), NO_ANSWER_IN_TIME, True),
     ((aiohttp.InvalidURL,), "not an http or https URL", False),
     ((aiohttp.ClientHttpProxyError,), "the proxy refuses", False),
     ((aiohttp.ClientResponseError,), "the answer is not HTTP", False),

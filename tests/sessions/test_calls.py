@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import traceback
@@ -15,10 +16,10 @@ from exporter.checks import TlsSettings
 from exporter.secret import Secret
 from exporter.sessions import RequestFailed, ServiceSession
 from tests.conftest import Authority
-from tests.fakes import KEY, service_target
-from tests.mischief import close, raw, reflected
+from tests.fakes import KEY, service_target, settle
+from tests.mischief import close, hang, raw, reflected
 from tests.sessions.calling import SOURCE, Desk, asked_without_credentials, desk_at, target_at
-from tests.vendor import Vendor, answer
+from tests.vendor import Vendor, answer, head_of
 
 JSON = [("Content-Type", "application/json")]
 
@@ -105,6 +106,19 @@ async def test_what_the_service_decides_is_not_an_option_of_a_call(
     async with desk_at(vendor).open() as session:
         with pytest.raises(TypeError, match=option):
             await session.get("/x", **{option: None})
+
+
+async def test_whoever_reads_when_the_session_closes_is_told(vendor: Vendor) -> None:
+    head = head_of(200, [("Content-Length", "9")])
+    vendor.on("/v1/x", raw(head + b"part", hang))
+
+    async with desk_at(vendor).open() as session:
+        response = await session.get("/x")
+        reading = asyncio.ensure_future(response.read())
+        await settle()
+
+    with pytest.raises(aiohttp.ClientError):
+        await asyncio.wait_for(reading, 5)
 
 
 # -- credentials ------------------------------------------------------------------------------

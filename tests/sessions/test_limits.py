@@ -33,7 +33,7 @@ def slept(desk: Desk) -> list[float]:
 # -- what is repeated -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504, 529])
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 async def test_a_temporary_failure_is_retried(vendor: Vendor, status: int) -> None:
     vendor.on("/v1/x", in_turn(answer(status), answer(status), answer(200)))
     desk = desk_at(vendor)
@@ -45,7 +45,7 @@ async def test_a_temporary_failure_is_retried(vendor: Vendor, status: int) -> No
     assert desk.observed == [str(status), str(status), "200"]
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 500, 501])
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 501, 505])
 async def test_other_answers_are_returned_at_once(vendor: Vendor, status: int) -> None:
     vendor.on("/v1/x", answer(status, headers=[("Retry-After", "1")]))
     desk = desk_at(vendor)
@@ -112,7 +112,7 @@ async def test_a_kept_connection_that_died_costs_one_counted_attempt(vendor: Ven
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-@pytest.mark.parametrize("fault", [close, answer(502), answer(503), answer(504), answer(529)])
+@pytest.mark.parametrize("fault", [close, *map(answer, (408, 409, 500, 502, 503, 504, 529))])
 async def test_a_post_that_may_have_taken_effect_is_not_repeated(
     vendor: Vendor, method: str, fault: Any
 ) -> None:
@@ -195,7 +195,7 @@ async def test_waits_grow_and_are_jittered_over_their_whole_length(vendor: Vendo
     async with desk.open(jitter=lambda: next(shares)) as session:
         await session.get("/x")
 
-    assert slept(desk) == [1.0, 1.0, 0.0]
+    assert slept(desk) == [1.0, 1.0]  # and no pause before the last
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,8 @@ async def test_waits_grow_and_are_jittered_over_their_whole_length(vendor: Vendo
         ("Retry-After", "Fri, 15 Jan 2027 08:00:30 GMT", 30.0),
         ("Retry-After-Ms", "250", 0.25),
         ("Retry-After", "soon", 1.0),
-        ("Retry-After", "-9", 0.0),
-        ("Retry-After", "1e999", 1.0),
+        ("Retry-After", "-9", 1.0),
+        ("Retry-After", "0", 1.0),
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
@@ -217,23 +217,24 @@ async def test_a_vendor_sets_the_wait_by_retry_after(
     vendor.on("/v1/x", in_turn(answer(status, headers=[(name, value)]), answer(200)))
     desk = desk_at(vendor)
 
-    async with desk.open() as session:
+    async with desk.open(jitter=lambda: 0.0 if seconds != 1.0 else 1.0) as session:
         await session.get("/x")
 
     assert slept(desk) == [pytest.approx(seconds, abs=1e-6)]
 
 
+@pytest.mark.parametrize("asked", ["61", "3600", "99999999999", "1e999"])
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_wait_longer_than_a_minute_is_left_to_the_caller(
-    vendor: Vendor, status: int
+    vendor: Vendor, status: int, asked: str
 ) -> None:
-    vendor.on("/v1/x", in_turn(answer(status, headers=[("Retry-After", "3600")]), answer(200)))
+    vendor.on("/v1/x", in_turn(answer(status, headers=[("Retry-After", asked)]), answer(200)))
     desk = desk_at(vendor)
 
     async with desk.open() as session:
         response = await session.get("/x")
 
-    assert (response.status, response.headers["Retry-After"]) == (status, "3600")
+    assert (response.status, response.headers["Retry-After"]) == (status, asked)
     assert slept(desk) == []
 
 
