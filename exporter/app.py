@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from importlib import metadata
-from pathlib import Path
 
 from aiohttp import web
 
+from exporter.alerting import Evaluator, OwnWatch, Response, Views, both, instance_of
 from exporter.api import make_application
 from exporter.api.app_keys import (
     AUDIT,
@@ -31,7 +30,7 @@ from exporter.api.guesses import Guesses
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.status import READINESS, Readiness
 from exporter.clock import Clock, SystemClock
-from exporter.config import USER_AGENT, Configuration
+from exporter.config import USER_AGENT
 from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
@@ -42,11 +41,11 @@ from exporter.probers.curl import CurlTransport
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
 from exporter.schedule import Canaries, Heart, Observer, Polling, Scheduler, SideChecks
-from exporter.secret import Secret
 from exporter.serving import (
     Gate,
     HostNames,
     Limits,
+    Options,
     Watchdog,
     WebAuth,
     WebFile,
@@ -57,43 +56,10 @@ from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import Upkeep, open_store
 
+__all__ = ("VERSION", "App", "Options")
 VERSION = metadata.version("tekup-service-registry")
 _SPARE_CONNECTIONS = 12
 """Connections that open pages may not take: a scrape and a person's request get through."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What `serve` was asked for."""
-
-    source: Callable[[], Configuration]
-    environment: Mapping[str, str] = field(repr=False)
-    host: str = "127.0.0.1"
-    port: int = 9642
-    admin_token: Secret | None = None
-    lean: bool = False
-    connections: int = 512
-    """Connections at once; one without a request is closed when another needs its place."""
-    head_seconds: float = 15.0
-    """Time for a request's head, and for an idle connection."""
-    stall_seconds: float = 10.0
-    """Time in which a client must read or send 1 KiB a second on average."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Names by which the exporter may be addressed, besides those that nobody can buy."""
-    data_dir: Path | None = None
-    """Where changes and results are kept; nothing survives a restart without it."""
-    modules: Path | None = None
-    """The modules of /probe, which is off without them."""
-    alertmanagers: tuple[str, ...] = field(default=(), repr=False)
-    """URLs of every peer: asked what they list, sent manual incidents."""
-    poll_interval: float = 30.0
-    """Seconds between two polls of what they list."""
-    prometheus: str = field(default="", repr=False)
-    """Asked once, at the start, for incidents that came and went meanwhile."""
-    receiver_token: Secret | None = None
-    """Alertmanager's; the admin token opens its route too."""
-    web_config: Path | None = None
-    """TLS and passwords in exporter-toolkit's format; plain HTTP for everybody without it."""
 
 
 class App:
@@ -125,6 +91,7 @@ class App:
         self._build_incidents()
         self._build_results()
         self._build_schedule()
+        self._build_response()
         self._build_page()
         self._connect()
 
@@ -146,9 +113,7 @@ class App:
         options, kept = self.options, self.store.incidents
         self.peers = Peers(options.alertmanagers, options.prometheus)
         self.incident_metrics = IncidentMetrics(self.registry)
-        self.incidents = IncidentLog(
-            kept, self.clock, show=self.incident_metrics.show, notifies=bool(self.peers)
-        )
+        self.incidents = IncidentLog(kept, self.clock, show=self.incident_metrics.show)
         self.reconciliation = Reconciliation(
             self.incidents,
             kept,
@@ -157,6 +122,11 @@ class App:
             on_success=self.own.reconciled_at.set,
             interval=options.poll_interval,
             settle=10 * options.poll_interval,
+            wanted=lambda: self.response.is_alertmanagers,
+        )
+        self.own_watch = OwnWatch(
+            refused=lambda: self.loader.refused_at is not None,
+            instance=lambda: instance_of(options.host, self.port),
         )
         self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
 
@@ -178,7 +148,7 @@ class App:
             self.history,
             self.registry,
             self.clock,
-            on_saved=self.own.storage_healthy.set,
+            on_saved=both(self.own.storage_healthy.set, self.own_watch.note_saved),
             volatile=self.options.data_dir is None,
         )
         self.recording = Recording(
@@ -207,7 +177,10 @@ class App:
             self.clock,
             self.recording.probe,
             self.canaries,
-            Observer(lag=self.own.schedule_lag.observe, shortage=self.own.count_shortage),
+            Observer(
+                lag=both(self.own.schedule_lag.observe, self.own_watch.note_lag),
+                shortage=both(self.own.count_shortage, self.own_watch.note_shortage),
+            ),
             wait_left=lambda target: self.results.wait_left(target, self.clock.now()),
             heart=heart,
         )
@@ -216,6 +189,21 @@ class App:
         )
         self.next_keys = SideChecks(
             "next key", lambda t: t.next_key, self.prober, self.polling, self.recording.next_key
+        )
+
+    def _build_response(self) -> None:
+        views = Views(
+            canaries=lambda: self.canaries.states,
+            page=lambda target: self.pages.state(target.status_page),
+            acknowledged=lambda: self.incidents.counts.acknowledged,
+        )
+        self.response = Response(
+            lambda past: Evaluator(
+                self.registry, self.results, self.clock, views, own=self.own_watch, past=past
+            ),
+            self.incidents,
+            self.clock,
+            alertmanager=bool(self.peers),
         )
 
     def _build_page(self) -> None:
@@ -246,6 +234,7 @@ class App:
         self.loader.subscribe(lambda configuration: self.modules.activate())
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)
+        self.loader.subscribe(self.response.follow)
         self.canaries.on_return(self.scheduler.recover)
         self.loader.subscribe(self.retention.follow)
         self.pages.subscribe(self.recording.status_page)
@@ -350,6 +339,7 @@ class App:
                 self.retention.run(),
                 self.upkeep.run(),
                 self.reconciliation.run(),
+                self.response.run(),
                 self.canaries.run(),
                 self.polling.run(),
                 self.loader.watch_keys(),

@@ -60,7 +60,7 @@ async def detail(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """Open an incident by hand; it is sent to Alertmanager, which routes it like an alert."""
+    """Open an incident by hand; it is routed like an alert, by Alertmanager if one is known."""
     body = await json_object(request)
     only_fields(body, ("summary", "severity", "service", "environment", "description", "by"))
     severity = text_field(body, "severity") if "severity" in body else "high"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
-from exporter.incidents import SEVERITIES, EntryKind, IncidentStatus, ToldState
+from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
 
@@ -106,12 +106,12 @@ _INCIDENT: dict[str, Schema] = {
     "suppressed": {"enum": ["silenced", "inhibited", None]},
     "manual": BOOLEAN,
     "receivers": array(TEXT)
-    | {"description": "Whom Alertmanager's routes name; `told` says who was notified."},
+    | {"description": "Whom the routes name; `told` says who was notified."},
     "told": array(
         record(
             receiver=TEXT,
             integration=TEXT
-            | {"description": "Alertmanager's name of the medium, empty while it is not known."},
+            | {"description": "The medium as Alertmanager names it, empty while it is not known."},
             state={"enum": [str(state) for state in ToldState]},
             at=nullable(NUMBER) | {"description": "When delivered, or since when it fails."},
             why={"enum": ["", "inhibited", "silenced", "muted", "outside"]},
@@ -171,6 +171,7 @@ SCHEMAS: dict[str, Schema] = {
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
+        incidents={"enum": [str(decider) for decider in Decider]},
         services=array(ref("ServiceHealth")),
     ),
     "Stats": record(

@@ -6,7 +6,7 @@ import json
 
 from aiohttp import web
 
-from exporter.api.app_keys import LOADER, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import INCIDENTS, LOADER, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
 from exporter.clock import in_slices
 from exporter.config import Target
@@ -70,7 +70,12 @@ async def health(request: web.Request) -> web.Response:
     summary = {"total": len(rows)} | {str(status): counts[status] for status in Status}
     refused = request.app[LOADER].refused_at
     head = json.dumps(
-        {"status": worst, "summary": summary, "reload_refused_at": refused}
+        {
+            "status": worst,
+            "summary": summary,
+            "reload_refused_at": refused,
+            "incidents": request.app[INCIDENTS].decider,
+        }
     ).removesuffix("}")
     text = f'{head}, "services": [{", ".join(rows)}]}}'
     return web.json_response(text=text)

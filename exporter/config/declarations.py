@@ -214,6 +214,12 @@ class Monitoring:
 
     enabled: bool = option(True, "Whether anything is probed at all.")
     dashboard_enabled: bool = option(True, "Whether the status page is served.")
+    incidents: PublicText | None = option(
+        None,
+        "Who decides what is an incident: this process itself, Prometheus and Alertmanager, or"
+        " nobody but people; default alertmanager if --alertmanager.url is given, else embedded.",
+        enum=("embedded", "alertmanager", "off"),
+    )
     metrics_retention_days: int = option(
         100,
         "Days that history is kept, and that Prometheus should keep its samples: windows of"

@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.clock import Clock
-from exporter.incidents.log import IncidentLog, IncidentStorage
+from exporter.incidents.log import IncidentLog
 from exporter.incidents.model import EntryKind, Incident, IncidentStatus, Query
 from exporter.incidents.spells import IncidentChange
+from exporter.incidents.storage import IncidentStorage
 
 _log = logging.getLogger(__name__)
 Condition = Callable[[Incident], bool | Awaitable[bool]]

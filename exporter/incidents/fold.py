@@ -127,7 +127,7 @@ def _firing(known: Sequence[Incident], alert: Alert, report: Report) -> Incident
     if any(touches(one, alert.starts_at, alert.starts_at, report.grace) for one in older):
         # It began in an earlier episode. A message that says so is late; a poll says that it
         # fires now.
-        if report.source is not Source.POLL:
+        if not report.is_present:
             return None
         if any(_was_over(one, alert) for one in older):
             # That time of it has ended: it belongs to the last episode, and must not move that.
@@ -162,7 +162,7 @@ def _goes_on(incident: Incident, alert: Alert, report: Report) -> bool:
         return False
     state = find(incident, alert)
     if state is None:
-        return report.source is Source.POLL or incident.resolved_by != Source.PROMETHEUS
+        return report.is_present or incident.resolved_by != Source.PROMETHEUS
     return alert.starts_at > (state.ended_at or 0.0) or report.outlives(state)
 
 

@@ -11,8 +11,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 from exporter.clock import Clock
 from exporter.incidents import fold, people, states
@@ -25,11 +24,12 @@ from exporter.incidents.alerts import (
     made,
     receiver_of,
 )
-from exporter.incidents.batch import Batch, EpisodeStorage
+from exporter.incidents.batch import MOST_OF_KEY, Batch
 from exporter.incidents.causes import causes_of
 from exporter.incidents.model import (
     Alert,
     Counts,
+    Decider,
     Entry,
     EntryKind,
     Incident,
@@ -42,57 +42,17 @@ from exporter.incidents.model import (
 from exporter.incidents.received import OddAlerts, Received
 from exporter.incidents.spells import IncidentChange
 from exporter.incidents.states import Report
+from exporter.incidents.storage import IncidentStorage
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # nothing that is mistaken on the telephone
-_NOBODY = "no Alertmanager is known (--alertmanager.url): nobody was notified"
 _MOST_RECEIVERS = 100
 MOST_UNRESOLVED = 1000
 """Open incidents that are looked at together; more of them no person reads."""
 SLICE_ALERTS = 250
 """Alerts that are folded in one write; then others have their turn."""
 IncidentFollower = Callable[[Sequence[IncidentChange]], None]
-
-
-class IncidentStorage(EpisodeStorage, Protocol):
-    """Where incidents are kept; implemented by `store`."""
-
-    def atomic(self) -> AbstractContextManager[object]:
-        """Make several calls one write."""
-
-    def open_after(self, key: str, limit: int) -> list[Incident]:
-        """Return incidents that are not resolved, by key, of those after *key*."""
-
-    def get(self, id_: str) -> Incident:
-        """Return one with its timeline; raise `UnknownIncidentError` if there is none."""
-
-    def unresolved(self, limit: int) -> list[Incident]:
-        """Return those that are not resolved, the oldest first; if too many, the worst of them."""
-
-    def manual(self, since: float) -> list[Incident]:
-        """Return the manual ones that are not resolved, or were after *since*, with timelines."""
-
-    def find(self, query: Query) -> list[Incident]:
-        """Return what *query* asks for with timelines, the newest first."""
-
-    def stats(self) -> Stats:
-        """Return the sums."""
-
-    def counts(self, settled: float) -> Counts:
-        """Return the figures of the metrics; times to resolve of what ended before *settled*."""
-
-    def note_contact(self, what: str, at: float) -> None:
-        """Remember that *what* came, or was asked, at the Unix time *at*."""
-
-    def last_contact(self, what: str) -> float | None:
-        """Return when that was last; None if never."""
-
-    def actions_done(self, id_: str) -> Collection[str]:
-        """Return the names of the escalation rules that ran for an incident."""
-
-    def action_done(self, id_: str, rule: str) -> None:
-        """Remember that one ran."""
 
 
 class IncidentLog:
@@ -105,11 +65,15 @@ class IncidentLog:
         *,
         grace: float = states.GRACE,
         show: Callable[[Counts], None] = lambda counts: None,
-        notifies: bool = True,
     ) -> None:
-        """*show* is called with new counts, in a thread; *notifies*: an Alertmanager is known."""
-        self._storage, self._clock, self._grace = storage, clock, grace
-        self._show, self._notifies = show, notifies
+        """*show* is called with new counts, in a thread."""
+        self._storage, self._clock, self._grace, self._show = storage, clock, grace, show
+        self.decider = Decider.ALERTMANAGER
+        """Who decides what is an incident."""
+        self.why_nobody = ""
+        """Why nobody is notified of what people report; "" if somebody is."""
+        self.message_tick: float | None = None
+        """When a message of Alertmanager last came."""
         self._lock = asyncio.Lock()
         self._followers: list[IncidentFollower] = []
         self.own_receivers: set[str] = set()
@@ -141,7 +105,7 @@ class IncidentLog:
         """
         odd: list[MessageError] = []
         alerts = await asyncio.to_thread(from_webhook, message, odd.append)
-        left_out = beyond(message)
+        left_out, self.message_tick = beyond(message), self._clock.tick()
         self._odd_alerts.note("alert not read", [("", str(error)) for error in odd])
         if (receiver := receiver_of(message)) and len(self.own_receivers) < _MOST_RECEIVERS:
             self.own_receivers.add(receiver)
@@ -158,15 +122,23 @@ class IncidentLog:
         )
 
     async def fold(
-        self, alerts: Sequence[Alert], source: Source, now: float, *, complete: bool = False
+        self,
+        alerts: Sequence[Alert],
+        source: Source,
+        now: float,
+        *,
+        complete: bool | Collection[str] = False,
     ) -> list[IncidentChange]:
         """Fold *alerts*, a slice at a time; with *complete* what they do not list is missing.
 
-        *now* is when the report was made; of a poll, when it was sent.
+        *now* is when the report was made; of a poll, when it was sent. *complete* may name the
+        alerts of which the report says it.
         """
         changes, _ = await self._fold(alerts, source, now)
         if complete:
-            changes += await self._miss({alert.fingerprint for alert in alerts}, source, now)
+            about = None if complete is True else frozenset(complete)
+            listed = {alert.fingerprint for alert in alerts}
+            changes += await self._miss(listed, source, now, about)
             self._polled_at = now
         return changes
 
@@ -189,7 +161,7 @@ class IncidentLog:
         return changes, aside
 
     async def _miss(
-        self, listed: Collection[str], source: Source, now: float
+        self, listed: Collection[str], source: Source, now: float, about: Collection[str] | None
     ) -> list[IncidentChange]:
         """Note what a complete poll does not list, some open incidents at a time."""
         changes: list[IncidentChange] = []
@@ -201,7 +173,8 @@ class IncidentLog:
                 nonlocal last
                 found = self._storage.open_after(after, SLICE_ALERTS)
                 last = found[-1].key if len(found) == SLICE_ALERTS else None
-                batch.miss(found, listed)
+                named = found if about is None else [i for i in found if i.alertname in about]
+                batch.miss(named, listed)
                 return batch.write()
 
             changes += await self._write(write)
@@ -251,8 +224,8 @@ class IncidentLog:
             report = Report(source=Source.WEBHOOK, now=now, new_id=lambda: id_)
             (change,) = fold.fold([], alert, report)
             entries = [Entry(at=now, kind=EntryKind.OPENED, by=by, note=severity)]
-            if not self._notifies:
-                entries.append(Entry(at=now, kind=EntryKind.NOTE, note=_NOBODY))
+            if self.why_nobody:
+                entries.append(Entry(at=now, kind=EntryKind.NOTE, note=self.why_nobody))
             return [self._put(IncidentChange(incident=change.incident, entries=tuple(entries)))]
 
         return (await self._write(write))[0].incident
@@ -316,6 +289,21 @@ class IncidentLog:
     async def unresolved(self) -> list[Incident]:
         """Return those that are not resolved; of more than a thousand, the worst and newest."""
         return await asyncio.to_thread(self._storage.unresolved, MOST_UNRESOLVED)
+
+    async def all_open(self) -> list[Incident]:
+        """Return every incident that is not resolved, without timelines."""
+        found: list[Incident] = []
+        more = True
+        while more:
+            last = found[-1].key if found else ""
+            page = await asyncio.to_thread(self._storage.open_after, last, SLICE_ALERTS)
+            found += page
+            more = len(page) == SLICE_ALERTS
+        return found
+
+    async def of_key(self, key: str) -> list[Incident]:
+        """Return the newest incidents of *key*, without timelines."""
+        return await asyncio.to_thread(self._storage.by_key, key, MOST_OF_KEY)
 
     async def manual(self, since: float) -> list[Incident]:
         """Return the manual ones that are not resolved, or were after *since*."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
+from typing import Self
 
 SEVERITIES = ("critical", "high", "medium", "low")
 """From the worst to the least."""
@@ -37,6 +38,25 @@ class Source(StrEnum):
     WEBHOOK = "alertmanager"
     POLL = "alertmanager poll"
     PROMETHEUS = "prometheus"
+    EMBEDDED = "embedded"
+    """Judged by this exporter."""
+
+
+class Decider(StrEnum):
+    """Who decides what is an incident: the setting `monitoring.incidents`."""
+
+    sentence: str
+    """What follows "incidents are"."""
+
+    def __new__(cls, value: str, sentence: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    EMBEDDED = "embedded", "decided here (embedded)"
+    ALERTMANAGER = "alertmanager", "decided by Prometheus and Alertmanager"
+    OFF = "off", "off: only people open one"
 
 
 class EntryKind(StrEnum):
@@ -60,7 +80,7 @@ class EntryKind(StrEnum):
 
 
 class ToldState(StrEnum):
-    """Whether a message about an alert has reached a receiver, as far as Alertmanager shows.
+    """Whether a message about an alert has reached a receiver, as far as is known.
 
     In the order in which they count where one incident has several.
     """
@@ -100,7 +120,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert as Alertmanager or Prometheus reports it."""
+    """One alert as Alertmanager or Prometheus reports it, or as it is judged here."""
 
     fingerprint: str
     labels: Mapping[str, str]
@@ -112,7 +132,7 @@ class Alert:
     suppressed: str | None = None
     """"silenced", "inhibited" or "" as of a poll; None where the source does not know."""
     receivers: tuple[str, ...] = ()
-    """Whom Alertmanager's routes name, as of a poll."""
+    """Whom the routes name, as of a poll."""
     held_by: tuple[str, ...] = ()
     """Fingerprints of the alerts that inhibit it, as of a poll."""
     silenced_by: tuple[str, ...] = ()

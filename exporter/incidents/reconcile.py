@@ -12,15 +12,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from exporter.clock import Clock
 from exporter.incidents.alerts import MANUAL, made
 from exporter.incidents.delivery import DeliveryWatch
-from exporter.incidents.log import IncidentLog, IncidentStorage
+from exporter.incidents.log import IncidentLog
 from exporter.incidents.model import Alert, EntryKind, Incident, Source
 from exporter.incidents.peers import Peers
+from exporter.incidents.storage import IncidentStorage
 from exporter.log import event
 
 _log = logging.getLogger(__name__)
@@ -49,8 +51,13 @@ class Reconciliation:
         interval: float = INTERVAL_SECONDS,
         settle: float = SETTLE_SECONDS,
         on_success: Callable[[float], None] = lambda at: None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """*on_success* is called with the Unix time of every poll that Alertmanager answered."""
+        """*on_success* is called with the Unix time of every poll that Alertmanager answered.
+
+        *wanted*: whether Alertmanager decides; while it does not, it is not asked.
+        """
+        self._is_wanted = wanted
         self._incidents, self._storage, self._peers, self._clock = log, storage, peers, clock
         self._interval, self._settle, self._on_success = interval, settle, on_success
         self._watch = DeliveryWatch(longest_gap=3 * max(interval, INTERVAL_SECONDS))
@@ -85,7 +92,8 @@ class Reconciliation:
     async def round(self) -> None:
         """Poll and post once."""
         await self._incidents.refresh()
-        if not self._peers:
+        if not self._peers or not self._is_wanted():
+            self._settled_at = self._clock.tick() + self._settle
             return
         await self._report()
         now = self._clock.now()
@@ -162,6 +170,11 @@ class Reconciliation:
         changes = await self._incidents.fold(alerts, Source.PROMETHEUS, now)
         event(_log, "filled a gap in the incidents", seconds=int(now - last), found=len(changes))
         return True
+
+
+def as_alert(incident: Incident) -> Alert:
+    """Return an incident that a person made as an alert that fires, and that nothing holds back."""
+    return replace(made(*_as_alert(incident)), suppressed="")
 
 
 def _as_alert(incident: Incident) -> tuple[Mapping[str, str], Mapping[str, str], float]:

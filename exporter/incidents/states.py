@@ -29,6 +29,11 @@ class Report:
     polled_at: float | None = None
     """When a complete poll was last sent: what fired and was not missed fired then."""
 
+    @property
+    def is_present(self) -> bool:
+        """Whether it says what fires now, and not what fired when it was written."""
+        return self.source in (Source.POLL, Source.EMBEDDED)
+
     def seen(self, state: AlertState) -> float:
         """Return when a poll last showed that *state* fires; its start if none did."""
         shown = self.polled_at is not None and (state.known_at or 0.0) <= self.polled_at
@@ -41,7 +46,7 @@ class Report:
         Prometheus is asked about the past only.
         """
         known = state.ended_at if state.heard_at is None else state.heard_at
-        return self.source is Source.POLL and self.now > (known or 0.0)
+        return self.is_present and self.now > (known or 0.0)
 
 
 def opened(alert: Alert, report: Report) -> IncidentChange:

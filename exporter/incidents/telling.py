@@ -64,9 +64,7 @@ def told_sentence(incident: Incident, now: float) -> str:
     if pending := by_state[ToldState.PENDING]:
         where = _receivers(pending)
         text = f"nobody, as far as is known: it ended before {where} was told"
-        return (
-            text if over else f"nobody yet: Alertmanager has not sent it to {where}{_but(unknown)}"
-        )
+        return text if over else f"nobody yet: it has not been sent to {where}{_but(unknown)}"
     if suppressed := by_state[ToldState.SUPPRESSED]:
         return f"{'nobody' if over else 'nobody yet'}: {_held(incident, suppressed, now, over)}"
     if interval := next((one.by for one in unknown if one.by), ""):

@@ -17,7 +17,7 @@ Action = Callable[[Json], Awaitable[object]]
 
 
 class Incidents:
-    """The incident log: what Alertmanager reported and what people did; `registry.incidents`.
+    """The incident log: what was found or reported, and what people did; `registry.incidents`.
 
     An incident is a dict with the fields of the HTTP API: `id service environment provider
     severity status summary started_at acknowledged_at acknowledged_by resolved_at timeline` and
@@ -39,7 +39,7 @@ class Incidents:
         description: str = "",
         by: str = "",
     ) -> Json:
-        """Report an incident; Alertmanager, if one is configured, routes it like an alert.
+        """Report an incident; it is routed like an alert, by Alertmanager if one is configured.
 
             incident = await incidents.create_incident(
                 "nobody can pay", service="billing", severity="critical", by="ann"

@@ -50,6 +50,10 @@ class HealthMonitor:
         return {**outcome_of(outcome), "success": outcome.success}
 
 
+def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 class ServiceRegistry:
     """Registered services and their monitoring; usable as an async context manager.
 
@@ -75,7 +79,8 @@ class ServiceRegistry:
         *data_dir* keeps services, keys and results over a restart. *variables* replaces the
         process environment for `${NAME}`; *from_env* without *config* registers every provider
         whose key variable is set. *alertmanager*, the URL of every peer, is polled for alerts and
-        receives manual incidents; *prometheus* is queried for alerts missed while not running.
+        receives manual incidents; without one incidents are decided here. *prometheus* is queried
+        for alerts missed while not running.
 
         Raises:
             StoreError: *data_dir* cannot be used.
@@ -88,12 +93,11 @@ class ServiceRegistry:
             return from_environment(environ) if from_env else Configuration()
 
         directory = Path(data_dir) if data_dir is not None else None
-        peers = (alertmanager,) if isinstance(alertmanager, str) else tuple(alertmanager)
         options = Options(
             source=source,
             environment=environ,
             data_dir=directory,
-            alertmanagers=peers,
+            alertmanagers=_texts(alertmanager),
             prometheus=prometheus,
         )
         self._app = App(options, storage=None if directory else Volatile())

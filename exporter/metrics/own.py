@@ -20,7 +20,7 @@ from exporter.registry import Loader
 from exporter.results import Status
 from exporter.schedule import Canaries, Scheduler
 
-_LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LAG_PERIOD_SECONDS = 0.1
 CUTS = ("refused", "made_room", "idle", "slow_reader", "slow_sender", "too_much_unread")
 
@@ -282,7 +282,7 @@ class OwnMetrics:
         return client.Gauge(name, text, registry=self._registry)
 
     def _histogram(self, name: str, text: str) -> client.Histogram:
-        return client.Histogram(name, text, buckets=_LAG, registry=self._registry)
+        return client.Histogram(name, text, buckets=LAG_BUCKETS, registry=self._registry)
 
 
 def _openmetrics(registry: CollectorRegistry) -> bytes:

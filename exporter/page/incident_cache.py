@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from exporter.incidents import (
+    Decider,
     Folded,
     Incident,
     IncidentChange,
@@ -50,6 +51,11 @@ class IncidentCache:
     def _on_change(self, changes: Sequence[IncidentChange]) -> None:
         self._changes += 1
         self._answers.clear()
+
+    @property
+    def decider(self) -> Decider:
+        """Who decides what is an incident."""
+        return self._log.decider
 
     async def refresh(self) -> None:
         """Bring `unresolved`, what follows from it, and `stats` up to date."""

@@ -72,9 +72,7 @@ async def test_what_is_routed_is_not_delivered(stage: Stage, alertmanager: Alert
     await stage.rounds(30, 60)
 
     assert states(await stage.one()) == {"page/email": "pending", "page/pagerduty": "pending"}
-    assert await told(stage) == (
-        "nobody yet: Alertmanager has not sent it to page (mail, PagerDuty)"
-    )
+    assert await told(stage) == ("nobody yet: it has not been sent to page (mail, PagerDuty)")
     assert await stage.tells() == ["opened 0"]
 
 

@@ -237,7 +237,8 @@ async def test_a_manual_alert_that_is_not_ours_is_an_alert_like_others(
 async def test_without_alertmanager_a_manual_incident_says_that_nobody_knows(
     clock: FakeClock,
 ) -> None:
-    log = IncidentLog(Store.in_memory(clock).incidents, clock, notifies=False)
+    log = IncidentLog(Store.in_memory(clock).incidents, clock)
+    log.why_nobody = "no Alertmanager is known: nobody was notified"
 
     made = await log.create(severity="low", summary="x", by="anna")
 

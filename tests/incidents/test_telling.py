@@ -82,8 +82,7 @@ SENT = [told("delivered", name, at=TWO_MINUTES) for name in ("pagerduty", "slack
         ),
         (
             [told("pending"), told("unknown", "webhook")],
-            "nobody yet: Alertmanager has not sent it to page (mail); of page (webhook) it is not"
-            " known",
+            "nobody yet: it has not been sent to page (mail); of page (webhook) it is not known",
             "nobody, as far as is known: it ended before page (mail) was told",
         ),
         ([], "nobody: it is sent to no receiver that reaches somebody", None),

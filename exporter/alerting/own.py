@@ -1,0 +1,85 @@
+"""What the exporter notices of itself: late probes, shortages, a disk that refuses."""
+
+from __future__ import annotations
+
+import socket
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from exporter.alerting.facts import OwnFacts
+from exporter.alerting.windows import Count, Histogram
+from exporter.model import Shortage
+
+_T = TypeVar("_T")
+JOB = "service-registry"
+"""As in the shipped prometheus.yml."""
+LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LAG_RANK, _TEN_MINUTES = 0.99, 600.0
+_REFUSED_SECONDS, _UNSAVED_SECONDS = 300.0, 120.0
+_NEVER = float("-inf")
+
+
+def instance_of(host: str, port: int) -> str:
+    """Return the label `instance` of who listens there, as a scrape of it would have it."""
+    anywhere = host in ("", "0.0.0.0", "::")  # noqa: S104
+    name = socket.gethostname() if anywhere else host
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def both(*followers: Callable[[_T], object]) -> Callable[[_T], None]:
+    """Return what calls each of *followers*."""
+
+    def call(value: _T) -> None:
+        for follower in followers:
+            follower(value)
+
+    return call
+
+
+class OwnWatch:
+    """Counts what is reported to it, and looks at it in each evaluation. Durations are seconds."""
+
+    def __init__(self, refused: Callable[[], bool], instance: Callable[[], str]) -> None:
+        """*refused*: whether an older configuration is in force than is wanted."""
+        self._refused, self._instance = refused, instance
+        self._lags = array("Q", bytes(8 * (len(LAG_BOUNDS) + 1)))
+        self._lag = Histogram(_TEN_MINUTES, self._lags)
+        self._spoiled = dict.fromkeys(Shortage, 0)
+        self._shortages = {what: Count(_TEN_MINUTES, 0) for what in Shortage}
+        self._saves = True
+        self._unsaved_at = self._accepted_at = _NEVER
+
+    def note_lag(self, seconds: float) -> None:
+        """Note how late a probe starts."""
+        self._lags[bisect_left(LAG_BOUNDS, seconds)] += 1
+
+    def note_shortage(self, what: Shortage) -> None:
+        """Note that a shortage of ours spoiled an attempt of a probe."""
+        self._spoiled[what] += 1
+
+    def note_saved(self, well: float) -> None:
+        """Note whether results could be saved."""
+        self._saves = bool(well)
+
+    def look(self, tick: float) -> Iterator[OwnFacts]:
+        """Yield what is to be said of the exporter, and of each shortage, at the tick *tick*."""
+        self._lag.take(self._lags, tick)
+        if not self._refused():
+            self._accepted_at = tick
+        if not self._saves:
+            self._unsaved_at = tick
+        instance = self._instance()
+        yield OwnFacts(
+            job=JOB,
+            instance=instance,
+            refused=tick - self._accepted_at > _REFUSED_SECONDS,
+            unsaved=tick - self._unsaved_at <= _UNSAVED_SECONDS,
+            lag=self._lag.quantile(_LAG_RANK, LAG_BOUNDS),
+        )
+        for what, count in self._spoiled.items():
+            window = self._shortages[what]
+            window.take(count, tick)
+            spoiled = window.increase(tick)
+            yield OwnFacts(job=JOB, instance=instance, what=what, spoiled=spoiled)
