@@ -97,6 +97,8 @@ def _print_preset(name: str, preset: Preset) -> None:
         + (" (depends on the answer)" if rule.when else "")
         for rule in preset.answers
     ]
+    if key := preset.idempotency:
+        lines.append(f"  POST again    with {key.header} [{key.confidence}]")
     if preset.key.rotation:
         lines.append(f"  rotation      {preset.key.rotation}")
     if preset.status_page:

@@ -116,15 +116,17 @@ class Calls:
                     await line.exchange.take_turn()
                 finally:
                     self._waiting.discard(limit)
-        finally:
-            self._check()
+        except TimeoutError:
+            self._check()  # it may be the end of the registry that ended the waiting
+            raise
+        self._check()
 
     async def close(self) -> None:
         """End the connections; calls under way fail, also those that wait for their turn."""
         self._closed = True
         for limit in self._waiting:
             limit.reschedule(0.0)  # long past
-        for line in self._lines:
+        for line in tuple(self._lines):
             await line.end()
 
     def _check(self) -> None:

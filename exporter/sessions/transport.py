@@ -35,13 +35,16 @@ from exporter.sessions.wire import (
 
 try:
     from httpx2 import AsyncBaseTransport, BaseTransport, Request, Response
-except ImportError:  # the vendors' clients of before autumn 2026
-    from httpx import (  # type: ignore[assignment]
-        AsyncBaseTransport,
-        BaseTransport,
-        Request,
-        Response,
-    )
+except ImportError:
+    try:  # what the vendors' clients of before autumn 2026 require
+        from httpx import (  # type: ignore[assignment]
+            AsyncBaseTransport,
+            BaseTransport,
+            Request,
+            Response,
+        )
+    except ImportError:
+        raise ImportError("needs httpx2: pip install 'tekup-service-registry[httpx]'") from None
 
 __all__ = ["AsyncBaseTransport", "BaseTransport", "ServiceSyncTransport", "ServiceTransport"]
 
@@ -213,11 +216,9 @@ class _Asked:
         )
 
     async def _take_turn(self, calls: Calls, line: Line) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await calls.take_turn(line, self._seconds.get("pool"))
             return
-        except TimeoutError:
-            pass
         raise self.library.PoolTimeout("the rate limit leaves no room", request=self._request)
 
     async def _answer(self, exchange: Exchange, hop: Hop) -> SilentResponse:
@@ -228,8 +229,8 @@ class _Asked:
             sock_connect=seconds.get("connect"),
             sock_read=seconds.get("read"),
         )
-        answer: SilentResponse | FailedAttempt
-        try:
+        answer: SilentResponse | FailedAttempt | None = None
+        with contextlib.suppress(TimeoutError):
             # what is written in time moves the limit
             async with asyncio.timeout(None) as limit:
                 hop.options.update(
@@ -239,12 +240,10 @@ class _Asked:
                     skip_auto_headers=_NOT_ADDED,
                 )
                 answer = await exchange.send(hop)
-        except TimeoutError:
-            answer = FailedAttempt("not sent in time")
         if isinstance(answer, SilentResponse):
             return answer
-        if answer.reason == "not sent in time":
-            raise self.library.WriteTimeout(answer.reason, request=self._request)
+        if answer is None:
+            raise self.library.WriteTimeout("not sent in time", request=self._request)
         raise self.error(answer.reason)
 
     async def _timed(

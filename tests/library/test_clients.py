@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -399,6 +401,30 @@ async def test_a_client_without_await_works_in_a_thread(
     assert not any(seen.holds(PLACEHOLDER) for seen in vendor.seen)
 
 
+@pytest.mark.parametrize("awaits", [True, False])
+async def test_a_file_is_sent_whole(
+    vendor: Vendor, registry: ServiceRegistry, awaits: bool
+) -> None:
+    made = {"id": "f", "object": "file", "bytes": 1, "created_at": 1, "status": "processed"}
+    made |= {"filename": "a.jsonl", "purpose": "batch"}
+    vendor.on("/v1/files", answer(200, made, JSON))
+    await register(registry, vendor, "openai")
+    data, url = bytes(range(256)) * 1000, vendor.url("/v1")
+    sent = {"file": ("a.jsonl", data), "purpose": "batch"}
+
+    if awaits:
+        await client_of(registry, "openai", ends_of(vendor)).files.create(**sent)
+    else:
+        http_client = httpx2.Client(transport=registry.httpx_sync_transport("openai"))
+        client = openai.OpenAI(api_key=PLACEHOLDER, base_url=url, http_client=http_client)
+        await asyncio.to_thread(lambda: client.files.create(**sent))
+        http_client.close()
+
+    (seen,) = vendor.seen
+    assert data in seen.body
+    assert str(seen.header("Content-Type")).startswith("multipart/form-data; boundary=")
+
+
 async def test_a_stream_ends_with_the_registry(vendor: Vendor) -> None:
     registry = ServiceRegistry(variables={})
     head = head_of(200, [*SSE, ("Content-Length", "9999")])
@@ -420,7 +446,7 @@ async def test_a_stream_ends_with_the_registry(vendor: Vendor) -> None:
     with pytest.raises((httpx2.ReadError, openai.APIConnectionError)):
         await asyncio.wait_for(reading, 10)
     with pytest.raises(RuntimeError, match="closed"):
-        await said(client)
+        await asyncio.wait_for(said(client), 10)
 
 
 async def test_a_stream_that_is_cancelled_ends_its_connection(
@@ -442,6 +468,39 @@ async def test_a_stream_that_is_cancelled_ends_its_connection(
     await vendor.until(lambda v: v.open == 0)
     vendor.on(PATHS["openai"], answer(200, chunk("a") + DONE, SSE))
     assert await streamed(client) == ["a"]
+
+
+@OURS
+async def test_the_clients_own_defaults_take_the_transport(
+    vendor: Vendor, registry: ServiceRegistry, provider: str
+) -> None:
+    vendor.on(PATHS[provider], answer(200, BODIES[provider], JSON))
+    await register(registry, vendor, provider)
+    kind = openai if provider == "openai" else anthropic
+    http_client = kind.DefaultAsyncHttpxClient(transport=registry.httpx_transport(provider))
+
+    client = client_of(registry, provider, ends_of(vendor), http_client=http_client)
+
+    assert await said(client) == "Hello"
+    assert await counted(registry, provider) == {"200": 1.0}
+
+
+def test_the_library_works_without_the_extra() -> None:
+    program = """
+import sys
+sys.modules["httpx2"] = sys.modules["httpx"] = None
+from exporter import ServiceRegistry
+registry = ServiceRegistry(variables={"OPENAI_API_KEY": "sk-made-up-0123456789"}, from_env=True)
+registry.session("openai")
+try:
+    registry.httpx_transport("openai")
+except ImportError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "tekup-service-registry[httpx]" in done.stdout
 
 
 async def test_a_wrong_name_is_an_error_at_once(registry: ServiceRegistry) -> None:

@@ -105,7 +105,7 @@ async def test_an_answer_that_was_looked_into_can_be_read(vendor: Vendor, stream
 
 
 async def test_a_long_and_late_body_is_left_to_the_caller(vendor: Vendor) -> None:
-    parts = [b"x" * 200_000, b"y" * 1000]
+    parts = [b"x" * 2_000_000, b"y" * 1000]
     desk = desk_at(vendor, retry_policy={"max_retries": 1})
 
     async def behave(peer: Peer, seen: Seen) -> None:

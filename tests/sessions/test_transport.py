@@ -516,6 +516,36 @@ async def test_the_end_of_the_registry_ends_every_call(vendor: Vendor, clock: Fa
     assert len(vendor.seen) == 2
 
 
+async def test_a_call_that_fails_keeps_no_old_connection(vendor: Vendor, other: Vendor) -> None:
+    vendor.on("/v1/x", answer(200, b"body"))
+    vendor.on("/v1/close", close)
+    office = office_at(vendor)
+    async with office.client() as client:
+        with pytest.raises(httpx2.ReadError):
+            await client.get(vendor.url("/v1/close"))
+        with pytest.raises(RequestFailed):
+            await client.get(other.url("/v1/x"))
+        await client.get(vendor.url("/v1/x"))
+        office.target = target_at(vendor.url("/v1"))
+        await client.get(vendor.url("/v1/x"))
+        await vendor.until(lambda v: v.open == 1)  # that of the newer settings
+
+
+async def test_a_proxy_of_the_environment_does_not_lead_past_the_transport(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.on("/v1/x", answer(200))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    office = office_at(vendor)
+
+    for library in (httpx2, httpx):
+        async with office.client(library) as client:
+            assert (await client.get(vendor.url("/v1/x"))).status_code == 200
+
+    assert office.observed == ["200", "200"]
+
+
 async def test_a_client_that_nobody_closes_ends_its_connections_when_it_is_forgotten(
     vendor: Vendor,
 ) -> None:
