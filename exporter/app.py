@@ -83,11 +83,20 @@ class App:
         self.transport = CurlTransport()
         self.prober = Probers(self.transport, self.clock, self.redaction.holds)
         self.own = OwnMetrics(VERSION)
-        self.watchdog = Watchdog(self.own.loop_stalls.inc)
-        self.store = open_store(
-            options.data_dir, self.clock, options.environment, self.own.count_damaged_row
+        self.own_watch = OwnWatch(
+            refused=lambda: self.loader.refused_at is not None,
+            instance=lambda: instance_of(options.host, self.port),
         )
-        self.upkeep = Upkeep(self.store, self.clock, self.own.storage_intact.set)
+        self.watchdog = Watchdog(self._note_stall)
+        self.store = open_store(
+            options.data_dir,
+            self.clock,
+            options.environment,
+            both(self.own.count_damaged_row, self.own_watch.note_damaged_row),
+        )
+        self.upkeep = Upkeep(
+            self.store, self.clock, both(self.own.storage_intact.set, self.own_watch.note_intact)
+        )
         self._build_registry(storage)
         self._build_incidents()
         self._build_results()
@@ -124,10 +133,6 @@ class App:
             interval=options.poll_interval,
             settle=10 * options.poll_interval,
             wanted=lambda: self.response.is_alertmanagers,
-        )
-        self.own_watch = OwnWatch(
-            refused=lambda: self.loader.refused_at is not None,
-            instance=lambda: instance_of(options.host, self.port),
         )
         self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
         self.media = Media()
@@ -236,6 +241,10 @@ class App:
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
             )
         )
+
+    def _note_stall(self) -> None:
+        self.own.loop_stalls.inc()
+        self.own_watch.note_stall()
 
     # -- who follows whom --------------------------------------------------------------------
 

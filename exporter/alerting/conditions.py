@@ -19,8 +19,7 @@ def in_maintenance(facts: ServiceFacts) -> float | None:
 def key_refused_for(facts: ServiceFacts) -> float | None:
     if not facts.key_refused or not facts.watched:
         return None
-    since = facts.tally.last_success or facts.tally.failing_since
-    return facts.now - since if since else None
+    return facts.tick - facts.memory.valid_at if facts.memory.valid_since else None
 
 
 def failures(facts: ServiceFacts) -> float | None:

@@ -151,7 +151,7 @@ class Evaluator:
             return
         self._before[target.id] = tally.last
         self._awaited.add(target.id)
-        memory.since = self._told_since(target)
+        memory.since = self._told_since(target, tick)
         if name not in past.services:
             return
         facts = ServiceFacts(target, tally, memory, 0.0, tick, maintenance=False)
@@ -161,13 +161,14 @@ class Evaluator:
             for severity, level in levels:
                 self._resume((target.id,), rule, labels_of(rule, facts, severity, level))
 
-    def _told_since(self, target: Target) -> float | None:
-        """Return since when somebody could be told that it is down; None if it is not known."""
+    def _told_since(self, target: Target, tick: float) -> float | None:
+        """Return the tick since which people could be told that it is down; None if unknown."""
         since = self._past.since.get((target.id, target.environment))
         for window in sorted(target.maintenance, key=lambda window: window.start):
             if since is not None and window.start <= since < window.end:
                 since = window.end
-        return None if since is None or since > self._clock.now() else since
+        now = self._clock.now()
+        return None if since is None or since > now else tick - (now - since)
 
     def _await(self, target: Target, tally: Tally, memory: Memory, tick: float) -> None:
         """Note whether something was seen of a service since a restart."""
@@ -175,7 +176,7 @@ class Evaluator:
         if tally.last is not self._before[target.id] or tally.stale or not probed:
             self._awaited.discard(target.id)
         else:
-            memory.since_at = memory.failing_at = tick
+            memory.failing_at = tick
 
     def _remember_groups(self) -> None:
         self._fresh = False
@@ -241,22 +242,12 @@ class Evaluator:
         memory, failures, tick = facts.memory, facts.failures, facts.tick
         if failures:
             memory.failing_at = tick
-        lately = tick - memory.since_at <= _RESUMED_SECONDS
-        if (
-            memory.since is not None
-            and lately
-            and tick - memory.failing_at <= _RESUMED_SECONDS
-            and failures != 0
-        ):
-            memory.since_at = tick
-        elif facts.down and self._could_tell(facts):
-            memory.since, memory.since_at = facts.now, tick
-        else:
-            if not lately:
-                memory.since = None
-            facts.unresolved = None
-            return
-        facts.unresolved = facts.now - memory.since
+        if tick - memory.failing_at > _RESUMED_SECONDS:
+            memory.since = None
+        if memory.since is None and facts.down and self._could_tell(facts):
+            memory.since = tick
+        if memory.since is not None and failures != 0:
+            facts.unresolved = tick - memory.since
 
     def _could_tell(self, facts: ServiceFacts) -> bool:
         environment = facts.target.environment

@@ -72,8 +72,9 @@ class Memory:
         "ran_at",
         "rows",
         "since",
-        "since_at",
         "target",
+        "valid_at",
+        "valid_since",
     )
 
     def __init__(self, target: Target, tally: Tally, tick: float) -> None:
@@ -91,10 +92,12 @@ class Memory:
         if tally.last is not None and tally.last.reason is Reason.QUOTA_EXHAUSTED:
             self.exhausted_at = tick
         self.latency: Histogram | None = None
+        self.valid_since, self.valid_at = 0.0, tick
+        """When the key last worked, or was first used, as a Unix time and as a tick."""
         self.since: float | None = None
-        """When somebody could first be told that it is down, as a Unix time."""
-        self.since_at = self.failing_at = _LONG_AGO
-        """The ticks at which that was last so, and at which it last failed."""
+        """The tick at which somebody could first be told that it is down."""
+        self.failing_at = _LONG_AGO
+        """The tick at which it last failed."""
 
     def take(self, target: Target, tally: Tally, now: float, tick: float) -> None:
         """Note what *tally* says at the Unix time *now*, the tick *tick*."""
@@ -106,6 +109,10 @@ class Memory:
         if tally.last is not self.last:
             self.last = tally.last
             self.ran_at = tick if tally.last is None else tick - max(0.0, now - tally.last.at)
+            valid_since = tally.last_success or tally.failing_since
+            if valid_since != self.valid_since:
+                self.valid_since = valid_since
+                self.valid_at = tick - max(0.0, now - valid_since)
         if tally.changes != self.changes.value:
             self.changes.take(tally.changes, tick)
         limited, exhausted = tally.reasons[_LIMITED], tally.reasons[_EXHAUSTED]
@@ -278,6 +285,10 @@ class OwnFacts:
     """Whether every look in five minutes found an older configuration in force than wanted."""
     unsaved: bool = False
     """Whether a look in two minutes found that results could not be saved."""
+    damaged: int | None = None
+    """Rows of the database that could not be read; 0 if its file is not whole, None if it is."""
+    stalls: int = 0
+    """Times in ten minutes that the event loop stood still."""
     lag: float | None = None
     """How late one in a hundred probes starts, over ten minutes."""
 

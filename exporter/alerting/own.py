@@ -17,7 +17,7 @@ JOB = "service-registry"
 """As in the shipped prometheus.yml."""
 LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LAG_RANK, _TEN_MINUTES = 0.99, 600.0
-_REFUSED_SECONDS, _UNSAVED_SECONDS = 300.0, 120.0
+_FIVE_MINUTES, _UNSAVED_SECONDS = 300.0, 120.0
 _NEVER = float("-inf")
 
 
@@ -48,8 +48,10 @@ class OwnWatch:
         self._lag = Histogram(_TEN_MINUTES, self._lags)
         self._spoiled = dict.fromkeys(Shortage, 0)
         self._shortages = {what: Count(_TEN_MINUTES, 0) for what in Shortage}
-        self._saves = True
-        self._unsaved_at = self._accepted_at = _NEVER
+        self._saves = self._is_whole = True
+        self._damaged = self._stalled = 0
+        self._stalls = Count(_TEN_MINUTES, 0)
+        self._unsaved_at = self._accepted_at = self._whole_at = _NEVER
 
     def note_lag(self, seconds: float) -> None:
         """Note how late a probe starts."""
@@ -63,6 +65,18 @@ class OwnWatch:
         """Note whether results could be saved."""
         self._saves = bool(well)
 
+    def note_intact(self, well: float) -> None:
+        """Note whether the file of the database was found whole."""
+        self._is_whole = bool(well)
+
+    def note_damaged_row(self, table: str) -> None:
+        """Note that a row of *table* could not be read."""
+        self._damaged += 1
+
+    def note_stall(self) -> None:
+        """Note that the event loop stood still; may be called in a thread."""
+        self._stalled += 1
+
     def look(self, tick: float) -> Iterator[OwnFacts]:
         """Yield what is to be said of the exporter, and of each shortage, at the tick *tick*."""
         self._lag.take(self._lags, tick)
@@ -70,12 +84,17 @@ class OwnWatch:
             self._accepted_at = tick
         if not self._saves:
             self._unsaved_at = tick
+        if self._is_whole:
+            self._whole_at = tick
+        self._stalls.take(self._stalled, tick)
         instance = self._instance()
         yield OwnFacts(
             job=JOB,
             instance=instance,
-            refused=tick - self._accepted_at > _REFUSED_SECONDS,
+            refused=tick - self._accepted_at > _FIVE_MINUTES,
             unsaved=tick - self._unsaved_at <= _UNSAVED_SECONDS,
+            damaged=0 if tick - self._whole_at > _FIVE_MINUTES else self._damaged or None,
+            stalls=self._stalls.increase(tick),
             lag=self._lag.quantile(_LAG_RANK, LAG_BOUNDS),
         )
         for what, count in self._spoiled.items():

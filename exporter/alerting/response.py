@@ -40,8 +40,9 @@ _SHIPPED = NAMES | frozenset(NOT_ALONE)
 class Notifier(Protocol):
     """Who is told, and whether they were."""
 
-    def reaches_nobody(self) -> str:
-        """Return why nobody can be told of anything; "" if somebody can."""
+    @property
+    def states(self) -> Sequence[object]:
+        """How each place fares that is told; empty if nobody is."""
 
     async def take(self, alerts: Sequence[Alert], now: float) -> None:
         """Take in all alerts that fire at the Unix time *now*; what is missing has ended."""
@@ -53,8 +54,9 @@ class Notifier(Protocol):
 class NoNotifier:
     """Tells nobody."""
 
-    def reaches_nobody(self) -> str:
-        return "no medium is configured: nobody was notified"
+    @property
+    def states(self) -> Sequence[object]:
+        return ()
 
     async def take(self, alerts: Sequence[Alert], now: float) -> None:
         return
@@ -112,7 +114,7 @@ class Response:
 
     def _why_nobody(self) -> str:
         if self.decider is Decider.EMBEDDED:
-            return self.notifier.reaches_nobody()
+            return "" if self.notifier.states else "no medium is configured: nobody was notified"
         if self.decider is Decider.OFF:
             return "monitoring.incidents is off: nobody was notified"
         unknown = "no Alertmanager is known (--alertmanager.url): nobody was notified"

@@ -320,6 +320,26 @@ OWN_RULES: tuple[Rule[OwnFacts], ...] = (
         summary=words.Fixed("An exporter cannot save what it knows."),
         description=words.unsaved,
     ),
+    Rule(
+        alert="ExporterStorageDamaged",
+        category="monitoring",
+        measure=lambda facts: facts.damaged,
+        severity="medium",
+        hold=_MINUTE,
+        dashboard="registry-monitoring",
+        summary=words.Fixed("The database of an exporter is damaged."),
+        description=words.damaged,
+    ),
+    Rule(
+        alert="ExporterStalled",
+        category="monitoring",
+        measure=lambda facts: facts.stalls or None,
+        severity="high",
+        keep=5 * _MINUTE,
+        dashboard="registry-monitoring",
+        summary=words.Fixed("An exporter stood still."),
+        description=words.stalled,
+    ),
 )
 _OF_ITSELF = "nobody can report that he himself is gone"
 _OF_OTHERS = "it is about a program that is not there"

@@ -31,9 +31,7 @@ def duration(seconds: float) -> str:
     >>> duration(90061), duration(0.25)
     ('1d 1h 1m 1s', '250ms')
     """
-    if math.isnan(seconds) or math.isinf(seconds) or seconds == 0:
-        return f"{seconds:.4g}" + "s" * (seconds == 0)
-    if abs(seconds) < 1:
+    if 0 < abs(seconds) < 1:
         scale = 0
         while abs(seconds) < 1 and scale < len(_SMALL) - 1:
             seconds, scale = seconds * 1000, scale + 1
@@ -348,4 +346,20 @@ def unsaved(facts: OwnFacts, value: float, level: str) -> str:
     return (
         f"{facts.instance} goes on from memory. What is counted, every incident and every key that"
         " is rotated now is lost if it ends."
+    )
+
+
+def damaged(facts: OwnFacts, value: float, level: str) -> str:
+    if value:
+        what = f"{value:.0f} rows of {facts.instance} could not be read and were passed over."
+    else:
+        what = f"The file of {facts.instance} is not whole; it goes on."
+    return f"{what} At fault: a disk, a copy or a power cut. Its log names table and key of each."
+
+
+def stalled(facts: OwnFacts, value: float, level: str) -> str:
+    return (
+        f"{facts.instance} did nothing for more than five seconds (stalls in ten minutes:"
+        f" {value:.0f}). At fault: its machine (too little CPU, suspended), or a defect: its log"
+        " has the place in the code."
     )

@@ -171,7 +171,10 @@ SCHEMAS: dict[str, Schema] = {
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
-        incidents={"enum": [str(decider) for decider in Decider]},
+        incidents={
+            "enum": [str(decider) for decider in Decider],
+            "description": "Who decides what is an incident: `monitoring.incidents`.",
+        },
         services=array(ref("ServiceHealth")),
     ),
     "Stats": record(

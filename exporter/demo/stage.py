@@ -56,9 +56,10 @@ async def running_stage(folder: Path, port: int, *, chain: bool) -> AsyncIterato
             await server.start()
             stack.push_async_callback(server.stop)
         addresses = {name: free_address() for name in ("prometheus", "alertmanager")}
+        decider = "alertmanager" if chain else "off"  # the embedded response takes minutes
         peers = (f"http://{addresses['alertmanager']}",) if chain else ()
         options = Options(
-            source=lambda: read_text(services(providers.url, keys), "demo.yaml", {}),
+            source=lambda: read_text(services(providers.url, keys, decider), "demo.yaml", {}),
             environment={SECRET_KEY_VARIABLE: str(_secret_key(folder))},
             port=port,
             data_dir=folder / "data",
@@ -147,7 +148,7 @@ async def _run(app: App, stack: contextlib.AsyncExitStack) -> None:
     stack.push_async_callback(end)
 
 
-def services(url: str, keys: dict[str, str]) -> str:
+def services(url: str, keys: dict[str, str], decider: str) -> str:
     """Return the configuration: four providers by their presets and an API of our own."""
     check = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
     alerts = {"key_invalid_after": "2s", "escalate_after": ["30s", "60s"]}
@@ -167,6 +168,7 @@ def services(url: str, keys: dict[str, str]) -> str:
         {
             "defaults": {"team": "platform", "health_check": check, "alerts": alerts},
             "canaries": [{"url": f"{url}/canary", "expected_status_codes": [204], **check}],
+            "monitoring": {"incidents": decider},
             "services": declared,
         }
     )

@@ -231,7 +231,7 @@ class Narrator:
         """Print the figures of the incident log."""
         self._chapter("What the incident log remembers")
         if not self._stage.alertmanager:
-            self.say("nothing: without Prometheus and Alertmanager there are no incidents")
+            self.say("nothing: without Prometheus and Alertmanager there are no incidents here")
             return
         await self._until("every incident is resolved", self._all_resolved)
         stats = await self._stage.app.incidents.stats()

@@ -56,7 +56,7 @@ class Decider(StrEnum):
 
     EMBEDDED = "embedded", "decided here (embedded)"
     ALERTMANAGER = "alertmanager", "decided by Prometheus and Alertmanager"
-    OFF = "off", "off: only people open one"
+    OFF = "off", "not decided here (off)"
 
 
 class EntryKind(StrEnum):

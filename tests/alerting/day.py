@@ -82,6 +82,11 @@ class Day:
     short: Callable[[float], bool] = lambda minute: False
     unsaved: Callable[[float], bool] = lambda minute: False
     refused: Callable[[float], bool] = lambda minute: False
+    stalls: Callable[[float], bool] = lambda minute: False
+    torn: Callable[[float], bool] = lambda minute: False
+    """Whether the file of the database is not whole."""
+    lost_rows: tuple[float, ...] = ()
+    """When a row of it cannot be read."""
     pages: Callable[[float], State] = lambda minute: State.OPERATIONAL
 
 
@@ -172,6 +177,14 @@ class Process:
         if day.short(minute):
             self.own.count_shortage(Shortage.DESCRIPTORS)
             self.watch.note_shortage(Shortage.DESCRIPTORS)
+        if day.stalls(minute):
+            self.own.loop_stalls.inc()
+            self.watch.note_stall()
+        self.own.storage_intact.set(not day.torn(minute))
+        self.watch.note_intact(not day.torn(minute))
+        if minute in day.lost_rows:
+            self.own.count_damaged_row("states")
+            self.watch.note_damaged_row("states")
         self.own.storage_healthy.set(not day.unsaved(minute))
         self.watch.note_saved(not day.unsaved(minute))
         self.loader.refused_at = self.clock.now() if day.refused(minute) else None

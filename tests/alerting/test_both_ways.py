@@ -98,7 +98,7 @@ def _no_name(first: float, end: float, provider: str = "custom", **changes: Any)
 
 
 CANARY_DAY = Day(
-    minutes=100,
+    minutes=84,
     services={
         "steady": Situation(script=lambda minute: seen()),
         "down": _failing(10, 40, runbook="https://wiki.example/down"),
@@ -148,6 +148,9 @@ CANARY_DAY = Day(
     busy=lambda minute: 30 <= minute < 55,
     short=lambda minute: 64 <= minute < 67,
     unsaved=lambda minute: 40 <= minute < 46,
+    stalls=lambda minute: minute in (25.0, 26.0),
+    torn=lambda minute: 30 <= minute < 42,
+    lost_rows=(60.0, 61.0),
     refused=lambda minute: 20 <= minute < 40,
     pages=lambda minute: State.MAJOR_OUTAGE if 20 <= minute < 40 else State.OPERATIONAL,
 )

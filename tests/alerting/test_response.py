@@ -26,6 +26,7 @@ from tests.fakes import settle
 from tests.fleet import Situation, seen
 from tests.incidents.saying import alert as sent
 from tests.incidents.saying import message
+from tests.test_clock import YEARS, JumpyClock
 
 
 class Noting:
@@ -36,8 +37,9 @@ class Noting:
         self.receipts: dict[str, tuple[Told, ...]] = {}
         self.before: Callable[[], None] = lambda: None
 
-    def reaches_nobody(self) -> str:
-        return ""
+    @property
+    def states(self) -> Sequence[str]:
+        return ["webhook"]
 
     async def take(self, alerts: Sequence[Alert], now: float) -> None:
         self.before()
@@ -50,9 +52,9 @@ class Noting:
 class Stage:
     """A process with two services whose answers are set at will."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, clock: QuickClock | None = None, **changes: Any) -> None:
         self.answers = {"api": seen(), "other": seen()}
-        rows = thresholds_of(Alerts(escalate_after=(300.0,)), 30.0)
+        rows = thresholds_of(Alerts(escalate_after=(300.0,), key_invalid_after=400.0), 30.0)
         self.day = Day(
             minutes=0,
             services={
@@ -60,7 +62,7 @@ class Stage:
                 for name in self.answers
             },
         )
-        self.clock = QuickClock(float(START))
+        self.clock = clock or QuickClock(float(START))
         self.store = Store.in_memory(self.clock)
         self.process = Process(self.day, self.clock, self.store, {})
         self.notifier = Noting()
@@ -112,8 +114,8 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 @contextlib.asynccontextmanager
-async def _stage(**changes: Any) -> AsyncIterator[Stage]:
-    stage = Stage(**changes)
+async def _stage(clock: QuickClock | None = None, **changes: Any) -> AsyncIterator[Stage]:
+    stage = Stage(clock, **changes)
     await stage.pass_by(60)
     try:
         yield stage
@@ -233,7 +235,7 @@ async def test_an_incident_is_not_over_before_the_first_result_after_a_restart(
     stage.process = Process(stage.day, stage.clock, stage.store, kept)
     stage.process.response.notifier = stage.notifier
     stage.process.scheduler.stop()  # no probe yet
-    for _ in range(8):
+    for _ in range(20):  # longer than anything is kept firing
         await stage.process.response.round()
         assert stage.alert(severity="critical") is not None
         stage.clock.jump(PERIOD)
@@ -467,3 +469,38 @@ async def test_without_a_medium_a_report_says_that_nobody_is_notified() -> None:
 
         (found,) = await stage.incidents()
         assert "no medium is configured" in found.timeline[-1].note
+
+
+# -- the wall clock ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [YEARS, -86_400.0, -600.0, 3600.0, 86_400.0])
+async def test_a_step_of_the_wall_clock_ends_and_begins_nothing(jump: float) -> None:
+    clock = JumpyClock(1_800_000_000.0)
+    async with _stage(clock) as stage:
+        stage.answer(FAILS, "api")
+        stage.answer(seen(Reason.AUTH_INVALID, status=401), "other")
+        await stage.pass_by(180)
+        before = {alert.fingerprint: alert.starts_at for alert in stage.notifier.taken[-1]}
+        assert {"ServiceDown"} == {a.labels["alertname"] for a in stage.notifier.taken[-1]}
+
+        clock.shift = jump
+        for _ in range(6):
+            await stage.pass_by(15)
+            after = {
+                alert.fingerprint: alert.starts_at
+                for alert in stage.notifier.taken[-1]
+                if alert.labels["service"] == "api" and alert.labels["severity"] == "high"
+            }
+            assert after.items() <= before.items()
+            assert after
+            assert stage.alert("ServiceUnresolved") is None
+            assert stage.alert("ServiceNotProbed") is None
+            assert stage.alert("ServiceKeyRejected") is None
+        await stage.pass_by(300)
+        assert stage.alert("ServiceUnresolved") is not None
+        assert stage.alert("ServiceKeyRejected") is not None
+        stage.answer(seen())
+        await stage.pass_by(1200)
+        assert not stage.notifier.taken[-1]
+        assert {one.status for one in await stage.incidents()} == {IncidentStatus.RESOLVED}

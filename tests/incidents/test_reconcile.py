@@ -27,8 +27,14 @@ class Stage(Listener):
         super().__init__(store, clock)
         self.succeeded: list[float] = []
         self.peers = peers
+        self.wanted = True
         self.reconciliation = Reconciliation(
-            self.log, self.store.incidents, peers, clock, on_success=self.succeeded.append
+            self.log,
+            self.store.incidents,
+            peers,
+            clock,
+            on_success=self.succeeded.append,
+            wanted=lambda: self.wanted,
         )
 
     async def round(self, at: float) -> None:
@@ -84,6 +90,27 @@ async def test_what_is_not_listed_any_more_ends_in_the_second_round(
     assert first.status == "open"
     assert await stage.tells() == ["opened 0", "resolved 60"]
     assert stage.succeeded == [NOW + 30, NOW + 60, NOW + 90]
+
+
+async def test_an_alertmanager_that_does_not_decide_is_not_asked_and_later_ends_nothing_at_once(
+    stage: Stage, alertmanager: Alertmanager
+) -> None:
+    await stage.hears(alert(NOW))
+    await stage.log.create(severity="high", summary="x", by="ann")
+    alertmanager.started = NOW - 86_400
+    stage.wanted = False
+    await stage.rounds(600, 900)
+    assert stage.succeeded == []
+    assert alertmanager.posted == []
+
+    stage.wanted = True
+    await stage.rounds(930, 960, 1190)
+    (incident,) = [one for one in await stage.all() if not one.manual]
+    assert incident.status == "open"
+    assert alertmanager.posted
+    await stage.rounds(1230, 1260)
+    (incident,) = [one for one in await stage.all() if not one.manual]
+    assert incident.status == "resolved"
 
 
 async def test_an_alertmanager_that_has_just_started_ends_nothing(
