@@ -11,6 +11,7 @@ from exporter.config.files import (
     read_text,
 )
 from exporter.config.merge import merged
+from exporter.config.notify import Email, Notification, PagerDuty, Slack, Webhook
 from exporter.config.requests import USER_AGENT, canary_endpoint
 from exporter.config.shown import shown_declaration
 from exporter.config.targets import make_target
@@ -22,14 +23,19 @@ __all__ = [
     "Canary",
     "Configuration",
     "Declared",
+    "Email",
     "Maintenance",
     "Monitoring",
+    "Notification",
     "Objectives",
+    "PagerDuty",
     "Service",
     "SideRequest",
+    "Slack",
     "Target",
     "Threshold",
     "ThresholdKind",
+    "Webhook",
     "canary_endpoint",
     "check_patch",
     "file_schema",

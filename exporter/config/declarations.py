@@ -228,6 +228,11 @@ class Monitoring:
         minimum=1,
         maximum=3650,
     )
+    page_url: Url | None = option(
+        None,
+        "Address of the status page for people, for links in messages of `notify`; without it they"
+        " have none.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

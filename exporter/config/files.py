@@ -21,6 +21,7 @@ from exporter.config.mistakes import (
     warnings_of,
     without_files,
 )
+from exporter.config.notify import Notification, entries_of, notify_problems, notify_warnings
 from exporter.files import is_file, is_folder, named
 from exporter.providers import presets
 from exporter.settings import (
@@ -63,6 +64,7 @@ class Configuration:
     services: tuple[Declared, ...] = ()
     canaries: tuple[Canary, ...] = ()
     monitoring: Monitoring = field(default_factory=Monitoring)
+    notify: tuple[Notification, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
 
@@ -81,6 +83,7 @@ def file_schema(*, references: bool = False) -> dict[str, Any]:
         "canaries": {"type": "array", "items": of(Canary)},
         "services": {"type": "array", "items": of(Service, provider=described)},
         "monitoring": schema(Monitoring, references=references),
+        "notify": {"type": "array", "items": of(Notification)},
     }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
@@ -232,6 +235,8 @@ class _Reading:
         ]
         for file in self._files:
             self._problems += _file_problems(file)
+            self._warnings += notify_warnings(file.loaded)
+        self._problems += notify_problems(loaded, [file.doubtful for file in self._files])
         if self._problems:
             raise SettingsError(self._problems)
         self._warnings += defaults.inline_key()
@@ -239,6 +244,7 @@ class _Reading:
             services=tuple(services),
             canaries=tuple(build(Canary, c) for f in loaded for c in _list(f.data, "canaries")),
             monitoring=build(Monitoring, _only("monitoring", loaded)[1]),
+            notify=tuple(build(Notification, n) for f in loaded for n in entries_of(f.data)),
             warnings=tuple(sorted(set(self._warnings))),
         )
 

@@ -79,6 +79,14 @@ STEPS: tuple[Step, ...] = (
         "CREATE TABLE damaged (id INTEGER PRIMARY KEY, at REAL NOT NULL, origin TEXT NOT NULL,"
         " row TEXT NOT NULL)",
     ),
+    (
+        "CREATE TABLE notifications (entry TEXT NOT NULL, group_key TEXT NOT NULL,"
+        " id TEXT NOT NULL, at REAL NOT NULL, alerts TEXT NOT NULL, unsure TEXT NOT NULL,"
+        " PRIMARY KEY (entry, group_key)) WITHOUT ROWID",
+        "CREATE TABLE told (entry TEXT NOT NULL, fingerprint TEXT NOT NULL, alert TEXT NOT NULL,"
+        " at REAL NOT NULL, sent_at REAL NOT NULL, ended_at REAL,"
+        " PRIMARY KEY (entry, fingerprint)) WITHOUT ROWID",
+    ),
 )
 
 

@@ -114,6 +114,27 @@ def contact(row: Sequence[Any]) -> bool:
     return is_text(row[0]) and is_time(row[1])
 
 
+def notification(row: Sequence[Any]) -> bool:
+    """Judge (entry, group_key, id, at, alerts, unsure)."""
+    entry, group_key, id_, at, alerts, unsure = row
+    plain = is_time(at) and all(map(is_text, (entry, group_key, id_)))
+    return plain and _is_json_list(alerts) and _is_json_list(unsure)
+
+
+def told(row: Sequence[Any]) -> bool:
+    """Judge (entry, fingerprint, alert, at, sent_at, ended_at)."""
+    entry, fingerprint, alert, at, sent_at, ended_at = row
+    plain = is_text(entry) and is_text(fingerprint) and json_object(alert) is not None
+    return plain and is_time(at) and is_time(sent_at) and _is_time_or_none(ended_at)
+
+
+def _is_json_list(text: Any) -> bool:
+    try:
+        return isinstance(parsed(text), list)
+    except ValueError:
+        return False
+
+
 def meta(row: Sequence[Any]) -> bool:
     """Judge (name, value); the installation's bytes make the fingerprints."""
     known = row[0] != "installation" or (isinstance(row[1], bytes) and len(row[1]) == 32)
@@ -271,6 +292,16 @@ TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Test]] = {
         ("service", "environment", "provider", "what"),
         ("service", "environment", "provider", "what", "value"),
         past_sum,
+    ),
+    "notifications": (
+        ("entry", "group_key"),
+        ("entry", "group_key", "id", "at", "alerts", "unsure"),
+        notification,
+    ),
+    "told": (
+        ("entry", "fingerprint"),
+        ("entry", "fingerprint", "alert", "at", "sent_at", "ended_at"),
+        told,
     ),
 }
 """Tables that are looked through at the start: key, columns, and the test of a row of columns."""

@@ -23,6 +23,7 @@ from exporter.store.directory import remove_backups
 from exporter.store.entries import AuditEntry, StoredKey
 from exporter.store.errors import VaultError, VaultMissingError
 from exporter.store.incidents import IncidentTable
+from exporter.store.notifications import NotificationTable
 from exporter.store.vault import HOW, VARIABLE, Vault, fingerprint
 
 ROLLBACK_SECONDS = 86_400.0
@@ -36,15 +37,14 @@ class Store:
 
     def __init__(self, database: Database, clock: Clock, vault: Vault | None) -> None:
         self._database, self._clock, self._given_vault = database, clock, vault
-        self.incidents = IncidentTable(database)
+        self.incidents, self.notifications = IncidentTable(database), NotificationTable(database)
         self._wipe_at: dict[str, float] = {}
         """By service: the tick at which the former key goes, however the wall clock jumps."""
         with database.write() as db:
             fresh = secrets.token_bytes(32)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('installation', ?)", (fresh,))
             found = db.execute("SELECT value FROM meta WHERE name = 'installation'").fetchone()
-            right = isinstance(found[0], bytes)
-            self._installation = found[0] if right else fresh
+            self._installation = found[0] if isinstance(found[0], bytes) else fresh
         self._wipe()
 
     @classmethod

@@ -1,0 +1,163 @@
+"""What people read: the words of alertmanager/templates/*.tmpl, made here. Pure.
+
+A test renders those templates with amtool and compares. Where they link to Alertmanager, these link
+to the exporter's own page. Only labels named here are shown: an alert may carry others that are not
+for everybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote_plus
+
+from exporter.incidents.model import Alert
+from exporter.notifying.messages import Message
+
+MOST_SHOWN = 10
+"""Alerts of each kind in a message that is read on a small screen; the title has their number."""
+_ADDRESS = re.compile(r"https?://[^\s<>|\"']+", re.ASCII)
+_RANKS = {"critical": 4, "high": 3, "medium": 2, "low": 1}
+_WORST = ("ALERT", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+_LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
+Escape = Callable[[str], str]
+
+
+def plain(text: str) -> str:
+    return text
+
+
+def title(message: Message, escape: Escape = plain) -> str:
+    """Return one line: how bad, what and why; or that it is over. Each value goes by *escape*."""
+    if message.status == "resolved":
+        return f"RESOLVED: {_ended(message, escape)}"
+    labels, notes = message.common_labels, message.common_annotations
+    what = notes.get("summary") or labels.get("alertname") or ""
+    if fault := notes.get("fault"):
+        text = f"{escape(what.removesuffix('.'))}: {escape(fault)}"
+    else:
+        text = escape(what or "several problems")
+    if len(message.alerts) > 1:
+        about = [labels.get("service") or labels.get("provider"), labels.get("environment")]
+        more = "".join(f", {escape(one)}" for one in about if one)
+        text += f" ({len(message.alerts)} alerts{more})"
+    return f"{worst(message.firing)}: {text}"
+
+
+def worst(alerts: Iterable[Alert]) -> str:
+    """Return the worst severity of *alerts* in capitals."""
+    return _WORST[max((_RANKS.get(a.labels.get("severity", ""), 0) for a in alerts), default=0)]
+
+
+def _ended(message: Message, escape: Escape) -> str:
+    labels, notes = message.common_labels, message.common_annotations
+    name, summary = labels.get("alertname"), notes.get("summary")
+    if name == "ManualIncident" and summary:
+        text = f'"{escape(summary)}" is over'
+    else:
+        text = f"{escape(name)} is over" if name else "several problems are over"
+    if len(message.alerts) > 1:
+        text += f" ({len(message.alerts)} alerts)"
+    else:
+        text += "".join(f", it lasted {lasted(alert)}" for alert in message.alerts)
+    return _about(labels, escape) + text
+
+
+def _about(labels: Mapping[str, str], escape: Escape) -> str:
+    subject = labels.get("service") or labels.get("provider")
+    if not subject:
+        return ""
+    where = labels.get("environment")
+    return f"{escape(subject)} ({escape(where)}): " if where else f"{escape(subject)}: "
+
+
+def ended(alert: Alert, escape: Escape = plain) -> str:
+    """Return that one alert is over."""
+    name, summary = alert.labels.get("alertname"), alert.annotations.get("summary")
+    manual = name == "ManualIncident" and summary
+    what = f'"{escape(summary or "")}"' if manual else escape(name or "the alert")
+    return f"{_about(alert.labels, escape)}{what} is over, it lasted {lasted(alert)}"
+
+
+def lasted(alert: Alert) -> str:
+    """Return how long *alert* fired: to the minute, or to the second under one minute.
+
+    >>> lasted(Alert(fingerprint="", labels={}, starts_at=0.0, ends_at=3900.0))
+    '1h5m'
+    """
+    seconds = max(0.0, (alert.ends_at or alert.starts_at) - alert.starts_at)
+    if seconds < 60:
+        rounded = int(seconds + 0.5)
+        return "1m0s" if rounded == 60 else f"{rounded}s"
+    hours, minutes = divmod(int(seconds / 60 + 0.5), 60)
+    if not hours:
+        return f"{minutes}m"
+    return f"{hours}h{minutes}m" if minutes else f"{hours}h"
+
+
+def when(alert: Alert) -> str:
+    """Return since when *alert* fires, or from when to when it did."""
+    start = _utc(alert.starts_at)
+    if alert.firing:
+        return f"Alert since {start:%a} {start.day} {start:%b %Y %H:%M:%S} UTC"
+    end = _utc(alert.ends_at or alert.starts_at)
+    return (
+        f"From {start:%a} {start.day} {start:%b %H:%M:%S}"
+        f" to {end:%a} {end.day} {end:%b %H:%M:%S} UTC"
+    )
+
+
+def _utc(at: float) -> datetime:
+    return datetime.fromtimestamp(min(max(at, 0.0), _LAST_SECOND), UTC)
+
+
+def upper(text: str) -> str:
+    """Return *text* in capitals, letter by letter as Go does: none becomes two."""
+    return "".join(up if len(up := char.upper()) == 1 else char for char in text)
+
+
+def severity(alert: Alert) -> str:
+    return upper(alert.labels.get("severity") or "alert")
+
+
+def what(alert: Alert) -> str:
+    return alert.annotations.get("summary") or alert.labels.get("alertname") or ""
+
+
+def runbook(notes: Mapping[str, str]) -> str:
+    """Return the runbook's address, "" if it is none: no script, no markup."""
+    text = notes.get("runbook_url") or ""
+    return text if _ADDRESS.fullmatch(text) else ""
+
+
+def page_of(labels: Mapping[str, str], page: str) -> str:
+    """Return the address of what *labels* are about on the status page at *page*; "" without."""
+    if not page:
+        return ""
+    service = labels.get("service")
+    return f"{page}/services/{quote_plus(service)}" if service else f"{page}/incidents"
+
+
+def text_of(alert: Alert, page: str) -> str:
+    """Return one alert as plain text: mail and PagerDuty."""
+    if alert.firing:
+        lines = [f"{severity(alert)}: {what(alert)}"]
+        lines += [text for text in (alert.annotations.get("description"),) if text]
+    else:
+        lines = [f"RESOLVED: {ended(alert)}"]
+    lines.append(when(alert))
+    for name in ("service", "environment", "provider", "team"):
+        if value := alert.labels.get(name):
+            lines.append(f"{name.capitalize()}: {value}")
+    if alert.firing and (address := runbook(alert.annotations)):
+        lines.append(f"What to do: {address}")
+    if address := page_of(alert.labels, page):
+        lines.append(f"Page: {address}")
+    return "\n".join(lines)
+
+
+def listed(alerts: Sequence[Alert], one: Callable[[Alert], str], more: str) -> str:
+    """Return the first ten of *alerts*, each by *one* and an empty line; then *more*."""
+    texts = [f"{one(alert)}\n\n" for alert in alerts[:MOST_SHOWN]]
+    return "".join(texts) + (f"{more}\n" if len(alerts) > MOST_SHOWN else "")
