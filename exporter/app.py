@@ -36,6 +36,7 @@ from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.multitarget import Modules, MultiTargetProber
+from exporter.notifying import Media, Notifier
 from exporter.page import LIVE, Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
@@ -159,6 +160,14 @@ class App:
             settle=10 * options.poll_interval,
         )
         self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
+        self.media = Media()
+        self.notifier = Notifier(
+            self.store.notifications,
+            self.clock,
+            self.media.make,
+            count=self.own.count_notification,
+            announce=self.own.announce_media,
+        )
 
     def _build_results(self) -> None:
         self.results, self.history = Results(), History()
@@ -240,10 +249,10 @@ class App:
 
     def _connect(self) -> None:
         """Subscribe: what was loaded goes to those it configures, a change to all who keep one."""
-        self.redaction.watch(
-            self.registry.secrets, self.modules.secrets, self.web.secrets, self.peers.secrets
-        )
+        kept = (self.registry, self.modules, self.web, self.peers, self.notifier)
+        self.redaction.watch(*(room.secrets for room in kept))
         self.loader.subscribe(lambda configuration: self.modules.activate())
+        self.loader.subscribe(self.notifier.follow)
         self.loader.subscribe(lambda configuration: self.redaction.refresh())
         self.loader.subscribe(self.canaries.follow)
         self.canaries.on_return(self.scheduler.recover)
@@ -334,6 +343,7 @@ class App:
         """Free sockets and files; nothing works any more."""
         await self.escalations.close()
         await self.peers.close()
+        await self.media.close()
         await self.transport.close()
         await asyncio.to_thread(self.store.close)
 
@@ -349,6 +359,7 @@ class App:
                 self.retention.run(),
                 self.upkeep.run(),
                 self.reconciliation.run(),
+                self.notifier.run(),
                 self.canaries.run(),
                 self.polling.run(),
                 self.loader.watch_keys(),

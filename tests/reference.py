@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from exporter.checks import AnswerRule
-from exporter.config import Canary, Monitoring, Service
+from exporter.config import Canary, Monitoring, Notification, Service
 from exporter.demo.shipped import composed_alertmanager
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.metrics.families import Family
@@ -204,6 +204,7 @@ PARTS = {
     ("config/README.md", "service"): lambda: settings(Service),
     ("config/README.md", "canary"): lambda: settings(Canary),
     ("config/README.md", "monitoring"): lambda: settings(Monitoring),
+    ("config/README.md", "notify"): lambda: settings(Notification),
     ("config/README.md", "providers"): providers,
     ("exporter/metrics/README.md", "metrics"): lambda: metrics(FAMILIES),
     ("exporter/metrics/README.md", "incidents"): lambda: metrics(INCIDENT_FAMILIES),

@@ -85,6 +85,7 @@ def test_nothing_is_left_for_later(path: Path) -> None:
         ("jinja2", {"exporter/page/"}),
         ("pycurl", {"exporter/probers/"}),
         ("sqlite3", {"exporter/store/"}),
+        ("aiosmtplib", {"exporter/notifying/mailbox.py"}),
         ("cryptography", {"exporter/store/"}),
         ("prometheus_client", {"exporter/metrics/own.py", "exporter/metrics/traffic.py"}),
     ],
@@ -116,6 +117,9 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/config/requests.py",  # a canary's proxy
         "exporter/incidents/peers.py",  # the password of an Alertmanager
         "exporter/log.py",  # knows what to strike out
+        "exporter/notifying/mailbox.py",  # the mail server's password
+        "exporter/notifying/payloads.py",  # PagerDuty's routing key
+        "exporter/notifying/web.py",  # addresses and headers of messages
         "exporter/multitarget/modules.py",  # the same for /probe
         "exporter/probers/kinds/http.py",  # adds a query parameter
         "exporter/probers/redirects.py",  # adds the headers of the service's own origin
@@ -140,6 +144,8 @@ CONSTRUCTED = {
     "Live",
     "Loader",
     "Management",
+    "Media",
+    "Notifier",
     "OwnMetrics",
     "Peers",
     "Persistence",
@@ -168,7 +174,11 @@ def test_only_app_and_cli_build_the_objects_of_a_room() -> None:
         and node.func.id in CONSTRUCTED
     }
 
-    assert builders == {"exporter/app.py", "exporter/cli/probing.py"}
+    assert builders == {
+        "exporter/app.py",
+        "exporter/cli/notifying.py",
+        "exporter/cli/probing.py",
+    }
 
 
 @pytest.mark.parametrize(

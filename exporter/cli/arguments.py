@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
+from exporter.cli.notifying import add_notify
 from exporter.cli.stack_arguments import add_stack
 from exporter.importers import FORMATS
 from exporter.settings import shown_prose
@@ -55,6 +56,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     schema = _add(commands, "schema", "print the JSON Schema of the configuration")
     _add_remote(commands)
     _add_incidents(_add(commands, "incidents", "list, acknowledge and resolve incidents"))
+    add_notify(_add(commands, "notify", "try whether notifications arrive"))
     _add_import(_add(commands, "import", "convert another tool's configuration to ours"))
     add_stack(_add(commands, "stack", "run the exporter, Prometheus and Alertmanager as one"))
     _add_demo(_add(commands, "demo", "show an outage, a revoked key and a dead network, simulated"))

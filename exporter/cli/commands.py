@@ -14,6 +14,7 @@ from exporter.cli.demo import run_demo
 from exporter.cli.importing import run_import
 from exporter.cli.incidents import run_incidents
 from exporter.cli.listing import check_preset, print_providers, print_schema
+from exporter.cli.notifying import run_notify
 from exporter.cli.probing import probe_once
 from exporter.cli.remote import print_services, print_stats, rotate_key
 from exporter.cli.secrets import make_secrets, rotate_secret_key
@@ -104,6 +105,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "services": print_services,
     "stats": print_stats,
     "incidents": run_incidents,
+    "notify": lambda arguments: run_notify(arguments, environment()),
     "stack": run_stack,
     "demo": run_demo,
     "import": run_import,

@@ -29,6 +29,8 @@ incidents --status open
 incidents show h9qazsas2t
 incidents ack h9qazsas2t "calling them" --admin-token-file secrets/admin_token
 incidents create "invoices are late" --service billing --admin-token-file secrets/admin_token
+notify test --config config/services.yaml
+notify test slack --config services.yaml
 import blackbox.yml --targets prometheus.yml --output services.yaml
 import gatus.yaml --json
 import uptime-kuma.json --output services.yaml --force

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import prometheus_client as client
@@ -16,6 +16,7 @@ from exporter.clock import Clock
 from exporter.incidents import IncidentLog
 from exporter.metrics.traffic import UserTraffic
 from exporter.model import WHOSE, Reason, Shortage, advice_of, fault_of, verdict_of
+from exporter.notifying import RESULTS
 from exporter.registry import Loader
 from exporter.results import Status
 from exporter.schedule import Canaries, Scheduler
@@ -140,6 +141,7 @@ class OwnMetrics:
         self._watch_the_store()
         self._count_shortages()
         self._count_incidents()
+        self._count_notifications()
         self._count_clients()
         self.render_errors = client.Counter(
             "exporter_render_errors_total",
@@ -206,6 +208,16 @@ class OwnMetrics:
             "When Alertmanager was last asked what it lists; 0 if never.",
         )
 
+    def _count_notifications(self) -> None:
+        self._notifications = client.Counter(
+            "service_notifications_total",
+            "Notifications that the exporter itself sends, by entry of notify: sent, failed (one"
+            " try) or gave_up.",
+            ["medium", "result"],
+            registry=self._registry,
+        )
+        self._media: tuple[str, ...] = ()
+
     def _count_clients(self) -> None:
         self._cut = client.Counter(
             "exporter_connections_cut_total",
@@ -252,6 +264,21 @@ class OwnMetrics:
     def count_escalation(self, rule: str, result: str) -> None:
         """Count a run of the escalation rule *rule*: ok, error or gave_up."""
         self._escalations.labels(rule, result).inc()
+
+    def announce_media(self, media: Sequence[str]) -> None:
+        """Show a 0 for each result of each of *media*, and nothing of those that are gone."""
+        for gone in set(self._media) - set(media):
+            for result in RESULTS:
+                self._notifications.remove(gone, result)
+        for medium in media:
+            for result in RESULTS:
+                self._notifications.labels(medium, result)
+        self._media = tuple(media)
+
+    def count_notification(self, medium: str, result: str) -> None:
+        """Count what became of a notification: sent, failed or gave_up."""
+        if medium in self._media:
+            self._notifications.labels(medium, result).inc()
 
     def count_message(self, result: str) -> None:
         """Count a webhook message of Alertmanager: ok, partial, invalid or failed."""

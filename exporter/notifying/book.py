@@ -151,7 +151,10 @@ class Book:
             for fingerprint in {*group.firing, *group.told, *group.ends, *mentioned}:
                 self._unlink(group, fingerprint)
         self.changes = self.changes.before(kept.Changes(entries={entry}))
-        return len(self.waiting.pop(entry, {}))
+        waiting = self.waiting.pop(entry, {})
+        lost = len(waiting)
+        waiting.clear()  # its sender has it too
+        return lost
 
     # -- what is kept --------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -48,10 +49,13 @@ class Medium(Protocol):
 
 
 class Hidden:
-    """A secret that was given, or is in a file that is read at each use."""
+    """A secret that was given, or is in a file that is read at each use, and once at the start."""
 
     def __init__(self, secret: Secret | None, file: str | None) -> None:
         self._secret, self._file = secret, file
+        if file:
+            with contextlib.suppress(UndeliveredError):
+                self.read()
 
     def __bool__(self) -> bool:
         return self._secret is not None or bool(self._file)

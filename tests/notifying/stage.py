@@ -1,4 +1,4 @@
-"""What the tests of notifying share: alerts, entries, a medium that records, a stage with a clock."""
+"""What the tests of notifying share: alerts, entries, media that record, a stage."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ class Stage:
     async def passes(self, seconds: float, step: float = 15.0) -> None:
         """Let *seconds* pass with an evaluation every *step* of them."""
         end = self.clock.tick() + seconds
-        while self.clock.tick() < end:
+        while end - self.clock.tick() > 1e-6:
             await self.clock.advance(min(step, end - self.clock.tick()))
             await settled()
             await self.fires(*self.firing)
