@@ -160,14 +160,7 @@ class App:
             settle=10 * options.poll_interval,
         )
         self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
-        self.media = Media()
-        self.notifier = Notifier(
-            self.store.notifications,
-            self.clock,
-            self.media.make,
-            count=self.own.count_notification,
-            announce=self.own.announce_media,
-        )
+        self.notifier = Notifier(self.store.notifications, self.clock, Media(), self.own)
 
     def _build_results(self) -> None:
         self.results, self.history = Results(), History()
@@ -343,7 +336,7 @@ class App:
         """Free sockets and files; nothing works any more."""
         await self.escalations.close()
         await self.peers.close()
-        await self.media.close()
+        await self.notifier.close()
         await self.transport.close()
         await asyncio.to_thread(self.store.close)
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.config import Notification, read_text
+from exporter.metrics import OwnMetrics
 from exporter.notifying import Media, Notifier, OutboxRow, ToldRow, Written
 from exporter.notifying.media import Medium
 from exporter.notifying.messages import Message
@@ -104,6 +105,15 @@ class _Sending:
         self.fuse.step()
 
 
+class _Media(Media):
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self._fuse = fuse
+
+    def make(self, entry: Notification) -> Medium:
+        return _Sending(super().make(entry), self._fuse)
+
+
 def child(folder: str, url: str, begun: float, steps: int) -> None:
     """Take what `truth` in *folder* says and send it to *url*, until the step of that number."""
     asyncio.run(_child(Path(folder), url, FastClock(begun), Fuse(steps)))
@@ -111,12 +121,9 @@ def child(folder: str, url: str, begun: float, steps: int) -> None:
 
 async def _child(folder: Path, url: str, clock: FastClock, fuse: Fuse) -> None:
     entries = ", ".join(f"{{name: {name}, webhook: {{url: '{url}/{name}'}}}}" for name in ENTRIES)
-    store, media = Store.open(folder / "data", clock, None), Media()
-
-    def make(setting: Notification) -> Medium:
-        return _Sending(media.make(setting), fuse)
-
-    notifier = Notifier(_Table(store.notifications, fuse), clock, make)
+    store = Store.open(folder / "data", clock, None)
+    table = _Table(store.notifications, fuse)
+    notifier = Notifier(table, clock, _Media(fuse), OwnMetrics("test"))
     notifier.follow(read_text(f"notify: [{entries}]", "test", {}))
     running = asyncio.create_task(notifier.run())
     while not running.done():
