@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from importlib import metadata
-from pathlib import Path
 
 from aiohttp import web
 
@@ -18,6 +16,7 @@ from exporter.api.app_keys import (
     INCIDENTS,
     LOADER,
     MANAGEMENT,
+    NOTIFYING,
     OWN,
     PERSISTENCE,
     RECEIVED,
@@ -31,19 +30,19 @@ from exporter.api.guesses import Guesses
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.status import READINESS, Readiness
 from exporter.clock import Clock, SystemClock
-from exporter.config import USER_AGENT, Configuration
+from exporter.config import USER_AGENT
 from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.multitarget import Modules, MultiTargetProber
 from exporter.notifying import Media, Notifier
+from exporter.options import Options
 from exporter.page import LIVE, Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
 from exporter.schedule import Canaries, Heart, Observer, Polling, Scheduler, SideChecks
-from exporter.secret import Secret
 from exporter.serving import (
     Gate,
     HostNames,
@@ -58,43 +57,10 @@ from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import Upkeep, open_store
 
+__all__ = ["VERSION", "App", "Options"]
 VERSION = metadata.version("tekup-service-registry")
 _SPARE_CONNECTIONS = 12
 """Connections that open pages may not take: a scrape and a person's request get through."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What `serve` was asked for."""
-
-    source: Callable[[], Configuration]
-    environment: Mapping[str, str] = field(repr=False)
-    host: str = "127.0.0.1"
-    port: int = 9642
-    admin_token: Secret | None = None
-    lean: bool = False
-    connections: int = 512
-    """Connections at once; one without a request is closed when another needs its place."""
-    head_seconds: float = 15.0
-    """Time for a request's head, and for an idle connection."""
-    stall_seconds: float = 10.0
-    """Time in which a client must read or send 1 KiB a second on average."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Names by which the exporter may be addressed, besides those that nobody can buy."""
-    data_dir: Path | None = None
-    """Where changes and results are kept; nothing survives a restart without it."""
-    modules: Path | None = None
-    """The modules of /probe, which is off without them."""
-    alertmanagers: tuple[str, ...] = field(default=(), repr=False)
-    """URLs of every peer: asked what they list, sent manual incidents."""
-    poll_interval: float = 30.0
-    """Seconds between two polls of what they list."""
-    prometheus: str = field(default="", repr=False)
-    """Asked once, at the start, for incidents that came and went meanwhile."""
-    receiver_token: Secret | None = None
-    """Alertmanager's; the admin token opens its route too."""
-    web_config: Path | None = None
-    """TLS and passwords in exporter-toolkit's format; plain HTTP for everybody without it."""
 
 
 class App:
@@ -234,6 +200,7 @@ class App:
                 status_page_state=lambda target: self.pages.state(target.status_page),
                 enabled=lambda: self.loader.monitoring.dashboard_enabled,
                 accepts_changes=self.options.admin_token is not None,
+                notifying=lambda: self.notifier.states,
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
             )
         )
@@ -386,6 +353,7 @@ class App:
         application[LOADER], application[MANAGEMENT] = self.loader, self.management
         application[SOFTWARE_VERSION] = VERSION
         application[INCIDENTS] = self.incidents
+        application[NOTIFYING] = lambda: self.notifier.states
         application[RECONCILE] = self.reconciliation.schedule_round
         application[RECEIVED] = self.own.count_message
         application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries

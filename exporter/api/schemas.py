@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
+from exporter.config.notify import MEDIA
 from exporter.incidents import SEVERITIES, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
@@ -171,6 +172,15 @@ SCHEMAS: dict[str, Schema] = {
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
+        notifications=array(
+            record(
+                name=TEXT,
+                medium={"enum": list(MEDIA)},
+                waiting=COUNT,
+                failing_since=nullable(NUMBER),
+                why=nullable(TEXT),
+            )
+        ),
         services=array(ref("ServiceHealth")),
     ),
     "Stats": record(

@@ -19,6 +19,7 @@ from exporter.incidents.model import Alert, Told
 from exporter.log import event
 from exporter.notifying import kept
 from exporter.notifying.book import Book
+from exporter.notifying.failing import failing_alerts, is_about
 from exporter.notifying.groups import Group
 from exporter.notifying.media import Medium
 from exporter.notifying.messages import Waiting
@@ -133,6 +134,13 @@ class Notifier:
             for e in self._entries.values()
         ]
 
+    def failing(self, cluster: str = "") -> list[Alert]:
+        """Return an alert about each entry that fails for minutes, to be taken with the others.
+
+        The entry itself is not told of it.
+        """
+        return failing_alerts(self._entries.values(), self._clock.now(), cluster)
+
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         """Return who knows of the alert, entry by entry; empty if nobody is to."""
         return self._book.told(fingerprint, self._entries)
@@ -180,7 +188,8 @@ class Notifier:
             else:
                 key = group_of(route, alert.labels)
                 settings = (entry.setting for entry in self._entries.values())
-                names = [one.key for one in receivers(settings, alert.labels)]
+                heard = [one for one in settings if not is_about(one.key, alert.labels)]
+                names = [one.key for one in receivers(heard, alert.labels)]
                 names += self._book.leave(alert.fingerprint, names)
                 found = [(name, key) for name in names]
             self._routed[alert.fingerprint] = found

@@ -588,6 +588,24 @@ async def test_the_states_of_the_entries_show_what_fails() -> None:
         assert (slack.why, slack.waiting) == ("no connection", 1)
 
 
+async def test_an_entry_that_fails_is_an_alert_for_the_others() -> None:
+    async with Stage(f"{WEBHOOK}, {SLACK}") as stage:
+        stage.media["slack"].fault = REFUSED
+        await stage.fires(OPENAI)
+        await stage.passes(300)
+        assert stage.notifier.failing() == []
+        await stage.passes(60)
+        (failing,) = stage.notifier.failing("main")
+        assert failing.labels["medium"] == "slack"
+        await stage.fires(OPENAI, failing)
+        await stage.passes(15)
+        assert stage.hook.said == [("+openai",), ("+NotificationsFailing",)]
+        stage.media["slack"].fault = None
+        await stage.passes(301)
+        assert stage.media["slack"].said == [("+openai",)]
+        assert stage.notifier.failing() == []
+
+
 # The clock
 
 
