@@ -17,6 +17,7 @@ from exporter.api.app_keys import (
     INCIDENTS,
     LOADER,
     MANAGEMENT,
+    NOTIFYING,
     OWN,
     PERSISTENCE,
     RECEIVED,
@@ -135,14 +136,7 @@ class App:
             wanted=lambda: self.response.is_alertmanagers,
         )
         self.escalations = Escalations(self.incidents, kept, self.clock, self.own.count_escalation)
-        self.media = Media()
-        self.notifier = Notifier(
-            self.store.notifications,
-            self.clock,
-            self.media.make,
-            count=self.own.count_notification,
-            announce=self.own.announce_media,
-        )
+        self.notifier = Notifier(self.store.notifications, self.clock, Media(), self.own)
 
     def _build_results(self) -> None:
         self.results, self.history = Results(), History()
@@ -238,6 +232,7 @@ class App:
                 status_page_state=lambda target: self.pages.state(target.status_page),
                 enabled=lambda: self.loader.monitoring.dashboard_enabled,
                 accepts_changes=self.options.admin_token is not None,
+                notifying=lambda: self.notifier.states,
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
             )
         )
@@ -343,7 +338,7 @@ class App:
 
     async def close(self) -> None:
         """Free sockets and files; nothing works any more."""
-        for one in (self.sessions, self.escalations, self.peers, self.media, self.transport):
+        for one in (self.sessions, self.escalations, self.peers, self.notifier, self.transport):
             await one.close()
         await asyncio.to_thread(self.store.close)
 
@@ -393,6 +388,7 @@ class App:
         application[LOADER], application[MANAGEMENT] = self.loader, self.management
         application[SOFTWARE_VERSION] = VERSION
         application[INCIDENTS] = self.incidents
+        application[NOTIFYING] = lambda: self.notifier.states
         application[RECONCILE] = self.reconciliation.schedule_round
         application[RECEIVED] = self.own.count_message
         application[PERSISTENCE], application[AUDIT] = self.persistence, self.store.audit_entries

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from exporter.incidents import IncidentLog
 from exporter.metrics import Exposition, OwnMetrics
+from exporter.notifying import EntryState
 from exporter.registry import Loader, Management, Registry
 from exporter.results import Persistence, Results
 
@@ -20,6 +21,7 @@ MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
 INCIDENTS: web.AppKey[IncidentLog] = web.AppKey("INCIDENTS", IncidentLog)
 # AppKey takes a class, and mypy does not count Callable as one: hence the ignores.
 RECONCILE: web.AppKey[Callable[[], None]] = web.AppKey("RECONCILE", Callable[[], None])  # type: ignore[arg-type]
+NOTIFYING: web.AppKey[Callable[[], list[EntryState]]] = web.AppKey("NOTIFYING", Callable)  # type: ignore[arg-type]
 RECEIVED: web.AppKey[Callable[[str], None]] = web.AppKey("RECEIVED", Callable[[str], None])  # type: ignore[arg-type]
 PERSISTENCE: web.AppKey[Persistence] = web.AppKey("PERSISTENCE", Persistence)
 AUDIT: web.AppKey[Callable[[str | None, int], list[Any]]] = web.AppKey("AUDIT", Callable)  # type: ignore[arg-type]

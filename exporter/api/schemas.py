@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
+from exporter.config.notify import MEDIA
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
@@ -175,6 +176,15 @@ SCHEMAS: dict[str, Schema] = {
             "enum": [str(decider) for decider in Decider],
             "description": "Who decides what is an incident: `monitoring.incidents`.",
         },
+        notifications=array(
+            record(
+                name=TEXT,
+                medium={"enum": list(MEDIA)},
+                waiting=COUNT,
+                failing_since=nullable(NUMBER),
+                why=nullable(TEXT),
+            )
+        ),
         services=array(ref("ServiceHealth")),
     ),
     "Stats": record(

@@ -6,10 +6,11 @@ import json
 
 from aiohttp import web
 
-from exporter.api.app_keys import INCIDENTS, LOADER, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import INCIDENTS, LOADER, NOTIFYING, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
 from exporter.clock import in_slices
 from exporter.config import Target
+from exporter.notifying import EntryState
 from exporter.page.wording import iso
 from exporter.results import Status, Tally, current_advice, current_verdict, status_of
 
@@ -69,16 +70,29 @@ async def health(request: web.Request) -> web.Response:
     worst = next((s for s in _WORST_FIRST if counts[s]), Status.UNKNOWN)
     summary = {"total": len(rows)} | {str(status): counts[status] for status in Status}
     refused = request.app[LOADER].refused_at
+    media = [entry_health(entry) for entry in request.app[NOTIFYING]()]
     head = json.dumps(
         {
             "status": worst,
             "summary": summary,
             "reload_refused_at": refused,
             "incidents": request.app[INCIDENTS].decider,
+            "notifications": media,
         }
     ).removesuffix("}")
     text = f'{head}, "services": [{", ".join(rows)}]}}'
     return web.json_response(text=text)
+
+
+def entry_health(entry: EntryState) -> Json:
+    """Return how one entry of `notify:` fares; times are Unix times."""
+    return {
+        "name": entry.name,
+        "medium": entry.medium,
+        "waiting": entry.waiting,
+        "failing_since": entry.failing_since,
+        "why": entry.why or None,
+    }
 
 
 def service_health(target: Target, tally: Tally) -> Json:

@@ -66,9 +66,7 @@ class PagerDuty:
 class Email:
     """A mailbox, by a mail server."""
 
-    to: tuple[OpenText, ...] = option(
-        doc="Addresses.", minItems=1, maxItems=50, hint="must be a list of 1 to 50 addresses"
-    )
+    to: tuple[OpenText, ...] = option(doc="Addresses.", minItems=1, maxItems=50)
     from_: OpenText | None = option(
         None,
         "Sender; default username if that is an address, else the first of to.",

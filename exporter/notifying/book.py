@@ -107,7 +107,7 @@ class Book:
         concerned = {*group.ends, *(former.mentioned if former is not None else ())}
         message = group.flush(tick, now, lambda: secrets.token_hex(16))
         if message is None:
-            if former is not None and not former.perhaps_told:
+            if former is not None and not former.perhaps:
                 self._off_the_list(group)  # all of it is over before anybody was told
         elif former is None or former.message.content != message.content:
             group.waiting = Waiting(message, since=tick)

@@ -89,24 +89,27 @@ class Group:
         What waits stays as it is if it says the same. Afterwards `due` is the next look.
         """
         self.due, self.flushed = tick + self.key.route.interval, True
-        perhaps = self.waiting.perhaps_told if self.waiting is not None else frozenset()
-        known = perhaps | self.told.keys()
+        perhaps = self.waiting.perhaps if self.waiting is not None else frozenset()
+        known = {print_ for print_, firing in perhaps if firing} | self.told.keys()
+        over = {print_ for print_, firing in perhaps if not firing}
         for fingerprint in self.ends.keys() - known:
             del self.ends[fingerprint]  # nobody was told that it fired
         shown = [a for f, a in self.firing.items() if not a.suppressed or f in known]
         audible = [a for a in shown if not a.suppressed]
-        news = bool(self.ends) or any(a.fingerprint not in self.told for a in audible)
+        unknown = {a.fingerprint for a in audible} - (self.told.keys() - over)
+        news = bool(self.ends or unknown)
         repeat = self.sent is not None and tick - self.sent > self.key.route.repeat
         if not news and not (audible and repeat):
             return None
         alerts = in_order((*shown, *self._ended()))
+        prints = {alert.fingerprint for alert in alerts}
         return Message(
             id=new_id(),
             entry=self.entry,
             group=self.key,
             at=now,
             alerts=alerts,
-            unsure=perhaps & {alert.fingerprint for alert in alerts},
+            unsure=frozenset(said for said in perhaps if said[0] in prints),
         )
 
     def _ended(self) -> list[Alert]:

@@ -30,7 +30,7 @@ class OutboxRow(NamedTuple):
     alerts: str
     """JSON: a list of alerts."""
     unsure: str
-    """JSON: a list of fingerprints."""
+    """JSON: a list of fingerprints, each after + if it was said to fire, or - if to be over."""
 
 
 class ToldRow(NamedTuple):
@@ -113,7 +113,7 @@ class Storage(Protocol):
 
 def _outbox_row(message: Message) -> OutboxRow:
     alerts = ",".join(map(_written, message.alerts))
-    unsure = json.dumps(sorted(message.unsure))
+    unsure = json.dumps(sorted(f"{'+' if firing else '-'}{one}" for one, firing in message.unsure))
     key = message.group.text
     return OutboxRow(message.entry, key, message.id, message.at, f"[{alerts}]", unsure)
 
@@ -141,7 +141,7 @@ def message_of(row: OutboxRow) -> Message | None:
     """Return the message that *row* keeps; None if it cannot be read or is nobody's."""
     try:
         alerts = [_alert(one) for one in json.loads(row.alerts)]
-        unsure = frozenset(map(str, json.loads(row.unsure)))
+        unsure = frozenset((one[1:], one[:1] == "+") for one in map(str, json.loads(row.unsure)))
         group = key_of(alerts[0])
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 
 import aiosmtplib
@@ -77,14 +78,17 @@ def _failure(error: Exception) -> UndeliveredError:
         return _reply(code, "every address is refused", "check the addresses in to")
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return _reply(error.code, "the sender is refused", "set from to an address of this server")
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
+    if isinstance(error, aiosmtplib.SMTPNotSupported) or type(error) is aiosmtplib.SMTPException:
         what = "the server offers no such encryption or login"
         return UndeliveredError(
             what, advice="set tls to what it offers: starttls or tls", refused=True, certain=True
         )
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _reply(error.code, "the message is refused", "")
-    if isinstance(error, aiosmtplib.SMTPConnectError):
+    if isinstance(error, ssl.SSLCertVerificationError):
+        what = "the mail server's certificate is not trusted"
+        return UndeliveredError(what, advice="is smtp the name in it?", certain=True)
+    if isinstance(error, (aiosmtplib.SMTPConnectError, ssl.SSLError)):
         what = "no connection to the mail server"
         advice = "check host, port and tls: 587 is starttls, 465 is tls"
         return UndeliveredError(what, advice=advice, certain=True)

@@ -11,6 +11,8 @@ from exporter.notifying.routes import GroupKey
 
 _RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _FIRST = ("job", "instance")
+Said = frozenset[tuple[str, bool]]
+"""Fingerprints, each with whether the alert is said to fire or to be over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +26,8 @@ class Message:
     at: float
     """When it was decided, a Unix time."""
     alerts: tuple[Alert, ...]
-    unsure: frozenset[str] = frozenset()
-    """Fingerprints of which an earlier message may have been received as firing."""
-    is_test: bool = False
+    unsure: Said = frozenset()
+    """What an earlier message, in the place of which this one is, may have said."""
 
     @property
     def firing(self) -> list[Alert]:
@@ -46,7 +47,7 @@ class Message:
         return min((rank_of(alert) for alert in self.alerts), default=9)
 
     @property
-    def content(self) -> frozenset[tuple[str, bool]]:
+    def content(self) -> Said:
         """Return what makes it differ from another message about its group."""
         return frozenset((alert.fingerprint, alert.firing) for alert in self.alerts)
 
@@ -113,13 +114,13 @@ class Waiting:
     """Fingerprints that it, or one before it, calls firing."""
 
     def __post_init__(self) -> None:
-        firing = frozenset(alert.fingerprint for alert in self.message.firing)
-        self.mentioned = self.message.unsure | firing
+        said = self.message.content | self.message.unsure
+        self.mentioned = frozenset(print_ for print_, firing in said if firing)
 
     @property
-    def perhaps_told(self) -> frozenset[str]:
-        """Fingerprints that may have been received as firing."""
-        return self.mentioned if self.begun else self.message.unsure
+    def perhaps(self) -> Said:
+        """Return what may have been received of it, or of one before it."""
+        return self.message.unsure | (self.message.content if self.begun else frozenset())
 
     def go_on_from(self, former: Waiting) -> None:
         """Take the place of *former*, about the same group: tries and failures count on."""

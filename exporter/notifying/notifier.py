@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from exporter.clock import Clock, in_slices
 from exporter.config import Configuration, Notification
@@ -19,6 +19,7 @@ from exporter.incidents.model import Alert, Told
 from exporter.log import event
 from exporter.notifying import kept
 from exporter.notifying.book import Book
+from exporter.notifying.failing import failing_alerts, is_about
 from exporter.notifying.groups import Group
 from exporter.notifying.media import Medium
 from exporter.notifying.messages import Waiting
@@ -48,6 +49,26 @@ class EntryState(NamedTuple):
     why: str
 
 
+class Making(Protocol):
+    """Makes media of entries."""
+
+    def make(self, entry: Notification) -> Medium:
+        """Return the medium of *entry*."""
+
+    async def close(self) -> None:
+        """End what its media share."""
+
+
+class Counts(Protocol):
+    """Counts what becomes of messages."""
+
+    def announce_media(self, media: Sequence[str]) -> None:
+        """Note the names of all entries that there are now."""
+
+    def count_notification(self, medium: str, result: str) -> None:
+        """Count a try of an entry; *result* is one of `RESULTS`."""
+
+
 class Notifier:
     """Who is told of the alerts, by which medium, and whether they were."""
 
@@ -55,15 +76,13 @@ class Notifier:
         self,
         storage: kept.Storage,
         clock: Clock,
-        make_medium: Callable[[Notification], Medium],
+        media: Making,
+        counts: Counts,
         *,
-        count: Callable[[str, str], None] = lambda entry, result: None,
-        announce: Callable[[Sequence[str]], None] = lambda entries: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """*count* is called with an entry and one of `RESULTS`; *announce* with all entries."""
-        self._storage, self._clock, self._make_medium = storage, clock, make_medium
-        self._count, self._announce, self._jitter = count, announce, jitter
+        self._storage, self._clock, self._media = storage, clock, media
+        self._counts, self._jitter = counts, jitter
         self._entries: dict[str, Entry] = {}
         self._page = ""
         self._book = Book()
@@ -91,10 +110,10 @@ class Notifier:
             known = former.get(name)
             if known is None or known.setting != setting:
                 waiting = self._book.waiting.setdefault(name, {})
-                known = Entry(setting, self._make_medium(setting), waiting)
+                known = Entry(setting, self._media.make(setting), waiting)
             self._entries[name] = known
         self._routed.clear()
-        self._announce(list(self._entries))
+        self._counts.announce_media(list(self._entries))
         self._followed.set()
 
     def _drop(self, name: str) -> None:
@@ -114,6 +133,13 @@ class Notifier:
             EntryState(e.name, e.setting.medium, len(e.waiting), e.failing_since, e.why)
             for e in self._entries.values()
         ]
+
+    def failing(self, cluster: str = "") -> list[Alert]:
+        """Return an alert about each entry that fails for minutes, to be taken with the others.
+
+        The entry itself is not told of it.
+        """
+        return failing_alerts(self._entries.values(), self._clock.now(), cluster)
 
     def reaches_nobody(self) -> str:
         """Return why nobody can be told of anything; "" if somebody can."""
@@ -166,7 +192,8 @@ class Notifier:
             else:
                 key = group_of(route, alert.labels)
                 settings = (entry.setting for entry in self._entries.values())
-                names = [one.key for one in receivers(settings, alert.labels)]
+                heard = [one for one in settings if not is_about(one.key, alert.labels)]
+                names = [one.key for one in receivers(heard, alert.labels)]
                 names += self._book.leave(alert.fingerprint, names)
                 found = [(name, key) for name in names]
             self._routed[alert.fingerprint] = found
@@ -197,7 +224,7 @@ class Notifier:
 
     async def _done(self, entry: Entry, group: Group, waiting: Waiting, result: str) -> None:
         """Note how a try went; *waiting* is what was tried."""
-        self._count(entry.name, result)
+        self._counts.count_notification(entry.name, result)
         if not self._book.is_current(group, waiting):
             return
         if result == "failed":
@@ -269,6 +296,10 @@ class Notifier:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._save()
+
+    async def close(self) -> None:
+        """Free what the media share; nothing can be sent any more."""
+        await self._media.close()
 
     async def _employ(self, staff: dict[str, tuple[Entry, asyncio.Task[None]]]) -> None:
         """Have one sender for each entry as it is configured now."""

@@ -24,6 +24,7 @@ _NEVER = "0001-01-01T00:00:00Z"
 _COLORS = {"critical": "#d1242f", "high": "#e16f24", "medium": "#d4a72c", "low": "#0969da"}
 RESOLVED_COLOR = "#2da44e"
 _PAGERDUTY = ("info", "warning", "error", "critical")
+_PAGERDUTY_FIELDS = (("component", "service"), ("group", "provider"), ("class", "category"))
 _LEVELS = {"critical": 3, "high": 2, "medium": 1}
 
 
@@ -150,9 +151,7 @@ def pagerduty(message: Message, page: str, key: Secret) -> Json:
             "summary": shortened(words.title(message), _LONGEST_TITLE),
             "source": source_of(message),
             "severity": pagerduty_severity(message),
-            "component": labels.get("service", ""),
-            "group": labels.get("provider", ""),
-            "class": labels.get("category", ""),
+            **{field: labels[name] for field, name in _PAGERDUTY_FIELDS if labels.get(name)},
             "custom_details": {
                 "firing": pagerduty_details(message.firing, page),
                 "resolved": pagerduty_details(message.resolved, page),

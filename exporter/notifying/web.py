@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from errno import errorcode
 from typing import Any
 
 import aiohttp
@@ -38,6 +39,8 @@ _ADVICE = {
     404: "there is no such address any more: make a new one",
     405: "the address takes no POST: is it the right one?",
     410: "there is no such address any more: make a new one",
+    408: "the receiver is slow: it is tried again",
+    425: "the receiver is not ready: it is tried again",
     429: "too many messages: it is tried again when the receiver allows",
 }
 _PASSING = frozenset({408, 425, 429})
@@ -168,7 +171,8 @@ def _failure(error: Exception) -> UndeliveredError:
     if isinstance(error, aiohttp.ClientSSLError):
         return UndeliveredError("no TLS connection", advice="is the address right?", certain=True)
     if isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error.strerror or type(error.os_error).__name__
+        number = error.os_error.errno or 0
+        reason = errorcode.get(number, type(error.os_error).__name__)
         what = f"no connection ({reason})"
         return UndeliveredError(what, advice="is the receiver running?", certain=True)
     if isinstance(error, TimeoutError):

@@ -8,13 +8,14 @@ is read. Only changes of the registry are subscribed to, because they invalidate
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import IncidentLog
 from exporter.model import Result, Verdict, is_offline
+from exporter.notifying import EntryState
 from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, fault
 from exporter.registry import Registry, RegistryChange
@@ -57,6 +58,8 @@ class Sources:
     """Whether the page is served at all."""
     accepts_changes: bool
     """Whether there is an admin token."""
+    notifying: Callable[[], Sequence[EntryState]] = tuple
+    """How the places fare that the exporter itself tells."""
     viewers: int
     """The most event streams that may be open at the same time."""
 

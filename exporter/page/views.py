@@ -212,7 +212,7 @@ class HomePage:
                 "sentence": announcement,
                 "warned": len(board.warned),
                 "incident_cache": drawer.incident_cache,
-                "refused_at": drawer.sources.refused_at(),
+                "sources": drawer.sources,
                 "now": now,
             },
             "counts": {"counts": overview.counts, "warned": len(board.warned)},

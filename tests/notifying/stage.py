@@ -154,21 +154,31 @@ class Stage:
         self.memory = storage or Memory()
         self.media: dict[str, Recorder] = {}
         self.counted: list[tuple[str, str]] = []
+        self.announced: list[str] = []
         self.notifier = Notifier(
             self.memory,
             self.clock,
-            self._make,
-            count=lambda entry, result: self.counted.append((entry, result)),
+            self,
+            self,
             jitter=lambda: 1.0,
         )
         self.firing: tuple[Alert, ...] = ()
         self.configuration = entries(text)
         self._task: asyncio.Task[None] | None = None
 
-    def _make(self, setting: Notification) -> Recorder:
+    def make(self, setting: Notification) -> Recorder:
         known = self.media.get(setting.key)
         self.media[setting.key] = Recorder(setting, *([known.sent] if known else ()))
         return self.media[setting.key]
+
+    async def close(self) -> None:
+        """Have nothing to free."""
+
+    def announce_media(self, media: Sequence[str]) -> None:
+        self.announced = list(media)
+
+    def count_notification(self, medium: str, result: str) -> None:
+        self.counted.append((medium, result))
 
     @property
     def hook(self) -> Recorder:

@@ -309,7 +309,7 @@ async def test_a_message_is_given_up_after_a_day_and_what_still_fires_told_anew(
     async with Stage() as stage:
         stage.hook.fault = REFUSED
         await stage.fires(OPENAI)
-        await stage.passes(31 + GIVE_UP_SECONDS + 301, step=60)
+        await stage.passes(31 + GIVE_UP_SECONDS + 301, step=300)
         assert ("webhook", "gave_up") in stage.counted
         (told,) = stage.notifier.told(OPENAI.fingerprint)
         assert told.state is ToldState.FAILING
@@ -431,12 +431,32 @@ async def test_if_it_was_received_after_all_its_end_is_told() -> None:
     again.notifier.follow(again.configuration)
     again.hook.fault = GONE
     async with again:
-        again.hook.fault = GONE
         await again.passes(120)
         again.hook.fault = None
         await again.passes(600)
 
         assert again.hook.said == [("-openai",)]
+
+
+async def test_what_may_have_been_called_over_is_told_anew_when_it_fires() -> None:
+    stage = Stage()
+    async with stage:
+        await stage.fires(OPENAI)
+        await stage.passes(31)
+        stage.hook.gate = asyncio.Event()
+        await stage.fires()
+        await stage.passes(61)
+        assert len(stage.hook.tried) == 2, "its end is under way"
+    again = await restarted(stage)
+    again.notifier.follow(again.configuration)
+    again.hook.fault = UNSURE
+    async with again:
+        await again.fires(OPENAI)
+        await again.passes(120)
+        again.hook.fault = None
+        await again.passes(600)
+
+        assert again.hook.said == [("+openai",)], "not that it is over, which is not true any more"
 
 
 async def test_before_the_first_evaluation_nothing_is_said_to_be_over() -> None:
@@ -566,6 +586,24 @@ async def test_the_states_of_the_entries_show_what_fails() -> None:
         assert (webhook.failing_since, webhook.why, webhook.waiting) == (None, "", 0)
         assert slack.failing_since == pytest.approx(at(stage), abs=31)
         assert (slack.why, slack.waiting) == ("no connection", 1)
+
+
+async def test_an_entry_that_fails_is_an_alert_for_the_others() -> None:
+    async with Stage(f"{WEBHOOK}, {SLACK}") as stage:
+        stage.media["slack"].fault = REFUSED
+        await stage.fires(OPENAI)
+        await stage.passes(300)
+        assert stage.notifier.failing() == []
+        await stage.passes(60)
+        (failing,) = stage.notifier.failing("main")
+        assert failing.labels["medium"] == "slack"
+        await stage.fires(OPENAI, failing)
+        await stage.passes(15)
+        assert stage.hook.said == [("+openai",), ("+NotificationsFailing",)]
+        stage.media["slack"].fault = None
+        await stage.passes(301)
+        assert stage.media["slack"].said == [("+openai",)]
+        assert stage.notifier.failing() == []
 
 
 # The clock
