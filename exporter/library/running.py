@@ -23,6 +23,7 @@ class Running:
         self._prepared = self._stopped = False
         self._stop, self._changing = asyncio.Event(), asyncio.Lock()
         self._work: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._dashboard: contextlib.AsyncExitStack | None = None
         self._host = ""
         app.monitor.is_on = False  # nothing is asked before monitoring is started
@@ -99,15 +100,21 @@ class Running:
             RuntimeError: the registry works on another event loop.
         """
         self._check_loop()
-        already, self._stopped = self._stopped, True
+        self._stopped = True
         self._stop.set()
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+            await asyncio.shield(self._ending)  # it goes on if who waits for it is cancelled
+        else:
+            await asyncio.wait((self._ending,))
+
+    async def _end(self) -> None:
         try:
             if self._work is not None:
-                await asyncio.shield(self._work)
+                await self._work
         finally:
             await self.stop_dashboard()
-            if not already:
-                await self.app.close()
+            await self.app.close()
 
     def _check_loop(self) -> None:
         """Refuse a loop that is not the registry's; a caller without one only reads."""

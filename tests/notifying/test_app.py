@@ -26,7 +26,8 @@ SECRET = "sentinel-0123456789-never-shown"
 
 
 def config(*entries: str) -> str:
-    page = "monitoring: {page_url: 'https://status.example.com/'}"
+    # The tests say what fires, so nobody else may.
+    page = "monitoring: {page_url: 'https://status.example.com/', incidents: alertmanager}"
     return f"{page}\nservices: []\nnotify: [{', '.join(entries)}]\n"
 
 
