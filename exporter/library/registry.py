@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.api.status import service_health
 from exporter.app import App, Options
 from exporter.cli.sources import from_environment
+from exporter.clock import Clock
 from exporter.config import Configuration, Given, Target, read_files, shown_declaration
 from exporter.library.lifetime import Lifetime
 from exporter.library.monitor import rotated
@@ -51,6 +52,7 @@ class ServiceRegistry(Lifetime):
         from_env: bool = False,
         alertmanager: str | Sequence[str] = (),
         prometheus: str = "",
+        clock: Clock | None = None,
     ) -> None:
         """Prepare a registry of the services in *config*: a file, a directory, or a mapping.
 
@@ -63,7 +65,7 @@ class ServiceRegistry(Lifetime):
         registers every provider whose key variable is set. *alertmanager*, the URL of every peer,
         is polled for alerts and receives manual incidents; without one incidents are decided here,
         unless `monitoring.incidents` says otherwise. *prometheus* is queried for alerts missed
-        while not running.
+        while not running. *clock* replaces the time, for tests.
 
         Raises:
             StoreError: *data_dir* cannot be used.
@@ -78,7 +80,7 @@ class ServiceRegistry(Lifetime):
             alertmanagers=_texts(alertmanager),
             prometheus=prometheus,
         )
-        self._app = App(options, storage=None if directory else Volatile())
+        self._app = App(options, clock=clock, storage=None if directory else Volatile())
         super().__init__(Running(self._app), source, _AUTHOR)
 
     # -- services ----------------------------------------------------------------------------
