@@ -77,9 +77,11 @@ class Lifetime:
         return await self._running.start_dashboard(host, port)
 
     async def stop_dashboard(self) -> None:
-        """Close the dashboard; everything else goes on. Without one nothing happens.
+        """Close the dashboard; everything else goes on.
 
-        await registry.stop_dashboard()
+            await registry.stop_dashboard()
+
+        Without one nothing happens.
         """
         await self._running.stop_dashboard()
 
@@ -121,8 +123,10 @@ class Lifetime:
     def get_incident_response(self) -> IncidentResponse:
         """Return the incidents, by the names of the original registry.
 
-        response = registry.get_incident_response()
-        print(await response.get_incident_stats())
+            response = registry.get_incident_response()
+            print(await response.get_incident_stats())
+
+        It is the same object whenever it is asked for.
         """
         return self._response
 

@@ -62,7 +62,9 @@ class IncidentResponse:
     async def get_incident_stats(self) -> Json:
         """Return counts of incidents, and mean times to acknowledge and to resolve in seconds.
 
-        print((await response.get_incident_stats())["mttr_seconds"])
+            print((await response.get_incident_stats())["mttr_seconds"])
+
+        A mean is None as long as there is nothing to average.
         """
         return await self._incidents.get_incident_stats()
 

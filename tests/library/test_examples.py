@@ -24,7 +24,7 @@ from tests.vendor import Vendor, answer
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "config" / "examples"
-README = ROOT / "config" / "README.md"
+README = ROOT / "README.md"
 
 
 @contextlib.asynccontextmanager
