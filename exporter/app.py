@@ -37,6 +37,7 @@ from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.multitarget import Modules, MultiTargetProber
 from exporter.notifying import Media, Notifier
+from exporter.options import Options
 from exporter.page import LIVE, Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
@@ -47,7 +48,6 @@ from exporter.serving import (
     Gate,
     HostNames,
     Limits,
-    Options,
     Watchdog,
     WebAuth,
     WebFile,
@@ -58,7 +58,7 @@ from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import Upkeep, open_store
 
-__all__ = ("VERSION", "App", "Options")
+__all__ = ["VERSION", "App", "Options"]
 VERSION = metadata.version("tekup-service-registry")
 _SPARE_CONNECTIONS = 12
 """Connections that open pages may not take: a scrape and a person's request get through."""
@@ -88,7 +88,7 @@ class App:
             refused=lambda: self.loader.refused_at is not None,
             instance=lambda: instance_of(options.host, self.port),
         )
-        self.watchdog = Watchdog(self._note_stall)
+        self.watchdog = Watchdog(both(self.own.loop_stalls.inc, self.own_watch.note_stall))
         self.store = open_store(
             options.data_dir,
             self.clock,
@@ -236,10 +236,6 @@ class App:
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
             )
         )
-
-    def _note_stall(self) -> None:
-        self.own.loop_stalls.inc()
-        self.own_watch.note_stall()
 
     # -- who follows whom --------------------------------------------------------------------
 

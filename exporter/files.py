@@ -53,6 +53,19 @@ def read_text(path: Path) -> str:
     return raw.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def settle(path: Path) -> None:
+    """Wait until what was written to the file, or to the list of the folder, is on the disk.
+
+    Raises:
+        OSError: it cannot be brought there.
+    """
+    place = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
 def is_file(path: Path) -> bool:
     """Return whether *path* is a file; never raises, whatever the text of *path*."""
     return stat.S_ISREG(_mode(path))

@@ -116,6 +116,7 @@ class Mail:
     to: list[str]
     password: str
     message: EmailMessage
+    raw: bytes = b""
     at: float = field(default_factory=time.monotonic)
 
     @property
@@ -157,7 +158,7 @@ def mail_sink() -> Iterator[Sink[Mail]]:
                     message = message_from_bytes(content, policy=policy.default)
                     self.say("250 taken")
                     assert isinstance(message, EmailMessage)
-                    sink.add(Mail(to=to, password=password, message=message))
+                    sink.add(Mail(to=to, password=password, message=message, raw=content))
                 else:
                     self.say("221 bye" if verb == "QUIT" else "250 ok")
 

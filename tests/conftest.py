@@ -28,6 +28,9 @@ from tests.vendor import Proxy, Vendor
 
 # A busy machine is no defect of what is tested.
 settings.register_profile("project", deadline=None)
+# For --hypothesis-profile=torture; those tests that name a number themselves keep to it.
+_MANY = int(os.environ.get("TORTURE_EXAMPLES", "2500"))
+settings.register_profile("torture", deadline=None, max_examples=_MANY)
 settings.load_profile("project")
 
 
@@ -155,6 +158,13 @@ def _databases_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def own_networks() -> None:
+    """Skip where networks of our own cannot be made."""
+    if os.geteuid() and "CI" not in os.environ:
+        pytest.skip("only root can make networks; CI is root, so there it must run")
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_a_secret_setting_is_one_line_and_shows_itself_nowhere(copy: Copy) -> No
             app.prepare()
             await app.management.add(raw, "test")
             seen = []
-            async with TestClient(TestServer(app._application())) as client:
+            async with TestClient(TestServer(app._application("127.0.0.1"))) as client:
                 for path in ("/", "/services/api", "/api/services/api", "/api/services/file",
                              "/api/health", "/api/services", "/metrics", "/sd"):
                     async with client.get(path) as response:

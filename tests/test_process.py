@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,15 @@ SENTINEL = "sk-SENTINEL-q7W9xZ2mK4vT8nB1"
 class Process:
     """A running `service-registry serve`, its output, and how to ask it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, base: str) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        base: str,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
         self.process, self.base = process, base
         self.log = b""
-        self._session = aiohttp.ClientSession()
+        self._session = aiohttp.ClientSession(connector=connector)
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -54,6 +59,7 @@ class Process:
         return None
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the process by signal *number*, if it still runs; return its exit status."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
         code = await asyncio.wait_for(self.process.wait(), 10)
@@ -74,10 +80,17 @@ async def eventually(true: Callable[[], Any], seconds: float = 15.0) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    config: Path, *arguments: str, env: dict[str, str] | None = None
+    config: Path,
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+    connector: aiohttp.BaseConnector | None = None,
+    log_level: str = "debug",
 ) -> AsyncIterator[Process]:
+    """Run `serve`; *prefix* is a command that runs it, *connector* reaches it where that does."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
+        *prefix,
         sys.executable,
         "-m",
         "exporter",
@@ -87,19 +100,18 @@ async def serving(
         "--listen",
         f"127.0.0.1:{port}",
         "--log.level",
-        "debug",
+        log_level,
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, **(env or {})},
     )
-    running = Process(process, f"http://127.0.0.1:{port}")
+    running = Process(process, f"http://127.0.0.1:{port}", connector)
     try:
-        await eventually(lambda: b"Service registry" in running.log or process.returncode)
+        await eventually(lambda: b"Service registry" in running.log or process.returncode, 60)
         yield running
     finally:
-        if process.returncode is None:
-            await running.stop()
+        await running.stop()
 
 
 def write(path: Path, vendor: Vendor, *services: str) -> Path:

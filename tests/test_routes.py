@@ -43,6 +43,7 @@ TEXTS = {  # every text a receiver sends, by the engine Alertmanager uses for it
     "registry.slack.text": "text",
     "registry.slack.color": "text",
     "registry.email.subject": "text",
+    "registry.email.escalation": "text",
     "registry.email.text": "text",
     "registry.email.html": "html",
     "registry.email.team": "text",
@@ -292,7 +293,7 @@ def test_a_text_renders(name: str, data: str) -> None:
 def test_every_text_of_a_receiver_is_defined_and_tested() -> None:
     used = set(re.findall(r'template "([\w.]+)"', SHIPPED.read_text()))
 
-    assert used - {"registry.runbook"} == set(TEXTS)
+    assert used - {"registry.runbook", "registry.name"} == set(TEXTS)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,12 @@ need chromium chromium
 need docker-compose docker-compose
 need curl curl
 need taskset util-linux
+need nsenter util-linux
+need ip iproute2
+need tc iproute2
+need nft nftables
 need faketime faketime
+need strace strace
 [ -z "$missing" ] && exit 0
 
 echo "installing:$missing"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import socket
 import ssl
@@ -127,9 +128,16 @@ def redirect(location: str, status: int = 302) -> Behaviour:
 
 
 class Vendor:
-    """The server. Use as an async context manager; it listens on port 0."""
+    """The server. Use as an async context manager."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        sockets: Iterable[socket.socket] = (),
+    ) -> None:
+        """*sockets*, bound already, replace *host* and *port* (0: a free one)."""
         self.seen: list[Seen] = []
         self.connections = 0
         self.greeting: Greeting | None = None
@@ -137,9 +145,10 @@ class Vendor:
         self._table: dict[str, Behaviour] = {}
         self._tls, self._host = tls, host
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._sockets = tuple(sockets)
+        self._servers: list[asyncio.Server] = []
         self._changed = asyncio.Condition()
-        self.port = 0
+        self.port = port
         self.open = 0
 
     def on(self, path: str, behaviour: Behaviour) -> None:
@@ -157,13 +166,17 @@ class Vendor:
             await self._changed.wait_for(lambda: condition(self))
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, self._host, 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+        start = functools.partial(asyncio.start_server, self._accept, ssl=self._tls)
+        if self._sockets:
+            self._servers = [await start(sock=one) for one in self._sockets]
+        else:
+            self._servers = [await start(self._host, self.port)]
+        self.port = self._servers[0].sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

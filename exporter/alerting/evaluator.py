@@ -7,7 +7,9 @@ could be said costs a few comparisons.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,7 @@ from exporter.registry import Registry
 from exporter.results import Results, Tally
 from exporter.statuspages import State
 
+_log = logging.getLogger(__name__)
 SLICE_SECONDS = 0.005
 """Spent on an evaluation before the loop runs again."""
 _CHECKED_EVERY = 8
@@ -93,6 +96,8 @@ class Evaluator:
         """The last result from before the restart, of services that had incidents then."""
         self._awaited: set[str] = set()
         """Those of them that have not been probed since."""
+        self._broken: set[str] = set()
+        """Services in whose judgement there is a bug."""
         self._fresh = True
         self._turn = 0.0
 
@@ -100,15 +105,12 @@ class Evaluator:
         """Return every alert that fires now, with what holds it back."""
         now, tick = self._clock.now(), self._clock.tick()
         self._turn = asyncio.get_running_loop().time()
-        seen, worth = Round(), []
+        seen = Round()
+        worth: list[ServiceFacts] = []
         for number, target in enumerate(tuple(self._registry), 1):
             if target.id in self._registry:
-                facts = self._look(target, now, tick)
-                seen.add(facts)
-                if target.status_page is not None:
-                    self._read_page(seen, target)
-                if not self._is_calm(facts):
-                    worth.append(facts)
+                with self._apart(target):
+                    self._survey(target, seen, worth, now, tick)
             if not number % _CHECKED_EVERY:
                 await self._pause()
         self._forget_removed()
@@ -118,11 +120,22 @@ class Evaluator:
         acknowledged = self._views.acknowledged()
         for number, facts in enumerate(worth, 1):
             if facts.target.id in self._registry:
-                self._judge_service(facts, acknowledged)
+                with self._apart(facts.target):
+                    self._judge_service(facts, acknowledged)
             if not number % _CHECKED_EVERY:
                 await self._pause()
         self._judge_groups(seen, network, now, tick)
         return await self._firing()
+
+    @contextlib.contextmanager
+    def _apart(self, target: Target) -> Iterator[None]:
+        """Let a bug in judging *target* cost no other service its alerts; log it once."""
+        try:
+            yield
+        except Exception:
+            if target.id not in self._broken:
+                self._broken.add(target.id)
+                _log.exception("bug in judging %s", target.id)
 
     async def _pause(self) -> None:
         loop = asyncio.get_running_loop()
@@ -131,6 +144,22 @@ class Evaluator:
             self._turn = loop.time()
 
     # -- services --------------------------------------------------------------------------
+
+    def _survey(
+        self,
+        target: Target,
+        seen: Round,
+        worth: list[ServiceFacts],
+        now: float,
+        tick: float,
+    ) -> None:
+        """Count a service in *seen*, and add it to *worth* if it is worth a judgement."""
+        facts = self._look(target, now, tick)
+        seen.add(facts)
+        if target.status_page is not None:
+            self._read_page(seen, target)
+        if not self._is_calm(facts):
+            worth.append(facts)
 
     def _look(self, target: Target, now: float, tick: float) -> ServiceFacts:
         tally, memory = self._results.of(target.id), self._memories.get(target.id)
@@ -306,7 +335,7 @@ class Evaluator:
             if not findings:
                 return
             actives = self._actives[place] = Actives()
-        actives.step(findings, now, tick, known=known)
+        actives.step(findings, now, tick, known=tick - self._began if known else -1.0)
         if not actives.by_key:
             del self._actives[place]
 

@@ -18,8 +18,10 @@ from exporter.statuspages import State
 
 NEW_SECONDS = 900.0
 """A service that was never probed is not probed from then on."""
+CHANGES_SECONDS, LIMITED_SECONDS, LATENCY_SECONDS = 1800.0, 900.0, 600.0
+"""Over which changes, rate limits and latencies are counted."""
 _LIMITED, _EXHAUSTED = REASONS.index(Reason.RATE_LIMITED), REASONS.index(Reason.QUOTA_EXHAUSTED)
-_QUOTA_SECONDS, _LIMITED_SECONDS = 7200.0, 600.0
+_QUOTA_SECONDS, _RECENT_SECONDS = 7200.0, 600.0
 _LATENCY_RANK = 0.95
 _LONG_AGO = float("-inf")
 
@@ -84,8 +86,8 @@ class Memory:
         """The tick at which the last probe began."""
         self.enabled_at = tick
         """The tick since which it is enabled, as far as is known here."""
-        self.changes = Count(1800.0, tally.changes)
-        self.limited = Count(900.0, tally.reasons[_LIMITED])
+        self.changes = Count(CHANGES_SECONDS, tally.changes)
+        self.limited = Count(LIMITED_SECONDS, tally.reasons[_LIMITED])
         self.exhausted = tally.reasons[_EXHAUSTED]
         self.limited_at = self.exhausted_at = _LONG_AGO
         """The ticks at which their counts last rose."""
@@ -123,7 +125,7 @@ class Memory:
             self.exhausted, self.exhausted_at = exhausted, tick
         if self.rows.of(ThresholdKind.LATENCY_P95):
             if self.latency is None:
-                self.latency = Histogram(600.0, tally.buckets)
+                self.latency = Histogram(LATENCY_SECONDS, tally.buckets)
             self.latency.take(tally.buckets, tick)
         else:
             self.latency = None
@@ -229,7 +231,7 @@ class ServiceFacts:
             return False
         if not memory.exhausted or self.tick - memory.exhausted_at >= _QUOTA_SECONDS:
             return False
-        recently = self.tick - _LIMITED_SECONDS
+        recently = self.tick - _RECENT_SECONDS
         return memory.exhausted_at > recently or memory.limited_at <= recently
 
     @property

@@ -6,13 +6,11 @@ import socket
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 from exporter.alerting.facts import OwnFacts
 from exporter.alerting.windows import Count, Histogram
 from exporter.model import Shortage
 
-_T = TypeVar("_T")
 JOB = "service-registry"
 """As in the shipped prometheus.yml."""
 LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -28,12 +26,12 @@ def instance_of(host: str, port: int) -> str:
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
-def both(*followers: Callable[[_T], object]) -> Callable[[_T], None]:
-    """Return what calls each of *followers*."""
+def both(*followers: Callable[..., object]) -> Callable[..., None]:
+    """Return what calls each of *followers* with what it is called with."""
 
-    def call(value: _T) -> None:
+    def call(*values: object) -> None:
         for follower in followers:
-            follower(value)
+            follower(*values)
 
     return call
 

@@ -50,6 +50,9 @@ class Notifier(Protocol):
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         """Return who was told of an alert, or is to be."""
 
+    def rest(self) -> None:
+        """Begin no message before the next `take`: another decides, and repeats its own."""
+
 
 class NoNotifier:
     """Tells nobody."""
@@ -63,6 +66,9 @@ class NoNotifier:
 
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         return ()
+
+    def rest(self) -> None:
+        return
 
 
 class Response:
@@ -136,6 +142,8 @@ class Response:
     async def round(self) -> None:
         """Evaluate once, if that is decided here."""
         if self.decider is not Decider.EMBEDDED:
+            if self._evaluator is not None:
+                self.notifier.rest()
             self._evaluator, self.alerts = None, ()
             self._known.clear()
             return

@@ -141,10 +141,10 @@ class Actives:
         active.annotations, active.told = was.annotations, was.told
         self.by_key[Finding(rule, labels, None, 0.0).key] = active
 
-    def step(self, findings: list[Finding], now: float, tick: float, *, known: bool = True) -> None:
+    def step(self, findings: list[Finding], now: float, tick: float, *, known: float) -> None:
         """Take in everything that is so now, at the Unix time *now*, the tick *tick*.
 
-        *known*: whether something was seen of it since a restart.
+        *known*: for how many seconds it has been watched; negative before a first result.
         """
         keys = set()
         for finding in findings:
@@ -174,10 +174,10 @@ def _note(active: Active, finding: Finding) -> None:
         active.annotations = annotations
 
 
-def _is_over(active: Active, tick: float, *, known: bool) -> bool:
+def _is_over(active: Active, tick: float, *, known: float) -> bool:
     if active.fired_at is None:
         return True
-    if active.waits and not known:
+    if active.waits and known < active.rule.window:
         return False
     if active.kept_since is None:
         active.kept_since = tick

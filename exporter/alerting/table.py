@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 
 from exporter.alerting import conditions, words
 from exporter.alerting.facts import (
+    CHANGES_SECONDS,
+    LATENCY_SECONDS,
+    LIMITED_SECONDS,
     NetworkFacts,
     OwnFacts,
     ProviderFacts,
@@ -44,6 +47,8 @@ class Rule(Generic[_F]):
     severity: str = ""
     hold: float = 0.0
     """For how long it must be so before it fires: `for`."""
+    window: float = 0.0
+    """Over which is counted: so long after a restart it is not known that it is over."""
     keep: float = 0.0
     """For how long it goes on firing when it is so no more: `keep_firing_for`."""
     dashboard: str
@@ -114,6 +119,7 @@ SERVICE_RULES: tuple[Rule[ServiceFacts], ...] = (
         measure=conditions.changes,
         kind=ThresholdKind.STATE_CHANGES,
         beyond=operator.ge,
+        window=CHANGES_SECONDS,
         keep=2 * _MINUTE,
         dashboard="registry-service",
         summary=words.Summary("", " keeps changing between working and failing."),
@@ -124,6 +130,7 @@ SERVICE_RULES: tuple[Rule[ServiceFacts], ...] = (
         category="latency",
         measure=conditions.p95,
         kind=ThresholdKind.LATENCY_P95,
+        window=LATENCY_SECONDS,
         hold=10 * _MINUTE,
         keep=5 * _MINUTE,
         dashboard="registry-service",
@@ -180,6 +187,7 @@ SERVICE_RULES: tuple[Rule[ServiceFacts], ...] = (
         kind=ThresholdKind.RATE_LIMITED,
         beyond=operator.ge,
         instead=conditions.asked_to_wait,
+        window=LIMITED_SECONDS,
         keep=5 * _MINUTE,
         dashboard="registry-limits",
         summary=words.rate_limited_summary,

@@ -151,9 +151,15 @@ def read_request(raw: Mapping[str, Any], source: str) -> Declared:
     Raises:
         SettingsError: with every mistake; `where` is the place inside the service.
     """
+    _require_mapping(raw, source)
     refused = [Problem(source, 1, where, what) for where, what in not_for_requests(raw)]
+    try:
+        text = json.dumps({"services": [without_files(raw)]})
+    except (TypeError, ValueError, RecursionError):  # its text may quote a value
+        what = "holds something else than texts, numbers, booleans, lists and mappings"
+        raise SettingsError([Problem(source, 1, "(top)", what), *refused]) from None
     reading = _Reading(None)
-    reading.add(json.dumps({"services": [without_files(raw)]}), source)
+    reading.add(text, source)
     try:
         configuration = reading.configuration()
     except SettingsError as error:
@@ -170,10 +176,17 @@ def check_patch(patch: Mapping[str, Any], source: str) -> None:
     Raises:
         SettingsError: with every such field.
     """
+    _require_mapping(patch, source)
     found = unknown_fields(patch, _rules()["properties"]["services"]["items"])
     problems = [Problem(source, 1, dotted(place), what) for place, what in found]
     if problems:
         raise SettingsError(problems)
+
+
+def _require_mapping(raw: object, source: str) -> None:
+    """Refuse what a program gives in place of the fields of a service."""
+    if not isinstance(raw, Mapping):
+        raise SettingsError([Problem(source, 1, "(top)", "must be a mapping of fields")])
 
 
 _FIRST = "services[0]."

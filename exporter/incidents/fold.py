@@ -212,7 +212,7 @@ def _reopened(incident: Incident, alert: Alert, report: Report) -> IncidentChang
     before, after = find(incident, alert), change.incident
     state = before or state_of(alert, report)
     if before is not None and alert.starts_at > before.starts_at:
-        after = with_past(after, before.spell)
+        after = with_past(after, before.sure_spell)
     state = replace(
         state,
         firing=True,

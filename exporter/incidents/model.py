@@ -174,6 +174,16 @@ class AlertState:
         end = inf if self.firing else max(self.starts_at, self.ended_at or 0.0)
         return self.starts_at, end, self.severity
 
+    @property
+    def sure_spell(self) -> Spell:
+        """Return `spell`, of an end that polls concluded only until the last that showed it.
+
+        As a time of the past it can only grow: the true end may come yet, and may be earlier.
+        """
+        if self.firing or self.ended_after is None:
+            return self.spell
+        return self.starts_at, max(self.starts_at, self.ended_after), self.severity
+
 
 Spell = tuple[float, float, str]
 """Start, end and severity of one time in which an alert fired."""

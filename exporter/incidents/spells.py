@@ -176,7 +176,7 @@ def joined(one: Incident, other: Incident) -> Incident:
         if former is not state:
             first, last = sorted((former, state), key=lambda one: (one.firing, one.starts_at))
             states[state.fingerprint] = last
-            past += [first.spell] if first.spell[1] < inf else []
+            past += [first.sure_spell] if first.spell[1] < inf else []
     open_ = any(state.firing for state in states.values())
     latest = max(older, newer, key=lambda incident: incident.resolved_at or inf)
     takers = [one for one in (older, newer) if one.acknowledged_at is not None]

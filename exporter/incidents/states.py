@@ -119,7 +119,7 @@ def with_state(incident: Incident, state: AlertState) -> Incident:
             return incident
         oldest = min(over, key=lambda s: s.starts_at)
         del states[oldest.fingerprint]
-        incident = with_past(incident, oldest.spell)
+        incident = with_past(incident, oldest.sure_spell)
     states[state.fingerprint] = state
     return replace(incident, alerts=tuple(states.values()))
 
@@ -162,7 +162,7 @@ def with_poll(incident: Incident, alert: Alert) -> Incident:
 def superseded(state: AlertState, alert: Alert, report: Report) -> Spell:
     """Return the time before of an alert that fires anew, as long as it was seen to fire."""
     if not state.firing:
-        return state.spell
+        return state.sure_spell
     seen = state.ended_after if state.missed_since is not None else report.seen(state)
     end = min(max(state.starts_at, seen or 0.0), alert.starts_at)
     return state.starts_at, end, state.severity

@@ -112,7 +112,7 @@ class Persistence:
         except OSError as error:
             self._history.restore(rows)
             self._on_saved(False)
-            event(_log, "results not saved", level=logging.ERROR, why=type(error).__name__)
+            event(_log, "results not saved", level=logging.ERROR, why=str(error))
             return
         self._on_saved(True)
         self._known = known

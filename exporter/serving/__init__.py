@@ -3,7 +3,6 @@
 from exporter.serving.gate import Gate
 from exporter.serving.hosts import HostNames, is_host_pattern
 from exporter.serving.listening import Limits, listen, set_process_limits
-from exporter.serving.options import Options
 from exporter.serving.stopping import stop_on_signals
 from exporter.serving.supervisor import Supervisor
 from exporter.serving.watchdog import Watchdog
@@ -14,7 +13,6 @@ __all__ = [
     "Gate",
     "HostNames",
     "Limits",
-    "Options",
     "Supervisor",
     "Watchdog",
     "WebAuth",

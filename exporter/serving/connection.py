@@ -213,6 +213,8 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Count and parse what the client sent."""
         self._received += len(data)
+        if b"\r\n\r\n" in data:  # a head is complete, although its handler has yet to start
+            self._slots.set_busy(self.slot)
         super().data_received(data)
 
     def begin(self, request: web.Request) -> None:
@@ -318,7 +320,9 @@ class Connection(web.RequestHandler):
     def _close_now(self) -> None:
         if self._metered is None:
             return
-        if self.buffered + self._in_kernel():
+        if not self._received:
+            self.slot.refuse()
+        elif self.buffered + self._in_kernel():
             # Otherwise the kernel would go on to offer the rest to a client that does not read it.
             with contextlib.suppress(OSError):
                 self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

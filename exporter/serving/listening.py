@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import resource
 import socket
 import ssl
+import termios
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +33,12 @@ _LINGERING_SECONDS = 5.0
 """Time to send the rest of a body that was refused, so that the client gets to read the answer."""
 _SHORT_IDLE_SECONDS = 2.0
 """Idle time while slots are short, and always in the reserve."""
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 17\r\n\r\ntoo many clients\n"
+)
+_MAX_REFUSED = 256
+"""Connections that are kept for half a second after that answer."""
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -58,6 +67,7 @@ class Listener:
         self._slots = Slots(limits.connections, count)
         self._behind = Behind(self._slots)
         self._connections: set[Connection] = set()
+        self._refused: deque[tuple[float, socket.socket]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.TimerHandle | None = None
         self.sockets: list[socket.socket] = []
@@ -95,6 +105,7 @@ class Listener:
             one.close()
         for task in self._starting:
             task.cancel()
+        self._close_refused(0)
         self._behind.end()
 
     # -- accepting ---------------------------------------------------------------------------
@@ -112,10 +123,13 @@ class Listener:
                     self._loop.call_later(1.0, self._resume, listening)
                 return
             if (slot := self._slots.take(address[0])) is None:
+                self._refuse(accepted)
                 accepted.close()
                 continue
             accepted.setblocking(False)
-            slot.close = partial(_shut, accepted)
+            slot.close = partial(self._close_unstarted, accepted)
+            slot.has_unread = partial(_has_unread, accepted)
+            slot.refuse = partial(self._refuse, accepted)
             task = self._loop.create_task(self._start(accepted, slot))
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
@@ -123,6 +137,30 @@ class Listener:
     def _resume(self, listening: socket.socket) -> None:
         if listening.fileno() >= 0:
             self._loop.add_reader(listening.fileno(), self._accept, listening)
+
+    def _close_unstarted(self, accepted: socket.socket) -> None:
+        """End a connection that has no transport yet; a TLS handshake under way fails by that."""
+        self._refuse(accepted)
+        with contextlib.suppress(OSError):
+            accepted.shutdown(socket.SHUT_RDWR)
+
+    def _refuse(self, accepted: socket.socket) -> None:
+        """Answer a request before it is read, perhaps before it is sent; not within TLS."""
+        if self._file.context() is not None:
+            return
+        with contextlib.suppress(OSError):
+            accepted.setblocking(False)
+            accepted.send(_BUSY)
+            # If it were closed at once, the request would be answered by a RST in place of this.
+            kept = accepted.dup()
+            self._refused.append((self._loop.time(), kept))
+            kept.shutdown(socket.SHUT_WR)
+        self._close_refused(_MAX_REFUSED)
+
+    def _close_refused(self, most: int, before: float = 0.0) -> None:
+        """Close what was refused earlier than at the tick *before*, and all but the last *most*."""
+        while self._refused and (len(self._refused) > most or self._refused[0][0] < before):
+            self._refused.popleft()[1].close()
 
     async def _start(self, accepted: socket.socket, slot: Slot) -> None:
         context = self._file.context()
@@ -162,6 +200,7 @@ class Listener:
         """Cut the connections that are too slow, or idle for too long."""
         self._behind.relieve(GRACE_SECONDS)
         now = self._loop.time()
+        self._close_refused(_MAX_REFUSED, now - _LOOK_SECONDS)
         for connection in list(self._connections):
             if not connection.slot.taken:
                 self._connections.discard(connection)
@@ -199,10 +238,12 @@ def _bound(family: int, address: tuple[object, ...]) -> socket.socket | None:
     return one
 
 
-def _shut(accepted: socket.socket) -> None:
-    """End a TLS handshake that is under way: it fails, which frees the rest."""
-    with contextlib.suppress(OSError):
-        accepted.shutdown(socket.SHUT_RDWR)
+def _has_unread(accepted: socket.socket) -> bool:
+    """Return whether the kernel has something from the client; False where it does not say."""
+    size = bytearray(4)
+    with contextlib.suppress(OSError, ValueError):
+        fcntl.ioctl(accepted.fileno(), termios.FIONREAD, size)
+    return any(size)
 
 
 async def listen(

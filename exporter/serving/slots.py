@@ -4,7 +4,8 @@ A connection without a request under way, or whose client is behind in reading, 
 another needs its slot: that of the address with the most connections, and of those the one that has
 been so for the longest time. So idle clients, however many, keep nobody out. When every slot has a
 request under way, `RESERVED` more connections are accepted, on which `gate.py` answers only what
-monitoring and paging need.
+monitoring and paging need. Whose request has arrived and was not read yet is not closed: in a burst
+all would be closed for each other.
 
 Loopback has no share of its own limit: a reverse proxy on the same machine is the normal case. Any
 other address, a proxy's too, has at most half of the slots.
@@ -12,6 +13,7 @@ other address, a proxy's too, has at most half of the slots.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ from exporter.api.addresses import network_of
 
 RESERVED = 16
 """Connections beyond the general slots, for the paths of `gate.ESSENTIAL` only."""
+_LOOKED_AT = 8
+"""Idle connections of one network that are looked at for one that has not asked."""
 _SHORT_SHARE = 0.75
 """From this share of taken slots on, idle connections are kept for a shorter time."""
 
@@ -31,6 +35,10 @@ class Slot:
     network: str
     reserved: bool
     close: Callable[[], None] = field(default=lambda: None)
+    refuse: Callable[[], None] = field(default=lambda: None)
+    """Say to a client that has not asked yet that there is no room."""
+    has_unread: Callable[[], bool] = field(default=lambda: False)
+    """Whether something has arrived that was not read yet."""
     taken: bool = True
 
 
@@ -98,12 +106,18 @@ class Slots:
 
     def _make_room(self, keys: Iterable[tuple[str, bool]]) -> bool:
         """Cut the oldest idle connection under that of *keys* whose network has the most."""
-        candidates = [key for key in keys if self._idle.get(key)]
+        found = (self._first_idle(key) for key in keys)
+        candidates = [slot for slot in found if slot is not None]
         if not candidates:
             return False
-        most = max(candidates, key=lambda key: self._by_network[key[0]])
-        self.cut(next(iter(self._idle[most])), "made_room")
+        self.cut(max(candidates, key=lambda slot: self._by_network[slot.network]), "made_room")
         return True
+
+    def _first_idle(self, key: tuple[str, bool]) -> Slot | None:
+        for slot in itertools.islice(self._idle.get(key, ()), _LOOKED_AT):
+            if not slot.has_unread():
+                return slot
+        return None
 
     def _add_idle(self, slot: Slot) -> None:
         self._idle.setdefault((slot.network, slot.reserved), {})[slot] = None

@@ -159,7 +159,7 @@ def _version_mistakes(raw: dict[str, Any]) -> _Found:
     suites = raw.get("cipher_suites")
     suites = suites if isinstance(suites, list) else []
     for index, suite in enumerate(suites):
-        if suite not in SUITES:
+        if str(suite) not in SUITES:
             yield ("cipher_suites", index), f"must be one of {', '.join(SUITES)}"
     if low == "TLS12" and suites and not any(SUITES.get(str(s), "x") for s in suites):
         yield ("cipher_suites",), "has no suite of TLS 1.2; add one, or set min_version: TLS13"
@@ -169,7 +169,7 @@ def _curve_mistakes(raw: dict[str, Any]) -> _Found:
     curves = raw.get("curve_preferences")
     curves = curves if isinstance(curves, list) else []
     for index, curve in enumerate(curves):
-        if curve not in CURVES:
+        if str(curve) not in CURVES:
             yield ("curve_preferences", index), f"must be one of {', '.join(CURVES)}"
     if len(curves) > 1 and set(map(str, curves)) < set(CURVES):
         mistake = "must be one curve, or all four for OpenSSL's own order: Python can set only one"

@@ -24,7 +24,7 @@ from exporter.store.errors import (
     opening_error,
     store_error,
 )
-from exporter.store.salvage import AS_IT_IS, has_sound_header, salvage
+from exporter.store.salvage import AS_IT_IS, has_sound_header, prepare, rebuilt, settle_log
 from exporter.store.schema import (
     STEPS,
     has_sound_schema,
@@ -38,7 +38,6 @@ from exporter.store.schema import (
 _log = logging.getLogger(__name__)
 CHECK_SECONDS = 5.0
 """At the start; what takes longer is looked at again while the exporter runs."""
-_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY")
 
 
 class Database:
@@ -59,6 +58,8 @@ class Database:
         self._depth, self._parts, self._doomed, self._wiped = 0, 0, False, False
         self._held: IO[bytes] | None = None
         self._identity: tuple[int, int] | None = None
+        self._copied: tuple[int, int] | None = None
+        """Which file was last put in the place of a removed one, in use or not yet."""
         if directory is None:
             self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             migrate(self._db)
@@ -74,25 +75,36 @@ class Database:
             self.damage.sift(db, now)
 
     def _opened(self, directory: Path, now: float) -> sqlite3.Connection:
+        aside = folder.unfinished(directory)
+        if aside is None:
+            with contextlib.suppress(DamagedError):
+                return _connected(directory)
         try:
-            return _connected(directory)
-        except DamagedError:
-            try:
-                self.moved_aside = folder.move_aside(directory, now)
-                fresh = _connected(directory)
-                rows = salvage(self.moved_aside, fresh, self.damage)
-            except OSError as error:
-                what = f"is damaged and cannot be moved aside: {error.strerror or error}"
-                raise StoreError(f"the store in {directory} {what}") from None
+            self._replace_damaged(directory, aside or folder.new_aside(directory, now))
+        except (OSError, *DATABASE_ERRORS) as error:
+            known = error if isinstance(error, OSError) else store_error(error, directory)
+            what = f"is damaged and cannot be moved aside: {known.strerror or known}"
+            raise StoreError(f"the store in {directory} {what}") from None
+        return _connected(directory)
+
+    def _replace_damaged(self, directory: Path, aside: Path) -> None:
+        """Move the database to *aside* and put one with what can be read of it in its place.
+
+        The new one comes into its place whole: a start that is killed here is made good by the
+        next one, which would take half of it for all.
+        """
+        about: dict[str, object] = {"directory": directory, "moved_to": aside.name}
+        if not folder.move_aside(directory, aside):
+            about["rows"] = rebuilt(aside, self.damage)
+            folder.take_place(directory)
         event(
             _log,
             "the database was damaged and is moved aside; what could be read of it is kept",
             level=logging.ERROR,
-            directory=directory,
-            moved_to=self.moved_aside.name,
-            rows=rows,
+            **about,
         )
-        return fresh
+        folder.end_of_moving(directory)
+        self.moved_aside = aside
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -200,25 +212,36 @@ class Database:
         self._held = folder.prepare(directory)
         try:
             fresh = self._copied_to(directory)
-        except BaseException:
+        except OSError as error:
             self._held.close()  # what is there may be another process's
+            if isinstance(error, StoreError):
+                raise
+            what = f"was removed and cannot be written again: {error.strerror}"
+            raise StoreError(f"the store in {directory} {what}") from None
+        except BaseException:
+            self._held.close()
             raise
         self._db.close()
         self._db, self._identity = fresh, folder.identity(directory)
         event(_log, "the store was removed and is written again", directory=directory)
 
     def _copied_to(self, directory: Path) -> sqlite3.Connection:
+        """Return a connection to a copy in *directory*, which comes into its place whole."""
         path = directory / folder.DATABASE
-        if path.stat().st_size:
+        if folder.size(path) and folder.identity(directory) != self._copied:
             what = "another file is in the place of its database; restart the exporter"
             raise StoreError(f"the store in {directory}: {what}")
+        new = folder.private(folder.new_path(directory))
+        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as copy:
+            self._db.backup(copy)
+            settle_log(copy)
+        self._copied = folder.identity(directory, new)
+        folder.take_place(directory)
         fresh = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            self._db.backup(fresh)
-            _prepare(fresh)
+            prepare(fresh)
         except BaseException:
             fresh.close()
-            path.unlink(missing_ok=True)
             raise
         return fresh
 
@@ -254,7 +277,7 @@ def _connected(directory: Path) -> sqlite3.Connection:
         db.text_factory = AS_IT_IS
         mend_version(db)
         refuse_newer(db)
-        _prepare(db)
+        prepare(db)
         if not has_sound_schema(db):
             raise DamagedError(f"the store in {directory}: its schema is damaged")
         if _is_whole(db, CHECK_SECONDS, "integrity_check") is False:
@@ -267,16 +290,12 @@ def _connected(directory: Path) -> sqlite3.Connection:
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
+        if isinstance(error, OSError) and not isinstance(error, StoreError):
+            raise StoreError(f"the store in {directory} cannot be read: {error.strerror}") from None
         if not isinstance(error, DATABASE_ERRORS):
             raise
-        raise (opening_error if path.stat().st_size else store_error)(error, directory) from None
+        raise (opening_error if folder.size(path) else store_error)(error, directory) from None
     return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    db.text_factory = AS_IT_IS
-    for pragma in _PRAGMAS:
-        db.execute(f"PRAGMA {pragma}")
 
 
 def _is_whole(db: sqlite3.Connection, longest_seconds: float, check: str) -> bool | None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from exporter.files import named
+from exporter.files import named, settle
 from exporter.store.errors import StoreError
 
 DATABASE = "registry.db"
 LOCK = "registry.lock"
 PARTS = ("", "-wal", "-shm", "-journal")
+MOVING = "registry.db.moving"
+"""Is there while a damaged database is moved aside, and says where to: a start after a kill in the
+middle goes on from there."""
+_ASIDE = re.compile(r"registry\.db\.corrupt-[0-9TZ-]+\n")
 
 
 def prepare(directory: Path) -> IO[bytes]:
@@ -68,19 +73,71 @@ def private(path: Path) -> Path:
     return path
 
 
-def move_aside(directory: Path, now: float) -> Path:
-    """Rename the damaged database, with its companions, and return its new path."""
+def unfinished(directory: Path) -> Path | None:
+    """Return where an earlier start began to move a damaged database; None if it ended that.
+
+    Raises:
+        StoreError: that cannot be read.
+    """
+    try:
+        named_ = (directory / MOVING).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"the store in {directory} cannot be read: {error.strerror}") from None
+    # A name that is cut off was being written: nothing had been moved by then.
+    return directory / named_.strip() if _ASIDE.fullmatch(named_) else None
+
+
+def new_aside(directory: Path, now: float) -> Path:
+    """Return a free name for the damaged database, and note that it is about to be moved there."""
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = directory / f"{DATABASE}.corrupt-{stamp}"
     number = 1
     while aside.exists():
         number += 1
         aside = directory / f"{DATABASE}.corrupt-{stamp}-{number}"
-    for part in PARTS:
-        if (found := directory / f"{DATABASE}{part}").exists():
-            found.rename(f"{aside}{part}")
-    private(directory / DATABASE)
+    private(directory / MOVING).write_text(f"{aside.name}\n", encoding="utf-8")
+    settle(directory / MOVING)
     return aside
+
+
+def move_aside(directory: Path, aside: Path) -> bool:
+    """Rename the damaged database to *aside* with its companions, itself last; may be repeated.
+
+    Return whether there is another in its place by now.
+    """
+    if not aside.exists():
+        for part in reversed(PARTS):
+            if (found := directory / f"{DATABASE}{part}").exists():
+                found.rename(f"{aside}{part}")
+    return size(directory / DATABASE) > 0
+
+
+def new_path(directory: Path) -> Path:
+    """Return where a new database is made, without what an earlier try left there."""
+    path = directory / f"{DATABASE}.new"
+    remove(path)
+    return path
+
+
+def take_place(directory: Path) -> None:
+    """Put the new database, which is whole and closed, in the place of one that is gone."""
+    for part in PARTS[1:]:
+        (directory / f"{DATABASE}{part}").unlink(missing_ok=True)  # a log of the one before
+    (directory / f"{DATABASE}.new").replace(directory / DATABASE)
+    settle(directory)
+
+
+def remove(path: Path) -> None:
+    """Remove the database at *path* with its companions, if there is one."""
+    for part in PARTS:
+        Path(f"{path}{part}").unlink(missing_ok=True)
+
+
+def end_of_moving(directory: Path) -> None:
+    """Note that the damaged database is moved, and another is in its place."""
+    (directory / MOVING).unlink(missing_ok=True)
 
 
 def backup_path(directory: Path, version: int) -> Path:
@@ -90,16 +147,33 @@ def backup_path(directory: Path, version: int) -> Path:
     return private(path)
 
 
-def identity(directory: Path) -> tuple[int, int] | None:
-    """Return which file the database's name in *directory* leads to; None if to none."""
+def size(path: Path) -> int:
+    """Return how many bytes are in *path*; none if that cannot be known."""
     try:
-        found = (directory / DATABASE).stat()
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def identity(directory: Path, path: Path | None = None) -> tuple[int, int] | None:
+    """Return which file is the database of *directory*, or *path*; None if there is none."""
+    try:
+        found = (path or directory / DATABASE).stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino
 
 
 def remove_backups(directory: Path) -> None:
-    """Remove the copies from before migrations: they hold keys under the former secret key."""
-    for path in directory.glob(f"{DATABASE}.v*"):
-        path.unlink(missing_ok=True)
+    """Remove the copies from before migrations: they hold keys under the former secret key.
+
+    Raises:
+        StoreError: one of them cannot be removed.
+    """
+    try:
+        for path in directory.iterdir():  # glob passes over a directory that cannot be read
+            if path.name.startswith(f"{DATABASE}.v"):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        what = "its keys are encrypted anew, but copies of older versions cannot be removed"
+        raise StoreError(f"the store in {directory}: {what}: {error.strerror}") from None

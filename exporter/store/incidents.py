@@ -167,7 +167,7 @@ class IncidentTable:
             given += query.before
         asked = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY started_at DESC, id DESC LIMIT ?"
         with self._database.read() as db:
-            rows = db.execute(asked, (*given, query.limit))
+            rows = db.execute(asked, (*given, min(max(0, query.limit), 2**31)))
             return self._with_timelines(db, self._incidents(rows))
 
     def _incidents(self, rows: Iterable[Sequence[Any]]) -> list[Incident]:

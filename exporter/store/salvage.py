@@ -15,16 +15,29 @@ from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from exporter.files import settle
 from exporter.store.damage import Damage
-from exporter.store.directory import DATABASE, PARTS, private
+from exporter.store.directory import DATABASE, PARTS, new_path, private, remove
 from exporter.store.errors import DATABASE_ERRORS
-from exporter.store.schema import SCHEMA_COLUMNS
+from exporter.store.schema import SCHEMA_COLUMNS, migrate, note_schema
 from exporter.store.sound import parsed
 
 AS_IT_IS = partial(str, encoding="utf-8", errors="surrogateescape")
 """How a text is read that may not be UTF-8 any more."""
 LONGEST_SECONDS = 60.0
+_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY")
 _HEADER_BYTES = 100
+_PROBE_BYTES = 65_536
+_REFUSALS = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+_SHORT_READ = sqlite3.SQLITE_IOERR_SHORT_READ
+"""A file that is too short: that is damage."""
 _MOST_FAILED = 3
 """Rows in turn that cannot be read: then it is the way to them that is damaged."""
 _FIXED = ((0, b"SQLite format 3\0"), (21, b"\x40\x20\x20"), (56, b"\0\0\0\1"))
@@ -47,7 +60,70 @@ def has_sound_header(path: Path) -> bool:
     return all(head[at : at + len(right)] == right for at, right in _FIXED)
 
 
-def salvage(damaged: Path, fresh: sqlite3.Connection, damage: Damage) -> int:
+def prepare(db: sqlite3.Connection) -> None:
+    """Make *db* read texts as they are, and write through to the disk."""
+    db.text_factory = AS_IT_IS
+    for pragma in _PRAGMAS:
+        db.execute(f"PRAGMA {pragma}")
+
+
+def rebuilt(damaged: Path, damage: Damage) -> int:
+    """Make a new closed database with what *damaged* still has, beside it; return how many rows.
+
+    Raises:
+        OSError: it, or the copy to work on, cannot be made.
+        sqlite3.Error: the same.
+    """
+    for _ in range(2):  # damage fails again in the same way; a disk that refused once may not
+        refused: list[sqlite3.Error] = []
+        path = private(new_path(damaged.parent))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as fresh:
+            prepare(fresh)
+            migrate(fresh)
+            note_schema(fresh)
+            rows = _salvage(damaged, fresh, damage, refused)
+            settle_log(fresh)
+        if not refused:
+            return rows
+    _require_working_disk(damaged.with_name(f"{DATABASE}.probe"))
+    return rows
+
+
+def settle_log(db: sqlite3.Connection) -> None:
+    """Leave the database without a log: that would not move with it.
+
+    Raises:
+        sqlite3.Error: that cannot be written.
+    """
+    db.execute("PRAGMA journal_mode = DELETE")
+
+
+def _require_working_disk(probe: Path) -> None:
+    """Raise `OSError` if a file cannot be written here."""
+    with private(probe).open("r+b", buffering=0) as file:
+        file.truncate(2 * _PROBE_BYTES)
+        file.write(bytes(_PROBE_BYTES))
+        settle(probe)
+    probe.unlink()
+
+
+@contextlib.contextmanager
+def _passing_over(refused: list[sqlite3.Error]) -> Iterator[None]:
+    """Suppress what SQLite says of damage; note in *refused* what may be the disk's word instead.
+
+    Both can look the same, and what the disk refuses is not lost: the next start can read it.
+    """
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if isinstance(error, sqlite3.Error) and code & 0xFF in _REFUSALS and code != _SHORT_READ:
+            refused.append(error)
+
+
+def _salvage(
+    damaged: Path, fresh: sqlite3.Connection, damage: Damage, refused: list[sqlite3.Error]
+) -> int:
     """Copy into *fresh*, which has every table, what *damaged* still has; return how many rows.
 
     Raises:
@@ -58,24 +134,23 @@ def salvage(damaged: Path, fresh: sqlite3.Connection, damage: Damage) -> int:
         for mend in (_rebuild_schema, _mend_schema):
             _copy_files(damaged, copy)
             _mend_header(copy)
-            with contextlib.suppress(*DATABASE_ERRORS, ValueError):
+            with contextlib.suppress(ValueError), _passing_over(refused):
                 mend(copy, fresh)
                 break
-        return _copy_rows(copy, fresh, damage)
+        return _copy_rows(copy, fresh, damage, refused)
     finally:
-        for part in PARTS:
-            Path(f"{copy}{part}").unlink(missing_ok=True)
+        remove(copy)
 
 
 def _copy_files(damaged: Path, copy: Path) -> None:
+    remove(copy)
     for part in PARTS:
-        Path(f"{copy}{part}").unlink(missing_ok=True)
         if (found := Path(f"{damaged}{part}")).exists():
             shutil.copyfile(found, private(Path(f"{copy}{part}")))
 
 
 def _mend_header(path: Path) -> None:
-    with path.with_name(DATABASE).open("rb") as file:
+    with path.with_name(f"{DATABASE}.new").open("rb") as file:
         right = file.read(_HEADER_BYTES)
     with path.open("r+b") as file:
         head = bytearray(file.read(_HEADER_BYTES).ljust(_HEADER_BYTES, b"\0"))
@@ -137,7 +212,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _copy_rows(path: Path, fresh: sqlite3.Connection, damage: Damage) -> int:
+def _copy_rows(
+    path: Path, fresh: sqlite3.Connection, damage: Damage, refused: list[sqlite3.Error]
+) -> int:
     copied = 0
     tables = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     for table, sql in fresh.execute(tables).fetchall():
@@ -147,45 +224,52 @@ def _copy_rows(path: Path, fresh: sqlite3.Connection, damage: Damage) -> int:
         keys = [column[1] for column in sorted(info, key=lambda c: c[5]) if column[5]]
         keys = keys if sql.endswith("WITHOUT ROWID") else ["rowid"]
         fresh.execute("BEGIN IMMEDIATE")
-        for row in _rows(path, table, columns, keys):
+        for row in _rows(path, table, columns, keys, refused):
             copied += _put(fresh, table, columns, row, damage)
         fresh.execute("COMMIT")
     return copied
 
 
 def _rows(
-    path: Path, table: str, columns: Sequence[str], keys: Sequence[str]
+    path: Path,
+    table: str,
+    columns: Sequence[str],
+    keys: Sequence[str],
+    refused: list[sqlite3.Error],
 ) -> Iterator[tuple[object, ...]]:
     """Yield the rows that can be read; those behind a page that cannot from the other end."""
     asked = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED"  # noqa: S608, names of our own
     backwards = ", ".join(f"{key} DESC" for key in keys)
     for query in (asked, f"{asked} ORDER BY {backwards}"):
-        with contextlib.suppress(*DATABASE_ERRORS), contextlib.closing(_opened(path)) as old:
+        with _passing_over(refused), contextlib.closing(_opened(path)) as old:
             # Pages that lead in a circle would be read for ever.
             guard = threading.Timer(LONGEST_SECONDS, old.interrupt)
             guard.start()
             try:
-                if (yield from _around_damage(old, query)):
+                if (yield from _around_damage(old, query, refused)):
                     return
             finally:
                 guard.cancel()
 
 
-def _around_damage(db: sqlite3.Connection, query: str) -> Generator[tuple[object, ...], None, bool]:
+def _around_damage(
+    db: sqlite3.Connection, query: str, refused: list[sqlite3.Error]
+) -> Generator[tuple[object, ...], None, bool]:
     """Yield the rows of *query*, passing over single ones; return whether it came to the end."""
     place = failed = 0
+    whole = False
     while failed < _MOST_FAILED:
-        try:
+        with _passing_over(refused):
             for row in db.execute(f"{query} LIMIT -1 OFFSET ?", (place,)):
                 yield row
                 place, failed = place + 1, 0
-        except DATABASE_ERRORS:
-            # The driver reads one row ahead, so this may be a sound one before the damaged one.
-            with contextlib.suppress(*DATABASE_ERRORS):
-                yield from db.execute(f"{query} LIMIT 1 OFFSET ?", (place,))
-            place, failed = place + 1, failed + 1
-        else:
+            whole = True
+        if whole:
             return True
+        # The driver reads one row ahead, so this may be a sound one before the damaged one.
+        with _passing_over(refused):
+            yield from db.execute(f"{query} LIMIT 1 OFFSET ?", (place,))
+        place, failed = place + 1, failed + 1
     return False
 
 

@@ -41,6 +41,12 @@ def _used_up(minute: float) -> Outcome:
     return seen(quotas={("credits", "usd"): 0.0 if 20 <= minute < 30 else 40.0})
 
 
+def _first_quota_then_limit(minute: float) -> Outcome:
+    if 20 <= minute < 24:
+        return seen(Reason.QUOTA_EXHAUSTED, status=402)
+    return seen(Reason.RATE_LIMITED, status=429) if 24 <= minute < 44 else seen()
+
+
 def _certificate(days: float, *, fails_from: float = 1e9) -> Any:
     expiry = START + days * DAY
 
@@ -120,6 +126,7 @@ CANARY_DAY = Day(
         "never": Situation(script=lambda minute: seen(Reason.AUTH_INVALID, status=401)),
         "empty": Situation(script=_quota, provider="openrouter"),
         "spent": Situation(script=_used_up, changes={"environment": "staging"}),
+        "mixed": Situation(script=_first_quota_then_limit),
         "limited": Situation(script=between(30, 45, Reason.RATE_LIMITED, status=429)),
         "waits": Situation(script=_waits, provider="openai"),
         "headroom": Situation(script=_headroom),

@@ -34,6 +34,7 @@ class Noting:
 
     def __init__(self) -> None:
         self.taken: list[list[Alert]] = []
+        self.rests = 0
         self.receipts: dict[str, tuple[Told, ...]] = {}
         self.before: Callable[[], None] = lambda: None
 
@@ -44,6 +45,9 @@ class Noting:
     async def take(self, alerts: Sequence[Alert], now: float) -> None:
         self.before()
         self.taken.append(list(alerts))
+
+    def rest(self) -> None:
+        self.rests += 1
 
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         return self.receipts.get(fingerprint, ())
@@ -257,6 +261,21 @@ async def test_an_incident_whose_cause_is_gone_after_a_restart_ends(stage: Stage
     assert found.reopened == 0
 
 
+async def test_what_is_counted_over_a_time_is_not_over_because_the_count_began_anew(
+    stage: Stage,
+) -> None:
+    for answer in (FAILS, seen()) * 4:
+        stage.answer(answer, "api")
+        await stage.pass_by(30)
+    assert stage.alert("ServiceFlapping") is not None
+
+    await stage.restart()
+    await stage.pass_by(1800)
+    assert stage.alert("ServiceFlapping") is not None
+    await stage.pass_by(150)
+    assert stage.alert("ServiceFlapping") is None
+
+
 async def test_an_escalation_is_counted_from_before_the_restart(stage: Stage) -> None:
     stage.answer(FAILS, "api")
     await stage.pass_by(270)  # 30 to 60 s until it counts as down
@@ -333,8 +352,10 @@ async def test_switching_over_and_back_keeps_the_incident(stage: Stage) -> None:
     await stage.pass_by(300)
     before = await stage.one()
     stage.process.response.follow(_configured("alertmanager"))
+    stage.notifier.taken.clear()
     await stage.pass_by(300)
     assert (await stage.one()).status is IncidentStatus.OPEN
+    assert (stage.notifier.rests, stage.notifier.taken) == (1, [])
 
     stage.process.response.follow(_configured(None))
     await stage.pass_by(300)
@@ -436,6 +457,17 @@ async def _until(stage: Stage, done: Callable[[], bool]) -> None:
         await stage.clock.advance(PERIOD)
         await asyncio.sleep(0.005)
     raise AssertionError("it never came")
+
+
+async def test_a_service_that_cannot_be_judged_costs_the_others_nothing(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.process.results.of("other").limits = {"requests": "no limit"}  # type: ignore[dict-item]
+    stage.answer(FAILS, "api")
+    await stage.pass_by(300)
+
+    assert (await stage.one()).status is IncidentStatus.OPEN
+    assert caplog.text.count("bug in judging other") == 1
 
 
 async def test_what_is_removed_ends_at_once(stage: Stage) -> None:

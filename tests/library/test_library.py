@@ -211,6 +211,19 @@ async def test_an_impossible_change_raises_its_error(
         await change(registry, vendor)
 
 
+@pytest.mark.parametrize("given", [None, "a", ["a"], {"id": "a", "team": object()}, {"id": {1}}])
+async def test_what_is_no_service_is_refused_in_words(
+    registry: ServiceRegistry, given: Any
+) -> None:
+    with pytest.raises(SettingsError, match=r"\(top\): (must be a mapping|holds something else)"):
+        await registry.register_service(given)
+
+
+async def test_any_limit_of_incidents_will_do(registry: ServiceRegistry) -> None:
+    for limit in (-1, 0, 10**30):
+        assert await registry.incidents.get_incidents(limit=limit) == []
+
+
 async def test_services_of_a_file_are_changed_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "services.yaml"
     path.write_text("services: [{id: filed, base_url: 'https://x.example', api_key: '${NONE}'}]")

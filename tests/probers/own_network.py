@@ -18,7 +18,8 @@ from exporter.probers import Answer
 from exporter.probers.curl import CurlTransport
 from tests.fakes import make_request
 
-FORBIDDEN = "192.0.2.1"
+FORBIDDEN = {"192.0.2.1": 8, "192.0.2.2": 6}
+"""By address the type of its route: "prohibit" gives EACCES at connect, "blackhole" EINVAL."""
 
 
 def switch_on_loopback() -> None:
@@ -27,10 +28,10 @@ def switch_on_loopback() -> None:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
 
 
-def forbid(address: str) -> None:
-    """Add a route of the type "prohibit" to *address* (rtnetlink(7)): connect gives EACCES."""
+def forbid(address: str, kind: int) -> None:
+    """Add a route of the type *kind* (rtnetlink(7)) to *address*."""
     attribute = struct.pack("HH", 8, 1) + socket.inet_aton(address)
-    route = struct.pack("BBBBBBBBI", socket.AF_INET, 32, 0, 0, 254, 4, 0, 8, 0) + attribute
+    route = struct.pack("BBBBBBBBI", socket.AF_INET, 32, 0, 0, 254, 4, 0, kind, 0) + attribute
     head = struct.pack("IHHII", 16 + len(route), 24, 0x401 | 0x4, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.send(head + route)
@@ -51,11 +52,12 @@ def _shown(answer: Answer) -> list[str | None]:
 
 async def main() -> None:
     switch_on_loopback()
-    forbid(FORBIDDEN)
+    for address, kind in FORBIDDEN.items():
+        forbid(address, kind)
     Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("61000 61001")
     transport = CurlTransport()
     server = await asyncio.start_server(_late, "127.0.0.1", 5555)
-    forbidden = await transport.fetch(make_request(f"http://{FORBIDDEN}/"))
+    forbidden = [await transport.fetch(make_request(f"http://{one}/")) for one in FORBIDDEN]
     refused = await transport.fetch(make_request("http://127.0.0.1:5556/"))
     crowd = await asyncio.gather(
         *(transport.fetch(make_request("http://127.0.0.1:5555/")) for _ in range(4))
@@ -65,7 +67,7 @@ async def main() -> None:
     print(
         json.dumps(
             {
-                "forbidden": _shown(forbidden),
+                "forbidden": [_shown(one) for one in forbidden],
                 "refused": _shown(refused),
                 "crowd": sorted((_shown(one) for one in crowd), key=str),
             }

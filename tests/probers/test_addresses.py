@@ -401,6 +401,26 @@ async def test_a_public_address_is_dialled_under_the_policy() -> None:
     assert [(one.status, one.address) for one in got] == [(200, "127.0.0.2")] * 2
 
 
+@pytest.mark.usefixtures("second_loopback_is_public")
+async def test_a_kept_connection_that_another_service_opened_inside_is_not_used() -> None:
+    resolver = FixedResolver("127.0.0.1")
+    transport = CurlTransport(resolver)
+    async with Vendor() as inside, Vendor(host="127.0.0.2", port=inside.port) as public:
+        inside.on("/", answer())
+        public.on("/", answer())
+        url = inside.url(name="api.test")
+        allowed = await transport.fetch(make_request(url, keep_alive=True))
+        resolver.found = ["127.0.0.2"]
+        got = [
+            await transport.fetch(make_request(url, keep_alive=True, allow_private=False))
+            for _ in range(2)
+        ]
+        await transport.close()
+
+    assert (allowed.status, len(inside.seen)) == (200, 1)
+    assert [(one.status, one.address) for one in got] == [(200, "127.0.0.2")] * 2
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1", "::ffff:8.8.8.8"])
 async def test_at_the_last_moment_no_socket_is_opened_to_a_private_address(address: str) -> None:
     transfer = _Transfer(None, 0)

@@ -19,6 +19,8 @@ from exporter.probers.kinds.http import HttpProber
 from exporter.secret import Secret
 from tests.conftest import Authority
 from tests.fakes import KEY, make_endpoint
+from tests.hostile.http2 import frame
+from tests.hostile.http2 import frames as http2
 from tests.mischief import (
     close,
     drip,
@@ -351,23 +353,6 @@ async def test_a_hostile_peer_does_not_disturb_its_neighbours(
 # -- HTTP/2, frame by frame ------------------------------------------------------------------
 
 
-def frame(kind: int, flags: int = 0, stream: int = 0, body: bytes = b"") -> bytes:
-    return len(body).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + body
-
-
-def http2(first: bytes, more: bytes = b"") -> Greeting:
-    """Send our settings and *first*, then *more* for ever, or nothing."""
-
-    async def greet(peer: Peer) -> None:
-        await peer.send(frame(4) + first)
-        while more:
-            await peer.send(more)
-            await asyncio.sleep(0)
-        await hang(peer)
-
-    return greet
-
-
 OK_HEAD = b"\x88"  # :status 200
 LINE = b"\x00\x01a\x01b"  # a: b, not indexed
 FRAMES: dict[str, tuple[Greeting, set[Reason]]] = {
@@ -375,8 +360,8 @@ FRAMES: dict[str, tuple[Greeting, set[Reason]]] = {
     "silence": (http2(b""), {R.TIMEOUT}),
     "HTTP/1 all the same": (http2(sized(99, b"x" * 99)), {R.PROTOCOL, R.TIMEOUT, R.CONNECT}),
     "a frame too large": (http2(b"\xff\xff\xff" + bytes(5) + b"\1"), {R.PROTOCOL}),
-    "go away": (http2(frame(7, 0, 0, bytes(8))), {R.CONNECT, R.PROTOCOL}),
-    "a reset stream": (http2(frame(3, 0, 1, b"\0\0\0\7")), {R.CONNECT, R.PROTOCOL}),
+    "go away": (http2(frame(7, 0, 0, bytes(8))), {R.PROTOCOL}),
+    "a reset stream": (http2(frame(3, 0, 1, b"\0\0\0\7")), {R.PROTOCOL}),
     "a status in words": (http2(frame(1, 4, 1, b"\x08\x03abc")), {R.PROTOCOL}),
     "a window beyond its bound": (
         http2(frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2),
@@ -389,10 +374,10 @@ FRAMES: dict[str, tuple[Greeting, set[Reason]]] = {
         http2(frame(1, 4, 1, OK_HEAD + b"\x40\x01a\x7f\x81\x1d" + b"b" * 3840 + b"\xbe" * 8000)),
         {R.PROTOCOL},
     ),
-    "settings for ever": (http2(b"", frame(4) * 100), {R.CONNECT, R.PROTOCOL, R.TIMEOUT}),
+    "settings for ever": (http2(b"", frame(4) * 100), {R.PROTOCOL, R.TIMEOUT}),
     "pings for ever": (
         http2(b"", frame(6, 0, 0, bytes(8)) * 100),
-        {R.CONNECT, R.PROTOCOL, R.TIMEOUT},
+        {R.PROTOCOL, R.TIMEOUT},
     ),
     "continuation for ever": (
         http2(frame(1, 0, 1, OK_HEAD), frame(9, 0, 1, LINE * 500)),
@@ -429,3 +414,29 @@ async def test_a_misdeed_in_http_2_has_its_reason_in_time_and_stalls_nobody(
     assert watch.stall < STALL
     assert watch.grown < 8 << 20
     assert KEY not in repr(outcome) + str(outcome)
+
+
+@pytest.mark.parametrize("misdeed", ["go away", "a reset stream"])
+async def test_a_request_that_is_refused_unread_is_sent_once_more_and_not_five_times(
+    misdeed: str, http2_vendor: Vendor, prober: HttpProber, authority: Authority
+) -> None:
+    http2_vendor.greeting, _ = FRAMES[misdeed]
+
+    outcome = await _probe(http2_vendor, prober, tls=authority.trusted())
+
+    assert http2_vendor.connections == 2
+    assert outcome.detail == "the server refuses requests without reading"
+
+
+async def test_a_request_that_was_refused_once_is_answered(
+    http2_vendor: Vendor, prober: HttpProber, authority: Authority
+) -> None:
+    async def greet(peer: Peer) -> None:
+        refused = frame(3, 0, 1, b"\0\0\0\7")
+        await http2(refused if peer.number == 1 else frame(1, 5, 1, OK_HEAD))(peer)
+
+    http2_vendor.greeting = greet
+
+    outcome = await _probe(http2_vendor, prober, tls=authority.trusted())
+
+    assert (outcome.reason, http2_vendor.connections) == (R.OK, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from exporter.model import Reason, Shortage, Verdict, verdict_of
 from exporter.probers.curl import CurlTransport
 from exporter.probers.curl.resolver import ResolveError, Resolver
-from tests.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENCE, NameServer
+from tests.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENCE, Alias, NameServer, Odd
 from tests.fakes import make_request
 from tests.vendor import Vendor, answer
 
@@ -162,18 +163,45 @@ async def test_name_servers_that_die_are_ours_and_that_ends_with_their_return(
     assert meanwhile.shortage is Shortage.RESOLVER
 
 
+async def test_a_question_that_was_lost_before_the_name_servers_came_back_is_ours(
+    dns: NameServer,
+) -> None:
+    resolver = Resolver(servers=[dns.address])
+    dns.names = {"dead.test": SILENCE, "lost.test": SILENCE, "good.test": ANSWERED}
+    for _ in range(2):  # the second answer comes after that of the control
+        await resolver.addresses("good.test")
+    dns.names[""] = SILENCE
+
+    async def back() -> None:
+        with pytest.raises(ResolveError):
+            await resolver.addresses("dead.test", 4, 0.8)
+        await resolver.addresses("good.test")
+
+    with pytest.raises(ResolveError) as lost:
+        await asyncio.gather(resolver.addresses("lost.test", 4, 1.2), back())
+    with pytest.raises(ResolveError) as later:
+        await asyncio.gather(resolver.addresses("lost.test", 4, 0.8), _soon(resolver, "good.test"))
+    await resolver.close()
+
+    assert lost.value.shortage is Shortage.RESOLVER
+    assert later.value.shortage is None
+
+
+async def _soon(resolver: Resolver, name: str) -> None:
+    """Resolve *name* when another question has been asked for a while."""
+    await asyncio.sleep(0.5)
+    await resolver.addresses(name)
+
+
 async def test_another_name_that_is_answered_meanwhile_clears_the_name_servers(
     dns: NameServer,
 ) -> None:
     resolver = Resolver(servers=[dns.address])
     dns.names = {"dead.test": SILENCE, "": SILENCE, "good.test": ANSWERED}
 
-    async def later() -> None:
-        await asyncio.sleep(0.5)
-        await resolver.addresses("good.test")
-
+    later = _soon(resolver, "good.test")
     with pytest.raises(ResolveError) as caught:
-        await asyncio.gather(resolver.addresses("dead.test", 4, 1.0), later())
+        await asyncio.gather(resolver.addresses("dead.test", 4, 1.0), later)
     await resolver.close()
 
     assert caught.value.shortage is None
@@ -204,3 +232,45 @@ async def test_many_dead_names_ask_the_control_a_few_times_only(dns: NameServer)
 
     assert {type(one) for one in ended} == {ResolveError}
     assert len([name for name, _ in dns.asked if not name]) < 20
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[NameServer]:
+    """A name server over UDP and TCP."""
+    streams = socket.create_server(("127.0.0.1", 0))
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(streams.getsockname())
+    async with NameServer(datagrams, streams) as server:
+        yield server
+
+
+async def test_an_answer_of_a_thousand_addresses_comes_over_tcp(both: NameServer) -> None:
+    both.names["many.test"] = [f"11.0.{n // 250}.{n % 250 + 1}" for n in range(1000)]
+    resolver = Resolver(servers=[both.address])
+
+    found = await resolver.addresses("many.test", 4)
+    await resolver.close()
+
+    assert len(set(found)) == 1000
+    assert both.over_tcp == 1
+
+
+LIES = [Odd(ANSWERED, drips=True), Odd(ANSWERED, wrong_id=True), Alias("bad.test")]
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_lie_or_a_drip_ends_in_time_and_costs_its_own_name_only(
+    lie: Odd | Alias, both: NameServer
+) -> None:
+    resolver = Resolver(servers=[both.address])
+    both.names |= {"bad.test": lie, "good.test": ANSWERED}
+
+    bad = asyncio.create_task(timed(resolver, "bad.test", 1.0))
+    found, took = await timed(resolver, "good.test", 1.0)
+    with pytest.raises(ResolveError) as caught:
+        await bad
+    await resolver.close()
+
+    assert found == ANSWERED
+    assert took < 0.5
+    assert caught.value.shortage is None

@@ -253,6 +253,7 @@ def test_a_bug_is_no_shortage() -> None:
         (pycurl.E_COULDNT_CONNECT, errno.ENOBUFS, Shortage.MEMORY),
         (pycurl.E_COULDNT_CONNECT, errno.ENOMEM, Shortage.MEMORY),
         (pycurl.E_COULDNT_CONNECT, errno.EPERM, Shortage.FIREWALL),
+        (pycurl.E_COULDNT_CONNECT, errno.EINVAL, Shortage.FIREWALL),
         (pycurl.E_COULDNT_CONNECT, errno.ECONNREFUSED, None),
         (pycurl.E_COULDNT_CONNECT, errno.ENETUNREACH, None),
         # no source for an IPv6 address, while there are local ports
@@ -279,7 +280,7 @@ async def test_a_forbidden_route_and_missing_ports_are_ours_and_a_refusal_is_not
     out, _ = await process.communicate()
     seen = json.loads(out)
 
-    assert seen["forbidden"] == ["connect", "firewall"]
+    assert seen["forbidden"] == [["connect", "firewall"]] * 2
     assert seen["refused"] == ["connect", None]
     assert seen["crowd"] == [["internal", "ports"]] * 2 + [[None, None]] * 2
 

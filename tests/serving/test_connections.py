@@ -160,7 +160,9 @@ async def test_an_idle_connection_makes_room_for_a_new_one() -> None:
         scrape = await stack.enter_async_context(connected(client, _ask("/-/healthy")))
         answer = await asyncio.get_running_loop().sock_recv(scrape, 15)
 
-        assert await asyncio.wait_for(_read_all(idle[0]), 5) == b""
+        refusal = await asyncio.wait_for(_read_all(idle[0]), 5)
+        assert refusal.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 5\r\n" in refusal
         assert answer == b"HTTP/1.1 200 OK"
         assert (await _cut(client))["made_room"] == 39
 
@@ -192,6 +194,24 @@ async def test_when_every_slot_is_busy_only_the_essential_is_answered() -> None:
     }
     assert message != 503
     assert again == 200
+
+
+async def test_who_is_not_let_in_is_told_when_to_come_back() -> None:
+    message = BODY.replace(b"/api/incidents", b"/api/alertmanager")
+    async with running(SERVICES, connections=1) as client, contextlib.AsyncExitStack() as stack:
+        for _ in range(1 + RESERVED):
+            await stack.enter_async_context(connected(client, message))
+        await asyncio.sleep(0.1)  # until all are under way
+        refused = []
+        for request in (b"", _ask("/metrics")):
+            one = await stack.enter_async_context(connected(client, request))
+            refused.append(await asyncio.wait_for(_read_all(one), 5))
+
+    for answer in refused:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 5\r\n" in head
+        assert f"Content-Length: {len(body)}".encode() in head
 
 
 async def test_a_tls_handshake_that_never_ends_keeps_no_slot(

@@ -127,3 +127,13 @@ def test_a_freed_slot_is_a_general_one_again() -> None:
 )
 def test_an_address_is_counted_under_its_network(address: str, network: str, strange: bool) -> None:
     assert network_of(address) == (network, strange)
+
+
+def test_who_has_asked_and_was_not_read_yet_is_kept_and_the_next_one_makes_room() -> None:
+    crowd = Crowd(3)
+    asked, idle, _ = (crowd.take(HOME) for _ in range(3))
+    assert asked is not None
+    asked.has_unread = lambda: True
+
+    assert crowd.take(HOME) is not None
+    assert crowd.closed == [idle]

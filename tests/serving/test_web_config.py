@@ -133,6 +133,12 @@ BAD = {
         "is older than min_version",
     ),
     "invented suite": (tls(f"{OWN}, cipher_suites: [TLS_A, x]"), "cipher_suites[1]: must be one"),
+    "suites of lists": (tls(f"{OWN}, cipher_suites: [[a]]"), "cipher_suites[0]: must be"),
+    "curves of lists": (
+        tls(f"{OWN}, curve_preferences: [[a], {{}}]"),
+        "curve_preferences[0]: must",
+    ),
+    "client auth of lists": (tls(f"{OWN}, client_auth_type: [a]"), "client_auth_type: must be"),
     "only new suites": (
         tls(f"{OWN}, cipher_suites: [TLS_AES_128_GCM_SHA256]"),
         "no suite of TLS 1.2",

@@ -2,8 +2,9 @@
 
 Why libcurl: it times every phase (TLS apart from TCP), supports HTTP/2, proxies and client
 certificates, and costs a fifth of blackbox_exporter's CPU over plain HTTP, nearly as much over
-TLS. Here it follows no redirects and repeats nothing. A failed transfer is returned as an
-`Answer`, not raised as a `pycurl.error`.
+TLS. Here it follows no redirects. It repeats a request that a server has not processed (a stream
+that HTTP/2 refuses, a kept connection that was closed), but once only. A failed transfer is
+returned as an `Answer`, not raised as a `pycurl.error`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from exporter.probers import MAX_HEAD_BYTES, MAX_HEADERS, Answer, Request
 from exporter.probers.curl.addresses import is_public
 from exporter.probers.curl.answers import answer_of
 from exporter.probers.curl.certificates import authorities, earliest, verified_expiry
-from exporter.probers.curl.heads import head_of
+from exporter.probers.curl.heads import head_of, versions_exist
 from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_options
 from exporter.probers.curl.readiness import Readiness, best_readiness
@@ -32,6 +33,8 @@ from exporter.probers.urls import normalized
 
 # The status line, the headers and the empty line. Interim (1xx) answers count as well.
 MAX_LINES = MAX_HEADERS + 2
+MAX_SENT = 2
+"""How often one request is sent: libcurl alone would repeat a refused one five times."""
 
 
 class _Transfer:
@@ -44,7 +47,9 @@ class _Transfer:
         "lines",
         "max_body",
         "opened",
+        "public_only",
         "refused",
+        "sent",
         "size",
         "truncated",
     )
@@ -54,9 +59,17 @@ class _Transfer:
         self.lines: list[bytes] = []
         self.body: list[bytes] = []
         self.opened: list[socket.socket] = []
-        self.size = 0
-        self.truncated = self.refused = False
+        self.size = self.sent = 0
+        self.truncated = self.refused = self.public_only = False
         self.lacked: Shortage | None = None
+
+    def on_request(self, address: str, *_: object) -> int:
+        """Let a request go over the connection to *address*, new or kept: twice, if it may."""
+        self.sent += 1
+        if self.public_only and not is_public(address):
+            self.refused = True
+        may = self.sent <= MAX_SENT and not self.refused
+        return int(pycurl.PREREQFUNC_OK if may else pycurl.PREREQFUNC_ABORT)
 
     def on_header(self, line: bytes) -> int | None:
         self.lines.append(line)
@@ -143,6 +156,9 @@ class CurlTransport:
             return addresses
         resolved = self._loop.time() - begun
         answer = await self._send(request, addresses, resolved)
+        if answer.failure is Reason.ADDRESS_REFUSED and request.keep_alive:
+            # The kept connection was that of a service of the same host which may connect inside.
+            answer = await self._send(replace(request, keep_alive=False), addresses, resolved)
         if answer.failure is Reason.TLS and secure and not request.tls.insecure_skip_verify:
             left = request.timeout - answer.duration
             if left > 0.05:
@@ -219,6 +235,8 @@ class CurlTransport:
             )
             answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)
+            if answer.failure is None and not versions_exist(transfer.lines):
+                answer.failure, answer.detail = Reason.PROTOCOL, "the answer is not HTTP"
             if transfer.lacked is not None and answer.failure and not transfer.refused:
                 blame(answer, transfer.lacked)
             if inspection is not None:
@@ -282,10 +300,12 @@ class CurlTransport:
         except BaseException:
             curl.close()
             raise
+        curl.setopt(pycurl.PREREQFUNCTION, transfer.on_request)
         curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
         curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
         if not request.allow_private:
             curl.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_public)
+            transfer.public_only = request.keep_alive  # a kept connection opens no socket
         return curl, transfer
 
     async def _run(self, curl: Any, transfer: _Transfer) -> tuple[int, str]:

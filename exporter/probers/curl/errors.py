@@ -13,7 +13,8 @@ from exporter.probers.transport import EXPIRED
 
 # Bare numbers are those for which not every pycurl has a name.
 _FAILURES: dict[int, tuple[Reason, str]] = {
-    pycurl.E_UNSUPPORTED_PROTOCOL: (Reason.PROTOCOL, "only http and https are supported"),
+    # HTTP/0.9 and what is no HTTP at all: the scheme of the URL has been checked before.
+    pycurl.E_UNSUPPORTED_PROTOCOL: (Reason.PROTOCOL, "the answer is not HTTP"),
     pycurl.E_URL_MALFORMAT: (Reason.CLIENT_ERROR, "the URL is not valid"),
     pycurl.E_COULDNT_RESOLVE_PROXY: (Reason.DNS, "the proxy's name does not resolve"),
     pycurl.E_COULDNT_RESOLVE_HOST: (Reason.DNS, "the name does not resolve"),
@@ -23,6 +24,7 @@ _FAILURES: dict[int, tuple[Reason, str]] = {
     pycurl.E_PARTIAL_FILE: (Reason.PROTOCOL, "the answer ended before its announced length"),
     pycurl.E_WRITE_ERROR: (Reason.PROTOCOL, "the answer has too many or too large headers"),
     pycurl.E_SSL_CONNECT_ERROR: (Reason.TLS, "the TLS handshake failed"),
+    pycurl.E_ABORTED_BY_CALLBACK: (Reason.PROTOCOL, "the server refuses requests without reading"),
     pycurl.E_GOT_NOTHING: (Reason.PROTOCOL, "the connection was closed without an answer"),
     pycurl.E_SEND_ERROR: (Reason.CONNECT, "the connection broke while sending"),
     pycurl.E_RECV_ERROR: (Reason.CONNECT, "the connection was reset"),
@@ -68,6 +70,8 @@ def failure_of(code: int, text: str, phase: str, verify: int) -> tuple[Reason, s
         return Reason.TLS, "the server requires a client certificate"
     if code == pycurl.E_RECV_ERROR and "SSL routines" in text:
         return Reason.TLS, "the server ended the TLS session"
+    if code in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR) and "nghttp2" in text:
+        return Reason.PROTOCOL, "an HTTP/2 error"
     if code == pycurl.E_RECV_ERROR and "chunk" in text:
         return Reason.PROTOCOL, "the body's chunks are broken"
     reason, detail = _FAILURES.get(code, (Reason.PROTOCOL, f"libcurl error {code}"))

@@ -24,6 +24,9 @@ _SINGLE = frozenset(
 )
 
 
+_VERSIONS = (b"HTTP/1.", b"HTTP/2 ", b"HTTP/3 ")
+
+
 def head_of(lines: Iterable[bytes]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """Return the final answer's headers by lower-case name, and the values of repeated ones.
 
@@ -41,3 +44,12 @@ def head_of(lines: Iterable[bytes]) -> tuple[dict[str, str], dict[str, tuple[str
             values.setdefault(name.strip().lower(), []).append(value.strip())
     headers = {n: v[0] if n in _SINGLE else ", ".join(v) for n, v in values.items()}
     return headers, {n: tuple(v) for n, v in values.items() if len(v) > 1}
+
+
+def versions_exist(lines: Iterable[bytes]) -> bool:
+    """Return whether every status line is of HTTP/1, 2 or 3: libcurl takes HTTP/3.7 for HTTP/1.0.
+
+    >>> versions_exist([b"HTTP/1.1 200 OK", b"Via: HTTP/9"]), versions_exist([b"HTTP/3.7 200 OK"])
+    (True, False)
+    """
+    return all(line.startswith(_VERSIONS) for line in lines if line.startswith(b"HTTP/"))

@@ -61,6 +61,8 @@ class Resolver:
         self._control: asyncio.Future[Any] | None = None
         self._heard_at = self._refused_at = float("-inf")
         """When a name server last knew something, and when it last refused the control."""
+        self._silent_at = float("-inf")
+        """When it was last found that no name server answers."""
         self._control_counts: bool | None = None
         """Whether the control was ever answered; None before it was asked."""
 
@@ -83,9 +85,10 @@ class Resolver:
             async with asyncio.timeout(seconds):
                 result = await self._look_up(loop, host, family, patience)
         except TimeoutError:
-            raise self._unanswered("no name server answers in time", begun + patience) from None
+            text = "no name server answers in time"
+            raise self._unanswered(text, begun, begun + patience) from None
         except aiodns.error.DNSError as error:
-            raise await self._explained(error.args[0], begun + seconds) from None
+            raise await self._explained(error.args[0], begun, begun + seconds) from None
         except (UnicodeError, ValueError):
             raise ResolveError("not a host name") from None
         texts = (node.addr[0] for node in result.nodes)
@@ -143,7 +146,7 @@ class Resolver:
         hurried.append(asked)
         asked.add_done_callback(functools.partial(_take_over, quick))
 
-    async def _explained(self, code: int, end: float) -> ResolveError:
+    async def _explained(self, code: int, begun: float, end: float) -> ResolveError:
         """Return the error of c-ares' *code*: whether it is this name's or ours."""
         text = _DETAILS.get(code, "the name server failed")
         if code not in _UNANSWERED:
@@ -155,7 +158,7 @@ class Resolver:
         if (control := self._ask_control()) is not None and left > 0:
             await asyncio.wait({control}, timeout=left)
         refused = code == aiodns.error.ARES_EREFUSED
-        return self._unanswered(text, now, refused=refused)
+        return self._unanswered(text, begun, now, refused=refused)
 
     # -- our name servers --------------------------------------------------------------------
 
@@ -166,11 +169,14 @@ class Resolver:
             self._control_counts = False
             self._ask_control()
 
-    def _unanswered(self, text: str, since: float, *, refused: bool = False) -> ResolveError:
+    def _unanswered(
+        self, text: str, begun: float, since: float, *, refused: bool = False
+    ) -> ResolveError:
         """Return the error of a name without an answer, given what was heard after *since*.
 
         Servers that answer nothing else either are our fault. Whether they would answer the control
-        is only known if they did before, or never answered anything.
+        is only known if they did before, or never answered anything. Those that were silent after
+        *begun* and are back have lost the question.
         """
         if lacks_descriptors():
             return ResolveError(text, Shortage.DESCRIPTORS)
@@ -178,7 +184,11 @@ class Resolver:
         known = known and self._control is not None
         since -= _TICK_SECONDS
         answers = self._heard_at >= since or (self._refused_at >= since and not refused)
-        return ResolveError(text, Shortage.RESOLVER if known and not answers else None)
+        if known and not answers:
+            self._silent_at = asyncio.get_running_loop().time()
+        elif self._silent_at < begun - _TICK_SECONDS:
+            return ResolveError(text)
+        return ResolveError(text, Shortage.RESOLVER)
 
     def _ask_control(self) -> asyncio.Future[Any] | None:
         """Ask our name servers something that they know, if that is not asked already."""

@@ -32,7 +32,8 @@ _BY_NUMBER = {
 }
 _MOST = 4
 """Descriptors: a request opens a socket, its copy and a file; a channel of c-ares three as well."""
-_FORBIDDEN = (errno.EPERM, errno.EACCES)
+# Of a firewall, of a route "prohibit" and of a route "blackhole" (ip-route(8)).
+_FORBIDDEN = (errno.EPERM, errno.EACCES, errno.EINVAL)
 # Errors behind which there may be a descriptor, a port or memory that was missing.
 _DOUBTFUL = frozenset(
     {

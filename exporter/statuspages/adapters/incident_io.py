@@ -24,11 +24,15 @@ def read(body: bytes, component_filter: str | None) -> State:
     if not {"ongoing_incidents", "in_progress_maintenances"} & data.keys():
         raise UnreadableError
     states = states_of(list_or_empty(data.get("ongoing_incidents")), _incident)
-    maintenances = list_or_empty(data.get("in_progress_maintenances"))
-    return worst([*states, *(State.MAINTENANCE for _ in maintenances)])
+    maintenances = states_of(list_or_empty(data.get("in_progress_maintenances")), _maintenance)
+    return worst([*states, *maintenances])
 
 
 def _incident(incident: Any) -> State:
     if has_ended(incident):
         return State.OPERATIONAL
     return state_of_word(incident.get("current_worst_impact") or "degraded")
+
+
+def _maintenance(maintenance: Any) -> State:
+    return State.OPERATIONAL if has_ended(maintenance) else State.MAINTENANCE

@@ -1,4 +1,4 @@
-"""What `serve` was asked for: the command line, read and checked."""
+"""What `serve` was asked for, whoever asks: the command, the stack, the library."""
 
 from __future__ import annotations
 
