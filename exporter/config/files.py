@@ -12,7 +12,7 @@ from typing import Any
 from exporter import files
 from exporter.checks import pattern_mistakes
 from exporter.config.declarations import Canary, Monitoring, Service
-from exporter.config.merge import merged
+from exporter.config.merge import has_value, merged, prune
 from exporter.config.mistakes import (
     canary_mistakes,
     not_for_requests,
@@ -228,7 +228,7 @@ class _Reading:
         self._problems += [problem for _, problem in found]
         places = [path for path, _ in found]
         for path in sorted(places, key=len, reverse=True):
-            _prune(loaded.data, path)
+            prune(loaded.data, path)
         references: dict[int, set[FieldPath]] = {}
         for path in loaded.document.references:
             match path:
@@ -282,7 +282,7 @@ class _Reading:
                 self._warnings.append(loaded.problem((*place, *path), what))
         self._warnings += _inline_key(loaded, (*place, "api_key"), own)
         line = loaded.document.line(place)
-        inherited = {path for path in defaults.references if not _has(own, path)}
+        inherited = {path for path in defaults.references if not has_value(own, path)}
         variables = frozenset(inherited | file.references.get(index, set()))
         return Declared(raw, loaded.source, line, missing, variables)
 
@@ -348,30 +348,6 @@ def _is_key(path: FieldPath) -> bool:
         ("api_key",),
         ("api_key_next",),
     }
-
-
-def _prune(data: Any, path: FieldPath) -> None:
-    """Take out the place at *path*; of a list inside a service the whole list."""
-    while len(path) > 2 and isinstance(path[-1], int):
-        path = path[:-1]
-    for step in path[:-1]:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return
-    if path and isinstance(data, dict):
-        data.pop(path[-1], None)
-
-
-def _has(data: Any, path: FieldPath) -> bool:
-    """Return whether *data* has a value of its own at *path*."""
-    for step in path:
-        if isinstance(step, int) or not isinstance(data, dict):
-            return data is not None  # a list, or a scalar, takes the place of the whole
-        if step not in data:
-            return False
-        data = data[step]
-    return True
 
 
 def _list(data: Any, name: str) -> list[Any]:

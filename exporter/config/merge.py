@@ -1,11 +1,14 @@
 """What wins: the service's own field over the defaults; `targets` puts the preset below both.
 
-Mappings are merged field by field, lists and scalars replaced. Pure, on plain data.
+Mappings are merged field by field, lists and scalars replaced. Pure, on plain data, of which
+places are looked at and taken out here too.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from exporter.settings import FieldPath
 
 # One source each: naming one in the service drops the other kind from what is below.
 _EITHER = (("api_key", "api_key_file"), ("base_url", "region"))
@@ -29,3 +32,27 @@ def _displaced(name: str, above: dict[str, Any]) -> bool:
     return any(
         name in pair and any(other in above for other in pair if other != name) for pair in _EITHER
     )
+
+
+def prune(data: Any, path: FieldPath) -> None:
+    """Take out the place at *path*; of a list inside a service the whole list."""
+    while len(path) > 2 and isinstance(path[-1], int):
+        path = path[:-1]
+    for step in path[:-1]:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return
+    if path and isinstance(data, dict):
+        data.pop(path[-1], None)
+
+
+def has_value(data: Any, path: FieldPath) -> bool:
+    """Return whether *data* has a value of its own at *path*."""
+    for step in path:
+        if isinstance(step, int) or not isinstance(data, dict):
+            return data is not None  # a list, or a scalar, takes the place of the whole
+        if step not in data:
+            return False
+        data = data[step]
+    return True

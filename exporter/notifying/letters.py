@@ -64,6 +64,9 @@ def sender_of(settings: Email) -> str:
 def subject(message: Message) -> str:
     """Return the title in one line: a line break would begin another header."""
     line = " ".join(words.title(message).split())
+    if message.group.route.name.startswith("escalation"):
+        level = words.name_in(message.common_labels.get("escalation", ""))
+        line = f"Escalation {level}: {line}"
     printable = "".join(char for char in line if char.isprintable())
     return payloads.shortened(printable, _LONGEST_SUBJECT)
 
@@ -114,15 +117,15 @@ def _alert(alert: Alert) -> str:
     if alert.firing:
         head = f"<b>{escape(words.severity(alert))}</b> {escape(words.what(alert))}"
         lines = [f'<p style="margin:0">{head}</p>']
-        if description := alert.annotations.get("description"):
+        if description := words.description(alert):
             lines.append(f'<p style="margin:6px 0 0">{escape(description)}</p>')
     else:
         lines = [f'<p style="margin:0"><b>RESOLVED</b> {words.ended(alert, escape)}</p>']
     about = escape(words.when(alert))
     if service := alert.labels.get("service"):
-        about += f"<br>Service {escape(service)}"
+        about += f"<br>Service {escape(words.name_in(service))}"
     named = (("environment", ""), ("provider", "provider "), ("team", "team "))
     for name, before in named:
         if value := alert.labels.get(name):
-            about += f" · {before}{escape(value)}"
+            about += f" · {before}{escape(words.name_in(value))}"
     return "\n".join((*lines, f'<p style="margin:6px 0 0;font-size:14px">{about}</p>'))

@@ -11,6 +11,7 @@ from exporter.notifying.routes import GroupKey
 
 _RANKS = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _FIRST = ("job", "instance")
+MOST_SORTED = 2000
 Said = frozenset[tuple[str, bool]]
 """Fingerprints, each with whether the alert is said to fire or to be over."""
 
@@ -81,9 +82,12 @@ def in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
     """Return *alerts* sorted as Alertmanager does: types.AlertSlice and model.LabelSet.Before.
 
     By job, by instance, those without last; then by the number of labels; then by the value of
-    each label, the names in their order, those without first.
+    each label, the names in their order, those without first. More than `MOST_SORTED` stay as they
+    are: nobody reads them, and sorting would hold the loop.
     """
     given = list(alerts)
+    if len(given) > MOST_SORTED:
+        return tuple(given)
     names = sorted({name for alert in given for name in alert.labels})
 
     def place(alert: Alert) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -135,15 +136,11 @@ class Notifier:
         ]
 
     def failing(self, cluster: str = "") -> list[Alert]:
-        """Return an alert about each entry that fails for minutes, to be taken with the others.
+        """Return an alert about each entry that fails for minutes; `take` adds them itself.
 
         The entry itself is not told of it.
         """
         return failing_alerts(self._entries.values(), self._clock.now(), cluster)
-
-    def reaches_nobody(self) -> str:
-        """Return why nobody can be told of anything; "" if somebody can."""
-        return "" if self._entries else "no medium is configured: nobody was notified"
 
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         """Return who knows of the alert, entry by entry; empty if nobody is to."""
@@ -172,15 +169,22 @@ class Notifier:
         async with self._lock:
             await self._restore()
             tick, current = self._clock.tick(), dict[str, Alert]()
-            async for alert in in_slices(alerts, _SLICE):
+            async for alert in in_slices((*alerts, *self.failing()), _SLICE):
                 current[alert.fingerprint] = alert
                 for name, key in self._groups_of(alert):
                     self._book.add(alert, key, name, tick, now)
             async for fingerprint in in_slices(self._book.current.keys() - current.keys(), _SLICE):
                 self._book.end(fingerprint, tick, now)
                 self._routed.pop(fingerprint, None)
+            rested = not self._taken
             self._book.current, self._taken = current, True
             await self._decide(now)
+            for entry in self._entries.values() if rested else ():
+                entry.wake.set()
+
+    def rest(self) -> None:
+        """Begin no message before the next `take`, as before the first: another decides."""
+        self._taken = False
 
     def _groups_of(self, alert: Alert) -> list[tuple[str, GroupKey]]:
         """Return the entries that are told of *alert*, with its group."""
@@ -203,13 +207,12 @@ class Notifier:
 
     async def _decide(self, now: float) -> None:
         """Look at every group that is due, the most urgent first, and write what is to be told."""
-        tick, due = self._clock.tick(), list[Group]()
+        tick, due = self._clock.tick(), defaultdict[int, list[Group]](list)
         async for group in in_slices(self._book.groups.values(), 4 * _SLICE):
             if group.due <= tick:
-                due.append(group)
-        due.sort(key=lambda group: group.rank)
+                due[group.rank].append(group)
         woken = set[str]()
-        async for group in in_slices(due, _SLICE):
+        async for group in in_slices((g for rank in sorted(due) for g in due[rank]), _SLICE // 4):
             entry = self._entries.get(group.entry)
             if entry is None or self._book.groups.get((group.entry, group.key.text)) is not group:
                 continue
@@ -315,6 +318,7 @@ class Notifier:
                     entry,
                     self._clock,
                     page=lambda: self._page,
+                    rests=lambda: not self._taken,
                     done=self._done,
                     jitter=self._jitter,
                 )

@@ -125,7 +125,7 @@ def more_on(page: str, dots: str) -> str:
 def _slack_alert(alert: Alert) -> str:
     if alert.firing:
         text = f"*{slack_text(words.severity(alert))}* {slack_text(words.what(alert))}"
-        if description := alert.annotations.get("description"):
+        if description := words.description(alert):
             text += f"\n{slack_text(description)}"
     else:
         text = f"*RESOLVED* {words.ended(alert, slack_text)}"
@@ -136,7 +136,7 @@ def labelled(alert: Alert, escape: words.Escape) -> str:
     """Return what *alert* is about, each part behind a dot."""
     named = (("service", ""), ("environment", ""), ("provider", "provider "), ("team", "team "))
     found = ((before, alert.labels.get(name)) for name, before in named)
-    return "".join(f" · {before}{escape(value)}" for before, value in found if value)
+    return "".join(f" · {before}{escape(words.name_in(value))}" for before, value in found if value)
 
 
 def pagerduty(message: Message, page: str, key: Secret) -> Json:
@@ -151,7 +151,11 @@ def pagerduty(message: Message, page: str, key: Secret) -> Json:
             "summary": shortened(words.title(message), _LONGEST_TITLE),
             "source": source_of(message),
             "severity": pagerduty_severity(message),
-            **{field: labels[name] for field, name in _PAGERDUTY_FIELDS if labels.get(name)},
+            **{
+                field: words.name_in(labels[name])
+                for field, name in _PAGERDUTY_FIELDS
+                if labels.get(name)
+            },
             "custom_details": {
                 "firing": pagerduty_details(message.firing, page),
                 "resolved": pagerduty_details(message.resolved, page),
@@ -171,7 +175,7 @@ def source_of(message: Message) -> str:
     """Return PagerDuty's `source`, which it demands."""
     labels = message.common_labels
     found = (labels.get(name) for name in ("service", "provider", "cluster"))
-    return next(filter(None, found), "Service Registry")
+    return words.name_in(next(filter(None, found), "Service Registry"))
 
 
 def pagerduty_severity(message: Message) -> str:

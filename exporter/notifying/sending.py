@@ -71,11 +71,15 @@ class Sender:
         clock: Clock,
         *,
         page: Callable[[], str],
+        rests: Callable[[], bool],
         done: Callable[[Entry, Group, Waiting, str], Awaitable[None]],
         jitter: Callable[[], float],
     ) -> None:
-        """*done* is awaited after every try, with sent, failed or gave_up; *jitter*: 0 to 1."""
-        self._entry, self._clock, self._page = entry, clock, page
+        """While it *rests* nothing is begun.
+
+        *done* is awaited after every try, with sent, failed or gave_up; *jitter*: 0 to 1.
+        """
+        self._entry, self._clock, self._page, self._rests = entry, clock, page, rests
         self._done, self._jitter = done, jitter
 
     async def run(self) -> None:
@@ -83,6 +87,9 @@ class Sender:
         while True:
             entry.wake.clear()
             tick = self._clock.tick()
+            if self._rests():
+                await entry.wake.wait()
+                continue
             if (group := entry.next(tick)) is not None:
                 await self._try(group)
                 continue

@@ -17,7 +17,16 @@ from exporter.notifying.messages import Message
 
 MOST_SHOWN = 10
 """Alerts of each kind in a message that is read on a small screen; the title has their number."""
-_ADDRESS = re.compile(r"https?://[^\s<>|\"']+", re.ASCII)
+_ADDRESS = re.compile(
+    r"https?://[^\t\n\f\r <>|\"'\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]{1,500}"
+)
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""They turn the direction of what follows."""
+_BREAKS = re.compile("[ \x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
+_LONGEST_NAME, _LONGEST_LINE, _LONGEST_LINES = 100, 200, 800
+_LONGEST_IN_ADDRESS = 200
+"""Bytes of a service's name in the address of its page."""
 _RANKS = {"critical": 4, "high": 3, "medium": 2, "low": 1}
 _WORST = ("ALERT", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
@@ -28,6 +37,30 @@ def plain(text: str) -> str:
     return text
 
 
+def name_in(text: str) -> str:
+    """Return a name from outside in one line, without control characters, bounded."""
+    return _one_line(text, _LONGEST_NAME)
+
+
+def line_in(text: str) -> str:
+    """Return a sentence from outside in one line, without control characters, bounded."""
+    return _one_line(text, _LONGEST_LINE)
+
+
+def lines_in(text: str) -> str:
+    """Return a text from outside in lines as they are, without control characters, bounded."""
+    return cut(_CONTROLS.sub(" ", _TURNING.sub("\ufffd", text)), _LONGEST_LINES)
+
+
+def _one_line(text: str, most: int) -> str:
+    return cut(_BREAKS.sub(" ", _TURNING.sub("\ufffd", text)), most)
+
+
+def cut(text: str, most: int) -> str:
+    """Return the first *most* characters of *text*, and a sign where there are more."""
+    return f"{text[:most]}…" if len(text) > most else text
+
+
 def title(message: Message, escape: Escape = plain) -> str:
     """Return one line: how bad, what and why; or that it is over. Each value goes by *escape*."""
     if message.status == "resolved":
@@ -35,12 +68,12 @@ def title(message: Message, escape: Escape = plain) -> str:
     labels, notes = message.common_labels, message.common_annotations
     what = notes.get("summary") or labels.get("alertname") or ""
     if fault := notes.get("fault"):
-        text = f"{escape(what.removesuffix('.'))}: {escape(fault)}"
+        text = f"{escape(line_in(what.removesuffix('.')))}: {escape(line_in(fault))}"
     else:
-        text = escape(what or "several problems")
+        text = escape(line_in(what or "several problems"))
     if len(message.alerts) > 1:
         about = [labels.get("service") or labels.get("provider"), labels.get("environment")]
-        more = "".join(f", {escape(one)}" for one in about if one)
+        more = "".join(f", {escape(name_in(one))}" for one in about if one)
         text += f" ({len(message.alerts)} alerts{more})"
     return f"{worst(message.firing)}: {text}"
 
@@ -54,9 +87,9 @@ def _ended(message: Message, escape: Escape) -> str:
     labels, notes = message.common_labels, message.common_annotations
     name, summary = labels.get("alertname"), notes.get("summary")
     if name == "ManualIncident" and summary:
-        text = f'"{escape(summary)}" is over'
+        text = f'"{escape(line_in(summary))}" is over'
     else:
-        text = f"{escape(name)} is over" if name else "several problems are over"
+        text = f"{escape(name_in(name))} is over" if name else "several problems are over"
     if len(message.alerts) > 1:
         text += f" ({len(message.alerts)} alerts)"
     else:
@@ -68,15 +101,16 @@ def _about(labels: Mapping[str, str], escape: Escape) -> str:
     subject = labels.get("service") or labels.get("provider")
     if not subject:
         return ""
-    where = labels.get("environment")
-    return f"{escape(subject)} ({escape(where)}): " if where else f"{escape(subject)}: "
+    subject, where = escape(name_in(subject)), labels.get("environment")
+    return f"{subject} ({escape(name_in(where))}): " if where else f"{subject}: "
 
 
 def ended(alert: Alert, escape: Escape = plain) -> str:
     """Return that one alert is over."""
     name, summary = alert.labels.get("alertname"), alert.annotations.get("summary")
     manual = name == "ManualIncident" and summary
-    what = f'"{escape(summary or "")}"' if manual else escape(name or "the alert")
+    said = f'"{escape(line_in(summary or ""))}"'
+    what = said if manual else escape(name_in(name or "the alert"))
     return f"{_about(alert.labels, escape)}{what} is over, it lasted {lasted(alert)}"
 
 
@@ -118,11 +152,15 @@ def upper(text: str) -> str:
 
 
 def severity(alert: Alert) -> str:
-    return upper(alert.labels.get("severity") or "alert")
+    return name_in(upper(alert.labels.get("severity") or "alert"))
 
 
 def what(alert: Alert) -> str:
-    return alert.annotations.get("summary") or alert.labels.get("alertname") or ""
+    return line_in(alert.annotations.get("summary") or alert.labels.get("alertname") or "")
+
+
+def description(alert: Alert) -> str:
+    return lines_in(alert.annotations.get("description") or "")
 
 
 def runbook(notes: Mapping[str, str]) -> str:
@@ -135,21 +173,23 @@ def page_of(labels: Mapping[str, str], page: str) -> str:
     """Return the address of what *labels* are about on the status page at *page*; "" without."""
     if not page:
         return ""
-    service = labels.get("service")
-    return f"{page}/services/{quote_plus(service)}" if service else f"{page}/incidents"
+    service = labels.get("service", "").encode(errors="replace")
+    if 0 < len(service) < _LONGEST_IN_ADDRESS:
+        return f"{page}/services/{quote_plus(service)}"
+    return f"{page}/incidents"
 
 
 def text_of(alert: Alert, page: str) -> str:
     """Return one alert as plain text: mail and PagerDuty."""
     if alert.firing:
         lines = [f"{severity(alert)}: {what(alert)}"]
-        lines += [text for text in (alert.annotations.get("description"),) if text]
+        lines += [text for text in (description(alert),) if text]
     else:
         lines = [f"RESOLVED: {ended(alert)}"]
     lines.append(when(alert))
     for name in ("service", "environment", "provider", "team"):
         if value := alert.labels.get(name):
-            lines.append(f"{name.capitalize()}: {value}")
+            lines.append(f"{name.capitalize()}: {name_in(value)}")
     if alert.firing and (address := runbook(alert.annotations)):
         lines.append(f"What to do: {address}")
     if address := page_of(alert.labels, page):

@@ -26,8 +26,7 @@ SECRET = "sentinel-0123456789-never-shown"
 
 
 def config(*entries: str) -> str:
-    # The tests say what fires, so nobody else may.
-    page = "monitoring: {page_url: 'https://status.example.com/', incidents: alertmanager}"
+    page = "monitoring: {page_url: 'https://status.example.com/'}"
     return f"{page}\nservices: []\nnotify: [{', '.join(entries)}]\n"
 
 

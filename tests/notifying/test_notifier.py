@@ -292,6 +292,17 @@ async def test_what_is_over_before_the_medium_is_back_is_not_told() -> None:
         assert stage.memory.outbox == {}
 
 
+async def test_what_waits_and_is_over_is_taken_back_at_once() -> None:
+    async with Stage() as stage:
+        stage.hook.fault = GONE
+        await stage.fires(FIRST)
+        await stage.passes(301)
+        assert len(stage.memory.outbox) == 1
+        await stage.fires()
+
+        assert stage.memory.outbox == {}, "not only at the next look, half an hour later"
+
+
 async def test_what_may_have_been_received_has_its_end_told() -> None:
     async with Stage() as stage:
         stage.hook.fault = UNSURE
@@ -414,8 +425,9 @@ async def test_a_message_under_way_when_the_process_ended_is_sent_again_as_the_s
         await stage.passes(31)
         (tried,) = stage.hook.tried
     async with await restarted(stage) as again:
-        assert [message.id for message in again.hook.sent] == [tried.id]
+        assert again.hook.tried == [], "before it is known what fires, nothing is sent"
         await again.fires(OPENAI)
+        assert [message.id for message in again.hook.sent] == [tried.id]
         await again.passes(600)
         assert len(again.hook.sent) == 1
         assert again.memory.outbox == {}
@@ -495,6 +507,22 @@ async def test_a_storage_that_cannot_be_read_is_no_reason_to_be_silent() -> None
         await stage.fires(OPENAI)
         await stage.passes(31)
 
+        assert stage.hook.said == [("+openai",)]
+
+
+async def test_while_another_decides_nothing_is_begun() -> None:
+    async with Stage() as stage:
+        stage.hook.fault = GONE
+        await stage.fires(OPENAI)
+        await stage.passes(31)
+        stage.notifier.rest()
+        tries = len(stage.hook.tried)
+        for _ in range(40):
+            await stage.clock.advance(15)
+            await settled()
+        assert len(stage.hook.tried) == tries
+        stage.hook.fault = None
+        await stage.fires(OPENAI)
         assert stage.hook.said == [("+openai",)]
 
 
@@ -596,9 +624,7 @@ async def test_an_entry_that_fails_is_an_alert_for_the_others() -> None:
         assert stage.notifier.failing() == []
         await stage.passes(60)
         (failing,) = stage.notifier.failing("main")
-        assert failing.labels["medium"] == "slack"
-        await stage.fires(OPENAI, failing)
-        await stage.passes(15)
+        assert (failing.labels["medium"], failing.labels["cluster"]) == ("slack", "main")
         assert stage.hook.said == [("+openai",), ("+NotificationsFailing",)]
         stage.media["slack"].fault = None
         await stage.passes(301)

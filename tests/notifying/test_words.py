@@ -57,6 +57,28 @@ def _odd() -> dict[str, Any]:
     return data | {"status": "firing", "alerts": alerts}
 
 
+def _wild() -> dict[str, Any]:
+    """Return template data with texts that are long, turn around, or break lines."""
+    data = json.loads((ROOM / "tests" / "firing.json").read_text())
+    one = data["alerts"][0]
+    wild = "a\u202eb\tc\r\nd\u2028e\x07f\x85g\u00a0h "
+    notes = {
+        "summary": wild + "s" * 300 + ".",
+        "description": wild + "\n\n" + "d" * 900,
+        "fault": wild * 30,
+        "runbook_url": "https://example.com/\u202e",
+    }
+    labels = one["labels"] | {"service": wild + "n" * 150, "team": "t" * 101, "provider": "p" * 100}
+    return data | {"alerts": [one | {"labels": labels, "annotations": notes}]}
+
+
+def _escalated() -> dict[str, Any]:
+    """Return template data of an escalation."""
+    data = json.loads((ROOM / "tests" / "firing.json").read_text())
+    one = data["alerts"][0]
+    return data | {"alerts": [one | {"labels": one["labels"] | {"escalation": "2"}}]}
+
+
 def _manual() -> dict[str, Any]:
     """Return template data of an incident of a person that is over."""
     data = json.loads((ROOM / "tests" / "resolved.json").read_text())
@@ -74,6 +96,8 @@ CASES = {
     "many": _several(12),
     "odd": _odd(),
     "manual": _manual(),
+    "wild": _wild(),
+    "escalated": _escalated(),
 }
 
 
@@ -114,6 +138,9 @@ def test_the_title_is_that_of_the_template(data: dict[str, Any], shown: Any) -> 
     assert payloads.slack(message, PAGE, Slack())["attachments"][0]["title"] == shown(
         "registry.slack.title"
     )
+    escalated = letters.subject(message).startswith("Escalation 2: ")
+    assert escalated == (data["alerts"][0]["labels"].get("escalation") == "2")
+    assert not escalated or letters.subject(message) == shown("registry.email.escalation")
     assert payloads.color(message) == shown("registry.slack.color")
 
 
@@ -243,7 +270,7 @@ def test_long_texts_are_bounded() -> None:
     slack = payloads.slack(message, PAGE, Slack())["attachments"][0]
     event = payloads.pagerduty(message, PAGE, Secret("x" * 20))
 
-    assert len(slack["title"]) == len(event["payload"]["summary"]) == 1024
+    assert len(slack["title"]) == len(event["payload"]["summary"]) < 300
     assert len(slack["text"]) <= 30_000
     assert len(json.dumps(event)) < 512 * 1024  # PagerDuty's own bound
     assert len(letters.subject(message)) <= 400
