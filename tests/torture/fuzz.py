@@ -331,7 +331,6 @@ class Library:
         with contextlib.suppress(*EXPECTED):
             await self.registry.remove_service("a")
 
-
     async def _configured(self, given: Any) -> None:
         """Read *given* as the configuration of another registry."""
         registry = ServiceRegistry(given, variables={})
