@@ -85,13 +85,13 @@ async def test_a_failure_is_found_told_and_ended(vendor: Vendor) -> None:
         async with made(vendor) as registry:
             await registry.start_all_monitoring(incident_config=told | {"email_config": email})
             (found,) = await incidents(registry, severity="critical", status="open")
-            (message,) = await asyncio.to_thread(hook.wait, lambda got: True)
-            (letter,) = await asyncio.to_thread(mail.wait, lambda got: True)
+            (message,) = await asyncio.to_thread(hook.wait, lambda got: True, 1, 60)
+            (letter,) = await asyncio.to_thread(mail.wait, lambda got: True, 1, 60)
             shown = await registry.incidents.get_incidents(status="open")
             vendor.on("/api", answer())
             await incidents(registry, severity="critical", status="resolved")
             ends = lambda got: got.body["status"] == "resolved"  # noqa: E731
-            await asyncio.to_thread(hook.wait, ends)
+            await asyncio.to_thread(hook.wait, ends, 1, 60)
             page = await registry.metrics()
 
     assert (found["alertname"], found["service"]) == ("ServiceDown", "api")
@@ -112,7 +112,7 @@ async def test_an_incident_of_the_program_is_told_too(vendor: Vendor) -> None:
             await registry.start_incident_response(f"{hook.url}/hook")
             response = registry.get_incident_response()
             made_one = await response.create_incident("api", "critical", "nobody can pay", "why")
-            (message,) = await asyncio.to_thread(hook.wait, lambda got: True)
+            (message,) = await asyncio.to_thread(hook.wait, lambda got: True, 1, 60)
 
     (told,) = message.body["alerts"]
     assert told["labels"]["alertname"] == "ManualIncident"
@@ -128,7 +128,7 @@ async def test_entries_of_the_configuration_are_told_as_well(vendor: Vendor) -> 
             await registry.start_incident_response(webhook_url=f"{hook.url}/first")
             await registry.start_incident_response(webhook_url=f"{hook.url}/second")
             await registry.get_incident_response().create_incident("api", "critical", "x")
-            got = await asyncio.to_thread(hook.wait, lambda got: True, 2)
+            got = await asyncio.to_thread(hook.wait, lambda got: True, 2, 60)
 
     assert {one.path for one in got} == {"/ours", "/second"}
 
@@ -284,7 +284,7 @@ async def test_messages_that_wait_survive_the_process(vendor: Vendor, tmp_path: 
                 states = registry._app.notifier
                 await eventually(lambda states=states: states.states[0].failing_since)
             else:
-                (got,) = await asyncio.to_thread(hook.wait, lambda got: True)
+                (got,) = await asyncio.to_thread(hook.wait, lambda got: True, 1, 60)
             await registry.stop()
 
     assert got.body["alerts"][0]["annotations"]["summary"] == "x"
