@@ -4,7 +4,7 @@ BIN := .venv/bin
 CONFIG ?= config/services.yaml
 LISTEN ?= 127.0.0.1:9642
 
-.PHONY: run test lint format bench torture reference clean
+.PHONY: run test lint format bench torture mutants reference clean
 
 run: .venv/run  ## serve the example configuration
 	$(BIN)/service-registry serve --config $(CONFIG) --listen $(LISTEN) --data-dir data
@@ -31,6 +31,10 @@ bench: .venv/dev  ## speed and fidelity beside blackbox_exporter
 torture: .venv/dev  ## faults, hostile servers and crowds survived, as figures; less than 20 minutes
 	tests/tools.sh
 	$(BIN)/python -m tests.torture $(PARTS)
+
+mutants: .venv/dev  ## switch each defence off by one edit: a test has to fail for each
+	tests/tools.sh
+	$(BIN)/python -m tests.mutants -j 2
 
 reference: .venv/dev  ## write what is generated: the schema and the reference tables
 	$(BIN)/service-registry schema > config/services.schema.json

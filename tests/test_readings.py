@@ -23,6 +23,7 @@ from exporter.readings import (
     TimeFormat,
     instant,
 )
+from exporter.readings.times import number
 
 NOW = 1_800_000_000.0
 JAN_2026 = 1_767_225_600.0
@@ -484,3 +485,9 @@ def test_no_text_makes_the_reader_of_times_raise(text: str, form: TimeFormat) ->
 @given(body=st.binary(max_size=80) | DATA.map(lambda data: json.dumps(data).encode()))
 def test_no_body_makes_the_reader_raise(body: bytes) -> None:
     read(EVERYTHING, {}, json_of(body), 429)
+
+
+def test_a_text_that_is_too_long_is_no_time_and_no_number() -> None:
+    assert instant("0" * 60 + "30", "delta_s", 0.0) == 30.0
+    assert instant("0" * 63 + "30", "delta_s", 0.0) is None
+    assert (number("0" * 60 + "30"), number("0" * 63 + "30")) == (30.0, None)

@@ -643,7 +643,7 @@ def test_our_network_down_is_one_page_instead_of_fifty(stage: Stage) -> None:
     stage.post(fire("elsewhere", cluster="other"))
 
     assert components(stage.pages(2)) == [
-        "MonitoringNetworkDown  critical",
+        "MonitoringNetworkDown critical",
         "ServiceDown elsewhere critical",
     ]
 
@@ -693,7 +693,7 @@ def test_a_provider_outage_is_one_page_and_escalates_once(stage: Stage) -> None:
     stage.post(fire("stripe"), fire("claude", environment="prod", provider="openai"))
 
     assert components(stage.pages(4)) == [
-        "ProviderOutage  critical",
+        "ProviderOutage critical",
         "ServiceDown claude critical",
         "ServiceDown stripe critical",
         "ServiceUnresolved (12 alerts, openai, production)",
@@ -773,6 +773,21 @@ def test_an_outage_explains_slow_unsteady_and_burning(stage: Stage) -> None:
     assert len(muted(stage.url)) == 3
 
 
+def test_an_expired_certificate_explains_an_outage_but_not_its_escalation(stage: Stage) -> None:
+    burn = fire("a", "ServiceErrorBudgetBurn", slo="availability")
+    unresolved = fire("a", "ServiceUnresolved", escalation="1")
+    stage.post(fire("a", "ServiceCertificateExpired"), fire("a"), burn, unresolved)
+
+    assert components(stage.pages(2)) == [
+        "ServiceCertificateExpired a critical",
+        "ServiceUnresolved a critical",
+    ]
+    assert sorted(m["alertname"] for m in muted(stage.url)) == [
+        "ServiceDown",
+        "ServiceErrorBudgetBurn",
+    ]
+
+
 def test_quota_exhausted_explains_rate_limited(stage: Stage) -> None:
     stage.post(
         fire("a", "ServiceRateLimited", "medium"),
@@ -849,9 +864,26 @@ def test_a_missing_exporter_explains_what_it_does_not_probe(stage: Stage) -> Non
     stage.slack("ServiceNotProbed b")
     stage.mail.wait(lambda m: "ServiceVanished b" in m.subject)
     pages = stage.pages(2)
-    assert components(pages) == ["ExporterDown  critical", "MonitoringNetworkDown  critical"]
+    assert components(pages) == ["ExporterDown critical", "MonitoringNetworkDown critical"]
     assert not stage.told("NotProbed a")
     assert not [m for m in stage.mail.items if "ServiceVanished a" in m.part("plain")]
+
+
+def test_a_missing_exporter_explains_why_its_webhook_fails_and_no_other_medium(
+    stage: Stage,
+) -> None:
+    own = {"provider": "", "environment": "", "team": "", "category": "monitoring"}
+    failing = [
+        fire("", "AlertmanagerNotificationsFailing", integration=name, **own)
+        for name in ("webhook", "email")
+    ]
+    stage.post(fire("", "ExporterDown", **own), *failing)
+
+    assert components(stage.pages(2)) == [
+        "AlertmanagerNotificationsFailing critical",
+        "ExporterDown critical",
+    ]
+    assert [m["integration"] for m in muted(stage.url)] == ["webhook"]
 
 
 def test_a_mail_arrives_as_text_and_as_html(stage: Stage) -> None:

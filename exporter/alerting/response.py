@@ -16,7 +16,7 @@ from exporter.alerting.table import NAMES, NOT_ALONE
 from exporter.clock import Clock, in_slices
 from exporter.config import Configuration
 from exporter.incidents import Decider, Incident, IncidentLog, Told
-from exporter.incidents.alerts import key_of
+from exporter.incidents.alerts import NOTIFICATIONS_FAILING, key_of
 from exporter.incidents.model import Alert, Source, Spell
 from exporter.incidents.reconcile import as_alert
 from exporter.log import event
@@ -33,7 +33,8 @@ _MESSAGE_SECONDS = 900.0
 _DOWN, _NETWORK = "ServiceDown", "MonitoringNetworkDown"
 _AT_ONCE = 256
 """Alerts that are looked at before the loop runs again."""
-_SHIPPED = NAMES | frozenset(NOT_ALONE)
+_DECIDED = NAMES | {NOTIFICATIONS_FAILING}
+_SHIPPED = _DECIDED | frozenset(NOT_ALONE)
 """What does not fire as far as is known here. Of alerts of other rules that is not known."""
 
 
@@ -50,6 +51,9 @@ class Notifier(Protocol):
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         """Return who was told of an alert, or is to be."""
 
+    def failing(self) -> Sequence[Alert]:
+        """Return an alert for each place that cannot be told; `take` tells the others."""
+
     def rest(self) -> None:
         """Begin no message before the next `take`: another decides, and repeats its own."""
 
@@ -65,6 +69,9 @@ class NoNotifier:
         return
 
     def told(self, fingerprint: str) -> tuple[Told, ...]:
+        return ()
+
+    def failing(self) -> Sequence[Alert]:
         return ()
 
     def rest(self) -> None:
@@ -156,7 +163,7 @@ class Response:
             alerts = tuple(await self._evaluator.evaluate())
         manual = [as_alert(one) for one in await self._incidents.manual(now)]
         await self.notifier.take([*alerts, *manual], now)
-        await self._fold(alerts, manual, now)
+        await self._fold([*alerts, *self.notifier.failing()], manual, now)
         self.alerts = alerts
 
     # -- what is kept ------------------------------------------------------------------------
@@ -205,7 +212,7 @@ class Response:
         over = [
             replace(one, firing=False, ends_at=max(now, one.starts_at))
             for print_, one in known.items()
-            if print_ not in firing and one.labels["alertname"] in NAMES
+            if print_ not in firing and one.labels["alertname"] in _DECIDED
         ]
         beside = {key_of(one.labels) for one in over}
         further = self._rounds - _FIRST_FULL

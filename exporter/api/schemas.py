@@ -172,10 +172,6 @@ SCHEMAS: dict[str, Schema] = {
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
-        incidents={
-            "enum": [str(decider) for decider in Decider],
-            "description": "Who decides what is an incident: `monitoring.incidents`.",
-        },
         notifications=array(
             record(
                 name=TEXT,
@@ -185,6 +181,10 @@ SCHEMAS: dict[str, Schema] = {
                 why=nullable(TEXT),
             )
         ),
+        incidents={
+            "enum": [str(decider) for decider in Decider],
+            "description": "Who decides what is an incident: `monitoring.incidents`.",
+        },
         services=array(ref("ServiceHealth")),
     ),
     "Stats": record(

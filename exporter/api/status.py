@@ -76,8 +76,8 @@ async def health(request: web.Request) -> web.Response:
             "status": worst,
             "summary": summary,
             "reload_refused_at": refused,
-            "incidents": request.app[INCIDENTS].decider,
             "notifications": media,
+            "incidents": request.app[INCIDENTS].decider,
         }
     ).removesuffix("}")
     text = f'{head}, "services": [{", ".join(rows)}]}}'

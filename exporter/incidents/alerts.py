@@ -16,6 +16,7 @@ from exporter.incidents.model import SEVERITIES, Alert
 
 WATCHDOG = "Watchdog"
 MANUAL = "ManualIncident"
+NOTIFICATIONS_FAILING = "NotificationsFailing"
 MOST_OF_MESSAGE = 10_000
 """Alerts of one webhook message that are read."""
 _LONGEST_LABEL, _LONGEST_TEXT, _MOST_LABELS = 256, 4096, 64

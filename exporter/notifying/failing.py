@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from exporter.incidents.alerts import fingerprint
+from exporter.incidents.alerts import NOTIFICATIONS_FAILING, fingerprint
 from exporter.incidents.model import Alert
 from exporter.notifying.sending import Entry
 
-FAILING_ALERT = "NotificationsFailing"
 AFTER_SECONDS = 300.0
 """As AlertmanagerNotificationsFailing of the shipped rules."""
 
@@ -24,7 +23,7 @@ def failing_alerts(entries: Iterable[Entry], now: float, cluster: str = "") -> l
 
 def _alert(entry: Entry, since: float, cluster: str) -> Alert:
     named = {
-        "alertname": FAILING_ALERT,
+        "alertname": NOTIFICATIONS_FAILING,
         "severity": "critical",
         "category": "monitoring",
         "medium": entry.name,
@@ -46,4 +45,4 @@ def _alert(entry: Entry, since: float, cluster: str) -> Alert:
 
 def is_about(name: str, labels: Mapping[str, str]) -> bool:
     """Return whether *labels* are of the alert that the entry *name* fails: it cannot be told."""
-    return labels.get("alertname") == FAILING_ALERT and labels.get("medium") == name
+    return labels.get("alertname") == NOTIFICATIONS_FAILING and labels.get("medium") == name

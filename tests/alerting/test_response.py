@@ -16,7 +16,7 @@ from exporter.config.declarations import Alerts
 from exporter.config.files import Configuration
 from exporter.config.thresholds import thresholds_of
 from exporter.incidents import Decider, EntryKind, Incident, IncidentStatus, Query, Told, ToldState
-from exporter.incidents.alerts import fingerprint
+from exporter.incidents.alerts import NOTIFICATIONS_FAILING, fingerprint, made
 from exporter.incidents.model import Alert
 from exporter.model import Outcome, Reason
 from exporter.store import Store
@@ -37,6 +37,7 @@ class Noting:
         self.rests = 0
         self.receipts: dict[str, tuple[Told, ...]] = {}
         self.before: Callable[[], None] = lambda: None
+        self.fails: list[Alert] = []
 
     @property
     def states(self) -> Sequence[str]:
@@ -51,6 +52,9 @@ class Noting:
 
     def told(self, fingerprint: str) -> tuple[Told, ...]:
         return self.receipts.get(fingerprint, ())
+
+    def failing(self) -> list[Alert]:
+        return self.fails
 
 
 class Stage:
@@ -536,3 +540,17 @@ async def test_a_step_of_the_wall_clock_ends_and_begins_nothing(jump: float) -> 
         await stage.pass_by(1200)
         assert not stage.notifier.taken[-1]
         assert {one.status for one in await stage.incidents()} == {IncidentStatus.RESOLVED}
+
+
+async def test_a_place_that_cannot_be_told_is_an_incident_until_it_can(stage: Stage) -> None:
+    labels = {"alertname": NOTIFICATIONS_FAILING, "severity": "critical", "medium": "mail"}
+    stage.notifier.fails = [made(labels, {"summary": "no mail"}, stage.clock.now())]
+    await stage.pass_by(30)
+    (found,) = [one for one in await stage.incidents() if one.alertname == NOTIFICATIONS_FAILING]
+    assert found.status is IncidentStatus.OPEN
+    assert found.summary == "no mail"
+
+    stage.notifier.fails = []
+    await stage.pass_by(30)
+    (found,) = [one for one in await stage.incidents() if one.alertname == NOTIFICATIONS_FAILING]
+    assert found.status is IncidentStatus.RESOLVED

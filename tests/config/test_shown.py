@@ -56,6 +56,16 @@ def test_of_an_address_without_variables_only_the_query_goes() -> None:
     assert shown["base_url"] == "https://x.example/v1"
 
 
+def test_what_has_a_variable_is_not_shown_whatever_it_looks_like() -> None:
+    text = (
+        """services: [{id: a, base_url: "https://x.example/${S}", metadata: {note: "see ${S}"}}]"""
+    )
+
+    shown = shown_declaration(read_text(text, "x", {"S": "plain-words"}).services[0])
+
+    assert (shown["base_url"], shown["metadata"]) == ("…", {"note": "…"})
+
+
 OPEN = """
 services:
   - id: a

@@ -148,6 +148,17 @@ async def test_an_alert_that_comes_and_goes_for_ever_keeps_its_timeline_short(
     assert len(one.past) + len(json.dumps(one.past)) < 1000
 
 
+async def test_an_incident_remembers_a_bounded_number_of_past_times(clock: FakeClock) -> None:
+    log = Listener(clock=clock)
+    await log.hears(alert(NOW))
+    for n in range(1, 101):
+        await log.hears(alert(NOW + n * 1000, NOW + n * 1000 + 10, severity="high"))
+
+    past = (await log.one()).past
+    assert len(past) == 64
+    assert past[0][0] == NOW + 1000  # the older ones are one
+
+
 async def test_what_an_older_version_kept_is_counted_on(tmp_path: Path, clock: FakeClock) -> None:
     log = Listener(Store.open(tmp_path / "new", clock, None), clock)
     for n in range(3):

@@ -611,6 +611,17 @@ def test_what_is_removed_stays_in_the_sums(store: Store) -> None:
     assert table.actions_done("i1") == frozenset()
 
 
+def test_what_is_removed_before_it_was_counted_is_counted(store: Store) -> None:
+    table = store.incidents
+    for number in range(9):
+        table.put(ended(number, NOW + number * 100), [])
+
+    removed = table.prune(NOW + 500)
+
+    assert removed == 5
+    assert sum(one.count for one in table.counts(NOW + 1e6).resolve.values()) == 9
+
+
 def test_removing_twice_adds_up(store: Store) -> None:
     table = store.incidents
     for number in range(9):

@@ -261,7 +261,8 @@ async def test_a_viewer_whose_connection_is_closed_is_forgotten(stage: Stage) ->
 
 async def test_the_number_of_viewers_is_limited() -> None:
     async with staged(viewers=2) as stage, opened(stage), opened(stage, "/incidents"):
-        full = await stage.ask("/api/events?of=/")
+        async with asyncio.timeout(10):  # a stream that is let in has no end
+            full = await stage.ask("/api/events?of=/")
         page = await stage.ask("/")
 
     assert (full.status, full.type) == (503, "application/problem+json")

@@ -202,13 +202,13 @@ async def test_a_bad_chain_is_accepted_if_so_configured_and_marked(
 async def test_texts_of_a_certificate_are_printable_and_bounded(
     transport: CurlTransport, tmp_path: Path
 ) -> None:
-    nasty = "a\x1b[31m\n\u202eb" + "x" * 50
+    nasty = "a\x1b[31m\n" + "\u202e" * 18  # OpenSSL writes each of these in nine characters
     async with Vendor(self_signed(tmp_path, nasty)) as vendor:
         got = await transport.fetch(make_request(vendor.url()))
 
     assert got.certificate is not None
     assert got.certificate.subject.isprintable()
-    assert len(got.certificate.subject) <= 128
+    assert len(got.certificate.subject) == 128
 
 
 async def test_server_name_is_what_the_certificate_must_be_for(

@@ -52,6 +52,16 @@ async def test_a_secret_of_the_query_in_a_request_id_is_dropped(
 
 
 @pytest.mark.parametrize("echo", ECHOES)
+async def test_a_key_that_is_sent_in_the_query_is_dropped_from_a_request_id(
+    echo: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    endpoint = make_endpoint(vendor.url("/q"), query=(("token", Secret(KEY)),))
+
+    assert await _request_id(vendor, prober, echo, endpoint) == ""
+    assert vendor.seen[0].holds(KEY)
+
+
+@pytest.mark.parametrize("echo", ECHOES)
 async def test_a_hidden_path_in_a_request_id_is_dropped(
     echo: str, vendor: Vendor, prober: HttpProber
 ) -> None:

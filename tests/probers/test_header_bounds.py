@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 
 import pytest
 
@@ -10,6 +11,7 @@ from exporter.characters import oversized_url
 from exporter.multitarget.modules import CheckError, _target
 from exporter.probers import Answer
 from exporter.probers.cookies import Cookies
+from exporter.probers.curl.certificates import chain_of
 from exporter.probers.redirects import origin, redirect_target
 from exporter.probers.urls import normalized
 from exporter.probers.x509 import distinguished_name
@@ -114,3 +116,9 @@ def test_the_name_in_a_certificate_has_no_long_numbers() -> None:
     assert steps(b"\x2a" + b"\x81" * 90_000 + b"\x01") < 50
     with pytest.raises(ValueError, match="too long"):
         distinguished_name(name(b"\x2a" + b"\x81" * 400 + b"\x01"))
+
+
+def test_sixteen_certificates_of_a_chain_are_read() -> None:
+    sent = [(("Cert", ssl.DER_cert_to_PEM_cert(bytes((n,)))),) for n in range(40)]
+
+    assert chain_of(sent) == tuple(bytes((n,)) for n in range(16))

@@ -180,8 +180,9 @@ async def test_forty_dead_names_do_not_delay_a_healthy_one(dns: NameServer, vend
         asyncio.create_task(transport.fetch(make_request(f"http://dead{i}.test/", timeout=1.0)))
         for i in range(40)
     ]
-    while len({name for name, _ in dns.asked}) < 40:
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(10):
+        while len({name for name, _ in dns.asked}) < 40:
+            await asyncio.sleep(0.005)
 
     request = make_request(vendor.url(name="good.test"), timeout=1.0)
     good, late = await beside_sleeps(transport.fetch(request))

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiodns
 import pycurl
 import pytest
 
 from exporter.clock import SystemClock
 from exporter.model import FACTS, Reason, Shortage, Verdict
 from exporter.probers.curl import CurlTransport, certificates, engine
-from exporter.probers.curl.resolver import Resolver
+from exporter.probers.curl.resolver import ResolveError, Resolver
 from exporter.probers.curl.shortages import (
     DETAILS,
     lacks_descriptors,
@@ -224,6 +225,20 @@ async def test_a_resolver_that_cannot_start_a_thread_is_our_failure() -> None:
     await transport.close()
 
     assert (got.failure, got.shortage) == (Reason.INTERNAL, Shortage.THREADS)
+
+
+async def test_a_channel_that_cannot_be_made_is_our_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_thread(**given: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(aiodns, "DNSResolver", no_thread)
+
+    with pytest.raises(ResolveError) as caught:
+        await Resolver(servers=["127.0.0.1:1"]).addresses("api.test")
+
+    assert caught.value.shortage is Shortage.THREADS
 
 
 async def test_no_memory_is_our_failure(

@@ -181,3 +181,12 @@ def test_a_peer_cannot_make_paths_without_number() -> None:
 
     assert found == NOW + 80
     assert time.monotonic() - begun < 0.1
+
+
+def test_a_long_name_is_cut() -> None:
+    many = x509.Name([x509.NameAttribute(OU, f"{n:064}") for n in range(40)])
+
+    found = parse(der_of(many))
+
+    assert found is not None
+    assert len(found.subject) == 1024

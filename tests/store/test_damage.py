@@ -233,6 +233,18 @@ def test_a_value_of_another_kind_is_passed_over(
     assert "[[1]" not in caplog.text
 
 
+@pytest.mark.parametrize("number", ["-1", "-1e300", "1e300"])
+def test_a_number_out_of_its_range_is_not_read(
+    changed: Callable[[str], bytes], opened: Callable[[bytes], Store], number: str
+) -> None:
+    store = opened(changed(f"UPDATE history SET latency_sum = {number} WHERE service = 's1'"))
+
+    rows = [store.history(service) for service in ("s0", "s1")]
+    store.close()
+
+    assert [bool(found) for found in rows] == [True, False]
+
+
 def test_damage_is_logged_once_counted_and_set_aside(
     tmp_path: Path, clock: FakeClock, made: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
