@@ -109,10 +109,6 @@ async def _told_apart(watched: Watched, mail: Sink[Mail]) -> None:
     assert sentence.startswith("told: mail (mail) at ")
     assert [(e.by, e.note) for e in told.timeline if e.kind == "notified"] == [("mail", "mail")]
 
-    await watched.fires("refused", team="refused")
-    _, sentence = await watched.until("refused", lambda text: "fail" in text)
-    assert sentence.startswith("nobody: mail fails since ")
-
     silence(watched.url, "silenced", time.time() + 3600)
     await watched.fires("silenced")
     _, sentence = await watched.until("silenced", lambda text: "by ann" in text)
@@ -137,3 +133,8 @@ async def _told_apart(watched: Watched, mail: Sink[Mail]) -> None:
     one, sentence = await watched.until("told", bool)
     assert sentence.startswith("told: mail (mail) at ")
     assert {told.receiver for told in one.told} == {"mail"}
+
+    # The last: 0.25 counts the failures of all mails together too, so from here on none is certain.
+    await watched.fires("refused", team="refused")
+    _, sentence = await watched.until("refused", lambda text: "fail" in text)
+    assert sentence.startswith("nobody: mail fails since ")

@@ -26,7 +26,8 @@ SECRET = "sentinel-0123456789-never-shown"
 
 
 def config(*entries: str) -> str:
-    page = "monitoring: {page_url: 'https://status.example.com/'}"
+    # The tests say themselves what fires.
+    page = "monitoring: {page_url: 'https://status.example.com/', incidents: off}"
     return f"{page}\nservices: []\nnotify: [{', '.join(entries)}]\n"
 
 
