@@ -332,7 +332,7 @@ async def _fails() -> None:
 
 
 LIFE = """
-import asyncio, gc, os, sys, threading, warnings, logging, signal
+import asyncio, gc, logging, os, resource, signal, sys, threading
 from exporter import ServiceRegistry
 URL, DATA = sys.argv[1:]
 CHECK = {"interval": "1s", "timeout": "1s", "allow_private_addresses": True}
@@ -349,7 +349,8 @@ def state():
         sorted(t.name for t in threading.enumerate() if not t.name.startswith("asyncio_") and
                "_run_safe_shutdown_loop" not in t.name),  # of pycares, one for the process
         [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)],
-        logging.getLogger().handlers, os.umask(0o22), __import__("resource").getrlimit(7),
+        logging.getLogger().handlers, os.umask(0o22),
+        [resource.getrlimit(n) for n in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)],
     )
 
 async def life(data):
@@ -379,6 +380,7 @@ async def main():
     after = state(), {t for t in asyncio.all_tasks()}
     assert before == after, (before, after)
 
+resource.setrlimit(resource.RLIMIT_NOFILE, (900, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 start = state()
 asyncio.run(main())
 end = state()
