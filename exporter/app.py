@@ -43,7 +43,7 @@ from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
-from exporter.schedule import Canaries, Heart, Observer, Polling, Scheduler, SideChecks
+from exporter.schedule import Canaries, Heart, Monitor, Observer, Polling, Scheduler, SideChecks
 from exporter.serving import (
     Gate,
     HostNames,
@@ -199,6 +199,8 @@ class App:
             "next key", lambda t: t.next_key, self.prober, self.polling, self.recording.next_key
         )
 
+        self.monitor = Monitor(self.scheduler, self.canaries.run, self.polling.run)
+
     def _build_response(self) -> None:
         views = Views(
             canaries=lambda: self.canaries.states,
@@ -213,6 +215,7 @@ class App:
             self.clock,
             alertmanager=bool(self.peers),
             notifier=self.notifier,
+            is_watching=lambda: self.monitor.is_on,
         )
 
     def _build_page(self) -> None:
@@ -331,18 +334,15 @@ class App:
 
     async def close(self) -> None:
         """Free sockets and files; nothing works any more."""
-        await self.sessions.close()
-        await self.escalations.close()
-        await self.peers.close()
-        await self.notifier.close()
-        await self.transport.close()
+        for one in (self.sessions, self.escalations, self.peers, self.notifier, self.transport):
+            await one.close()
         await asyncio.to_thread(self.store.close)
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
         watching = asyncio.create_task(self.watchdog.run())
         await self.escalations.resume()
-        probing = asyncio.create_task(self.scheduler.run())
+        probing = asyncio.create_task(self.monitor.run())
         others = [
             asyncio.create_task(loop)
             for loop in (
@@ -352,8 +352,6 @@ class App:
                 self.reconciliation.run(),
                 self.notifier.run(),
                 self.response.run(),
-                self.canaries.run(),
-                self.polling.run(),
                 self.loader.watch_keys(),
                 self.aging.run(),
                 self.own.measure_loop_lag(self.clock),
@@ -370,12 +368,13 @@ class App:
                 task.result()
         finally:
             self.readiness.set_not_ready("stopping")
-            self.scheduler.stop()
+            self.monitor.end()
             for task in (stopped, *others):
                 task.cancel()
             await asyncio.gather(probing, stopped, *others, return_exceptions=True)
             await self.persistence.save()
             watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     def _application(self, host: str) -> web.Application:
         guesses = Guesses(self.clock, self.own.count_auth_failure)

@@ -157,8 +157,11 @@ class Stage:
         self.recorded.append(target)
         self.results.append(result)
 
+    async def run(self) -> None:
+        await self.scheduler.run()
+
     async def __aenter__(self) -> Self:
-        self.task = asyncio.create_task(self.scheduler.run())
+        self.task = asyncio.create_task(self.run())
         await settle()
         return self
 

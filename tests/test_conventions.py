@@ -116,6 +116,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/library/registry.py",  # get_service_config(mask=False), for the caller itself
         "exporter/registry/overlay.py",  # what is kept like a key
         "exporter/config/targets.py",  # builds the credentials
+        "exporter/settings/plain.py",  # what a program gives, as it is in a file
         "exporter/config/requests.py",  # a canary's proxy
         "exporter/incidents/peers.py",  # the password of an Alertmanager
         "exporter/log.py",  # knows what to strike out
@@ -181,6 +182,52 @@ def test_only_app_and_cli_build_the_objects_of_a_room() -> None:
         "exporter/cli/notifying.py",
         "exporter/cli/probing.py",
     }
+
+
+CHANGED = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"} | {
+    "appendleft",
+    "setdefault",
+    "update",
+}
+
+
+def test_no_module_keeps_a_state() -> None:
+    """Several registries are in one process: what belongs to one is in an object of it."""
+    found = set()
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                found.add((name_of(path), *node.names))
+        owned = {
+            target.id
+            for node in tree.body
+            if isinstance(node, (ast.Assign, ast.AnnAssign))
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+        found |= {(name_of(path), name) for name in owned & set(_changed(tree))}
+
+    assert found == {
+        # Tasks of any loop until they are done, so that none is collected before.
+        ("exporter/sessions/calls.py", "_retiring"),
+    }
+
+
+def _changed(tree: ast.Module) -> Iterator[str]:
+    """Yield the names on which something is changed inside of functions."""
+    inside = (
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+    )
+    for node in inside:
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                if method in CHANGED:
+                    yield name
+            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                yield name
 
 
 @pytest.mark.parametrize(

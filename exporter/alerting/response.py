@@ -89,11 +89,14 @@ class Response:
         *,
         alertmanager: bool,
         notifier: Notifier | None = None,
+        is_watching: Callable[[], bool] = lambda: True,
     ) -> None:
         """*make* returns an evaluator that goes on with what is past.
 
-        *alertmanager*: whether one is known.
+        *alertmanager*: whether one is known. While not *is_watching*, nothing is judged: what fires
+        goes on, and nothing new does.
         """
+        self._is_watching = is_watching
         self._make, self._incidents, self._clock = make, incidents, clock
         self._alertmanager = alertmanager
         self.notifier: Notifier = notifier or NoNotifier()
@@ -151,15 +154,17 @@ class Response:
             self._evaluator, self.alerts = None, ()
             self._known.clear()
             return
+        is_first = self._evaluator is None
         if self._evaluator is None:
             self._evaluator = self._make(await self._past())
             self._rounds = 0
-        now = self._clock.now()
-        alerts = await self._evaluator.evaluate()
+        now, alerts = self._clock.now(), self.alerts
+        if is_first or self._is_watching():
+            alerts = tuple(await self._evaluator.evaluate())
         manual = [as_alert(one) for one in await self._incidents.manual(now)]
         await self.notifier.take([*alerts, *manual], now)
         await self._fold([*alerts, *self.notifier.failing()], manual, now)
-        self.alerts = tuple(alerts)
+        self.alerts = alerts
 
     # -- what is kept ------------------------------------------------------------------------
 
@@ -211,7 +216,8 @@ class Response:
         ]
         beside = {key_of(one.labels) for one in over}
         further = self._rounds - _FIRST_FULL
-        complete = further >= 0 and not further % _ROUNDS_TO_FULL and not self._is_contradicted()
+        complete = further >= 0 and not further % _ROUNDS_TO_FULL and self._is_watching()
+        complete = complete and not self._is_contradicted()
         news = []
         async for one in in_slices(firing.values(), _AT_ONCE):
             # The end of one leaves open whether those beside it still are held back.

@@ -10,6 +10,7 @@ from exporter.config.files import (
     read_request,
     read_text,
 )
+from exporter.config.mapping import Given
 from exporter.config.merge import merged
 from exporter.config.notify import Email, Notification, PagerDuty, Slack, Webhook
 from exporter.config.requests import USER_AGENT, canary_endpoint
@@ -24,6 +25,7 @@ __all__ = [
     "Configuration",
     "Declared",
     "Email",
+    "Given",
     "Maintenance",
     "Monitoring",
     "Notification",

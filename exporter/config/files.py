@@ -27,6 +27,7 @@ from exporter.providers import presets
 from exporter.settings import (
     FieldPath,
     Loaded,
+    Plain,
     Problem,
     SettingsError,
     build,
@@ -134,10 +135,10 @@ def read_files(paths: Iterable[Path], environment: Mapping[str, str]) -> Configu
     return reading.configuration()
 
 
-def read_text(text: str, source: str, environment: Mapping[str, str]) -> Configuration:
-    """Return the configuration in *text*, as `read_files` does for one file."""
+def read_text(given: str | Plain, source: str, environment: Mapping[str, str]) -> Configuration:
+    """Return the configuration in *given*, as `read_files` does for one file."""
     reading = _Reading(environment)
-    reading.add(text, source)
+    reading.add(given, source)
     return reading.configuration()
 
 
@@ -220,9 +221,9 @@ class _Reading:
     def fail(self, source: str, what: str) -> None:
         self._problems.append(Problem(source, 1, "(file)", what))
 
-    def add(self, text: str, source: str) -> None:
+    def add(self, given: str | Plain, source: str) -> None:
         loaded, found = examine(
-            text, source, self._rules, environment=self._environment, may_miss=_is_key
+            given, source, self._rules, environment=self._environment, may_miss=_is_key
         )
         self._problems += [problem for _, problem in found]
         places = [path for path, _ in found]
@@ -292,7 +293,7 @@ class _Reading:
         here = loaded.problem((*place, "id"), "")
         first = self._ids.setdefault(name, here)
         if first is not here:
-            what = f"this id is used before, in {first.source}:{first.line}"
+            what = f"this id is used before, in {first.place}"
             self._problems.append(replace(here, what=what))
 
 

@@ -143,9 +143,7 @@ def notify_problems(
                 continue
             here = file.problem((*place, "name"), "")
             if (known := first.setdefault(name, here)) is not here:
-                what = (
-                    f"is the same as in {known.source}:{known.line}; give each a name: of its own"
-                )
+                what = f"is the same as in {known.place}; give each a name: of its own"
                 yield file.problem((*place, "name"), what)
 
 

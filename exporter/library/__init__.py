@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from exporter.incidents import IncidentError, MessageError, UnknownIncidentError
 from exporter.library.incidents import Incidents
-from exporter.library.registry import (
-    HealthMonitor,
-    ServiceRegistry,
-    create_service_registry_from_env,
-)
+from exporter.library.monitor import HealthMonitor
+from exporter.library.registry import ServiceRegistry, create_service_registry_from_env
+from exporter.library.response import IncidentResponse
 from exporter.registry import (
     InFileError,
     KeyRefusedError,
@@ -34,6 +32,7 @@ __all__ = [
     "HealthMonitor",
     "InFileError",
     "IncidentError",
+    "IncidentResponse",
     "Incidents",
     "KeyRefusedError",
     "ManagementError",

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from exporter.api.incidents import incidents_of
-from exporter.app import App
 from exporter.incidents import SEVERITIES, Incident, Query
+from exporter.library.running import Running
 
 Json = dict[str, Any]
 Condition = Callable[[Json], bool | Awaitable[bool]]
@@ -27,8 +27,8 @@ class Incidents:
             print(incident["severity"], incident["summary"])
     """
 
-    def __init__(self, app: App, author: str) -> None:
-        self._app, self._author = app, author
+    def __init__(self, running: Running, author: str) -> None:
+        self._running, self._app, self._author = running, running.app, author
 
     async def create_incident(
         self,
@@ -53,6 +53,7 @@ class Incidents:
         if severity not in SEVERITIES or not summary:
             allowed = ", ".join(SEVERITIES)
             raise ValueError(f"summary must not be empty, severity must be one of {allowed}")
+        self._running.enter()
         about = {"environment": "production"}
         if service:
             target = self._app.registry.get(service)
@@ -90,6 +91,7 @@ class Incidents:
         Raises:
             ValueError: there is a rule of that name.
         """
+        self._running.prepare()
 
         async def holds(incident: Incident) -> bool:
             result = condition(await self._shown(incident))
@@ -113,6 +115,7 @@ class Incidents:
 
         An empty filter matches every incident.
         """
+        self._running.enter()
         query = Query(severity=severity, status=status, service=service, limit=limit)
         log = self._app.incidents
         return await incidents_of(log, await log.find(query))
@@ -125,6 +128,7 @@ class Incidents:
 
         A mean is None as long as there is nothing to average.
         """
+        self._running.enter()
         return asdict(await self._app.incidents.stats())
 
     async def acknowledge_incident(self, incident: str, by: str, note: str = "") -> Json:
@@ -136,6 +140,7 @@ class Incidents:
             UnknownIncidentError: there is no incident of that id.
             IncidentError: the incident is resolved.
         """
+        self._running.enter()
         return await self._shown(await self._app.incidents.acknowledge(incident, by, note))
 
     async def resolve_incident(self, incident: str, by: str, note: str = "") -> Json:
@@ -146,6 +151,7 @@ class Incidents:
         Raises:
             UnknownIncidentError: there is no incident of that id.
         """
+        self._running.enter()
         resolved = await self._app.incidents.resolve(incident, by, note)
         self._app.reconciliation.schedule_round()
         return await self._shown(resolved)
@@ -158,6 +164,7 @@ class Incidents:
         Raises:
             UnknownIncidentError: there is no incident of that id.
         """
+        self._running.enter()
         return await self._shown(await self._app.incidents.note(incident, by, note))
 
     async def receive(self, message: Any) -> None:
@@ -170,4 +177,5 @@ class Incidents:
             MessageError: *message* is not one of Alertmanager, version 4.
             StoreError: it could not be stored; answer 503 and Alertmanager sends it again.
         """
+        self._running.enter()
         await self._app.incidents.receive(message)

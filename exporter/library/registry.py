@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from exporter.api.services import outcome_of
 from exporter.api.status import service_health
 from exporter.app import App, Options
 from exporter.cli.sources import from_environment
-from exporter.config import Configuration, Target, read_files, shown_declaration
-from exporter.library.incidents import Incidents
+from exporter.clock import Clock
+from exporter.config import Configuration, Given, Target, read_files, shown_declaration
+from exporter.library.lifetime import Lifetime
+from exporter.library.monitor import rotated
+from exporter.library.running import Running
+from exporter.library.telling import Source
 from exporter.library.volatile import Volatile
-from exporter.registry import ManagementError
+from exporter.registry import KeyRefusedError
 from exporter.secret import Secret, environment
 from exporter.sessions import Calls, ServiceSession
 
@@ -26,72 +28,50 @@ _AUTHOR = "python"
 Json = dict[str, Any]
 
 
-class HealthMonitor:
-    """Probes on demand, in addition to the scheduled ones; `registry.health_monitor`."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def check_service_health(self, service: str) -> Json:
-        """Probe *service* once and return `{success, reason, verdict, duration_ms, phases, ...}`.
-
-            check = await registry.health_monitor.check_service_health("openai")
-            print(check["verdict"], check["advice"])
-
-        The result is not counted in the metrics.
-
-        Raises:
-            UnknownServiceError: *service* is not registered.
-            ManagementError: it cannot be probed; the message says why.
-        """
-        outcome = await self._app.management.test(service)
-        if outcome is None:
-            raise ManagementError(self._app.registry.get(service).unprobed)
-        return {**outcome_of(outcome), "success": outcome.success}
-
-
 def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-class ServiceRegistry:
+class ServiceRegistry(Lifetime):
     """Registered services and their monitoring; usable as an async context manager.
 
         async with ServiceRegistry("services.yaml", data_dir="data") as registry:
             print(registry.get_all_service_health())
 
     The configuration is read by the first method that needs it, not by the constructor; that
-    method raises SettingsError if the configuration is not valid.
+    method raises SettingsError if the configuration is not valid. A registry belongs to one event
+    loop; one that was made has to be stopped, also if it was never started.
     """
 
     def __init__(
         self,
-        config: str | Path | None = None,
+        config: str | Path | Mapping[str, Any] | None = None,
         *,
         data_dir: str | Path | None = None,
         variables: Mapping[str, str] | None = None,
         from_env: bool = False,
         alertmanager: str | Sequence[str] = (),
         prometheus: str = "",
+        clock: Clock | None = None,
     ) -> None:
-        """Prepare a registry of the services in *config*, a file or directory, or of none.
+        """Prepare a registry of the services in *config*: a file, a directory, or a mapping.
 
-        *data_dir* keeps services, keys and results over a restart. *variables* replaces the
-        process environment for `${NAME}`; *from_env* without *config* registers every provider
-        whose key variable is set. *alertmanager*, the URL of every peer, is polled for alerts and
-        receives manual incidents; without one incidents are decided here. *prometheus* is queried
-        for alerts missed while not running.
+            ServiceRegistry({"services": [{"id": "openai", "provider": "openai", "api_key": key}]})
+
+        A mapping has the fields of a file (`services`, `defaults`, `monitoring`, `canaries`,
+        `notify`) and is copied; `monitoring` may hold `health_check_defaults`, which are
+        `defaults.health_check`. *data_dir* keeps services, keys and results over a restart.
+        *variables* replaces the process environment for `${NAME}`; *from_env* without *config*
+        registers every provider whose key variable is set. *alertmanager*, the URL of every peer,
+        is polled for alerts and receives manual incidents; without one incidents are decided here,
+        unless `monitoring.incidents` says otherwise. *prometheus* is queried for alerts missed
+        while not running. *clock* replaces the time, for tests.
 
         Raises:
             StoreError: *data_dir* cannot be used.
         """
         environ = environment() if variables is None else variables
-
-        def source() -> Configuration:
-            if config is not None:
-                return read_files([Path(config)], environ)
-            return from_environment(environ) if from_env else Configuration()
-
+        source = Source(_reader(config, environ, from_env=from_env), environ)
         directory = Path(data_dir) if data_dir is not None else None
         options = Options(
             source=source,
@@ -100,24 +80,8 @@ class ServiceRegistry:
             alertmanagers=_texts(alertmanager),
             prometheus=prometheus,
         )
-        self._app = App(options, storage=None if directory else Volatile())
-        self._stop = asyncio.Event()
-        self._work: asyncio.Task[None] | None = None
-        self._prepared = False
-        self.health_monitor = HealthMonitor(self._app)
-        self.incidents = Incidents(self._app, _AUTHOR)
-
-    async def __aenter__(self) -> Self:
-        await self.start_all_monitoring()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+        self._app = App(options, clock=clock, storage=None if directory else Volatile())
+        super().__init__(Running(self._app), source, _AUTHOR)
 
     # -- services ----------------------------------------------------------------------------
 
@@ -132,7 +96,7 @@ class ServiceRegistry:
             SettingsError: *service* is not valid; it has every mistake.
             TakenError: there is a service of that id.
         """
-        self._prepare()
+        self._running.enter()
         return (await self._app.management.add(service, _AUTHOR)).id
 
     async def update_service(self, service: str, changes: Mapping[str, Any]) -> None:
@@ -145,7 +109,7 @@ class ServiceRegistry:
             InFileError: it is declared in a configuration file, where it has to be changed.
             SettingsError: the result would not be valid.
         """
-        self._prepare()
+        self._running.enter()
         await self._app.management.change(service, changes, _AUTHOR)
 
     async def remove_service(self, service: str) -> None:
@@ -157,7 +121,7 @@ class ServiceRegistry:
             UnknownServiceError: *service* is not registered.
             InFileError: it is declared in a configuration file, where it has to be removed.
         """
-        self._prepare()
+        self._running.enter()
         await self._app.management.remove(service, _AUTHOR)
 
     def get_service_config(self, service: str, mask: bool = True) -> Json:
@@ -200,7 +164,7 @@ class ServiceRegistry:
 
         Disabled services are included; their `enabled` is false.
         """
-        self._prepare()
+        self._running.prepare()
         return [service_health(t, self._app.results.of(t.id)) for t in self._app.registry]
 
     async def test_service(self, service: str) -> Json:
@@ -212,27 +176,36 @@ class ServiceRegistry:
             UnknownServiceError: *service* is not registered.
             ManagementError: it cannot be probed; the message says why.
         """
-        self._prepare()
         return await self.health_monitor.check_service_health(service)
 
     async def rotate_api_key(
-        self, service: str, key: str, *, force: bool = False, allow_limited: bool = False
-    ) -> None:
-        """Probe with *key*, then use it if the reason is `ok`; with *force* whatever it is.
+        self, service: str, key: str | Secret, *, force: bool = False, allow_limited: bool = False
+    ) -> Json:
+        """Probe with *key*, use it if the reason is `ok`, and return how that went.
 
-            await registry.rotate_api_key("openai", new_key)
+            done = await registry.rotate_api_key("openai", new_key)
+            print(done["next_step"] if done["success"] else done["advice"])
 
-        With *allow_limited* the reason `key_ok_limited` will do.
+        `success` is whether the new key is used now; if not, the old one stays, and `message` says
+        why. `reason`, `verdict`, `advice`, `duration_ms` and others are those of the probe, or None
+        if there was none. `rotated_at` (Unix time) and `next_step`, what remains to be done with
+        the old key, are those of a success, else None. With *allow_limited* the reason
+        `key_ok_limited` will do, with *force* any.
 
         Raises:
             UnknownServiceError: *service* is not registered.
-            KeyRefusedError: the probe ended with another reason.
-            ManagementError: the service cannot be probed with a key.
+            ManagementError: the key cannot be proven, as no probe sends one.
+            StoreError: with a *data_dir*: it cannot be kept there.
         """
-        self._prepare()
-        await self._app.management.rotate(
-            service, Secret(key), _AUTHOR, force=force, allow_limited=allow_limited
-        )
+        self._running.enter()
+        new = key if isinstance(key, Secret) else Secret(key)
+        try:
+            rotation = await self._app.management.rotate(
+                service, new, _AUTHOR, force=force, allow_limited=allow_limited
+            )
+        except KeyRefusedError as error:
+            return rotated(error.outcome, message=str(error))
+        return rotated(rotation.outcome, rotation)
 
     def session(self, service: str) -> ServiceSession:
         """Return a session for the program's own calls to *service*, used like aiohttp's.
@@ -300,42 +273,32 @@ class ServiceRegistry:
 
         It is in Prometheus' text format.
         """
-        self._prepare()
+        self._running.enter()
         return b"".join([piece async for piece in self._app.exposition.chunks()]).decode()
-
-    # -- monitoring --------------------------------------------------------------------------
-
-    async def start_all_monitoring(self) -> None:
-        """Probe every service at its interval until `stop`; `async with` does both.
-
-        Raises:
-            SettingsError: the configuration is not valid.
-        """
-        self._prepare()
-        if self._work is None:
-            self._work = asyncio.create_task(self._app.work(self._stop))
-
-    async def stop(self) -> None:
-        """Stop probing, save results and counters, and free all resources."""
-        self._stop.set()
-        try:
-            if self._work is not None:
-                await self._work
-        finally:
-            await self._app.close()
-
-    def _prepare(self) -> None:
-        if not self._prepared:
-            self._app.prepare()
-            self._prepared = True
 
     def _calls(self, service: str) -> Calls:
         self._target(service)  # a wrong name is an error here, not at the first call
         return self._app.sessions.calls(lambda: self._app.registry.get(service))
 
     def _target(self, service: str) -> Target:
-        self._prepare()
+        self._running.prepare()
         return self._app.registry.get(service)
+
+
+def _reader(
+    config: str | Path | Mapping[str, Any] | None,
+    variables: Mapping[str, str],
+    *,
+    from_env: bool,
+) -> Callable[[], Configuration]:
+    """Return what reads *config* whenever it is to be read."""
+    if isinstance(config, Mapping):
+        given = Given(config)
+        return lambda: given.read(variables)
+    if config is not None:
+        path = Path(config)
+        return lambda: read_files([path], variables)
+    return lambda: from_environment(variables) if from_env else Configuration()
 
 
 def create_service_registry_from_env(

@@ -283,6 +283,7 @@ class Notifier:
             await self._restore()
         staff: dict[str, tuple[Entry, asyncio.Task[None]]] = {}
         looking = asyncio.create_task(self._look())
+        news: asyncio.Task[object] = looking
         try:
             while True:
                 self._followed.clear()
@@ -294,7 +295,7 @@ class Notifier:
                 for task in done:
                     task.result()
         finally:
-            tasks = {looking, *(task for _, task in staff.values())}
+            tasks = {looking, news, *(task for _, task in staff.values())}
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -83,8 +83,10 @@ class Sender:
         self._done, self._jitter = done, jitter
 
     async def run(self) -> None:
-        entry = self._entry
-        while True:
+        entry, task = self._entry, asyncio.current_task()
+        # `asyncio.wait_for` of Python 3.11, which aiosmtplib uses, may swallow a cancellation that
+        # comes with an answer (cpython issue 86296): the end would then be waited for forever.
+        while task is None or not task.cancelling():
             entry.wake.clear()
             tick = self._clock.tick()
             if self._rests():

@@ -2,6 +2,7 @@
 
 from exporter.schedule.canaries import Canaries, CanaryPlan, plan_of
 from exporter.schedule.heart import Heart
+from exporter.schedule.monitor import Monitor
 from exporter.schedule.polling import Polling
 from exporter.schedule.scheduler import Network, Observer, Scheduler
 from exporter.schedule.side_checks import SideChecks
@@ -10,6 +11,7 @@ __all__ = [
     "Canaries",
     "CanaryPlan",
     "Heart",
+    "Monitor",
     "Network",
     "Observer",
     "Polling",

@@ -21,6 +21,11 @@ def share(service: str) -> float:
     return int.from_bytes(digest) / 2**64
 
 
+def first_round_seconds(services: int) -> float:
+    """Return over how many seconds the first probes of so many *services* are spread."""
+    return max(2.0, services / 100)
+
+
 @dataclass(slots=True)
 class Entry:
     """One service that is probed."""

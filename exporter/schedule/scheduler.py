@@ -30,7 +30,7 @@ from exporter.model import (
 from exporter.probers import Endpoint, Prober
 from exporter.registry import RegistryChange
 from exporter.schedule.canaries import SETTLE_SECONDS
-from exporter.schedule.entries import NEVER, Entry, share
+from exporter.schedule.entries import NEVER, Entry, first_round_seconds, share
 from exporter.schedule.heart import HELD_SECONDS, Heart
 from exporter.schedule.shortages import Shortages
 
@@ -113,7 +113,7 @@ class Scheduler:
     def put(self, targets: Iterable[Target]) -> None:
         """Add or change *targets*; an unchanged interval keeps its place in time."""
         targets = list(targets)
-        spread = max(2.0, (len(self._entries) + len(targets)) / 100)
+        spread = first_round_seconds(len(self._entries) + len(targets))
         now = self._clock.tick()
         for target in targets:
             known = self._entries.get(target.id)
@@ -230,6 +230,18 @@ class Scheduler:
     def stop(self) -> None:
         """Start no more probes."""
         self._stopping = True
+
+    def restart(self) -> None:
+        """Be ready to `run` again: every service is due as at a start, whatever was due meanwhile.
+
+        Rate limits go on, and the pauses that providers asked for.
+        """
+        self._stopping = False
+        self._queue.clear()
+        now, spread = self._clock.tick(), first_round_seconds(len(self._entries))
+        for entry in self._entries.values():
+            due = now + entry.share * min(entry.target.interval, spread)
+            self._schedule(entry, max(due, entry.not_before))
 
     def _due(self) -> list[Entry]:
         now = self._clock.tick()

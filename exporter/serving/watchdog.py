@@ -41,13 +41,15 @@ class Watchdog:
         """Watch the loop that runs this, until cancelled."""
         self._loop_thread, self.beat_at = threading.get_ident(), self._clock.tick()
         self._stopped.clear()
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        thread.start()
         try:
             while True:
                 await asyncio.sleep(min(_BEAT_SECONDS, self._stall_seconds / 4))
                 self.beat_at = self._clock.tick()
         finally:
             self._stopped.set()
+            thread.join(1.0)
 
     def silent_for(self) -> float:
         """Return for how many seconds the loop has not run."""

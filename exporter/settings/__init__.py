@@ -19,6 +19,7 @@ from exporter.settings.check import (
 from exporter.settings.declare import object_schema, option, schema
 from exporter.settings.document import FieldPath
 from exporter.settings.kinds import Duration, Ratio, Timestamp, Url, duration, timestamp, url
+from exporter.settings.plain import Plain, copied
 from exporter.settings.reference import reference
 from exporter.settings.showing import (
     AddressText,
@@ -44,6 +45,7 @@ __all__ = [
     "FieldPath",
     "Loaded",
     "OpenText",
+    "Plain",
     "Problem",
     "PublicText",
     "Ratio",
@@ -55,6 +57,7 @@ __all__ = [
     "Url",
     "build",
     "check",
+    "copied",
     "dotted",
     "duration",
     "examine",

@@ -24,6 +24,7 @@ from exporter.secret import Secret, expand
 from exporter.settings.declare import hints, kind_of, object_schema, without_none, written
 from exporter.settings.document import Document, DocumentError, FieldPath, read, resolve
 from exporter.settings.kinds import KINDS
+from exporter.settings.plain import Plain, document_of
 
 MAX_SUGGESTIONS = 50
 """Of one document: to compare one name with all that are known takes 0.1 ms."""
@@ -42,7 +43,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake: where it is and how to mend it."""
+    """One mistake: where it is and how to mend it. What has no lines has the line 0."""
 
     source: str
     line: int
@@ -50,7 +51,13 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.where}: {self.what}"
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{place}: {self.where}: {self.what}"
+
+    @property
+    def place(self) -> str:
+        """Return where it is, for a sentence about another place: the line, or without one what."""
+        return f"{self.source}:{self.line}" if self.line else self.where
 
 
 class SettingsError(ValueError):
@@ -112,17 +119,20 @@ def _no_collection() -> Iterator[None]:
 
 @_no_collection()
 def examine(
-    text: str,
+    given: str | Plain,
     source: str,
     rules: dict[str, Any],
     *,
     environment: Mapping[str, str] | None = None,
     may_miss: Callable[[FieldPath], bool] = lambda path: False,
 ) -> tuple[Loaded, list[tuple[FieldPath, Problem]]]:
-    """Do as `load` does, but return the problems with their places instead of raising them."""
+    """Do as `load` does, but return the problems with their places instead of raising them.
+
+    *given* is YAML, or what a program gave as objects.
+    """
     lookup = None if environment is None else (lambda text: expand(text, environment))
     try:
-        document = read(text, lookup)
+        document = read(given, lookup) if isinstance(given, str) else document_of(given, lookup)
     except DocumentError as error:
         problem = Problem(source, error.line, "(file)", error.what)
         return Loaded(source, {}, Document({}, {}, {}), {}), [((), problem)]

@@ -90,6 +90,22 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def expanded_text(
+        self, text: str, path: FieldPath, line: int, expand: Callable[[str], str]
+    ) -> str | None:
+        """Return the *text* at *path* with its `${NAME}` replaced, None if that cannot be done."""
+        self.references.add(path)
+        try:
+            text = expand(text)
+        except LookupError as missing:
+            self.missing[path] = str(missing.args[0])
+            return None
+        except ValueError as error:
+            self.problems.append((path, line, str(error)))
+            return None
+        self.expanded.add(path)
+        return text
+
 
 def resolve(text: str) -> Any:
     """Return the value of a plain scalar: null, boolean, integer, number or string."""
@@ -254,14 +270,4 @@ class _Reader:
     def _scalar(self, node: Any, path: FieldPath, line: int) -> Any:
         if self._expand is None or "${" not in node.value:
             return node.value if node.style else resolve(node.value)
-        self.document.references.add(path)
-        try:
-            text = self._expand(node.value)
-        except LookupError as missing:
-            self.document.missing[path] = str(missing.args[0])
-            return None
-        except ValueError as error:
-            self.document.problems.append((path, line, str(error)))
-            return None
-        self.document.expanded.add(path)
-        return text
+        return self.document.expanded_text(node.value, path, line, self._expand)

@@ -13,14 +13,15 @@ import exporter
 from exporter import ServiceRegistry, create_service_registry_from_env
 from exporter.library import (
     InFileError,
-    KeyRefusedError,
     ManagementError,
     SettingsError,
     TakenError,
     UnknownIncidentError,
     UnknownServiceError,
 )
+from exporter.secret import Secret
 from tests.fakes import KEY
+from tests.library.answers import JSON, MODELS
 from tests.vendor import Peer, Seen, Vendor, answer
 
 NEW_KEY = "sk-another-9876543210-key"
@@ -81,18 +82,52 @@ async def test_the_complete_life_of_a_service(vendor: Vendor, registry: ServiceR
     first = await registry.test_service("api")
     await registry.update_service("api", {"health_check": {"endpoint": "/health"}, "team": None})
     second = await registry.health_monitor.check_service_health("api")
-    with pytest.raises(KeyRefusedError):
-        await registry.rotate_api_key("api", NEW_KEY)
+    refused = await registry.rotate_api_key("api", NEW_KEY)
+    kept = registry.get_service_config("api", mask=False)["api_key"]
     vendor.on("/health", only(NEW_KEY))
-    await registry.rotate_api_key("api", NEW_KEY)
+    rotated = await registry.rotate_api_key("api", NEW_KEY)
     config = registry.get_service_config("api")
     await registry.remove_service("api")
 
     assert (first["success"], second["success"]) == (True, True)
+    assert (refused["success"], refused["reason"], refused["verdict"]) == (
+        (False, "auth_invalid", "credential")
+    )
+    assert "the old one stays" in refused["message"]
+    assert (refused["rotated_at"], refused["next_step"], kept) == (None, None, KEY)
+    assert (rotated["success"], rotated["reason"], rotated["message"]) == (True, "ok", None)
+    assert rotated["rotated_at"] > 1.7e9
+    assert refused["duration_ms"] > 0 < rotated["duration_ms"]
+    assert refused.keys() == rotated.keys()
     assert [seen.path for seen in vendor.seen] == ["/", "/health", "/health", "/health"]
     assert config["api_key"] == f"{NEW_KEY[:3]}…{NEW_KEY[-4:]}"
     assert "team" not in config
     assert registry.get_all_service_health() == []
+
+
+async def test_a_rotation_says_what_remains_to_be_done(
+    vendor: Vendor, registry: ServiceRegistry
+) -> None:
+    vendor.on("/models", answer(200, MODELS, JSON))
+    about = {"id": "openai", "provider": "openai", "name": "OpenAI"}
+    await registry.register_service(service(vendor) | about)
+
+    done = await registry.rotate_api_key("openai", Secret(f"sk-{'n' * 40}"))
+
+    assert done["success"]
+    assert done["next_step"].startswith("the old key still works at OpenAI: revoke it there")
+
+
+async def test_a_key_that_no_probe_can_send_is_not_rotated_unless_forced(
+    registry: ServiceRegistry,
+) -> None:
+    await registry.register_service({"id": "twilio", "provider": "twilio", "api_key": KEY})
+
+    with pytest.raises(ManagementError, match="TWILIO_ACCOUNT_SID"):
+        await registry.rotate_api_key("twilio", NEW_KEY)
+    forced = await registry.rotate_api_key("twilio", NEW_KEY, force=True)
+
+    assert (forced["success"], forced["reason"], forced["duration_ms"]) == (True, None, None)
 
 
 async def test_a_test_is_not_counted(vendor: Vendor, registry: ServiceRegistry) -> None:

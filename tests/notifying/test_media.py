@@ -357,8 +357,9 @@ async def test_a_file_is_read_again_for_every_message(tmp_path: Path) -> None:
             (secret,) = medium.secrets()
             assert secret.reveal() == sink.url + path
         await media.close()
+        got = await asyncio.to_thread(sink.wait, lambda got: True, 2)
 
-        assert [got.path for got in sink.items] == ["/one", "/two"]
+        assert [one.path for one in got] == ["/one", "/two"]
 
 
 @pytest.mark.parametrize(

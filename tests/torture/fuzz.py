@@ -89,10 +89,13 @@ class BrokenError(AssertionError):
     """A promise was not kept for some input."""
 
 
-def told(problems: list[Problem], *shown: str) -> None:
-    """Raise unless each problem has file, line and place, and none has a piece of the secret."""
+def told(problems: list[Problem], *shown: str, least: int = 1) -> None:
+    """Raise unless each problem has file, line and place, and none has a piece of the secret.
+
+    *least* is the least number of a line: 0 for objects, which have none.
+    """
     for problem in problems:
-        if not (problem.source and problem.line >= 1 and problem.where and problem.what):
+        if not (problem.source and problem.line >= least and problem.where and problem.what):
             raise BrokenError(f"a message without its place: {problem!r}")
         if "\n" in str(problem) or "Traceback" in str(problem):
             raise BrokenError(f"no line: {problem!r}")
@@ -310,6 +313,10 @@ class Library:
             lambda: incidents.create_incident(one or "x", description=other, by=one),
             lambda: incidents.get_incidents(service=one, status=other, limit=number),
             lambda: incidents.acknowledge_incident(one, other),
+            lambda: self.registry.start_incident_response(service, changes, service),
+            lambda: self.registry.start_incident_response(one, {one: other}, {one: changes}),
+            lambda: self._configured({"services": [service], "monitoring": changes}),
+            lambda: self._configured({"defaults": changes, one: service, other: one}),
         ]
         for call in calls:
             try:
@@ -317,12 +324,20 @@ class Library:
             except EXPECTED as error:
                 kept_secret(f"{error} {error!r}")
                 if isinstance(error, SettingsError):
-                    told(error.problems)
+                    told(error.problems, least=0)
         for made in self.registry.get_all_service_health():
             kept_secret(str(made) + str(self.registry.get_service_config(made["id"])))
         kept_secret(await self.registry.metrics())
         with contextlib.suppress(*EXPECTED):
             await self.registry.remove_service("a")
+
+    async def _configured(self, given: Any) -> None:
+        """Read *given* as the configuration of another registry."""
+        registry = ServiceRegistry(given, variables={})
+        try:
+            registry.get_all_service_health()
+        finally:
+            await registry.stop()
 
 
 @contextlib.contextmanager
