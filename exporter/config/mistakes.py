@@ -234,7 +234,10 @@ def warnings_of(raw: dict[str, Any]) -> Found:
         for _, what in key_mistakes(preset, key, environment) if key else ():
             yield ("api_key",), what
     has_key = raw.get("api_key") or raw.get("api_key_file")
-    if has_key and (raw.get("base_url") or "").lower().startswith("http://"):
+    without = raw.get("auth", {}).get("kind") == "none"
+    if has_key and without:
+        yield ("auth", "kind"), "the key is never sent with kind none, so nothing proves it"
+    if has_key and not without and (raw.get("base_url") or "").lower().startswith("http://"):
         yield ("base_url",), "the key travels unencrypted; use https"
     for path, text in readable_texts(Service, raw):
         if _pasted(text):

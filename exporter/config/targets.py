@@ -231,7 +231,7 @@ class _Maker:
     def _build(
         self, asked: PresetCheck, *, keyed: bool, own: Mapping[str, Secret] | None = None
     ) -> Endpoint:
-        check = self.service.health_check
+        check, keyed = self.service.health_check, keyed and self.auth.kind != "none"
         url = self._url(asked.endpoint)
         body, content_type = body_of(asked.body)
         public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}

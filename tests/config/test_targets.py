@@ -151,6 +151,17 @@ def test_a_preset_that_is_said_to_need_no_key_is_asked_fully_without() -> None:
     assert not endpoint_of(target).expect.keyless
 
 
+@pytest.mark.parametrize("provider", ["openai", "custom"])
+def test_a_key_is_not_sent_where_no_login_is_wanted(provider: str) -> None:
+    declared = {"provider": provider, "api_key": "k-1", "auth": {"kind": "none"}}
+    base = {"base_url": "https://a.example.com"} if provider == "custom" else {}
+    endpoint = target_of(**declared, **base).endpoint
+
+    assert endpoint is not None
+    assert not endpoint.credentials
+    assert not endpoint.keyed  # so it proves no key either
+
+
 def test_a_key_of_the_environment_is_not_sent_where_none_is_needed() -> None:
     target = target_of({"OPENAI_API_KEY": "k-1"}, provider="openai", auth={"kind": "none"})
 
