@@ -262,7 +262,7 @@ async def test_the_rate_limit_holds_for_the_clients_repetitions_too(
     kind = openai if provider == "openai" else anthropic
 
     with pytest.raises(kind.APITimeoutError) as caught:
-        await said(client)
+        await asyncio.wait_for(said(client), 30)
 
     assert "the rate limit leaves no room" in str(caught.value.__cause__)
     assert (len(vendor.seen), await counted(registry, provider)) == (2, {"429": 2.0})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
 import pytest
 
+from exporter.sessions.retrying import PEEK_SECONDS
 from tests.fakes import FakeClock
 from tests.sessions.calling import Desk, SkippingClock, desk_at, in_turn
 from tests.vendor import Peer, Seen, Vendor, answer, head_of
@@ -127,7 +129,8 @@ async def test_a_body_that_stops_does_not_stop_the_call(vendor: Vendor) -> None:
 
     vendor.on("/v1/x", in_turn(behave, answer(200)))
 
-    assert await attempts(vendor, desk_at(vendor)) == 2
+    async with asyncio.timeout(5 * PEEK_SECONDS):
+        assert await attempts(vendor, desk_at(vendor)) == 2
 
 
 # -- never before the time --------------------------------------------------------------------
