@@ -31,9 +31,7 @@ def rows_of(test: pytest.Function) -> list[str]:
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_a_hostile_server_harms_nobody(
-    behaviour: str, figures: Figures
-) -> None:
+def test_a_hostile_server_harms_nobody(behaviour: str, figures: Figures) -> None:
     assert not figures.rows[behaviour].faults, figures.rows[behaviour]
 
 
