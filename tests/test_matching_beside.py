@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+import exporter.matching.beside as module
 from exporter.matching import Beside, pattern_matches
 from exporter.matching.beside import AT_ONCE, LONG_TEXT
 
@@ -55,3 +56,20 @@ async def test_who_gave_up_takes_a_place_until_the_work_has_ended() -> None:
 
     go.set()
     assert await asyncio.wait_for(waiting, 30) == "done"
+
+
+async def test_a_thread_that_dies_before_its_first_line_holds_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As without memory, when the thread was made and could not run: CPython prints that only."""
+    monkeypatch.setattr(module, "START_SECONDS", 0.05)
+    beside, started = Beside(), []
+    with monkeypatch.context() as patch:
+        patch.setattr(module._thread, "start_new_thread", lambda *given: started.append(given))
+        for _ in range(AT_ONCE + 1):
+            with pytest.raises(MemoryError):
+                await asyncio.wait_for(beside.run(lambda: "never", length=LONG_TEXT + 1), 30)
+
+    for search, arguments in started:  # one that was only late does nothing
+        search(*arguments)
+    assert await beside.run(lambda: "done", length=LONG_TEXT + 1) == "done"

@@ -6,6 +6,7 @@ The threads are daemons, so that a search that takes minutes keeps no process fr
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import threading
@@ -16,6 +17,8 @@ LONG_TEXT = 65_536
 """Bytes of a body from which on it is worked on in a thread; a shorter one costs less than that."""
 AT_ONCE = 2
 """Threads of one `Beside`."""
+START_SECONDS = 5.0
+"""A thread that has not begun by then has died for want of memory before its first line."""
 T = TypeVar("T")
 
 
@@ -30,6 +33,9 @@ class Beside:
 
         Whoever is cancelled leaves the thread to its work, and its place is taken until that ends.
 
+        Raises:
+            MemoryError: there was not enough for the thread; or whatever *work* raises.
+
             found = await beside.run(lambda: pattern_matches(pattern, text), length=len(text))
         """
         if length <= LONG_TEXT:
@@ -37,13 +43,11 @@ class Beside:
         await self._places.acquire()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-
-        def end(give: Callable[[], None]) -> None:
-            self._places.release()
-            if not done.done():
-                give()
+        begun = threading.Lock()
 
         def search() -> None:
+            if not begun.acquire(blocking=False):
+                return  # too late
             try:
                 found = work()
             except BaseException as error:
@@ -51,14 +55,32 @@ class Beside:
             else:
                 give = _giving(done, found)
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(end, give)
+                loop.call_soon_threadsafe(self._end, done, give)
 
-        try:
-            threading.Thread(target=search, name="matching", daemon=True).start()
-        except RuntimeError:  # no thread can be started: slow is better than not at all
+        def miss() -> None:
+            if begun.acquire(blocking=False):
+                self._end(done, _failing(done, MemoryError()))
+
+        if not _has_thread(search):  # slow is better than not at all
             self._places.release()
             return work()
+        loop.call_later(START_SECONDS, miss)
         return await done
+
+    def _end(self, done: asyncio.Future[T], give: Callable[[], None]) -> None:
+        self._places.release()
+        if not done.done():
+            give()
+
+
+def _has_thread(search: Callable[[], None]) -> bool:
+    """Begin *search* in a thread; return whether there can be one."""
+    try:
+        # `Thread.start` waits for the first line: in the loop, and without memory for ever.
+        _thread.start_new_thread(search, ())
+    except RuntimeError:
+        return False
+    return True
 
 
 def _failing(done: asyncio.Future[T], error: BaseException) -> Callable[[], None]:
