@@ -144,3 +144,14 @@ def cable(here: Place, there: Place, name: str, ours: Iterable[str], theirs: Ite
     for place, addresses in ((here, ours), (there, theirs)):
         lines = [f"address add {a} dev {name}{' nodad' * (':' in a)}" for a in addresses]
         place.ip(*lines, f"link set {name} up")
+    for address in theirs:
+        if ":" in address:
+            _await_neighbour(here, address.partition("/")[0])
+
+
+def _await_neighbour(place: Place, address: str) -> None:
+    """Return once *address* answers: the kernel needs a second to set up IPv6 on a new device."""
+    with place.new_socket(socket.AF_INET6, socket.SOCK_STREAM) as asking:
+        asking.settimeout(30)
+        with contextlib.suppress(ConnectionRefusedError):
+            asking.connect((address, 9))
