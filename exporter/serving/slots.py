@@ -22,7 +22,7 @@ from exporter.api.addresses import network_of
 
 RESERVED = 16
 """Connections beyond the general slots, for the paths of `gate.ESSENTIAL` only."""
-_LOOKED_AT = 8
+_LOOKED_AT = 64
 """Idle connections of one network that are looked at for one that has not asked."""
 _SHORT_SHARE = 0.75
 """From this share of taken slots on, idle connections are kept for a shorter time."""
