@@ -8,9 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from exporter.page.assets import assets_by_served_name
+from exporter.page.drawer import PageNotFoundError, PageView
+from exporter.page.home import HomePage
 from exporter.page.live import Live, Viewer, ViewerRefusedError
 from exporter.page.templates import whole_page
-from exporter.page.views import HomePage, PageNotFoundError, PageView, view_of
+from exporter.page.views import view_of
 from exporter.page.wording import utc_time
 
 LIVE: web.AppKey[Live] = web.AppKey("LIVE", Live)

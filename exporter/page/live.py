@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from exporter.page.assets import assets_by_served_name, version
 from exporter.page.board import MAX_LOOP_SHARE, LoopShare, Sources
+from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
 from exporter.page.templates import environment
-from exporter.page.views import Drawer, Page, PageNotFoundError, PageView
 
 _log = logging.getLogger(__name__)
 _MIN_PAUSE_SECONDS = 1.0

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from exporter.model import Reason
+from exporter.page.home import ROWS_PER_PAGE
 from exporter.page.templates import web_link
-from exporter.page.views import ROWS_PER_PAGE
 from tests.api.managed import running
 from tests.page import scenes
 from tests.page.reading import Element, read
