@@ -32,6 +32,8 @@ class Page(NamedTuple):
     regions: Mapping[str, str]
     rows: tuple[str, ...] | None = None
     """The ids of the regions that are rows of the list, in their order."""
+    icon: str = "icon.svg"
+    """The file of the icon in the browser's tab."""
 
 
 class PageView(Protocol):

@@ -11,11 +11,23 @@ from urllib.parse import urlencode
 from exporter.page.board import Board, LoopShare, ServiceSummary
 from exporter.page.drawer import Drawer, Page
 from exporter.page.templates import fragment
-from exporter.page.wording import STATES, ShownState, plain, sentence
+from exporter.page.wording import (
+    FAILING,
+    FAULTS,
+    STATES,
+    Overview,
+    ShownState,
+    headline,
+    plain,
+    sentence,
+)
 
 ROWS_PER_PAGE = 50
 MAX_FILTER_CHARS = 200
-_WARNED = "warned"  # the filter by state has it beside the states themselves
+WARNED = "warned"  # the filter by state has it beside the states themselves
+_FILTERS = ("q", "state", "fault", "environment", "provider", "type")
+ORDERS: Mapping[str, str] = {"name": "By name", "since": "Newest change", "slow": "Slowest first"}
+"""What the list can be sorted by, instead of the worst first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,35 +36,30 @@ class HomePage:
 
     q: str = ""
     state: str = ""
+    fault: str = ""
     environment: str = ""
     provider: str = ""
     type: str = ""
+    sort: str = ""
     number: int = 1
     template: str = field(default="home", init=False)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> HomePage:
         """Return the view of *query*; unknown names and impossible values are ignored."""
-        state, number = query.get("state", ""), query.get("page", "")
-        return cls(
-            q=query.get("q", "").strip()[:MAX_FILTER_CHARS],
-            state=state if state in {*STATES, _WARNED} else "",
-            environment=query.get("environment", "")[:MAX_FILTER_CHARS],
-            provider=query.get("provider", "")[:MAX_FILTER_CHARS],
-            type=query.get("type", "")[:MAX_FILTER_CHARS],
-            number=int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1,
-        )
+        asked = {name: query.get(name, "")[:MAX_FILTER_CHARS] for name in (*_FILTERS, "sort")}
+        asked["q"] = asked["q"].strip()
+        for name, known in (("state", {*STATES, WARNED}), ("fault", FAULTS), ("sort", ORDERS)):
+            if asked[name] not in known:
+                asked[name] = ""
+        number = query.get("page", "")
+        plausible = number.isascii() and number.isdigit() and len(number) < 6
+        return cls(**asked, number=int(number) if plausible else 1)
 
     def link(self, **changes: Any) -> str:
         """Return the address of this view, with *changes*."""
-        values = {
-            "q": self.q,
-            "state": self.state,
-            "environment": self.environment,
-            "provider": self.provider,
-            "type": self.type,
-            "page": self.number,
-        } | changes
+        values = {name: getattr(self, name) for name in (*_FILTERS, "sort")}
+        values = values | {"page": self.number} | changes
         if values["page"] == 1:
             values["page"] = ""
         query = urlencode({name: value for name, value in values.items() if value})
@@ -60,14 +67,13 @@ class HomePage:
 
     @property
     def filtered(self) -> bool:
-        return bool(self.q or self.state or self.environment or self.provider or self.type)
+        return any(getattr(self, name) for name in _FILTERS)
 
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
         board, now = drawer.board, drawer.sources.clock.now()
         await board.refresh(share)
         matching = await self._matching(board, share)
         overview = board.overview()
-        announcement = plain(sentence(overview))
         count = len(matching)
         pages = max(1, math.ceil(count / ROWS_PER_PAGE))
         number = min(max(self.number, 1), pages)
@@ -82,7 +88,7 @@ class HomePage:
             await share.yield_if_due()
         arguments: dict[str, dict[str, Any]] = {
             "headline": {
-                "sentence": announcement,
+                "sentence": plain(headline(overview)),
                 "warned": len(board.warned),
                 "incident_cache": drawer.incident_cache,
                 "sources": drawer.sources,
@@ -95,13 +101,12 @@ class HomePage:
         }
         for name, fields in arguments.items():
             regions[name] = fragment("parts.html", name, view=self, **fields)
-        failing = overview.count(ShownState.DOWN, ShownState.DEGRADED)
-        title = f"({failing}) Service registry" if failing else "Service registry"
-        return Page(title, announcement, regions, tuple(rows))
+        title, icon = _title_and_icon(overview)
+        return Page(title, plain(sentence(overview)), regions, tuple(rows), icon)
 
     async def _matching(self, board: Board, share: LoopShare) -> list[ServiceSummary]:
         if not self.filtered:
-            return board.order
+            return await self._sorted(board.order, share)
         words, result = tuple(self.q.lower().split()), []
         for summary in board.order:
             t = summary.target
@@ -109,8 +114,9 @@ class HomePage:
                 (
                     not self.state
                     or summary.state == self.state
-                    or (self.state == _WARNED and summary.cautions)
+                    or (self.state == WARNED and summary.cautions)
                 )
+                and self.fault in ("", summary.verdict)
                 and self.environment in ("", t.environment)
                 and self.provider in ("", t.provider)
                 and self.type in ("", t.type)
@@ -118,4 +124,36 @@ class HomePage:
             ):
                 result.append(summary)
             await share.yield_if_due()
-        return result
+        return await self._sorted(result, share)
+
+    async def _sorted(self, found: list[ServiceSummary], share: LoopShare) -> list[ServiceSummary]:
+        if not self.sort:
+            return found
+        ranked = []
+        for place, summary in enumerate(found):
+            # The place keeps those that are alike in the order of the board.
+            ranked.append((_rank(summary, self.sort), place, summary))
+            await share.yield_if_due()
+        ranked.sort(key=lambda one: one[:2])
+        return [summary for _, _, summary in ranked]
+
+
+def _rank(summary: ServiceSummary, order: str) -> tuple[float, str]:
+    """Return what *summary* is sorted by, the first the smallest."""
+    if order == "name":
+        return 0.0, summary.target.name.casefold()
+    if order == "since":
+        return -summary.since, ""
+    last = summary.last
+    known = last is not None and last.success and not summary.stale
+    return (-last.outcome.duration, "") if last and known else (1.0, "")
+
+
+def _title_and_icon(overview: Overview) -> tuple[str, str]:
+    """Return the title with what is wrong, for a tab that is not looked at, and its icon."""
+    if overview.offline_since is not None:
+        return "(network down) Service registry", "icon-network.svg"
+    if failing := overview.count(*FAILING):
+        icon = "icon-down.svg" if overview.count(ShownState.DOWN) else "icon-degraded.svg"
+        return f"({failing}) Service registry", icon
+    return "Service registry", "icon.svg"

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from exporter.incidents import Incident, Query, UnknownIncidentError
+from exporter.model import Verdict
 from exporter.page.board import LoopShare
 from exporter.page.budgets import budgets
 from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
@@ -19,10 +20,11 @@ from exporter.page.drawing import spark, waterfall
 from exporter.page.home import MAX_FILTER_CHARS, HomePage
 from exporter.page.incident_listing import folded_away, open_incidents_sentence
 from exporter.page.templates import fragment
-from exporter.page.wording import STATES, plain, short
+from exporter.page.wording import STATES, ShownState, plain, short
 from exporter.probers import command_line
 
 _INCIDENTS_PER_PAGE = 50
+_ICONS = {ShownState.DOWN: "icon-down.svg", ShownState.DEGRADED: "icon-degraded.svg"}
 
 
 def view_of(address: str) -> PageView:
@@ -86,7 +88,10 @@ class ServicePage:
             regions[name] = fragment("service_parts.html", name, summary=summary, now=now, **fields)
             await share.yield_if_due()
         title = plain(f"{short(target.name)}: {STATES[summary.state]}")
-        return Page(title, plain(f"{title}, {summary.fault}"), regions)
+        icon = _ICONS.get(summary.state, "icon.svg")
+        if summary.state is ShownState.UNKNOWN and summary.verdict is Verdict.NETWORK:
+            icon = "icon-network.svg"
+        return Page(title, plain(f"{title}, {summary.fault}"), regions, icon=icon)
 
 
 # -- incidents ---------------------------------------------------------------------------------

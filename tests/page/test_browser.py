@@ -77,7 +77,7 @@ async def test_a_fault_at_the_vendor_appears_on_the_open_page(
             vendor.on("/", answer(503))
 
             await home.until(
-                "h1", "1 of 1 service is failing: Payments, provider: overloaded since"
+                "h1", "1 of 1 fails: Payments, provider: overloaded since"
             )
             await home.until("#row-pay", "Down")
             await detail.until("#head", "the provider's")
@@ -374,7 +374,7 @@ async def test_everything_can_be_read_without_javascript(browser: Browser, stage
 
     async with visiting(browser, stage.base, script=False) as visit:
         await visit.go(live=False)
-        assert "services are failing" in await visit.text("h1")
+        assert "fail: 1 provider" in await visit.text("h1")
         assert "load it again" in await visit.text("noscript")
         await visit.page.click("#next")
         assert "51 to 100 of" in await visit.text("#pager")

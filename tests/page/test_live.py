@@ -99,7 +99,7 @@ async def test_a_stream_begins_with_all_of_the_page(stage: Stage) -> None:
     assert page[1]["rows"][:2] == ["row-stripe", "row-openai"]
     still = re.sub('data-ago="[^"]*"', "data-ago", shown.text)
     assert all(html in still for html in page[1]["regions"].values())
-    assert page[1]["said"].startswith("2 of 12 services are failing")
+    assert page[1]["said"].startswith("2 of 12 fail")
 
 
 async def test_only_what_changed_is_sent(stage: Stage) -> None:

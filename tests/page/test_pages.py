@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from exporter.model import Reason
+from exporter.model import Reason, Verdict
 from exporter.page.home import ROWS_PER_PAGE
 from exporter.page.templates import web_link
 from tests.api.managed import running
@@ -49,8 +49,7 @@ async def test_home_has_one_sentence_and_shows_the_worst_first(stage: Stage) -> 
     found = await page(stage)
 
     assert found.one("h1").text == (
-        "2 of 12 services are failing: Stripe payments, provider: server error since 07:56 UTC;"
-        " OpenAI, key rejected since 07:48 UTC; 2 unknown."
+        "2 of 12 fail: 1 provider, 1 key rejected; 2 unknown."
     )
     assert found.one("title").text == "(2) Service registry"
     assert rows_of(found) == [
@@ -76,7 +75,7 @@ async def test_a_row_has_state_latency_day_and_warning_as_text(stage: Stage) -> 
 
     row = found.one(id="row-stripe")
     state, when = row.one("td", **{"class": "c-state"}), row.one("time")
-    assert state.text == "Down provider: server error since 07:56 UTC"
+    assert state.text == "Down since 07:56 UTC provider: server error"
     assert when.attributes["datetime"] == "2027-01-15T07:56:00Z"
     spark, day = row.all("svg", role="img")
     assert spark.attributes["aria-label"] == "last 20 results: 180 ms to 380 ms, 4 failed"
@@ -91,7 +90,7 @@ async def test_a_stale_service_is_never_shown_as_healthy(stage: Stage) -> None:
 
     row = (await page(stage)).one(id="row-plausible")
 
-    assert "Unknown no result since 05:00 UTC" in row.text
+    assert "Unknown since 05:00 UTC no result" in row.text
     assert "Healthy" not in row.text
     assert " ms" not in row.text
 
@@ -203,6 +202,95 @@ async def test_a_filter_shows_what_matches(stage: Stage, query: str, number: int
     assert ("hidden" in found.one(id="services").attributes) is not bool(number)
     if not number:
         assert "None of the 1000 services matches this filter" in found.one(id="empty").text
+
+
+@pytest.mark.parametrize(
+    ("fault", "rows"),
+    [
+        ("provider", ["bad"]),
+        ("credential", ["key"]),
+        ("quota", ["rate"]),
+        ("network", ["proxy"]),
+        ("monitoring", []),
+        ("nonsense", ["bad", "rate", "key", "proxy", "good"]),
+    ],
+)
+async def test_a_filter_by_fault_shows_whose_it_is(
+    stage: Stage, fault: str, rows: list[str]
+) -> None:
+    seen = {
+        "bad": Reason.SERVER_ERROR,
+        "key": Reason.AUTH_INVALID,
+        "rate": Reason.RATE_LIMITED,
+        "proxy": Reason.INTERCEPTED,
+        "good": Reason.OK,
+    }
+    for ago, (id_, reason) in enumerate(seen.items()):
+        stage.add(service(id_, api_key="k" * 20))
+        stage.saw(id_, reason, ago=ago)
+
+    found = await page(stage, f"/?fault={fault}")
+
+    assert sorted(rows_of(found)) == sorted(rows)
+    chosen = found.one(id="fault").all("option", selected="")
+    assert [option.attributes["value"] for option in chosen] == [fault] * (fault != "nonsense")
+
+
+@pytest.mark.parametrize(
+    ("sort", "rows"),
+    [
+        ("", ["c", "a", "b", "d"]),
+        ("name", ["a", "b", "c", "d"]),
+        ("since", ["c", "b", "a", "d"]),
+        ("slow", ["b", "a", "c", "d"]),
+        ("odd", ["c", "a", "b", "d"]),
+    ],
+)
+async def test_the_list_is_sorted_as_asked(stage: Stage, sort: str, rows: list[str]) -> None:
+    stage.add(*(service(id_) for id_ in "abc"), service("d", enabled=False))
+    stage.saw("a", ago=90, took=0.2)
+    stage.saw("b", ago=60, took=0.4)
+    stage.saw("c", Reason.TIMEOUT, ago=30, took=10)
+
+    assert rows_of(await page(stage, f"/?sort={sort}")) == rows
+    assert rows_of(await page(stage, f"/?sort={sort}&q=example")) == rows
+
+
+async def test_filter_and_order_are_kept_in_every_link(stage: Stage) -> None:
+    scenes.many(stage, 200)
+
+    found = await page(stage, "/?fault=provider&sort=name&state=unhealthy")
+    everything = await page(stage, "/?sort=slow")
+
+    assert found.one(id="sort").one("option", selected="").attributes["value"] == "name"
+    chip = found.one(id="count-healthy").attributes["href"]
+    assert chip == "/?state=healthy&fault=provider&sort=name"
+    assert everything.one(id="next").attributes["href"] == "/?sort=slow&page=2"
+
+
+async def test_title_and_icon_show_what_is_wrong(stage: Stage) -> None:
+    async def shown(path: str = "/") -> tuple[str, str]:
+        found = await page(stage, path)
+        name = found.one("link", id="icon").attributes["href"]
+        assert (await stage.ask(name)).text.startswith("<svg")
+        return found.one("title").text, name.removeprefix("/assets/").partition(".")[0]
+
+    stage.add(service("a"), service("b", api_key="k" * 20))
+    stage.saw("a", ago=60)
+    stage.saw("b", ago=60)
+    assert await shown() == ("Service registry", "icon")
+    stage.saw("b", Reason.AUTH_INVALID, ago=40)
+    await stage.step()
+    assert await shown() == ("(1) Service registry", "icon-degraded")
+    stage.saw("a", Reason.TIMEOUT, ago=20)
+    await stage.step()
+    assert await shown() == ("(2) Service registry", "icon-down")
+    assert await shown("/services/a") == ("A: Down", "icon-down")
+    stage.saw("a", Reason.TIMEOUT, verdict=Verdict.NETWORK)
+    stage.online = False
+    await stage.step()
+    assert await shown() == ("(network down) Service registry", "icon-network")
+    assert await shown("/services/a") == ("A: Unknown", "icon-network")
 
 
 async def test_a_filter_that_the_one_service_does_not_match_says_so(stage: Stage) -> None:

@@ -124,6 +124,7 @@
       }
     });
     if (page.title) document.title = page.title;
+    if (page.icon) byId("icon").href = page.icon;
     if (page.said !== undefined) say(page.said);
   }
 
