@@ -237,7 +237,7 @@ def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
     unknown, total = overview.count(ShownState.UNKNOWN), overview.total
     services = f"{unknown} of {total} services are" if 0 < unknown < total else "the services are"
-    return f"Our own network is down{since}: nobody can say how {services}."
+    return f"Our network is down{since}: nobody can say how {services}."
 
 
 def _named_failing(overview: Overview) -> str:

@@ -48,9 +48,7 @@ async def test_home_has_one_sentence_and_shows_the_worst_first(stage: Stage) -> 
 
     found = await page(stage)
 
-    assert found.one("h1").text == (
-        "2 of 12 fail: 1 provider, 1 key rejected; 2 unknown."
-    )
+    assert found.one("h1").text == ("2 of 12 fail: 1 provider, 1 key rejected; 2 unknown.")
     assert found.one("title").text == "(2) Service registry"
     assert rows_of(found) == [
         "stripe",
@@ -103,8 +101,8 @@ async def test_page_and_api_agree_on_a_stale_service(stage: Stage) -> None:
 
     shown = (service_json["id"], service_json["status"], service_json["verdict"])
     assert shown == ("plausible", "unknown", "monitoring")
-    assert "Whose fault the exporter's" in head
-    assert f"What to do {service_json['advice']}" in head
+    assert "At fault: the exporter ." in head
+    assert f"What to do: {service_json['advice']}" in head
 
 
 async def test_home_lists_open_incidents_and_warnings(stage: Stage) -> None:
@@ -137,7 +135,7 @@ async def test_our_own_network_is_blamed_once(stage: Stage) -> None:
 
     found = await page(stage)
 
-    assert found.one("h1").text.startswith("Our own network is down since 07:59 UTC")
+    assert found.one("h1").text.startswith("Our network is down since 07:59 UTC")
     assert all("our network down" in found.one(id=f"row-{n}").text for n in ("alpha", "beta"))
 
 
@@ -322,10 +320,11 @@ async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) ->
     found = await page(stage, "/services/stripe")
 
     head = found.one(id="head")
-    assert "Down provider: server error since 07:56 UTC" in head.text
-    assert "Whose fault the provider's" in head.text
+    assert head.one("p", **{"class": "verdict"}).text == (
+        "Down since 07:56 UTC : server error (HTTP 503)."
+        " At fault: the provider . What to do: see its status page; use the fallback."
+    )
     assert "Reason server_error , HTTP 503" in head.text
-    assert "What to do see its status page; use the fallback" in head.text
     status_page = head.one("a", id="says")
     assert status_page.attributes["href"].startswith("https://")
     assert "noreferrer" in status_page.attributes["rel"]
@@ -392,7 +391,7 @@ async def test_a_service_that_was_never_probed_has_a_page(stage: Stage) -> None:
     assert "wait for the first result" in texts[0]
     assert "switched off" in texts[1]
     assert "OPENAI_API_KEY is not set" in texts[2]
-    assert "Not probed no key: NO_KEY is not set" in texts[3]
+    assert "Not probed : no key: NO_KEY is not set." in texts[3]
 
 
 @pytest.mark.parametrize("path", ["/services/nobody", "/incidents/nobody", "/services/%00%2f"])
@@ -450,7 +449,7 @@ async def test_an_incident_shows_its_timeline(stage: Stage) -> None:
     assert [entry.split()[0] for entry in entries] == ["opened", "acknowledged"]
     assert "by ben" in entries[1]
     assert "looking into it" in entries[1]
-    assert found.one("form", id="act").attributes["data-incident"] == made.id
+    assert found.one("form", id="act").attributes["data-to"] == f"/api/incidents/{made.id}/"
 
 
 async def test_before_any_incident_the_page_shows_where_they_come_from(stage: Stage) -> None:
@@ -480,12 +479,12 @@ async def test_a_hostile_text_stays_text_on_every_page(stage: Stage, text: str) 
         severity="high", summary=text, by=text, service="a", description=text
     )
     await stage.incidents.note(made.id, text, text)
-    plain = await page(stage, "/incidents?status=resolved")
-    scripts = [script.attributes for script in plain.all("script")]
-
     for path in ("/", "/services/a", "/incidents", f"/incidents/{made.id}", "/?q=" + "%3Cb%3E"):
         found = await page(stage, path)
-        assert [script.attributes for script in found.all("script")] == scripts
+        assert all(
+            re.match(r"/assets/(page|act)\.", s.attributes["src"]) for s in found.all("script")
+        )
+        assert len(found.all("script")) <= 2
         assert not [e for e in found.all() if e.tag in ("img", "iframe", "object", "b\u202e")]
         names = {name for element in found.all() for name in element.attributes}
         assert not [name for name in names if name.startswith("on") or name == "style"]
@@ -523,7 +522,7 @@ async def test_no_page_needs_anything_from_elsewhere_or_inline(stage: Stage) -> 
             e.attributes.get("src") or e.attributes.get("href")
             for e in (*found.all("script"), *found.all("link"))
         ]
-        assert len(loaded) == 3
+        assert len(loaded) == 3 + path.startswith("/services/")
         for name in loaded:
             asset = await stage.ask(str(name))
             assert asset.status == 200

@@ -66,8 +66,7 @@ def sentence_of(
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1, "unknown": 2},
-            "1 of 3 fails: Stripe, provider: server error since 07:00 UTC;"
-            " 2 unknown.",
+            "1 of 3 fails: Stripe, provider: server error since 07:00 UTC; 2 unknown.",
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1},
@@ -97,7 +96,7 @@ def test_our_own_network_comes_before_everything_it_hides() -> None:
     overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
 
     assert sentence(overview) == (
-        "Our own network is down since 07:59 UTC: nobody can say how 11 of 12 services are."
+        "Our network is down since 07:59 UTC: nobody can say how 11 of 12 services are."
     )
 
 
@@ -105,7 +104,7 @@ def test_where_no_service_is_known_the_network_hides_the_services() -> None:
     overview = Overview(now=NOW, counts={ShownState.UNKNOWN: 3}, offline_since=NOW - 60)
 
     assert headline(overview) == (
-        "Our own network is down since 07:59 UTC: nobody can say how the services are."
+        "Our network is down since 07:59 UTC: nobody can say how the services are."
     )
 
 
