@@ -12,6 +12,7 @@ from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
 from exporter.page.drawing import Strip, spark, strip
 from exporter.page.incident_cache import IncidentCache
 from exporter.page.templates import fragment
+from exporter.page.uptime import LENGTHS, Uptime, uptimes
 from exporter.page.wording import ShownState
 
 _MAX_REMEMBERED = 2000
@@ -59,12 +60,14 @@ class Drawer:
         self.board = Board(sources)
         self.incident_cache = IncidentCache(sources.incidents)
         self._days: dict[str, tuple[float, ShownState, Strip]] = {}
+        self._uptimes: dict[str, tuple[float, tuple[Uptime, ...]]] = {}
         self._rows: dict[str, tuple[ServiceSummary, Strip, int, str]] = {}
 
     def forget(self) -> None:
         """Drop summaries, days and rows: while no page is open they only take memory."""
         self.board.forget()
         self._days.clear()
+        self._uptimes.clear()
         self._rows.clear()
 
     async def day(self, summary: ServiceSummary, share: LoopShare) -> Strip:
@@ -85,6 +88,18 @@ class Drawer:
             drawn = known[2]  # the same object: `row` compares by identity
         _remember(self._days, id_, (now, summary.state, drawn))
         return drawn
+
+    async def uptimes(self, id_: str, share: LoopShare) -> tuple[Uptime, ...]:
+        """Return how much of the time a service worked: at most a minute old."""
+        now = self.sources.clock.now()
+        known = self._uptimes.get(id_)
+        if known is not None and 0 <= now - known[0] < _DAY_MAX_AGE_SECONDS:
+            return known[1]
+        share.pause()
+        counted = await self.sources.persistence.counted(id_, LENGTHS)
+        share.resume()
+        _remember(self._uptimes, id_, (now, uptimes(counted, now)))
+        return self._uptimes[id_][1]
 
     async def row(self, summary: ServiceSummary, share: LoopShare) -> str:
         """Return the row of a service in the list, as HTML."""

@@ -26,8 +26,16 @@ ROWS_PER_PAGE = 50
 MAX_FILTER_CHARS = 200
 WARNED = "warned"  # the filter by state has it beside the states themselves
 _FILTERS = ("q", "state", "fault", "environment", "provider", "type")
-ORDERS: Mapping[str, str] = {"name": "By name", "since": "Newest change", "slow": "Slowest first"}
+ORDERS: Mapping[str, str] = {
+    "name": "By name",
+    "since": "Newest change",
+    "slow": "Slowest first",
+    "environment": "By environment",
+    "provider": "By provider",
+    "team": "By team",
+}
 """What the list can be sorted by, instead of the worst first."""
+_GROUPS = ("environment", "provider", "team")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +150,9 @@ def _rank(summary: ServiceSummary, order: str) -> tuple[float, str]:
     """Return what *summary* is sorted by, the first the smallest."""
     if order == "name":
         return 0.0, summary.target.name.casefold()
+    if order in _GROUPS:  # the worst first within each; without a team, at the end
+        group = str(getattr(summary.target, order))
+        return float(not group), group.casefold()
     if order == "since":
         return -summary.since, ""
     last = summary.last

@@ -66,6 +66,7 @@ class ServicePage:
         if summary is None:
             raise PageNotFoundError(self.id)
         day = await drawer.day(summary, share)
+        up = await drawer.uptimes(self.id, share)
         share.pause()
         incidents = await drawer.incident_cache.newest_of(self.id)
         share.resume()
@@ -75,7 +76,7 @@ class ServicePage:
         arguments: dict[str, dict[str, Any]] = {
             "head": {},
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
-            "pictures": {"day": day, "spark": spark(recent)},
+            "pictures": {"day": day, "spark": spark(recent), "uptimes": up},
             "budget": {"budgets": budgets(target, tally)},
             "facts": {"tally": tally, "rotated_at": drawer.sources.rotated_at(target.id)},
             "request": {"curl": command_line(target.endpoint) if target.endpoint else ""},
@@ -162,7 +163,9 @@ class IncidentsPage:
             name: fragment("incident_parts.html", name, **fields)
             for name, fields in arguments.items()
         }
-        return Page("Incidents: " + announcement, announcement, regions)
+        waiting = "icon-degraded.svg" if stats.acknowledged else "icon.svg"
+        icon = "icon-down.svg" if stats.open else waiting
+        return Page("Incidents: " + announcement, announcement, regions, icon=icon)
 
 
 def _cursor(text: str) -> tuple[float, str] | None:

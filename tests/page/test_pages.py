@@ -241,11 +241,14 @@ async def test_a_filter_by_fault_shows_whose_it_is(
         ("name", ["a", "b", "c", "d"]),
         ("since", ["c", "b", "a", "d"]),
         ("slow", ["b", "a", "c", "d"]),
+        ("team", ["c", "a", "b", "d"]),
+        ("environment", ["c", "b", "d", "a"]),
         ("odd", ["c", "a", "b", "d"]),
     ],
 )
 async def test_the_list_is_sorted_as_asked(stage: Stage, sort: str, rows: list[str]) -> None:
-    stage.add(*(service(id_) for id_ in "abc"), service("d", enabled=False))
+    stage.add(service("a", environment="staging"), service("b"), service("c", team="ops"))
+    stage.add(service("d", enabled=False))
     stage.saw("a", ago=90, took=0.2)
     stage.saw("b", ago=60, took=0.4)
     stage.saw("c", Reason.TIMEOUT, ago=30, took=10)
@@ -289,6 +292,10 @@ async def test_title_and_icon_show_what_is_wrong(stage: Stage) -> None:
     await stage.step()
     assert await shown() == ("(network down) Service registry", "icon-network")
     assert await shown("/services/a") == ("A: Unknown", "icon-network")
+    made = await stage.incidents.create(severity="high", summary="x", by="ann")
+    assert (await shown("/incidents"))[1] == "icon-down"
+    await stage.incidents.acknowledge(made.id, "ben", "")
+    assert (await shown("/incidents"))[1] == "icon-degraded"
 
 
 async def test_a_filter_that_the_one_service_does_not_match_says_so(stage: Stage) -> None:
