@@ -150,7 +150,7 @@ async def test_times_show_the_reader_s_clock_beside_utc(browser: Browser, stage:
             assert await time.inner_text() == "07:50 UTC"
             assert await time.get_attribute("data-here") == here
             assert (await time.get_attribute("title") or "").startswith(hint)
-            assert (" here" in await visit.text("#line")) is bool(here)
+            assert ("UTC (" in await visit.text("#line")) is bool(here)
 
 
 async def test_a_theme_is_chosen_and_kept(browser: Browser, stage: Stage) -> None:

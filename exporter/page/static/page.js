@@ -47,7 +47,7 @@
 
   function shortClock() {
     const date = new Date(now() * 1000);
-    return date.toISOString().slice(11, 19) + " UTC" + (here(date) && `, ${local(date, CLOCK)} here`);
+    return date.toISOString().slice(11, 19) + " UTC" + (here(date) && ` (${local(date, CLOCK)})`);
   }
 
   // -- putting in what is new ----------------------------------------------------------------
