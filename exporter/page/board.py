@@ -8,6 +8,7 @@ is read. Only changes of the registry are subscribed to, because they invalidate
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from exporter.incidents import IncidentLog
 from exporter.model import Result, Verdict, is_offline
 from exporter.notifying import EntryState
 from exporter.page.cautions import cautions
-from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, fault
+from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
 from exporter.registry import Registry, RegistryChange
 from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
 from exporter.statuspages import State
@@ -136,6 +137,7 @@ class Board:
         self.choices: dict[str, list[str]] = {}
         """The values that can be chosen for each filter."""
         self._counts = dict.fromkeys(_DISPLAY_ORDER, 0)
+        self._causes = Counter[str]()
         self._without_result = 0
         self._offline_since: float | None = None
         self._sorted_targets: list[Target] | None = None
@@ -174,14 +176,17 @@ class Board:
     async def _rebuild(self, share: LoopShare) -> None:
         groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in _DISPLAY_ORDER}
         summaries, warned, without_result, offline = {}, [], 0, list[float]()
+        causes = Counter[str]()
         for target in self._targets_by_name():
             summary = summaries[target.id] = self._summary(target)
             groups[summary.state].append(summary)
             if summary.cautions:
                 warned.append(summary)
+            last = summary.last
+            if last is not None and summary.state in FAILING:
+                causes[cause(last.reason, last.verdict)] += 1
             if summary.state is ShownState.UNKNOWN:
-                without_result += summary.last is None
-                last = summary.last
+                without_result += last is None
                 if last is not None and is_offline(last.reason, last.verdict):
                     offline.append(summary.since)
             await share.yield_if_due()
@@ -191,6 +196,7 @@ class Board:
         self.order = [summary for state in _DISPLAY_ORDER for summary in groups[state]]
         self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
+        self._causes = causes
         self._without_result, self._offline_since = without_result, min(offline, default=None)
 
     def _targets_by_name(self) -> list[Target]:
@@ -231,6 +237,7 @@ class Board:
         return Overview(
             now=self._sources.clock.now(),
             counts=self._counts,
+            causes=self._causes,
             failing=failing,
             without_result=self._without_result,
             offline_since=offline,

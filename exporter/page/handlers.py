@@ -8,9 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from exporter.page.assets import assets_by_served_name
+from exporter.page.drawer import PageNotFoundError, PageView
+from exporter.page.home import ORDERS, WARNED, HomePage
 from exporter.page.live import Live, Viewer, ViewerRefusedError
 from exporter.page.templates import whole_page
-from exporter.page.views import HomePage, PageNotFoundError, PageView, view_of
+from exporter.page.views import view_of
 from exporter.page.wording import utc_time
 
 LIVE: web.AppKey[Live] = web.AppKey("LIVE", Live)
@@ -28,8 +30,9 @@ async def show(request: web.Request) -> web.Response:
     except PageNotFoundError:
         return _html("nothing", live, status=404)
     context: dict[str, Any] = {"view": view, "regions": page.regions, "rows": page.rows}
+    context["icon"] = page.icon
     if isinstance(view, HomePage):
-        context["choices"] = live.drawer.board.choices
+        context |= {"choices": live.drawer.board.choices, "orders": ORDERS, "warned": WARNED}
     return _html(view.template, live, title=page.title, **context)
 
 
@@ -37,6 +40,7 @@ def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> we
     now = live.sources.clock.now()
     common = {
         "title": "Nothing here",
+        "icon": "icon.svg",
         "now": now,
         "drawn_at": utc_time(now, now, seconds=True),
         "accepts_changes": live.sources.accepts_changes,

@@ -14,10 +14,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from exporter.page.assets import assets_by_served_name, version
+from exporter.page.assets import assets_by_served_name, path_of, version
 from exporter.page.board import MAX_LOOP_SHARE, LoopShare, Sources
+from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
 from exporter.page.templates import environment
-from exporter.page.views import Drawer, Page, PageNotFoundError, PageView
 
 _log = logging.getLogger(__name__)
 _MIN_PAUSE_SECONDS = 1.0
@@ -215,6 +215,8 @@ class Live:
             value = getattr(page, name)
             if value is not None and (former is None or getattr(former, name) != value):
                 fields[key] = value
+        if former is None or former.icon != page.icon:
+            fields["icon"] = path_of(page.icon)
         if not fields:
             return b""
         self._last_event_id += 1

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from exporter.incidents import told_sentence
 from exporter.page import drawing, wording
-from exporter.page.assets import assets, version
+from exporter.page.assets import path_of, version
 
 _TIME_ELEMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
 _PAGES = ("home", "service", "incidents", "incident", "nothing")
@@ -55,11 +55,12 @@ def environment() -> Environment:
         "web_link": web_link,
     }
     result.globals |= {
-        "asset": lambda name: f"/assets/{assets()[name].name}",
+        "asset": path_of,
         "version": version(),
         "utc_time": wording.utc_time,
         "told_sentence": told_sentence,
         "STATES": wording.STATES,
+        "FAULTS": wording.FAULTS,
         "QUARTERS": drawing.QUARTERS,
     }
     for name in result.list_templates():

@@ -1,122 +1,30 @@
-"""What one page shows, as regions: pieces of HTML by the id of their element.
+"""Which view an address has, and what the pages of a service and of incidents show, as regions.
 
-A page is a shell with regions in it; the event stream sends the regions that changed. So everything
-is drawn in one way, and a page that was open for a day looks like one that was loaded just now.
+The event stream sends the regions that changed. So everything is drawn in one way, and a page that
+was open for a day looks like one that was loaded just now.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from exporter.incidents import Incident, Query, UnknownIncidentError
-from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
+from exporter.model import Verdict
+from exporter.page.board import LoopShare
 from exporter.page.budgets import budgets
-from exporter.page.drawing import Strip, spark, strip, waterfall
-from exporter.page.incident_cache import IncidentCache
+from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
+from exporter.page.drawing import spark, waterfall
+from exporter.page.home import MAX_FILTER_CHARS, HomePage
 from exporter.page.incident_listing import folded_away, open_incidents_sentence
 from exporter.page.templates import fragment
-from exporter.page.wording import STATES, ShownState, plain, sentence, short
+from exporter.page.wording import STATES, ShownState, plain, short
 from exporter.probers import command_line
 
-ROWS_PER_PAGE = 50
 _INCIDENTS_PER_PAGE = 50
-_MAX_FILTER_CHARS = 200
-_MAX_REMEMBERED = 2000
-"""Services whose day and row are remembered: the most recently drawn."""
-_DAY_MAX_AGE_SECONDS = 60.0
-_WARNED = "warned"  # the filter by state has it beside the states themselves
-
-
-class PageNotFoundError(LookupError):
-    """No page has that address, or its service or incident does not exist."""
-
-
-class Page(NamedTuple):
-    """One page at one moment."""
-
-    title: str
-    announcement: str
-    """What a screen reader reads out when it changes."""
-    regions: Mapping[str, str]
-    rows: tuple[str, ...] | None = None
-    """The ids of the regions that are rows of the list, in their order."""
-
-
-class PageView(Protocol):
-    """What can be drawn at one address; views that are equal are drawn once for all viewers."""
-
-    @property
-    def template(self) -> str:
-        """The name of the template of its shell."""
-
-    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
-        """Return the page as it is now.
-
-        Raises:
-            PageNotFoundError: its service or incident does not exist.
-        """
-
-
-class Drawer:
-    """What views draw from: the board, the incidents, and a cache of days and rows."""
-
-    def __init__(self, sources: Sources) -> None:
-        self.sources = sources
-        self.board = Board(sources)
-        self.incident_cache = IncidentCache(sources.incidents)
-        self._days: dict[str, tuple[float, ShownState, Strip]] = {}
-        self._rows: dict[str, tuple[ServiceSummary, Strip, int, str]] = {}
-
-    def forget(self) -> None:
-        """Drop summaries, days and rows: while no page is open they only take memory."""
-        self.board.forget()
-        self._days.clear()
-        self._rows.clear()
-
-    async def day(self, summary: ServiceSummary, share: LoopShare) -> Strip:
-        """Return the last 24 h of a service: at most a minute old, drawn anew in another state."""
-        id_, now = summary.target.id, self.sources.clock.now()
-        known = self._days.get(id_)
-        if (
-            known is not None
-            and known[1] is summary.state
-            and 0 <= now - known[0] < _DAY_MAX_AGE_SECONDS
-        ):
-            return known[2]
-        share.pause()
-        buckets = await self.sources.persistence.day(id_)
-        share.resume()
-        drawn = strip(buckets, now)
-        if known is not None and known[2] == drawn:
-            drawn = known[2]  # the same object: `row` compares by identity
-        _remember(self._days, id_, (now, summary.state, drawn))
-        return drawn
-
-    async def row(self, summary: ServiceSummary, share: LoopShare) -> str:
-        """Return the row of a service in the list, as HTML."""
-        id_, day = summary.target.id, await self.day(summary, share)
-        now = self.sources.clock.now()
-        # A row shows times without their day while that is today: at midnight it is drawn anew.
-        known, today = self._rows.get(id_), int(now // 86400)
-        if known is not None and known[0] is summary and known[1] is day and known[2] == today:
-            return known[3]
-        tally = self.sources.results.of(id_)
-        drawn = fragment(
-            "parts.html", "row", summary=summary, day=day, spark=spark(tally.recent), now=now
-        )
-        _remember(self._rows, id_, (summary, day, today, drawn))
-        return drawn
-
-
-def _remember(cache: dict[str, Any], id_: str, value: Any) -> None:
-    cache.pop(id_, None)  # so that it moves to the end, away from what is dropped
-    cache[id_] = value
-    if len(cache) > _MAX_REMEMBERED:
-        del cache[next(iter(cache))]
+_ICONS = {ShownState.DOWN: "icon-down.svg", ShownState.DEGRADED: "icon-degraded.svg"}
 
 
 def view_of(address: str) -> PageView:
@@ -142,112 +50,6 @@ def view_of(address: str) -> PageView:
     raise PageNotFoundError
 
 
-# -- home --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomePage:
-    """All services, or those that match a filter, those that need attention first."""
-
-    q: str = ""
-    state: str = ""
-    environment: str = ""
-    provider: str = ""
-    type: str = ""
-    number: int = 1
-    template: str = field(default="home", init=False)
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> HomePage:
-        """Return the view of *query*; unknown names and impossible values are ignored."""
-        state, number = query.get("state", ""), query.get("page", "")
-        return cls(
-            q=query.get("q", "").strip()[:_MAX_FILTER_CHARS],
-            state=state if state in {*STATES, _WARNED} else "",
-            environment=query.get("environment", "")[:_MAX_FILTER_CHARS],
-            provider=query.get("provider", "")[:_MAX_FILTER_CHARS],
-            type=query.get("type", "")[:_MAX_FILTER_CHARS],
-            number=int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1,
-        )
-
-    def link(self, **changes: Any) -> str:
-        """Return the address of this view, with *changes*."""
-        values = {
-            "q": self.q,
-            "state": self.state,
-            "environment": self.environment,
-            "provider": self.provider,
-            "type": self.type,
-            "page": self.number,
-        } | changes
-        if values["page"] == 1:
-            values["page"] = ""
-        query = urlencode({name: value for name, value in values.items() if value})
-        return f"/?{query}" if query else "/"
-
-    @property
-    def filtered(self) -> bool:
-        return bool(self.q or self.state or self.environment or self.provider or self.type)
-
-    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
-        board, now = drawer.board, drawer.sources.clock.now()
-        await board.refresh(share)
-        matching = await self._matching(board, share)
-        overview = board.overview()
-        announcement = plain(sentence(overview))
-        count = len(matching)
-        pages = max(1, math.ceil(count / ROWS_PER_PAGE))
-        number = min(max(self.number, 1), pages)
-        shown = matching[(number - 1) * ROWS_PER_PAGE : number * ROWS_PER_PAGE]
-        regions, rows = {}, []
-        share.pause()
-        await drawer.incident_cache.refresh()
-        share.resume()
-        for summary in shown:
-            rows.append(f"row-{summary.target.id}")
-            regions[rows[-1]] = await drawer.row(summary, share)
-            await share.yield_if_due()
-        arguments: dict[str, dict[str, Any]] = {
-            "headline": {
-                "sentence": announcement,
-                "warned": len(board.warned),
-                "incident_cache": drawer.incident_cache,
-                "sources": drawer.sources,
-                "now": now,
-            },
-            "counts": {"counts": overview.counts, "warned": len(board.warned)},
-            "side": {"board": board, "incident_cache": drawer.incident_cache, "now": now},
-            "empty": {"registered": overview.total, "matching": count},
-            "pager": {"matching": count, "number": number, "pages": pages, "rows": ROWS_PER_PAGE},
-        }
-        for name, fields in arguments.items():
-            regions[name] = fragment("parts.html", name, view=self, **fields)
-        failing = overview.count(ShownState.DOWN, ShownState.DEGRADED)
-        title = f"({failing}) Service registry" if failing else "Service registry"
-        return Page(title, announcement, regions, tuple(rows))
-
-    async def _matching(self, board: Board, share: LoopShare) -> list[ServiceSummary]:
-        if not self.filtered:
-            return board.order
-        words, result = tuple(self.q.lower().split()), []
-        for summary in board.order:
-            t = summary.target
-            if (
-                (
-                    not self.state
-                    or summary.state == self.state
-                    or (self.state == _WARNED and summary.cautions)
-                )
-                and self.environment in ("", t.environment)
-                and self.provider in ("", t.provider)
-                and self.type in ("", t.type)
-                and summary.matches(words)
-            ):
-                result.append(summary)
-            await share.yield_if_due()
-        return result
-
-
 # -- one service -------------------------------------------------------------------------------
 
 
@@ -264,6 +66,7 @@ class ServicePage:
         if summary is None:
             raise PageNotFoundError(self.id)
         day = await drawer.day(summary, share)
+        up = await drawer.uptimes(self.id, share)
         share.pause()
         incidents = await drawer.incident_cache.newest_of(self.id)
         share.resume()
@@ -273,7 +76,7 @@ class ServicePage:
         arguments: dict[str, dict[str, Any]] = {
             "head": {},
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
-            "pictures": {"day": day, "spark": spark(recent)},
+            "pictures": {"day": day, "spark": spark(recent), "uptimes": up},
             "budget": {"budgets": budgets(target, tally)},
             "facts": {"tally": tally, "rotated_at": drawer.sources.rotated_at(target.id)},
             "request": {"curl": command_line(target.endpoint) if target.endpoint else ""},
@@ -286,7 +89,10 @@ class ServicePage:
             regions[name] = fragment("service_parts.html", name, summary=summary, now=now, **fields)
             await share.yield_if_due()
         title = plain(f"{short(target.name)}: {STATES[summary.state]}")
-        return Page(title, plain(f"{title}, {summary.fault}"), regions)
+        icon = _ICONS.get(summary.state, "icon.svg")
+        if summary.state is ShownState.UNKNOWN and summary.verdict is Verdict.NETWORK:
+            icon = "icon-network.svg"
+        return Page(title, plain(f"{title}, {summary.fault}"), regions, icon=icon)
 
 
 # -- incidents ---------------------------------------------------------------------------------
@@ -307,7 +113,7 @@ class IncidentsPage:
         """Return the view of *query*; unknown names are ignored."""
         return cls(
             **{
-                name: query.get(name, "")[:_MAX_FILTER_CHARS]
+                name: query.get(name, "")[:MAX_FILTER_CHARS]
                 for name in ("status", "severity", "service", "before")
             }
         )
@@ -357,7 +163,9 @@ class IncidentsPage:
             name: fragment("incident_parts.html", name, **fields)
             for name, fields in arguments.items()
         }
-        return Page("Incidents: " + announcement, announcement, regions)
+        waiting = "icon-degraded.svg" if stats.acknowledged else "icon.svg"
+        icon = "icon-down.svg" if stats.open else waiting
+        return Page("Incidents: " + announcement, announcement, regions, icon=icon)
 
 
 def _cursor(text: str) -> tuple[float, str] | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from exporter.model import CERTIFICATE_EXPIRED, Reason, Verdict, fault_of
+from exporter.model import CERTIFICATE_EXPIRED, REJECTED, Reason, Verdict, fault_of
 
 _DAY_SECONDS = 86400.0
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
@@ -45,6 +45,31 @@ STATES: Mapping[ShownState, str] = {
     ShownState.OFF: "Not probed",
 }
 FAILING = (ShownState.DOWN, ShownState.DEGRADED)
+FAULTS: Mapping[Verdict, str] = {
+    Verdict.PROVIDER: "the provider",
+    Verdict.CREDENTIAL: "our key or access",
+    Verdict.QUOTA: "our quota",
+    Verdict.REQUEST: "our request",
+    Verdict.NETWORK: "our network",
+    Verdict.MONITORING: "the exporter",
+}
+"""Whose fault it can be, as the filter names it."""
+_CAUSES: Mapping[str, str] = {
+    "provider": "provider",
+    "key rejected": "keys rejected",
+    "access refused": "access refused",
+    "quota used up": "quotas used up",
+    "rate limited": "rate limited",
+    "our request": "our request",
+    "our network": "our network",
+    "exporter": "exporter",
+}
+"""The causes that the headline counts, in its order: of one service, and of several."""
+_CAUSE_BY_VERDICT = {
+    Verdict.PROVIDER: "provider",
+    Verdict.REQUEST: "our request",
+    Verdict.NETWORK: "our network",
+}
 
 
 def fault(reason: Reason, verdict: Verdict, detail: str = "") -> str:
@@ -60,6 +85,19 @@ def fault(reason: Reason, verdict: Verdict, detail: str = "") -> str:
         return words
     expired = reason is Reason.TLS and detail.startswith(CERTIFICATE_EXPIRED)
     return f"provider: {detail if expired else words}"
+
+
+def cause(reason: Reason, verdict: Verdict) -> str:
+    """Return as what the headline counts a failure: by whose fault, ours in more detail.
+
+    >>> cause(Reason.AUTH_EXPIRED, Verdict.CREDENTIAL)
+    'key rejected'
+    """
+    if verdict is Verdict.CREDENTIAL:
+        return "key rejected" if reason in REJECTED else "access refused"
+    if verdict is Verdict.QUOTA:
+        return "rate limited" if reason is Reason.RATE_LIMITED else "quota used up"
+    return _CAUSE_BY_VERDICT.get(verdict, "exporter")
 
 
 def plain(text: str) -> str:
@@ -137,6 +175,8 @@ class Overview:
 
     now: float
     counts: Mapping[ShownState, int] = field(default_factory=dict)
+    causes: Mapping[str, int] = field(default_factory=dict)
+    """How many services fail for each `cause`."""
     failing: Sequence[Failing] = ()
     """Those to name, the worst first; `counts` may hold more."""
     offline_since: float | None = None
@@ -153,8 +193,25 @@ class Overview:
         return sum(self.counts.get(state, 0) for state in states)
 
 
+def headline(overview: Overview) -> str:
+    """Return the state of all services in a sentence that stays short: the causes, counted.
+
+    One failing service is named, as in `sentence`.
+    """
+    failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
+    if failing < 2 or overview.offline_since is not None:
+        return sentence(overview)
+    causes = ", ".join(
+        f"{number} {several if number > 1 else one}"
+        for one, several in _CAUSES.items()
+        if (number := overview.causes.get(one, 0))
+    )
+    text = f"{failing} of {overview.total} fail: {causes}"
+    return f"{text}; {unknown} unknown." if unknown else f"{text}."
+
+
 def sentence(overview: Overview) -> str:
-    """Return the state of all services in one sentence."""
+    """Return the state of all services in one sentence that names those which fail."""
     total, failing = overview.total, overview.count(*FAILING)
     unknown, off = overview.count(ShownState.UNKNOWN), overview.count(ShownState.OFF)
     if not total:
@@ -166,7 +223,7 @@ def sentence(overview: Overview) -> str:
     if overview.offline_since is not None:
         return _offline(overview)
     if failing:
-        counted = f"{failing} of {total} {_services(total)} {_are(failing)} failing"
+        counted = f"{failing} of {total} {'fails' if failing == 1 else 'fail'}"
         text = f"{counted}: {_named_failing(overview)}"
         return f"{text}; {unknown} unknown." if unknown else f"{text}."
     if overview.count(ShownState.HEALTHY) == total:
@@ -179,8 +236,8 @@ def sentence(overview: Overview) -> str:
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
     unknown, total = overview.count(ShownState.UNKNOWN), overview.total
-    subject = f"{unknown} of {total} {_services(total)}"
-    return f"Our own network is down{since}: no canary answers; state unknown for {subject}."
+    services = f"{unknown} of {total} services are" if 0 < unknown < total else "the services are"
+    return f"Our network is down{since}: nobody can say how {services}."
 
 
 def _named_failing(overview: Overview) -> str:
@@ -209,7 +266,3 @@ def _since(at: float, now: float) -> str:
 
 def _services(number: int) -> str:
     return "service" if number == 1 else "services"
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from exporter.clock import Clock, in_slices
@@ -47,6 +47,9 @@ class States(Protocol):
 
     def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
         """Return the buckets that begin at the Unix time *since* or later."""
+
+    def counted(self, service: str, since: float) -> tuple[int, int, float | None]:
+        """Return good and bad results since then, and when the first bucket of them began."""
 
 
 class Persistence:
@@ -139,6 +142,15 @@ class Persistence:
         kept = await asyncio.to_thread(self._states.history, service, since)
         rows = {row.start: row for row in (*kept, *self._history.of(service))}
         return [rows[start] for start in sorted(rows) if start > since]
+
+    async def counted(
+        self, service: str, lengths: Sequence[float]
+    ) -> list[tuple[int, int, float | None]]:
+        """Return for each of *lengths*, seconds up to now, what is saved: see `States.counted`."""
+        now = self._clock.now()
+        return await asyncio.to_thread(
+            lambda: [self._states.counted(service, now - length) for length in lengths]
+        )
 
     def _write(self, states: Mapping[str, Mapping[str, Any]], rows: list[Bucket]) -> None:
         self._states.save_states(states)  # also if there are none: it shows whether it can write

@@ -33,6 +33,11 @@ _STATE_TIMES = tuple(f.name for f in fields(AlertState) if f.type == "float | No
 _TEXTS = tuple(f.name for f in fields(Incident) if f.type == "str")
 _REASONS, _KINDS = frozenset(map(str, Reason)), frozenset(map(str, EntryKind))
 _MOST = 2**53
+COUNTED = (
+    f"service = ? AND start BETWEEN ? AND {_MOST} AND typeof(ok) = 'integer'"
+    f" AND typeof(bad) = 'integer' AND ok BETWEEN 0 AND {_MOST} AND bad BETWEEN 0 AND {_MOST}"
+)
+"""Which rows of the history are counted: an SQL condition on what is summed, a text is larger."""
 _SUMS = {"resolve": len(RESOLVE_BUCKETS), "acknowledge": len(ACKNOWLEDGE_BUCKETS)}
 
 

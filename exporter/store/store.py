@@ -135,7 +135,7 @@ class Store:
         with self._database.write() as db:
             self._wipe()
             found = db.execute("SELECT token FROM keys WHERE service = ?", (service,)).fetchone()
-            if found is not None and _same(vault, service, found[0], secret):
+            if found is not None and vault.holds(service, found[0], secret):
                 return
             former = found[0] if found is not None and isinstance(found[0], bytes) else None
             if former is None and declared is not None and declared != secret:
@@ -336,6 +336,13 @@ class Store:
         rows = self._sound("history", rows, sound.bucket)
         return [Bucket._make((*row[:4], Reason(row[4]), *row[5:])) for row in rows]
 
+    def counted(self, service: str, since: float) -> tuple[int, int, float | None]:
+        """Return good and bad results since *since*, and when the first bucket of them began."""
+        asked = f"SELECT total(ok), total(bad), min(start) FROM history WHERE {sound.COUNTED}"  # noqa: S608
+        with self._database.read() as db:
+            ok, bad, first = db.execute(asked, (service, since)).fetchone()
+        return int(ok), int(bad), first
+
     def newest(self) -> float | None:
         """Return the Unix time at which the last bucket of the history began; None without one."""
         with self._database.read() as db:
@@ -368,13 +375,6 @@ _KEYS = (
 
 def _only(service: str | None) -> tuple[str, tuple[str, ...]]:
     return ("TRUE", ()) if service is None else ("service = ?", (service,))
-
-
-def _same(vault: Vault, service: str, token: bytes, secret: Secret) -> bool:
-    try:
-        return vault.decrypt(service, token) == secret
-    except VaultError:
-        return False  # a new key is the way out of a lost secret key
 
 
 def _json(raw: Mapping[str, Any]) -> str:

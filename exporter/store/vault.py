@@ -93,6 +93,13 @@ class Vault:
                 return Secret(value)
         raise VaultError(f"the stored key of {service} is another service's: the row was changed")
 
+    def holds(self, service: str, token: bytes, secret: Secret) -> bool:
+        """Return whether *token* is *secret*; one that cannot be read is not."""
+        try:
+            return self.decrypt(service, token) == secret
+        except VaultError:
+            return False  # a new key is the way out of a lost secret key
+
     def rotate(self, service: str, token: bytes) -> bytes:
         """Return *token* encrypted anew with the first key of the file."""
         return self.encrypt(service, self.decrypt(service, token))

@@ -108,12 +108,14 @@ async def visiting(
     size: tuple[int, int] = DESKTOP,
     scheme: Any = "light",
     script: bool = True,
+    zone: str = "UTC",
 ) -> AsyncIterator[Visit]:
     """Yield a page in a context of its own; at the end it must have no complaints."""
     context: BrowserContext = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,
         java_script_enabled=script,
+        timezone_id=zone,
     )
     if script:
         await context.add_init_script(SHIFTS)

@@ -1,11 +1,13 @@
-"""The fixture with a page and all that it reads."""
+"""The fixtures with a page and all that it reads, and with a browser."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
+from tests.page.browser import chromium
 from tests.page.stage import Stage, staged
 
 
@@ -13,3 +15,15 @@ from tests.page.stage import Stage, staged
 async def stage() -> AsyncIterator[Stage]:
     async with staged() as stage:
         yield stage
+
+
+@pytest.fixture(scope="module")
+def running_chromium() -> Iterator[str]:
+    with chromium() as address:
+        yield address
+
+
+@pytest.fixture
+async def browser(running_chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as driver:
+        yield await driver.chromium.connect_over_cdp(running_chromium)

@@ -25,6 +25,7 @@ async def take() -> None:
                 # High enough to need no scroll bar: a picture of the full page leaves a gap for it.
                 height = await visit.page.evaluate("document.documentElement.scrollHeight")
                 await visit.page.set_viewport_size({"width": DESKTOP[0], "height": height})
+                await visit.page.evaluate("document.documentElement.style.overflow = 'hidden'")
                 await visit.page.screenshot(path=PICTURE)
 
 

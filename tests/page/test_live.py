@@ -16,7 +16,7 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.model import Reason
-from exporter.page import views
+from exporter.page import drawer
 from exporter.page.live import MAX_QUEUED_EVENTS, Viewer, ViewerRefusedError
 from exporter.page.views import view_of
 from tests.api.managed import running
@@ -99,7 +99,7 @@ async def test_a_stream_begins_with_all_of_the_page(stage: Stage) -> None:
     assert page[1]["rows"][:2] == ["row-stripe", "row-openai"]
     still = re.sub('data-ago="[^"]*"', "data-ago", shown.text)
     assert all(html in still for html in page[1]["regions"].values())
-    assert page[1]["said"].startswith("2 of 12 services are failing")
+    assert page[1]["said"].startswith("2 of 12 fail")
 
 
 async def test_only_what_changed_is_sent(stage: Stage) -> None:
@@ -425,10 +425,10 @@ async def test_a_viewer_that_enters_while_the_process_ends_is_refused(stage: Sta
 def test_what_was_drawn_is_remembered_for_so_many_services_only() -> None:
     cache: dict[str, int] = {}
 
-    for number in (*range(views._MAX_REMEMBERED + 10), 11):
-        views._remember(cache, str(number), number)
+    for number in (*range(drawer._MAX_REMEMBERED + 10), 11):
+        drawer._remember(cache, str(number), number)
 
-    assert len(cache) == views._MAX_REMEMBERED
+    assert len(cache) == drawer._MAX_REMEMBERED
     assert next(iter(cache)) == "10", "the least recently drawn is dropped"
     assert next(reversed(cache)) == "11"
 

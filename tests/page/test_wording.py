@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from exporter.page.wording import (
     Overview,
     ShownState,
     ago,
+    cause,
     fault,
+    headline,
     iso,
     plain,
     sentence,
@@ -54,21 +57,20 @@ def sentence_of(
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1, "healthy": 11},
-            "1 of 12 services is failing: Stripe, provider: server error since 07:00 UTC.",
+            "1 of 12 fails: Stripe, provider: server error since 07:00 UTC.",
         ),
         (
             {"failing": (STRIPE, OPENAI), "unhealthy": 1, "degraded": 1, "healthy": 10},
-            "2 of 12 services are failing: Stripe, provider: server error since 07:00 UTC;"
+            "2 of 12 fail: Stripe, provider: server error since 07:00 UTC;"
             " OpenAI, key rejected since 14 Jan 08:00 UTC.",
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1, "unknown": 2},
-            "1 of 3 services is failing: Stripe, provider: server error since 07:00 UTC;"
-            " 2 unknown.",
+            "1 of 3 fails: Stripe, provider: server error since 07:00 UTC; 2 unknown.",
         ),
         (
             {"failing": (STRIPE,), "unhealthy": 1},
-            "1 of 1 service is failing: Stripe, provider: server error since 07:00 UTC.",
+            "1 of 1 fails: Stripe, provider: server error since 07:00 UTC.",
         ),
     ],
 )
@@ -94,9 +96,41 @@ def test_our_own_network_comes_before_everything_it_hides() -> None:
     overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
 
     assert sentence(overview) == (
-        "Our own network is down since 07:59 UTC: no canary answers;"
-        " state unknown for 11 of 12 services."
+        "Our network is down since 07:59 UTC: nobody can say how 11 of 12 services are."
     )
+
+
+def test_where_no_service_is_known_the_network_hides_the_services() -> None:
+    overview = Overview(now=NOW, counts={ShownState.UNKNOWN: 3}, offline_since=NOW - 60)
+
+    assert headline(overview) == (
+        "Our network is down since 07:59 UTC: nobody can say how the services are."
+    )
+
+
+def test_the_headline_counts_the_causes_and_stays_short() -> None:
+    causes = {"rate limited": 5, "provider": 10, "key rejected": 5}
+    counts = {ShownState.DOWN: 10, ShownState.DEGRADED: 10, ShownState.HEALTHY: 280}
+    overview = Overview(now=NOW, counts=counts, causes=causes, failing=(STRIPE, OPENAI, STRIPE))
+
+    assert headline(overview) == "20 of 300 fail: 10 provider, 5 keys rejected, 5 rate limited."
+
+
+def test_the_headline_names_one_failing_service() -> None:
+    counts = {ShownState.DOWN: 1, ShownState.HEALTHY: 11}
+    overview = Overview(now=NOW, counts=counts, causes={"provider": 1}, failing=(STRIPE,))
+
+    assert headline(overview) == sentence(overview)
+    assert headline(overview).startswith("1 of 12 fails: Stripe, provider: server error since")
+
+
+@pytest.mark.parametrize("reason", set(Reason) - {Reason.OK, Reason.KEY_OK_LIMITED})
+def test_every_failure_is_counted_in_the_headline(reason: Reason) -> None:
+    for verdict in {FACTS[reason].verdict, Verdict.MONITORING}:
+        counts = {ShownState.DOWN: 2, ShownState.UNKNOWN: 1}
+        overview = Overview(now=NOW, counts=counts, causes={cause(reason, verdict): 2})
+
+        assert re.fullmatch(r"2 of 3 fail: 2 [a-z ]+; 1 unknown\.", headline(overview))
 
 
 def test_a_long_name_does_not_fill_the_sentence() -> None:

@@ -21,14 +21,34 @@
     return past ? `${text} ago` : `in ${text}`;
   }
 
+  const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const DAY = { day: "numeric", month: "short" };
+  const local = (date, form) => date.toLocaleString("en-GB", form);
+
+  // The clock of the reader; nothing where that is UTC.
+  function here(date) {
+    if (!date.getTimezoneOffset()) return "";
+    const otherDay = date.getDate() !== date.getUTCDate();
+    return local(date, otherDay ? { ...DAY, ...CLOCK } : CLOCK);
+  }
+
   function tellTimes(root) {
-    for (const time of root.querySelectorAll("time[data-ago]")) {
-      const said = words(now() - Date.parse(time.dateTime) / 1000);
+    for (const time of root.querySelectorAll("time")) {
+      const date = new Date(time.dateTime);
+      if (!time.title) {
+        time.title = local(date, { weekday: "short", ...DAY, year: "numeric", ...CLOCK, timeZoneName: "short" });
+        if (here(date)) time.dataset.here = here(date);
+      }
+      if (!("ago" in time.dataset)) continue;
+      const said = words(now() - date / 1000);
       if (time.dataset.ago !== said) time.dataset.ago = said;
     }
   }
 
-  const shortClock = () => new Date(now() * 1000).toISOString().slice(11, 19) + " UTC";
+  function shortClock() {
+    const date = new Date(now() * 1000);
+    return date.toISOString().slice(11, 19) + " UTC" + (here(date) && ` (${local(date, CLOCK)})`);
+  }
 
   // -- putting in what is new ----------------------------------------------------------------
 
@@ -124,6 +144,7 @@
       }
     });
     if (page.title) document.title = page.title;
+    if (page.icon) byId("icon").href = page.icon;
     if (page.said !== undefined) say(page.said);
   }
 
@@ -140,6 +161,9 @@
   let heard = performance.now();
   let silence = 25000;
   let retry = 0;
+  // Of a hidden page only title and icon are seen, and browsers allow few streams to one place:
+  // it takes a look so often.
+  const HIDDEN_MS = 30000;
 
   function line(state, text) {
     const place = byId("line");
@@ -188,6 +212,7 @@
     source.addEventListener("page", (event) => {
       heard = performance.now();
       show(JSON.parse(event.data));
+      if (document.hidden) close();
     });
     source.addEventListener("gone", () => {
       close();
@@ -217,7 +242,8 @@
         if (!order) fresh.clear();
       }
     });
-    if (source && performance.now() - heard > silence) {
+    if (document.hidden && !source && performance.now() - heard > HIDDEN_MS) open();
+    else if (source && performance.now() - heard > silence) {
       lost("no heartbeat");
       heard = performance.now();
       open();
@@ -228,7 +254,6 @@
   setInterval(watch, 1000);
   if (body.hasAttribute("data-live")) {
     open();
-    // A hidden page needs no stream: browsers allow few at a time to one place.
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) close();
       else if (!source) {
@@ -283,69 +308,34 @@
     });
   }
 
-  // -- acting on an incident -----------------------------------------------------------------
+  // -- keys and colours ----------------------------------------------------------------------
 
-  const act = byId("act");
-  if (act) {
-    const token = byId("token");
-    const keep = byId("keep");
-    const note = byId("note");
-    const answer = byId("answer");
-    const stored = (name, value) => {
-      try {
-        if (value === undefined) return sessionStorage.getItem(name);
-        if (value === null) sessionStorage.removeItem(name);
-        else sessionStorage.setItem(name, value);
-      } catch { /* no storage: it is asked for again */ }
-      return null;
-    };
-    act.hidden = false;
-    token.value = stored("admin-token") || "";
-    keep.checked = Boolean(token.value);
-    byId("by").value = stored("by") || "";
-    keep.addEventListener("change", () => {
-      if (!keep.checked) stored("admin-token", null);
-    });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest && event.target.closest("input, select, textarea");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing || !filter) return;
+    event.preventDefault();
+    byId("q").focus();
+    byId("q").select();
+  });
 
-    const say = (state, text) => {
-      answer.dataset.answer = state;
-      answer.textContent = text;
-    };
-
-    const send = async (verb) => {
-      const told = { by: byId("by").value };
-      if (note.value) told.note = note.value;
-      const path = `/api/incidents/${encodeURIComponent(act.dataset.incident)}/${verb}`;
-      const response = await fetch(path, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-Admin-Token": token.value },
-        body: JSON.stringify(told),
-        redirect: "error",
-        referrerPolicy: "no-referrer",
-      });
-      if (response.ok) return verb === "note" ? "The note is saved." : "The incident is acknowledged.";
-      const problem = await response.json();
-      throw new Error(problem.detail ? `${problem.title}: ${problem.detail}` : problem.title);
-    };
-
-    act.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const verb = event.submitter ? event.submitter.value : "acknowledge";
-      if (verb === "note" && !note.value.trim()) {
-        say("bad", "Write the note first.");
-        note.focus();
-        return;
-      }
-      say("busy", "Sending …");
-      try {
-        const done = await send(verb);
-        stored("by", byId("by").value);
-        stored("admin-token", keep.checked ? token.value : null);
-        note.value = "";
-        say("good", done);
-      } catch (error) {
-        say("bad", `Not done: ${error.message}.`);
-      }
-    });
-  }
+  const THEMES = ["auto", "light", "dark"];
+  const themed = byId("theme");
+  const wear = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    themed.textContent = `Theme: ${theme}`;
+  };
+  let chosen = "auto";
+  try {
+    chosen = localStorage.getItem("theme");
+  } catch { /* no storage: as the system has it */ }
+  wear(THEMES.includes(chosen) ? chosen : "auto");
+  themed.hidden = false;
+  themed.addEventListener("click", () => {
+    const at = THEMES.indexOf(document.documentElement.dataset.theme);
+    const next = THEMES[(at + 1) % THEMES.length];
+    wear(next);
+    try {
+      localStorage.setItem("theme", next);
+    } catch { /* until the page is left, then */ }
+  });
 })();

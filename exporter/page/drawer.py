@@ -1,0 +1,124 @@
+"""What pages are drawn from: the board, the incidents, and a cache of days and rows.
+
+A page is a shell with regions in it: pieces of HTML by the id of their element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
+from exporter.page.drawing import Strip, spark, strip
+from exporter.page.incident_cache import IncidentCache
+from exporter.page.templates import fragment
+from exporter.page.uptime import LENGTHS, Uptime, uptimes
+from exporter.page.wording import ShownState
+
+_MAX_REMEMBERED = 2000
+"""Services whose day and row are remembered: the most recently drawn."""
+_DAY_MAX_AGE_SECONDS = 60.0
+
+
+class PageNotFoundError(LookupError):
+    """No page has that address, or its service or incident does not exist."""
+
+
+class Page(NamedTuple):
+    """One page at one moment."""
+
+    title: str
+    announcement: str
+    """What a screen reader reads out when it changes."""
+    regions: Mapping[str, str]
+    rows: tuple[str, ...] | None = None
+    """The ids of the regions that are rows of the list, in their order."""
+    icon: str = "icon.svg"
+    """The file of the icon in the browser's tab."""
+
+
+class PageView(Protocol):
+    """What can be drawn at one address; views that are equal are drawn once for all viewers."""
+
+    @property
+    def template(self) -> str:
+        """The name of the template of its shell."""
+
+    async def page(self, drawer: Drawer, share: LoopShare) -> Page:
+        """Return the page as it is now.
+
+        Raises:
+            PageNotFoundError: its service or incident does not exist.
+        """
+
+
+class Drawer:
+    """What views draw from: the board, the incidents, and a cache of days and rows."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.board = Board(sources)
+        self.incident_cache = IncidentCache(sources.incidents)
+        self._days: dict[str, tuple[float, ShownState, Strip]] = {}
+        self._uptimes: dict[str, tuple[float, tuple[Uptime, ...]]] = {}
+        self._rows: dict[str, tuple[ServiceSummary, Strip, int, str]] = {}
+
+    def forget(self) -> None:
+        """Drop summaries, days and rows: while no page is open they only take memory."""
+        self.board.forget()
+        self._days.clear()
+        self._uptimes.clear()
+        self._rows.clear()
+
+    async def day(self, summary: ServiceSummary, share: LoopShare) -> Strip:
+        """Return the last 24 h of a service: at most a minute old, drawn anew in another state."""
+        id_, now = summary.target.id, self.sources.clock.now()
+        known = self._days.get(id_)
+        if (
+            known is not None
+            and known[1] is summary.state
+            and 0 <= now - known[0] < _DAY_MAX_AGE_SECONDS
+        ):
+            return known[2]
+        share.pause()
+        buckets = await self.sources.persistence.day(id_)
+        share.resume()
+        drawn = strip(buckets, now)
+        if known is not None and known[2] == drawn:
+            drawn = known[2]  # the same object: `row` compares by identity
+        _remember(self._days, id_, (now, summary.state, drawn))
+        return drawn
+
+    async def uptimes(self, id_: str, share: LoopShare) -> tuple[Uptime, ...]:
+        """Return how much of the time a service worked: at most a minute old."""
+        now = self.sources.clock.now()
+        known = self._uptimes.get(id_)
+        if known is not None and 0 <= now - known[0] < _DAY_MAX_AGE_SECONDS:
+            return known[1]
+        share.pause()
+        counted = await self.sources.persistence.counted(id_, LENGTHS)
+        share.resume()
+        _remember(self._uptimes, id_, (now, uptimes(counted, now)))
+        return self._uptimes[id_][1]
+
+    async def row(self, summary: ServiceSummary, share: LoopShare) -> str:
+        """Return the row of a service in the list, as HTML."""
+        id_, day = summary.target.id, await self.day(summary, share)
+        now = self.sources.clock.now()
+        # A row shows times without their day while that is today: at midnight it is drawn anew.
+        known, today = self._rows.get(id_), int(now // 86400)
+        if known is not None and known[0] is summary and known[1] is day and known[2] == today:
+            return known[3]
+        tally = self.sources.results.of(id_)
+        drawn = fragment(
+            "parts.html", "row", summary=summary, day=day, spark=spark(tally.recent), now=now
+        )
+        _remember(self._rows, id_, (summary, day, today, drawn))
+        return drawn
+
+
+def _remember(cache: dict[str, Any], id_: str, value: Any) -> None:
+    cache.pop(id_, None)  # so that it moves to the end, away from what is dropped
+    cache[id_] = value
+    if len(cache) > _MAX_REMEMBERED:
+        del cache[next(iter(cache))]
