@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+from grafana.styles import PALETTE, curve_style, legend_of, list_legend
 from grafana.words import NEUTRAL, OF_TEXT, PLAIN, Json, nothing
 
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
@@ -57,20 +58,7 @@ def panel(
     }
 
 
-def override(name: str, **properties: Any) -> Json:
-    """Return an override of the field called *name*; `a__b` is the property `a.b`."""
-    return {
-        "matcher": {"id": "byName", "options": name},
-        "properties": [{"id": k.replace("__", "."), "value": v} for k, v in properties.items()],
-    }
-
-
 _LAST: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-
-
-def _list_legend(*, shown: bool) -> Json:
-    """Return the legend of names only."""
-    return {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": shown}
 
 
 def _stat_options(*, background: bool, named: bool) -> Json:
@@ -139,66 +127,40 @@ def series(
     missing: str = "NO DATA",
     lines: Json | None = None,
     from_zero: bool = True,
+    style: Json | None = None,
+    least_first: bool = False,
     overrides: Sequence[Json] = (),
     defaults: Json | None = None,
     **more: Any,
 ) -> Json:
-    """Return curves, or stacked bars. *lines* are thresholds to draw."""
+    """Return curves, or stacked bars. *lines* are thresholds to draw, *style* is of the curves."""
     settings: Json = {
-        "color": {"mode": "palette-classic-by-name"},
-        "custom": _curve_style(bars, lined=lines is not None),
+        "color": PALETTE,
+        "custom": {**curve_style(bars, lined=lines is not None), **(style or {})},
         "noValue": missing,
         "thresholds": lines or OF_TEXT,
         "unit": unit,
         **({"min": 0} if from_zero else {}),
         **(defaults or {}),
     }
-    options = {"legend": _table_legend(bars), "tooltip": TOOLTIP}
-    if step:
-        more["interval"] = step
-    targets = [query(expr, name) for expr, name in queries]
+    more |= {"interval": step} if step else {}
     return panel(
         "timeseries",
         title,
         about,
-        targets,
+        [query(expr, name) for expr, name in queries],
         size=size,
-        options=options,
+        options={"legend": legend_of(bars, size[0], least_first), "tooltip": TOOLTIP},
         defaults=settings,
         overrides=overrides,
         **more,
     )
 
 
-def _curve_style(bars: bool, *, lined: bool) -> Json:
-    """Return how curves or stacked bars are drawn, *lined* with their thresholds."""
-    custom: Json = {
-        "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 70 if bars else 8,
-        "lineWidth": 1 if bars else 2,
-        "showPoints": "never" if bars else "auto",
-        "spanNulls": False,
-        "stacking": {"group": "A", "mode": "normal" if bars else "none"},
-    }
-    if lined:
-        custom["thresholdsStyle"] = {"mode": "dashed"}
-    return custom
-
-
-def _table_legend(bars: bool) -> Json:
-    """Return the legend with numbers: sums of bars, the last and the greatest of curves."""
-    return {
-        "calcs": ["sum"] if bars else ["lastNotNull", "max"],
-        "displayMode": "table",
-        "placement": "bottom",
-        "showLegend": True,
-    }
-
-
 def _row_options(rows: int, *, values: str, legend: bool) -> Json:
     """Return how a row over time is drawn for each series, and how many fit without paging."""
     return {
-        "legend": _list_legend(shown=legend),
+        "legend": list_legend(shown=legend),
         "perPage": rows,
         "rowHeight": 0.85,
         "showValue": values,
@@ -222,7 +184,7 @@ def timeline(
     # Not by thresholds: with mergeValues Grafana then draws those and forgets the mappings.
     defaults = {
         "color": {"mode": "fixed", "fixedColor": PLAIN},
-        "custom": {"fillOpacity": 85, "lineWidth": 0},
+        "custom": {"fillOpacity": 100, "lineWidth": 0},
         "links": list(links),
         "mappings": list(mappings),
         "noValue": "NO DATA",
@@ -258,7 +220,7 @@ def history(
     rows = _row_options(size[1], values=show, legend=False)
     defaults = {
         "color": {"mode": "thresholds"},
-        "custom": {"fillOpacity": 85, "lineWidth": 1},
+        "custom": {"fillOpacity": 100, "lineWidth": 1},
         "mappings": nothing() if mappings is None else list(mappings),
         "noValue": "NO DATA",
         "thresholds": thresholds,
@@ -327,8 +289,8 @@ def bars(
     """Return one horizontal bar for each series."""
     options = {
         "displayMode": "basic",
-        "legend": _list_legend(shown=False),
-        "maxVizHeight": 300,
+        "legend": list_legend(shown=False),
+        "maxVizHeight": 40,
         "minVizHeight": 16,
         "minVizWidth": 8,
         "namePlacement": "auto",
@@ -336,7 +298,7 @@ def bars(
         "reduceOptions": _LAST,
         "showUnfilled": True,
         "sizing": "auto",
-        "valueMode": "color",
+        "valueMode": "text",
     }
     settings = {
         "color": {"mode": "thresholds"},

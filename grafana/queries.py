@@ -13,6 +13,7 @@ from grafana.words import (
     CODES,
     GRADES,
     IN_MAINTENANCE,
+    MUTED,
     PAGE_STATES,
     SUCCESSES,
     UNSEEN,
@@ -77,10 +78,15 @@ def _coded(metric: str, label: str, select: str, codes: Iterable[tuple[str, int]
     return f"max by ({SERVICE}) (({metric}{{{select}}} == 1) {times_code(label, codes)})"
 
 
+def ordered(expr: str, label: str, values: Iterable[object]) -> str:
+    """The rows of *expr*, one for each value of *label*, in the order of *values*."""
+    rows = " or ".join(f'label_replace(vector(1), "{label}", "{v}", "", "")' for v in values)
+    return f"({rows}) * on ({label}) {expr}"
+
+
 def counted(expr: str, label: str, codes: Iterable[int]) -> str:
     """How often each of *codes* occurs in *expr*, in their order; `count_values` has none."""
-    rows = " or ".join(f'label_replace(vector(1), "{label}", "{code}", "", "")' for code in codes)
-    return f'({rows}) * on ({label}) count_values("{label}", {expr})'
+    return ordered(f'count_values("{label}", {expr})', label, codes)
 
 
 def state(select: str) -> str:
@@ -205,9 +211,16 @@ _ALERT = "alertname, environment, service, provider, team, slo, instance"
 
 
 def grade(select: str) -> str:
-    """The worst severity at which each alert fires, as a code of `words.GRADES`."""
+    """The worst severity at which each alert fires, as a code of `words.GRADES`.
+
+    It is `words.MUTED` for what Alertmanager tells nobody, because the service is in maintenance.
+    """
     fires = f'ALERTS{{{select}, alertstate="firing"}}'
-    return f"max by ({_ALERT}) ({fires} {times_code('severity', GRADES.items())})"
+    graded = f"max by ({_ALERT}) ({fires} {times_code('severity', GRADES.items())})"
+    window = f'ALERTS{{{select}, alertname="ServiceMaintenance", alertstate="firing"}}'
+    muted = f'ALERTS{{{select}, alertname=~"Service.+", alertstate="firing", severity!="none"}}'
+    muted = f"max by ({_ALERT}) ({muted} and {ON} {window})"
+    return f"{MUTED} * {muted} or {graded}"
 
 
 def firing(select: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from grafana.panels import override, panel, query
+from grafana.panels import panel, query
+from grafana.styles import override
 from grafana.words import NEUTRAL, Json, nothing
 
 

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 OK, NO_DATA = "#00824C", "#B5B5B5"
 MAINTENANCE, REQUEST, QUOTA, CREDENTIAL = "#69D9FF", "#5244B9", "#FAFFD4", "#F9C016"
-PROVIDER, MONITORING, NETWORK = "#9D0109", "#2F2F2F", "#8E4B8A"
+PROVIDER, MONITORING, NETWORK = "#9D0109", "#3C3C3C", "#8E4B8A"
 BAD, WARN = PROVIDER, CREDENTIAL
 PLAIN, CLEAR = "text", "transparent"
 """No meaning: of a text; of a background, where `text` would be the brightest tile of all."""
@@ -62,6 +62,8 @@ SEVERITIES: tuple[str, ...] = get_args(Severity)
 SEVERITY_COLOURS = dict(zip(SEVERITIES, (BAD, WARN, QUOTA, MAINTENANCE), strict=True))
 GRADES = {name: len(SEVERITIES) - i for i, name in enumerate(SEVERITIES)}
 """A severity as a number: as words `low` would sort before `medium`."""
+MUTED = 0
+"""The grade of an alert about a service in maintenance: nobody is told."""
 SUCCESSES = tuple(r for r in Reason if FACTS[r].verdict is Verdict.OK)
 PAGE_STATES = tuple(PageState)
 _PAGE_COLOURS = {
@@ -98,7 +100,8 @@ def states() -> list[Json]:
 
 def grades() -> list[Json]:
     """Map the codes of `queries.grade`."""
-    return mapping({code: (name.upper(), SEVERITY_COLOURS[name]) for name, code in GRADES.items()})
+    found = {code: (name.upper(), SEVERITY_COLOURS[name]) for name, code in GRADES.items()}
+    return mapping({**found, MUTED: ("MUTED", CLEAR)})
 
 
 def reasons() -> list[Json]:
@@ -109,6 +112,11 @@ def reasons() -> list[Json]:
     }
     no_data = f"no data: {advice_of(Reason.OK, Verdict.MONITORING)}"
     return [mapping(words | {UNSEEN: (no_data, NO_DATA)})[0]]
+
+
+def spent() -> list[Json]:
+    """Map a time that is left: 0 is of what is spent, nobody knows since when."""
+    return mapping({0: ("SPENT", BAD)}, missing="–")
 
 
 def pages() -> list[Json]:
@@ -125,6 +133,19 @@ def yes_no(yes: str, no: str, *, good: bool | None = None, missing: str = "NO DA
     """Map 1 and 0; *good* is the value that is well, None if neither is."""
     colours = {None: (CLEAR, CLEAR), True: (BAD, OK), False: (OK, BAD)}[good]
     return mapping({0: (no, colours[0]), 1: (yes, colours[1])}, missing)
+
+
+FAULTS = {str(reason): VERDICTS[facts.verdict][1] for reason, facts in FACTS.items()}
+FAULTS[Reason.MAINTENANCE] = MAINTENANCE
+"""The colour of what is named by a reason: that of its verdict, or the one that says the same."""
+GLANCE = {
+    "healthy": OK,
+    "degraded": WARN,
+    "unhealthy": BAD,
+    "unknown": NO_DATA,
+    "disabled": MAINTENANCE,
+}
+"""The colour of a state of `exporter_services`."""
 
 
 def steps(*pairs: tuple[float | None, str]) -> Json:

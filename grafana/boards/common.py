@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from grafana import queries, words
-from grafana.board import of_series, silence, to_service
-from grafana.panels import override, timeline
+from grafana.board import COLUMNS, of_series, silence, to_service
+from grafana.panels import timeline
+from grafana.styles import override
 from grafana.tables import CELL, Column, table
 from grafana.words import Json
 
 SINCE: Json = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
-STATE: Json = {"mappings": words.states(), "custom__cellOptions": CELL, "custom__width": 150}
-NARROW: Json = {"custom__width": 120}
+STATE: Json = {"mappings": words.states(), "custom__cellOptions": CELL, "custom__width": 135}
+NARROW: Json = {"custom__width": 100}
+AGO: Json = {**SINCE, "custom__width": 140}
+"""Wide enough for `a few seconds ago`."""
+LEFT: Json = {"unit": "s", "custom__width": 100}
+"""A duration in one unit: of two the second is often a zero, and cells are narrow."""
 SEVERITY: Json = {
     "mappings": words.grades(),
     "custom__cellOptions": CELL,
-    "custom__width": 100,
+    "custom__width": 90,
 }
 SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
 ACKNOWLEDGED = words.mapping(
     {
         -1: ("not yet", words.CLEAR),
-        0: ("told, nobody has taken it", words.WARN),
+        0: ("told, not taken", words.WARN),
         1: ("acknowledged", words.MAINTENANCE),
     }
 )
@@ -38,19 +43,20 @@ def firing_alerts(select: str, *, size: tuple[int, int]) -> Json:
     """Return the table of alerts that fire, with their age and a link to silence each."""
     about = (
         "Alerts that fire, from Prometheus itself; so they are here even where Grafana's own list "
-        "is not; each once, at its worst severity, the newest first. Click one to silence it."
+        "is not; each once, at its worst severity, the newest first. MUTED: of a service in "
+        "maintenance, nobody is told. Click one to silence it."
     )
     one = silence("alertname", optional=("service", "environment", "instance"))
     return table(
         "Firing alerts",
         about,
-        Column("alertname", "", {"links": [one], "custom__minWidth": 220}),
+        Column("alertname", "", {"links": [one]}),
         Column("severity", queries.grade(select), SEVERITY),
-        Column("service", "", {"links": [to_service()]}),
+        Column("service", "", {"links": [to_service()], "custom__width": 100}),
         Column("environment", "", NARROW),
-        Column("team", "", NARROW),
-        Column("instance"),
-        Column("since", queries.firing(select), {**SINCE, **NARROW}),
+        Column("team", "", {"custom__width": 80}),
+        Column("instance", "", NARROW),
+        Column("since", queries.firing(select), AGO),
         size=size,
         sort=("-severity", "-since"),
         missing="No alert fires",
@@ -81,17 +87,20 @@ def runs_out_next(
     """Return what ends next, whatever it is."""
     about = (
         "Certificates and keys by their date; quotas and error budgets by when they are gone at "
-        "the pace of the last six hours. What is spent stands at 0, what ended is so long ago."
+        "the pace of the last six hours. SPENT: nothing is left; below zero it ended so long ago."
     )
+    room = size[0] == COLUMNS
+    left = {k: v for k, v in LEFT.items() if not (room and k == "custom__width")}
+    of = Column("service", "", SERVICE if room else {**SERVICE, "custom__width": 100})
     cols = (
         Column("what"),
-        *((Column("service", "", SERVICE), Column("environment", "", NARROW)) if named else ()),
+        *((of, Column("environment", "", NARROW)) if named else ()),
         Column(
             "in",
             queries.running_out(select, count),
             {
-                "unit": "dtdurations",
-                "decimals": 1,
+                **left,
+                "mappings": words.spent(),
                 "thresholds": words.REMAINING,
                 "custom__cellOptions": CELL,
             },

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from grafana import queries, words
-from grafana.board import Row, dashboard, of_series, silence, to_service
-from grafana.boards.common import NARROW, SEVERITY, by_severity, firing_alerts
+from grafana.board import Row, dashboard, of_series, to_service
+from grafana.boards.common import (
+    NARROW,
+    SEVERITY,
+    by_severity,
+    firing_alerts,
+)
+from grafana.boards.common import (
+    SERVICE as SERVICE_LINKS,
+)
 from grafana.panels import SLOW, alerts, series, stat
 from grafana.queries import ABOUT, CHOSEN, SERVICE
+from grafana.styles import painted, painted_like
 from grafana.tables import Column, columns, table
 from grafana.words import Json
 
 _RANGE = "$__range"
-_LASTED: Json = {"unit": "dtdurations", "decimals": 1}
+_RECEIVED = {
+    "message ok": words.OK,
+    "message partial": words.QUOTA,
+    "message invalid": words.WARN,
+    "message failed": words.BAD,
+}
+_LASTED: Json = {"unit": "s"}
 
 
 def mean(name: str, by: str = "") -> str:
@@ -29,8 +44,8 @@ def _mean_time(title: str, about: str, name: str, missing: str) -> Json:
         title,
         about,
         mean(name),
-        unit="dtdurations",
-        decimals=1,
+        unit="s",
+        size=(5, 4),
         missing=missing,
         background=False,
     )
@@ -39,14 +54,15 @@ def _mean_time(title: str, about: str, name: str, missing: str) -> Json:
 def open_by_severity() -> Json:
     """Return how many incidents are open, a tile for each severity."""
     each = f"max by ({SERVICE}, severity) (service_incidents_open{{{ABOUT}}})"
-    opened = f"sum by (severity) ({each}) > 0"
+    sums = f"(sum by (severity) ({each}) > 0)"
+    opened = queries.ordered(sums, "severity", words.SEVERITIES)
     nothing = f'label_replace(0 * count(service_enabled{{{CHOSEN}}}), "severity", "none", "", "")'
     return stat(
         "Open incidents",
         "Incidents that are not resolved, by their worst severity.",
-        f"{opened} or {nothing} unless on () ({opened})",
+        f"{opened} or {nothing} unless on () {sums}",
         legend="{{severity}}",
-        size=(8, 4),
+        size=(6, 4),
         overrides=by_severity(),
     )
 
@@ -89,10 +105,11 @@ def open_ones() -> list[Json]:
     incidents = table(
         "Open, by service",
         "Open incidents from the exporter's incident log; the overview says which are taken.",
-        Column("service", "", {"links": [to_service(), silence("service", "environment")]}),
-        *columns(("environment", "provider")),
+        Column("service", "", {**SERVICE_LINKS, "custom__width": 100}),
+        Column("environment", "", NARROW),
+        Column("provider"),
         Column("severity", f"({opened}) ^ 0 {code}", SEVERITY),
-        Column("open", opened, NARROW),
+        Column("open", opened, {"custom__width": 60}),
         size=(10, 8),
         sort=("-severity", "service"),
         missing="No incident is open",
@@ -126,9 +143,10 @@ def notifications() -> list[Json]:
             "Sent by the channels that were used; failed ones below their own name.",
             (f"{sent} and {used} > 0", "{{integration}}"),
             (f"{failed} > 0", "{{integration}} failed"),
+            overrides=[painted_like("/ failed$/", words.BAD)],
             bars=True,
             step=SLOW,
-            size=(12, 7),
+            size=(12, 8),
             missing="Nothing sent, or no data",
         ),
         series(
@@ -137,7 +155,7 @@ def notifications() -> list[Json]:
             (slow, "{{integration}}"),
             unit="s",
             step=SLOW,
-            size=(6, 7),
+            size=(6, 8),
             missing="Nothing sent, or no data",
         ),
         series(
@@ -145,9 +163,10 @@ def notifications() -> list[Json]:
             "Messages from Alertmanager, and escalations by their own rules.",
             (received, "message {{result}}"),
             (escalated, "{{rule}} {{result}}"),
+            overrides=painted(_RECEIVED),
             bars=True,
             step=SLOW,
-            size=(6, 7),
+            size=(6, 8),
             missing="No message in this time, or no data",
         ),
     ]
@@ -162,8 +181,9 @@ def by_day() -> list[Json]:
             "Incidents a day",
             "Those of the day before each bar, by the severities they reached: one that was raised "
             "counts under both.",
-            (f"sum by (severity) ({day})", "{{severity}}"),
+            (f"sum by (severity) ({day}) > 0", "{{severity}}"),
             bars=True,
+            overrides=painted(words.SEVERITY_COLOURS),
             step="1d",
             size=(12, 8),
             timeFrom="30d",
@@ -172,8 +192,8 @@ def by_day() -> list[Json]:
         series(
             "Down, hours a day",
             "Time that each service counted as down, in the day before each bar.",
-            (down, "{{service}} ({{environment}})"),
-            unit="s",
+            (f"{down} / 3600 > 0", "{{service}} ({{environment}})"),
+            missing="Never down, or no data",
             bars=True,
             step="1d",
             size=(12, 8),
@@ -199,9 +219,9 @@ def costly_services() -> Json:
         "The chosen time, by service.",
         Column("service", "", {"links": [to_service()]}),
         *columns(("environment", "provider")),
-        Column("critical incidents", critical, {"decimals": 0}),
-        Column("mean time to acknowledge", acknowledge, _LASTED),
-        Column("mean time to resolve", resolve, _LASTED),
+        Column("critical incidents", critical, {"decimals": 0, "custom__width": 150}),
+        Column("mean time to acknowledge", acknowledge, {**_LASTED, "custom__width": 200}),
+        Column("mean time to resolve", resolve, {**_LASTED, "custom__width": 170}),
         Column("down", f"max by ({SERVICE}) ({down}) > 0", _LASTED),
         sort=("-critical incidents", "-down"),
         missing="No incident in this time",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from exporter.model import FACTS, Verdict
 from grafana import words
 from grafana.board import Row, dashboard, of_series
+from grafana.boards.common import LEFT, SINCE, runs_out_next
 from grafana.boards.common import SERVICE as LINKS
-from grafana.boards.common import SINCE, runs_out_next
 from grafana.panels import SLOW, bars, series, timeline
 from grafana.queries import CHOSEN, SERVICE, fresh
 from grafana.tables import CELL, Column, columns, table
 from grafana.words import Json
 
+_COUNT: Json = {"unit": "locale", "decimals": 0, "custom__width": 75}
 _HEADROOM = words.steps((None, words.BAD), (0.1, words.WARN), (0.25, words.OK))
 _NAME = "{{service}} {{resource}} ({{environment}})"
 _BY_RESOURCE = f"{SERVICE}, resource"
@@ -47,6 +48,7 @@ def rate_limits() -> list[Json]:
             "Share that is left, by resource.",
             (least, _NAME),
             unit="percentunit",
+            least_first=True,
             missing="No provider tells a rate limit, or no data",
             defaults={"links": [of_series()]},
         ),
@@ -62,13 +64,14 @@ def rate_limit_table() -> Json:
         "Rate limits",
         "The same in numbers, and when each is full again.",
         Column("service", "", LINKS),
-        *columns(("environment", "resource")),
-        Column("limit", fresh(limit, CHOSEN)),
-        Column("left", fresh(left, CHOSEN)),
+        Column("environment", "", {"custom__width": 130}),
+        Column("resource", "", {"custom__width": 80}),
+        Column("limit", fresh(limit, CHOSEN), _COUNT),
+        Column("left", fresh(left, CHOSEN), _COUNT),
         Column(
             "full again in",
             fresh(f"clamp_min({reset} - time(), 0)", CHOSEN),
-            {"unit": "dtdurations", "decimals": 1},
+            LEFT,
         ),
         size=(12, 8),
         hidden=("provider",),
@@ -83,7 +86,7 @@ def quotas() -> Json:
     return series(
         "Quota left",
         "What is left of quotas and credits, in the provider's own units.",
-        (fresh(left, CHOSEN), "{{service}} {{resource}} in {{unit}} ({{environment}})"),
+        (fresh(left, CHOSEN), "{{service}}: {{resource}}, {{unit}} ({{environment}})"),
         missing="No provider tells a quota, or no data",
     )
 
@@ -176,11 +179,10 @@ def certificates() -> list[Json]:
             "The earliest expiry of each chain, the soonest first.",
             f"sort(bottomk(20, {fresh(left, CHOSEN)}))",
             "{{service}} ({{environment}})",
-            unit="dtdurations",
+            unit="s",
             thresholds=words.REMAINING,
             min=0,
             max=90 * words.DAY,
-            decimals=1,
             missing="No service over TLS, or no data",
         ),
         series(
@@ -200,7 +202,7 @@ def board() -> Json:
         "Service registry / Limits, keys and certificates",
         "What runs out next: rate limits, quotas, keys, certificates, budgets.",
         [
-            Row("", [runs_out_next(CHOSEN, size=(24, 9), count=25)]),
+            Row("", [runs_out_next(CHOSEN, size=(24, 12), count=25)]),
             Row("Keys", [keys(), keys_over_time()]),
             Row("Rate limits and quotas", [*rate_limits(), quotas(), refusals()]),
             Row("Certificates and cost", certificates()),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from grafana import queries, words
 from grafana.board import RELOADS, Row, alerts_of, dashboard
+from grafana.boards.common import AGO
 from grafana.panels import SLOW, bars, series, stat, timeline
-from grafana.tables import Column, columns, table
+from grafana.styles import painted
+from grafana.tables import Column, table
 from grafana.words import Json
 
 _EXPORTERS = "and on (job, instance) last_over_time(exporter_build_info[7d])"
@@ -89,6 +91,7 @@ def exporters() -> list[Json]:
             "As the exporters see them at a glance.",
             ("max by (state) (sum by (instance, state) (exporter_services))", "{{state}}"),
             size=(12, 6),
+            overrides=painted(words.GLANCE),
         ),
         timeline(
             "Canaries",
@@ -108,11 +111,13 @@ def versions() -> Json:
     restart = f"max by (instance) (process_start_time_seconds {_EXPORTERS})"
     loaded = "max by (instance) (exporter_config_last_reload_success_timestamp_seconds)"
     build = "count by (instance, version, pythonversion) (exporter_build_info)"
-    date = {"unit": "dateTimeFromNow", "mappings": words.nothing(text="never")}
+    date = {**AGO, "custom__width": 165}
     return table(
         "Exporters and their versions",
         "One row for each exporter.",
-        *columns(("instance", "version", "pythonversion")),
+        Column("instance", "", {"custom__minWidth": 90}),
+        Column("version", "", {"custom__width": 70}),
+        Column("pythonversion", "", {"displayName": "Python", "custom__width": 80}),
         Column("started", f"1000 * {restart}", date),
         Column("exporters", build, hidden=True),
         Column("configuration loaded", f"1000 * {loaded}", date),
@@ -145,9 +150,8 @@ def longest_without_probe() -> Json:
         "Time since the last probe, the longest first.",
         f"sort_desc(topk(10, {silent}))",
         "{{service}} ({{environment}})",
-        unit="dtdurations",
-        size=(24, 7),
-        decimals=1,
+        unit="s",
+        size=(24, 9),
         min=0,
         thresholds=words.steps((None, words.OK), (600, words.WARN), (3600, words.BAD)),
     )
@@ -159,7 +163,7 @@ def cost() -> list[Json]:
     memory = f"max by (instance) (process_resident_memory_bytes {_EXPORTERS})"
     errors = "sum by (instance) (increase(exporter_render_errors_total[$__rate_interval]))"
     return [
-        series("CPU", "Cores in use.", (cpu, "{{instance}}"), size=(8, 6)),
+        series("CPU", "Share of one core.", (cpu, "{{instance}}"), unit="percentunit", size=(8, 6)),
         series("Memory", "Resident.", (memory, "{{instance}}"), unit="bytes", size=(8, 6)),
         series(
             "Scrape",
@@ -227,6 +231,7 @@ def delivery() -> list[Json]:
             legend="{{integration}}",
             thresholds=words.COUNT_OF_BAD,
             size=(16, 5),
+            unit="locale",
             decimals=0,
         ),
         _age(

@@ -7,18 +7,20 @@ from grafana import queries, words
 from grafana.board import Row, dashboard, of_row, to_board
 from grafana.boards.common import (
     ACKNOWLEDGED,
-    NARROW,
+    AGO,
     SERVICE,
-    SINCE,
     STATE,
     firing_alerts,
     runs_out_next,
     state_timeline,
 )
-from grafana.panels import SLOW, override, series, stat
+from grafana.panels import SLOW, series, stat
 from grafana.queries import ABOUT, CHOSEN, NAMED
+from grafana.styles import override, painted
 from grafana.tables import CELL, Column, columns, table
 from grafana.words import Json
+
+_WHOLE: Json = {"unit": "locale", "decimals": 0, "custom__width": 90}
 
 
 def verdict() -> Json:
@@ -100,13 +102,13 @@ def broken() -> Json:
     return table(
         "What is broken",
         about,
-        Column("service", "", {**SERVICE, "custom__width": 220}),
-        Column("environment", "", NARROW),
+        Column("service", "", {**SERVICE, "custom__width": 140}),
+        Column("environment", "", {"custom__width": 130}),
         Column("fault", queries.broken(CHOSEN), STATE),
         Column(
             "last success",
             queries.of_broken(queries.last_success(CHOSEN), CHOSEN),
-            {**SINCE, "custom__width": 150},
+            AGO,
         ),
         Column(
             "reason",
@@ -114,15 +116,14 @@ def broken() -> Json:
             {
                 "mappings": words.reasons(),
                 "displayName": "why, what to do",
-                "custom__minWidth": 300,
             },
         ),
         Column("probes", queries.of_broken(queries.why(CHOSEN), CHOSEN), hidden=True),
-        Column("failed in a row", queries.of_broken(failures, CHOSEN), NARROW),
+        Column("failed in a row", queries.of_broken(failures, CHOSEN), {"custom__width": 115}),
         Column(
             "told",
             queries.of_broken(queries.acknowledged(CHOSEN), CHOSEN),
-            {"mappings": ACKNOWLEDGED, "custom__cellOptions": CELL, "custom__width": 200},
+            {"mappings": ACKNOWLEDGED, "custom__cellOptions": CELL, "custom__width": 140},
         ),
         size=(24, 8),
         sort=("-fault", "environment", "service"),
@@ -139,11 +140,11 @@ def notified() -> Json:
         "Who was told",
         "Notifications in the chosen time, by channel; heartbeat and incident log are webhooks.",
         Column("integration", "", {"displayName": "channel"}),
-        Column("sent", f"round({sent}) > 0", {"decimals": 0}),
+        Column("sent", f"round({sent}) > 0", _WHOLE),
         Column(
             "failed",
             f"round({failed}) and ({sent} > 0)",
-            {"decimals": 0, "thresholds": words.COUNT_OF_BAD, "custom__cellOptions": CELL},
+            {**_WHOLE, "thresholds": words.COUNT_OF_BAD, "custom__cellOptions": CELL},
         ),
         size=(8, 8),
         sort=("-failed", "-sent"),
@@ -178,7 +179,7 @@ def everything() -> Json:
             f"max by ({queries.SERVICE}) (service:probe_latency_seconds:p95_10m{{{CHOSEN}}} >= 0)",
             {"unit": "s"},
         ),
-        size=(24, 10),
+        size=(24, 12),
         sort=("-state", "environment", "service"),
     )
 
@@ -187,8 +188,10 @@ def failures() -> Json:
     """Return the kinds of failure over time."""
     return series(
         "Failed probes by reason",
-        "Which kind of failure, and when it began. The flat `ok` shows that probes run.",
+        "Which kind of failure, in the colour of whose fault it is, and when it began. `ok` in the "
+        "legend shows that probes run.",
         (queries.results(CHOSEN), "{{reason}}"),
+        overrides=painted(words.FAULTS),
         bars=True,
         step=SLOW,
         size=(24, 8),

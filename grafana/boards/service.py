@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from exporter.model import FACTS, PHASES
+from exporter.model import PHASES
 from grafana import queries, words
 from grafana.board import ONE as CHOICE
 from grafana.board import Row, dashboard, events, link
 from grafana.boards.common import firing_alerts, runs_out_next, state_timeline
-from grafana.panels import SLOW, heatmap, history, override, series, stat, timeline
+from grafana.panels import SLOW, heatmap, history, series, stat, timeline
 from grafana.queries import ABOUT_ONE, ONE, SERVICE
+from grafana.styles import LOGARITHMIC, override, painted
 from grafana.tables import Column, table
 from grafana.words import Json
 
@@ -86,14 +87,19 @@ def availability() -> list[Json]:
 def facts() -> Json:
     """Return what is registered of the service."""
     kept = f"{SERVICE}, name, type, team, host, owner, runbook"
-    runbook = {"links": [link("Runbook", "${__value.raw}", new=True)]}
+    runbook = {
+        "links": [link("Runbook", "${__value.raw}", new=True)],
+        "custom__width": 230,
+    }
     return table(
         "Registered as",
         "What the configuration says of it; click the runbook to open it.",
-        *(Column(name) for name in ("name", "environment", "provider", "type", "team", "host")),
-        Column("owner"),
+        *(
+            Column(name, "", {"custom__minWidth": 100})
+            for name in ("name", "environment", "provider", "type", "team", "host", "owner")
+        ),
         Column("runbook", "", runbook),
-        Column("exporters", f"count by ({kept}) (service_info{{{ONE}}})"),
+        Column("exporters", f"count by ({kept}) (service_info{{{ONE}}})", {"custom__width": 95}),
         size=(24, 4),
         hidden=("service",),
     )
@@ -101,12 +107,6 @@ def facts() -> Json:
 
 def reasons() -> Json:
     """Return which kinds of result there were, and when."""
-    colours = [
-        override(
-            str(reason), color={"mode": "fixed", "fixedColor": words.VERDICTS[facts.verdict][1]}
-        )
-        for reason, facts in FACTS.items()
-    ]
     return history(
         "Reasons",
         "Which results there were, and when; a row for each reason that occurred, in the colour "
@@ -114,7 +114,7 @@ def reasons() -> Json:
         f"sum by (reason) (increase(probe_results_total{{{ONE}}}[$__rate_interval])) > 0",
         "{{reason}}",
         unit="none",
-        overrides=colours,
+        overrides=painted(words.FAULTS),
         show="never",
         interval=SLOW,
         mappings=(),
@@ -135,7 +135,10 @@ def latency() -> list[Json]:
     )
     phases = "max by (phase) (probe_http_duration_seconds{%s})" % ONE  # noqa: UP031
     order = [
-        override(str(phase), custom__stacking={"mode": "normal", "group": "A"}) for phase in PHASES
+        override(
+            str(phase), custom__stacking={"mode": "normal", "group": "A"}, custom__fillOpacity=60
+        )
+        for phase in PHASES
     ]
     buckets = f"sum by (le) (increase(probe_latency_seconds_bucket{{{ONE}}}[$__rate_interval]))"
     return [
@@ -175,6 +178,7 @@ def limits() -> list[Json]:
             (f"min by (resource) ({queries.fresh(share, ONE)})", "{{resource}}"),
             unit="percentunit",
             size=(12, 7),
+            least_first=True,
             missing="The provider tells no rate limit, or no data",
         ),
         timeline(
@@ -206,6 +210,7 @@ def objectives() -> list[Json]:
             (f"max by (slo) (slo:service_burn_rate:ratio_rate1h{{{ONE}}})", "{{slo}}, 1 h"),
             missing="NO OBJECTIVE, or no data",
             lines=words.steps((None, words.OK), (1, words.QUOTA), (14.4, words.BAD)),
+            style=LOGARITHMIC,
         ),
         series(
             "Our own calls",

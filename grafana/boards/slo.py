@@ -6,6 +6,7 @@ from grafana import queries, words
 from grafana.board import MANY, Row, dashboard, events, of_series, to_service, variable
 from grafana.panels import history, series, stat
 from grafana.queries import ABOUT, CHOSEN, NAMED
+from grafana.styles import LOGARITHMIC
 from grafana.tables import CELL, Column, table
 from grafana.words import Json
 
@@ -13,7 +14,25 @@ _SLO_CHOSEN = f'{NAMED}, slo=~"$slo"'
 _BY = queries.SLO
 _NAME = "{{service}} {{slo}} ({{environment}})"
 _SLO = variable("slo", "label_values(service_slo_objective_ratio, slo)")
+_NOT_KNOWN = 2
+"""A budget that nobody can tell yet; above every real one, or it would sort as the worst."""
 _LINES = words.steps((None, words.CLEAR), (1, words.QUOTA), (3, words.WARN), (14.4, words.BAD))
+
+_RATIO: Json = {"unit": "percentunit", "decimals": 3, "custom__width": 90}
+_BURN: Json = {
+    "decimals": 1,
+    "thresholds": _LINES,
+    "custom__cellOptions": CELL,
+    "custom__width": 80,
+}
+_LEFT: Json = {
+    "unit": "percentunit",
+    "decimals": 1,
+    "thresholds": words.BUDGET,
+    "mappings": words.mapping({_NOT_KNOWN: ("not known", words.NO_DATA)}, missing="–"),
+    "custom__cellOptions": CELL,
+    "custom__width": 100,
+}
 
 
 def recorded(name: str) -> str:
@@ -66,18 +85,12 @@ def now() -> list[Json]:
 
 def objectives() -> Json:
     """Return the table of objectives."""
-    ratio: Json = {"unit": "percentunit", "decimals": 3}
-    burn: Json = {"decimals": 1, "thresholds": _LINES, "custom__cellOptions": CELL}
-    left: Json = {
-        "unit": "percentunit",
-        "decimals": 1,
-        "thresholds": words.BUDGET,
-        "custom__cellOptions": CELL,
-    }
     bad = recorded("service_sli_bad_events_per_sli_events:ratio_rate30d")
     budget = recorded("service_error_budget_remaining:ratio30d")
     fast = recorded("service_burn_rate:ratio_rate6h")
-    until = f"30 * {words.DAY} * ({budget} > 0) / ({fast} > 0)"
+    objective = recorded("service_slo_objective:ratio")
+    known = f"{budget} or {_NOT_KNOWN} * ({objective}) ^ 0"
+    until = f"30 * {words.DAY} * ({budget} > 0) / ({fast} > 0) or 0 * ({budget} <= 0)"
     return table(
         "Objectives and budgets",
         "30 days. What is left is also said in time of full outage, and how long it lasts at the "
@@ -85,21 +98,21 @@ def objectives() -> Json:
         Column("service", "", {"links": [to_service()]}),
         Column("environment"),
         Column("slo"),
-        Column("objective", recorded("service_slo_objective:ratio"), ratio),
-        Column("achieved", f"1 - ({bad})", ratio),
-        Column("budget left", budget, left),
+        Column("objective", objective, _RATIO),
+        Column("achieved", f"1 - ({bad})", _RATIO),
+        Column("budget left", known, _LEFT),
         Column(
             "left, as outage",
             recorded("service_error_budget_remaining:seconds30d"),
-            {"unit": "s", "decimals": 1},
+            {"unit": "s", "decimals": 1, "custom__width": 120},
         ),
-        Column("gone in", until, {"unit": "dtdurations", "decimals": 1}),
-        Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), burn),
-        Column("burn, 6 h", fast, burn),
-        Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), burn),
+        Column("gone in", until, {"unit": "s", "mappings": words.spent(), "custom__width": 100}),
+        Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), _BURN),
+        Column("burn, 6 h", fast, _BURN),
+        Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), _BURN),
         sort=("budget left",),
         missing="No objective, or no data",
-        size=(24, 9),
+        size=(24, 14),
     )
 
 
@@ -115,6 +128,7 @@ def budget_left() -> Json:
         lines=words.BUDGET,
         size=(24, 9),
         defaults={"links": [of_series()]},
+        least_first=True,
         from_zero=False,
     )
 
@@ -126,6 +140,8 @@ def burn_rate(title: str, about: str, window: str) -> Json:
         about,
         (recorded(f"service_burn_rate:ratio_rate{window}"), _NAME),
         lines=_LINES,
+        style=LOGARITHMIC,
+        size=(12, 11),
         defaults={"links": [of_series()]},
     )
 
@@ -137,7 +153,8 @@ def bad_events() -> Json:
     return series(
         "What ate the budget",
         "Bad events; put the alerts over them to see which outage.",
-        (f"{bad} > 0 or 0 * {bad}", _NAME),
+        (f"{bad} > 0", _NAME),
+        missing="No bad event, or no data",
         bars=True,
         step="5m",
         size=(24, 8),

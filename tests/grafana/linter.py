@@ -23,7 +23,7 @@ UNITS = {
     "ms",
     "bytes",
     "percentunit",
-    "dtdurations",
+    "locale",
     "dateTimeFromNow",
     "reqps",
 }

@@ -189,7 +189,7 @@ def test_who_was_told_and_whether_somebody_took_it(moments: Moments) -> None:
     alerts = moments.desk(environment="outage").table("registry-overview", "Firing alerts")
 
     assert taken["told"] == "acknowledged"
-    assert waiting["told"] == "told, nobody has taken it"
+    assert waiting["told"] == "told, not taken"
     assert [row["integration"] for row in channels] == ["webhook"]
     assert {"ServiceDown", "MonitoringNetworkDown"} <= {row["alertname"] for row in alerts}
     (down,) = (row for row in alerts if row["alertname"] == "ServiceDown")
@@ -227,6 +227,16 @@ def test_declared_maintenance_is_neither_broken_nor_well(moments: Moments) -> No
 
     assert broken(moments, "live", "maintenance") == {}
     assert desk.stat("registry-overview", "Verdict") == {"": "MAINTENANCE"}
+
+
+def test_an_alert_that_maintenance_mutes_is_not_counted(moments: Moments) -> None:
+    resting = moments.desk(environment="maintenance")
+    rows = {r["alertname"]: r for r in resting.table("registry-overview", "Firing alerts")}
+
+    assert rows["ServiceDown"]["severity"] == "MUTED", "Alertmanager tells nobody"
+    others = sum(row["severity"] != "MUTED" for row in rows.values())
+    counted = resting.stat("registry-overview", "Firing by severity")
+    assert sum(int(n) for n in counted.values() if n != "NONE") == others
 
 
 def test_a_disabled_service_is_not_listed(moments: Moments) -> None:

@@ -1,0 +1,87 @@
+"""What was once seen wrong on a picture of a dashboard, as rules that need no picture."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.model import FACTS, Reason
+from grafana import words
+from grafana.styles import TOO_NARROW
+from tests.grafana.reading import BOARDS, Json, panel_of, panels
+
+EACH = pytest.mark.parametrize("name", BOARDS)
+
+
+def curves(name: str) -> list[Json]:
+    return [panel for panel in panels(BOARDS[name]) if panel["type"] == "timeseries"]
+
+
+def colours(panel: Json) -> dict[str, str]:
+    """Return the fixed colour of each series that has one, by its name."""
+    return {
+        override["matcher"]["options"]: entry["value"]["fixedColor"]
+        for override in panel["fieldConfig"]["overrides"]
+        for entry in override["properties"]
+        if entry["id"] == "color"
+    }
+
+
+@EACH
+def test_a_legend_of_numbers_is_beside_the_plot_and_sorted_by_them(name: str) -> None:
+    """Below the plot it would show two or three rows, in the order of names."""
+    for panel in curves(name):
+        legend = panel["options"]["legend"]
+        if panel["gridPos"]["w"] <= TOO_NARROW:
+            assert legend["displayMode"] == "list", panel["title"]
+            continue
+        (calc,) = legend["calcs"]
+        assert legend["placement"] == "right", panel["title"]
+        assert legend["sortBy"] == {"sum": "Total", "lastNotNull": "Last *"}[calc], panel["title"]
+        least_first = panel["title"] in ("Budget left over 30 days", "Rate limit left over time")
+        least_first |= panel["title"] == "Rate limit left"
+        assert legend["sortDesc"] is not least_first, panel["title"]
+
+
+@EACH
+def test_what_is_stacked_is_filled_and_nothing_draws_a_line_at_zero(name: str) -> None:
+    for panel in curves(name):
+        style = panel["fieldConfig"]["defaults"]["custom"]
+        if style["drawStyle"] == "bars":
+            assert style["lineWidth"] == 0, panel["title"]
+            assert style["axisSoftMax"] == 1, panel["title"]
+        for override in panel["fieldConfig"]["overrides"]:
+            own = {entry["id"]: entry["value"] for entry in override["properties"]}
+            if "custom.stacking" in own:
+                assert own["custom.fillOpacity"] >= 50, panel["title"]
+
+
+@EACH
+def test_a_burn_rate_has_a_logarithmic_axis(name: str) -> None:
+    for panel in curves(name):
+        burns = any("burn_rate" in target["expr"] for target in panel["targets"])
+        scale = panel["fieldConfig"]["defaults"]["custom"].get("scaleDistribution", {})
+        assert (scale.get("type") == "symlog") is burns, panel["title"]
+
+
+def test_severities_reasons_and_states_have_the_colours_of_their_words() -> None:
+    assert colours(panel_of("registry-incidents", "Incidents a day")) == words.SEVERITY_COLOURS
+    states = colours(panel_of("registry-monitoring", "Services by state"))
+    assert states["healthy"] == words.OK
+    assert len({*states.values()}) == len(states) == 5
+    for board, title in (
+        ("registry-overview", "Failed probes by reason"),
+        ("registry-service", "Reasons"),
+    ):
+        found = colours(panel_of(board, title))
+        assert found[Reason.MAINTENANCE] == words.MAINTENANCE
+        for reason, facts in FACTS.items():
+            if reason is not Reason.MAINTENANCE:
+                assert found[reason] == words.VERDICTS[facts.verdict][1]
+
+
+@EACH
+def test_a_bar_keeps_its_height_and_its_number_the_colour_of_text(name: str) -> None:
+    for panel in panels(BOARDS[name]):
+        if panel["type"] == "bargauge":
+            assert panel["options"]["maxVizHeight"] <= 40, panel["title"]
+            assert panel["options"]["valueMode"] == "text", panel["title"]
