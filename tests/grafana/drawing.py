@@ -52,7 +52,7 @@ class Drawing:
     def height(self) -> int:
         """Pixels of the whole board: Grafana does not draw rows of tables that are off screen."""
         places = [panel["gridPos"] for panel in self.board["panels"]]
-        return 64 + CELL * max(place["y"] + place["h"] for place in places)
+        return 96 + CELL * max(place["y"] + place["h"] for place in places)
 
     def page(self) -> bytes:
         """Return the page that draws it."""

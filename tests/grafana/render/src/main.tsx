@@ -110,7 +110,8 @@ function Board() {
         : <Panel panel={panel} width={width} height={height} />}
     </div>;
   };
-  return <div style={{ width: job.width, padding: `0 ${MARGIN}px ${MARGIN}px` }}>
+  const outer = { padding: `0 ${MARGIN}px ${MARGIN}px`, boxSizing: 'border-box' } as const;
+  return <div style={{ width: job.width, ...outer }}>
     <Head />
     <div style={{ position: 'relative', height: bottom * (CELL + GAP) }}>{panels.map(one)}</div>
   </div>;
