@@ -4,7 +4,7 @@ BIN := .venv/bin
 CONFIG ?= config/services.yaml
 LISTEN ?= 127.0.0.1:9642
 
-.PHONY: run test lint format bench torture mutants reference clean
+.PHONY: run test lint format bench torture mutants pictures reference clean
 
 run: .venv/run  ## serve the example configuration
 	$(BIN)/service-registry serve --config $(CONFIG) --listen $(LISTEN) --data-dir data
@@ -35,6 +35,10 @@ torture: .venv/dev  ## faults, hostile servers and crowds survived, as figures; 
 mutants: .venv/dev  ## switch each defence off by one edit: a test has to fail for each
 	tests/tools.sh
 	$(BIN)/python -m tests.mutants -j 2
+
+pictures: .venv/dev  ## draw every dashboard, dark and light, wide and narrow, into build/pictures
+	tests/tools.sh
+	$(BIN)/python -m tests.grafana.pictures
 
 reference: .venv/dev  ## write what is generated: the schema and the reference tables
 	$(BIN)/service-registry schema > config/services.schema.json

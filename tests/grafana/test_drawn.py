@@ -1,0 +1,105 @@
+"""Gate: every dashboard, drawn with Grafana's own components, can be read.
+
+Once at 1300 pixels on dark and once at 1600 on light; `make pictures` draws all four.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.grafana import scene
+from tests.grafana.drawing import Drawing, drawn
+from tests.grafana.past import month
+from tests.grafana.pictures import CHOSEN
+from tests.grafana.reading import BOARDS, ROOT, Json
+from tests.page.browser import chromium
+
+pytestmark = pytest.mark.slow
+RENDER = ROOT / "tests" / "grafana" / "render"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with month(tmp_path_factory.mktemp("month")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def running_chromium() -> Iterator[str]:
+    with chromium() as address:
+        yield address
+
+
+@pytest.fixture
+async def browser(running_chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as driver:
+        yield await driver.chromium.connect_over_cdp(running_chromium)
+
+
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1300), ("light", 1600)])
+@pytest.mark.parametrize("name", BOARDS)
+async def test_a_dashboard_is_drawn_and_all_of_it_can_be_read(
+    base: str, browser: Browser, name: str, theme: str, width: int
+) -> None:
+    what = Drawing(base, BOARDS[name], scene.END, theme, width, CHOSEN.get(name, {}))
+
+    async with drawn(browser, what) as (page, faults):
+        titles = await page.locator("[data-panel] h2").all_inner_texts()
+
+        assert faults == []
+        panels = [panel for panel in what.board["panels"] if panel["type"] != "row"]
+        assert titles == [panel["title"] for panel in panels]
+
+
+def named(board: Json, title: str) -> Json:
+    plain = (panel for panel in board["panels"] if panel["type"] != "row")
+    return next(panel for panel in plain if panel["title"] == title)
+
+
+def set_column(panel: Json, column: str, key: str, value: object) -> None:
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"]["options"] == column:
+            kept = [entry for entry in override["properties"] if entry["id"] != key]
+            override["properties"] = [*kept, {"id": key, "value": value}]
+
+
+async def test_the_gate_sees_what_it_is_for(base: str, browser: Browser) -> None:
+    board = copy.deepcopy(BOARDS["registry-overview"])
+    set_column(named(board, "Firing alerts"), "alertname", "custom.width", 900)
+    set_column(named(board, "What is broken"), "fault", "custom.width", 60)
+    set_column(named(board, "All services"), "p95, 10 min", "custom.width", 51)
+    set_column(named(board, "Who was told"), "sent", "custom.widht", 50)
+    named(board, "Failed probes by reason")["options"]["legend"]["placement"] = "bottom"
+    named(board, "Runs out next")["targets"][0]["expr"] = "sum("
+
+    async with drawn(browser, Drawing(base, board, scene.END, width=1300)) as (_, faults):
+        kinds = {tuple(fault.split(": ")[:2]) for fault in faults}
+
+    assert kinds == {
+        ("Firing alerts", "table"),
+        ("What is broken", "cut"),
+        ("All services", "cut"),
+        ("Who was told", "unknown option"),
+        ("Failed probes by reason", "legend"),
+        ("Runs out next", "error"),
+    }
+
+
+def test_what_draws_is_pinned_and_free_of_addresses_and_of_the_agpl() -> None:
+    wanted = json.loads((RENDER / "package.json").read_text())["dependencies"]
+    lock = json.loads((RENDER / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+
+    assert "://" not in json.dumps(lock)
+    assert lock["packages"][""]["dependencies"] == wanted
+    assert all(packages[f"node_modules/{n}"]["version"] == v for n, v in wanted.items())
+    assert all(package["integrity"] for package in packages.values())
+    assert not [n for n, package in packages.items() if "GPL" in package.get("license", "")]
+    grafana = {package["version"] for n, package in packages.items() if "/@grafana/" in n}
+    assert wanted["@grafana/ui"] in grafana
+    assert sum(n.endswith("@grafana/data") for n in packages) == 1, "or there are two themes"
