@@ -36,8 +36,10 @@ mutants: .venv/dev  ## switch each defence off by one edit: a test has to fail f
 	tests/tools.sh
 	$(BIN)/python -m tests.mutants -j 2
 
-pictures: .venv/dev  ## draw every dashboard, dark and light, wide and narrow, into build/pictures
+pictures: .venv/dev  ## draw every dashboard into build/pictures; fails on what cannot be read; needs npm
 	tests/tools.sh
+	tests/grafana/render/install.sh
+	$(BIN)/python -m pytest tests/grafana/gate_drawn.py
 	$(BIN)/python -m tests.grafana.pictures
 
 reference: .venv/dev  ## write what is generated: the schema and the reference tables

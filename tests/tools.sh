@@ -53,11 +53,7 @@ need tc iproute2
 need nft nftables
 need faketime faketime
 need strace strace
-need npm npm
-if [ -z "$missing" ]; then
-    tests/grafana/render/install.sh
-    exit 0
-fi
+[ -z "$missing" ] && exit 0
 
 echo "installing:$missing"
 as_root=""
@@ -71,4 +67,3 @@ export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get -qq update
 # shellcheck disable=SC2086
 $as_root env RUNLEVEL=1 apt-get -qq install --no-install-recommends --yes $missing >/dev/null
-tests/grafana/render/install.sh

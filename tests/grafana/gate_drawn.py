@@ -6,7 +6,6 @@ Once at 1300 pixels on dark and once at 1600 on light; `make pictures` draws all
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -16,11 +15,10 @@ from tests.grafana import scene
 from tests.grafana.drawing import Drawing, drawn
 from tests.grafana.past import month
 from tests.grafana.pictures import CHOSEN
-from tests.grafana.reading import BOARDS, ROOT, Json
+from tests.grafana.reading import BOARDS, Json
 from tests.page.browser import chromium
 
 pytestmark = pytest.mark.slow
-RENDER = ROOT / "tests" / "grafana" / "render"
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +86,3 @@ async def test_the_gate_sees_what_it_is_for(base: str, browser: Browser) -> None
         ("Failed probes by reason", "legend"),
         ("Runs out next", "error"),
     }
-
-
-def test_what_draws_is_pinned_and_free_of_addresses_and_of_the_agpl() -> None:
-    wanted = json.loads((RENDER / "package.json").read_text())["dependencies"]
-    lock = json.loads((RENDER / "package-lock.json").read_text())
-    packages = {name: package for name, package in lock["packages"].items() if name}
-
-    assert "://" not in json.dumps(lock)
-    assert lock["packages"][""]["dependencies"] == wanted
-    assert all(packages[f"node_modules/{n}"]["version"] == v for n, v in wanted.items())
-    assert all(package["integrity"] for package in packages.values())
-    assert not [n for n, package in packages.items() if "GPL" in package.get("license", "")]
-    grafana = {package["version"] for n, package in packages.items() if "/@grafana/" in n}
-    assert wanted["@grafana/ui"] in grafana
-    assert sum(n.endswith("@grafana/data") for n in packages) == 1, "or there are two themes"
