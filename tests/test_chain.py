@@ -151,7 +151,9 @@ def test_a_dead_network_of_ours_is_one_page_and_no_service_is_blamed(calm: Chain
 
     assert [page.body["payload"]["summary"].count("network") for page in pages[:1]] == [1]
     assert len([page for page in pages if "marker" not in page.body["payload"]["summary"]]) == 1
-    assert len([mail for mail in mails if "marker" not in mail.subject]) == 1
+    # The end of what the test before began may come late; a service that is blamed would fire.
+    subjects = [one.subject for one in mails if not one.subject.startswith("RESOLVED: ")]
+    assert len([one for one in subjects if "marker" not in one]) == 1, subjects
     blamed = [one for one in calm.incidents() if one["alertname"] == "ServiceDown"]
     assert not [one["service"] for one in blamed if one["started_at"] >= begun]
 
