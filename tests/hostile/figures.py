@@ -220,7 +220,6 @@ class Range:
 
     async def play(self, rows: list[Misdeed], *, counts: bool = True) -> dict[str, Any]:
         """Run *rows* beside each other; return what the exporter saw of them, and its pages."""
-        self._took.clear()
         self._watch.begin()
         question = {
             "config": self._config(rows),
