@@ -6,37 +6,26 @@ Once at 1300 pixels on dark and once at 1600 on light; `make pictures` draws all
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from tests.grafana import scene
 from tests.grafana.drawing import Drawing, drawn
 from tests.grafana.past import month
 from tests.grafana.pictures import CHOSEN
 from tests.grafana.reading import BOARDS, Json
-from tests.page.browser import chromium
+from tests.page.conftest import browser, running_chromium
 
 pytestmark = pytest.mark.slow
+__all__ = ["browser", "running_chromium"]  # fixtures of the page's tests
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with month(tmp_path_factory.mktemp("month")) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def running_chromium() -> Iterator[str]:
-    with chromium() as address:
-        yield address
-
-
-@pytest.fixture
-async def browser(running_chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as driver:
-        yield await driver.chromium.connect_over_cdp(running_chromium)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1300), ("light", 1600)])

@@ -32,7 +32,7 @@ READING = (
 @pytest.fixture(autouse=True)
 def _may_trace() -> None:
     if os.geteuid() and "CI" not in os.environ:
-        pytest.skip("only root may trace other processes; CI is root, so there it must run")
+        pytest.skip("only root may attach to any process; CI is root, so there it must run")
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
