@@ -178,7 +178,8 @@ def test_only_app_and_cli_build_the_objects_of_a_room() -> None:
     }
 
     assert builders == {
-        "exporter/app.py",
+        "exporter/app/application.py",
+        "exporter/app/parts.py",
         "exporter/cli/notifying.py",
         "exporter/cli/probing.py",
     }

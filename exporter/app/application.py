@@ -1,0 +1,59 @@
+"""The web application of one exporter: its routes, and what their handlers find in it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from exporter.api import make_application
+from exporter.api.app_keys import (
+    AUDIT,
+    EXPOSITION,
+    INCIDENTS,
+    LOADER,
+    MANAGEMENT,
+    NOTIFYING,
+    OWN,
+    PERSISTENCE,
+    RECEIVED,
+    RECONCILE,
+    REGISTRY,
+    RESULTS,
+    SOFTWARE_VERSION,
+)
+from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
+from exporter.api.guesses import Guesses
+from exporter.api.multitarget import PROBING, Probing
+from exporter.api.status import READINESS
+from exporter.app.parts import VERSION, Parts
+from exporter.config import USER_AGENT
+from exporter.multitarget import MultiTargetProber
+from exporter.page import LIVE
+from exporter.serving import (
+    Gate,
+    HostNames,
+    WebAuth,
+)
+
+
+def application_of(parts: Parts, host: str) -> web.Application:
+    """Return the application that answers at *host*, behind its gate and its passwords."""
+    guesses = Guesses(parts.clock, parts.own.count_auth_failure)
+    application = make_application(guesses)
+    application[EXPOSITION], application[OWN] = parts.exposition, parts.own
+    application[REGISTRY], application[RESULTS] = parts.registry, parts.results
+    application[LOADER], application[MANAGEMENT] = parts.loader, parts.management
+    application[SOFTWARE_VERSION] = VERSION
+    application[INCIDENTS] = parts.incidents
+    application[NOTIFYING] = lambda: parts.notifier.states
+    application[RECONCILE] = parts.reconciliation.schedule_round
+    application[RECEIVED] = parts.own.count_message
+    application[PERSISTENCE], application[AUDIT] = parts.persistence, parts.store.audit_entries
+    prober = MultiTargetProber(parts.transport, parts.clock)
+    application[PROBING] = Probing(parts.modules, prober, USER_AGENT, parts.redaction)
+    application[LIVE], application[READINESS] = parts.live, parts.readiness
+    application[ADMIN_TOKEN] = parts.options.admin_token
+    application[RECEIVER_TOKEN] = parts.options.receiver_token
+    if parts.options.web_config is not None:
+        WebAuth(parts.web, parts.clock, guesses).install(application)
+    Gate(HostNames(host, parts.options.allowed_hosts)).install(application)
+    return application
