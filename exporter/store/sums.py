@@ -255,11 +255,14 @@ def _counts(
         for what, by_row in times.items():
             if f"{what} count" in numbers:
                 by_row[row] = _times(what, numbers)
+    # An acknowledged outage of a provider, or of our network, changes rows of other services.
+    both = former.acknowledged.keys() | taken.keys()
+    covered = {row for row in both if former.acknowledged.get(row) != taken.get(row)}
     return Counts(
         open=open_,
         total=total,
         acknowledged=taken,
-        changed=frozenset(changed),
+        changed=frozenset(changed | covered),
         **times,
     )
 

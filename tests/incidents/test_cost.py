@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from exporter.incidents import Query
+from exporter.incidents import Incident, Query
 from exporter.metrics.incidents import IncidentMetrics
 from exporter.store import Store
 from exporter.store import incidents as table
@@ -92,6 +95,53 @@ async def test_rows_shown_one_by_one_are_those_of_a_whole_page(clock: FakeClock)
     again.store.incidents._sums = table.Sums()
     again.log._show = whole.show
     await again.log.refresh()
+
+    assert sorted(metrics.page(openmetrics=False).splitlines()) == sorted(
+        whole.page(openmetrics=False).splitlines()
+    )
+
+
+_kinds = st.sampled_from(
+    [
+        ("ServiceDown", "a", "prod"),
+        ("ServiceDown", "b", "prod"),
+        ("ServiceDown", "b", "dev"),
+        ("ServiceCertificateExpiringSoon", "a", "prod"),
+        ("ProviderOutage", "", "prod"),
+        ("MonitoringNetworkDown", "", "dev"),
+        ("MonitoringNetworkDown", "", ""),
+    ]
+)
+
+
+@given(st.lists(st.tuples(_kinds, st.sampled_from(["open", "taken", "ended"])), max_size=9))
+@settings(max_examples=80, deadline=None)
+def test_what_covers_others_is_shown_in_their_rows(
+    steps: list[tuple[tuple[str, str, str], str]],
+) -> None:
+    """An acknowledged outage of a provider changes rows that no message was about."""
+    store = Store.in_memory(FakeClock(NOW))
+    metrics = IncidentMetrics(_All())  # type: ignore[arg-type]
+    for (alertname, service, environment), state in steps:
+        key = f"{alertname} {service} {environment}"
+        one = Incident(
+            id=key,
+            key=key,
+            alertname=alertname,
+            service=service,
+            environment=environment,
+            provider="" if alertname == "MonitoringNetworkDown" else "stripe",
+            severity="high",
+            reached=("high",),
+            started_at=NOW,
+            acknowledged_at=NOW + 1 if state == "taken" else None,
+            resolved_at=NOW + 2 if state == "ended" else None,
+        )
+        store.incidents.put(one, [])
+        metrics.show(store.incidents.counts(NOW))
+
+    whole = IncidentMetrics(_All())  # type: ignore[arg-type]
+    whole.show(replace(store.incidents.counts(NOW), changed=None))
 
     assert sorted(metrics.page(openmetrics=False).splitlines()) == sorted(
         whole.page(openmetrics=False).splitlines()
