@@ -1,0 +1,248 @@
+"""Reads a streamed answer as it comes: when the first token was visible, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from exporter.matching import NO_JSON, TOO_LARGE, json_of
+from exporter.streams.declarations import EventRule, Finish, StreamProtocol, UsagePaths
+from exporter.streams.frames import EventTooLargeError, Frame, Frames
+
+MOST_GAPS = 4096
+"""Pauses between tokens that are kept; more tokens than a check may ask for."""
+MOST_NOTES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the API counted them; None where it did not say. `cost` in its own currency."""
+
+    input: int | None = None
+    output: int | None = None
+    """Everything that is billed as output, reasoning as well."""
+    reasoning: int | None = None
+    cached: int | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing that came, for the waterfall: what it means, and after how many seconds."""
+
+    what: str
+    at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What a stream showed. Times are seconds since the request began.
+
+    `texts` counts pieces of visible text: an API may send several tokens in one, or one in several
+    pieces, so that no rate follows from it. `error` is the member that the API sent as its error.
+    """
+
+    first_event: float | None = None
+    first_reasoning: float | None = None
+    first_text: float | None = None
+    last_text: float | None = None
+    last_event: float | None = None
+    texts: int = 0
+    events: int = 0
+    comments: int = 0
+    gaps: list[float] = field(default_factory=list)
+    """Seconds between two pieces of visible text that came one after the other."""
+    refused: bool = False
+    finish: Finish | None = None
+    ended: bool = False
+    """The protocol's last event came."""
+    error: Any = None
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    """The model that answered, as the API names it: never a label, to be shown escaped."""
+    is_stream: bool = False
+    """At least one event could be read."""
+    is_unreadable: bool = False
+    """An event was larger than any token, or had more values."""
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer came to its end: an end without either sign is a cut."""
+        return self.ended or self.finish is not None
+
+    @property
+    def gap_median(self) -> float | None:
+        """The median pause between two pieces of visible text, in seconds."""
+        return sorted(self.gaps)[len(self.gaps) // 2] if self.gaps else None
+
+    @property
+    def gap_max(self) -> float | None:
+        return max(self.gaps, default=None)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The rate by the API's own count; None without one, or where there was no time to see it.
+
+        Reasoning that was streamed counts from its first piece; reasoning that was not seen is
+        taken off, as the time before the first text is that of the first token.
+        """
+        tokens, begun, end = self.usage.output, self.first_text, self.last_text
+        if tokens is None or begun is None or end is None:
+            return None
+        if self.first_reasoning is not None and self.first_reasoning < begun:
+            begun = self.first_reasoning
+        elif self.usage.reasoning:
+            tokens -= self.usage.reasoning
+        return (tokens - 1) / (end - begun) if tokens > 1 and end > begun else None
+
+
+class StreamReader:
+    """Reads one stream: `feed` each piece with its time, then `end`; `reading` holds the rest."""
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self.reading = Reading()
+        self._protocol, self._frames = protocol, Frames()
+        self._usage: dict[str, float] = {}
+
+    def feed(self, chunk: bytes, at: float) -> None:
+        """Read *chunk*, which came *at* seconds after the request began; never raises."""
+        self._read(lambda: self._frames.feed(chunk), at)
+
+    def end(self, at: float) -> None:
+        """Read what is left: the connection ended *at* seconds after the request began."""
+        self._read(self._frames.end, at)
+
+    def _read(self, frames: Callable[[], Iterator[Frame]], at: float) -> None:
+        if self.reading.is_unreadable:
+            return
+        try:
+            for frame in frames():
+                self._take(frame, at)
+        except EventTooLargeError:
+            self.reading.is_unreadable = True
+
+    def _take(self, frame: Frame, at: float) -> None:
+        found = self.reading
+        if frame.is_comment:
+            found.comments += 1
+            self._note("comment", at)
+            return
+        if self._protocol.end and frame.data.strip() == self._protocol.end.encode():
+            found.is_stream = found.ended = True
+            self._note("end", at)
+            return
+        event = json_of(frame.data)
+        if event is TOO_LARGE:
+            found.is_unreadable = True
+        if event is NO_JSON or event is TOO_LARGE:
+            return
+        found.is_stream, found.last_event = True, at
+        found.events += 1
+        if found.first_event is None:
+            found.first_event = at
+        own = event.get("type") if isinstance(event, dict) else None
+        names = {frame.name, own} if isinstance(own, str) else {frame.name}
+        meant = [
+            self._apply(rule, value, at)
+            for rule in self._protocol.events
+            if not rule.event or not names.isdisjoint(rule.event)
+            for value in _values(rule, event)
+        ]
+        if not any(meant):
+            self._note("event", at)
+
+    def _apply(self, rule: EventRule, value: Any, at: float) -> bool:
+        """Note what *value* means by *rule*; return whether it means anything."""
+        found = self.reading
+        match rule.means:
+            case "text" if isinstance(value, str) and value:
+                self._text(at)
+            case "reasoning" if value and isinstance(value, (str, list)):
+                if found.first_reasoning is None:
+                    found.first_reasoning = at
+            case "refusal" if value:
+                found.refused = True
+            case "finish" if isinstance(value, str) and value:
+                found.finish = self._protocol.finish.get(value, "complete")
+            case "usage" if isinstance(value, dict):
+                self._count(value)
+            case "error" if value:
+                found.error = found.error or value
+            case "end":
+                found.ended = True
+            case "model" if isinstance(value, str) and value:
+                found.model = value[:128]
+                return False
+            case _:
+                return False
+        self._note(rule.means, at)
+        return True
+
+    def _text(self, at: float) -> None:
+        found = self.reading
+        found.texts += 1
+        if found.first_text is None:
+            found.first_text = at
+        elif found.last_text is not None and len(found.gaps) < MOST_GAPS:
+            found.gaps.append(at - found.last_text)
+        found.last_text = at
+
+    def _count(self, value: dict[str, Any]) -> None:
+        """Take the numbers of *value*; those of a later event replace those before."""
+        paths = self._protocol.usage
+        for name in ("input", "output", "total", "reasoning", "cached", "cost"):
+            for path in getattr(paths, name):
+                number = next(iter(_at(value, path)), None)
+                if isinstance(number, (int, float)) and not isinstance(number, bool):
+                    if 0 <= number < 1e12:
+                        self._usage[name] = number
+                    break
+        self.reading.usage = _usage(self._usage, paths)
+
+    def _note(self, what: str, at: float) -> None:
+        notes = self.reading.notes
+        if len(notes) < MOST_NOTES:
+            notes.append(Note(what, at))
+
+
+def _usage(numbers: dict[str, float], paths: UsagePaths) -> Usage:
+    input_, output = numbers.get("input"), numbers.get("output")
+    if paths.cached_beside and input_ is not None:
+        input_ += numbers.get("cached", 0)
+    total = numbers.get("total")
+    if total is not None and input_ is not None and total > input_ + (output or 0):
+        output = total - input_  # reasoning is counted beside the answer, and billed
+    whole = {"input": input_, "output": output}
+    whole |= {name: numbers.get(name) for name in ("reasoning", "cached")}
+    return Usage(
+        **{name: None if n is None else int(n) for name, n in whole.items()},
+        cost=numbers.get("cost"),
+    )
+
+
+def _values(rule: EventRule, event: Any) -> Iterator[Any]:
+    """Yield what *rule* finds in *event*; without a path the event itself."""
+    for value in _at(event, rule.path) if rule.path else (event,):
+        if rule.where or rule.unless or rule.member:
+            if not isinstance(value, dict):
+                continue
+            if any(value.get(name) != wanted for name, wanted in rule.where.items()):
+                continue
+            if any(value.get(name) == banned for name, banned in rule.unless.items()):
+                continue
+        yield value.get(rule.member) if rule.member else value
+
+
+def _at(value: Any, path: str) -> Iterator[Any]:
+    """Yield each value at *path*: at most as many as the event has."""
+    found = [value]
+    for step in path.split("."):
+        if step == "*":
+            found = [item for one in found if isinstance(one, list) for item in one]
+        else:
+            found = [
+                one[step] for one in found if isinstance(one, dict) and one.get(step) is not None
+            ]
+    yield from found
