@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,6 +40,8 @@ class Request:
     """Send no headers but the given ones, decode `encoding` only, fill `session`."""
     encoding: str = ""
     """With `inspect`: the content encoding to decode; empty leaves the body as it is sent."""
+    watch: Callable[[bytes], None] | None = field(default=None, repr=False)
+    """Called with each piece of the body as it comes, decoded; it must not raise."""
 
 
 @dataclass(slots=True, kw_only=True)

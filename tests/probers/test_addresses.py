@@ -423,7 +423,7 @@ async def test_a_kept_connection_that_another_service_opened_inside_is_not_used(
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1", "::ffff:8.8.8.8"])
 async def test_at_the_last_moment_no_socket_is_opened_to_a_private_address(address: str) -> None:
-    transfer = _Transfer(None, 0)
+    transfer = _Transfer(None, make_request("http://x.example/"))
     family = 10 if ":" in address else 2
 
     got = transfer.open_public(0, (family, 1, 6, (address, 80)))
@@ -432,7 +432,7 @@ async def test_at_the_last_moment_no_socket_is_opened_to_a_private_address(addre
 
 
 async def test_of_a_mixed_answer_only_the_public_address_gets_a_socket() -> None:
-    transfer = _Transfer(None, 0)
+    transfer = _Transfer(None, make_request("http://x.example/"))
 
     opened = transfer.open_public(0, (2, 1, 6, ("8.8.8.8", 443)))  # a socket, not a connection
 

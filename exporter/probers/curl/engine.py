@@ -52,10 +52,11 @@ class _Transfer:
         "sent",
         "size",
         "truncated",
+        "watch",
     )
 
-    def __init__(self, done: asyncio.Future[tuple[int, str]], max_body: int) -> None:
-        self.done, self.max_body = done, max_body
+    def __init__(self, done: asyncio.Future[tuple[int, str]], request: Request) -> None:
+        self.done, self.max_body, self.watch = done, request.max_body, request.watch
         self.lines: list[bytes] = []
         self.body: list[bytes] = []
         self.opened: list[socket.socket] = []
@@ -79,6 +80,8 @@ class _Transfer:
 
     def on_body(self, chunk: bytes) -> int | None:
         room = self.max_body
+        if self.watch is not None:
+            self.watch(chunk[:room])
         self.body.append(chunk[:room])
         self.max_body = room - len(chunk)
         if self.max_body < 0:
@@ -294,7 +297,7 @@ class CurlTransport:
         self, request: Request, addresses: list[str], seconds: float
     ) -> tuple[Any, _Transfer]:
         curl = self._idle.pop() if self._idle else pycurl.Curl()
-        transfer = _Transfer(self._loop.create_future(), request.max_body)
+        transfer = _Transfer(self._loop.create_future(), request)
         try:
             set_options(curl, request, addresses, seconds)
         except BaseException:

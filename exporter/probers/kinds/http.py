@@ -30,9 +30,14 @@ class HttpProber:
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport, self._clock, self._beside = transport, clock, Beside()
 
-    async def probe(self, endpoint: Endpoint) -> Outcome:
-        """Return what one attempt at *endpoint* saw, over all redirects that it followed."""
-        request = _first_request(endpoint)
+    async def probe(
+        self, endpoint: Endpoint, watch: Callable[[bytes], None] | None = None
+    ) -> Outcome:
+        """Return what one attempt at *endpoint* saw, over all redirects that it followed.
+
+        *watch* is called with each piece of the body as it comes; it must not raise.
+        """
+        request = replace(_first_request(endpoint), watch=watch)
         answer = await self._transport.fetch(request)
         trail, hops = Trail(endpoint, TlsSettings(ca_file=endpoint.tls.ca_file)), 0
         while (target := _next_url(request, answer, trail, hops)) is not None:
