@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,19 @@ def until(url: str, wanted: Any, seconds: float = 180) -> None:
     pytest.fail(f"{url}: {found}")
 
 
+def state(exporter: str, prometheus: str, alertmanager: str) -> str:
+    """Return where on its way from the probe to the webhook an alert is: for a failure."""
+    watched = "probe_consecutive_failures|service_verdict|exporter_network_up|up|ALERTS.*"
+    query = urllib.parse.quote(f'{{__name__=~"{watched}"}} > 0')
+    found = {
+        "incidents": asked(f"{exporter}/api/incidents"),
+        "series": asked(f"{prometheus}/api/v1/query?query={query}"),
+        "rules": asked(f"{prometheus}/api/v1/alerts"),
+        "alerts": asked(f"{alertmanager}/api/v2/alerts"),
+    }
+    return json.dumps(found, indent=1)
+
+
 @pytest.mark.slow
 def test_a_service_that_fails_is_told_to_the_webhook(stack: list[str], hook: Sink[Request]) -> None:
     exporter, prometheus, alertmanager = stack
@@ -122,8 +136,11 @@ def test_a_service_that_fails_is_told_to_the_webhook(stack: list[str], hook: Sin
         lambda found: bool(found["data"]["result"]),
     )
     assert asked(f"{exporter}/api/health")["summary"]["total"] == 1
-    (told, *_) = hook.wait(
-        lambda got: got.body["commonLabels"]["alertname"] == "ServiceDown", seconds=180
-    )
+    try:
+        (told, *_) = hook.wait(
+            lambda got: got.body["commonLabels"]["alertname"] == "ServiceDown", seconds=180
+        )
+    except TimeoutError:
+        pytest.fail(state(exporter, prometheus, alertmanager))
     assert told.body["commonLabels"]["service"] == "here"
     assert {got.body["receiver"] for got in hook.items} == {"webhook"}
