@@ -1,6 +1,13 @@
 """The user's files: declared settings, merged and checked, made into targets. Never the network."""
 
-from exporter.config.declarations import Canary, Maintenance, Monitoring, Objectives, Service
+from exporter.config.declarations import (
+    Budgets,
+    Canary,
+    Maintenance,
+    Monitoring,
+    Objectives,
+    Service,
+)
 from exporter.config.files import (
     Configuration,
     Declared,
@@ -12,6 +19,7 @@ from exporter.config.files import (
 )
 from exporter.config.mapping import Given
 from exporter.config.merge import merged
+from exporter.config.models import UNITS, Budget, FirstToken, ModelCheck, ModelTarget
 from exporter.config.notify import Email, Notification, PagerDuty, Slack, Webhook
 from exporter.config.requests import USER_AGENT, canary_endpoint
 from exporter.config.shown import shown_declaration
@@ -20,13 +28,19 @@ from exporter.config.thresholds import Threshold, ThresholdKind
 from exporter.config.values import SideRequest, Target
 
 __all__ = [
+    "UNITS",
     "USER_AGENT",
+    "Budget",
+    "Budgets",
     "Canary",
     "Configuration",
     "Declared",
     "Email",
+    "FirstToken",
     "Given",
     "Maintenance",
+    "ModelCheck",
+    "ModelTarget",
     "Monitoring",
     "Notification",
     "Objectives",

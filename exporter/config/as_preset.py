@@ -8,6 +8,7 @@ from exporter.checks import AnswerRule, HealthCheck, Shape
 from exporter.config.declarations import Service
 from exporter.providers import Auth, Preset, PresetCheck
 from exporter.readings import GENERIC, Readings
+from exporter.statuspages import StatusPage
 
 
 def auth_of(service: Service, preset: Preset | None) -> Auth:
@@ -49,3 +50,31 @@ def shape_of(service: Service, preset: Preset | None) -> Shape:
 def readings_of(service: Service, preset: Preset | None) -> Readings:
     """Return where the values of an answer are."""
     return (preset.readings if preset else GENERIC).with_own(service.readings)
+
+
+def status_page_of(service: Service, preset: Preset | None) -> StatusPage | None:
+    """Return the provider's status page; what the service says of it comes first."""
+    own = service.status_page
+    if not own.enabled:
+        return None
+    if own.url and own.adapter:
+        return StatusPage(
+            url=own.url,
+            adapter=own.adapter,
+            endpoint=own.endpoint,
+            component_filter=own.component_filter,
+            confidence="doc",
+        )
+    if preset is None or preset.status_page is None:
+        return None
+    if preset.self_hosted and service.base_url and not own.url:
+        return None
+    known = preset.status_page
+    return StatusPage(
+        url=own.url or known.url,
+        adapter=own.adapter or known.adapter,
+        endpoint=own.endpoint or (None if own.url else known.endpoint),
+        component_filter=own.component_filter or known.component_filter,
+        confidence=known.confidence,
+        note=known.note,
+    )

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from exporter.characters import CONTROL
 from exporter.checks import HEADER_NAME, AnswerRule, HealthCheck, Shape
+from exporter.config.models import DEFAULT_BUDGET, MOST_MODELS, Budget, ModelCheck
 from exporter.providers import Auth, ServiceType
 from exporter.readings import OwnReadings
 from exporter.secret import Secret
@@ -203,6 +204,9 @@ class Service:
     alerts: Alerts = option(doc="Thresholds of the shipped alerts.", factory=Alerts)
     maintenance: tuple[Maintenance, ...] = option((), "Planned windows.")
     status_page: StatusPageSetting = option(doc="Status page.", factory=StatusPageSetting)
+    models: tuple[ModelCheck, ...] = option(
+        (), "Models that are asked for a short answer; each costs money.", maxItems=MOST_MODELS
+    )
     metadata: dict[str, OpenText] = option(
         doc="Free texts; `owner` and `runbook` become labels of service_info.", factory=dict
     )
@@ -238,6 +242,17 @@ class Monitoring:
         None,
         "Address of the status page for people, for links in messages of `notify`; without it they"
         " have none.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """The most that all services together may cost."""
+
+    model_checks: Budget = option(
+        DEFAULT_BUDGET,
+        "Checks of models (`models` of a service).",
+        shown="{day: 1, month: 10, currency: USD}",
     )
 
 

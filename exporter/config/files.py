@@ -11,7 +11,7 @@ from typing import Any
 
 from exporter import files
 from exporter.checks import pattern_mistakes
-from exporter.config.declarations import Canary, Monitoring, Service
+from exporter.config.declarations import Budgets, Canary, Monitoring, Service
 from exporter.config.merge import has_value, merged, prune
 from exporter.config.mistakes import (
     canary_mistakes,
@@ -65,6 +65,7 @@ class Configuration:
     services: tuple[Declared, ...] = ()
     canaries: tuple[Canary, ...] = ()
     monitoring: Monitoring = field(default_factory=Monitoring)
+    budgets: Budgets = field(default_factory=Budgets)
     notify: tuple[Notification, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -84,6 +85,7 @@ def file_schema(*, references: bool = False) -> dict[str, Any]:
         "canaries": {"type": "array", "items": of(Canary)},
         "services": {"type": "array", "items": of(Service, provider=described)},
         "monitoring": schema(Monitoring, references=references),
+        "budgets": schema(Budgets, references=references),
         "notify": {"type": "array", "items": of(Notification)},
     }
     return {"type": "object", "properties": properties, "additionalProperties": False}
@@ -239,7 +241,8 @@ class _Reading:
 
     def configuration(self) -> Configuration:
         loaded = [file.loaded for file in self._files]
-        self._problems += [*_once("defaults", loaded), *_once("monitoring", loaded)]
+        for name in ("defaults", "monitoring", "budgets"):
+            self._problems += _once(name, loaded)
         defaults = _Defaults.of(loaded)
         services = [
             self._service(file, index, own, defaults)
@@ -258,6 +261,7 @@ class _Reading:
             services=tuple(services),
             canaries=tuple(build(Canary, c) for f in loaded for c in _list(f.data, "canaries")),
             monitoring=build(Monitoring, _only("monitoring", loaded)[1]),
+            budgets=build(Budgets, _only("budgets", loaded)[1]),
             notify=tuple(build(Notification, n) for f in loaded for n in entries_of(f.data)),
             warnings=tuple(sorted(set(self._warnings))),
         )

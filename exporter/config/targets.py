@@ -16,9 +16,11 @@ from exporter.config.as_preset import (
     readings_of,
     rules_of,
     shape_of,
+    status_page_of,
 )
 from exporter.config.declarations import Service
 from exporter.config.files import Declared
+from exporter.config.models import model_targets
 from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.thresholds import thresholds_of
 from exporter.config.values import SideRequest, Target
@@ -35,7 +37,6 @@ from exporter.secret import (
     read_key_file,
 )
 from exporter.settings import build, secrets_in, shown_address, shown_prose
-from exporter.statuspages import StatusPage
 
 NEXT_KEY_INTERVAL = 900.0
 _BOUND = ("endpoint", "method")
@@ -140,8 +141,9 @@ class _Maker:
             objectives=service.objectives,
             thresholds=thresholds_of(service.alerts, interval),
             maintenance=service.maintenance,
-            status_page=self._status_page(),
+            status_page=status_page_of(service, preset),
             quota=self._quota(),
+            models=model_targets(service.models, preset, self._post),
             base_url=calls.url if calls else "",
             calls=calls,
             idempotency=preset.idempotency if preset else _CALLERS_WORD,
@@ -312,31 +314,15 @@ class _Maker:
             endpoint=replace(endpoint, readings=readings), interval=preset.quota.interval
         )
 
-    def _status_page(self) -> StatusPage | None:
-        own, preset = self.service.status_page, self.preset
-        if not own.enabled:
+    def _post(self, path: str, body: bytes) -> Endpoint | None:
+        """Return the POST of *body*, JSON, to *path*; None if there is no key for it."""
+        if self.key is None and self._needs_key() and not self._may_lack_key():
             return None
-        if own.url and own.adapter:
-            return StatusPage(
-                url=own.url,
-                adapter=own.adapter,
-                endpoint=own.endpoint,
-                component_filter=own.component_filter,
-                confidence="doc",
-            )
-        if preset is None or preset.status_page is None:
+        asked = PresetCheck(method="POST", endpoint=path, body={}, confidence="doc")
+        try:
+            return replace(self._build(asked, keyed=self.key is not None), body=body)
+        except _NeedsVariableError:
             return None
-        if preset.self_hosted and self.service.base_url and not own.url:
-            return None
-        known = preset.status_page
-        return StatusPage(
-            url=own.url or known.url,
-            adapter=own.adapter or known.adapter,
-            endpoint=own.endpoint or (None if own.url else known.endpoint),
-            component_filter=own.component_filter or known.component_filter,
-            confidence=known.confidence,
-            note=known.note,
-        )
 
     def _interval(self, endpoint: Endpoint | None) -> float:
         check, preset = self.service.health_check, self.preset

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy
+from exporter.config.models import ModelTarget
 from exporter.config.thresholds import Threshold
 from exporter.probers import Endpoint
 from exporter.providers import Idempotency
@@ -49,6 +50,7 @@ class Target:
     quota: SideRequest | None = None
     next_key: SideRequest | None = None
     """The health request with the key that will replace the present one."""
+    models: tuple[ModelTarget, ...] = ()
     base_url: str = field(default="", repr=False)
     calls: Endpoint | None = None
     """How the user's own calls are made: at `base_url`, without what only the check sends."""

@@ -17,14 +17,19 @@ from exporter.providers.declarations import (
     ServiceType,
 )
 from exporter.providers.keys import key_mistakes
+from exporter.providers.models import KnownPrice, ModelFamily, ModelPrice, PresetModels
 from exporter.providers.presets import load, load_file, presets, use_folder
 from exporter.settings import SettingsError
 
 __all__ = [
     "Auth",
     "Idempotency",
+    "KnownPrice",
+    "ModelFamily",
+    "ModelPrice",
     "Preset",
     "PresetCheck",
+    "PresetModels",
     "ServiceType",
     "SettingsError",
     "key_mistakes",

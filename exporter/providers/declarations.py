@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from exporter.checks import AnswerRule, Assertion, Confidence, Method, Shape
+from exporter.providers.models import PresetModels
 from exporter.readings import Gauge, LimitHeader, Readings, TimedField
 from exporter.settings import Duration, PublicText, Url, option
 from exporter.statuspages import StatusPage
@@ -164,6 +165,7 @@ class Preset:
     )
     intervals: Intervals = option(doc="How often to ask.")
     key: KeyFacts = option(doc="The key.")
+    models: PresetModels | None = option(None, "How its models are asked.")
     status_page: StatusPage | None = option(None, "The provider's status page.")
     caveats: tuple[str, ...] = option((), "Known pitfalls.")
 

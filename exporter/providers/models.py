@@ -1,0 +1,77 @@
+"""What a preset knows of asking a provider's models: protocol, limits of families, prices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.checks import Confidence
+from exporter.matching import pattern_matches
+from exporter.settings import PublicText, option
+from exporter.streams import PROTOCOLS
+
+CURRENCY = r"^[A-Z]{3}$"
+_DATE = r"^[0-9]{4}(-[0-9]{2}){1,2}$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPrice:
+    """What a million tokens cost; reasoning counts as output."""
+
+    input: float = option(doc="A million tokens of the prompt.", minimum=0, maximum=1e6)
+    output: float = option(doc="A million tokens of the answer.", minimum=0, maximum=1e6)
+    currency: PublicText = option("USD", "Three letters, as in ISO 4217.", pattern=CURRENCY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPrice:
+    """A price that the vendor published, and when that was read."""
+
+    models: str = option(doc="RE2 pattern of the models' ids.")
+    price: ModelPrice = option(doc="The price.")
+    read_at: PublicText = option(doc="The day or month it was read.", pattern=_DATE)
+    confidence: Confidence = option(doc="How well this is known.")
+    note: str = option("", "Source.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFamily:
+    """How the models of one family want to be asked for a short answer."""
+
+    models: str = option(doc="RE2 pattern of the models' ids.")
+    limit: PublicText = option("", "The member that limits the answer, if not the protocol's.")
+    members: dict[str, Any] = option(
+        doc="Further members of the request; null takes one of the protocol's out.", factory=dict
+    )
+    min_tokens: int | None = option(
+        None, "The least limit with which such a model shows a token.", minimum=1, maximum=4096
+    )
+    confidence: Confidence = option(doc="How well this is known.")
+    note: str = option("", "Why, in one line.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetModels:
+    """How this API's models are asked; the first family that fits a model's id holds."""
+
+    protocol: PublicText = option(doc="How its answers are streamed.", enum=PROTOCOLS)
+    endpoint: str = option(
+        "", "Path below base_url, if not the protocol's; {model} is the model's id."
+    )
+    min_tokens: int = option(16, "The least limit of models of no family.", minimum=1, maximum=4096)
+    families: tuple[ModelFamily, ...] = option((), "Families of models.")
+    prices: tuple[KnownPrice, ...] = option((), "Prices that the vendor published.")
+    free: bool = option(False, "People run the models themselves: a check costs nothing.")
+    confidence: Confidence = option(doc="How well this is known.")
+    note: str = option("", "What to know.")
+
+    def family_of(self, model: str) -> ModelFamily | None:
+        """Return the family of *model*, None if it is of none."""
+        return next((one for one in self.families if pattern_matches(one.models, model)), None)
+
+    def price_of(self, model: str) -> ModelPrice | None:
+        """Return the published price of *model*, None if none is known."""
+        if self.free:
+            return ModelPrice(input=0, output=0)
+        found = (one.price for one in self.prices if pattern_matches(one.models, model))
+        return next(found, None)
