@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from exporter.config.declarations import Severity
+from exporter.config.severities import Severity
 from exporter.model import FACTS, Reason, Verdict, advice_of
 from exporter.statuspages import State as PageState
 

@@ -16,6 +16,7 @@ def connect(parts: Parts) -> None:
     parts.loader.subscribe(parts.response.follow)
     parts.canaries.on_return(parts.scheduler.recover)
     parts.loader.subscribe(parts.retention.follow)
+    parts.loader.subscribe(parts.models.follow_configuration)
     parts.pages.subscribe(parts.recording.status_page)
     for follower in (
         parts.results.follow,
@@ -28,6 +29,7 @@ def connect(parts: Parts) -> None:
         lambda change: parts.quotas.set_targets(parts.registry),
         lambda change: parts.next_keys.set_targets(parts.registry),
         parts.exposition.follow,
+        parts.models.follow,
         parts.scheduler.follow,
     ):
         parts.registry.subscribe(follower)

@@ -11,6 +11,7 @@ from exporter.config import USER_AGENT
 from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
+from exporter.models import ModelChecks, ModelStates
 from exporter.multitarget import Modules
 from exporter.notifying import Media, Notifier
 from exporter.options import Options
@@ -19,7 +20,16 @@ from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.registry import Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
-from exporter.schedule import Canaries, Heart, Monitor, Observer, Polling, Scheduler, SideChecks
+from exporter.schedule import (
+    Canaries,
+    Heart,
+    Monitor,
+    Observer,
+    Polling,
+    Scheduler,
+    SideChecks,
+    share,
+)
 from exporter.serving import (
     Watchdog,
     WebFile,
@@ -106,6 +116,7 @@ class Parts:
 
     def _build_results(self) -> None:
         self.results, self.history = Results(), History()
+        self.model_states = ModelStates()
         self.polling = Polling(self.clock)
         self.pages = StatusPages(self.transport, self.polling, USER_AGENT)
         self.exposition = Exposition(
@@ -115,6 +126,7 @@ class Parts:
             lean=self.options.lean,
             page=lambda target: self.pages.state(target.status_page),
             rotated_at=self.overlay.rotated_at,
+            models=self.model_states,
         )
         self.persistence = Persistence(
             self.store,
@@ -146,10 +158,20 @@ class Parts:
     def _build_schedule(self) -> None:
         heart = Heart(self.clock)
         self.canaries = Canaries((), self.prober, self.clock, heart)
+        self.models = ModelChecks(
+            self.prober,
+            self.store.model_spend,
+            self.model_states,
+            self.clock,
+            last=self.results.last,
+            network=self.canaries,
+            spread=share,
+            remembers=self.options.data_dir is not None,
+        )
         self.scheduler = Scheduler(
             self.prober,
             self.clock,
-            self.recording.probe,
+            both(self.recording.probe, self.models.doubt),
             self.canaries,
             Observer(
                 lag=both(self.own.schedule_lag.observe, self.own_watch.note_lag),
@@ -165,7 +187,7 @@ class Parts:
             "next key", lambda t: t.next_key, self.prober, self.polling, self.recording.next_key
         )
 
-        self.monitor = Monitor(self.scheduler, self.canaries.run, self.polling.run)
+        self.monitor = Monitor(self.scheduler, self.canaries.run, self.polling.run, self.models.run)
 
     def _build_response(self) -> None:
         views = Views(

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from exporter.characters import CONTROL
 from exporter.checks import HEADER_NAME, AnswerRule, HealthCheck, Shape
 from exporter.config.models import DEFAULT_BUDGET, MOST_MODELS, Budget, ModelCheck
+from exporter.config.severities import Severity
 from exporter.providers import Auth, ServiceType
 from exporter.readings import OwnReadings
 from exporter.secret import Secret
@@ -25,7 +26,6 @@ from exporter.statuspages import ADAPTERS
 
 ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
 LABEL = rf"^[^{CONTROL}]{{1,128}}$"
-Severity = Literal["critical", "high", "medium", "low"]
 AlertKind = Literal[
     "down",
     "critical",

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 from exporter.checks import AnswerRule
+from exporter.config.severities import Severity
 from exporter.probers import Endpoint, Expectations
 from exporter.providers import ModelFamily, ModelPrice, Preset, PresetModels
 from exporter.settings import Duration, FieldPath, OpenText, PublicText, Ratio, option
@@ -78,6 +79,7 @@ class ModelCheck:
     budget: Budget | None = option(None, "The most that this model's checks may cost.")
     failures: int = option(2, "Failed checks in a row: failing.", minimum=1)
     token_gap: Duration = option(10.0, "A pause between tokens: stalled.", min=0.1, shown="10s")
+    severity: Severity = option("high", "Of the alerts about this model.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ class ModelTarget:
     first_token: FirstToken
     failures: int
     token_gap: float
+    severity: str
     currency: str
     input_price: int
     """Of one token of the prompt."""
@@ -150,6 +153,7 @@ def _target(check: ModelCheck, preset: Preset | None, build: Build) -> ModelTarg
         first_token=check.first_token,
         failures=check.failures,
         token_gap=check.token_gap,
+        severity=check.severity,
         currency=price.currency,
         input_price=_per_token(price.input),
         output_price=_per_token(price.output),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from exporter.characters import CONTROL, has_control
 from exporter.checks import header_mistake
-from exporter.config.declarations import Severity
+from exporter.config.severities import Severity
 from exporter.secret import Secret
 from exporter.settings import FieldPath, Loaded, OpenText, Problem, PublicText, Url, option
 from exporter.settings import url as checked_url

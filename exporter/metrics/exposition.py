@@ -19,7 +19,9 @@ from exporter.config import Target
 from exporter.metrics.families import FAMILIES, When
 from exporter.metrics.incidents import IncidentMetrics
 from exporter.metrics.lines import Registered, ServiceState, Snapshot, state_of
+from exporter.metrics.models import model_page
 from exporter.metrics.own import OwnMetrics
+from exporter.models import ModelState
 from exporter.registry import RegistryChange
 from exporter.results import Results, status_of
 from exporter.statuspages import State
@@ -66,10 +68,12 @@ class Exposition:
         lean: bool = False,
         page: Callable[[Target], State | None] = lambda target: None,
         rotated_at: Callable[[str], float | None] = lambda service: None,
+        models: Iterable[ModelState] = (),
     ) -> None:
         """*page* returns the status page's state, *rotated_at* when the key was rotated."""
         self._results, self._own, self._incidents = results, own, incidents
         self._lean, self._page, self._rotated_at = lean, page, rotated_at
+        self._models = models
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
         self._changed: dict[str, Target] = {}
@@ -187,6 +191,7 @@ class Exposition:
                 await asyncio.sleep(0)
                 turn = loop.time()
         pending.append(self._incidents.page(openmetrics=openmetrics))
+        pending.append(model_page(self._models, openmetrics=openmetrics))
         pending.append(self._own.page(openmetrics=openmetrics))
         yield b"".join(pending)
 

@@ -10,7 +10,9 @@ from exporter.clock import Clock
 from exporter.listing import module_in, names_in
 from exporter.model import Outcome
 from exporter.probers.endpoint import Endpoint, Prober
+from exporter.probers.streaming import Streamed, StreamProber
 from exporter.probers.transport import Transport
+from exporter.streams import StreamProtocol
 
 KINDS_FOLDER = "probers/kinds"
 
@@ -37,10 +39,20 @@ class Probers:
             kind: module_in(KINDS_FOLDER, kind).make(transport, clock)
             for kind in names_in(KINDS_FOLDER)
         }
+        self._streams = StreamProber(module_in(KINDS_FOLDER, "http").make(transport, clock))
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
         """Return what one attempt at *endpoint* saw."""
-        outcome = await self._by_kind[endpoint.prober].probe(endpoint)
+        return self._without_keys(await self._by_kind[endpoint.prober].probe(endpoint))
+
+    async def ask(self, endpoint: Endpoint, protocol: StreamProtocol) -> Streamed:
+        """Return what one request to *endpoint* saw whose answer is streamed as *protocol* says."""
+        streamed = await self._streams.ask(endpoint, protocol)
+        if self._holds(streamed.reading.model):
+            streamed.reading.model = ""
+        return replace(streamed, outcome=self._without_keys(streamed.outcome))
+
+    def _without_keys(self, outcome: Outcome) -> Outcome:
         if outcome.request_id and self._holds(outcome.request_id):
             outcome = replace(outcome, request_id="")
         seen = outcome.certificate

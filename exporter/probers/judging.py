@@ -13,7 +13,6 @@ from typing import Any
 from exporter.checks import AnswerRule, Assertion, operator_of
 from exporter.matching import UnsearchableError, json_values, number_of, pattern_matches
 from exporter.model import Reason
-from exporter.probers import Answer, Expectations
 from exporter.probers.answerer import (
     Answerer,
     asks_for_key,
@@ -21,7 +20,9 @@ from exporter.probers.answerer import (
     error_member,
     may_be_a_page,
 )
+from exporter.probers.endpoint import Expectations
 from exporter.probers.error_texts import classified
+from exporter.probers.transport import Answer
 from exporter.settings import shown_expression
 
 # Where a status has one usual meaning (RFC 9110; 402 to 451 as vendors use them). 408, 425, 499,

@@ -344,6 +344,11 @@ class Results:
             tally = self.by_service[service] = Tally()
         return tally
 
+    def last(self, service: str) -> Result | None:
+        """Return the newest result of *service*; None before the first."""
+        tally = self.by_service.get(service)
+        return None if tally is None else tally.last
+
     def follow(self, change: RegistryChange) -> None:
         """Forget what is removed."""
         for target in change.removed:

@@ -1,6 +1,7 @@
 """When something is asked: probes on their grid, canaries, slow side jobs."""
 
 from exporter.schedule.canaries import Canaries, CanaryPlan, plan_of
+from exporter.schedule.entries import share
 from exporter.schedule.heart import Heart
 from exporter.schedule.monitor import Monitor
 from exporter.schedule.polling import Polling
@@ -18,4 +19,5 @@ __all__ = [
     "Scheduler",
     "SideChecks",
     "plan_of",
+    "share",
 ]

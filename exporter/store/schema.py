@@ -87,6 +87,11 @@ STEPS: tuple[Step, ...] = (
         " at REAL NOT NULL, sent_at REAL NOT NULL, ended_at REAL,"
         " PRIMARY KEY (entry, fingerprint)) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE model_spend (account TEXT PRIMARY KEY, units INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE model_reservations (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " units INTEGER NOT NULL, accounts TEXT NOT NULL, total TEXT NOT NULL)",
+    ),
 )
 
 

@@ -21,6 +21,7 @@ from exporter.store.entries import AuditEntry
 from exporter.store.incidents import IncidentTable
 from exporter.store.keys import KeyTable
 from exporter.store.notifications import NotificationTable
+from exporter.store.spending import SpendTable
 from exporter.store.vault import Vault
 
 KEPT_AUDIT = 100_000
@@ -34,6 +35,7 @@ class Store(KeyTable):
     def __init__(self, database: Database, clock: Clock, vault: Vault | None) -> None:
         super().__init__(database, clock, vault)
         self.incidents, self.notifications = IncidentTable(database), NotificationTable(database)
+        self.model_spend = SpendTable(database)
 
     @classmethod
     def open(

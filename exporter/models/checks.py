@@ -1,0 +1,306 @@
+"""When a model is asked: on its interval and on doubt, never in vain, never beyond a budget."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from exporter.clock import Clock
+from exporter.config import Budget, Configuration, Target
+from exporter.log import event
+from exporter.model import OFFLINE, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.models.spending import Ledger, Scope, Spending
+from exporter.models.states import ModelResult, ModelState, ModelStates, Skip, verdict_is_ours
+from exporter.probers import Endpoint
+from exporter.probers.streaming import Streamed
+from exporter.registry import RegistryChange
+from exporter.streams import StreamProtocol, Usage, protocol
+
+_log = logging.getLogger(__name__)
+MOST_AT_ONCE = 8
+"""Streams under way: each is one connection, and may take a minute."""
+DOUBT_SECONDS = 60.0
+"""After a failure of the service's own check a model is asked at once, but not more often."""
+_BEFORE_THE_MODEL = frozenset(
+    {
+        Reason.DNS,
+        Reason.CONNECT,
+        Reason.TLS,
+        Reason.ADDRESS_REFUSED,
+        Reason.REDIRECT_REFUSED,
+        Reason.INTERCEPTED,
+        Reason.AUTH_INVALID,
+        Reason.AUTH_EXPIRED,
+        Reason.PERMISSION,
+        Reason.ACCOUNT_DISABLED,
+        Reason.IP_BLOCKED,
+        Reason.REGION_BLOCKED,
+        Reason.QUOTA_EXHAUSTED,
+        Reason.RATE_LIMITED,
+        Reason.RETIRED,
+    }
+)
+"""With these no model has worked: nothing is billed for what was refused before any output."""
+
+
+class CheckRefusedError(RuntimeError):
+    """A check that a person asked for is not sent; its text says why."""
+
+    def __init__(self, skip: Skip) -> None:
+        super().__init__(_WHY[skip])
+        self.skip = skip
+
+
+_WHY: Mapping[Skip, str] = {
+    Skip.BUDGET_MODEL: "the budget of this model has no room for a check",
+    Skip.BUDGET_ALL: "the budget of all checks of models (budgets.model_checks) has no room for it",
+    Skip.NO_LEDGER: "the store cannot count what it costs; see the exporter's log",
+    Skip.ASKED_TO_WAIT: "the provider asked to wait",
+    Skip.CANNOT_WORK: "the service's own check shows that no model can answer",
+    Skip.MAINTENANCE: "the service is in maintenance",
+}
+
+
+class Asker(Protocol):
+    """Sends one streamed request; implemented by `probers`."""
+
+    async def ask(self, endpoint: Endpoint, protocol: StreamProtocol) -> Streamed:
+        """Return what one request to *endpoint* saw."""
+
+
+class Network(Protocol):
+    """Whether our own network works; implemented by `schedule`."""
+
+    async def confirm(self, since: float) -> bool:
+        """Return whether it has worked since the tick *since*."""
+
+
+@dataclass(slots=True)
+class _Running:
+    task: asyncio.Task[None]
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    asked_at: float = float("-inf")
+    """The tick of the last check."""
+
+
+class ModelChecks:
+    """Asks every model of the registry; one instance for a process."""
+
+    def __init__(
+        self,
+        prober: Asker,
+        ledger: Ledger,
+        states: ModelStates,
+        clock: Clock,
+        *,
+        last: Callable[[str], Result | None],
+        network: Network,
+        spread: Callable[[str], float],
+        remembers: bool,
+    ) -> None:
+        """*last* returns a service's newest result, *spread* a number from 0 to 1 for a name.
+
+        *remembers*: what an earlier process spent is in the ledger. Without that the first check
+        waits for a whole interval, so that a process that is started again and again spends
+        nothing.
+        """
+        self._prober, self._spending = prober, Spending(ledger)
+        self.states, self._clock, self._network = states, clock, network
+        self._last, self._spread, self._remembers = last, spread, remembers
+        self._together = Budget()
+        self._running: dict[tuple[str, str], _Running] = {}
+        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._is_on = False
+        self.enabled = True
+
+    # -- what is asked -----------------------------------------------------------------------
+
+    def follow_configuration(self, configuration: Configuration) -> None:
+        """Take over the budget of all together, and whether anything is probed."""
+        self._together = configuration.budgets.model_checks
+        self.enabled = configuration.monitoring.enabled
+
+    def follow(self, change: RegistryChange) -> None:
+        """Ask the models that there are now."""
+        for target in change.removed:
+            self.states.drop(target.id)
+        for target in change.current:
+            self.states.put(target)
+        self._adjust()
+
+    def doubt(self, target: Target, result: Result) -> None:
+        """Ask the models of *target* soon: its own check ended with *result*."""
+        if result.success or result.verdict is not Verdict.PROVIDER:
+            return
+        for model in target.models:
+            if (running := self._running.get((target.id, model.id))) is not None:
+                running.wake.set()
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        self._is_on = True
+        try:
+            self._adjust()
+            await asyncio.Event().wait()
+        finally:
+            self._is_on = False
+            ended = [one.task for one in self._running.values()]
+            self._running.clear()
+            for task in ended:
+                task.cancel()
+            await asyncio.gather(*ended, return_exceptions=True)
+
+    def _adjust(self) -> None:
+        """Have a task for each model, and for no other."""
+        if not self._is_on:
+            return
+        wanted = {(state.target.id, state.model.id) for state in self.states}
+        for key in [key for key in self._running if key not in wanted]:
+            self._running.pop(key).task.cancel()
+        for key in wanted - self._running.keys():
+            self._running[key] = _Running(asyncio.create_task(self._repeat(key)))
+
+    async def _repeat(self, key: tuple[str, str]) -> None:
+        running, share = self._running[key], 1.0
+        if self._remembers:
+            share = self._spread(" ".join(key))
+        while (state := self.states.get(*key)) is not None:
+            cause = await self._rest(running, share * state.model.interval)
+            share = 1.0
+            running.asked_at = self._clock.tick()
+            if self.enabled and (state := self.states.get(*key)) is not None:
+                await self._contained(state, cause)
+
+    async def _contained(self, state: ModelState, cause: str) -> None:
+        try:
+            await self.check(state, cause)
+        except CheckRefusedError:
+            return  # counted: the metrics show why
+        except Exception:
+            _log.exception("bug in a check of a model")
+
+    async def _rest(self, running: _Running, seconds: float) -> str:
+        """Return why the next check is made: after *seconds*, or sooner on doubt."""
+        end = self._clock.tick() + seconds
+        while (left := end - self._clock.tick()) > 0:
+            if not running.wake.is_set():
+                waiting = asyncio.ensure_future(running.wake.wait())
+                sleeping = asyncio.ensure_future(self._clock.sleep(left))
+                try:
+                    await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waiting.cancel()
+                    sleeping.cancel()
+                    await asyncio.gather(waiting, sleeping, return_exceptions=True)
+                continue
+            wait = running.asked_at + DOUBT_SECONDS - self._clock.tick()
+            if wait <= 0:
+                running.wake.clear()
+                return "doubt"
+            await self._clock.sleep(min(wait, left))
+        running.wake.clear()
+        return "interval"
+
+    # -- one check ---------------------------------------------------------------------------
+
+    async def check(self, state: ModelState, cause: str) -> ModelResult:
+        """Ask the model of *state* now and count what came.
+
+        Raises:
+            CheckRefusedError: it is not sent; counted as skipped.
+        """
+        if (skip := self._in_vain(state, cause)) is not None:
+            raise self._skipped(state, skip)
+        target, model = state.target, state.model
+        async with self._slots:
+            at, tick = self._clock.now(), self._clock.tick()
+            reservation = await self._reserve(state, at)
+            usage, sent = Usage(), True
+            try:
+                seen = await self._prober.ask(model.endpoint, protocol(model.protocol))
+                usage, sent = seen.reading.usage, not _is_free(seen)
+            finally:
+                settling = partial(self._spending.settle, reservation, model, usage, sent=sent)
+                spent = await asyncio.shield(asyncio.to_thread(settling))
+            verdict = await self._verdict(seen.outcome, tick)
+        result = ModelResult(
+            at=at,
+            outcome=seen.outcome,
+            reading=seen.reading,
+            verdict=verdict,
+            spent=spent,
+            cause=cause,
+        )
+        before = state.last
+        state.add(result)
+        await self._refresh(state)
+        if before is None or before.reason is not result.reason:
+            event(
+                _log,
+                "model state changed",
+                service=target.id,
+                model=model.id,
+                reason=result.reason,
+                verdict=verdict,
+                detail=result.outcome.detail,
+            )
+        return result
+
+    def _in_vain(self, state: ModelState, cause: str) -> Skip | None:
+        now = self._clock.now()
+        if now < state.wait_until:
+            return Skip.ASKED_TO_WAIT
+        if cause == "person":
+            return None
+        if state.target.in_maintenance(now):
+            return Skip.MAINTENANCE
+        last = self._last(state.target.id)
+        if (
+            last is not None
+            and not last.success
+            and (last.verdict is Verdict.NETWORK or verdict_is_ours(last.reason))
+        ):
+            return Skip.CANNOT_WORK
+        return None
+
+    async def _reserve(self, state: ModelState, at: float) -> int:
+        try:
+            got = await asyncio.to_thread(
+                self._spending.reserve, state.target.id, state.model, self._together, at
+            )
+        except OSError:
+            raise self._skipped(state, Skip.NO_LEDGER) from None
+        if isinstance(got, Scope):
+            await self._refresh(state)
+            raise self._skipped(state, Skip(got.value))
+        return got
+
+    async def _refresh(self, state: ModelState) -> None:
+        """Read anew what was spent and what is left."""
+
+        def read() -> tuple[int, float | None]:
+            service, model = state.target.id, state.model
+            left = self._spending.remaining(service, model, self._together, self._clock.now())
+            return self._spending.spent(service, model), left
+
+        try:
+            state.spent, state.remaining = await asyncio.to_thread(read)
+        except OSError:
+            _log.warning("what checks of models have cost cannot be read")
+
+    async def _verdict(self, outcome: Outcome, since: float) -> Verdict:
+        """Return whose fault it is: a failure without an answer may be that of our network."""
+        online = outcome.reason not in OFFLINE or await self._network.confirm(since)
+        return verdict_of(outcome.reason, online=online, shortage=outcome.shortage)
+
+    def _skipped(self, state: ModelState, skip: Skip) -> CheckRefusedError:
+        state.skipped[skip] += 1
+        return CheckRefusedError(skip)
+
+
+def _is_free(seen: Streamed) -> bool:
+    return seen.outcome.reason in _BEFORE_THE_MODEL and not seen.reading.events

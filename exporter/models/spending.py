@@ -1,0 +1,133 @@
+"""What checks of models may cost: reserved before one is sent, settled when its price is known.
+
+A check that a crash, a cut or a missing count leaves open has cost its whole reserve: that is more
+than it can have cost, so the sum of what was really spent never passes a cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from exporter.config import UNITS, Budget, ModelTarget
+from exporter.streams import Usage
+
+
+class Scope(StrEnum):
+    """Whose budget it is."""
+
+    MODEL = "budget_model"
+    ALL = "budget_all"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A sum of money that is counted, and the most that it may become; in `UNITS`."""
+
+    name: str
+    most: int | None
+    scope: Scope
+
+
+class Ledger(Protocol):
+    """The accounts on the disk; every method is one write, all or nothing, and waits for it.
+
+    What an earlier process left open is settled at its full reserve when the store is opened.
+    """
+
+    def reserve(self, accounts: Mapping[str, int | None], units: int, total: str) -> int | str:
+        """Add *units* to every account of *accounts*, if none gets larger than its most.
+
+        Return the number of the reservation, or the name of an account that would.
+        """
+
+    def settle(self, reservation: int, units: int) -> None:
+        """Let the reservation have cost *units*, and add them to its total."""
+
+    def spent(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Return the sums of the accounts that there are."""
+
+
+def total_of(service: str, model: ModelTarget) -> str:
+    """Return the account of everything that a model's checks have cost, ever."""
+    return f"total {model.currency} {service} {model.id}"
+
+
+def accounts_of(
+    service: str, model: ModelTarget, together: Budget, now: float
+) -> tuple[Account, ...]:
+    """Return the accounts that a check of *model* counts against at the Unix time *now*.
+
+    One in another currency than *together* counts against its own budget only.
+    """
+    day = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+    own, found = f"{model.currency} {service} {model.id}", list[Account]()
+    for scope, name, budget in (
+        (Scope.MODEL, own, model.budget),
+        (Scope.ALL, f"{model.currency} *", together),
+    ):
+        if budget is None or budget.currency != model.currency:
+            continue
+        for period, most in ((day, budget.day), (day[:7], budget.month)):
+            if most is not None:
+                found.append(Account(f"{period} {name}", int(most * UNITS), scope))
+    return tuple(found)
+
+
+class Spending:
+    """Reserves and settles in the accounts of a ledger; to be called in a thread."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def reserve(
+        self, service: str, model: ModelTarget, together: Budget, now: float
+    ) -> int | Scope:
+        """Return the number of a reservation for one check, or whose budget has no room for it."""
+        accounts = accounts_of(service, model, together, now)
+        most = {one.name: one.most for one in accounts}
+        got = self._ledger.reserve(most, model.reserve, total_of(service, model))
+        if isinstance(got, int):
+            return got
+        return next(one.scope for one in accounts if one.name == got)
+
+    def settle(self, reservation: int, model: ModelTarget, usage: Usage, *, sent: bool) -> int:
+        """Let a check have cost what *usage* counts; return it.
+
+        One whose answer counts nothing has cost its whole reserve; one that was never *sent*, or
+        was refused before the model began, nothing.
+        """
+        units = cost_of(model, usage) if sent else 0
+        self._ledger.settle(reservation, units)
+        return units
+
+    def spent(self, service: str, model: ModelTarget) -> int:
+        """Return what the checks of a model have cost, ever."""
+        name = total_of(service, model)
+        return self._ledger.spent((name,)).get(name, 0)
+
+    def remaining(
+        self, service: str, model: ModelTarget, together: Budget, now: float
+    ) -> float | None:
+        """Return the share of its tightest budget that is left, None without any."""
+        accounts = accounts_of(service, model, together, now)
+        spent = self._ledger.spent(tuple(one.name for one in accounts))
+        shares = [
+            max(0.0, 1 - spent.get(one.name, 0) / one.most) if one.most else 0.0
+            for one in accounts
+            if one.most is not None
+        ]
+        return min(shares, default=None)
+
+
+def cost_of(model: ModelTarget, usage: Usage) -> int:
+    """Return what an answer cost by its own count of tokens, else the whole reserve.
+
+    A price in the answer is not used: in which currency it is, no answer says.
+    """
+    if usage.input is None or usage.output is None:
+        return model.reserve
+    return model.cost(usage.input, usage.output)

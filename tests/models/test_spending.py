@@ -1,0 +1,169 @@
+"""What is spent on checks of models never passes a cap, wherever the process dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.config import UNITS, Budget, ModelTarget
+from exporter.models import Spending, accounts_of
+from exporter.models.spending import Scope, cost_of
+from exporter.store import Store
+from exporter.streams import Usage
+from tests.config.test_models import model
+from tests.fakes import FakeClock
+
+NOW = 1_800_000_000.0
+DAY = 86_400.0
+TOGETHER = Budget(day=1.0, month=10.0)
+
+
+def target(**check: Any) -> ModelTarget:
+    return model("openai", "gpt-4o", **check)
+
+
+def spending() -> Spending:
+    return Spending(Store.in_memory(FakeClock(NOW)).model_spend)
+
+
+def test_a_check_is_paid_by_its_own_count() -> None:
+    one, book = target(), spending()
+
+    got = book.reserve("a", one, TOGETHER, NOW)
+    assert isinstance(got, int)
+    cost = book.settle(got, one, Usage(input=10, output=5), sent=True)
+
+    assert cost == 10 * one.input_price + 5 * one.output_price
+    assert book.spent("a", one) == cost
+    left = book.remaining("a", one, TOGETHER, NOW)
+    assert left == pytest.approx(1 - cost / UNITS)
+
+
+@pytest.mark.parametrize(
+    ("usage", "sent", "share"),
+    [
+        (Usage(), True, 1),
+        (Usage(input=3), True, 1),
+        (Usage(output=3), True, 1),
+        (Usage(), False, 0),
+    ],
+)
+def test_what_nobody_counted_costs_its_whole_reserve(usage: Usage, sent: bool, share: int) -> None:
+    one, book = target(), spending()
+    got = book.reserve("a", one, TOGETHER, NOW)
+    assert isinstance(got, int)
+
+    assert book.settle(got, one, usage, sent=sent) == share * one.reserve
+
+
+@pytest.mark.parametrize(
+    ("own", "together", "scope"),
+    [
+        (Budget(day=0.0), Budget(), Scope.MODEL),
+        (Budget(month=0.0), Budget(), Scope.MODEL),
+        (None, Budget(day=0.0), Scope.ALL),
+        (Budget(day=5.0), Budget(month=0.0), Scope.ALL),
+    ],
+)
+def test_whose_budget_is_used_up_is_said(
+    own: Budget | None, together: Budget, scope: Scope
+) -> None:
+    raw = None if own is None else {"day": own.day, "month": own.month}
+    one, book = target(budget=raw), spending()
+
+    assert book.reserve("a", one, together, NOW) is scope
+    assert book.spent("a", one) == 0
+
+
+def test_a_new_day_has_room_again_and_the_month_goes_on() -> None:
+    one, book = target(max_tokens=4000), spending()
+    tight = Budget(day=1.5 * one.reserve / UNITS, month=2.5 * one.reserve / UNITS)
+
+    got = [book.reserve("a", one, tight, NOW + day * DAY) for day in (0, 0, 1, 2)]
+
+    assert [isinstance(one, int) for one in got] == [True, False, True, False]
+    assert got[1] is got[3] is Scope.ALL
+
+
+def test_budgets_of_another_currency_do_not_hold() -> None:
+    euro = target(price={"input": 1, "output": 1, "currency": "EUR"})
+
+    assert accounts_of("a", euro, TOGETHER, NOW) == ()
+
+
+class Vendor:
+    """Counts what a vendor really takes: nothing of this is known to a process that died."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def answer(self, one: ModelTarget, used: float) -> Usage:
+        usage = Usage(input=int(one.most_input * used), output=int(one.max_tokens * used))
+        self.taken += cost_of(one, usage)
+        return usage
+
+
+_events = st.lists(
+    st.tuples(
+        st.sampled_from(["good", "no count", "dies before", "dies after", "refused"]),
+        st.floats(0, 1),
+        st.integers(0, 7200),
+    ),
+    max_size=60,
+)
+
+
+@given(_events, st.floats(0.5, 20))
+@settings(max_examples=200, deadline=None)
+def test_no_order_of_crashes_passes_a_cap(
+    events: list[tuple[str, float, int]], checks: float
+) -> None:
+    one, now, vendor = target(), NOW, Vendor()
+    cap = Budget(day=checks * one.reserve / UNITS, month=2 * checks * one.reserve / UNITS)
+    store = Store.in_memory(FakeClock(NOW))
+    days: dict[str, int] = {}
+    for kind, used, pause in events:
+        book, now = Spending(store.model_spend), now + pause
+        got = book.reserve("a", one, cap, now)
+        if not isinstance(got, int):
+            continue
+        before = vendor.taken
+        if kind != "dies before":
+            usage = vendor.answer(one, used) if kind != "refused" else Usage()
+            if kind == "good":
+                book.settle(got, one, usage, sent=True)
+            elif kind == "no count":
+                book.settle(got, one, Usage(), sent=True)
+            elif kind == "refused":
+                book.settle(got, one, Usage(), sent=False)
+        if kind.startswith("dies"):
+            store.model_spend.settle_open()
+        (day,) = {a.name[:10] for a in accounts_of("a", one, cap, now) if a.name[10] == " "}
+        days[day] = days.get(day, 0) + vendor.taken - before
+
+    assert cap.day is not None
+    assert cap.month is not None
+    assert max(days.values(), default=0) <= cap.day * UNITS
+    assert vendor.taken <= cap.month * UNITS
+    assert Spending(store.model_spend).spent("a", one) >= vendor.taken
+
+
+def test_a_restart_settles_what_was_open_and_forgets_nothing(tmp_path: Path) -> None:
+    one, clock = target(), FakeClock(NOW)
+    store = Store.open(tmp_path / "data", clock, None)
+    got = Spending(store.model_spend).reserve("a", one, TOGETHER, NOW)
+    assert isinstance(got, int)
+    store.close()
+
+    store = Store.open(tmp_path / "data", clock, None)
+    book = Spending(store.model_spend)
+    assert book.spent("a", one) == one.reserve
+    assert book.remaining("a", one, TOGETHER, NOW) == pytest.approx(1 - one.reserve / UNITS)
+    assert store.model_spend.settle_open() == 0
+    store.model_spend.settle(got, 7)
+    assert book.spent("a", one) == one.reserve
+    store.close()
