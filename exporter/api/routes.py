@@ -12,6 +12,7 @@ from exporter.api import (
     history,
     incidents,
     multitarget,
+    reference,
     services,
     stats,
     status,
@@ -57,6 +58,11 @@ async def openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI description of every route."""
     document = text(ROUTES, request.app[SOFTWARE_VERSION])
     return web.Response(text=document, content_type="application/json")
+
+
+async def describe(request: web.Request) -> web.Response:
+    """Return this table as a page, with an example of each call."""
+    return await reference.show(request, ROUTES)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -132,6 +138,7 @@ ROUTES: tuple[Route, ...] = (
         query=_PROBE_QUERY,
     ),
     Route("GET", "/sd", services.discovery, OPEN, "Targets for http_sd.", ((200, "Discovery"),)),
+    Route("GET", "/api", describe, OPEN, "The API as a page.", _PAGE_ANSWERS),
     Route("GET", "/openapi.json", openapi, OPEN, "This document.", ((200, "application/json"),)),
     Route("GET", "/-/healthy", status.healthy, OPEN, "Liveness.", ((200, _PLAIN),)),
     Route("GET", "/-/ready", status.ready, OPEN, "Readiness.", ((200, _PLAIN), (503, _PLAIN))),

@@ -36,6 +36,15 @@ async def show(request: web.Request) -> web.Response:
     return _html(view.template, live, title=page.title, **context)
 
 
+def whole(request: web.Request, template: str, **context: Any) -> web.Response:
+    """Return a page that is not updated; *context* is what its template needs, with a `title`.
+
+    Raises:
+        HTTPNotFound: the page is switched off.
+    """
+    return _html(template, _live(request), **context)
+
+
 def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> web.Response:
     now = live.sources.clock.now()
     common = {

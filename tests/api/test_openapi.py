@@ -37,6 +37,7 @@ OPERATIONS = {
 NEVER_HERE = {
     ("GET", "/", 404),
     ("GET", "/incidents", 404),
+    ("GET", "/api", 404),
     ("GET", "/api/events", 503),
     ("GET", "/probe", 200),
     ("GET", "/probe", 400),
@@ -187,6 +188,7 @@ async def _reads(client: Client) -> None:
         "/api/events",
         "/api/events?of=/nowhere",
         *map(_asset, assets()),
+        "/api",
         "/public",
         "/public/feed.atom",
         "/public/assets/nobody",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.async_api import Browser
 
 from exporter.model import Reason
 from exporter.public.badges import text_width
+from tests.api.managed import declared, running
 from tests.page.browser import AXE, DESKTOP, PHONE, visiting
 from tests.public.stage import NOW, Outside, service
 from tests.public.test_page import window
@@ -103,3 +106,17 @@ async def test_a_text_on_a_badge_has_the_width_that_is_left_for_it(
     for (x, width), (left, whole) in zip(drawn, boxes, strict=True):
         assert left + 5 <= x
         assert x + width <= left + whole - 5
+
+
+async def test_the_page_of_the_api_fits_and_axe_finds_nothing(browser: Browser) -> None:
+    config = json.dumps({"services": [declared("a", "http://127.0.0.1:9")]})
+    async with running(config) as client:
+        async with visiting(browser, client.base, scheme="dark") as visit:
+            await visit.go("/api", live=False)
+            await visit.page.evaluate(AXE)
+            assert await visit.page.evaluate(ALL_FINDINGS) == []
+            await visit.page.click("nav[aria-labelledby=h-routes] a:has-text('/sd')")
+            assert visit.page.url.endswith("/api#get-sd")
+        async with visiting(browser, client.base, size=PHONE) as visit:
+            await visit.go("/api", live=False)
+            assert await visit.wide() == 0
