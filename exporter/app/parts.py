@@ -223,6 +223,7 @@ class Parts:
                 accepts_changes=self.options.admin_token is not None,
                 notifying=lambda: self.notifier.states,
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
+                public_page=self.options.public_page,
             )
         )
         self.outsiders = public.Outsiders(

@@ -53,6 +53,7 @@ def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> we
         "now": now,
         "drawn_at": utc_time(now, now, seconds=True),
         "accepts_changes": live.sources.accepts_changes,
+        "public_page": live.sources.public_page,
     }
     text = whole_page(template, **(common | context))
     response = web.Response(

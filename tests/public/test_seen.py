@@ -9,7 +9,7 @@ from playwright.async_api import Browser
 
 from exporter.model import Reason
 from exporter.public.badges import text_width
-from tests.api.managed import declared, running
+from tests.api.managed import TOKEN, declared, running
 from tests.page.browser import AXE, DESKTOP, PHONE, visiting
 from tests.public.stage import NOW, Outside, service
 from tests.public.test_page import window
@@ -106,6 +106,36 @@ async def test_a_text_on_a_badge_has_the_width_that_is_left_for_it(
     for (x, width), (left, whole) in zip(drawn, boxes, strict=True):
         assert left + 5 <= x
         assert x + width <= left + whole - 5
+
+
+async def test_a_note_is_marked_for_outsiders_on_the_page_of_its_incident(
+    browser: Browser,
+) -> None:
+    config = json.dumps({"services": [declared("a", "http://127.0.0.1:9")]})
+    async with running(config, public_page=True) as client:
+        report = {"by": "ann", "summary": "nobody can pay", "service": "a"}
+        id_ = (await client.ask("POST", "/api/incidents", report)).json["id"]
+        async with visiting(browser, client.base) as visit:
+            await visit.go(f"/incidents/{id_}")
+            await visit.page.fill("#by", "ann")
+            await visit.page.fill("#token", TOKEN)
+            for text, outside in (("for outsiders", True), ("inside", False)):
+                await visit.page.fill("#note", text)
+                if outside:
+                    await visit.page.check("#public")
+                await visit.page.click("button[value=note]")
+                await visit.until("#answer", "The note is saved")
+                await visit.until("main", text)
+                assert not await visit.page.is_checked("#public")
+        notes = (await client.ask("GET", f"/api/incidents/{id_}")).json["timeline"]
+        page = (await client.ask("GET", "/public")).text
+
+    assert [e["kind"] for e in notes if e["note"] in ("for outsiders", "inside")] == [
+        "update",
+        "note",
+    ]
+    assert "for outsiders" in page
+    assert "inside" not in page
 
 
 async def test_the_page_of_the_api_fits_and_axe_finds_nothing(browser: Browser) -> None:
