@@ -6,6 +6,7 @@ people. A title is made here; a text is one that a person marked as public.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ KINDS: Mapping[str, str] = {
 }
 """What outsiders notice, by alert, and what it is called. Others need a public note to be shown."""
 OTHER_KIND = "Incident"
+_CHANGES = (EntryKind.UPDATE, EntryKind.RESOLVED, EntryKind.REOPENED)
 _HELD_BACK = (EntryKind.SUPPRESSED, EntryKind.UNSUPPRESSED)
 
 
@@ -43,45 +45,45 @@ class PublicIncident:
     title: str
     started_at: float
     resolved_at: float | None
+    changed_at: float
+    """When anything of it that is shown last changed; it never goes back."""
     updates: tuple[Update, ...]
     """The newest first."""
-
-    @property
-    def changed_at(self) -> float:
-        """When anything of it that is shown last changed."""
-        times = [self.started_at, *(update.at for update in self.updates)]
-        return max(times if self.resolved_at is None else [*times, self.resolved_at])
 
 
 def shown(incidents: Iterable[Incident], targets: Sequence[Target]) -> list[PublicIncident]:
     """Return those of *incidents* that affect one of *targets*, in the same order."""
+    by_id = {target.id: [target] for target in targets}
+    by_provider = defaultdict[tuple[str, str], list[Target]](list)
+    for target in targets:
+        by_provider[target.provider, target.environment].append(target)
     found = []
     for incident in incidents:
-        affected = [target for target in targets if _affects(incident, target)]
-        updates = tuple(
-            Update(at=entry.at, text=entry.note)
-            for entry in reversed(incident.timeline)
-            if entry.kind is EntryKind.UPDATE
-        )
-        if affected and (updates or _is_noticed(incident, affected)):
-            found.append(
-                PublicIncident(
-                    id=incident.id,
-                    title=_title(incident, affected),
-                    started_at=incident.started_at,
-                    resolved_at=incident.resolved_at,
-                    updates=updates,
-                )
-            )
+        if incident.service:
+            affected = by_id.get(incident.service, [])
+        else:  # without a provider it is about the network, the exporter or the whole stack
+            affected = by_provider.get((incident.provider, incident.environment), [])
+        if affected and (one := _shown(incident, affected)) is not None:
+            found.append(one)
     return found
 
 
-def _affects(incident: Incident, target: Target) -> bool:
-    if incident.service:
-        return incident.service == target.id
-    return bool(incident.provider) and (incident.provider, incident.environment) == (
-        target.provider,
-        target.environment,
+def _shown(incident: Incident, affected: Sequence[Target]) -> PublicIncident | None:
+    updates = tuple(
+        Update(at=entry.at, text=entry.note)
+        for entry in reversed(incident.timeline)
+        if entry.kind is EntryKind.UPDATE
+    )
+    if not updates and not _is_noticed(incident, affected):
+        return None
+    times = [entry.at for entry in incident.timeline if entry.kind in _CHANGES]
+    return PublicIncident(
+        id=incident.id,
+        title=_title(incident, affected),
+        started_at=incident.started_at,
+        resolved_at=incident.resolved_at,
+        changed_at=max(incident.started_at, incident.resolved_at or 0.0, *times),
+        updates=updates,
     )
 
 

@@ -9,34 +9,32 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from exporter.clock import Clock
+from exporter.clock import Clock, in_slices
 from exporter.config import Maintenance, Monitoring, Target
 from exporter.incidents import Incident, IncidentLog, Query
 from exporter.public import bars, incidents
 from exporter.public.badges import UNKNOWN_SERVICE, Badge, state_badge, uptime_badge
+from exporter.public.days import FRESH_SECONDS, DayCache, DayRecords
 from exporter.public.drawing import Page, Row, Window, drawn_feed, drawn_page
-from exporter.public.states import headline, state_of
+from exporter.public.states import PublicState, headline, state_of
 from exporter.registry import Registry, RegistryChange
 from exporter.results import Results
 
-FRESH_SECONDS = 10.0
 MOST_SERVICES = 300
 """Services on the page, by name; of more, how many are left out is said."""
 _PAST_SECONDS = 14 * 86_400.0
 _MOST_PAST = 50
 _AT_ONCE, _MOST_READ = 200, 1000
+_SLICE_SERVICES = 64
 _AHEAD_SECONDS = 30 * 86_400.0
 
 
-class Records(Protocol):
+class Records(DayRecords, Protocol):
     """Daily figures, and the installation's name; implemented by `store`. Waits for the disk."""
-
-    def days(self, service: str, since: float) -> list[tuple[int, int, int]]:
-        """Return (start, good, bad) of each day with results since *since*."""
 
     def name(self) -> uuid.UUID:
         """Return a name of this installation that stays."""
@@ -70,7 +68,7 @@ class Outsiders:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._lock = asyncio.Lock()
-        self._days: dict[str, tuple[float, dict[int, bars.Day]]] = {}
+        self._days = DayCache(sources.records, sources.clock)
         self._made: tuple[Rendered, Rendered] | None = None
         self._made_at = float("-inf")
         sources.registry.subscribe(self._follow)
@@ -78,8 +76,7 @@ class Outsiders:
     def _follow(self, change: RegistryChange) -> None:
         """Make all of it anew: what is public may have changed."""
         self._made_at = float("-inf")
-        for target in (*change.changed, *change.removed):
-            self._days.pop(target.id, None)
+        self._days.forget(target.id for target in change.removed)
 
     @property
     def on(self) -> bool:
@@ -114,32 +111,12 @@ class Outsiders:
         target = self._target(service)
         if target is None:
             return UNKNOWN_SERVICE
-        await self._read_days([target])
-        first = bars.first_day(self._sources.clock.now()) + (bars.DAYS - days) * bars.DAY_SECONDS
-        counted = [day for start, day in self._days[service][1].items() if start >= first]
+        now = self._sources.clock.now()
+        first = bars.first_day(now) + (bars.DAYS - days) * bars.DAY_SECONDS
+        known = (await self._days.of([service], now))[service]
+        counted = [day for start, day in known.items() if start >= first]
         ok, bad = (sum(day[part] for day in counted) for part in (0, 1))
         return uptime_badge(target.name, ok, bad, days)
-
-    async def _read_days(self, targets: Iterable[Target]) -> None:
-        """Have the days of *targets* at most ten seconds old; only the last two are read again."""
-        tick, first = self._sources.clock.tick(), bars.first_day(self._sources.clock.now())
-        last_two = first + (bars.DAYS - 2) * bars.DAY_SECONDS
-        wanted = []
-        for target in targets:
-            known = self._days.get(target.id)
-            if known is None:
-                wanted.append((target.id, first))
-            elif tick - known[0] >= FRESH_SECONDS:
-                wanted.append((target.id, max(first, min(last_two, max(known[1], default=first)))))
-        read = self._sources.records.days
-        found = await asyncio.to_thread(lambda: [(id_, read(id_, at)) for id_, at in wanted])
-        for id_, rows in found:
-            days = {start: day for start, day in self._kept(id_) if start >= first}
-            days |= {start: (ok, bad) for start, ok, bad in rows}
-            self._days[id_] = (tick, days)
-
-    def _kept(self, id_: str) -> Iterable[tuple[int, bars.Day]]:
-        return self._days[id_][1].items() if id_ in self._days else ()
 
     # -- page and feed -----------------------------------------------------------------------
 
@@ -163,37 +140,38 @@ class Outsiders:
             return self._made
 
     async def _content(self) -> Page:
+        """Return what is shown now; with 10,000 services the loop is not held."""
         sources, now = self._sources, self._sources.clock.now()
         settings = sources.monitoring()
-        chosen = sorted(self.targets(), key=lambda target: (target.name.casefold(), target.id))
-        await self._read_days(chosen[:MOST_SERVICES])
-        rows = [self._row(target, now) for target in chosen[:MOST_SERVICES]]
-        every = [(t.name, state_of(t, sources.results.of(t.id), now)) for t in chosen]
-        sentence, worst = headline(every)
+        targets = self.targets()
+        chosen = await asyncio.to_thread(sorted, targets, key=_by_name)
+        states = {}
+        async for target in in_slices(chosen, _SLICE_SERVICES):
+            states[target.id] = state_of(target, sources.results.of(target.id), now)
+        listed = chosen[:MOST_SERVICES]
+        days = await self._days.of([target.id for target in listed], now)
         unresolved = list(reversed(await sources.incidents.unresolved()))
-        return Page(
-            settings=settings.public_page,
-            address=settings.page_url or "",
-            now=now,
-            sentence=sentence,
-            worst=worst,
-            rows=rows,
-            left_out=len(chosen) - len(rows),
-            open=incidents.shown(unresolved, chosen),
-            past=incidents.shown(await self._past(chosen, now), chosen)[:_MOST_PAST],
-            windows=sorted(_windows(chosen, now), key=lambda window: window.start),
-        )
+        past = await self._past(now)
 
-    def _row(self, target: Target, now: float) -> Row:
-        return Row(
-            name=target.name,
-            environment=target.environment,
-            state=state_of(target, self._sources.results.of(target.id), now),
-            bars=bars.bars(self._days[target.id][1], now),
-        )
+        def content() -> Page:
+            sentence, worst = headline([(target.name, states[target.id]) for target in chosen])
+            return Page(
+                settings=settings.public_page,
+                address=settings.page_url or "",
+                now=now,
+                sentence=sentence,
+                worst=worst,
+                rows=[_row(target, states[target.id], days[target.id], now) for target in listed],
+                left_out=len(chosen) - len(listed),
+                open=incidents.shown(unresolved, chosen),
+                past=incidents.shown(past, chosen)[:_MOST_PAST],
+                windows=sorted(_windows(chosen, now), key=lambda window: window.start),
+            )
 
-    async def _past(self, chosen: Sequence[Target], now: float) -> list[Incident]:
-        """Return resolved incidents of the last two weeks that may be shown, the newest first."""
+        return await asyncio.to_thread(content)
+
+    async def _past(self, now: float) -> list[Incident]:
+        """Return resolved incidents of the last two weeks, the newest first."""
         found: list[Incident] = []
         query = Query(status="resolved", limit=_AT_ONCE)
         while len(found) < _MOST_READ:
@@ -205,6 +183,15 @@ class Outsiders:
                 status="resolved", limit=_AT_ONCE, before=(page[-1].started_at, page[-1].id)
             )
         return found
+
+
+def _by_name(target: Target) -> tuple[str, str]:
+    return target.name.casefold(), target.id
+
+
+def _row(target: Target, state: PublicState, days: Mapping[int, bars.Day], now: float) -> Row:
+    drawn = bars.bars(days, now)
+    return Row(name=target.name, environment=target.environment, state=state, bars=drawn)
 
 
 def _windows(targets: Iterable[Target], now: float) -> Iterator[Window]:

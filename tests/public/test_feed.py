@@ -109,6 +109,21 @@ async def test_ids_stay_and_times_change_only_with_what_is_said(stage: Outside) 
     assert after.feed.updated == after.entries[0].updated > first.feed.updated
 
 
+async def test_an_incident_that_is_opened_again_never_goes_back_in_time(stage: Outside) -> None:
+    stage.add(service("a"))
+    await stage.fires("ServiceDown", service="a", ago=600)
+    await stage.step(60)
+    await stage.fires("ServiceDown", service="a", ago=660, firing=False, ends_at=NOW + 50)
+    ended = parsed(await feed_of(stage)).entries[0]
+    await stage.fires("ServiceDown", service="a", ago=5)
+
+    again = parsed(await feed_of(stage)).entries[0]
+
+    assert again.id == ended.id
+    assert "Resolved" not in again.content[0].value
+    assert again.updated > ended.updated
+
+
 def _pairs(
     after: feedparser.FeedParserDict, first: feedparser.FeedParserDict
 ) -> list[tuple[feedparser.FeedParserDict, feedparser.FeedParserDict]]:
