@@ -42,3 +42,7 @@ class Options:
     """Alertmanager's; the admin token opens its route too."""
     web_config: Path | None = None
     """TLS and passwords in exporter-toolkit's format; plain HTTP for everybody without it."""
+    public_page: bool = False
+    """Whether outsiders get a page of their own; badges are then of the services on it only."""
+    public_without_password: bool = False
+    """Whether that page and badges need no password of the web configuration."""

@@ -113,11 +113,15 @@ async def resolve(request: web.Request) -> web.Response:
 
 
 async def note(request: web.Request) -> web.Response:
-    """Add a note to the timeline."""
-    by, text = await _author_and_note(request)
-    if not text:
-        raise BodyError("note must be a non-empty string")
-    noted = await request.app[INCIDENTS].note(_id(request), by, text)
+    """Add a note to the timeline; only one with `public: true` is shown to outsiders."""
+    body = await json_object(request)
+    only_fields(body, ("by", "note", "public"))
+    by = _bounded_text(body, "by", _MAX_NAME_LENGTH)
+    text = _bounded_text(body, "note", _MAX_NOTE_LENGTH)
+    public = body.get("public", False)
+    if not isinstance(public, bool):
+        raise BodyError("public must be true or false")
+    noted = await request.app[INCIDENTS].note(_id(request), by, text, public=public)
     return await _answer(request, noted)
 
 

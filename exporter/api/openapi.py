@@ -130,6 +130,7 @@ _DESCRIPTIONS = {
     200: "As described.",
     201: "Registered.",
     204: "Done.",
+    304: "The client has it already (If-None-Match).",
     400: "The request cannot be understood.",
     401: "The token is missing or wrong.",
     403: "Changes are off: start with an admin token.",

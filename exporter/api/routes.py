@@ -6,7 +6,17 @@ import asyncio
 
 from aiohttp import web
 
-from exporter.api import exposition, history, incidents, multitarget, services, stats, status
+from exporter import public
+from exporter.api import (
+    exposition,
+    history,
+    incidents,
+    multitarget,
+    reference,
+    services,
+    stats,
+    status,
+)
 from exporter.api.app_keys import SOFTWARE_VERSION
 from exporter.api.exposition import SCRAPES
 from exporter.api.guard import MAX_BODY_BYTES, Access, add_headers, errors, guarded
@@ -34,6 +44,11 @@ _DETAIL_PAGE_ANSWERS = (*_PAGE_ANSWERS, (404, _HTML))
 _ASSET_ANSWERS = ((200, "text/css"), (200, "text/javascript"), (200, "image/svg+xml"), (404, ""))
 _HOME_QUERY = tuple((name, TEXT) for name in ("q", "state", *services.FILTERS[:3], "page"))
 _PROBE_QUERY = (("target", TEXT), ("module", TEXT), ("debug", TEXT))
+_SVG = "image/svg+xml"
+_BADGE_QUERY = (
+    ("show", {"enum": ["state", "uptime"], "default": "state"}),
+    ("days", {"enum": [str(days) for days in public.DAYS], "default": "30"}),
+)
 _SERVICE = "/api/services/{id}"
 _INCIDENT = "/api/incidents/{id}"
 _INCIDENT_CHANGE_ANSWERS = ((200, "Incident"), (400, ""), *_TOKEN_REFUSED, (404, ""), (413, ""))
@@ -43,6 +58,11 @@ async def openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI description of every route."""
     document = text(ROUTES, request.app[SOFTWARE_VERSION])
     return web.Response(text=document, content_type="application/json")
+
+
+async def describe(request: web.Request) -> web.Response:
+    """Return this table as a page, with an example of each call."""
+    return await reference.show(request, ROUTES)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -60,6 +80,53 @@ ROUTES: tuple[Route, ...] = (
         ((200, "text/event-stream"), (400, ""), (404, ""), (503, "")),
         query=(("of", TEXT),),
     ),
+    Route(
+        "GET",
+        "/badge/{id}.svg",
+        public.badge,
+        OPEN,
+        "A badge with the state or the uptime of a service.",
+        ((200, _SVG), (304, ""), (400, ""), (404, _SVG)),
+        query=_BADGE_QUERY,
+        for_outsiders=True,
+    ),
+    Route(
+        "GET",
+        "/badge/{id}.json",
+        public.badge_data,
+        OPEN,
+        "The same for the endpoint badge of shields.io.",
+        ((200, "Badge"), (400, ""), (404, "Badge")),
+        query=_BADGE_QUERY,
+        for_outsiders=True,
+    ),
+    Route(
+        "GET",
+        "/public",
+        public.page,
+        OPEN,
+        "The page for outsiders.",
+        ((200, _HTML), (304, ""), (404, "")),
+        for_outsiders=True,
+    ),
+    Route(
+        "GET",
+        "/public/feed.atom",
+        public.feed,
+        OPEN,
+        "Its incidents and maintenance as an Atom feed.",
+        ((200, "application/atom+xml"), (304, ""), (404, "")),
+        for_outsiders=True,
+    ),
+    Route(
+        "GET",
+        "/public/assets/{id}",
+        public.asset,
+        OPEN,
+        "Its style sheet and icons.",
+        ((200, "text/css"), (200, _SVG), (404, "")),
+        for_outsiders=True,
+    ),
     Route("GET", "/metrics", exposition.metrics, OPEN, "Metrics.", _METRICS_ANSWERS),
     Route(
         "GET",
@@ -71,6 +138,7 @@ ROUTES: tuple[Route, ...] = (
         query=_PROBE_QUERY,
     ),
     Route("GET", "/sd", services.discovery, OPEN, "Targets for http_sd.", ((200, "Discovery"),)),
+    Route("GET", "/api", describe, OPEN, "The API as a page.", _PAGE_ANSWERS),
     Route("GET", "/openapi.json", openapi, OPEN, "This document.", ((200, "application/json"),)),
     Route("GET", "/-/healthy", status.healthy, OPEN, "Liveness.", ((200, _PLAIN),)),
     Route("GET", "/-/ready", status.ready, OPEN, "Readiness.", ((200, _PLAIN), (503, _PLAIN))),
@@ -220,7 +288,7 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         "Add a note to an incident.",
         _INCIDENT_CHANGE_ANSWERS,
-        body="Word",
+        body="Note",
     ),
     Route(
         "POST",
@@ -232,6 +300,10 @@ ROUTES: tuple[Route, ...] = (
         body="AlertmanagerMessage",
     ),
 )
+
+
+FOR_OUTSIDERS = frozenset(route.path for route in ROUTES if route.for_outsiders)
+"""The paths that `--public-page.without-password` opens."""
 
 
 def make_application(guesses: Guesses | None = None) -> web.Application:

@@ -22,6 +22,8 @@ class Route(NamedTuple):
     answers: tuple[tuple[int, str], ...]
     query: tuple[tuple[str, Any], ...] = ()
     body: str = ""
+    for_outsiders: bool = False
+    """Whether `--public-page.without-password` opens it."""
 
     # `query` contains dicts, so the hash of a tuple fails; the cache of openapi.json needs one.
     def __hash__(self) -> int:

@@ -260,6 +260,31 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["by"],
         "additionalProperties": False,
     },
+    "Note": {
+        "type": "object",
+        "description": "A note for the timeline, and its author.",
+        "properties": {
+            "by": _AUTHOR,
+            "note": {**_LONG_TEXT, "minLength": 1},
+            "public": BOOLEAN
+            | {
+                "default": False,
+                "description": "Whether the public page and its feed show the note, without its"
+                " author; the timeline then calls it an `update`.",
+            },
+        },
+        "required": ["by", "note"],
+        "additionalProperties": False,
+    },
+    "Badge": record(
+        schemaVersion={"const": 1},
+        label={"type": "string", "minLength": 1},
+        message={"type": "string", "minLength": 1},
+        color={"type": "string", "pattern": "^#[0-9a-f]{6}$"},
+        isError=BOOLEAN,
+        cacheSeconds={"type": "integer", "minimum": 300},
+    )
+    | {"description": "What the endpoint badge of shields.io takes."},
     "AlertmanagerMessage": {
         "type": "object",
         "description": "Alertmanager's webhook message; unknown fields are ignored.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from exporter.api import make_application
+from exporter.api import FOR_OUTSIDERS, make_application
 from exporter.api.app_keys import (
     AUDIT,
     EXPOSITION,
@@ -28,6 +28,7 @@ from exporter.app.parts import VERSION, Parts
 from exporter.config import USER_AGENT
 from exporter.multitarget import MultiTargetProber
 from exporter.page import LIVE
+from exporter.public import OUTSIDERS
 from exporter.serving import (
     Gate,
     HostNames,
@@ -50,10 +51,12 @@ def application_of(parts: Parts, host: str) -> web.Application:
     application[PERSISTENCE], application[AUDIT] = parts.persistence, parts.store.audit_entries
     prober = MultiTargetProber(parts.transport, parts.clock)
     application[PROBING] = Probing(parts.modules, prober, USER_AGENT, parts.redaction)
+    application[OUTSIDERS] = parts.outsiders
     application[LIVE], application[READINESS] = parts.live, parts.readiness
     application[ADMIN_TOKEN] = parts.options.admin_token
     application[RECEIVER_TOKEN] = parts.options.receiver_token
     if parts.options.web_config is not None:
-        WebAuth(parts.web, parts.clock, guesses).install(application)
+        opened = FOR_OUTSIDERS if parts.options.public_without_password else ()
+        WebAuth(parts.web, parts.clock, guesses, without_password=opened).install(application)
     Gate(HostNames(host, parts.options.allowed_hosts)).install(application)
     return application

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from exporter import public
 from exporter.alerting import Evaluator, OwnWatch, Response, Views, both, instance_of
 from exporter.api.status import Readiness
 from exporter.clock import Clock, SystemClock
@@ -222,5 +223,17 @@ class Parts:
                 accepts_changes=self.options.admin_token is not None,
                 notifying=lambda: self.notifier.states,
                 viewers=max(1, self.options.connections - _SPARE_CONNECTIONS),
+                public_page=self.options.public_page,
+            )
+        )
+        self.outsiders = public.Outsiders(
+            public.Sources(
+                registry=self.registry,
+                results=self.results,
+                incidents=self.incidents,
+                records=self.store.public,
+                clock=self.clock,
+                monitoring=lambda: self.loader.monitoring,
+                on=self.options.public_page,
             )
         )

@@ -137,7 +137,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="file with the token that changes need; or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
     )
     _add_chain(parser)
-    _add_probe_route(parser)
+    _add_optional_routes(parser)
     _add_serve_flags(parser)
 
 
@@ -177,7 +177,7 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_probe_route(parser: argparse.ArgumentParser) -> None:
+def _add_optional_routes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probe.enable",
         dest="probe_enable",
@@ -190,6 +190,18 @@ def _add_probe_route(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="module file of /probe; default config/modules.yaml",
+    )
+    parser.add_argument(
+        "--public-page",
+        dest="public_page",
+        action="store_true",
+        help="serve /public, what outsiders may see; badges are then of those services only",
+    )
+    parser.add_argument(
+        "--public-page.without-password",
+        dest="public_without_password",
+        action="store_true",
+        help="ask for no password of --web.config.file there, and for no badge",
     )
 
 
@@ -359,6 +371,7 @@ def _add_incidents(parser: argparse.ArgumentParser) -> None:
         changes.append(verbs.add_parser(verb, help=summary))
         changes[-1].add_argument("id", metavar="ID")
         changes[-1].add_argument("note", metavar="TEXT", nargs=nargs)
+    changes[-1].add_argument("--public", action="store_true", help="show it to outsiders as well")
     show.add_argument("id", metavar="ID")
     for verb_parser in (create, *changes):
         verb_parser.add_argument("--by", help="name for the timeline; default your user name")

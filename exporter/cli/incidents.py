@@ -38,11 +38,13 @@ def run_incidents(arguments: argparse.Namespace) -> int:
             _show(arguments, incident, _print_incident)
         case "create":
             names = ("summary", "severity", "service", "environment", "description")
-            body = {name: value for name in names if (value := getattr(arguments, name))}
-            _show(arguments, _send(arguments, "/api/incidents", body), _print_incident)
+            report = {name: value for name in names if (value := getattr(arguments, name))}
+            _show(arguments, _send(arguments, "/api/incidents", report), _print_incident)
         case verb:
             path = f"/api/incidents/{_quoted(arguments.id)}/{_VERBS[verb]}"
-            body = {"note": arguments.note} if arguments.note else {}
+            body: dict[str, Any] = {"note": arguments.note} if arguments.note else {}
+            if getattr(arguments, "public", False):
+                body["public"] = True
             _show(arguments, _send(arguments, path, body), _print_incident)
     return 0
 

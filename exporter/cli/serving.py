@@ -44,6 +44,8 @@ def run_server(arguments: argparse.Namespace) -> int:
         raise UsageError("--shard.index must be from 0 to --shard.count minus 1")
     if not 0.5 <= arguments.poll_interval <= 300:
         raise UsageError("--alertmanager.interval must be from 0.5 to 300 seconds")
+    if arguments.public_without_password and not arguments.public_page:
+        raise UsageError("--public-page.without-password needs --public-page")
     level = logging.getLevelNamesMapping()[arguments.log_level.upper()]
     redaction = configure(arguments.log_format, level)
     options = _options(arguments)
@@ -131,6 +133,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         modules=_modules(arguments),
         web_config=arguments.web_config,
         allowed_hosts=_allowed_hosts(arguments.allowed_hosts),
+        public_page=arguments.public_page,
+        public_without_password=arguments.public_without_password,
     )
 
 

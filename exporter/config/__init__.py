@@ -6,6 +6,7 @@ from exporter.config.declarations import (
     Maintenance,
     Monitoring,
     Objectives,
+    PublicPage,
     Service,
 )
 from exporter.config.files import (
@@ -45,6 +46,7 @@ __all__ = [
     "Notification",
     "Objectives",
     "PagerDuty",
+    "PublicPage",
     "Service",
     "SideRequest",
     "Slack",

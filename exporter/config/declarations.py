@@ -207,9 +207,21 @@ class Service:
     models: tuple[ModelCheck, ...] = option(
         (), "Models that are asked for a short answer; each costs money.", maxItems=MOST_MODELS
     )
+    public: bool = option(
+        False, "Shown on the public page (`serve --public-page`); if none is, all services are."
+    )
     metadata: dict[str, OpenText] = option(
         doc="Free texts; `owner` and `runbook` become labels of service_info.", factory=dict
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicPage:
+    """The page for outsiders: `serve --public-page`."""
+
+    title: PublicText = option("Service status", "Its heading.", pattern=LABEL, hint=_LABEL_HINT)
+    logo: PublicText = option("", "A short text at the top, such as the company's.", maxLength=40)
+    environments: bool = option(False, "Whether it names the environments of services.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,9 +252,10 @@ class Monitoring:
     )
     page_url: Url | None = option(
         None,
-        "Address of the status page for people, for links in messages of `notify`; without it they"
-        " have none.",
+        "Address of the status page for people, for links in messages of `notify` and in the public"
+        " page's feed; without it they have none.",
     )
+    public_page: PublicPage = option(doc="What the public page says.", factory=PublicPage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,6 +141,7 @@ class _Maker:
             objectives=service.objectives,
             thresholds=thresholds_of(service.alerts, interval),
             maintenance=service.maintenance,
+            public=service.public,
             status_page=status_page_of(service, preset),
             quota=self._quota(),
             models=model_targets(service.models, preset, self._post),

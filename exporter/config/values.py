@@ -46,6 +46,7 @@ class Target:
     objectives: Objectives = field(default_factory=Objectives)
     thresholds: tuple[Threshold, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    public: bool = False
     status_page: StatusPage | None = None
     quota: SideRequest | None = None
     next_key: SideRequest | None = None

@@ -255,14 +255,14 @@ class IncidentLog:
             id_, lambda incident: people.resolved(incident, by, note, self._clock.now())
         )
 
-    async def note(self, id_: str, by: str, note: str) -> Incident:
-        """Add a note.
+    async def note(self, id_: str, by: str, note: str, *, public: bool = False) -> Incident:
+        """Add a note; a *public* one is shown on the public page.
 
         Raises:
             UnknownIncidentError: there is no incident of that id.
         """
         return await self._change(
-            id_, lambda incident: people.noted(incident, by, note, self._clock.now())
+            id_, lambda one: people.noted(one, by, note, self._clock.now(), public=public)
         )
 
     async def record(self, id_: str, kind: EntryKind, by: str, note: str) -> None:

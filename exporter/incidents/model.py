@@ -74,6 +74,8 @@ class EntryKind(StrEnum):
     """A message could not be delivered."""
     ACKNOWLEDGED = "acknowledged"
     NOTE = "note"
+    UPDATE = "update"
+    """A note that a person wrote for the public page too."""
     ACTION = "action"
     RESOLVED = "resolved"
     REOPENED = "reopened"

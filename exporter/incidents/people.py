@@ -38,8 +38,9 @@ def resolved(incident: Incident, by: str, note: str, now: float) -> IncidentChan
     )
 
 
-def noted(incident: Incident, by: str, note: str, now: float) -> IncidentChange:
-    """Return *incident* with a note."""
-    return IncidentChange(
-        incident=incident, entries=(Entry(at=now, kind=EntryKind.NOTE, by=by, note=note),)
-    )
+def noted(
+    incident: Incident, by: str, note: str, now: float, *, public: bool = False
+) -> IncidentChange:
+    """Return *incident* with a note; a *public* one is for outsiders as well."""
+    kind = EntryKind.UPDATE if public else EntryKind.NOTE
+    return IncidentChange(incident=incident, entries=(Entry(at=now, kind=kind, by=by, note=note),))

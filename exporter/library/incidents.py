@@ -156,8 +156,8 @@ class Incidents:
         self._app.reconciliation.schedule_round()
         return await self._shown(resolved)
 
-    async def add_note(self, incident: str, by: str, note: str) -> Json:
-        """Add a note to an incident's timeline.
+    async def add_note(self, incident: str, by: str, note: str, *, public: bool = False) -> Json:
+        """Add a note to an incident's timeline; a *public* one is for outsiders as well.
 
             await incidents.add_note(incident["id"], "ann", "the bank says ten minutes")
 
@@ -165,7 +165,7 @@ class Incidents:
             UnknownIncidentError: there is no incident of that id.
         """
         self._running.enter()
-        return await self._shown(await self._app.incidents.note(incident, by, note))
+        return await self._shown(await self._app.incidents.note(incident, by, note, public=public))
 
     async def receive(self, message: Any) -> None:
         """Record a webhook message of Alertmanager, for a program with a route of its own.

@@ -89,12 +89,12 @@ class IncidentResponse:
         """
         return await self._incidents.resolve_incident(incident, by, note)
 
-    async def add_note(self, incident: str, by: str, note: str) -> Json:
-        """Add a note to an incident's timeline.
+    async def add_note(self, incident: str, by: str, note: str, *, public: bool = False) -> Json:
+        """Add a note to an incident's timeline; a *public* one is for outsiders as well.
 
             await response.add_note(incident["id"], "ann", "the bank says ten minutes")
 
         Raises:
             UnknownIncidentError: there is no incident of that id.
         """
-        return await self._incidents.add_note(incident, by, note)
+        return await self._incidents.add_note(incident, by, note, public=public)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.page.board import Sources
-from exporter.page.handlers import LIVE, asset, events, show
+from exporter.page.handlers import LIVE, asset, events, show, whole
 from exporter.page.live import Live
 
-__all__ = ["LIVE", "Live", "Sources", "asset", "events", "show"]
+__all__ = ["LIVE", "Live", "Sources", "asset", "events", "show", "whole"]

@@ -63,6 +63,8 @@ class Sources:
     """How the places fare that the exporter itself tells."""
     viewers: int
     """The most event streams that may be open at the same time."""
+    public_page: bool = False
+    """Whether there is a page for outsiders, on which a note may be shown."""
 
 
 class LoopShare:

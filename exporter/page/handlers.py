@@ -36,6 +36,15 @@ async def show(request: web.Request) -> web.Response:
     return _html(view.template, live, title=page.title, **context)
 
 
+def whole(request: web.Request, template: str, **context: Any) -> web.Response:
+    """Return a page that is not updated; *context* is what its template needs, with a `title`.
+
+    Raises:
+        HTTPNotFound: the page is switched off.
+    """
+    return _html(template, _live(request), **context)
+
+
 def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> web.Response:
     now = live.sources.clock.now()
     common = {
@@ -44,6 +53,7 @@ def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> we
         "now": now,
         "drawn_at": utc_time(now, now, seconds=True),
         "accepts_changes": live.sources.accepts_changes,
+        "public_page": live.sources.public_page,
     }
     text = whole_page(template, **(common | context))
     response = web.Response(

@@ -19,7 +19,7 @@ from exporter.page import drawing, wording
 from exporter.page.assets import path_of, version
 
 _TIME_ELEMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
-_PAGES = ("home", "service", "incidents", "incident", "nothing")
+_PAGES = ("home", "service", "incidents", "incident", "nothing", "api")
 
 
 def _plain(value: Any) -> Any:
@@ -36,10 +36,13 @@ def web_link(text: str) -> str:
 
 
 @functools.cache
-def environment() -> Environment:
-    """Return the environment with every template compiled, so that no request waits for it."""
+def environment_of(package: str) -> Environment:
+    """Return the environment of the templates in *package*, compiled when they are first used.
+
+    Every value is escaped, and passed through `wording.plain`.
+    """
     result = Environment(
-        loader=PackageLoader(__package__),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -54,10 +57,17 @@ def environment() -> Environment:
         "short": wording.short,
         "web_link": web_link,
     }
+    result.globals["utc_time"] = wording.utc_time
+    return result
+
+
+@functools.cache
+def environment() -> Environment:
+    """Return that of the page with every template compiled, so that no request waits for it."""
+    result = environment_of(__package__)
     result.globals |= {
         "asset": path_of,
         "version": version(),
-        "utc_time": wording.utc_time,
         "told_sentence": told_sentence,
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,

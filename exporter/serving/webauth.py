@@ -14,7 +14,7 @@ import hmac
 import ipaddress
 import math
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from secrets import token_bytes
 
 import bcrypt
@@ -108,8 +108,17 @@ class Bucket:
 class WebAuth:
     """Enforces the web configuration that is active at the moment of each request."""
 
-    def __init__(self, file: WebFile, clock: Clock, guesses: Guesses) -> None:
+    def __init__(
+        self,
+        file: WebFile,
+        clock: Clock,
+        guesses: Guesses,
+        *,
+        without_password: Collection[str] = (),
+    ) -> None:
+        """*without_password* are paths of routes; all else of the configuration holds there too."""
         self._file, self._clock, self._guesses = file, clock, guesses
+        self._without_password = without_password
         self._passwords = Passwords()
         self._bucket = Bucket(RateLimit(), clock)
 
@@ -137,13 +146,20 @@ class WebAuth:
                 refusal = problem(403, "this client certificate is not allowed here")
                 refusal.force_close()
                 return refusal
-        if current.users and not await self._logged_in(request, current.users):
+        if not current.users or self._is_open(request):
+            return None
+        if not await self._logged_in(request, current.users):
             if request.headers.get("Authorization"):
                 await self._guesses.slow_down(request.remote, "password")
             refusal = problem(401, "user and password are needed")
             refusal.headers["WWW-Authenticate"] = 'Basic realm="service-registry", charset="UTF-8"'
             return refusal
         return None
+
+    def _is_open(self, request: web.Request) -> bool:
+        # The route that answers, not the text of the path: nothing is spelt around it.
+        resource = request.match_info.route.resource
+        return resource is not None and resource.canonical in self._without_password
 
     def _take(self, limit: RateLimit) -> float:
         if limit != self._bucket.limit:

@@ -21,6 +21,7 @@ from exporter.store.entries import AuditEntry
 from exporter.store.incidents import IncidentTable
 from exporter.store.keys import KeyTable
 from exporter.store.notifications import NotificationTable
+from exporter.store.public import PublicRecords
 from exporter.store.spending import SpendTable
 from exporter.store.vault import Vault
 
@@ -36,6 +37,7 @@ class Store(KeyTable):
         super().__init__(database, clock, vault)
         self.incidents, self.notifications = IncidentTable(database), NotificationTable(database)
         self.model_spend = SpendTable(database)
+        self.public = PublicRecords(database)
 
     @classmethod
     def open(

@@ -87,8 +87,9 @@ async def running(
     data: Path | None = None,
     environment: dict[str, str] | None = None,
     token: str | None = TOKEN,
+    **more: Any,
 ) -> AsyncIterator[Client]:
-    """Run an application with *config* until the block ends."""
+    """Run an application with *config* until the block ends; *more* are further `Options`."""
     environment = environment or {}
 
     def source() -> Configuration:
@@ -101,6 +102,7 @@ async def running(
         port=0,
         data_dir=data,
         admin_token=None if token is None else Secret(token),
+        **more,
     )
     app, stop, started = App(options), asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))

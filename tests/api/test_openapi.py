@@ -22,6 +22,7 @@ from exporter.api import ROUTES
 from exporter.api.guard import Access
 from exporter.api.openapi import document
 from exporter.page.assets import assets
+from exporter.public.assets import by_served_name
 from exporter.store.vault import VARIABLE
 from tests.api.managed import NEW, OLD, TOKEN, Answer, Client, declared, running, secret_key
 from tests.programs import exporter
@@ -36,6 +37,7 @@ OPERATIONS = {
 NEVER_HERE = {
     ("GET", "/", 404),
     ("GET", "/incidents", 404),
+    ("GET", "/api", 404),
     ("GET", "/api/events", 503),
     ("GET", "/probe", 200),
     ("GET", "/probe", 400),
@@ -98,7 +100,7 @@ async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
     }
     environment = secret_key(tmp_path)
     async with running(
-        json.dumps(config), data=tmp_path / "data", environment=environment
+        json.dumps(config), data=tmp_path / "data", environment=environment, public_page=True
     ) as found:
         await found.probed("good")
         await found.probed("bad")
@@ -186,8 +188,21 @@ async def _reads(client: Client) -> None:
         "/api/events",
         "/api/events?of=/nowhere",
         *map(_asset, assets()),
+        "/api",
+        "/public",
+        "/public/feed.atom",
+        "/public/assets/nobody",
+        *(f"/public/assets/{name}" for name in by_served_name()),
+        "/badge/nobody.svg",
+        "/badge/nobody.json",
+        "/badge/good.json",
+        "/badge/good.svg?show=uptime&days=7",
+        "/badge/good.svg?show=x",
+        "/badge/good.json?days=x",
     ):
         await client.ask("GET", path)
+    for path in ("/public", "/public/feed.atom", "/badge/good.svg"):
+        await client.ask("GET", path, headers={"If-None-Match": "*"})
     async with client.session.get(f"{client.base}/api/events?of=/") as stream:  # it has no end
         client.answered("GET", "/api/events", Answer(stream.status, stream.headers, ""))
     await client.ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
@@ -261,7 +276,7 @@ async def _incidents(client: Client) -> None:
     word = {"by": "ann", "note": "mine"}
     for place in (id_, "nobody"):
         for verb in ("note", "acknowledge", "resolve", "acknowledge"):
-            for body in (word, {"note": "x"}, large):
+            for body in (word, {"note": "x"}, large, {**word, "public": verb == "note"}):
                 await client.ask("POST", f"/api/incidents/{place}/{verb}", body)
     await client.ask("GET", f"/api/incidents/{id_}")
     await client.ask("GET", f"/incidents/{id_}")

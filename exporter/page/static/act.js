@@ -45,10 +45,14 @@
   const act = async (verb) => {
     const told = { verb, by: by.value };
     if (note.value) told.note = note.value;
+    const outside = document.getElementById("public");
+    if (verb === "note" && outside && outside.checked) told.public = true;
     await post(told);
     kept("by", by.value);
     note.value = "";
-    reply("good", verb === "note" ? "The note is saved." : "The incident is acknowledged.");
+    if (outside) outside.checked = false;
+    const saved = told.public ? "The note is saved, for outsiders too." : "The note is saved.";
+    reply("good", verb === "note" ? saved : "The incident is acknowledged.");
   };
 
   const probe = async () => {

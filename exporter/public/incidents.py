@@ -1,0 +1,103 @@
+"""What outsiders see of incidents: which, under which title, and what people wrote for them.
+
+Pure. Nothing that an alert says is shown: summaries and descriptions may name hosts, keys and
+people. A title is made here; a text is one that a person marked as public.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.config import Target
+from exporter.incidents import EntryKind, Incident
+
+_OUTAGE, _DEGRADED = "Outage", "Degraded"
+KINDS: Mapping[str, str] = {
+    "ServiceDown": _OUTAGE,
+    "ProviderOutage": _OUTAGE,
+    "ServiceFlapping": "Interruptions",
+    "ServiceLatencyHigh": "Slow answers",
+    "ServiceKeyRejected": _DEGRADED,
+    "ServiceQuotaExhausted": _DEGRADED,
+    "ServiceRateLimited": _DEGRADED,
+}
+"""What outsiders notice, by alert, and what it is called. Others need a public note to be shown."""
+OTHER_KIND = "Incident"
+_CHANGES = (EntryKind.UPDATE, EntryKind.RESOLVED, EntryKind.REOPENED)
+_HELD_BACK = (EntryKind.SUPPRESSED, EntryKind.UNSUPPRESSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """What a person wrote for outsiders; without the person."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicIncident:
+    """One incident as outsiders see it. Times are Unix times."""
+
+    id: str
+    title: str
+    started_at: float
+    resolved_at: float | None
+    changed_at: float
+    """When anything of it that is shown last changed; it never goes back."""
+    updates: tuple[Update, ...]
+    """The newest first."""
+
+
+def shown(incidents: Iterable[Incident], targets: Sequence[Target]) -> list[PublicIncident]:
+    """Return those of *incidents* that affect one of *targets*, in the same order."""
+    by_id = {target.id: [target] for target in targets}
+    by_provider = defaultdict[tuple[str, str], list[Target]](list)
+    for target in targets:
+        by_provider[target.provider, target.environment].append(target)
+    found = []
+    for incident in incidents:
+        if incident.service:
+            affected = by_id.get(incident.service, [])
+        else:  # without a provider it is about the network, the exporter or the whole stack
+            affected = by_provider.get((incident.provider, incident.environment), [])
+        if affected and (one := _shown(incident, affected)) is not None:
+            found.append(one)
+    return found
+
+
+def _shown(incident: Incident, affected: Sequence[Target]) -> PublicIncident | None:
+    updates = tuple(
+        Update(at=entry.at, text=entry.note)
+        for entry in reversed(incident.timeline)
+        if entry.kind is EntryKind.UPDATE
+    )
+    if not updates and not _is_noticed(incident, affected):
+        return None
+    times = [entry.at for entry in incident.timeline if entry.kind in _CHANGES]
+    return PublicIncident(
+        id=incident.id,
+        title=_title(incident, affected),
+        started_at=incident.started_at,
+        resolved_at=incident.resolved_at,
+        changed_at=max(incident.started_at, incident.resolved_at or 0.0, *times),
+        updates=updates,
+    )
+
+
+def _is_noticed(incident: Incident, affected: Sequence[Target]) -> bool:
+    """Return whether outsiders notice it: not what another incident or a maintenance explains."""
+    if incident.alertname not in KINDS:
+        return False
+    held_back = [entry.kind for entry in incident.timeline if entry.kind in _HELD_BACK][-1:]
+    if incident.suppressed or held_back == [EntryKind.SUPPRESSED]:
+        return False
+    return not all(target.in_maintenance(incident.started_at) for target in affected)
+
+
+def _title(incident: Incident, affected: Sequence[Target]) -> str:
+    names = ", ".join(target.name for target in affected[:3])
+    more = f" and {len(affected) - 3} more" if len(affected) > 3 else ""
+    return f"{KINDS.get(incident.alertname, OTHER_KIND)}: {names}{more}"
