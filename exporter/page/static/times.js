@@ -40,7 +40,7 @@
     write(plot.parentElement.querySelector(".reading"), text);
     const cursor = plot.querySelector(".cursor");
     set(cursor, "visibility", chosen.has(reader.id) ? "visible" : "hidden");
-    for (const end of ["x1", "x2"]) set(cursor, end, `${row.dataset.x / 10}%`);
+    for (const end of ["x1", "x2"]) set(cursor, end, `${(row.dataset.x / 10).toFixed(2)}%`);
   }
 
   function refresh() {
@@ -79,7 +79,10 @@
   for (const kind of ["pointermove", "pointerdown"]) main.addEventListener(kind, point, { passive: true });
   for (const kind of ["input", "focusin"]) {
     main.addEventListener(kind, ({ target }) => {
-      if (target.matches(".reader")) show(target, rowsOf(target), Number(target.value), true);
+      if (!target.matches(".reader")) return;
+      // A picture that was put in anew gets its focus back: what was chosen in it stays.
+      if (kind === "focusin" && chosen.has(target.id)) refresh();
+      else show(target, rowsOf(target), Number(target.value), true);
     });
   }
   let waiting = false;
