@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from exporter.incidents import Incident, Query, UnknownIncidentError
 from exporter.model import Verdict
-from exporter.page.board import LoopShare
+from exporter.page.board import LoopShare, ServiceSummary
 from exporter.page.budgets import budgets
 from exporter.page.chart import DAY, MONTH
 from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
@@ -71,7 +71,7 @@ class ServicePage:
             raise PageNotFoundError(self.id)
         day = await drawer.day(summary, share)
         up = await drawer.uptimes(self.id, share)
-        charts = [await drawer.charts.of(summary, scale, share) for scale in (DAY, MONTH)]
+        charts = [await drawer.chart_cache.of(summary, scale, share) for scale in (DAY, MONTH)]
         share.pause()
         incidents = await drawer.incident_cache.newest_of(self.id)
         share.resume()
@@ -103,11 +103,15 @@ class ServicePage:
             for name, fields in parts.items():
                 regions[name] = fragment(file, name, summary=summary, now=now, **fields)
                 await share.yield_if_due()
-        title = plain(f"{short(target.name)}: {STATES[summary.state]}")
-        icon = _ICONS.get(summary.state, "icon.svg")
-        if summary.state is ShownState.UNKNOWN and summary.verdict is Verdict.NETWORK:
-            icon = "icon-network.svg"
-        return Page(title, plain(f"{title}, {summary.fault}"), regions, icon=icon)
+        return _as_page(summary, regions)
+
+
+def _as_page(summary: ServiceSummary, regions: Mapping[str, str]) -> Page:
+    title = plain(f"{short(summary.target.name)}: {STATES[summary.state]}")
+    icon = _ICONS.get(summary.state, "icon.svg")
+    if summary.state is ShownState.UNKNOWN and summary.verdict is Verdict.NETWORK:
+        icon = "icon-network.svg"
+    return Page(title, plain(f"{title}, {summary.fault}"), regions, icon=icon)
 
 
 # -- incidents ---------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ class DrawnChart(NamedTuple):
     rows: int
 
 
-class Charts:
+class ChartCache:
     """Draws the chart of a service again when it is old, or the service in another state."""
 
     def __init__(self, sources: Sources) -> None:
