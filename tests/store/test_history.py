@@ -16,6 +16,7 @@ from exporter.results.latencies import level_of
 from exporter.store import Store
 from exporter.store import history as table
 from exporter.store.errors import StoreError
+from exporter.store.schema import STEPS, migrate, note_schema
 from tests.fakes import FakeClock
 
 DAY = 86_400
@@ -219,24 +220,23 @@ def test_a_damaged_note_of_what_is_joined_loses_nothing(
 
 
 def test_a_store_of_before_the_spans_is_taken_over(tmp_path: Path, clock: FakeClock) -> None:
-    store = Store.open(tmp_path, clock, None)
-    store.record_history(quarter(900 * number, levels=b"") for number in range(1, 200))
-    store.close()
-    with sqlite3.connect(tmp_path / "registry.db") as db:
-        db.execute("DROP TABLE history_spans")
-        db.execute("ALTER TABLE history DROP COLUMN levels")
-        db.execute("PRAGMA user_version = 7")
-        db.execute("DELETE FROM meta WHERE name IN ('schema', 'tables')")
+    before = next(n for n, step in enumerate(STEPS) if "history_spans" in " ".join(step))
+    with sqlite3.connect(tmp_path / "registry.db", isolation_level=None) as db:
+        migrate(db, STEPS[:before])
+        note_schema(db)
+        rows = [quarter(900 * number, levels=b"")[:-1] for number in range(1, 200)]
+        db.executemany("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     db.close()
 
     store = Store.open(tmp_path, clock, None)
-    rows = store.history("a")
+    taken_over = store.history("a")
     clock._now = NOW + 3600
     store.prune_history(0.0)
     spans = store.spans("a", 0.0)
     store.close()
 
-    assert len(rows) == 199
+    assert store.moved_aside is None
+    assert [tuple(row[:-1]) for row in taken_over] == sorted(rows)
     assert len(spans) == math.ceil(199 / 16)
     assert [span.percentile(0.5) for span in spans] == [None] * len(spans)
 
