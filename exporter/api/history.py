@@ -1,4 +1,4 @@
-"""Stored history: a day of a service's results, and the audit log of changes."""
+"""Stored history: a day or a month of a service's results, and the audit log of changes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,46 @@ from dataclasses import asdict
 from aiohttp import web
 
 from exporter.api.app_keys import AUDIT, PERSISTENCE, REGISTRY
-from exporter.api.bodies import page_size
-from exporter.results.history import WIDTH_SECONDS, Bucket
+from exporter.api.bodies import BodyError, page_size
+from exporter.results.history import SPAN_SECONDS, WIDTH_SECONDS, Bucket
+
+RANGES = {"24h": WIDTH_SECONDS, "30d": SPAN_SECONDS}
+"""The lengths of time that can be asked for, and the width of their buckets in seconds."""
 
 
-async def day(request: web.Request) -> web.Response:
-    """Return the last 24 h of a service by quarters of an hour, only those that have results."""
+async def of_service(request: web.Request) -> web.Response:
+    """Return the results of a service in the range of the query, only where there are some."""
     target = request.app[REGISTRY].get(request.match_info["id"])
-    rows = await request.app[PERSISTENCE].day(target.id)
+    wanted, kept = request.query.get("range", "24h"), request.app[PERSISTENCE]
+    if wanted not in RANGES:
+        raise BodyError(f"range: must be one of {', '.join(RANGES)}")
+    rows = await (kept.day(target.id) if wanted == "24h" else kept.month(target.id))
     return web.json_response(
         {
             "service": target.id,
-            "width_seconds": WIDTH_SECONDS,
+            "width_seconds": RANGES[wanted],
             "buckets": [_bucket_json(row) for row in rows],
         }
     )
 
 
 def _bucket_json(row: Bucket) -> dict[str, object]:
-    mean = round(row.latency_sum / row.ok * 1000, 3) if row.ok else None
+    mean = row.latency_sum / row.ok if row.ok else None
     return {
         "start": row.start,
         "ok": row.ok,
         "bad": row.bad,
         "worst": row.worst,
-        "latency_mean_ms": mean,
-        "latency_max_ms": round(row.latency_max * 1000, 3) if row.ok else None,
+        "verdict": row.verdict,
+        "latency_p50_ms": _milliseconds(row.percentile(0.5)),
+        "latency_p95_ms": _milliseconds(row.percentile(0.95)),
+        "latency_mean_ms": _milliseconds(mean),
+        "latency_max_ms": _milliseconds(row.latency_max if row.ok else None),
     }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
 
 
 async def audit(request: web.Request) -> web.Response:

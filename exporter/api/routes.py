@@ -220,10 +220,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         _SERVICE + "/history",
-        history.day,
+        history.of_service,
         OPEN,
-        "The last 24 hours of a service, in quarters of an hour.",
-        ((200, "History"), (404, "")),
+        "The last 24 hours of a service in quarters of an hour, or 30 days in four hours each.",
+        ((200, "History"), (400, ""), (404, "")),
+        query=(("range", {"type": "string", "enum": list(history.RANGES), "default": "24h"}),),
     ),
     Route(
         "GET",

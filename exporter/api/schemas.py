@@ -219,6 +219,9 @@ SCHEMAS: dict[str, Schema] = {
                 ok=COUNT,
                 bad=COUNT,
                 worst=_REASON,
+                verdict=_VERDICT,
+                latency_p50_ms=nullable(NUMBER),
+                latency_p95_ms=nullable(NUMBER),
                 latency_mean_ms=nullable(NUMBER),
                 latency_max_ms=nullable(NUMBER),
             )

@@ -11,6 +11,8 @@ _TYPES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
     "act.js": "text/javascript",
+    "times.css": "text/css",
+    "times.js": "text/javascript",
 }
 # A line like a pulse while all is well; else another shape and colour, and none of green and red.
 _ICONS = {

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
+from exporter.page.chart_cache import ChartCache
 from exporter.page.drawing import Strip, spark, strip
 from exporter.page.incident_cache import IncidentCache
 from exporter.page.templates import fragment
@@ -59,6 +60,7 @@ class Drawer:
         self.sources = sources
         self.board = Board(sources)
         self.incident_cache = IncidentCache(sources.incidents)
+        self.chart_cache = ChartCache(sources)
         self._days: dict[str, tuple[float, ShownState, Strip]] = {}
         self._uptimes: dict[str, tuple[float, tuple[Uptime, ...]]] = {}
         self._rows: dict[str, tuple[ServiceSummary, Strip, int, str]] = {}
@@ -66,6 +68,7 @@ class Drawer:
     def forget(self) -> None:
         """Drop summaries, days and rows: while no page is open they only take memory."""
         self.board.forget()
+        self.chart_cache.forget()
         self._days.clear()
         self._uptimes.clear()
         self._rows.clear()

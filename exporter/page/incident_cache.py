@@ -19,7 +19,8 @@ from exporter.incidents import (
 )
 
 _MAX_ANSWERS = 200
-_NEWEST_OF_SERVICE = 5
+_NEWEST_OF_SERVICE = 50
+"""As many as a timeline of a month can show."""
 T = TypeVar("T")
 
 
@@ -77,7 +78,7 @@ class IncidentCache:
         return await self._cached(query, lambda: self._log.find(query))
 
     async def newest_of(self, service: str) -> list[Incident]:
-        """Return the newest incidents of *service*, at most five."""
+        """Return the newest incidents of *service*, at most fifty."""
         return await self.find(Query(service=service, limit=_NEWEST_OF_SERVICE))
 
     async def get(self, id_: str) -> Incident:

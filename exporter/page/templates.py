@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from exporter.incidents import told_sentence
-from exporter.page import drawing, wording
+from exporter.page import drawing, timeline, wording
 from exporter.page.assets import path_of, version
 
 _TIME_ELEMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
@@ -72,6 +72,7 @@ def environment() -> Environment:
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
         "QUARTERS": drawing.QUARTERS,
+        "NOW_X": timeline.NOW_X,
     }
     for name in result.list_templates():
         result.get_template(name)

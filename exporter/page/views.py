@@ -13,17 +13,21 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from exporter.incidents import Incident, Query, UnknownIncidentError
 from exporter.model import Verdict
-from exporter.page.board import LoopShare
+from exporter.page.board import LoopShare, ServiceSummary
 from exporter.page.budgets import budgets
+from exporter.page.chart import DAY, MONTH
 from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
 from exporter.page.drawing import spark, waterfall
 from exporter.page.home import MAX_FILTER_CHARS, HomePage
 from exporter.page.incident_listing import folded_away, open_incidents_sentence
 from exporter.page.templates import fragment
+from exporter.page.timeline import events_of, timeline
 from exporter.page.wording import STATES, ShownState, plain, short
 from exporter.probers import command_line
 
 _INCIDENTS_PER_PAGE = 50
+_INCIDENTS_LISTED = 5
+"""Of one service, beside its facts."""
 _ICONS = {ShownState.DOWN: "icon-down.svg", ShownState.DEGRADED: "icon-degraded.svg"}
 
 
@@ -67,6 +71,7 @@ class ServicePage:
             raise PageNotFoundError(self.id)
         day = await drawer.day(summary, share)
         up = await drawer.uptimes(self.id, share)
+        charts = [await drawer.chart_cache.of(summary, scale, share) for scale in (DAY, MONTH)]
         share.pause()
         incidents = await drawer.incident_cache.newest_of(self.id)
         share.resume()
@@ -76,23 +81,37 @@ class ServicePage:
         arguments: dict[str, dict[str, Any]] = {
             "head": {},
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
-            "pictures": {"day": day, "spark": spark(recent), "uptimes": up},
+            "pictures": {
+                "day": day,
+                "spark": spark(recent),
+                "uptimes": up,
+                "quarters": charts[0].rows,
+                "probes": len(recent),
+            },
             "budget": {"budgets": budgets(target, tally)},
             "facts": {"tally": tally, "rotated_at": drawer.sources.rotated_at(target.id)},
             "request": {"curl": command_line(target.endpoint) if target.endpoint else ""},
             "failures": {"failures": tuple(reversed(tally.failures))},
             "recent": {"recent": recent[::-1]},
-            "history": {"incidents": incidents},
+            "history": {"incidents": incidents[:_INCIDENTS_LISTED]},
         }
-        regions = {}
-        for name, fields in arguments.items():
-            regions[name] = fragment("service_parts.html", name, summary=summary, now=now, **fields)
-            await share.yield_if_due()
-        title = plain(f"{short(target.name)}: {STATES[summary.state]}")
-        icon = _ICONS.get(summary.state, "icon.svg")
-        if summary.state is ShownState.UNKNOWN and summary.verdict is Verdict.NETWORK:
-            icon = "icon-network.svg"
-        return Page(title, plain(f"{title}, {summary.fault}"), regions, icon=icon)
+        rotated_at = drawer.sources.rotated_at(target.id)
+        known = events_of(target, tally, incidents, rotated_at, now)
+        times: dict[str, dict[str, Any]] = {"ahead": {"line": timeline(known, now)}}
+        regions = {"day": charts[0].html, "month": charts[1].html}
+        for file, parts in (("service_parts.html", arguments), ("service_times.html", times)):
+            for name, fields in parts.items():
+                regions[name] = fragment(file, name, summary=summary, now=now, **fields)
+                await share.yield_if_due()
+        return _as_page(summary, regions)
+
+
+def _as_page(summary: ServiceSummary, regions: Mapping[str, str]) -> Page:
+    title = plain(f"{short(summary.target.name)}: {STATES[summary.state]}")
+    icon = _ICONS.get(summary.state, "icon.svg")
+    if summary.state is ShownState.UNKNOWN and summary.verdict is Verdict.NETWORK:
+        icon = "icon-network.svg"
+    return Page(title, plain(f"{title}, {summary.fault}"), regions, icon=icon)
 
 
 # -- incidents ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Results by quarters of an hour, gathered until the store has them; 24 hours at most.
 
-Pure: no time, no I/O; the caller adds results and writes what `drain` returns.
+Pure: no time, no I/O; the caller adds results and writes what `drain` returns. What is older than
+two days is joined into spans of four hours, which are buckets too.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from typing import NamedTuple
 
 from exporter.model import FACTS, Reason, Result, Verdict
 from exporter.registry import RegistryChange
+from exporter.results import latencies
 
 WIDTH_SECONDS = 900
+SPAN_SECONDS = 14_400
+MONTH_SECONDS = 30 * 86_400.0
 DAY_SECONDS = 86_400.0
 _DAY_QUARTERS = 96
 _OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
@@ -20,7 +24,7 @@ _Key = tuple[str, int]
 
 
 class Bucket(NamedTuple):
-    """A quarter of an hour of one service: totals from its start, not differences.
+    """A quarter of an hour of one service, or four hours: totals from its start, not differences.
 
     `start` is a Unix time; `bad` leaves out what our own network or the exporter is to blame
     for; the latencies, in seconds, are those of successes. A success whose time says nothing,
@@ -34,6 +38,20 @@ class Bucket(NamedTuple):
     worst: Reason
     latency_sum: float
     latency_max: float
+    levels: bytes = b""
+    """The latencies as `latencies` writes them; of a quarter that is older than two days empty."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whose fault the worst result was; what is not counted as bad was our own."""
+        verdict = FACTS[self.worst].verdict
+        if self.bad or verdict in (Verdict.OK, Verdict.MONITORING):
+            return verdict
+        return Verdict.NETWORK
+
+    def percentile(self, share: float) -> float | None:
+        """Return the latency in seconds that the part *share* of successes does not exceed."""
+        return latencies.percentile(latencies.counts(self.levels), share)
 
 
 class History:
@@ -120,16 +138,33 @@ def _bucket(result: Result) -> Bucket:
         worst=result.reason,
         latency_sum=took,
         latency_max=took,
+        levels=latencies.level_of(took) if counts else b"",
     )
 
 
+def in_spans(buckets: Iterable[Bucket]) -> list[Bucket]:
+    """Return the buckets of one service, each joined into the four hours in which it began."""
+    spans = dict[int, Bucket]()
+    for bucket in buckets:
+        start = bucket.start // SPAN_SECONDS * SPAN_SECONDS
+        former = spans.get(start)
+        spans[start] = bucket._replace(start=start) if former is None else _joined(former, bucket)
+    return [
+        span._replace(levels=latencies.in_runs(span.levels)) for _, span in sorted(spans.items())
+    ]
+
+
 def _joined(former: Bucket, fresh: Bucket) -> Bucket:
-    return former._replace(
-        ok=former.ok + fresh.ok,
-        bad=former.bad + fresh.bad,
-        worst=fresh.worst if _badness(fresh) >= _badness(former) else former.worst,
-        latency_sum=former.latency_sum + fresh.latency_sum,
-        latency_max=max(former.latency_max, fresh.latency_max),
+    # Not `_replace`, which takes twice as long: this is done for every probe.
+    return Bucket(
+        former.service,
+        former.start,
+        former.ok + fresh.ok,
+        former.bad + fresh.bad,
+        fresh.worst if _badness(fresh) >= _badness(former) else former.worst,
+        former.latency_sum + fresh.latency_sum,
+        max(former.latency_max, fresh.latency_max),
+        latencies.joined(former.levels, fresh.levels),
     )
 
 

@@ -20,7 +20,15 @@ from typing import Any, Protocol
 from exporter.clock import Clock, in_slices
 from exporter.log import event
 from exporter.registry import Registry
-from exporter.results.history import DAY_SECONDS, Bucket, History
+from exporter.results.history import (
+    DAY_SECONDS,
+    MONTH_SECONDS,
+    SPAN_SECONDS,
+    WIDTH_SECONDS,
+    Bucket,
+    History,
+    in_spans,
+)
 from exporter.results.tally import Results
 
 _log = logging.getLogger(__name__)
@@ -47,6 +55,9 @@ class States(Protocol):
 
     def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
         """Return the buckets that begin at the Unix time *since* or later."""
+
+    def spans(self, service: str, since: float) -> list[Bucket]:
+        """Return the four hours each that begin at *since* or later, without the last hours."""
 
     def counted(self, service: str, since: float) -> tuple[int, int, float | None]:
         """Return good and bad results since then, and when the first bucket of them began."""
@@ -75,9 +86,11 @@ class Persistence:
         self._urgent: set[str] = set()
 
     def restore(self) -> None:
-        """Continue the counters of every service that the store knows."""
+        """Continue the counters of every service that the store knows, and the present quarter."""
         for service, state in self._states.states().items():
             self._results.of(service).restore(state)
+        begun = self._clock.now() // WIDTH_SECONDS * WIDTH_SECONDS
+        self._history.restore(self._states.history(since=begun))
 
     async def run(self) -> None:
         """Save until cancelled: all every 15 seconds, what fails every second."""
@@ -142,6 +155,15 @@ class Persistence:
         kept = await asyncio.to_thread(self._states.history, service, since)
         rows = {row.start: row for row in (*kept, *self._history.of(service))}
         return [rows[start] for start in sorted(rows) if start > since]
+
+    async def month(self, service: str) -> list[Bucket]:
+        """Return the last 30 days of *service* in spans of four hours, the oldest first."""
+        since = self._clock.now() - MONTH_SECONDS
+        begun = since // SPAN_SECONDS * SPAN_SECONDS
+        spans = await asyncio.to_thread(self._states.spans, service, begun)
+        rest = spans[-1].start + SPAN_SECONDS if spans else begun
+        quarters = await self.buckets(service, rest - 1)
+        return spans + await asyncio.to_thread(in_spans, quarters)
 
     async def counted(
         self, service: str, lengths: Sequence[float]

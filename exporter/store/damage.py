@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from exporter.log import event
-from exporter.store.sound import TABLES
+from exporter.store.sound import TABLES, Test
 
 _log = logging.getLogger(__name__)
 _MOST_REPORTED = 1000
@@ -42,6 +42,18 @@ class Damage:
             event(_log, "a stored row is unreadable", level=logging.ERROR, table=table, key=shown)
         self.found.add(table)
         self._count(table)
+
+    def without_damaged(
+        self, table: str, rows: Iterable[tuple[Any, ...]], is_sound: Test
+    ) -> list[tuple[Any, ...]]:
+        """Return those of *rows* that are sound; the others are reported by their first column."""
+        found = []
+        for row in rows:
+            if is_sound(row):
+                found.append(row)
+            else:
+                self.report(table, row[0])
+        return found
 
     def sift(self, db: sqlite3.Connection, now: float) -> None:
         """Set aside every damaged row of the tables that are read as a whole."""

@@ -92,6 +92,14 @@ STEPS: tuple[Step, ...] = (
         "CREATE TABLE model_reservations (id INTEGER PRIMARY KEY AUTOINCREMENT,"
         " units INTEGER NOT NULL, accounts TEXT NOT NULL, total TEXT NOT NULL)",
     ),
+    (
+        "ALTER TABLE history ADD COLUMN levels BLOB NOT NULL DEFAULT x''",
+        "CREATE TABLE history_spans (service TEXT NOT NULL, start INTEGER NOT NULL,"
+        " ok INTEGER NOT NULL, bad INTEGER NOT NULL, worst TEXT NOT NULL,"
+        " latency_sum REAL NOT NULL, latency_max REAL NOT NULL, levels BLOB NOT NULL,"
+        " PRIMARY KEY (service, start)) WITHOUT ROWID",
+        "CREATE INDEX history_spans_by_start ON history_spans (start)",
+    ),
 )
 
 

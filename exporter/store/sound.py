@@ -93,10 +93,11 @@ def state(row: Sequence[Any]) -> bool:
 
 
 def bucket(row: Sequence[Any]) -> bool:
-    """Judge a row of the history."""
-    service, start, ok, bad, worst, total, longest = row
+    """Judge a row of the history, or of its spans."""
+    service, start, ok, bad, worst, total, longest, levels = row
     counts = is_time(start) and isinstance(start, int) and is_count(ok) and is_count(bad)
-    return is_text(service) and counts and worst in _REASONS and is_time(total) and is_time(longest)
+    times = is_time(total) and is_time(longest) and isinstance(levels, bytes)
+    return is_text(service) and counts and worst in _REASONS and times
 
 
 def audit_entry(row: Sequence[Any]) -> bool:

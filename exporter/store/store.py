@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.model import Reason
 from exporter.results.history import Bucket
 from exporter.store import sound
 from exporter.store.database import Database
 from exporter.store.entries import AuditEntry
+from exporter.store.history import HistoryTable
 from exporter.store.incidents import IncidentTable
 from exporter.store.keys import KeyTable
 from exporter.store.notifications import NotificationTable
@@ -26,8 +26,6 @@ from exporter.store.spending import SpendTable
 from exporter.store.vault import Vault
 
 KEPT_AUDIT = 100_000
-KEPT_BUCKETS = 2_000_000
-"""Of the history: 200 MB, two days of 10,000 services or the default 100 days of 200."""
 
 
 class Store(KeyTable):
@@ -38,6 +36,7 @@ class Store(KeyTable):
         self.incidents, self.notifications = IncidentTable(database), NotificationTable(database)
         self.model_spend = SpendTable(database)
         self.public = PublicRecords(database)
+        self._history = HistoryTable(database)
 
     @classmethod
     def open(
@@ -130,7 +129,8 @@ class Store(KeyTable):
         asked = f"SELECT at, who, action, service, fingerprint FROM audit WHERE {where}"  # noqa: S608
         with self._database.read() as db:
             found = db.execute(f"{asked} ORDER BY id DESC LIMIT ?", (*given, max(0, limit)))
-            rows = self._sound("audit", found.fetchall(), sound.audit_entry)
+            rows = found.fetchall()
+        rows = self._database.damage.without_damaged("audit", rows, sound.audit_entry)
         names = ("at", "who", "action", "service", "fingerprint")
         return [AuditEntry(**dict(zip(names, row, strict=True))) for row in rows]
 
@@ -154,68 +154,37 @@ class Store(KeyTable):
     def _decoded(
         self, table: str, rows: Iterable[tuple[str, str]], is_sound: sound.Test
     ) -> dict[str, dict[str, Any]]:
-        rows = self._sound(table, rows, is_sound)
+        rows = self._database.damage.without_damaged(table, rows, is_sound)
         return {service: sound.json_object(text) or {} for service, text in rows}
-
-    def _sound(
-        self, table: str, rows: Iterable[tuple[Any, ...]], is_sound: sound.Test
-    ) -> list[tuple[Any, ...]]:
-        """Return *rows* without those that are damaged."""
-        found = []
-        for row in rows:
-            if is_sound(row):
-                found.append(row)
-            else:
-                self._database.damage.report(table, row[0])
-        return found
 
     def record_history(self, rows: Iterable[Bucket]) -> None:
         """Keep *rows*, each in place of a former version of it."""
-        given = sorted((*row[:4], str(row.worst), *row[5:]) for row in rows)
-        with self._database.write() as db:
-            db.executemany(
-                "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-                " ok = excluded.ok, bad = excluded.bad, worst = excluded.worst,"
-                " latency_sum = excluded.latency_sum, latency_max = excluded.latency_max"
-                " WHERE excluded.ok + excluded.bad >= ok + bad",
-                given,
-            )
+        self._history.record(rows)
 
     def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
-        """Return the buckets that begin at *since* or later, by service and time."""
-        where, given = _only(service)
-        asked = f"SELECT * FROM history WHERE {where} AND start >= ?"  # noqa: S608
-        with self._database.read() as db:
-            rows = db.execute(f"{asked} ORDER BY service, start", (*given, since)).fetchall()
-        rows = self._sound("history", rows, sound.bucket)
-        return [Bucket._make((*row[:4], Reason(row[4]), *row[5:])) for row in rows]
+        """Return the quarters that begin at *since* or later, by service and time."""
+        return self._history.quarters(service, since)
+
+    def spans(self, service: str, since: float) -> list[Bucket]:
+        """Return the four hours each of *service* that begin at *since* or later, by time."""
+        return self._history.spans(service, since)
 
     def counted(self, service: str, since: float) -> tuple[int, int, float | None]:
-        """Return good and bad results since *since*, and when the first bucket of them began."""
-        asked = f"SELECT total(ok), total(bad), min(start) FROM history WHERE {sound.COUNTED}"  # noqa: S608
-        with self._database.read() as db:
-            ok, bad, first = db.execute(asked, (service, since)).fetchone()
-        return int(ok), int(bad), first
+        """Return good and bad results since *since*, and when the first quarter of them began."""
+        return self._history.counted(service, since)
 
     def newest(self) -> float | None:
-        """Return the Unix time at which the last bucket of the history began; None without one."""
-        with self._database.read() as db:
-            found = db.execute("SELECT max(start) FROM history").fetchone()[0]
-        return float(found) if sound.is_time(found) else None
+        """Return the Unix time at which the last quarter of the history began; None without one."""
+        return self._history.newest()
 
     def prune_history(self, before: float) -> None:
-        """Drop the buckets that began before *before*, and the oldest beyond `KEPT_BUCKETS`."""
-        with self._database.write() as db:
-            newest = "SELECT start FROM history ORDER BY start DESC LIMIT 1 OFFSET ?"
-            beyond = db.execute(newest, (KEPT_BUCKETS,)).fetchone()
-            db.execute("DELETE FROM history WHERE start < ?", (before,))
-            if beyond is not None:
-                db.execute("DELETE FROM history WHERE start <= ?", beyond)
+        """Drop what began before *before*, and the oldest beyond a bound; see `HistoryTable`."""
+        self._history.prune(before, self._clock.now())
 
     def keep_only(self, services: Collection[str]) -> None:
         """Drop states and history of all but *services*; the registry knows which exist."""
         with self._database.write() as db:
-            for table in ("states", "history"):
+            for table in ("states", "history", "history_spans"):
                 found = db.execute(f"SELECT DISTINCT service FROM {table}").fetchall()  # noqa: S608
                 gone = [row for row in found if row[0] not in services]
                 db.executemany(f"DELETE FROM {table} WHERE service = ?", gone)  # noqa: S608

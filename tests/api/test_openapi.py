@@ -170,6 +170,8 @@ async def _reads(client: Client) -> None:
         "/api/services/nobody",
         "/nowhere",
         "/api/services/good/history",
+        "/api/services/good/history?range=30d",
+        "/api/services/good/history?range=1y",
         "/api/services/nobody/history",
         "/api/audit",
         "/api/audit?service=good&limit=1",

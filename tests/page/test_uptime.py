@@ -80,7 +80,7 @@ def test_rows_that_are_damaged_are_not_counted(stage: Stage) -> None:
         for number, (column, value) in enumerate(damaged, 1):
             bad = Bucket("a", start - number * 900, 1, 1, Reason.TIMEOUT, 1.0, 1.0)
             db.execute(
-                "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", (*bad[:4], "timeout", 1, 1)
+                "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, x'')", (*bad[:4], "timeout", 1, 1)
             )
             db.execute(f"UPDATE history SET {column} = {value} WHERE start = ?", (bad.start,))
 

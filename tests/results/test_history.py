@@ -8,10 +8,12 @@ import pytest
 
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
 from exporter.registry import RegistryChange
-from exporter.results.history import WIDTH_SECONDS, Bucket, History
+from exporter.results.history import SPAN_SECONDS, WIDTH_SECONDS, Bucket, History, in_spans
+from exporter.results.latencies import level_of
 from tests.fakes import service_target
 
 START = 1_800_000_000
+QUARTER, HALF = level_of(0.25), level_of(0.5)
 
 
 def result(reason: Reason = Reason.OK, at: float = START, **more: Any) -> Result:
@@ -36,13 +38,13 @@ def test_results_of_a_quarter_are_one_row() -> None:
         result(at=START + 899.9, duration=0.5),
     )
 
-    assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.75, 0.5)]
+    assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.75, 0.5, QUARTER + HALF)]
 
 
 def test_a_success_whose_time_says_nothing_is_left_out_of_the_latencies() -> None:
     made = history(result(), result(duration=9.0, measured=False))
 
-    assert made.drain() == [Bucket("a", START, 1, 0, Reason.OK, 0.25, 0.25)]
+    assert made.drain() == [Bucket("a", START, 1, 0, Reason.OK, 0.25, 0.25, QUARTER)]
 
 
 def test_there_is_a_row_for_each_service_and_quarter() -> None:
@@ -63,7 +65,7 @@ def test_only_changed_rows_are_drained_and_with_their_totals() -> None:
 
     made.add(result())
 
-    assert made.drain() == [Bucket("a", START, 2, 0, Reason.OK, 0.5, 0.25)]
+    assert made.drain() == [Bucket("a", START, 2, 0, Reason.OK, 0.5, 0.25, 2 * QUARTER)]
     assert made.drain() == []
 
 
@@ -111,7 +113,7 @@ def test_a_quarter_continues_after_a_restart() -> None:
 
     made.add(result())
 
-    assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.5, 0.25)]
+    assert made.drain() == [Bucket("a", START, 2, 1, Reason.TIMEOUT, 0.5, 0.25, 2 * QUARTER)]
 
 
 def test_what_is_written_is_let_go() -> None:
@@ -136,3 +138,37 @@ def test_a_removed_service_leaves_no_row() -> None:
     made.follow(RegistryChange(removed=(service_target("a"),)))
 
     assert [row.service for row in made.drain()] == ["b"]
+
+
+def test_quarters_are_joined_into_the_four_hours_in_which_they_begin() -> None:
+    start = START // SPAN_SECONDS * SPAN_SECONDS
+    quarters = history(
+        result(at=start),
+        result(Reason.TIMEOUT, start + 3600),
+        result(at=start + SPAN_SECONDS - 1, duration=0.5),
+        result(Reason.DNS, start + SPAN_SECONDS, verdict=Verdict.NETWORK),
+    ).drain()
+
+    spans = in_spans(sorted(quarters))
+
+    assert spans == [
+        Bucket("a", start, 2, 1, Reason.TIMEOUT, 0.75, 0.5, QUARTER + HALF),
+        Bucket("a", start + SPAN_SECONDS, 0, 0, Reason.DNS, 0.0, 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "bad", "verdict"),
+    [
+        (Reason.OK, 0, Verdict.OK),
+        (Reason.TIMEOUT, 1, Verdict.PROVIDER),
+        (Reason.TIMEOUT, 0, Verdict.NETWORK),
+        (Reason.INTERCEPTED, 0, Verdict.NETWORK),
+        (Reason.INTERNAL, 0, Verdict.MONITORING),
+        (Reason.AUTH_INVALID, 2, Verdict.CREDENTIAL),
+    ],
+)
+def test_a_bucket_tells_whose_fault_its_worst_result_was(
+    reason: Reason, bad: int, verdict: Verdict
+) -> None:
+    assert Bucket("a", START, 1, bad, reason, 0.1, 0.1).verdict is verdict

@@ -145,7 +145,7 @@ def test_history_is_pruned_by_age(opened: Opener) -> None:
 def test_history_is_pruned_by_number_the_oldest_first(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.store.store.KEPT_BUCKETS", 3)
+    monkeypatch.setattr("exporter.store.history.KEPT_BUCKETS", 3)
     store = opened()
     store.record_history([bucket(start=NOW + 900 * number) for number in range(5)])
 

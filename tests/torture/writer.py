@@ -63,7 +63,7 @@ def _register(name: str, number: int) -> Step:
 def _counted(store: Store) -> None:
     with store.atomic():
         store.save_states({f"s{number}": {"n": number, "text": "x" * 300} for number in range(40)})
-        rows = [Bucket("a", int(NOW), 3, 1, Reason.TIMEOUT, 0.6, 0.3)]
+        rows = [Bucket("a", int(NOW), 3, 1, Reason.TIMEOUT, 0.6, 0.3, b"abc")]
         store.record_history(rows)
 
 
@@ -135,7 +135,7 @@ def snapshot(store: Store) -> str:
             "keys": {name: key.secret.reveal() for name, key in store.keys().items()},
             "audit": [(entry.action, entry.service) for entry in store.audit_entries()],
             "states": store.states(),
-            "history": [tuple(row) for row in store.history()],
+            "history": [(*row[:-1], row.levels.hex()) for row in store.history()],
             "incidents": sorted(told, key=str),
             "stats": sorted(str(store.incidents.stats())),
             "counts": str((sorted(counts.open.items()), sorted(counts.total.items()))),
