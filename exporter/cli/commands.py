@@ -64,13 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_config(arguments: argparse.Namespace) -> int:
     with waiting("reading"):
-        configuration = source_of(arguments.files, environment())()
+        configuration = source_of(arguments.files, environment(), key_files=True)()
     for warning in configuration.warnings:
         print(f"warning: {warning}")
     enabled = sum(d.raw.get("enabled", True) for d in configuration.services)
     print(
         f"ok: {counted(len(configuration.services), 'service')} ({enabled} enabled), "
         f"{counted(len(configuration.canaries), 'canary', 'canaries')}, "
+        f"{counted(len(configuration.notify), '`notify` entry', '`notify` entries')}, "
         f"{counted(len(configuration.warnings), 'warning')}"
     )
     days = configuration.monitoring.metrics_retention_days

@@ -49,7 +49,7 @@ def test_check_config_sums_up_a_good_file(good: str, capsys: pytest.CaptureFixtu
 
     assert (code, capsys.readouterr().out) == (
         0,
-        "ok: 1 service (1 enabled), 0 canaries, 0 warnings\n"
+        "ok: 1 service (1 enabled), 0 canaries, 0 `notify` entries, 0 warnings\n"
         "prometheus: --storage.tsdb.retention.time=100d\n",
     )
 
