@@ -10,6 +10,7 @@ from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
 from exporter.cli.notifying import add_notify
 from exporter.cli.stack_arguments import add_stack
+from exporter.cli.usage import meant
 from exporter.importers import FORMATS
 from exporter.settings import shown_prose
 
@@ -31,6 +32,32 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(shown_prose(message))
+
+    # Python 3.14 can suggest a choice by itself, and no version can an option.
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += meant(str(value), map(str, action.choices or ()))
+            raise
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            options = _options_of(self, found)
+            near = meant(unknown[0].partition("=")[0], options)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
+        return found
+
+
+def _options_of(parser: argparse.ArgumentParser, found: argparse.Namespace) -> list[str]:
+    """Return the options of *parser*, and of its command and verb that were *found*."""
+    options = [*parser._option_string_actions]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            chosen = action.choices.get(getattr(found, action.dest, None) or "")
+            options += [] if chosen is None else _options_of(chosen, found)
+    return options
 
 
 def make_parser(version: str) -> argparse.ArgumentParser:

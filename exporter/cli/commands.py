@@ -81,7 +81,7 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 def _probe(arguments: argparse.Namespace) -> int:
     if arguments.timeout <= 0:
-        raise UsageError("--timeout must be more than 0")
+        raise UsageError("--timeout must be more than 0 seconds, such as 10")
     try:
         return probe_once(arguments, environment())
     except LookupError as error:

@@ -105,7 +105,9 @@ def _new_key(source: str | None) -> Secret:
     if source in (None, "-"):
         text = sys.stdin.readline().strip()
         if not text:
-            raise UsageError("standard input contains no key")
+            raise UsageError(
+                "standard input contains no key; send one, as in --key-file - < new-key"
+            )
         return Secret(text)
     try:
         return read_key_file(Path(source or ""))
