@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -97,6 +98,16 @@ def _providers(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error.args[0])) from None
 
 
+def _later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """Return a command whose module is only imported when it is used."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        code: int = getattr(importlib.import_module(f"exporter.cli.{module}"), function)(arguments)
+        return code
+
+    return run
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": run_server,
     "check-config": _check_config,
@@ -104,6 +115,13 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "providers": _providers,
     "schema": lambda arguments: print_schema(),
     "services": print_services,
+    "top": _later("top", "run_top"),
+    "watch": _later("watch", "run_watch"),
+    "add": _later("managing", "add_service"),
+    "remove": _later("managing", "remove_service"),
+    "pause": _later("managing", "pause_service"),
+    "resume": _later("managing", "resume_service"),
+    "maintenance": _later("managing", "run_maintenance"),
     "stats": print_stats,
     "incidents": run_incidents,
     "notify": lambda arguments: run_notify(arguments, environment()),
