@@ -131,7 +131,12 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="run only the simulated providers; POST /faults/NAME/FAULT with down, key or none",
     )
-    demo.add_argument("--keep", action="store_true", help="keep everything running at the end")
+    demo.add_argument(
+        "--keep",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep everything running at the end, to look at; default on a terminal",
+    )
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -57,6 +57,7 @@ stack --minimal --mail me@example.com --smtp localhost:25
 stack --config services.yaml --secrets secrets --data-dir /var/lib/service-registry
 demo
 demo --keep
+demo --no-keep
 demo --providers 127.0.0.1:9700
 completion bash > ~/.local/share/bash-completion/completions/service-registry
 completion fish > ~/.config/fish/completions/service-registry.fish
