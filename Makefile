@@ -55,8 +55,9 @@ clean:
 # is for, $(2) what pip is to install; its own words are shown if it fails.
 define pip_install
 	@echo "$(1)"
-	@{ $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off $(2) 2>&1; \
-	  echo "pip ended with $$?"; } | awk -v tty="$$(test -t 1 && echo 1)" ' \
+	@tty=; test -t 1 && tty=1; \
+	{ $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off $(2) 2>&1; \
+	  echo "pip ended with $$?"; } | awk -v tty="$$tty" ' \
 	    function at(text) { printf "%s  %s%s", tty ? "\r\033[K" : "", text, tty ? "" : "\n"; fflush() } \
 	    { all = all $$0 "\n" } \
 	    /^(Collecting|Obtaining) / { at(++n " " (n == 1 ? "package" : "packages") " found: " $$2) } \
