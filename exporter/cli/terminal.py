@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Generic, NoReturn, TypeVar
 
+from exporter.secret import environment
+
 _T = TypeVar("_T")
 _SEQUENCES = {
     b"\x1b[A": "up",
@@ -30,7 +32,7 @@ _MOST_BYTES = 64
 
 def is_interactive() -> bool:
     """Return whether there is a terminal to draw on and to take keys from."""
-    if os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+    if environment().get("TERM", "dumb") in ("", "dumb", "unknown"):
         return False
     return sys.stdin.isatty() and sys.stdout.isatty()
 

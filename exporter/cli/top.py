@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, Group
-from rich.live import Live
+from rich.live import Live as Drawing
 from rich.table import Table
 from rich.text import Text
 
@@ -104,7 +104,7 @@ def run_top(arguments: argparse.Namespace) -> int:
     console = Console(highlight=False)
     background = Background(lambda: _look_again(arguments.url), arguments.interval)
     try:
-        with keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
+        with keys() as pressed, Drawing(console=console, screen=True, auto_refresh=False) as live:
             _show(live, look, choice, background=background, pressed=pressed, url=arguments.url)
     except KeyboardInterrupt:
         pass
@@ -114,7 +114,7 @@ def run_top(arguments: argparse.Namespace) -> int:
 
 
 def _show(
-    live: Live,
+    live: Drawing,
     look: Look,
     choice: Choice,
     *,
