@@ -69,7 +69,7 @@ define pip_install
 endef
 
 .venv/run: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; if another is installed: make run PYTHON=python3.12")'
 	@echo "First start: everything is put into .venv, nothing else on this machine changes."
 	@echo "It usually takes a minute, with packages that pip has downloaded before half of it."
 	@echo "1/3 making .venv"

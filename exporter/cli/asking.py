@@ -59,7 +59,9 @@ def ask(
         with error:
             raise RefusedError(_problem(error)) from None
     except (OSError, ValueError):
-        raise UsageError(f"no exporter answers at {base}; start one or give --url") from None
+        raise UsageError(
+            f"no exporter answers at {base}; start one (service-registry serve) or give --url"
+        ) from None
 
 
 def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def _add_simple(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_top(parser: argparse.ArgumentParser) -> None:
+    _explain(
+        parser,
+        "Keys: s sorts, f and t filter by fault and team, arrows scroll, q quits. Without a"
+        " terminal it prints once: exit code 1 if a service fails outside of maintenance.",
+    )
     _add_url(parser)
     parser.add_argument(
         "--sort", choices=SORTS, default="worst", help="order of the services; default worst"
@@ -42,6 +48,7 @@ def _add_top(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_watch(parser: argparse.ArgumentParser) -> None:
+    _explain(parser, "Exit code 0 if the last result is good, 1 if it is not or none came.")
     _add_url_and_json(parser, DEFAULT_URL)
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument(
@@ -112,6 +119,11 @@ def _add_maintenance(parser: argparse.ArgumentParser) -> None:
             _add_by(one)
         elif verb != "show":
             _add_token(one)
+
+
+def _explain(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add *text* to what the command's --help begins with; the lines are kept as they are."""
+    parser.description = "\n".join([parser.description or "", *textwrap.wrap(text, 78)])
 
 
 def _add_by(parser: argparse.ArgumentParser) -> None:

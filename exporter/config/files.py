@@ -115,7 +115,8 @@ def find(paths: Iterable[Path]) -> list[Path]:
         if is_folder(path):
             inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and is_file(p))
             if not inside:
-                raise SettingsError([Problem(str(path), 1, "(directory)", "has no .yaml file")])
+                what = "has no .yaml file; name a file, or put one there"
+                raise SettingsError([Problem(str(path), 1, "(directory)", what)])
             found += inside
         else:
             found.append(path)
