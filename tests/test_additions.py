@@ -134,6 +134,7 @@ def test_a_secret_setting_is_one_line_and_shows_itself_nowhere(copy: Copy) -> No
         import asyncio, io, json, logging, pathlib, sys
         from aiohttp.test_utils import TestClient, TestServer
         from exporter.app import App, Options
+        from exporter.app.application import application_of
         from exporter.config import Configuration, read_text, shown_declaration
         from exporter.log import configure
         from exporter.registry.management import Management
@@ -159,7 +160,7 @@ def test_a_secret_setting_is_one_line_and_shows_itself_nowhere(copy: Copy) -> No
             app.prepare()
             await app.management.add(raw, "test")
             seen = []
-            async with TestClient(TestServer(app._application("127.0.0.1"))) as client:
+            async with TestClient(TestServer(application_of(app, "127.0.0.1"))) as client:
                 for path in ("/", "/services/api", "/api/services/api", "/api/services/file",
                              "/api/health", "/api/services", "/metrics", "/sd"):
                     async with client.get(path) as response:
