@@ -7,6 +7,7 @@ LISTEN ?= 127.0.0.1:9642
 .PHONY: run test lint format bench torture mutants pictures reference clean
 
 run: .venv/run  ## serve the example configuration
+	@echo "Starting the exporter; its status page will be at http://$(LISTEN)/, Ctrl-C ends it."
 	$(BIN)/service-registry serve --config $(CONFIG) --listen $(LISTEN) --data-dir data
 
 test: .venv/dev  ## every test; installs Prometheus, nginx and the like where they are missing
@@ -50,15 +51,35 @@ reference: .venv/dev  ## write what is generated: the schema and the reference t
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
 
+# Installs packages and says which one it is at: pip alone is silent, or writes pages. $(1) is what it
+# is for, $(2) what pip is to install; its own words are shown if it fails.
+define pip_install
+	@echo "$(1)"
+	@tty=; test -t 1 && tty=1; \
+	{ $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off $(2) 2>&1; \
+	  echo "pip ended with $$?"; } | awk -v tty="$$tty" ' \
+	    function at(text) { printf "%s  %s%s", tty ? "\r\033[K" : "", text, tty ? "" : "\n"; fflush() } \
+	    { all = all $$0 "\n" } \
+	    /^(Collecting|Obtaining) / { at(++n " " (n == 1 ? "package" : "packages") " found: " $$2) } \
+	    /^ *Downloading / && tty { at(n " packages found, downloading " $$2) } \
+	    /^ *Building (wheel|editable) for / { at("building " $$4) } \
+	    /^Installing collected/ { at("installing " n " packages, the longest step") } \
+	    /^pip ended with / { code = $$4 } \
+	    END { if (tty) at(""); if (code) printf "%s", all; exit code }'
+endef
+
 .venv/run: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; if another is installed: make run PYTHON=python3.12")'
+	@echo "First start: everything is put into .venv, nothing else on this machine changes."
+	@echo "It usually takes a minute, with packages that pip has downloaded before half of it."
+	@echo "1/3 making .venv"
+	@$(PYTHON) -m venv .venv
+	$(call pip_install,2/3 renewing pip,--upgrade pip)
+	$(call pip_install,3/3 installing the exporter and what it needs,--editable .)
+	@touch $@
 
 .venv/dev: .venv/run
-	$(BIN)/python -m pip install --quiet --group dev
+	$(call pip_install,Tools for development and tests; usually two minutes,--group dev)
 	# with what it requires it would put jsonpath-python over our python-jsonpath
-	$(BIN)/python -m pip install --quiet --no-deps 'mistralai>=3.7'
-	touch $@
+	$(call pip_install,One more for the tests,--no-deps 'mistralai>=3.7')
+	@touch $@

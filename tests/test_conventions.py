@@ -76,6 +76,7 @@ def test_nothing_is_left_for_later(path: Path) -> None:
             {
                 "exporter/secret.py",  # environment, umask
                 "exporter/files.py",  # opens without waiting
+                "exporter/cli/terminal.py",  # reads keys as they are pressed
                 "exporter/serving/stopping.py",  # _exit
                 "exporter/serving/supervisor.py",  # getpid
             },
@@ -112,6 +113,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/cli/serving.py",  # the admin token's length
         "exporter/cli/stack.py",  # writes webhook or mail password to Alertmanager's configuration
         "exporter/cli/asking.py",  # sends the admin token to the exporter
+        "exporter/cli/managing.py",  # sends the key of a new service to the exporter
         "exporter/cli/remote.py",  # sends key and admin token to the exporter
         "exporter/library/registry.py",  # get_service_config(mask=False), for the caller itself
         "exporter/registry/overlay.py",  # what is kept like a key

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from exporter.demo.shipped import write_alertmanager, write_prometheus
 from exporter.programs import program_path, shipped
+from tests.cli.screen import screen
 from tests.programs import program
 
 pytestmark = pytest.mark.slow
@@ -69,14 +71,25 @@ def test_it_goes_from_healthy_to_notified_to_resolved_in_under_three_minutes() -
         "pages sent: 1",
         "the network is back",
         "mean time to acknowledge",
+        "Everything ends here",
+        "to look at it: service-registry demo --keep",
     )
     assert not re.search(r"sk-proj-|rk_test_|sk-ant-|SG\.", output)
 
 
-def test_without_the_programs_it_names_them_and_shows_the_exporter(
+def test_without_the_programs_it_names_them_and_on_a_terminal_it_stays_to_be_looked_at(
     tmp_path: Path,
 ) -> None:
-    output = demo(str(tmp_path), 120)
+    with screen("demo", rows=60, columns=150, PATH=str(tmp_path)) as one:
+        one.until(lambda shown: "everything runs on; stop it with Ctrl-C" in shown)
+        output = one.shown
+        page = re.search(r"status page +(http://\S+)", output.partition("Look at it yourself")[2])
+        assert page
+        with urllib.request.urlopen(page[1], timeout=10) as answer:
+            assert b"stripe" in answer.read()
+        one.press("\x03")
+        assert one.end() == 0
+        assert "stopping" in one.shown
 
     assert_in_order(
         output,
@@ -85,7 +98,10 @@ def test_without_the_programs_it_names_them_and_shows_the_exporter(
         "whose fault: provider",
         "whose fault: credential",
         "whose fault: network",
+        "Look at it yourself",
+        "service-registry top --url http://127.0.0.1:",
     )
+    output = output.partition("Look at it yourself")[0]
     assert "incident" not in output.replace("no alerts, incidents or messages", "").replace(
         "the incident log", ""
     ).replace("there are no incidents", "").replace("What the incident log", "")

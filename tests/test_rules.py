@@ -16,6 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.incidents.alerts import NOTIFICATIONS_FAILING, RUNBOOK
 from exporter.metrics import FAMILIES, OwnMetrics
 from exporter.model import Reason, Verdict
 from exporter.statuspages import State
@@ -25,7 +26,6 @@ FOLDER = Path(__file__).parent.parent / "prometheus"
 RULE_FILES = sorted(FOLDER.glob("rules/*.yml"))
 TEST_FILES = sorted(FOLDER.glob("tests/*_test.yml"))
 DAYS_LONG = ("budget_test.yml", "slo_long_test.yml")
-RUNBOOK = "https://github.com/tekup/tekup-service-registry/blob/main/prometheus/README.md#"
 
 ALERTS = {
     "ServiceDown",
@@ -282,6 +282,17 @@ def test_the_runbook_has_a_heading_and_a_row_for_each_alert_and_for_no_other() -
     assert headings & ALERTS == ALERTS
     assert {name for name, _ in rows} == ALERTS
     assert all(anchor == name.lower() for name, anchor in rows)
+
+
+def test_the_incident_that_the_exporter_makes_itself_has_its_place_in_the_runbook() -> None:
+    """No rule names it: the embedded response opens it where an entry of `notify:` fails."""
+    text = (FOLDER / "README.md").read_text()
+    _, heading, rest = text.partition(f"\n### {NOTIFICATIONS_FAILING}\n")
+    section = rest.partition("\n## ")[0]
+
+    assert heading
+    for part in ("**Means.**", "**Look.**", "**Do.**", "**Silence.**"):
+        assert part in section
 
 
 @EACH_ALERT

@@ -9,10 +9,8 @@ import math
 from datetime import UTC, datetime, timedelta
 
 from exporter.alerting.facts import NetworkFacts, OwnFacts, ProviderFacts, ServiceFacts
+from exporter.incidents.alerts import RUNBOOK
 
-_RUNBOOK = (
-    "https://github.com/tekup/tekup-service-registry/blob/main/prometheus/README.md#"  # a heading
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 
@@ -22,7 +20,7 @@ _SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 
 def runbook_url(alert: str) -> str:
     """Return where it says what to do about *alert*."""
-    return _RUNBOOK + alert.lower()
+    return RUNBOOK + alert.lower()
 
 
 def duration(seconds: float) -> str:

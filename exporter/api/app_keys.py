@@ -10,13 +10,14 @@ from aiohttp import web
 from exporter.incidents import IncidentLog
 from exporter.metrics import Exposition, OwnMetrics
 from exporter.notifying import EntryState
-from exporter.registry import Loader, Management, Registry
+from exporter.registry import Holds, Loader, Management, Registry
 from exporter.results import Persistence, Results
 
 EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
 OWN: web.AppKey[OwnMetrics] = web.AppKey("OWN", OwnMetrics)
 REGISTRY: web.AppKey[Registry] = web.AppKey("REGISTRY", Registry)
 RESULTS: web.AppKey[Results] = web.AppKey("RESULTS", Results)
+HOLDS: web.AppKey[Holds] = web.AppKey("HOLDS", Holds)
 MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
 INCIDENTS: web.AppKey[IncidentLog] = web.AppKey("INCIDENTS", IncidentLog)
 # AppKey takes a class, and mypy does not count Callable as one: hence the ignores.

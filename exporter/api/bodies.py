@@ -20,6 +20,10 @@ _SHORT_BYTES = 16 * 1024
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
+MAX_NAME_LENGTH = 128
+"""Of a person who is named in a body."""
+
+
 class BodyError(ValueError):
     """Body or query cannot be used; the message says why and contains no value of it."""
 
@@ -95,6 +99,28 @@ def text_field(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value or has_control(value):
         raise BodyError(f"{name} must be a non-empty string without control characters")
+    return value
+
+
+def bounded_text(
+    body: dict[str, Any], name: str, max_length: int, default: str | None = None
+) -> str:
+    """Return the text in the field *name*; it may contain line breaks.
+
+    Raises:
+        BodyError: it is something else, or is missing without a *default*.
+    """
+    value = body.get(name, default)
+    if (
+        not isinstance(value, str)
+        or len(value) > max_length
+        or (not value and default is None)
+        or has_control(value, lines=True)
+    ):
+        kind = "string" if default is not None else "non-empty string"
+        raise BodyError(
+            f"{name} must be a {kind} of at most {max_length} characters without control characters"
+        )
     return value
 
 

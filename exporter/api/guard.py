@@ -145,7 +145,8 @@ def _problem_of(error: Exception) -> web.Response:
     """Return the answer to an expected error, or 500 for a bug."""
     match error:
         case UnknownServiceError():
-            return problem(404, "there is no such service")
+            way = "GET /api/services lists those that there are"
+            return problem(404, "there is no such service", detail=way)
         case UnknownIncidentError():
             return problem(404, str(error))
         case IncidentError():

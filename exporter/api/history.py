@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from exporter.api.app_keys import AUDIT, PERSISTENCE, REGISTRY
+from exporter.api.app_keys import AUDIT, PERSISTENCE, REGISTRY, RESULTS
 from exporter.api.bodies import BodyError, page_size
+from exporter.model import FACTS, Verdict
 from exporter.results.history import SPAN_SECONDS, WIDTH_SECONDS, Bucket
 
 RANGES = {"24h": WIDTH_SECONDS, "30d": SPAN_SECONDS}
@@ -27,6 +28,32 @@ async def of_service(request: web.Request) -> web.Response:
             "service": target.id,
             "width_seconds": RANGES[wanted],
             "buckets": [_bucket_json(row) for row in rows],
+        }
+    )
+
+
+async def recent(request: web.Request) -> web.Response:
+    """Return the last results of a service, at most 20, oldest first.
+
+    The last one and the kept failures have a status and a detail, an older success has none.
+    """
+    target = request.app[REGISTRY].get(request.match_info["id"])
+    tally = request.app[RESULTS].of(target.id)
+    whole = {one.at: one.outcome for one in (*tally.failures, tally.last) if one is not None}
+    return web.json_response(
+        {
+            "service": target.id,
+            "results": [
+                {
+                    "at": at,
+                    "duration_ms": round(took * 1000, 3),
+                    "reason": reason,
+                    "success": FACTS[reason].verdict is Verdict.OK,
+                    "status_code": whole[at].status or None if at in whole else None,
+                    "detail": whole[at].detail if at in whole else "",
+                }
+                for at, took, reason in tally.recent
+            ],
         }
     )
 

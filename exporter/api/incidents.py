@@ -10,9 +10,16 @@ from typing import Any
 from aiohttp import web
 
 from exporter.api.app_keys import INCIDENTS, RECEIVED, RECONCILE, REGISTRY, Json
-from exporter.api.bodies import BodyError, json_object, only_fields, page_size, text_field
+from exporter.api.bodies import (
+    MAX_NAME_LENGTH,
+    BodyError,
+    bounded_text,
+    json_object,
+    only_fields,
+    page_size,
+    text_field,
+)
 from exporter.api.guard import problem
-from exporter.characters import has_control
 from exporter.incidents import (
     SEVERITIES,
     Incident,
@@ -25,7 +32,7 @@ from exporter.registry import UnknownServiceError
 
 FILTERS = ("severity", "status", "service", "environment")
 PAGE_SIZE = 100
-_MAX_NAME_LENGTH, _MAX_NOTE_LENGTH = 128, 4096
+_MAX_NOTE_LENGTH = 4096
 _MAX_MESSAGE_BYTES, _MAX_MESSAGE_VALUES = 16 * 1024 * 1024, 1_000_000
 """Of a webhook message: a group of some thousand alerts exceeds the limits of other bodies."""
 _FILTER_VALUES = {"severity": SEVERITIES, "status": tuple(str(status) for status in IncidentStatus)}
@@ -79,9 +86,9 @@ async def create(request: web.Request) -> web.Response:
         }
     incident = await request.app[INCIDENTS].create(
         severity=severity,
-        summary=_bounded_text(body, "summary", _MAX_NOTE_LENGTH),
-        description=_bounded_text(body, "description", _MAX_NOTE_LENGTH, ""),
-        by=_bounded_text(body, "by", _MAX_NAME_LENGTH),
+        summary=bounded_text(body, "summary", _MAX_NOTE_LENGTH),
+        description=bounded_text(body, "description", _MAX_NOTE_LENGTH, ""),
+        by=bounded_text(body, "by", MAX_NAME_LENGTH),
         **about,
     )
     request.app[RECONCILE]()
@@ -152,24 +159,8 @@ async def _author_and_note(request: web.Request) -> tuple[str, str]:
     """Return the author and the note of the body, an empty note if it has none."""
     body = await json_object(request)
     only_fields(body, ("by", "note"))
-    author = _bounded_text(body, "by", _MAX_NAME_LENGTH)
-    return author, _bounded_text(body, "note", _MAX_NOTE_LENGTH, "")
-
-
-def _bounded_text(body: Json, name: str, max_length: int, default: str | None = None) -> str:
-    """Return the text in the field *name*; it may contain line breaks."""
-    value = body.get(name, default)
-    if (
-        not isinstance(value, str)
-        or len(value) > max_length
-        or (not value and default is None)
-        or has_control(value, lines=True)
-    ):
-        kind = "string" if default is not None else "non-empty string"
-        raise BodyError(
-            f"{name} must be a {kind} of at most {max_length} characters without control characters"
-        )
-    return value
+    author = bounded_text(body, "by", MAX_NAME_LENGTH)
+    return author, bounded_text(body, "note", _MAX_NOTE_LENGTH, "")
 
 
 def _before(cursor: str) -> tuple[float, str] | None:

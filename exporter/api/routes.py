@@ -10,6 +10,7 @@ from exporter import public
 from exporter.api import (
     exposition,
     history,
+    holds,
     incidents,
     multitarget,
     reference,
@@ -52,6 +53,14 @@ _BADGE_QUERY = (
 _SERVICE = "/api/services/{id}"
 _INCIDENT = "/api/incidents/{id}"
 _INCIDENT_CHANGE_ANSWERS = ((200, "Incident"), (400, ""), *_TOKEN_REFUSED, (404, ""), (413, ""))
+_HOLD_ANSWERS = (
+    (200, "Service"),
+    (400, ""),
+    *_TOKEN_REFUSED,
+    (404, ""),
+    (409, ""),
+    (413, ""),
+)
 
 
 async def openapi(request: web.Request) -> web.Response:
@@ -216,6 +225,50 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         "Drop a rotated key and return to the declared one.",
         ((204, ""), *_TOKEN_REFUSED, (404, ""), (409, "")),
+    ),
+    Route(
+        "POST",
+        _SERVICE + "/pause",
+        holds.pause,
+        ADMIN,
+        "Stop probing a service until it is resumed; one of a file too.",
+        _HOLD_ANSWERS,
+        body="Pausing",
+    ),
+    Route(
+        "POST",
+        _SERVICE + "/resume",
+        holds.resume,
+        ADMIN,
+        "Probe a paused service again.",
+        _HOLD_ANSWERS,
+        body="Pausing",
+    ),
+    Route(
+        "POST",
+        _SERVICE + "/maintenance",
+        holds.maintain,
+        ADMIN,
+        "Set a window of maintenance; of a service of a file too.",
+        ((201, "Service"), *_HOLD_ANSWERS[1:]),
+        body="NewMaintenance",
+    ),
+    Route(
+        "DELETE",
+        _SERVICE + "/maintenance",
+        holds.end_maintenance,
+        ADMIN,
+        "Take out windows of maintenance that were set at run time.",
+        ((200, "Service"), (400, ""), *_TOKEN_REFUSED, (404, ""), (409, "")),
+        query=(("which", {"enum": list(holds.WHICH), "default": "open"}),),
+    ),
+    Route(
+        "GET",
+        _SERVICE + "/results",
+        history.recent,
+        OPEN,
+        "The last results of a service, at most 20.",
+        ((200, "Results"), (404, "")),
     ),
     Route(
         "GET",

@@ -53,10 +53,14 @@ _HEALTH: dict[str, Schema] = {
     "provider": TEXT,
     "type": TEXT,
     "environment": TEXT,
+    "team": TEXT,
     "enabled": BOOLEAN,
+    "paused": BOOLEAN | {"description": "Switched off at run time, until it is resumed."},
+    "in_maintenance": BOOLEAN,
     "status": _STATUS,
     "reason": nullable(_REASON),
     "verdict": nullable(_VERDICT),
+    "since": nullable(NUMBER) | {"description": "Since when the verdict is this one."},
     "advice": TEXT,
     "limited": nullable(TEXT),
     "duration_ms": nullable(NUMBER),
@@ -86,6 +90,8 @@ _AUTHOR: Schema = {
     "pattern": f"^[^{CONTROL_BUT_LINES}]*$",
 }
 _LONG_TEXT: Schema = {**_AUTHOR, "minLength": 0, "maxLength": 4096}
+_REASON_TEXT: Schema = {**_AUTHOR, "minLength": 0, "maxLength": 256}
+_TIME: Schema = {"type": "string", "format": "date-time", "description": "RFC 3339 with a zone."}
 _INCIDENT: dict[str, Schema] = {
     **dict.fromkeys(("id", "alertname", "summary", "description"), TEXT),
     **dict.fromkeys(
@@ -155,6 +161,18 @@ SCHEMAS: dict[str, Schema] = {
         **_HEALTH,
         origin={"enum": ["file", "api"]},
         config=_ANY_OBJECT,
+        warnings=array(TEXT)
+        | {"description": "What works but is probably not meant, each with its field."},
+        pause=nullable(record(at=NUMBER, by=TEXT, reason=TEXT)),
+        maintenance=array(
+            record(
+                start=NUMBER,
+                end=NUMBER,
+                reason=TEXT,
+                by=nullable(TEXT) | {"description": "Who set it at run time."},
+                origin={"enum": ["file", "api"]},
+            )
+        ),
         interval_seconds=NUMBER,
         endpoint=nullable(TEXT),
         method=nullable(TEXT),
@@ -198,6 +216,19 @@ SCHEMAS: dict[str, Schema] = {
         availability=nullable(NUMBER),
         mttr_seconds=nullable(NUMBER),
         mtta_seconds=nullable(NUMBER),
+    ),
+    "Results": record(
+        service=TEXT,
+        results=array(
+            record(
+                at=NUMBER,
+                duration_ms=NUMBER,
+                reason=_REASON,
+                success=BOOLEAN,
+                status_code=nullable(COUNT),
+                detail=TEXT,
+            )
+        ),
     ),
     "Test": record(**_OUTCOME, success=BOOLEAN),
     "Rotation": record(
@@ -288,6 +319,27 @@ SCHEMAS: dict[str, Schema] = {
         cacheSeconds={"type": "integer", "minimum": 300},
     )
     | {"description": "What the endpoint badge of shields.io takes."},
+    "Pausing": {
+        "type": "object",
+        "description": "The author, and why.",
+        "properties": {"by": _AUTHOR, "reason": _REASON_TEXT},
+        "required": ["by"],
+        "additionalProperties": False,
+    },
+    "NewMaintenance": {
+        "type": "object",
+        "description": "A window: `end` or `duration`; it begins now unless `start` is given.",
+        "properties": {
+            "start": _TIME,
+            "end": _TIME,
+            "duration": {"type": "string", "description": "Such as 2h, at most 30d."},
+            "reason": _REASON_TEXT,
+            "by": _AUTHOR,
+        },
+        "required": ["by"],
+        "oneOf": [{"required": ["end"]}, {"required": ["duration"]}],
+        "additionalProperties": False,
+    },
     "AlertmanagerMessage": {
         "type": "object",
         "description": "Alertmanager's webhook message; unknown fields are ignored.",

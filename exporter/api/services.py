@@ -7,12 +7,18 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from exporter.api.app_keys import LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import HOLDS, LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.bodies import BodyError, flag, json_object, only_fields, page_size, text_field
 from exporter.api.guard import problem
 from exporter.api.status import service_health
 from exporter.clock import in_slices
-from exporter.config import Target, shown_declaration
+from exporter.config import (
+    Maintenance,
+    PlannedMaintenance,
+    Target,
+    service_warnings,
+    shown_declaration,
+)
 from exporter.model import PHASES, Outcome, advice_of, verdict_of
 from exporter.probers import command_line
 from exporter.secret import Secret
@@ -31,7 +37,7 @@ async def listing(request: web.Request) -> web.Response:
     async for target in in_slices(sorted(registry, key=lambda target: target.id), 64):
         # A service may be removed while the loop yields between two slices.
         if target.id > after and target.id in registry:
-            row = service_health(target, request.app[RESULTS].of(target.id))
+            row = service_health(target, request.app[RESULTS].of(target.id), request.app[HOLDS].now)
             if all(row[name] == value for name, value in filters.items()):
                 rows.append(row)
         if len(rows) > limit:
@@ -45,12 +51,12 @@ async def register(request: web.Request) -> web.Response:
     """Register a service; 201 with its representation."""
     target = await request.app[MANAGEMENT].add(await json_object(request), caller(request))
     location = {"Location": f"/api/services/{target.id}"}
-    return web.json_response(_service_json(request, target), status=201, headers=location)
+    return web.json_response(service_json(request, target), status=201, headers=location)
 
 
 async def detail(request: web.Request) -> web.Response:
     """Return one service with its configuration; keys are masked."""
-    return web.json_response(_service_json(request, _target(request)))
+    return web.json_response(service_json(request, _target(request)))
 
 
 async def change(request: web.Request) -> web.Response:
@@ -62,7 +68,7 @@ async def change(request: web.Request) -> web.Response:
             422, "an id cannot be changed", detail="remove the service and register it again"
         )
     target = await request.app[MANAGEMENT].change(service, patch, caller(request))
-    return web.json_response(_service_json(request, target))
+    return web.json_response(service_json(request, target))
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -146,14 +152,18 @@ def _target(request: web.Request) -> Target:
     return request.app[REGISTRY].get(request.match_info["id"])
 
 
-def _service_json(request: web.Request, target: Target) -> Json:
+def service_json(request: web.Request, target: Target) -> Json:
+    """Return all that is known of a service; keys are masked."""
     management = request.app[MANAGEMENT]
     declared = request.app[LOADER].declared(target.id)
     shown = {} if declared is None else shown_declaration(declared)
     return {
-        **service_health(target, request.app[RESULTS].of(target.id)),
+        **service_health(target, request.app[RESULTS].of(target.id), request.app[HOLDS].now),
         "origin": "file" if management.in_file(target.id) else "api",
         "config": shown,
+        "warnings": [] if declared is None else service_warnings(declared),
+        "pause": None if target.pause is None else asdict(target.pause),
+        "maintenance": [_window(window) for window in target.maintenance],
         "interval_seconds": target.interval,
         "endpoint": target.endpoint.shown if target.endpoint else None,
         "method": target.endpoint.method if target.endpoint else None,
@@ -169,6 +179,12 @@ def _service_json(request: web.Request, target: Target) -> Json:
             for result in request.app[RESULTS].of(target.id).failures
         ],
     }
+
+
+def _window(window: Maintenance) -> Json:
+    by = window.by if isinstance(window, PlannedMaintenance) else None
+    fields = {"start": window.start, "end": window.end, "reason": window.reason}
+    return {**fields, "by": by, "origin": "file" if by is None else "api"}
 
 
 def outcome_of(outcome: Outcome) -> Json:

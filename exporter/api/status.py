@@ -6,7 +6,7 @@ import json
 
 from aiohttp import web
 
-from exporter.api.app_keys import INCIDENTS, LOADER, NOTIFYING, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import HOLDS, INCIDENTS, LOADER, NOTIFYING, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
 from exporter.clock import in_slices
 from exporter.config import Target
@@ -61,10 +61,10 @@ async def reload(request: web.Request) -> web.Response:
 async def health(request: web.Request) -> web.Response:
     """Return the health of every service, and how many have which status."""
     counts: dict[Status, int] = dict.fromkeys(_WORST_FIRST, 0)
-    registry, rows = request.app[REGISTRY], []
+    registry, rows, now = request.app[REGISTRY], [], request.app[HOLDS].now
     async for target in in_slices(registry, 32):
         if target.id in registry:
-            service = service_health(target, request.app[RESULTS].of(target.id))
+            service = service_health(target, request.app[RESULTS].of(target.id), now)
             counts[service["status"]] += 1
             rows.append(json.dumps(service))  # one by one: dumping all at once blocks the loop
     worst = next((s for s in _WORST_FIRST if counts[s]), Status.UNKNOWN)
@@ -95,8 +95,8 @@ def entry_health(entry: EntryState) -> Json:
     }
 
 
-def service_health(target: Target, tally: Tally) -> Json:
-    """Return the health of one service. Durations are milliseconds, times are Unix times.
+def service_health(target: Target, tally: Tally, now: float) -> Json:
+    """Return the health of one service at *now*. Durations are milliseconds, times are Unix times.
 
     `retry_after` alone is a text of RFC 3339: until when the provider asked us to wait.
     """
@@ -107,10 +107,14 @@ def service_health(target: Target, tally: Tally) -> Json:
         "provider": target.provider,
         "type": target.type,
         "environment": target.environment,
+        "team": target.team,
         "enabled": target.enabled,
+        "paused": target.pause is not None,
+        "in_maintenance": target.in_maintenance(now),
         "status": status_of(target, tally),
         "reason": last.reason if last else None,
         "verdict": current_verdict(target, tally),
+        "since": tally.since or None,
         "advice": current_advice(target, tally),
         "limited": target.unprobed or None,
         "duration_ms": round(last.outcome.duration * 1000, 3) if last else None,

@@ -8,6 +8,7 @@ from exporter.api import FOR_OUTSIDERS, make_application
 from exporter.api.app_keys import (
     AUDIT,
     EXPOSITION,
+    HOLDS,
     INCIDENTS,
     LOADER,
     MANAGEMENT,
@@ -43,7 +44,7 @@ def application_of(parts: Parts, host: str) -> web.Application:
     application[EXPOSITION], application[OWN] = parts.exposition, parts.own
     application[REGISTRY], application[RESULTS] = parts.registry, parts.results
     application[LOADER], application[MANAGEMENT] = parts.loader, parts.management
-    application[SOFTWARE_VERSION] = VERSION
+    application[HOLDS], application[SOFTWARE_VERSION] = parts.holds, VERSION
     application[INCIDENTS] = parts.incidents
     application[NOTIFYING] = lambda: parts.notifier.states
     application[RECONCILE] = parts.reconciliation.schedule_round

@@ -19,7 +19,7 @@ from exporter.options import Options
 from exporter.page import Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
-from exporter.registry import Loader, Management, Overlay, Registry, Storage
+from exporter.registry import Holds, Loader, Management, Overlay, Registry, Storage
 from exporter.results import Aging, History, Persistence, Recording, Results, Retention
 from exporter.schedule import (
     Canaries,
@@ -96,6 +96,7 @@ class Parts:
         self.management = Management(
             self.registry, self.loader, self.prober, self.clock, self.storage
         )
+        self.holds = Holds(self.registry, self.loader, self.clock, self.storage)
 
     def _build_incidents(self) -> None:
         options, kept = self.options, self.store.incidents

@@ -9,12 +9,12 @@ from typing import Any, NoReturn
 from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
 from exporter.cli.notifying import add_notify
+from exporter.cli.remote_arguments import REMOTE
 from exporter.cli.stack_arguments import add_stack
+from exporter.cli.usage import meant
 from exporter.importers import FORMATS
 from exporter.settings import shown_prose
 
-_SEVERITIES = ("critical", "high", "medium", "low")
-DEFAULT_URL = "http://127.0.0.1:9642"
 _ENDING = """first steps:
   service-registry demo
   service-registry serve --config config/services.yaml
@@ -31,6 +31,32 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(shown_prose(message))
+
+    # Python 3.14 can suggest a choice by itself, and no version can an option.
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += meant(str(value), map(str, action.choices or ()))
+            raise
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            options = _options_of(self, found)
+            near = meant(unknown[0].partition("=")[0], options)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
+        return found
+
+
+def _options_of(parser: argparse.ArgumentParser, found: argparse.Namespace) -> list[str]:
+    """Return the options of *parser*, and of its command and verb that were *found*."""
+    options = [*parser._option_string_actions]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            chosen = action.choices.get(getattr(found, action.dest, None) or "")
+            options += [] if chosen is None else _options_of(chosen, found)
+    return options
 
 
 def make_parser(version: str) -> argparse.ArgumentParser:
@@ -54,8 +80,8 @@ def make_parser(version: str) -> argparse.ArgumentParser:
         "--check", type=Path, metavar="FILE", help="report every mistake in a preset of your own"
     )
     schema = _add(commands, "schema", "print the JSON Schema of the configuration")
-    _add_remote(commands)
-    _add_incidents(_add(commands, "incidents", "list, acknowledge and resolve incidents"))
+    for name, (summary, add_to) in REMOTE.items():
+        add_to(_add(commands, name, summary))
     add_notify(_add(commands, "notify", "try whether notifications arrive"))
     _add_import(_add(commands, "import", "convert another tool's configuration to ours"))
     add_stack(_add(commands, "stack", "run the exporter, Prometheus and Alertmanager as one"))
@@ -105,7 +131,12 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="run only the simulated providers; POST /faults/NAME/FAULT with down, key or none",
     )
-    demo.add_argument("--keep", action="store_true", help="keep everything running at the end")
+    demo.add_argument(
+        "--keep",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep everything running at the end, to look at; default on a terminal",
+    )
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -308,92 +339,3 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="overwrite the output file if it exists"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _add_remote(commands: Any) -> None:
-    """Add the commands that call the API of a running exporter."""
-    for name, summary in (
-        ("services", "list the services of a running exporter, worst first"),
-        ("stats", "show the totals of a running exporter"),
-        ("rotate-key", "verify a new key with the provider and switch to it"),
-    ):
-        parser = _add(commands, name, summary)
-        _add_url_and_json(parser, DEFAULT_URL)
-        if name == "rotate-key":
-            _add_rotate(parser)
-
-
-def _add_rotate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("service", metavar="SERVICE")
-    parser.add_argument(
-        "--key-file",
-        metavar="FILE|-",
-        help="file with the new key; - is standard input; default: a prompt on the terminal",
-    )
-    parser.add_argument(
-        "--allow-limited",
-        action="store_true",
-        help="use the key also if it lacks a permission that the check needs",
-    )
-    parser.add_argument("--force", action="store_true", help="use the key however its probe ends")
-    parser.add_argument("--rollback", action="store_true", help="return to the previous key")
-    _add_token(parser)
-
-
-def _add_token(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--admin-token-file",
-        type=Path,
-        metavar="FILE",
-        help="file with the admin token; or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
-    )
-
-
-def _add_incidents(parser: argparse.ArgumentParser) -> None:
-    _add_listing(parser, DEFAULT_URL, "50", None)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    # A subparser's own default would overwrite an option that was given before the verb.
-    no_default = argparse.SUPPRESS
-    _add_listing(verbs.add_parser("list", help="newest first; the default"), *[no_default] * 3)
-    show = verbs.add_parser("show", help="show an incident with its timeline")
-    create = verbs.add_parser("create", help="report an incident; it is routed like an alert")
-    create.add_argument("summary", metavar="TEXT")
-    create.add_argument("--severity", choices=_SEVERITIES, default="high")
-    for name in ("service", "environment", "description"):
-        create.add_argument(f"--{name}")
-    change_verbs = (
-        ("ack", "acknowledge an incident: its escalation stops", "?"),
-        ("resolve", "resolve an incident", "?"),
-        ("note", "add a note to an incident", None),
-    )
-    changes = []
-    for verb, summary, nargs in change_verbs:
-        changes.append(verbs.add_parser(verb, help=summary))
-        changes[-1].add_argument("id", metavar="ID")
-        changes[-1].add_argument("note", metavar="TEXT", nargs=nargs)
-    changes[-1].add_argument("--public", action="store_true", help="show it to outsiders as well")
-    show.add_argument("id", metavar="ID")
-    for verb_parser in (create, *changes):
-        verb_parser.add_argument("--by", help="name for the timeline; default your user name")
-        _add_token(verb_parser)
-    for verb_parser in (show, create, *changes):
-        _add_url_and_json(verb_parser, no_default)
-
-
-def _add_url_and_json(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("--url", default=default, help=f"of the exporter; default {DEFAULT_URL}")
-    json_default = default if default == argparse.SUPPRESS else False
-    parser.add_argument("--json", action="store_true", default=json_default, help="print JSON")
-
-
-def _add_listing(
-    parser: argparse.ArgumentParser, url: str, limit: str, filter_default: str | None
-) -> None:
-    _add_url_and_json(parser, url)
-    parser.add_argument("--severity", choices=_SEVERITIES, default=filter_default)
-    parser.add_argument(
-        "--status", choices=("open", "acknowledged", "resolved"), default=filter_default
-    )
-    parser.add_argument("--service", default=filter_default)
-    parser.add_argument("--environment", default=filter_default)
-    parser.add_argument("--limit", default=limit, metavar="N", help="default 50, at most 1000")

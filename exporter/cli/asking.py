@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -14,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.cli.serving import admin_token
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import UsageError, meant
 from exporter.secret import Secret
 
 
@@ -52,12 +54,14 @@ def ask(
         request.add_header("Authorization", f"Bearer {token.reveal()}")
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
+            return None if answer.status == 204 else json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
             raise RefusedError(_problem(error)) from None
     except (OSError, ValueError):
-        raise UsageError(f"no exporter answers at {base}; start one or give --url") from None
+        raise UsageError(
+            f"no exporter answers at {base}; start one (service-registry serve) or give --url"
+        ) from None
 
 
 def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
@@ -69,10 +73,55 @@ def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"title": f"status {error.code}"}
 
 
+def ask_about(
+    base: str,
+    method: str,
+    service: str,
+    tail: str = "",
+    *,
+    body: dict[str, Any] | None = None,
+    token: Secret | None = None,
+) -> Any:
+    """Return the answer to a request about *service*; *tail* follows its path.
+
+    Raises:
+        UsageError: *base* is not a URL, or no exporter answers there.
+        RefusedError: the exporter refuses; of an unknown service it names the one that was meant.
+    """
+    path = f"/api/services/{urllib.parse.quote(service, safe='')}{tail}"
+    try:
+        return ask(base, method, path, body=body, token=token)
+    except RefusedError as error:
+        if error.problem.get("status") != 404 or "no such service" not in str(error):
+            raise
+        names = [row["id"] for row in all_services(base)]
+        near = meant(service, names).removeprefix("; ")
+        detail = near or "`service-registry services` lists those that there are"
+        raise RefusedError({**error.problem, "detail": detail}) from None
+
+
+def all_services(base: str) -> list[dict[str, Any]]:
+    """Return every service of the exporter at *base*, in the order of their ids.
+
+    Raises:
+        UsageError: *base* is not a URL, or no exporter answers there.
+        RefusedError: the exporter answered with an error.
+    """
+    rows: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = ask(base, "GET", f"/api/services?limit=1000&cursor={cursor}")
+        rows += page["services"]
+        if page["next"] is None:
+            return rows
+        cursor = page["next"]
+
+
 def sentence(problem: dict[str, Any]) -> str:
-    """Return title, reason and detail of *problem* in one line."""
+    """Return title, reason and detail of *problem* in one line, and each mistake in one more."""
     parts = [str(problem.get(name)) for name in ("title", "reason", "detail") if problem.get(name)]
-    return ": ".join(parts)
+    mistakes = [f"  {one['where']}: {one['what']}" for one in problem.get("errors", ())]
+    return "\n".join([": ".join(parts), *mistakes, *map(str, problem.get("problems", ()))])
 
 
 def format_time(at: float | None) -> str:
@@ -92,6 +141,11 @@ def require_token(arguments: argparse.Namespace) -> Secret:
     if token is None:
         raise UsageError("give --admin-token-file FILE with the exporter's admin token")
     return token
+
+
+def default_author(given: str | None) -> str:
+    """Return *given*, or the name of the user who types."""
+    return given or getpass.getuser()
 
 
 def waiting(activity: str) -> AbstractContextManager[object]:

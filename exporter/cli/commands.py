@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -64,13 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_config(arguments: argparse.Namespace) -> int:
     with waiting("reading"):
-        configuration = source_of(arguments.files, environment())()
+        configuration = source_of(arguments.files, environment(), key_files=True)()
     for warning in configuration.warnings:
         print(f"warning: {warning}")
     enabled = sum(d.raw.get("enabled", True) for d in configuration.services)
     print(
         f"ok: {counted(len(configuration.services), 'service')} ({enabled} enabled), "
         f"{counted(len(configuration.canaries), 'canary', 'canaries')}, "
+        f"{counted(len(configuration.notify), '`notify` entry', '`notify` entries')}, "
         f"{counted(len(configuration.warnings), 'warning')}"
     )
     days = configuration.monitoring.metrics_retention_days
@@ -80,7 +82,7 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 def _probe(arguments: argparse.Namespace) -> int:
     if arguments.timeout <= 0:
-        raise UsageError("--timeout must be more than 0")
+        raise UsageError("--timeout must be more than 0 seconds, such as 10")
     try:
         return probe_once(arguments, environment())
     except LookupError as error:
@@ -96,6 +98,16 @@ def _providers(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error.args[0])) from None
 
 
+def _later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """Return a command whose module is only imported when it is used."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        code: int = getattr(importlib.import_module(f"exporter.cli.{module}"), function)(arguments)
+        return code
+
+    return run
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": run_server,
     "check-config": _check_config,
@@ -103,6 +115,13 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "providers": _providers,
     "schema": lambda arguments: print_schema(),
     "services": print_services,
+    "top": _later("top", "run_top"),
+    "watch": _later("watch", "run_watch"),
+    "add": _later("managing", "add_service"),
+    "remove": _later("managing", "remove_service"),
+    "pause": _later("managing", "pause_service"),
+    "resume": _later("managing", "resume_service"),
+    "maintenance": _later("managing", "run_maintenance"),
     "stats": print_stats,
     "incidents": run_incidents,
     "notify": lambda arguments: run_notify(arguments, environment()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import logging
 import signal
 import sys
@@ -30,7 +31,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
         print(f"service-registry: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"service-registry: {error.strerror or error}", file=sys.stderr)
+        way = "; choose another with --port N" if error.errno == errno.EADDRINUSE else ""
+        print(f"service-registry: {error.strerror or error}{way}", file=sys.stderr)
         return 1
     return 0
 

@@ -21,6 +21,22 @@ providers --check providers/billing.yaml
 schema > config/services.schema.json
 services
 services --url http://registry.example.com:9642 --json
+top
+top --fault credential --team payments
+top --once --sort since
+watch openai
+watch openai --count 1 --json
+add billing --base-url https://billing.example.com --admin-token-file secrets/admin_token
+add openai --provider openai --key-file - --admin-token-file secrets/admin_token < key.txt
+add shop --base-url https://shop.example.com --set health_check.endpoint=/health --set team=web
+remove billing --admin-token-file secrets/admin_token
+pause openai --reason "they rebuild it" --admin-token-file secrets/admin_token
+resume openai --admin-token-file secrets/admin_token
+maintenance start openai --for 2h --reason "database upgrade"
+maintenance plan openai --from 2026-12-01T22:00:00Z --for 90m
+maintenance stop openai
+maintenance cancel openai
+maintenance show openai
 stats
 rotate-key openai --admin-token-file secrets/admin_token
 rotate-key openai --key-file - --admin-token-file secrets/admin_token < new-key.txt
@@ -41,6 +57,7 @@ stack --minimal --mail me@example.com --smtp localhost:25
 stack --config services.yaml --secrets secrets --data-dir /var/lib/service-registry
 demo
 demo --keep
+demo --no-keep
 demo --providers 127.0.0.1:9700
 completion bash > ~/.local/share/bash-completion/completions/service-registry
 completion fish > ~/.config/fish/completions/service-registry.fish

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import urllib.parse
 from typing import Any
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.asking import ask, format_time, print_table, require_token
+from exporter.cli.asking import ask, default_author, format_time, print_table, require_token
 from exporter.clock import SystemClock
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
@@ -50,7 +49,7 @@ def run_incidents(arguments: argparse.Namespace) -> int:
 
 
 def _send(arguments: argparse.Namespace, path: str, body: dict[str, Any]) -> Any:
-    body["by"] = arguments.by or getpass.getuser()
+    body["by"] = default_author(arguments.by)
     return ask(arguments.url, "POST", path, body=body, token=require_token(arguments))
 
 

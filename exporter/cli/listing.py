@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from exporter.cli.usage import counted
+from exporter.cli.usage import counted, meant
 from exporter.config import file_schema
 from exporter.providers import Preset, load_file, presets
 from exporter.settings import shown_prose
@@ -34,7 +34,7 @@ def print_providers(name: str | None, *, as_json: bool) -> int:
     known = presets()
     if name is not None and name not in known:
         shown = shown_prose(repr(name))
-        raise LookupError(f"no provider {shown}; known: {', '.join(known)}")
+        raise LookupError(f"no provider {shown}; known: {', '.join(known)}{meant(name, known)}")
     chosen = {name: known[name]} if name else known
     if as_json:
         print(json.dumps({n: dataclasses.asdict(p) for n, p in chosen.items()}, indent=2))

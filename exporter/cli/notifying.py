@@ -10,7 +10,7 @@ from pathlib import Path
 
 from exporter.cli.asking import waiting
 from exporter.cli.probing import DEFAULT_CONFIG
-from exporter.cli.usage import UsageError, counted
+from exporter.cli.usage import UsageError, counted, meant
 from exporter.clock import SystemClock
 from exporter.config import Notification, read_files
 from exporter.notifying import Media, Trial, try_entries
@@ -40,10 +40,16 @@ def run_notify(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     configuration = read_files(arguments.config or [DEFAULT_CONFIG], environment)
     entries = [one for one in configuration.notify if arguments.name in (None, one.key)]
     if not configuration.notify:
-        raise UsageError("nobody is told: the configuration has no `notify:`")
+        raise UsageError(
+            "nobody is told: the configuration has no `notify:`; add an entry, such as"
+            " `notify: [{slack: {url_file: FILE}}]`"
+        )
     if not entries:
-        names = ", ".join(one.key for one in configuration.notify)
-        raise UsageError(f"`notify:` has no such entry; there are: {names}")
+        known = [one.key for one in configuration.notify]
+        raise UsageError(
+            f"`notify:` has no such entry; there are: {', '.join(known)}"
+            + meant(arguments.name, known)
+        )
     page = configuration.monitoring.page_url or ""
     with waiting(f"sending {counted(len(entries), 'test message')}"):
         trials = asyncio.run(_tried(entries, page.rstrip("/")))

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter.cli.asking import waiting
+from exporter.cli.usage import meant
 from exporter.clock import SystemClock
 from exporter.config import (
     Configuration,
@@ -86,6 +87,7 @@ def _target(
         known = ", ".join(sorted(declared)) or "none"
         raise LookupError(
             f"no service {shown_prose(repr(name))} in {', '.join(map(str, paths))}; known: {known}"
+            + meant(name, declared)
         )
     plans = tuple(
         CanaryPlan(name=str(i), endpoint=canary_endpoint(canary), interval=canary.interval)

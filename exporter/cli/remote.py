@@ -15,7 +15,9 @@ from rich.text import Text
 
 from exporter.cli.asking import (
     RefusedError,
+    all_services,
     ask,
+    ask_about,
     format_time,
     print_table,
     require_token,
@@ -37,14 +39,7 @@ def print_services(arguments: argparse.Namespace) -> int:
 
     Return 1 if one is unhealthy or degraded, else 0.
     """
-    rows: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        page = ask(arguments.url, "GET", f"/api/services?limit=1000&cursor={cursor}")
-        rows += page["services"]
-        if page["next"] is None:
-            break
-        cursor = page["next"]
+    rows = all_services(arguments.url)
     if arguments.json:
         print(json.dumps({"services": rows, "next": None}, indent=2))
     else:
@@ -72,16 +67,17 @@ def rotate_key(arguments: argparse.Namespace) -> int:
     token = require_token(arguments)
     body: dict[str, Any] = {"rollback": True}
     if not arguments.rollback:
-        key = _new_key(arguments.key_file)
+        key = key_from(arguments.key_file)
         body = {
             "api_key": key.reveal(),
             "force": arguments.force,
             "allow_limited": arguments.allow_limited,
         }
-    path = f"/api/services/{arguments.service}/key"
     try:
-        with waiting("waiting for the exporter"):
-            done = ask(arguments.url, "PUT", path, body=body, token=token)
+        with waiting("waiting until the provider has answered with the new key"):
+            done = ask_about(
+                arguments.url, "PUT", arguments.service, "/key", body=body, token=token
+            )
     except RefusedError as error:
         print(json.dumps(error.problem, indent=2) if arguments.json else sentence(error.problem))
         return 1
@@ -95,7 +91,7 @@ def rotate_key(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _new_key(source: str | None) -> Secret:
+def key_from(source: str | None) -> Secret:
     """Return the key from a file, standard input or the terminal.
 
     Never from an argument: the process list and the shell's history would show it.
@@ -105,7 +101,9 @@ def _new_key(source: str | None) -> Secret:
     if source in (None, "-"):
         text = sys.stdin.readline().strip()
         if not text:
-            raise UsageError("standard input contains no key")
+            raise UsageError(
+                "standard input contains no key; send one, as in --key-file - < new-key"
+            )
         return Secret(text)
     try:
         return read_key_file(Path(source or ""))

@@ -36,7 +36,7 @@ def rotate_secret_key(arguments: argparse.Namespace) -> int:
     """Re-encrypt every stored key with the first, the newest, secret key of the file."""
     directory: Path = arguments.data_dir
     if not is_folder(directory):
-        raise UsageError("--data-dir is not a directory")
+        raise UsageError("--data-dir is not a directory; give the one that `serve` is given")
     store = Store.open(directory, SystemClock(), Vault.from_environment(environment()))
     try:
         print(f"re-encrypted {counted(store.rotate(), 'key')}; older secret keys can be removed")

@@ -12,11 +12,14 @@ from exporter.providers import presets
 
 
 def source_of(
-    paths: list[Path] | None, environment: Mapping[str, str]
+    paths: list[Path] | None, environment: Mapping[str, str], *, key_files: bool = False
 ) -> Callable[[], Configuration]:
-    """Return a function that reads *paths*, or the key variables of *environment* without paths."""
+    """Return a function that reads *paths*, or the key variables of *environment* without paths.
+
+    With *key_files* a file that is named for a key and holds none is a mistake.
+    """
     if paths:
-        return lambda: read_files(paths, environment)
+        return lambda: read_files(paths, environment, key_files=key_files)
     return lambda: from_environment(environment)
 
 

@@ -1,4 +1,9 @@
-"""Errors in how a command was typed, and counts in messages."""
+"""Wrong usage, how things are counted in a sentence, and the name that was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UsageError(Exception):
@@ -8,3 +13,14 @@ class UsageError(Exception):
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return *number* with its noun: `1 service`, `2 services`, `2 canaries`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def meant(typed: str, known: Iterable[str]) -> str:
+    """Return `; did you mean NAME?` with the one of *known* that is most like *typed*, or nothing.
+
+    >>> meant("opnai", ["openai", "stripe"]), meant("x", ["openai"])
+    ('; did you mean openai?', '')
+    """
+    # What was typed may be a key, long as a book: it is compared and never shown.
+    near = difflib.get_close_matches(typed[:64], list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -23,10 +23,10 @@ from exporter.config.merge import merged
 from exporter.config.models import UNITS, Budget, FirstToken, ModelCheck, ModelTarget
 from exporter.config.notify import Email, Notification, PagerDuty, Slack, Webhook
 from exporter.config.requests import USER_AGENT, canary_endpoint
-from exporter.config.shown import shown_declaration
+from exporter.config.shown import service_warnings, shown_declaration
 from exporter.config.targets import make_target
 from exporter.config.thresholds import Threshold, ThresholdKind
-from exporter.config.values import SideRequest, Target
+from exporter.config.values import Pause, PlannedMaintenance, SideRequest, Target
 
 __all__ = [
     "UNITS",
@@ -46,6 +46,8 @@ __all__ = [
     "Notification",
     "Objectives",
     "PagerDuty",
+    "Pause",
+    "PlannedMaintenance",
     "PublicPage",
     "Service",
     "SideRequest",
@@ -62,5 +64,6 @@ __all__ = [
     "read_files",
     "read_request",
     "read_text",
+    "service_warnings",
     "shown_declaration",
 ]

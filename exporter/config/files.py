@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from exporter import files
 from exporter.checks import pattern_mistakes
 from exporter.config.declarations import Budgets, Canary, Monitoring, Service
-from exporter.config.merge import has_value, merged, prune
+from exporter.config.key_files import mistakes_with_files, notify_files, warnings_with_files
+from exporter.config.merge import empty_files, has_value, listed, merged, prune
 from exporter.config.mistakes import (
+    Found,
     canary_mistakes,
     not_for_requests,
     service_mistakes,
@@ -38,6 +40,7 @@ from exporter.settings import (
 )
 
 SUFFIXES = (".yaml", ".yml")
+_Judge = Callable[[dict[str, Any]], Found]
 _ADDRESSES: frozenset[FieldPath] = frozenset({("base_url",), ("health_check", "endpoint")})
 
 
@@ -112,20 +115,25 @@ def find(paths: Iterable[Path]) -> list[Path]:
         if is_folder(path):
             inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and is_file(p))
             if not inside:
-                raise SettingsError([Problem(str(path), 1, "(directory)", "has no .yaml file")])
+                what = "has no .yaml file; name a file, or put one there"
+                raise SettingsError([Problem(str(path), 1, "(directory)", what)])
             found += inside
         else:
             found.append(path)
     return found
 
 
-def read_files(paths: Iterable[Path], environment: Mapping[str, str]) -> Configuration:
+def read_files(
+    paths: Iterable[Path], environment: Mapping[str, str], *, key_files: bool = False
+) -> Configuration:
     """Return the configuration in *paths* (files or directories).
+
+    With *key_files* a file that is named for a key and holds none is a mistake.
 
     Raises:
         SettingsError: with the mistakes of all files.
     """
-    reading = _Reading(environment)
+    reading = _Reading(environment, key_files=key_files)
     for path in find(paths):
         source = named(path, "--config FILE")
         try:
@@ -134,7 +142,8 @@ def read_files(paths: Iterable[Path], environment: Mapping[str, str]) -> Configu
             reading.fail(source, f"cannot be read: {error.strerror}")
         except UnicodeDecodeError:
             reading.fail(source, "is not UTF-8 text")
-    return reading.configuration()
+    configuration = reading.configuration()
+    return replace(configuration, warnings=(*reading.empty_files(), *configuration.warnings))
 
 
 def read_text(given: str | Plain, source: str, environment: Mapping[str, str]) -> Configuration:
@@ -212,8 +221,10 @@ class _File:
 class _Reading:
     """Collects files and mistakes; `configuration` combines the one or raises the other."""
 
-    def __init__(self, environment: Mapping[str, str] | None) -> None:
-        self._environment = environment
+    def __init__(self, environment: Mapping[str, str] | None, *, key_files: bool = False) -> None:
+        self._environment, self._key_files = environment, key_files
+        self._mistakes = mistakes_with_files if key_files else service_mistakes
+        self._warned = warnings_with_files if key_files else warnings_of
         self._rules = _rules()
         self._files: list[_File] = []
         self._problems: list[Problem] = []
@@ -239,27 +250,33 @@ class _Reading:
         pruned = frozenset(inner for path in places for inner in (path, path[:-1]))
         self._files.append(_File(loaded, pruned, references))
 
+    def empty_files(self) -> Iterator[Problem]:
+        return empty_files([file.loaded for file in self._files])
+
     def configuration(self) -> Configuration:
         loaded = [file.loaded for file in self._files]
         for name in ("defaults", "monitoring", "budgets"):
             self._problems += _once(name, loaded)
-        defaults = _Defaults.of(loaded)
+        defaults = _Defaults.of(loaded, self._mistakes, self._warned)
         services = [
             self._service(file, index, own, defaults)
             for file in self._files
-            for index, own in enumerate(_list(file.loaded.data, "services"))
+            for index, own in enumerate(listed(file.loaded.data, "services"))
             if isinstance(own, dict)
         ]
         for file in self._files:
             self._problems += _file_problems(file)
             self._warnings += notify_warnings(file.loaded)
+            if self._key_files:
+                self._problems += notify_files(file.loaded, denied=False)
+                self._warnings += notify_files(file.loaded, denied=True)
         self._problems += notify_problems(loaded, [file.doubtful for file in self._files])
         if self._problems:
             raise SettingsError(self._problems)
         self._warnings += defaults.inline_key()
         return Configuration(
             services=tuple(services),
-            canaries=tuple(build(Canary, c) for f in loaded for c in _list(f.data, "canaries")),
+            canaries=tuple(build(Canary, c) for f in loaded for c in listed(f.data, "canaries")),
             monitoring=build(Monitoring, _only("monitoring", loaded)[1]),
             budgets=build(Budgets, _only("budgets", loaded)[1]),
             notify=tuple(build(Notification, n) for f in loaded for n in entries_of(f.data)),
@@ -274,12 +291,12 @@ class _Reading:
         raw = merged(defaults.raw, own)
         missing = loaded.missing.get((*place, "api_key")) or defaults.missing_for(own)
         self._unique(loaded, place, own)
-        for path, what in service_mistakes(raw):
+        for path, what in self._mistakes(raw):
             if (path, what) in defaults.mistakes:
                 self._problems.append(defaults.problem(path, what))
             elif not file.doubtful((*place, *path)):
                 self._problems.append(loaded.problem((*place, *path), what))
-        for path, what in warnings_of(raw):
+        for path, what in self._warned(raw):
             if (path, what) in defaults.warnings:
                 self._warnings.append(defaults.problem(path, what))
             else:
@@ -313,15 +330,15 @@ class _Defaults:
     warnings: frozenset[tuple[FieldPath, str]]
 
     @classmethod
-    def of(cls, loaded: list[Loaded]) -> _Defaults:
+    def of(cls, loaded: list[Loaded], mistakes: _Judge, warned: _Judge) -> _Defaults:
         file, raw = _only("defaults", loaded)
         found = file.document.references if file is not None else ()
         return cls(
             file,
             raw,
             frozenset(path[1:] for path in found if path[:1] == ("defaults",)),
-            frozenset(found for found in service_mistakes(raw) if found[0]),
-            frozenset(found for found in warnings_of(raw) if found[0]),
+            frozenset(found for found in mistakes(raw) if found[0]),
+            frozenset(found for found in warned(raw) if found[0]),
         )
 
     def problem(self, path: FieldPath, what: str) -> Problem:
@@ -354,11 +371,6 @@ def _is_key(path: FieldPath) -> bool:
     }
 
 
-def _list(data: Any, name: str) -> list[Any]:
-    found = data.get(name) if isinstance(data, dict) else None
-    return found if isinstance(found, list) else []
-
-
 def _only(name: str, loaded: list[Loaded]) -> tuple[Loaded | None, dict[str, Any]]:
     for file in loaded:
         found = file.data.get(name) if isinstance(file.data, dict) else None
@@ -377,7 +389,7 @@ def _once(name: str, loaded: list[Loaded]) -> Iterator[Problem]:
 
 def _file_problems(file: _File) -> Iterator[Problem]:
     found = list(pattern_mistakes(file.loaded.data))
-    for index, canary in enumerate(_list(file.loaded.data, "canaries")):
+    for index, canary in enumerate(listed(file.loaded.data, "canaries")):
         if isinstance(canary, dict):
             place = ("canaries", index)
             found += [((*place, *path), what) for path, what in canary_mistakes(canary)]

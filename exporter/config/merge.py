@@ -6,9 +6,10 @@ places are looked at and taken out here too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from exporter.settings import FieldPath
+from exporter.settings import FieldPath, Loaded, Problem
 
 # One source each: naming one in the service drops the other kind from what is below.
 _EITHER = (("api_key", "api_key_file"), ("base_url", "region"))
@@ -56,3 +57,19 @@ def has_value(data: Any, path: FieldPath) -> bool:
             return False
         data = data[step]
     return True
+
+
+def listed(data: Any, name: str) -> list[Any]:
+    """Return the list *name* of a file's *data*, empty without one."""
+    found = data.get(name) if isinstance(data, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def empty_files(files: list[Loaded]) -> Iterator[Problem]:
+    """Yield a warning for each file that declares nothing, and one if no file has a service."""
+    blank = [file.problem((), "is empty: it declares nothing") for file in files if not file.data]
+    if blank or any(listed(file.data, "services") for file in files):
+        yield from blank
+    else:
+        what = "no service is declared, so nothing is probed until the API adds one"
+        yield files[0].problem(("services",), what)

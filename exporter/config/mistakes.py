@@ -86,7 +86,9 @@ def _address_mistakes(raw: dict[str, Any], preset: Preset | None) -> Found:
             yield ("region",), "only a preset has regions; set base_url"
     elif (region := raw.get("region")) and region not in preset.regions:
         known = ", ".join(sorted(preset.regions)) or "none"
-        yield ("region",), f"is no region of this provider; known: {known}"
+        near = Similar().to(region, preset.regions)
+        meant = f"; did you mean {near}?" if near else ""
+        yield ("region",), f"is not a region of this provider; known: {known}{meant}"
     endpoint = raw.get("health_check", {}).get("endpoint", "")
     if endpoint and not endpoint.startswith("/"):
         place = ("health_check", "endpoint")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from exporter.characters import CONTROL, has_control
 from exporter.checks import header_mistake
+from exporter.config.merge import listed
 from exporter.config.severities import Severity
 from exporter.secret import Secret
 from exporter.settings import FieldPath, Loaded, OpenText, Problem, PublicText, Url, option
@@ -162,8 +163,7 @@ def notify_warnings(file: Loaded) -> Iterator[Problem]:
 
 def entries_of(data: Any) -> list[Any]:
     """Return the list `notify` of a file's *data*, empty without one."""
-    found = data.get("notify") if isinstance(data, dict) else None
-    return found if isinstance(found, list) else []
+    return listed(data, "notify")
 
 
 def _mistakes(raw: Mapping[str, Any]) -> Found:

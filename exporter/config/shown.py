@@ -6,7 +6,8 @@ from typing import Any
 
 from exporter.config.declarations import Service
 from exporter.config.files import Declared
-from exporter.settings import shown
+from exporter.config.mistakes import warnings_of
+from exporter.settings import dotted, shown
 
 
 def shown_declaration(declared: Declared) -> dict[str, Any]:
@@ -18,3 +19,8 @@ def shown_declaration(declared: Declared) -> dict[str, Any]:
     """
     found: dict[str, Any] = shown(Service, declared.raw, declared.variables.__contains__)
     return found
+
+
+def service_warnings(declared: Declared) -> list[str]:
+    """Return what works in *declared* but is probably not meant, each with its field."""
+    return [f"{dotted(path)}: {what}" for path, what in warnings_of(declared.raw)]

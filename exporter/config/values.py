@@ -23,6 +23,22 @@ class SideRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Somebody switched a service off at run time, at the Unix time `at`."""
+
+    at: float
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedMaintenance(Maintenance):
+    """A window that somebody set at run time."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A service and the one way it is probed. Equal targets need no restart of anything."""
 
@@ -36,6 +52,8 @@ class Target:
     runbook: str = ""
     host: str = ""
     enabled: bool = True
+    pause: Pause | None = None
+    """Why it is not enabled, if it was paused at run time."""
     endpoint: Endpoint | None = None
     unprobed: str = ""
     """Why there is no endpoint, or why only a keyless one."""

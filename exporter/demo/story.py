@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from exporter.demo.progress import Waits
 from exporter.demo.providers import NAMES, Fault
 from exporter.demo.sinks import Notice
 from exporter.demo.stage import SPEED, Stage, new_key, running_stage
@@ -27,26 +30,31 @@ class StoryError(Exception):
     """An expected event did not happen; the message names it."""
 
 
-async def tell(port: int, *, keep: bool) -> None:
-    """Play the story and narrate it; with *keep* everything runs on until cancelled.
+async def tell(port: int, *, keep: bool | None) -> None:
+    """Play the story and narrate it.
+
+    With *keep* everything runs on until SIGINT or SIGTERM; None: if there is a terminal.
 
     Raises:
         StoryError: something did not happen in time.
         ProgramError: Prometheus or Alertmanager does not start.
         OSError: the port cannot be bound, or one of the two is not ready within 30 s.
     """
-    narrator = Narrator(Console(highlight=False, soft_wrap=True))
-    missing = missing_programs()
+    console = Console(highlight=False, soft_wrap=True)
+    narrator, missing = Narrator(console), missing_programs()
     with tempfile.TemporaryDirectory(prefix="service-registry-demo-") as folder:
-        async with running_stage(Path(folder), port, chain=not missing) as stage:
+        async with contextlib.AsyncExitStack() as stack:
+            others = "" if missing else ", Prometheus and Alertmanager"
+            async with narrator.waits.until(f"simulated providers, exporter{others} have started"):
+                stage = await stack.enter_async_context(
+                    running_stage(Path(folder), port, chain=not missing)
+                )
             await narrator.open(stage, missing)
             await narrator.outage()
             await narrator.revoked_key()
             await narrator.dead_network()
             await narrator.sum_up()
-            if keep:
-                narrator.say("everything runs on; stop it with Ctrl-C")
-                await asyncio.Event().wait()
+            await narrator.end(keep=console.is_terminal if keep is None else keep)
 
 
 class Narrator:
@@ -55,11 +63,13 @@ class Narrator:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started_at = asyncio.get_running_loop().time()
+        self.waits = Waits(console, self.say)
 
     # -- printing ----------------------------------------------------------------------------
 
     def say(self, text: str, style: str = "") -> None:
-        passed = asyncio.get_running_loop().time() - self._started_at
+        self.waits.said_at = asyncio.get_running_loop().time()
+        passed = self.waits.said_at - self._started_at
         self._console.print(Text(f"{passed:6.1f}s  {text}", style))
 
     def _chapter(self, text: str) -> None:
@@ -74,7 +84,7 @@ class Narrator:
 
     async def _until(self, goal: str, condition: Callable[[], Awaitable[bool] | bool]) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_PATIENCE_SECONDS), self.waits.until(goal):
                 while True:
                     reached = condition()
                     if reached if isinstance(reached, bool) else await reached:
@@ -133,7 +143,9 @@ class Narrator:
             }
             return set(media) <= notified
 
-        await self._until(f"{', '.join(media)} notified of {title}", all_notified)
+        named = ", ".join(_MEDIA[medium] for medium in media)
+        news = f"{title} is over" if resolved else f"{title} fails"
+        await self._until(f"{named} got the message that {news}", all_notified)
 
     def _start(self, text: str) -> None:
         self._chapter(text)
@@ -244,6 +256,29 @@ class Narrator:
                 f"mean time to acknowledge {stats.mtta_seconds:.0f} s, "
                 f"to resolve {stats.mttr_seconds:.0f} s"
             )
+
+    async def end(self, *, keep: bool) -> None:
+        """Print what to look at; with *keep* run on until a signal."""
+        stage = self._stage
+        self._chapter("Look at it yourself" if keep else "Everything ends here")
+        if not keep:
+            self.say("to look at it: service-registry demo --keep")
+            self.say("your own services: service-registry serve --from-env, or --config FILE")
+            return
+        self.say(f"status page   {stage.url}")
+        self.say(f"incidents     {stage.url}incidents")
+        if stage.alertmanager:
+            self.say(f"Prometheus    {stage.prometheus}/alerts")
+            self.say(f"Alertmanager  {stage.alertmanager}")
+        self.say(f"on a terminal service-registry top --url {stage.url.rstrip('/')}")
+        self.say(f"break one     curl -X POST {stage.providers.url}/faults/stripe/down")
+        self.say(f"repair it     curl -X POST {stage.providers.url}/faults/stripe/none")
+        self.say("everything runs on; stop it with Ctrl-C")
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
+        self.say("stopping")
 
     async def _all_resolved(self) -> bool:
         return not await self._stage.app.incidents.unresolved()

@@ -17,6 +17,8 @@ from exporter.incidents.model import SEVERITIES, Alert
 WATCHDOG = "Watchdog"
 MANUAL = "ManualIncident"
 NOTIFICATIONS_FAILING = "NotificationsFailing"
+RUNBOOK = "https://github.com/tekup/tekup-service-registry/blob/main/prometheus/README.md#"
+"""Followed by the name of an alert in small letters: what to do about it."""
 MOST_OF_MESSAGE = 10_000
 """Alerts of one webhook message that are read."""
 _LONGEST_LABEL, _LONGEST_TEXT, _MOST_LABELS = 256, 4096, 64

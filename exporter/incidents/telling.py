@@ -41,6 +41,11 @@ _TELLING = (
     (ToldState.DELIVERED, EntryKind.NOTIFIED),
     (ToldState.FAILING, EntryKind.FAILING),
 )
+_NO_RECEIVER = "nobody: it is sent to no receiver that reaches somebody"
+_NO_NOTIFY = (
+    "nobody: no `notify` is set that takes it; add one to the configuration, then try"
+    " `service-registry notify test`"
+)
 _SENT = (EntryKind.POSTED, EntryKind.NOTIFIED)
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
 
@@ -72,7 +77,8 @@ def told_sentence(incident: Incident, now: float) -> str:
     if unknown:
         return f"not known: Alertmanager does not say whether {_receivers(unknown)} was told"
     if incident.judged:
-        return "nobody: it is sent to no receiver that reaches somebody"
+        # Alertmanager has a receiver for every alert, if only one that reaches nobody.
+        return _NO_RECEIVER if incident.receivers else _NO_NOTIFY
     if incident.manual and not any(entry.kind in _SENT for entry in incident.timeline):
         return "nobody: it was created by hand"
     return "not known"

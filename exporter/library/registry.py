@@ -154,7 +154,7 @@ class ServiceRegistry(Lifetime):
             UnknownServiceError: *service* is not registered.
         """
         target = self._target(service)
-        return service_health(target, self._app.results.of(target.id))
+        return service_health(target, self._app.results.of(target.id), self._app.clock.now())
 
     def get_all_service_health(self) -> list[Json]:
         """Return the health of every service, each as `get_service_health` does.
@@ -165,7 +165,8 @@ class ServiceRegistry(Lifetime):
         Disabled services are included; their `enabled` is false.
         """
         self._running.prepare()
-        return [service_health(t, self._app.results.of(t.id)) for t in self._app.registry]
+        now, results = self._app.clock.now(), self._app.results
+        return [service_health(t, results.of(t.id), now) for t in self._app.registry]
 
     async def test_service(self, service: str) -> Json:
         """Probe *service* once, without counting it, as `HealthMonitor.check_service_health` does.

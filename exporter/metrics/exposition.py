@@ -125,6 +125,8 @@ class Exposition:
         for target in change.removed:
             self.drop(target.id)
         for target in change.current:
+            if not target.maintenance:  # the window that was open may have been taken out
+                self._maintenance.discard(target.id)
             self.put(target)
 
     def drop(self, service: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from exporter.incidents.alerts import NOTIFICATIONS_FAILING, fingerprint
+from exporter.incidents.alerts import NOTIFICATIONS_FAILING, RUNBOOK, fingerprint
 from exporter.incidents.model import Alert
 from exporter.notifying.sending import Entry
 
@@ -38,6 +38,7 @@ def _alert(entry: Entry, since: float, cluster: str) -> Alert:
             "description": f"Every try fails for minutes: {entry.why}. Who is told by it alone"
             " does not know what fires. Look at the status page; try `service-registry notify"
             f" test {entry.name}`.",
+            "runbook_url": RUNBOOK + NOTIFICATIONS_FAILING.lower(),
         },
         starts_at=since + AFTER_SECONDS,
     )

@@ -1,5 +1,7 @@
 """Which targets exist now: read from files, changed at run time, announced to followers."""
 
+from exporter.registry.holding import Hold
+from exporter.registry.holds import HoldError, Holds, Which
 from exporter.registry.loading import Loader
 from exporter.registry.management import (
     InFileError,
@@ -15,6 +17,9 @@ from exporter.registry.overlay import Overlay, Storage, StoredKey
 from exporter.registry.targets import Registry, RegistryChange, UnknownServiceError
 
 __all__ = [
+    "Hold",
+    "HoldError",
+    "Holds",
     "InFileError",
     "KeyRefusedError",
     "Loader",
@@ -30,4 +35,5 @@ __all__ = [
     "StoredKey",
     "TakenError",
     "UnknownServiceError",
+    "Which",
 ]

@@ -164,6 +164,7 @@ class Loader:
                 event(_log, "service limited", service=target.id, why=target.unprobed)
 
     def _switched(self, target: Target) -> Target:
+        target = self.overlay.hold(target.id).applied(target)
         return target if self.monitoring.enabled else replace(target, enabled=False)
 
     def _read_key(self, path: str) -> None:

@@ -19,8 +19,9 @@ from exporter.log import event
 from exporter.model import FACTS, Outcome, Reason
 from exporter.probers import Prober
 from exporter.providers import presets
+from exporter.registry.holding import NO_HOLD
 from exporter.registry.loading import Loader
-from exporter.registry.overlay import HIDDEN, SOURCE, Storage
+from exporter.registry.overlay import HIDDEN, HOLD, SOURCE, Storage
 from exporter.registry.targets import Registry
 from exporter.secret import Secret
 from exporter.settings import split_secrets
@@ -123,6 +124,7 @@ class Management:
                 raise TakenError(f"there is a service {name} {how}")
             if self._overlay.key(name) is not None:  # left by a service of that id that is gone
                 await self._wipe_key(name)
+            await self._wipe_hold(name)
             await self._keep(declared, who, "service added")
         return self._registry.get(name)
 
@@ -159,6 +161,7 @@ class Management:
             if storage.keeps_keys:
                 await asyncio.to_thread(storage.delete_key, service + HIDDEN)
             await self._wipe_key(service)
+            await self._wipe_hold(service)
             await self._audit(who, "service removed", service, None)
             self._overlay.drop_service(service)
             self._loader.drop(service)
@@ -293,6 +296,11 @@ class Management:
         if storage.keeps_keys:
             await asyncio.to_thread(storage.delete_key, service)
         self._overlay.drop_key(service)
+
+    async def _wipe_hold(self, service: str) -> None:
+        if self._overlay.hold(service) != NO_HOLD:
+            await asyncio.to_thread(self._need_storage().delete_service, service + HOLD)
+            self._overlay.set_hold(service, NO_HOLD)
 
     async def _audit(self, who: str, action: str, service: str, key: Secret | None) -> None:
         event(_log, action, service=service, who=who)

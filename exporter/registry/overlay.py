@@ -13,11 +13,14 @@ from typing import Any, Protocol
 
 from exporter.config import Declared, merged, read_request
 from exporter.log import event
+from exporter.registry.holding import NO_HOLD, Hold, restored
 from exporter.secret import Secret
 
 _log = logging.getLogger(__name__)
 SOURCE = "(api)"
 """The name of the file of a service that is in none."""
+HOLD = "#hold"
+"""After a service's id: what was set for it at run time, kept beside the services."""
 HIDDEN = "#hidden"
 """After a service's id: the parts of its declaration that may hold secrets, kept as a key is."""
 
@@ -73,19 +76,23 @@ class Storage(Protocol):
 
 
 class Overlay:
-    """Services and keys that no file has."""
+    """Services and keys that no file has, and what people set for a service at run time."""
 
     def __init__(self) -> None:
         self._services: dict[str, Declared] = {}
         self._keys: dict[str, Secret] = {}
         self._rotated: dict[str, float] = {}
+        self._holds: dict[str, Hold] = {}
 
     def restore(self, storage: Storage) -> None:
         """Take over what is kept; a kept service that no longer fits is logged and left alone."""
         kept = storage.keys() if storage.keeps_keys else {}
         for name, plain in storage.services().items():
             try:
-                self._services[name] = _read(name, plain, kept.get(name + HIDDEN))
+                if name.endswith(HOLD):
+                    self.set_hold(name.removesuffix(HOLD), restored(plain))
+                else:
+                    self._services[name] = _read(name, plain, kept.get(name + HIDDEN))
             except ValueError:
                 event(_log, "a kept service is not valid", level=logging.ERROR, service=name)
         for name, key in kept.items():
@@ -106,6 +113,15 @@ class Overlay:
 
     def drop_service(self, service: str) -> None:
         self._services.pop(service, None)
+
+    def hold(self, service: str) -> Hold:
+        """Return what was set for *service* at run time, whether or not it exists now."""
+        return self._holds.get(service, NO_HOLD)
+
+    def set_hold(self, service: str, hold: Hold) -> None:
+        self._holds.pop(service, None)
+        if hold != NO_HOLD:
+            self._holds[service] = hold
 
     def key(self, service: str) -> Secret | None:
         """Return the key that replaces the declared one of *service*."""

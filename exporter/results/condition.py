@@ -38,6 +38,8 @@ def current_verdict(target: Target, tally: Tally) -> Verdict | None:
 
 def current_advice(target: Target, tally: Tally) -> str:
     """Return what to do now."""
+    if target.pause is not None:
+        return f"nothing to do: {target.pause.by} paused it; `resume {target.id}` ends that"
     if not target.enabled:
         return "nothing to do: it is switched off"
     if target.endpoint is None:

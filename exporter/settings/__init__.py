@@ -17,7 +17,7 @@ from exporter.settings.check import (
     unknown_field,
 )
 from exporter.settings.declare import object_schema, option, schema
-from exporter.settings.document import FieldPath
+from exporter.settings.document import FieldPath, value_of
 from exporter.settings.kinds import Duration, Ratio, Timestamp, Url, duration, timestamp, url
 from exporter.settings.plain import Plain, copied
 from exporter.settings.reference import reference
@@ -78,4 +78,5 @@ __all__ = [
     "timestamp",
     "unknown_field",
     "url",
+    "value_of",
 ]

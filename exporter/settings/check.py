@@ -139,9 +139,10 @@ def examine(
     data = {} if document.data is None else document.data
     loaded = Loaded(source, data, document, {})
     found = [(p, Problem(source, line, dotted(p), what)) for p, line, what in document.problems]
-    found += _take_missing(loaded, may_miss)
+    found += _take_missing(loaded, may_miss, rules)
     _resolve_expanded(loaded, rules)
-    spoiled = {path for path, _ in found}
+    # What is wrong with its value says nothing of whether there is such a field.
+    spoiled = {path for path, _ in found if _at(rules, path) is not None}
     found += [(path, p) for path, p in _check(loaded, rules) if path not in spoiled]
     return loaded, found
 
@@ -227,7 +228,7 @@ def _shown(name: str) -> str:
 
 
 def _take_missing(
-    loaded: Loaded, may_miss: Callable[[FieldPath], bool]
+    loaded: Loaded, may_miss: Callable[[FieldPath], bool], rules: dict[str, Any]
 ) -> Iterator[tuple[FieldPath, Problem]]:
     for path in loaded.document.references:
         # `${NAME:-}` means "may be absent" as much as a variable that is not set.
@@ -239,7 +240,7 @@ def _take_missing(
     for path, name in loaded.document.missing.items():
         if may_miss(path):
             loaded.missing[path] = name
-        else:
+        elif _at(rules, path) is not None:
             hint = "set it, or give a default: ${NAME:-default}"
             what = f"the environment variable {name} is not set; {hint}"
             yield path, loaded.problem(path, what)
@@ -248,7 +249,7 @@ def _take_missing(
 def _resolve_expanded(loaded: Loaded, rules: dict[str, Any]) -> None:
     """Make numbers and booleans of `${NAME}` where the schema wants them; text stays text."""
     for path in loaded.document.expanded:
-        wanted = _at(rules, path).get("type", ())
+        wanted = (_at(rules, path) or {}).get("type", ())
         wanted = {wanted} if isinstance(wanted, str) else set(wanted)
         if wanted & {"integer", "number", "boolean"}:
             parent = _parent(loaded.data, path)
@@ -261,12 +262,16 @@ def _parent(data: Any, path: FieldPath) -> Any:
     return data
 
 
-def _at(rules: dict[str, Any], path: FieldPath) -> dict[str, Any]:
+def _at(rules: dict[str, Any], path: FieldPath) -> dict[str, Any] | None:
+    """Return the schema of the field at *path*; None if there is no such field."""
     for step in path:
-        inner = rules.get("items", {}) if isinstance(step, int) else None
-        if inner is None:
-            more = rules.get("additionalProperties")
-            inner = rules.get("properties", {}).get(step, more if isinstance(more, dict) else {})
+        if isinstance(step, int):
+            rules = rules.get("items", {})
+            continue
+        more = rules.get("additionalProperties", {})
+        inner = rules.get("properties", {}).get(step, more)
+        if inner is False:
+            return None
         rules = inner
     return rules
 

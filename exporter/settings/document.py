@@ -152,6 +152,18 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
     return reader.document
 
 
+def value_of(text: str) -> Any:
+    """Return the value that *text* would be in a file; the text itself where it would be none.
+
+    >>> value_of("30s"), value_of("[200, 204]"), value_of("false"), value_of("a: b: c")
+    ('30s', [200, 204], False, 'a: b: c')
+    """
+    try:
+        return read(text).data
+    except DocumentError:
+        return text
+
+
 def _invalid(why: str) -> str:
     return f"not valid YAML: {why}" if why else "not valid YAML"
 

@@ -173,6 +173,8 @@ async def _reads(client: Client) -> None:
         "/api/services/good/history?range=30d",
         "/api/services/good/history?range=1y",
         "/api/services/nobody/history",
+        "/api/services/good/results",
+        "/api/services/nobody/results",
         "/api/audit",
         "/api/audit?service=good&limit=1",
         "/api/audit?limit=0",
@@ -216,6 +218,7 @@ async def _reads(client: Client) -> None:
 
 async def _changes(client: Client, vendor: Vendor) -> None:
     large = {"api_key": "x" * 1024 * 1024, "id": "a"}
+    hour = {"by": "ann", "duration": "1h"}
     rejecting = declared("b", vendor.url("/rejects"), api_key=OLD)
     for method, path, bodies in (
         (
@@ -246,6 +249,15 @@ async def _changes(client: Client, vendor: Vendor) -> None:
         ("DELETE", "/api/services/a/key", [None]),
         ("DELETE", "/api/services/good/key", [None]),
         ("DELETE", "/api/services/nobody/key", [None]),
+        ("POST", "/api/services/good/pause", [{"by": "ann"}, {}, large]),
+        ("POST", "/api/services/good/resume", [{"by": "ann"}, {"by": "ann"}, {}, large]),
+        ("POST", "/api/services/good/maintenance", [hour, {"by": "ann"}, large]),
+        ("DELETE", "/api/services/good/maintenance", [None, None]),
+        ("DELETE", "/api/services/good/maintenance?which=x", [None]),
+        ("POST", "/api/services/nobody/pause", [{"by": "ann"}]),
+        ("POST", "/api/services/nobody/resume", [{"by": "ann"}]),
+        ("POST", "/api/services/nobody/maintenance", [hour]),
+        ("DELETE", "/api/services/nobody/maintenance", [None]),
         ("DELETE", "/api/services/a", [None, None]),
         ("DELETE", "/api/services/good", [None]),
         ("POST", "/-/reload", [None]),
@@ -299,6 +311,8 @@ async def _refusals(client: Client, conformance: Conformance) -> None:
         wrong.answered = conformance.look
         await wrong.ask("POST", "/-/reload")
         await wrong.ask("DELETE", "/api/services/good/key")
+        await wrong.ask("POST", "/api/services/good/pause", {"by": "ann"})
+        await wrong.ask("POST", "/api/services/good/maintenance", {"by": "ann", "duration": "1h"})
 
 
 async def test_every_answer_conforms_to_the_document(client: Client, vendor: Vendor) -> None:

@@ -437,6 +437,6 @@ def test_until_when_a_provider_makes_us_wait_is_in_the_health() -> None:
         tally = Tally()
         verdict = verdict_of(outcome.reason)
         tally.add(Result(service="api", at=1.8e9, outcome=outcome, verdict=verdict), target)
-        found.append(service_health(target, tally)["retry_after"])
+        found.append(service_health(target, tally, 1.8e9)["retry_after"])
 
     assert found == ["2027-01-15T08:01:30Z", None]

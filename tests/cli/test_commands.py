@@ -49,7 +49,7 @@ def test_check_config_sums_up_a_good_file(good: str, capsys: pytest.CaptureFixtu
 
     assert (code, capsys.readouterr().out) == (
         0,
-        "ok: 1 service (1 enabled), 0 canaries, 0 warnings\n"
+        "ok: 1 service (1 enabled), 0 canaries, 0 `notify` entries, 0 warnings\n"
         "prometheus: --storage.tsdb.retention.time=100d\n",
     )
 
@@ -391,3 +391,82 @@ def test_a_program_of_ones_own_is_not_started_because_its_key_variable_is_set() 
     found = source_of(None, {"VLLM_API_KEY": "k-1", "OPENAI_API_KEY": "k-2"})()
 
     assert [declared.raw["id"] for declared in found.services] == ["openai"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (("servces",), "services"),
+        (("serve", "--confg", "x"), "--config"),
+        (("incidents", "--severity", "hgh"), "high"),
+        (("incidents", "ack", "x", "--admin-tokn-file", "x"), "--admin-token-file"),
+        (("import", "x", "--from", "gatsu"), "gatus"),
+        (("notify", "tset"), "test"),
+        (("completion", "bsh"), "bash"),
+        (("maintenance", "strt", "openai"), "start"),
+        (("top", "--fault", "provder"), "provider"),
+        (("providers", "opnai"), "openai"),
+        (("probe", "apl", "--config", "{good}"), "api"),
+        (("notify", "test", "slak", "--config", "{told}"), "slack"),
+    ],
+)
+def test_the_name_that_was_meant_is_suggested(
+    arguments: tuple[str, ...],
+    near: str,
+    good: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = tmp_path / "told.yaml"
+    told.write_text(GOOD + "notify: [{slack: {url: 'https://hooks.slack.com/services/x'}}]\n")
+
+    code = run(*(one.format(good=good, told=told) for one in arguments))
+
+    assert code == 2
+    assert capsys.readouterr().err.rstrip().endswith(f"; did you mean {near}?")
+
+
+def test_what_is_like_nothing_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    run("zzzzzz")
+
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_a_key_among_the_arguments_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    run("services", "--kye", KEY)
+
+    assert KEY not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_knows_the_commands_that_change_services(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("completion", shell)
+
+    script = capsys.readouterr().out
+    for word in ("top", "watch", "add", "remove", "pause", "resume", "maintenance", "cancel"):
+        assert word in script
+
+
+def test_check_config_counts_the_entries_of_notify(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "told.yaml"
+    path.write_text(GOOD + "notify: [{webhook: {url: 'https://hooks.example.com/x'}}]\n")
+
+    assert run("check-config", str(path)) == 0
+
+    assert ", 1 `notify` entry, 0 warnings" in capsys.readouterr().out
+
+
+def test_check_config_finds_a_key_file_without_a_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "services.yaml"
+    path.write_text(f"services:\n  - {{id: a, provider: openai, api_key_file: {tmp_path}/none}}\n")
+
+    assert run("check-config", str(path)) == 1
+
+    expected = f"{path}:2: services[0].api_key_file: the key file cannot be read"
+    assert expected in capsys.readouterr().err

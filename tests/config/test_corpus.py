@@ -282,7 +282,7 @@ def test_the_same_id_in_two_files_names_the_first_place(tmp_path: Path) -> None:
     [
         ("missing.yaml", None, "cannot be read: No such file or directory"),
         ("latin.yaml", b"services: []  # caf\xe9", "is not UTF-8 text"),
-        ("folder", b"", "has no .yaml file"),
+        ("folder", b"", "has no .yaml file; name a file, or put one there"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_a_problem_of_that_file(

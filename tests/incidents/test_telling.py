@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exporter.incidents import Entry, EntryKind, Incident, Told, ToldState, told_sentence
@@ -85,7 +87,12 @@ SENT = [told("delivered", name, at=TWO_MINUTES) for name in ("pagerduty", "slack
             "nobody yet: it has not been sent to page (mail); of page (webhook) it is not known",
             "nobody, as far as is known: it ended before page (mail) was told",
         ),
-        ([], "nobody: it is sent to no receiver that reaches somebody", None),
+        (
+            [],
+            "nobody: no `notify` is set that takes it; add one to the configuration, then try"
+            " `service-registry notify test`",
+            None,
+        ),
         (
             [told("unknown")],
             "not known: Alertmanager does not say whether page (mail) was told",
@@ -96,6 +103,12 @@ SENT = [told("delivered", name, at=TWO_MINUTES) for name in ("pagerduty", "slack
 def test_the_sentence(found: list[Told], sentence: str, once_over: str | None) -> None:
     assert told_sentence(incident(*found), NOW) == sentence
     assert told_sentence(incident(*found, over=True), NOW) == (once_over or sentence)
+
+
+def test_alertmanagers_own_nobody_is_not_a_missing_notify() -> None:
+    silent = replace(incident(), receivers=("nobody",))
+
+    assert told_sentence(silent, NOW) == "nobody: it is sent to no receiver that reaches somebody"
 
 
 def test_what_no_poll_has_shown_is_not_known() -> None:

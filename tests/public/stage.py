@@ -50,7 +50,8 @@ class Outside(Stage):
         start = (int(self.clock.now() // DAY) - ago) * int(DAY)
         with self.store.atomic() as db:
             db.execute(  # type: ignore[attr-defined]
-                "INSERT INTO history VALUES (?, ?, ?, ?, 'ok', 0.0, 0.0, x'')", (id_, start, ok, bad)
+                "INSERT INTO history VALUES (?, ?, ?, ?, 'ok', 0.0, 0.0, x'')",
+                (id_, start, ok, bad),
             )
 
     async def fires(self, alertname: str, *, ago: float = 600.0, **more: Any) -> str:
