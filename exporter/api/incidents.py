@@ -123,8 +123,8 @@ async def note(request: web.Request) -> web.Response:
     """Add a note to the timeline; only one with `public: true` is shown to outsiders."""
     body = await json_object(request)
     only_fields(body, ("by", "note", "public"))
-    by = _bounded_text(body, "by", _MAX_NAME_LENGTH)
-    text = _bounded_text(body, "note", _MAX_NOTE_LENGTH)
+    by = bounded_text(body, "by", MAX_NAME_LENGTH)
+    text = bounded_text(body, "note", _MAX_NOTE_LENGTH)
     public = body.get("public", False)
     if not isinstance(public, bool):
         raise BodyError("public must be true or false")

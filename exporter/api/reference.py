@@ -26,6 +26,8 @@ BODIES: Mapping[str, Any] = {
     "NewIncident": {"summary": "nobody can pay", "severity": "high", "by": "ann"},
     "Word": {"by": "ann", "note": "calling them"},
     "Note": {"by": "ann", "note": "Payments may fail; we are on it.", "public": True},
+    "Pausing": {"by": "ann", "reason": "the contract ended"},
+    "NewMaintenance": {"by": "ann", "duration": "2h", "reason": "they move"},
     "AlertmanagerMessage": {"version": "4", "alerts": []},
 }
 """An example of each body; a test holds them against the schemas."""
