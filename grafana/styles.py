@@ -15,6 +15,10 @@ LOGARITHMIC: Json = {"scaleDistribution": {"type": "symlog", "log": 10, "linearT
 """For what is 0 to 1 on a good day and hundreds on a bad one; 0 has a place too."""
 
 
+UNLISTED: Json = {"legend": True, "tooltip": False, "viz": False}
+"""Drawn, but not in the legend."""
+
+
 def override(name: str, **properties: Any) -> Json:
     """Return an override of the field called *name*; `a__b` is the property `a.b`."""
     return {
@@ -49,7 +53,7 @@ def curve_style(bars: bool, *, lined: bool) -> Json:
     """Return how curves or stacked bars are drawn, *lined* with their thresholds."""
     custom: Json = {
         "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 80 if bars else 8,
+        "fillOpacity": 80 if bars else 0,
         "lineWidth": 0 if bars else 2,  # a border would draw each bar of nothing as a line at 0
         "showPoints": "never" if bars else "auto",
         "spanNulls": False,
