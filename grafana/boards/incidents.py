@@ -185,7 +185,7 @@ def by_day() -> list[Json]:
         ),
         series(
             "Down, hours a day",
-            "Time that each service counted as down, in the day before each bar.",
+            "Time that each was down, planned maintenance aside, in the day before each bar.",
             # Zeros are kept: a bar is as wide as the gap to the next value of its service.
             (f"{down} / 3600 and {ever} > 0", "{{service}} ({{environment}})"),
             missing="Never down, or no data",
@@ -206,7 +206,9 @@ def costly_services() -> Json:
         f"sum by ({SERVICE}) ({paged}) or 0 * max by ({SERVICE}) (service_enabled{{{CHOSEN}}})"
     )
     # Not from the sums of whole days: today would be missing, and every time shorter than a day.
-    down = f"300 * sum_over_time(service:service_down:bool{{{CHOSEN}}}[{_RANGE}:5m])"
+    planned = f"max by (environment, service) (service_maintenance{{{CHOSEN}}}) == 1"
+    unplanned = f"service:service_down:bool{{{CHOSEN}}} unless {queries.ON} ({planned})"
+    down = f"300 * sum_over_time(({unplanned})[{_RANGE}:5m])"
     acknowledge = mean("service_incident_acknowledge_seconds", SERVICE)
     resolve = mean("service_incident_resolve_seconds", SERVICE)
     return table(
