@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from grafana.styles import PALETTE, curve_style, legend_of, list_legend
+from grafana.styles import PALETTE, curve_style, drawn_lines, legend_of, list_legend
 from grafana.words import NEUTRAL, NO_DATA, OF_TEXT, PLAIN, Json, nothing
 
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
@@ -139,7 +139,7 @@ def series(
         "color": PALETTE,
         "custom": {**curve_style(bars, lined=lines is not None), **(style or {})},
         "noValue": missing,
-        "thresholds": lines or OF_TEXT,
+        "thresholds": drawn_lines(lines or OF_TEXT),
         "unit": unit,
         **({"min": 0} if from_zero else {}),
         **(defaults or {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from grafana import words
 from grafana.words import Json
 
 PALETTE: Json = {"mode": "palette-classic"}
@@ -42,6 +43,13 @@ def painted_like(pattern: str, colour: str) -> Json:
         "matcher": {"id": "byRegexp", "options": pattern},
         "properties": [{"id": "color", "value": fixed}],
     }
+
+
+def drawn_lines(thresholds: Json) -> Json:
+    """Return *thresholds* in the colours of thin lines."""
+    thin = {words.BAD: words.THIN_BAD}
+    steps = [{**s, "color": thin.get(s["color"], s["color"])} for s in thresholds["steps"]]
+    return {**thresholds, "steps": steps}
 
 
 def list_legend(*, shown: bool) -> Json:

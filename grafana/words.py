@@ -19,6 +19,8 @@ OK, NO_DATA = "#00805A", "#B8B8B8"
 MAINTENANCE, REQUEST, QUOTA, CREDENTIAL = "#7CCBFF", "#3A21E5", "#AA6000", "#FBB61C"
 PROVIDER, MONITORING, NETWORK = "#8E001A", "#816395", "#850DA1"
 BAD, WARN = PROVIDER, CREDENTIAL
+THIN_BAD = "#E5484D"
+"""The same as BAD for a thin line, which has no word on it and has to be seen on dark and light."""
 PLAIN, CLEAR = "text", "transparent"
 """No meaning: of a text; of a background, where `text` would be the brightest tile of all."""
 

@@ -24,16 +24,14 @@ from rich.text import Text
 FILE = Path(__file__).parents[1] / ".github" / "demo.svg"
 COMMAND = "service-registry demo"
 COLUMNS, ROWS = 134, 30
-PAUSE = 1.1
+PAUSE = 2.0
 """Seconds of the longest pause in the film."""
 HOLD = 6.0
 """Seconds that the end is shown before the film begins anew."""
-WIDE, HIGH, MARGIN, HEAD = (
-    7.25,
-    18,
-    16,
-    40,
-)  # of a letter, a line, the edges, the bar on top; pixels
+WIDE, HIGH, BELOW = 7.25, 18, 5
+"""Pixels: of a letter, of a line, and of what of a line is below its letters."""
+MARGIN, HEAD = 16, 40
+"""Pixels: of the edges, of the bar on top."""
 COLOURS = {"red": "#ff8a80", "green": "#7ee2a8", "yellow": "#ffd866", "": "#d7dae0"}
 """Each can be read on the background (WCAG AA, tested)."""
 GROUND, BAR = "#14171c", "#9aa3ad"
@@ -116,12 +114,12 @@ def drawn(lines: Sequence[Line], lasted: float) -> str:
     whole = lines[-1].at + HOLD
     style, rows, scrolls, shown = [], [], [], 1
     prompt = f'<tspan class="green">$</tspan> <tspan class="bold">{COMMAND}</tspan>'
-    rows.append(_text(0, HIGH, prompt))
+    rows.append(_text(0, HIGH - BELOW, prompt))
     for place, line in enumerate(lines):
         inside = ""
         for row in _rows(line):
             shown += 1
-            inside += _text(0, shown * HIGH, _spans(row)) if row.plain.strip() else ""
+            inside += _text(0, shown * HIGH - BELOW, _spans(row)) if row.plain.strip() else ""
         rows.append(f'<g class="l l{place}">{inside}</g>')
         style.append(f".l{place}{{animation-name:l{place}}}@keyframes l{place}")
         style.append(f"{{0%{{opacity:0}}{_percent(line.at, whole)}{{opacity:1}}}}")
@@ -147,7 +145,7 @@ text{{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:{COLOU
 </style>
 <rect width="{width:g}" height="{height}" rx="8" fill="{GROUND}"/>
 {_text(MARGIN, 26, note, ' class="bar"')}
-<svg x="{MARGIN}" y="{HEAD}" width="{COLUMNS * WIDE:g}" height="{ROWS * HIGH + MARGIN}">
+<svg x="{MARGIN}" y="{HEAD}" width="{COLUMNS * WIDE:g}" height="{ROWS * HIGH}">
 <g class="all">
 {"".join(f"{row}" + chr(10) for row in rows)}</g>
 </svg>

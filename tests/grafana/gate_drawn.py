@@ -142,7 +142,7 @@ async def test_the_gate_sees_what_it_is_for(past: Scene, browser: Browser) -> No
     set_column(named(board, "What is broken"), "fault", "custom.width", 60)
     set_column(named(board, "All services"), "p95, 10 min", "custom.width", 51)
     set_column(named(board, "Who was told"), "sent", "custom.widht", 50)
-    named(board, "Services by state")["gridPos"]["w"] = 6
+    named(board, "Services by state")["options"]["text"] = {"titleSize": 40}
     named(board, "Verdict")["fieldConfig"]["defaults"]["mappings"][0]["options"]["7"] = {
         "text": "PALE",
         "color": "#B0B0B0",
