@@ -28,21 +28,30 @@ __all__ = ["browser", "running_chromium"]  # fixtures of the page's tests
 FOLDER = ROOT / "build" / "pictures"
 LOOKS = [(theme, width) for theme in ("dark", "light") for width in (1600, 1300)]
 """A usual window, and one beside Grafana's own menu, in pixels."""
+SECONDS_OLD = "now-5m"
+"""The time to look at what began seconds ago: in hours its curves would be a point."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where and when to look, and whose dashboard of one service to open."""
+    """Where and when to look, and whose dashboard of one service to open.
+
+    *since* is chosen instead of what a dashboard covers by itself.
+    """
 
     base: str
     now: float
     service: str
     environment: str
+    since: str = ""
 
     def drawing(self, name: str, theme: str, width: int) -> Drawing:
         one = {"service": self.service, "environment": self.environment}
         chosen = one if name == "registry-service" else {}
-        return Drawing(self.base, BOARDS[name], self.now, theme, width, chosen)
+        board = copy.deepcopy(BOARDS[name])
+        if self.since:
+            board["time"]["from"] = self.since
+        return Drawing(self.base, board, self.now, theme, width, chosen)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +94,7 @@ async def test_a_dashboard_of_a_month_can_be_read_and_is_true(
 async def test_a_dashboard_of_the_live_chain_can_be_read_and_is_true(
     moments: Moments, browser: Browser, name: str, theme: str, width: int
 ) -> None:
-    live = Scene(moments.base, moments.live, "outage", "outage")
+    live = Scene(moments.base, moments.live, "outage", "outage", SECONDS_OLD)
     picture = name.replace("registry", "live")
 
     assert await draw(browser, live.drawing(name, theme, width), picture) == []
@@ -95,7 +104,7 @@ async def test_a_dashboard_of_the_live_chain_can_be_read_and_is_true(
 async def test_a_dashboard_of_dead_exporters_can_be_read_and_is_true(
     moments: Moments, browser: Browser, name: str
 ) -> None:
-    dead = Scene(moments.base, moments.dead, "outage", "outage")
+    dead = Scene(moments.base, moments.dead, "outage", "outage", SECONDS_OLD)
     picture = name.replace("registry", "dead")
 
     assert await draw(browser, dead.drawing(name, "dark", 1300), picture) == []
@@ -104,7 +113,7 @@ async def test_a_dashboard_of_dead_exporters_can_be_read_and_is_true(
 async def test_what_names_no_service_says_so_and_leads_to_the_monitoring(
     moments: Moments, browser: Browser
 ) -> None:
-    live = Scene(moments.base, moments.live, "outage", "outage")
+    live = Scene(moments.base, moments.live, "outage", "outage", SECONDS_OLD)
 
     async with drawn(browser, live.drawing("registry-overview", "dark", 1600)) as (page, _):
         alerts = page.locator("[data-panel='Firing alerts'] [role=row]")
@@ -137,7 +146,7 @@ def set_column(panel: Json, column: str, key: str, value: object) -> None:
 
 async def test_the_gate_sees_what_it_is_for(past: Scene, browser: Browser) -> None:
     what = past.drawing("registry-overview", "dark", 1300)
-    what.board = board = copy.deepcopy(what.board)
+    board = what.board
     set_column(named(board, "Firing alerts"), "alertname", "custom.width", 900)
     set_column(named(board, "What is broken"), "fault", "custom.width", 60)
     set_column(named(board, "All services"), "p95, 10 min", "custom.width", 51)
