@@ -4,7 +4,7 @@ BIN := .venv/bin
 CONFIG ?= config/services.yaml
 LISTEN ?= 127.0.0.1:9642
 
-.PHONY: run test lint format bench torture mutants pictures reference clean
+.PHONY: run test lint format bench torture mutants pictures readme-pictures reference clean
 
 run: .venv/run  ## serve the example configuration
 	@echo "Starting the exporter; its status page will be at http://$(LISTEN)/, Ctrl-C ends it."
@@ -37,11 +37,17 @@ mutants: .venv/dev  ## switch each defence off by one edit: a test has to fail f
 	tests/tools.sh
 	$(BIN)/python -m tests.mutants -j 2
 
-pictures: .venv/dev  ## draw every dashboard into build/pictures; fails on what cannot be read; needs npm
+pictures: .venv/dev  ## draw every dashboard into build/pictures; fails on what cannot be read or is untrue; needs npm
 	tests/tools.sh
 	tests/grafana/render/install.sh
 	$(BIN)/python -m pytest tests/grafana/gate_drawn.py
-	$(BIN)/python -m tests.grafana.pictures
+
+readme-pictures: .venv/dev  ## take the pictures and the film of README.md into .github; needs npm
+	tests/tools.sh
+	tests/grafana/render/install.sh
+	$(BIN)/python -m tests.page.picture
+	$(BIN)/python -m tests.grafana.readme
+	$(BIN)/python -m tests.cast
 
 reference: .venv/dev  ## write what is generated: the schema and the reference tables
 	$(BIN)/service-registry schema > config/services.schema.json

@@ -207,6 +207,15 @@ def to_service() -> Json:
     return of_row("service", "Open the service")
 
 
+def of_subject() -> Json:
+    """Return a link to what explains a row of `queries.about`: its service, or else the whole."""
+    chosen = "&".join(
+        f"var-{name}=${{__data.fields.{label}:percentencode}}"
+        for name, label in (("service", "chosen"), ("environment", "environment"))
+    )
+    return _board_link("${__data.fields.board:percentencode}", "Open", chosen)
+
+
 def of_series() -> Json:
     """Return the same for a value that is not in a table."""
     chosen = _variables("__field.labels", "service", "environment")

@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from grafana.styles import PALETTE, curve_style, legend_of, list_legend
-from grafana.words import NEUTRAL, OF_TEXT, PLAIN, Json, nothing
+from grafana.styles import PALETTE, curve_style, drawn_lines, legend_of, list_legend
+from grafana.words import NEUTRAL, NO_DATA, OF_TEXT, PLAIN, Json, nothing
 
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 TOOLTIP: Json = {"mode": "multi", "sort": "desc", "hideZeros": False}
@@ -95,7 +95,8 @@ def stat(
     """Return one big value, or one tile for each series. *missing* is shown for no value."""
     defaults: Json = {
         "color": {"mode": "thresholds"},
-        "mappings": list(mappings) or nothing(text=missing),
+        "mappings": list(mappings)
+        or nothing(text=missing, colour=NO_DATA if background else PLAIN),
         "noValue": missing,
         "thresholds": thresholds or (NEUTRAL if background else OF_TEXT),
         "unit": unit,
@@ -138,7 +139,7 @@ def series(
         "color": PALETTE,
         "custom": {**curve_style(bars, lined=lines is not None), **(style or {})},
         "noValue": missing,
-        "thresholds": lines or OF_TEXT,
+        "thresholds": drawn_lines(lines or OF_TEXT),
         "unit": unit,
         **({"min": 0} if from_zero else {}),
         **(defaults or {}),
@@ -291,9 +292,10 @@ def bars(
         "displayMode": "basic",
         "legend": list_legend(shown=False),
         "maxVizHeight": 40,
-        "minVizHeight": 16,
+        "minVizHeight": 32,
         "minVizWidth": 8,
-        "namePlacement": "auto",
+        # Beside the bars the longest name by letters would set the width, and a wider one is cut.
+        "namePlacement": "top",
         "orientation": "horizontal",
         "reduceOptions": _LAST,
         "showUnfilled": True,

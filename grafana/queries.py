@@ -40,6 +40,10 @@ _MEMORY = "12h"
 """For so long a service of an exporter that died is still listed, as NO DATA."""
 
 
+MONITOR = "(monitoring)"
+"""What a row is about that names neither a service nor a provider."""
+
+
 def flat(text: str) -> str:
     """Return *text* on one line."""
     return " ".join(text.split()).replace("( ", "(").replace(" )", ")")
@@ -208,6 +212,23 @@ def _labelled(what: str, expr: str, label: str = "") -> str:
 
 
 _ALERT = "alertname, environment, service, provider, team, slo, instance"
+
+
+def about(expr: str) -> str:
+    """*expr* with labels for what may have no service.
+
+    `about` says what a row is about: a service, all of a provider's, or the monitoring. `board`
+    and `chosen` are the dashboard that explains it and the value of its variable `service`.
+    """
+    for label, *values in (
+        ("about", MONITOR, "(all of $1)", "$1"),
+        ("board", "monitoring", "overview", "service"),
+        ("chosen", "All", "All", "$1"),
+    ):
+        for value, source in zip(values, ("", "provider", "service"), strict=True):
+            named = "(.+)" if source else ""
+            expr = f'label_replace({expr}, "{label}", "{value}", "{source}", "{named}")'
+    return expr
 
 
 def grade(select: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from grafana import words
 from grafana.words import Json
 
 PALETTE: Json = {"mode": "palette-classic"}
@@ -13,6 +14,10 @@ TOO_NARROW = 8
 """Columns of the grid; curves in such a panel have no room for a legend beside them."""
 LOGARITHMIC: Json = {"scaleDistribution": {"type": "symlog", "log": 10, "linearThreshold": 1}}
 """For what is 0 to 1 on a good day and hundreds on a bad one; 0 has a place too."""
+
+
+UNLISTED: Json = {"legend": True, "tooltip": False, "viz": False}
+"""Drawn, but not in the legend."""
 
 
 def override(name: str, **properties: Any) -> Json:
@@ -40,6 +45,13 @@ def painted_like(pattern: str, colour: str) -> Json:
     }
 
 
+def drawn_lines(thresholds: Json) -> Json:
+    """Return *thresholds* in the colours of thin lines."""
+    thin = {words.BAD: words.THIN_BAD}
+    steps = [{**s, "color": thin.get(s["color"], s["color"])} for s in thresholds["steps"]]
+    return {**thresholds, "steps": steps}
+
+
 def list_legend(*, shown: bool) -> Json:
     """Return the legend of names only."""
     return {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": shown}
@@ -49,7 +61,7 @@ def curve_style(bars: bool, *, lined: bool) -> Json:
     """Return how curves or stacked bars are drawn, *lined* with their thresholds."""
     custom: Json = {
         "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 80 if bars else 8,
+        "fillOpacity": 80 if bars else 0,
         "lineWidth": 0 if bars else 2,  # a border would draw each bar of nothing as a line at 0
         "showPoints": "never" if bars else "auto",
         "spanNulls": False,

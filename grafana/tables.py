@@ -14,7 +14,7 @@ from grafana.words import NEUTRAL, Json, nothing
 class Column:
     """A column of numbers, or with an empty *expr* a label of the queries.
 
-    A hidden one is asked for its labels only.
+    A hidden number is asked for its labels only; a hidden label is there for links only.
     """
 
     name: str
@@ -30,6 +30,8 @@ def columns(labels: Iterable[str], *numbers: Column) -> tuple[Column, ...]:
 
 EMPTY = "–"
 """An empty cell; a table's own text for nothing replaces the whole of it."""
+UNSEEN: Json = {"legend": False, "tooltip": False, "viz": True}
+"""Not drawn; an excluded column would be out of reach for links."""
 CELL: Json = {"type": "color-background", "mode": "basic"}
 """And never `color-text`: no colour can be read on a light background and on a dark one."""
 
@@ -42,7 +44,8 @@ def _cell(column: Column) -> Json:
     """
     shown = column.shown
     if not column.expr:
-        return {"noValue": "", **shown}
+        unseen = {"custom__hideFrom": UNSEEN} if column.hidden else {}
+        return {"noValue": "", **shown, **unseen}
     mappings = list(shown.get("mappings", ()))
     if "custom__cellOptions" in shown and not any(m["type"] == "special" for m in mappings):
         shown = {**shown, "mappings": [*mappings, *nothing(99, EMPTY)]}
@@ -67,6 +70,16 @@ def _organize_options(
     }
 
 
+def _options(sort: Sequence[str], tall: bool) -> Json:
+    """Return how high rows are, and in which order."""
+    options: Json = {"cellHeight": "lg" if tall else "sm", "showHeader": True}
+    if sort:
+        options["sortBy"] = [
+            {"desc": name[0] == "-", "displayName": name.removeprefix("-")} for name in sort
+        ]
+    return options
+
+
 def table(
     title: str,
     about: str,
@@ -75,19 +88,16 @@ def table(
     sort: Sequence[str] = (),
     missing: str = "NO DATA",
     hidden: Sequence[str] = (),
+    tall: bool = False,
 ) -> Json:
     """Return a table; the queries of its columns are merged by the labels that all have.
 
     The first query decides which rows there are; the value of a single frame is called `Value`.
     *sort* names columns, the most important first; a minus before it puts the greatest on top.
-    For Grafana an empty cell is less than every number.
+    For Grafana an empty cell is less than every number. A *tall* one has room for two lines in a
+    cell; by itself Grafana makes room only for text that is no value mapping's.
     """
     numbers = [c for c in cols if c.expr]
-    options: Json = {"cellHeight": "sm", "showHeader": True}
-    if sort:
-        options["sortBy"] = [
-            {"desc": name[0] == "-", "displayName": name.removeprefix("-")} for name in sort
-        ]
     defaults = {
         "color": {"mode": "thresholds"},
         "custom": {"align": "left", "filterable": False, "inspect": False},
@@ -101,9 +111,9 @@ def table(
         about,
         [query(c.expr, instant=True, form="table") for c in numbers],
         size=size,
-        options=options,
+        options=_options(sort, tall),
         defaults=defaults,
-        overrides=[override(c.name, **_cell(c)) for c in cols if not c.hidden],
+        overrides=[override(c.name, **_cell(c)) for c in cols if not (c.hidden and c.expr)],
         transformations=[
             {"id": "merge", "options": {}},
             {"id": "organize", "options": _organize_options(cols, numbers, hidden)},

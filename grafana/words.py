@@ -1,8 +1,8 @@
 """What numbers and labels of the exporter are called on a dashboard, and in which colour.
 
 Derived from the exporter's own vocabulary, so that a new reason or verdict cannot be forgotten. The
-colours stay apart for those who see red and green alike, the text that Grafana puts on each can be
-read (both tested), and each comes with a text.
+colours stay apart for those who see red and green alike and from a dark and a light panel, the text
+that Grafana puts on each can be read (all tested), and each comes with a text.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from exporter.config.severities import Severity
-from exporter.model import FACTS, Reason, Verdict, advice_of
+from exporter.model import FACTS, PHASES, Reason, Verdict, advice_of
 from exporter.statuspages import State as PageState
 
 Json = dict[str, Any]
 
-OK, NO_DATA = "#00824C", "#B5B5B5"
-MAINTENANCE, REQUEST, QUOTA, CREDENTIAL = "#69D9FF", "#5244B9", "#FAFFD4", "#F9C016"
-PROVIDER, MONITORING, NETWORK = "#9D0109", "#3C3C3C", "#8E4B8A"
+OK, NO_DATA = "#00805A", "#B8B8B8"
+MAINTENANCE, REQUEST, QUOTA, CREDENTIAL = "#7CCBFF", "#3A21E5", "#AA6000", "#FBB61C"
+PROVIDER, MONITORING, NETWORK = "#8E001A", "#816395", "#850DA1"
 BAD, WARN = PROVIDER, CREDENTIAL
+THIN_BAD = "#E5484D"
+"""The same as BAD for a thin line, which has no word on it and has to be seen on dark and light."""
 PLAIN, CLEAR = "text", "transparent"
 """No meaning: of a text; of a background, where `text` would be the brightest tile of all."""
 
@@ -87,9 +89,9 @@ def mapping(
     return [{"type": "value", "options": options}, *nothing(len(options), missing)]
 
 
-def nothing(index: int = 0, text: str = "NO DATA") -> list[Json]:
+def nothing(index: int = 0, text: str = "NO DATA", colour: str = NO_DATA) -> list[Json]:
     """Return the mapping of a missing value: grey, so that it never looks healthy."""
-    result = {"text": text, "color": NO_DATA, "index": index}
+    result = {"text": text, "color": colour, "index": index}
     return [{"type": "special", "options": {"match": "null+nan", "result": result}}]
 
 
@@ -138,6 +140,14 @@ def yes_no(yes: str, no: str, *, good: bool | None = None, missing: str = "NO DA
 FAULTS = {str(reason): VERDICTS[facts.verdict][1] for reason, facts in FACTS.items()}
 FAULTS[Reason.MAINTENANCE] = MAINTENANCE
 """The colour of what is named by a reason: that of its verdict, or the one that says the same."""
+PHASE_COLOURS = dict(
+    zip(
+        map(str, PHASES),
+        ("super-light-blue", "light-blue", "blue", "semi-dark-purple", "light-purple"),
+        strict=True,
+    )
+)
+"""Blue is the way to the provider, purple the provider itself; none says good or bad."""
 GLANCE = {
     "healthy": OK,
     "degraded": WARN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana import queries, words
-from grafana.board import COLUMNS, of_series, silence, to_service
+from grafana.board import COLUMNS, of_series, of_subject, silence, to_service
 from grafana.panels import timeline
 from grafana.styles import override
 from grafana.tables import CELL, Column, table
@@ -16,12 +16,23 @@ AGO: Json = {**SINCE, "custom__width": 140}
 """Wide enough for `a few seconds ago`."""
 LEFT: Json = {"unit": "s", "custom__width": 100}
 """A duration in one unit: of two the second is often a zero, and cells are narrow."""
+WHY: Json = {
+    "mappings": words.reasons(),
+    "displayName": "why, what to do",
+    "custom__wrapText": True,
+}
+"""Some advice is longer than a line of a small window, and none may be cut."""
 SEVERITY: Json = {
     "mappings": words.grades(),
     "custom__cellOptions": CELL,
     "custom__width": 90,
 }
 SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
+SUBJECT = (
+    Column("about", "", {"links": [of_subject()], "custom__width": 130}),
+    *(Column(label, hidden=True) for label in ("service", "board", "chosen")),
+)
+"""What a row of `queries.about` is about, and what its links are made of."""
 ACKNOWLEDGED = words.mapping(
     {
         -1: ("not yet", words.CLEAR),
@@ -51,12 +62,12 @@ def firing_alerts(select: str, *, size: tuple[int, int]) -> Json:
         "Firing alerts",
         about,
         Column("alertname", "", {"links": [one]}),
-        Column("severity", queries.grade(select), SEVERITY),
-        Column("service", "", {"links": [to_service()], "custom__width": 100}),
+        Column("severity", queries.about(queries.grade(select)), SEVERITY),
+        *SUBJECT,
         Column("environment", "", NARROW),
         Column("team", "", {"custom__width": 80}),
         Column("instance", "", NARROW),
-        Column("since", queries.firing(select), AGO),
+        Column("since", queries.about(queries.firing(select)), AGO),
         size=size,
         sort=("-severity", "-since"),
         missing="No alert fires",
@@ -84,14 +95,13 @@ def state_timeline(select: str, *, size: tuple[int, int] = (24, 8)) -> Json:
 def runs_out_next(
     select: str, *, size: tuple[int, int], count: int = 12, named: bool = True
 ) -> Json:
-    """Return what ends next, whatever it is."""
+    """Return the *count* things that end next, whatever they are."""
     about = (
-        "Certificates and keys by their date; quotas and error budgets by when they are gone at "
-        "the pace of the last six hours. SPENT: nothing is left; below zero it ended so long ago."
+        f"The {count} that end first: certificates and keys by their date; quotas and error "
+        "budgets by when they are gone at the pace of the last six hours. SPENT: nothing is left; "
+        "below zero it ended so long ago."
     )
-    room = size[0] == COLUMNS
-    left = {k: v for k, v in LEFT.items() if not (room and k == "custom__width")}
-    of = Column("service", "", SERVICE if room else {**SERVICE, "custom__width": 100})
+    of = Column("service", "", {**SERVICE, "custom__width": 240 if size[0] == COLUMNS else 100})
     cols = (
         Column("what"),
         *((of, Column("environment", "", NARROW)) if named else ()),
@@ -99,7 +109,7 @@ def runs_out_next(
             "in",
             queries.running_out(select, count),
             {
-                **left,
+                **LEFT,
                 "mappings": words.spent(),
                 "thresholds": words.REMAINING,
                 "custom__cellOptions": CELL,

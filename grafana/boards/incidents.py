@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from grafana import queries, words
-from grafana.board import Row, dashboard, of_series, to_service
-from grafana.boards.common import (
-    NARROW,
-    SEVERITY,
-    by_severity,
-    firing_alerts,
-)
-from grafana.boards.common import (
-    SERVICE as SERVICE_LINKS,
-)
+from grafana.board import Row, dashboard, of_series
+from grafana.boards.common import NARROW, SEVERITY, SUBJECT, by_severity, firing_alerts
 from grafana.panels import SLOW, alerts, series, stat
 from grafana.queries import ABOUT, CHOSEN, SERVICE
 from grafana.styles import painted, painted_like
@@ -93,7 +85,7 @@ def now() -> list[Json]:
             "Silenced or inhibited",
             "Alerts that Alertmanager knows and tells nobody about.",
             'max(alertmanager_alerts{state="suppressed"})',
-            thresholds=words.steps((None, words.CLEAR), (1, words.WARN)),
+            thresholds=words.steps((None, words.CLEAR), (1, words.MAINTENANCE)),
         ),
     ]
 
@@ -105,19 +97,19 @@ def open_ones() -> list[Json]:
     incidents = table(
         "Open, by service",
         "Open incidents from the exporter's incident log; the overview says which are taken.",
-        Column("service", "", {**SERVICE_LINKS, "custom__width": 100}),
+        *SUBJECT,
         Column("environment", "", NARROW),
-        Column("provider"),
-        Column("severity", f"({opened}) ^ 0 {code}", SEVERITY),
-        Column("open", opened, {"custom__width": 60}),
-        size=(10, 8),
-        sort=("-severity", "service"),
+        Column("provider", "", {"custom__minWidth": 90}),
+        Column("severity", queries.about(f"({opened}) ^ 0 {code}"), SEVERITY),
+        Column("open", queries.about(opened), {"custom__width": 60}),
+        size=(10, 9),
+        sort=("-severity", "about"),
         missing="No incident is open",
         hidden=("severity",),
     )
     return [
         incidents,
-        firing_alerts(ABOUT, size=(14, 8)),
+        firing_alerts(ABOUT, size=(14, 9)),
         alerts(
             "Grafana's view",
             "The alerts as Grafana lists them: pending ones and silences too.",
@@ -175,13 +167,15 @@ def notifications() -> list[Json]:
 def by_day() -> list[Json]:
     """Return incidents and downtime as a bar for each of the last 30 days."""
     day = queries.grew("service_incidents_total", ABOUT, f"{SERVICE}, severity", "1d")
-    down = f"max by ({SERVICE}) (service:service_down:seconds1d{{{CHOSEN}}})"
+    seconds = f"service:service_down:seconds1d{{{CHOSEN}}}"
+    down = f"max by ({SERVICE}) ({seconds})"
+    ever = f"max by ({SERVICE}) (max_over_time({seconds}[30d] @ end()))"
     return [
         series(
             "Incidents a day",
             "Those of the day before each bar, by the severities they reached: one that was raised "
             "counts under both.",
-            (f"sum by (severity) ({day}) > 0", "{{severity}}"),
+            (f"sum by (severity) ({day})", "{{severity}}"),
             bars=True,
             overrides=painted(words.SEVERITY_COLOURS),
             step="1d",
@@ -191,8 +185,9 @@ def by_day() -> list[Json]:
         ),
         series(
             "Down, hours a day",
-            "Time that each service counted as down, in the day before each bar.",
-            (f"{down} / 3600 > 0", "{{service}} ({{environment}})"),
+            "Time that each was down, planned maintenance aside, in the day before each bar.",
+            # Zeros are kept: a bar is as wide as the gap to the next value of its service.
+            (f"{down} / 3600 and {ever} > 0", "{{service}} ({{environment}})"),
             missing="Never down, or no data",
             bars=True,
             step="1d",
@@ -211,18 +206,29 @@ def costly_services() -> Json:
         f"sum by ({SERVICE}) ({paged}) or 0 * max by ({SERVICE}) (service_enabled{{{CHOSEN}}})"
     )
     # Not from the sums of whole days: today would be missing, and every time shorter than a day.
-    down = f"300 * sum_over_time(service:service_down:bool{{{CHOSEN}}}[{_RANGE}:5m])"
+    planned = f"max by (environment, service) (service_maintenance{{{CHOSEN}}}) == 1"
+    unplanned = f"service:service_down:bool{{{CHOSEN}}} unless {queries.ON} ({planned})"
+    down = f"300 * sum_over_time(({unplanned})[{_RANGE}:5m])"
     acknowledge = mean("service_incident_acknowledge_seconds", SERVICE)
     resolve = mean("service_incident_resolve_seconds", SERVICE)
     return table(
         "Which services cost us sleep",
         "The chosen time, by service.",
-        Column("service", "", {"links": [to_service()]}),
+        *SUBJECT,
         *columns(("environment", "provider")),
-        Column("critical incidents", critical, {"decimals": 0, "custom__width": 150}),
-        Column("mean time to acknowledge", acknowledge, {**_LASTED, "custom__width": 200}),
-        Column("mean time to resolve", resolve, {**_LASTED, "custom__width": 170}),
-        Column("down", f"max by ({SERVICE}) ({down}) > 0", _LASTED),
+        Column(
+            "critical incidents",
+            queries.about(critical),
+            {"decimals": 0, "custom__width": 150},
+        ),
+        Column(
+            "mean time to acknowledge",
+            queries.about(acknowledge),
+            {**_LASTED, "custom__width": 200},
+        ),
+        Column("mean time to resolve", queries.about(resolve), {**_LASTED, "custom__width": 170}),
+        Column("down", queries.about(f"max by ({SERVICE}) ({down}) > 0"), _LASTED),
+        size=(24, 11),
         sort=("-critical incidents", "-down"),
         missing="No incident in this time",
     )

@@ -40,6 +40,7 @@ def rate_limits() -> list[Json]:
             thresholds=_HEADROOM,
             min=0,
             max=1,
+            size=(12, 6),
             missing="No provider tells a rate limit, or no data",
         ),
         rate_limit_table(),
@@ -73,7 +74,7 @@ def rate_limit_table() -> Json:
             fresh(f"clamp_min({reset} - time(), 0)", CHOSEN),
             LEFT,
         ),
-        size=(12, 8),
+        size=(12, 6),
         hidden=("provider",),
         sort=("service", "environment"),
         missing="No provider tells a rate limit, or no data",
@@ -143,7 +144,7 @@ def keys() -> Json:
         Column(
             "next accepted",
             _by_service("service_next_key_valid", "min"),
-            {**_TILE, "mappings": [*valid, *words.nothing(2, "none waits")]},
+            {**_TILE, "mappings": [*valid, *words.nothing(2, "none waits", words.CLEAR)]},
         ),
         Column(
             "ends",
@@ -152,7 +153,7 @@ def keys() -> Json:
         ),
         Column("rotated", f"1000 * {_by_service('service_key_rotated_timestamp_seconds')}", SINCE),
         sort=("configured", "accepted", "service"),
-        size=(24, 8),
+        size=(24, 11),
     )
 
 
@@ -183,6 +184,7 @@ def certificates() -> list[Json]:
             thresholds=words.REMAINING,
             min=0,
             max=90 * words.DAY,
+            size=(12, 10),
             missing="No service over TLS, or no data",
         ),
         series(
@@ -190,6 +192,7 @@ def certificates() -> list[Json]:
             "What watching costs, retries included, at the pace of now.",
             (f"{words.DAY} * {cost}", "{{service}} ({{environment}})"),
             step=SLOW,
+            size=(12, 10),
             defaults={"links": [of_series()]},
         ),
     ]
@@ -202,7 +205,7 @@ def board() -> Json:
         "Service registry / Limits, keys and certificates",
         "What runs out next: rate limits, quotas, keys, certificates, budgets.",
         [
-            Row("", [runs_out_next(CHOSEN, size=(24, 12), count=25)]),
+            Row("", [runs_out_next(CHOSEN, size=(24, 14), count=25)]),
             Row("Keys", [keys(), keys_over_time()]),
             Row("Rate limits and quotas", [*rate_limits(), quotas(), refusals()]),
             Row("Certificates and cost", certificates()),

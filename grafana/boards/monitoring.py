@@ -14,6 +14,10 @@ _EXPORTERS = "and on (job, instance) last_over_time(exporter_build_info[7d])"
 """The targets that are exporters, or were in the last week: only their owner knows their job."""
 
 
+_NAME = "(?:.*;)?(.+)"
+"""Of a label `rule_group`, which is `file;name`."""
+
+
 def _yes_no(
     title: str, about: str, expr: str, texts: tuple[str, str], missing: str = "NO DATA"
 ) -> Json:
@@ -151,7 +155,7 @@ def longest_without_probe() -> Json:
         f"sort_desc(topk(10, {silent}))",
         "{{service}} ({{environment}})",
         unit="s",
-        size=(24, 9),
+        size=(24, 12),
         min=0,
         thresholds=words.steps((None, words.OK), (600, words.WARN), (3600, words.BAD)),
     )
@@ -191,19 +195,25 @@ def cost() -> list[Json]:
 
 def rules() -> list[Json]:
     """Return whether rules are evaluated, and in time."""
-    failing = (
-        "sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total"
-        "[$__rate_interval]))"
+
+    def by_group(function: str, expr: str) -> str:
+        """Return *expr* by the name of a group, without the path of its file before it."""
+        return (
+            f'{function} by (group) (label_replace({expr}, "group", "$1", "rule_group", "{_NAME}"))'
+        )
+
+    failing = by_group(
+        "sum", "increase(prometheus_rule_evaluation_failures_total[$__rate_interval])"
     )
-    used = (
-        "max by (rule_group) (prometheus_rule_group_last_duration_seconds"
-        " / prometheus_rule_group_interval_seconds)"
+    used = by_group(
+        "max",
+        "prometheus_rule_group_last_duration_seconds / prometheus_rule_group_interval_seconds",
     )
     return [
         series(
             "Rule failures",
             "A failing group is blind to everything it should alert about.",
-            (f"{failing} > 0 or 0 * {failing}", "{{rule_group}}"),
+            (f"{failing} > 0 or 0 * {failing}", "{{group}}"),
             bars=True,
             step=SLOW,
             size=(12, 7),
@@ -211,7 +221,7 @@ def rules() -> list[Json]:
         series(
             "Rule evaluation",
             "Share of its interval that a group takes; at 100 % it is late.",
-            (used, "{{rule_group}}"),
+            (used, "{{group}}"),
             unit="percentunit",
             size=(12, 7),
         ),

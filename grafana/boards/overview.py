@@ -10,13 +10,14 @@ from grafana.boards.common import (
     AGO,
     SERVICE,
     STATE,
+    WHY,
     firing_alerts,
     runs_out_next,
     state_timeline,
 )
 from grafana.panels import SLOW, series, stat
 from grafana.queries import ABOUT, CHOSEN, NAMED
-from grafana.styles import override, painted
+from grafana.styles import UNLISTED, override, painted
 from grafana.tables import CELL, Column, columns, table
 from grafana.words import Json
 
@@ -55,7 +56,7 @@ def by_state() -> Json:
         about,
         queries.counted(queries.state(CHOSEN), "state", sorted(words.STATES, reverse=True)),
         legend="{{state}}",
-        size=(12, 4),
+        size=(13, 4),
         overrides=tiles,
     )
 
@@ -75,7 +76,7 @@ def counts() -> list[Json]:
         "How many alerts fire, each by its worst severity.",
         queries.counted(queries.grade(ABOUT), "grade", words.GRADES.values()),
         legend="{{grade}}",
-        size=(5, 4),
+        size=(4, 4),
         missing="NONE",
         overrides=tiles,
         links=[to_board("incidents", "Incidents")],
@@ -96,14 +97,14 @@ def broken() -> Json:
     failures = f"max by ({queries.SERVICE}) (probe_consecutive_failures{{{CHOSEN}}})"
     about = (
         "Services that are neither well nor in maintenance: whose fault it is, since when (the "
-        "last success), why and what to do, whether an incident is open (then Alertmanager has "
-        "told) and taken."
+        "last success), why and what to do, how many probes failed in a row, whether an incident "
+        "is open (then Alertmanager has told) and taken."
     )
     return table(
         "What is broken",
         about,
-        Column("service", "", {**SERVICE, "custom__width": 140}),
-        Column("environment", "", {"custom__width": 130}),
+        Column("service", "", {**SERVICE, "custom__width": 120}),
+        Column("environment", "", {"custom__width": 120}),
         Column("fault", queries.broken(CHOSEN), STATE),
         Column(
             "last success",
@@ -113,21 +114,19 @@ def broken() -> Json:
         Column(
             "reason",
             "",
-            {
-                "mappings": words.reasons(),
-                "displayName": "why, what to do",
-            },
+            WHY,
         ),
         Column("probes", queries.of_broken(queries.why(CHOSEN), CHOSEN), hidden=True),
-        Column("failed in a row", queries.of_broken(failures, CHOSEN), {"custom__width": 115}),
+        Column("in a row", queries.of_broken(failures, CHOSEN), {"custom__width": 80}),
         Column(
             "told",
             queries.of_broken(queries.acknowledged(CHOSEN), CHOSEN),
             {"mappings": ACKNOWLEDGED, "custom__cellOptions": CELL, "custom__width": 140},
         ),
-        size=(24, 8),
+        size=(24, 9),
         sort=("-fault", "environment", "service"),
         hidden=("provider",),
+        tall=True,
         missing="Nothing is broken, or no data",
     )
 
@@ -146,7 +145,7 @@ def notified() -> Json:
             f"round({failed}) and ({sent} > 0)",
             {**_WHOLE, "thresholds": words.COUNT_OF_BAD, "custom__cellOptions": CELL},
         ),
-        size=(8, 8),
+        size=(8, 10),
         sort=("-failed", "-sent"),
         missing="Nobody was told in this time",
     )
@@ -188,10 +187,10 @@ def failures() -> Json:
     """Return the kinds of failure over time."""
     return series(
         "Failed probes by reason",
-        "Which kind of failure, in the colour of whose fault it is, and when it began. `ok` in the "
-        "legend shows that probes run.",
+        "Which kind of failure, in the colour of whose fault it is, and when it began. An empty "
+        "plot: probes run and none fails.",
         (queries.results(CHOSEN), "{{reason}}"),
-        overrides=painted(words.FAULTS),
+        overrides=[*painted(words.FAULTS), override("ok", custom__hideFrom=UNLISTED)],
         bars=True,
         step=SLOW,
         size=(24, 8),
@@ -212,11 +211,11 @@ def board() -> Json:
                     by_state(),
                     *counts(),
                     broken(),
-                    firing_alerts(ABOUT, size=(14, 8)),
-                    runs_out_next(CHOSEN, size=(10, 8)),
+                    firing_alerts(ABOUT, size=(14, 9)),
+                    runs_out_next(CHOSEN, size=(10, 9), count=6),
                 ],
             ),
-            Row("History", [state_timeline(CHOSEN, size=(16, 8)), notified(), failures()]),
+            Row("History", [state_timeline(CHOSEN, size=(16, 10)), notified(), failures()]),
             Row("All services", [everything()]),
         ],
     )

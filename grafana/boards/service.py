@@ -6,7 +6,7 @@ from exporter.model import PHASES
 from grafana import queries, words
 from grafana.board import ONE as CHOICE
 from grafana.board import Row, dashboard, events, link
-from grafana.boards.common import firing_alerts, runs_out_next, state_timeline
+from grafana.boards.common import WHY, firing_alerts, runs_out_next, state_timeline
 from grafana.panels import SLOW, heatmap, history, series, stat, timeline
 from grafana.queries import ABOUT_ONE, ONE, SERVICE
 from grafana.styles import LOGARITHMIC, override, painted
@@ -105,6 +105,19 @@ def facts() -> Json:
     )
 
 
+def why() -> Json:
+    """Return what is wrong and what to do, in the words of the overview."""
+    return table(
+        "Why, and what to do",
+        "The most frequent failure of the last minutes, and what mends it.",
+        Column("reason", "", WHY),
+        Column("failed lately", queries.of_broken(queries.why(ONE), ONE), {"custom__width": 115}),
+        size=(24, 4),
+        hidden=("environment", "service", "provider"),
+        missing="Nothing is broken, or no data",
+    )
+
+
 def reasons() -> Json:
     """Return which kinds of result there were, and when."""
     return history(
@@ -120,7 +133,7 @@ def reasons() -> Json:
         mappings=(),
         thresholds=words.NEUTRAL,  # a gap: not this one, then
         maxDataPoints=100,
-        size=(24, 7),
+        size=(24, 6),
     )
 
 
@@ -133,13 +146,6 @@ def latency() -> list[Json]:
         custom__lineStyle={"fill": "dash", "dash": [8, 8]},
         custom__fillOpacity=0,
     )
-    phases = "max by (phase) (probe_http_duration_seconds{%s})" % ONE  # noqa: UP031
-    order = [
-        override(
-            str(phase), custom__stacking={"mode": "normal", "group": "A"}, custom__fillOpacity=60
-        )
-        for phase in PHASES
-    ]
     buckets = f"sum by (le) (increase(probe_latency_seconds_bucket{{{ONE}}}[$__rate_interval]))"
     return [
         series(
@@ -150,14 +156,7 @@ def latency() -> list[Json]:
             unit="s",
             overrides=[dashed],
         ),
-        series(
-            "Where the time goes",
-            "The phases of the last probe: resolve, connect and TLS are the way to it, processing "
-            "is the provider.",
-            (phases, "{{phase}}"),
-            unit="s",
-            overrides=order,
-        ),
+        phases(),
         heatmap(
             "Latency distribution",
             "Successful probes by duration; empty in lean mode, which has no histogram.",
@@ -165,6 +164,27 @@ def latency() -> list[Json]:
             size=(24, 8),
         ),
     ]
+
+
+def phases() -> Json:
+    """Return the phases of probes, stacked in their order."""
+    each = f"probe_http_duration_seconds{{{ONE}}}"
+    for place, phase in enumerate(PHASES):  # Prometheus sorts by the first label, which is this
+        each = f'label_replace({each}, "order", "{place}", "phase", "{phase}")'
+    stacked = painted(
+        words.PHASE_COLOURS,
+        custom__stacking={"mode": "normal", "group": "A"},
+        custom__fillOpacity=80,
+        custom__lineWidth=0,
+    )
+    return series(
+        "Where the time goes",
+        "The phases of the last probe: resolve, connect and TLS are the way to it, processing "
+        "is the provider.",
+        (f"max by (order, phase) ({each})", "{{phase}}"),
+        unit="s",
+        overrides=stacked,
+    )
 
 
 def limits() -> list[Json]:
@@ -242,7 +262,7 @@ def board() -> Json:
         "Service registry / Service",
         "One external API: its state, why, how slow, which limits, and what its alerts say.",
         [
-            Row("", [*now(), facts(), state_timeline(ONE, size=(24, 4)), reasons()]),
+            Row("", [*now(), why(), state_timeline(ONE, size=(24, 4)), reasons(), facts()]),
             Row("Alerts", [firing_alerts(ABOUT_ONE, size=(24, 5))]),
             Row("Latency", latency()),
             Row("Limits and key", limits()),

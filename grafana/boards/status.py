@@ -38,7 +38,7 @@ def now() -> list[Json]:
         f"sort_desc({public()})",
         mappings=mappings,
         legend="{{service}}",
-        size=(24, 8),
+        size=(24, 6),
     )
     return [banner, tiles]
 
@@ -54,7 +54,7 @@ def past() -> list[Json]:
     return [
         history(
             "90 days",
-            "How available each was in the day before each date; grey before it was watched.",
+            "How available each was in the day before each date; empty or grey: not watched.",
             available("1d"),
             "{{service}}",
             unit="percentunit",

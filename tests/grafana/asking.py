@@ -204,4 +204,4 @@ def shown(panel: Json, name: str, value: float | str | None) -> tuple[str, str]:
 
 
 def _key(value: float | str | None) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:g}" if isinstance(value, float) else str(value)  # -0 is 0

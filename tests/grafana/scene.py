@@ -332,7 +332,10 @@ def _long_ago() -> Iterator[str]:
                     yield f'{objective}{{{labels},provider="{provider}"}} {target} {at}\n'
                     if slo == "availability":
                         known = labels.replace(',slo="availability"', "")
-                        yield f'service_enabled{{{known},provider="{provider}"}} 1 {at}\n'
+                        known += f',provider="{provider}"'
+                        yield f"service_enabled{{{known}}} 1 {at}\n"
+                        lost = down(service, at)
+                        yield f"service:service_down:seconds1d{{{known}}} {lost} {at}\n"
         if at % HOUR == 0 and at < RECENT:
             page = incident_page(counts_at(at), lambda service: True, openmetrics=False)
             for instance in ("a:9642", "b:9642"):
@@ -340,6 +343,12 @@ def _long_ago() -> Iterator[str]:
     for at in range(RECENT - 7 * DAY, END - 7 * DAY + 1, 60):
         labels = 'environment="production",service="openai",provider="openai"'
         yield f"service:probe_latency_seconds:p95_10m{{{labels}}} 0.18 {at}\n"
+
+
+def down(service: str, at: int) -> int:
+    """Return for how many seconds of the day before *at* the service was down."""
+    outages = OUTAGES.get(service, ())
+    return sum(max(0, min(end, at) - max(start, at - DAY)) for start, end in outages)
 
 
 def bad_events(service: str, slo: str, at: int) -> int:

@@ -67,8 +67,15 @@ def test_states_stay_apart(eyes: str) -> None:
         assert math.dist(seen(a, eyes), seen(b, eyes)) > APART, (one, other)
 
 
-def _luminance(r: int, g: int, b: int) -> float:
-    return 0.2126 * _linear(r) + 0.7152 * _linear(g) + 0.0722 * _linear(b)
+def _luminance(colour: str) -> float:
+    r, g, b = (_linear(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG 2.2 has it, from 1 to 21."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 @pytest.mark.parametrize("colour", sorted({colour for _, colour in words.STATES.values()}))
@@ -76,11 +83,16 @@ def test_the_text_that_grafana_puts_on_a_colour_can_be_read(colour: str) -> None
     """It is light or dark by the brightness; `getTextColorForAlphaBackground` of @grafana/ui."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     bright = (299 * red + 587 * green + 114 * blue) / 1000 > 180
-    text = _luminance(*((32, 34, 38) if bright else (247, 248, 250)))
 
-    lighter, darker = sorted((text, _luminance(red, green, blue)), reverse=True)
+    assert contrast("#202226" if bright else "#f7f8fa", colour) >= 4.5, "WCAG 2.2, level AA"
 
-    assert (lighter + 0.05) / (darker + 0.05) >= 4.5, "the contrast of WCAG 2.2, level AA"
+
+@pytest.mark.parametrize("panel", ["#ffffff", "#181b1f"])
+def test_a_key_of_a_legend_is_seen_on_a_light_panel_and_on_a_dark_one(panel: str) -> None:
+    """1.75 is what nine colours can have that are apart for everybody; each comes with a word."""
+    for text, colour in words.STATES.values():
+        assert contrast(colour, panel) >= 1.75, text
+    assert contrast(words.THIN_BAD, panel) >= 3
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -111,9 +123,11 @@ def test_only_the_tested_palette_is_used_and_green_is_one_colour(name: str) -> N
     palette = {colour for _, colour in words.STATES.values()} | {words.PLAIN, words.CLEAR}
 
     for panel in panels(BOARDS[name]):
+        lines = palette - {words.BAD} | {words.THIN_BAD}
+        known = lines if panel["type"] == "timeseries" else palette
         for key, value in properties(panel):
             if key == "thresholds":
-                assert {step["color"] for step in value["steps"]} <= palette, panel["title"]
+                assert {step["color"] for step in value["steps"]} <= known, panel["title"]
             if key == "mappings":
                 for mapping in value:
                     options = mapping["options"]
@@ -134,4 +148,7 @@ def test_silence_is_never_shown_as_well(name: str) -> None:
             assert words.OK not in str(defaults), panel["title"]
             assert defaults["thresholds"]["steps"][0]["color"] == words.CLEAR, panel["title"]
         else:
-            assert special[0]["options"]["result"]["color"] == words.NO_DATA, panel["title"]
+            grey = words.NO_DATA
+            if panel["options"].get("colorMode") == "value":
+                grey = words.PLAIN  # a grey word could not be read on white
+            assert special[0]["options"]["result"]["color"] == grey, panel["title"]

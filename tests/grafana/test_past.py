@@ -113,7 +113,7 @@ def test_an_outage_is_the_providers_since_its_last_success(base: str) -> None:
         "split": "THE PROVIDER",
     }
     assert since["stripe"] == pytest.approx(scene.END - 40 * 60 - 65, abs=61)
-    assert rows["stripe"]["failed in a row"] == "40"
+    assert rows["stripe"]["in a row"] == "40"
     assert rows["stripe"]["told"] == "told, not taken"
     assert rows["sendgrid"]["told"] == "acknowledged"
     assert production.stat("registry-overview", "Verdict") == {"": "THE PROVIDER"}
@@ -174,12 +174,14 @@ def test_budgets_are_those_of_the_outages(base: str) -> None:
 
 
 def test_what_is_spent_stands_before_what_will_be(base: str) -> None:
-    rows = desk(base).table("registry-overview", "Runs out next")
+    rows = desk(base).table("registry-limits", "Runs out next")
+    first = desk(base).table("registry-overview", "Runs out next")
 
     spent = [row["service"] for row in rows if row["in"] == "SPENT"]
     seconds = [float(row["in"]) for row in rows[len(spent) :]]
     assert seconds == sorted(seconds)
-    assert rows[0]["what"] == "budget: availability"
+    assert rows[0]["what"].startswith("budget: ")
+    assert [row["in"] for row in first] == [row["in"] for row in rows[:6]]
     assert "stripe" in spent
     assert {"certificate", "key", "quota: credits"} <= {row["what"] for row in rows}
 

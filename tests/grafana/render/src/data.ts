@@ -10,6 +10,8 @@ type Row = {
   value?: [number, string];
   values?: Array<[number, string]>;
 };
+/** What Prometheus was asked: panel, target, path, parameters. */
+export const asked: Array<[string, string, string, Record<string, string>]> = [];
 const SCRAPE = 15; // seconds; what the provisioned data source calls timeInterval
 const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 
@@ -59,9 +61,10 @@ export async function ask(
     const query = filled(target.expr, variables, globals);
     const aligned = (t: number) => String(Math.floor(t / step) * step);
     const span = { query, start: aligned(from), end: aligned(to), step: String(step) };
-    const rows = target.instant
-      ? await get(base, 'query', { query, time: String(to) })
-      : await get(base, 'query_range', span);
+    const [path, parameters] = target.instant
+      ? ['query', { query, time: String(to) }] : ['query_range', span];
+    asked.push([panel.title, target.refId, path, parameters as any]);
+    const rows = await get(base, path, parameters as any);
     return { target, rows, query };
   }));
   const several = answers.filter((a) => a.target.format === 'table' && a.rows.length).length > 1;

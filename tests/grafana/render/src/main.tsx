@@ -1,6 +1,6 @@
 // Draws one dashboard from its JSON with Grafana's published components and a Prometheus' answers.
 // window.__JOB says what to draw; window.__done is true when it is drawn; window.__faults() tells
-// what is wrong with it.
+// what is wrong with it, window.__texts() what is written on it, window.__asked what was asked.
 import {
   applyFieldOverrides, cacheFieldDisplayNames, createTheme, EventBusSrv, ThemeContext,
   transformDataFrame, type DataFrame,
@@ -10,8 +10,9 @@ import { GlobalStyles, PanelChrome, PanelContextProvider, useTheme2 } from '@gra
 import { Component, useEffect, useMemo, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { lastValueFrom } from 'rxjs';
-import { ask, covered, coveredBy, filled, type Variables } from './data';
+import { ask, asked, covered, coveredBy, filled, type Variables } from './data';
 import { faults } from './faults';
+import { texts } from './texts';
 import { register, registry, settings, unknown } from './options';
 import { ABSENT, OURS, PLUGINS, Words } from './plugins';
 
@@ -26,8 +27,16 @@ let waiting = 0;
 const CELL = 30, GAP = 8, COLUMNS = 24, MARGIN = 16; // pixels and columns of Grafana's grid
 const EVENTS = { eventsScope: 'drawn', eventBus: new EventBusSrv() };
 
-const replace = (text: string) =>
-  filled(text, job.variables, { __url_time_range: `from=${job.board.time.from}&to=now` });
+/** Fills in variables, and in a link of a cell what is in its row; Grafana's core would. */
+function replace(text: string, scoped?: any) {
+  const at = scoped?.__dataContext?.value;
+  const ofRow = (all: string, name: string) => {
+    const field = at?.frame.fields.find((one: any) => one.name === name);
+    return at ? encodeURIComponent(field?.values[at.rowIndex] ?? '') : all;
+  };
+  return filled(text.replace(/\$\{__data\.fields\.(\w+):percentencode\}/g, ofRow), job.variables,
+    { __url_time_range: `from=${job.board.time.from}&to=now` });
+}
 
 async function framesOf(panel: any, range: any, width: number, theme: any) {
   const raw = await ask(job.base, panel, range, width, job.variables);
@@ -129,6 +138,8 @@ async function start() {
   page.grafanaBootData = { user: {}, settings: {} };
   document.body.style.background = theme.colors.background.canvas;
   page.__faults = () => [...problems, ...faults()];
+  page.__texts = texts;
+  page.__asked = asked;
   createRoot(document.getElementById('root')!).render(
     <ThemeContext.Provider value={theme}><GlobalStyles /><Board /></ThemeContext.Provider>);
   // Legends and tables measure themselves once more after they have their data.

@@ -70,10 +70,9 @@ export function Rows({ panel, frames, width, height, range, fieldConfig }: any) 
   const ticks = [];
   for (let at = Math.ceil(from / tick) * tick; at <= to - tick / 4; at += tick) ticks.push(at);
   const format = tick >= 24 * HOUR ? 'MM/DD' : 'HH:mm';
-  const words = (fieldConfig.defaults.mappings ?? [])
-    .filter((one: any) => one.type === 'value')
-    .flatMap((one: any) => Object.values(one.options))
-    .map((one: any) => ({ label: one.text, color: one.color, yAxis: 1 }));
+  const seen = new Map(all.flatMap(({ field }) =>
+    field.values.map((value) => field.display!(value)).map(({ text, color }) => [text, color])));
+  const words = [...seen].map(([label, color]) => ({ label, color, yAxis: 1 })) as any;
   return <div style={{ width, height }}>
     <svg width={width} height={height - below + AXIS}
       style={{ fontFamily: theme.typography.fontFamily, fontSize: 12, display: 'block' }}>
