@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import IncidentLog
-from exporter.model import Result, Verdict, is_offline
+from exporter.model import Result, Verdict
 from exporter.notifying import EntryState
 from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
@@ -49,8 +49,8 @@ class Sources:
     clock: Clock
     status_page_state: Callable[[Target], State | None]
     """The state that the provider's own status page reports; None if it has none."""
-    online: Callable[[], bool]
-    """Whether our own network works, as far as the canaries show."""
+    offline_since: Callable[[], float | None]
+    """The Unix time since which our own network is down, as the canaries show; None if it works."""
     rotated_at: Callable[[str], float | None]
     """The Unix time at which the key in use was rotated in; None for the key of the file."""
     refused_at: Callable[[], float | None]
@@ -141,7 +141,6 @@ class Board:
         self._counts = dict.fromkeys(_DISPLAY_ORDER, 0)
         self._causes = Counter[str]()
         self._without_result = 0
-        self._offline_since: float | None = None
         self._sorted_targets: list[Target] | None = None
         self._lock = asyncio.Lock()
         self._refreshed_at, self._fresh_seconds = float("-inf"), 0.0
@@ -177,7 +176,7 @@ class Board:
 
     async def _rebuild(self, share: LoopShare) -> None:
         groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in _DISPLAY_ORDER}
-        summaries, warned, without_result, offline = {}, [], 0, list[float]()
+        summaries, warned, without_result = {}, [], 0
         causes = Counter[str]()
         for target in self._targets_by_name():
             summary = summaries[target.id] = self._summary(target)
@@ -189,8 +188,6 @@ class Board:
                 causes[cause(last.reason, last.verdict)] += 1
             if summary.state is ShownState.UNKNOWN:
                 without_result += last is None
-                if last is not None and is_offline(last.reason, last.verdict):
-                    offline.append(summary.since)
             await share.yield_if_due()
         for state in FAILING:
             groups[state].sort(key=lambda summary: summary.since)
@@ -199,7 +196,7 @@ class Board:
         self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
         self._causes = causes
-        self._without_result, self._offline_since = without_result, min(offline, default=None)
+        self._without_result = without_result
 
     def _targets_by_name(self) -> list[Target]:
         if self._sorted_targets is None:
@@ -235,14 +232,13 @@ class Board:
             Failing(name=summary.target.name, fault=summary.fault, since=summary.since)
             for summary in self._named_failing()
         ]
-        offline = self._offline_since if not self._sources.online() else None
         return Overview(
             now=self._sources.clock.now(),
             counts=self._counts,
             causes=self._causes,
             failing=failing,
             without_result=self._without_result,
-            offline_since=offline,
+            offline_since=self._sources.offline_since(),
         )
 
     def _named_failing(self) -> Iterator[ServiceSummary]:

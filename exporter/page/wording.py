@@ -236,7 +236,9 @@ def sentence(overview: Overview) -> str:
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
     unknown, total = overview.count(ShownState.UNKNOWN), overview.total
-    services = f"{unknown} of {total} services are" if 0 < unknown < total else "the services are"
+    if not unknown:  # no probe has failed by it yet
+        return f"Our network is down{since}: the services are shown as they were seen last."
+    services = f"{unknown} of {total} services are" if unknown < total else "the services are"
     return f"Our network is down{since}: nobody can say how {services}."
 
 

@@ -137,4 +137,4 @@ def offline(stage: Stage) -> None:
     for name in ("alpha", "beta", "gamma"):
         stage.saw(name, ago=120)
         stage.saw(name, Reason.CONNECT, ago=60, verdict=Verdict.NETWORK)
-    stage.online = False
+    stage.offline_since = stage.clock.now() - 60

@@ -13,7 +13,7 @@ from exporter.model import Reason, Verdict
 from tests.api.managed import TOKEN, running
 from tests.page import scenes
 from tests.page.browser import Visit, visiting
-from tests.page.stage import Stage, service
+from tests.page.stage import NOW, Stage, service
 from tests.vendor import Vendor, answer
 
 pytestmark = pytest.mark.slow
@@ -77,19 +77,15 @@ async def test_title_and_icon_follow_without_a_reload(browser: Browser, stage: S
     async with visiting(browser, stage.base) as visit:
         await visit.go()
         await visit.page.evaluate("window.unloaded = true")
-        for online, reason, verdict, title, icon in (
-            (True, Reason.OK, None, "Service registry", "icon"),
-            (True, Reason.TIMEOUT, None, "(1) Service registry", "icon-down"),
-            (
-                False,
-                Reason.TIMEOUT,
-                Verdict.NETWORK,
-                "(network down) Service registry",
-                "icon-network",
-            ),
-            (True, Reason.OK, None, "Service registry", "icon"),
+        offline = ("(network down) Service registry", "icon-network")
+        for offline_since, reason, verdict, (title, icon) in (
+            (None, Reason.OK, None, ("Service registry", "icon")),
+            (None, Reason.TIMEOUT, None, ("(1) Service registry", "icon-down")),
+            (NOW, Reason.TIMEOUT, None, offline),
+            (NOW, Reason.TIMEOUT, Verdict.NETWORK, offline),
+            (None, Reason.OK, None, ("Service registry", "icon")),
         ):
-            stage.online = online
+            stage.offline_since = offline_since
             stage.saw("a", reason, verdict=verdict)
             await stage.step(2)
             await expect(visit.page).to_have_title(title)

@@ -108,6 +108,15 @@ def test_where_no_service_is_known_the_network_hides_the_services() -> None:
     )
 
 
+def test_the_network_is_blamed_before_any_probe_has_failed_by_it() -> None:
+    counts = {ShownState.HEALTHY: 11, ShownState.DOWN: 1}
+    overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+
+    assert headline(overview) == (
+        "Our network is down since 07:59 UTC: the services are shown as they were seen last."
+    )
+
+
 def test_the_headline_counts_the_causes_and_stays_short() -> None:
     causes = {"rate limited": 5, "provider": 10, "key rejected": 5}
     counts = {ShownState.DOWN: 10, ShownState.DEGRADED: 10, ShownState.HEALTHY: 280}
