@@ -28,7 +28,9 @@ SLICE_SECONDS = 0.001
 MAX_LOOP_SHARE = 0.05
 """The largest part of the event loop's time that refreshing open pages may take, 0 to 1."""
 _MAX_FRESH_SECONDS = 1.0
-_DISPLAY_ORDER = (
+_MOST_TAGS = 20
+"""Tags to group by that are offered: those that most services have."""
+DISPLAY_ORDER = (
     ShownState.DOWN,
     ShownState.DEGRADED,
     ShownState.UNKNOWN,
@@ -137,8 +139,8 @@ class Board:
         self.warned: list[ServiceSummary] = []
         """Those with at least one caution."""
         self.choices: dict[str, list[str]] = {}
-        """The values that can be chosen for each filter."""
-        self._counts = dict.fromkeys(_DISPLAY_ORDER, 0)
+        """The values that can be chosen for each filter, and the tags to group by."""
+        self._counts = dict.fromkeys(DISPLAY_ORDER, 0)
         self._causes = Counter[str]()
         self._without_result = 0
         self._sorted_targets: list[Target] | None = None
@@ -175,7 +177,7 @@ class Board:
             self._fresh_seconds = min(_MAX_FRESH_SECONDS, work_seconds / MAX_LOOP_SHARE)
 
     async def _rebuild(self, share: LoopShare) -> None:
-        groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in _DISPLAY_ORDER}
+        groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in DISPLAY_ORDER}
         summaries, warned, without_result = {}, [], 0
         causes = Counter[str]()
         for target in self._targets_by_name():
@@ -192,7 +194,7 @@ class Board:
         for state in FAILING:
             groups[state].sort(key=lambda summary: summary.since)
         # Assigned only now, without a wait between them: other pages read while this one works.
-        self.order = [summary for state in _DISPLAY_ORDER for summary in groups[state]]
+        self.order = [summary for state in DISPLAY_ORDER for summary in groups[state]]
         self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
         self._causes = causes
@@ -206,6 +208,8 @@ class Board:
                 name: sorted({getattr(target, name) for target in targets})
                 for name in ("environment", "provider", "type")
             }
+            tags = Counter(name for target in targets for name, _ in target.tags)
+            self.choices["tag"] = sorted(name for name, _ in tags.most_common(_MOST_TAGS))
         return self._sorted_targets
 
     def _summary(self, target: Target) -> ServiceSummary:

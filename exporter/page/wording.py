@@ -201,13 +201,17 @@ def headline(overview: Overview) -> str:
     failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
     if failing < 2 or overview.offline_since is not None:
         return sentence(overview)
-    causes = ", ".join(
+    text = f"{failing} of {overview.total} fail: {causes_in_words(overview.causes)}"
+    return f"{text}; {unknown} unknown." if unknown else f"{text}."
+
+
+def causes_in_words(causes: Mapping[str, int]) -> str:
+    """Return how many services fail for each `cause`, for example `3 provider, 1 key rejected`."""
+    return ", ".join(
         f"{number} {several if number > 1 else one}"
         for one, several in _CAUSES.items()
-        if (number := overview.causes.get(one, 0))
+        if (number := causes.get(one, 0))
     )
-    text = f"{failing} of {overview.total} fail: {causes}"
-    return f"{text}; {unknown} unknown." if unknown else f"{text}."
 
 
 def sentence(overview: Overview) -> str:

@@ -5,6 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const body = document.body;
   const rows = byId("rows");
+  const groups = byId("groups");
   let skew = Number(body.dataset.now) - Date.now() / 1000;
   const now = () => Date.now() / 1000 + skew;
 
@@ -97,7 +98,7 @@
   function renew(regions) {
     for (const [id, html] of Object.entries(regions)) {
       const old = byId(id);
-      if (!old) continue;
+      if (!old || id.startsWith("group-")) continue; // a group is made once; what is in it follows
       if (selected(old)) later.set(id, html); // somebody is copying it
       else {
         later.delete(id);
@@ -110,37 +111,48 @@
 
   // The order stands still while somebody is at the list: a click must hit what it was meant for.
   let touched = -Infinity;
-  let order = null;
+  const order = { rows: [], groups: [] };
+  let disordered = false;
+  const fresh = new Map();
   const held = () => performance.now() - touched < 10000;
 
-  function arrange(regions) {
-    if (!rows || !order || held()) return;
-    const wanted = order;
-    order = null;
-    const there = [...rows.children];
-    const known = new Map(there.map((row) => [row.id, row]));
-    const next = wanted.map((id, place) => {
-      const row = known.get(id);
-      if (!row) return regions[id] ? made(regions[id]) : null;
-      return there[place] === row ? row : row.cloneNode(true);
+  // Put the elements of *ids* into *place*; one that moves is a copy: the others then do not jump.
+  function fill(place, ids) {
+    const there = [...place.children];
+    const known = new Map(there.map((one) => [one.id, one]));
+    const next = ids.map((id, at) => {
+      const one = known.get(id);
+      if (!one) return fresh.has(id) ? made(fresh.get(id)) : byId(id);
+      return there[at] === one ? one : one.cloneNode(true);
     }).filter(Boolean);
-    if (next.length !== there.length || next.some((row, place) => row !== there[place])) {
-      rows.replaceChildren(...next);
-    }
-    byId("services").hidden = !next.length;
+    if (next.length !== there.length || next.some((one, at) => one !== there[at])) place.replaceChildren(...next);
   }
 
-  const fresh = new Map();
+  function arrange() {
+    if (!rows || !disordered || held()) return;
+    disordered = false;
+    fill(rows, order.rows);
+    byId("services").hidden = !order.rows.length;
+    fill(groups, order.groups.map(([id]) => id));
+    groups.hidden = !order.groups.length;
+    for (const [id, inside] of order.groups) {
+      const key = id.slice("group-".length);
+      for (const part of [`line-${key}`, `more-${key}`]) if (fresh.has(part)) put(byId(part), made(fresh.get(part)));
+      fill(byId(`rows-${key}`), inside);
+    }
+    fresh.clear();
+  }
 
   function show(page) {
     const regions = page.regions || {};
     keepingFocus(() => {
       renew(regions);
-      if (rows && (page.rows || order)) {
-        for (const id of Object.keys(regions)) if (id.startsWith("row-")) fresh.set(id, regions[id]);
-        if (page.rows) order = page.rows;
-        arrange(Object.fromEntries(fresh));
-        if (!order) fresh.clear();
+      if (rows && (page.rows || page.groups || disordered)) {
+        disordered = true;
+        if (page.rows) order.rows = page.rows;
+        if (page.groups) order.groups = page.groups;
+        for (const [id, html] of Object.entries(regions)) fresh.set(id, html);
+        arrange();
       }
     });
     if (page.title) document.title = page.title;
@@ -237,10 +249,7 @@
           put(old, made(html));
         }
       }
-      if (order) {
-        arrange(Object.fromEntries(fresh));
-        if (!order) fresh.clear();
-      }
+      arrange();
     });
     if (document.hidden && !source && performance.now() - heard > HIDDEN_MS) open();
     else if (source && performance.now() - heard > silence) {
@@ -266,9 +275,9 @@
       if (event.persisted && !source) open();
     });
   } else byId("line").hidden = true;
-  if (rows) {
+  for (const list of [rows, groups].filter(Boolean)) {
     for (const kind of ["pointermove", "pointerdown", "focusin", "keydown"]) {
-      rows.addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
+      list.addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
     }
   }
 
@@ -283,6 +292,8 @@
       for (const [name, value] of new FormData(filter)) {
         if (value.trim()) asked.set(name, value.trim());
       }
+      const shown = new URLSearchParams(location.search);
+      if (shown.has("only") && shown.get("group") === asked.get("group")) asked.set("only", shown.get("only"));
       const query = asked.toString();
       const path = query ? `/?${query}` : "/";
       if (path === location.pathname + location.search) return;
