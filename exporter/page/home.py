@@ -185,11 +185,14 @@ class HomePage:
         self, drawer: Drawer, groups: Sequence[Group], regions: dict[str, str], share: LoopShare
     ) -> tuple[ShownGroup, ...]:
         """Draw *groups* with their first rows into *regions*; return what is where."""
-        now, shown = drawer.sources.clock.now(), []
+        now, shown, unfolded = drawer.sources.clock.now(), [], 0
         for group in groups:
             first = group.first(ROWS_PER_GROUP)
             rows = await _draw_rows(drawer, first, regions, share)
             is_open = group.has_several_causes and not self.sort
+            # What is open has to be laid out: not more than a page without groups.
+            unfolded += len(rows) if is_open else 0
+            is_open = is_open and unfolded <= ROWS_PER_PAGE
             shown.append(ShownGroup(f"group-{group.key}", rows, is_open))
             regions[f"group-{group.key}"] = fragment("groups.html", "frame", shown=shown[-1])
             for name in ("line", "more"):

@@ -119,7 +119,10 @@ def many(stage: Stage, number: int = 1000) -> None:
     stage.add(
         *(
             service(
-                f"svc-{n:04}", name=f"Service {n:04}", environment=("production", "staging")[n % 2]
+                f"svc-{n:04}",
+                name=f"Service {n:04}",
+                environment=("production", "staging")[n % 2],
+                metadata={"squad": f"squad {n % 40}"},
             )
             for n in range(number)
         )
