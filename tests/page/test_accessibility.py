@@ -35,7 +35,7 @@ FOCUSED = """
   // What is drawn in place of a check box is its label.
   const drawn = getComputedStyle(one).opacity === '0' ? one.labels[0] : one;
   const style = getComputedStyle(drawn);
-  const { left, top, right, bottom } = drawn.getBoundingClientRect();
+  const { left, top, right, bottom } = drawn.getClientRects()[0]; // of its first line
   const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
   return {
     name: one.id || one.textContent.trim(),
