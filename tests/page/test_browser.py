@@ -14,6 +14,7 @@ from exporter.incidents import from_api
 from exporter.incidents.model import Source
 from exporter.model import Reason
 from tests.api.managed import TOKEN, running
+from tests.bench.page import cost_of_an_update
 from tests.incidents.saying import listed
 from tests.page import scenes
 from tests.page.browser import DESKTOP, PHONE, visiting
@@ -422,14 +423,25 @@ async def test_a_thousand_services_open_in_a_moment(browser: Browser) -> None:
     async with staged(SystemClock()) as stage:
         scenes.many(stage)
         scale: list[float] = []
-        for path in ("/?q=svc-0001", "/"):
+        for path in ("/?q=svc-0001", "/", "/?group=tag:squad"):
             async with visiting(browser, stage.base) as visit:
                 await visit.go(path)
                 timing = await visit.page.evaluate(
                     "performance.getEntriesByType('navigation')[0].domComplete"
                 )
                 scale.append(float(timing))
-                assert await visit.page.locator("#rows tr").count() <= 50
+                assert await visit.page.locator("#services tr:visible").count() <= 50 + 1
+                assert await visit.page.locator("#groups tr:visible").count() <= 50 + 20
         await asyncio.sleep(0)
 
-    assert scale[1] < 10 * scale[0] + 300
+    assert max(scale) < 10 * scale[0] + 300
+
+
+async def test_an_update_costs_no_more_with_a_thousand_services(browser: Browser) -> None:
+    costs = []
+    for number in (60, 1000):
+        async with staged(SystemClock()) as stage:
+            scenes.many(stage, number)
+            costs.append(await cost_of_an_update(browser, stage, "/", times=2))
+
+    assert costs[1] < 3 * costs[0]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from exporter.model import Reason, Verdict
-from exporter.page.home import GROUPS_PER_PAGE, ROWS_PER_GROUP
+from exporter.page.home import GROUPS_PER_PAGE, ROWS_PER_GROUP, ROWS_PER_PAGE
 from tests.page import scenes
 from tests.page.reading import Element, read
 from tests.page.stage import Stage, service, staged
@@ -191,6 +191,20 @@ async def test_a_thousand_services_in_groups_are_a_page_of_usual_size(stage: Sta
 
     assert len(grouped) < len(flat)
     assert len(each) < len(flat)
+
+
+async def test_what_is_unfolded_at_first_is_no_more_than_a_page(stage: Stage) -> None:
+    scenes.many(stage)
+    for n, target in enumerate(list(stage.registry)):
+        stage.saw(target.id, Reason.TIMEOUT if n % 2 else Reason.DNS)
+
+    found = await page(stage, "/?group=tag:squad")
+
+    shown = found.one(id="groups").all("details")
+    unfolded = [one for one in shown if "open" in one.attributes]
+    assert len(shown) == GROUPS_PER_PAGE
+    assert 1 < len(unfolded) < GROUPS_PER_PAGE
+    assert sum(len(one.one("tbody").all("tr")) for one in unfolded) <= ROWS_PER_PAGE
 
 
 @pytest.mark.parametrize("name", ["\u202eevil", '"><b>x', "a&only=b", "(none)", "x" * 128, "é #?"])
