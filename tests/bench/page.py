@@ -3,7 +3,8 @@
 First paint is `first-contentful-paint` of the browser's own paint timing: from the start of the
 navigation, with everything that the exporter does for it. An update is one event in which every
 service of the page changes its state and its place: its cost is the difference of the main thread's
-`TaskDuration`, of the DevTools' performance metrics, around it. Both are medians.
+`TaskDuration`, of the DevTools' performance metrics, around it. What is promised is promised of
+the least disturbed of nine: other work on the machine slows the browser down, nothing speeds it up.
 """
 
 from __future__ import annotations
@@ -38,18 +39,23 @@ async def _measure(path: str) -> dict[str, float]:
             scenes.many(stage)
             browser = await driver.chromium.connect_over_cdp(address)
             paints = [await _first_paint(browser, stage, path) for _ in range(_TIMES)]
-            update = await cost_of_an_update(browser, stage, path, times=_TIMES)
-    return {"first_paint_ms": statistics.median(paints), "update_ms": update}
+            updates = await costs_of_updates(browser, stage, path, times=_TIMES)
+    return {
+        "first_paint_ms": min(paints),
+        "first_paint_median_ms": statistics.median(paints),
+        "update_ms": min(updates),
+        "update_median_ms": statistics.median(updates),
+    }
 
 
-async def cost_of_an_update(browser: Browser, stage: Stage, path: str, *, times: int) -> float:
-    """Return milliseconds of the main thread for an update of all services of *stage*."""
+async def costs_of_updates(browser: Browser, stage: Stage, path: str, *, times: int) -> list[float]:
+    """Return milliseconds of the main thread for updates of all services of *stage*."""
     async with visiting(browser, stage.base) as visit:
         await visit.go(path)
         session = await visit.page.context.new_cdp_session(visit.page)
         # The time of the thread itself, so that a busy machine counts less.
         await session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        return statistics.median([await _update(visit, stage, session, n) for n in range(times)])
+        return [await _update(visit, stage, session, n) for n in range(times)]
 
 
 async def _first_paint(browser: Browser, stage: Stage, path: str) -> float:

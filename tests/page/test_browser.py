@@ -14,7 +14,7 @@ from exporter.incidents import from_api
 from exporter.incidents.model import Source
 from exporter.model import Reason
 from tests.api.managed import TOKEN, running
-from tests.bench.page import cost_of_an_update
+from tests.bench.page import costs_of_updates
 from tests.incidents.saying import listed
 from tests.page import scenes
 from tests.page.browser import DESKTOP, PHONE, visiting
@@ -442,6 +442,6 @@ async def test_an_update_costs_no_more_with_a_thousand_services(browser: Browser
     for number in (60, 1000):
         async with staged(SystemClock()) as stage:
             scenes.many(stage, number)
-            costs.append(await cost_of_an_update(browser, stage, "/", times=2))
+            costs.append(min(await costs_of_updates(browser, stage, "/", times=2)))
 
     assert costs[1] < 3 * costs[0]
