@@ -437,6 +437,27 @@ async def test_a_thousand_services_open_in_a_moment(browser: Browser) -> None:
     assert max(scale) < 10 * scale[0] + 300
 
 
+async def test_an_update_of_fifty_rows_is_not_laid_out_row_by_row(
+    browser: Browser, stage: Stage
+) -> None:
+    scenes.many(stage, 60)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go()
+        session = await visit.page.context.new_cdp_session(visit.page)
+        await session.send("Performance.enable")
+        counts = []
+        for reason in (Reason.OK, Reason.TIMEOUT):
+            for target in list(stage.registry):
+                stage.saw(target.id, reason)
+            await stage.step()
+            await visit.until("h1", "All 60" if reason is Reason.OK else "60 of 60 fail")
+            metrics = (await session.send("Performance.getMetrics"))["metrics"]
+            counts.append(next(one["value"] for one in metrics if one["name"] == "LayoutCount"))
+
+    assert counts[1] - counts[0] < 10
+
+
 async def test_an_update_costs_no_more_with_a_thousand_services(browser: Browser) -> None:
     costs = []
     for number in (60, 1000):

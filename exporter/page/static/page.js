@@ -100,10 +100,13 @@
   }
 
   function renew(regions) {
-    for (const [id, html] of Object.entries(regions)) {
-      const old = byId(id);
-      if (!old || id.startsWith("group-")) continue; // a group is made once; what is in it follows
-      if (selected(old)) later.set(id, html); // somebody is copying it
+    // All questions before the first change: an answer about a changed page has it laid out anew.
+    const there = Object.entries(regions)
+      .map(([id, html]) => [id, html, byId(id)])
+      .filter(([id, , old]) => old && !id.startsWith("group-")) // made once; what is in it follows
+      .map(([id, html, old]) => [id, html, old, selected(old)]);
+    for (const [id, html, old, copied] of there) {
+      if (copied) later.set(id, html); // somebody is copying it
       else {
         later.delete(id);
         const fresh = made(html);
