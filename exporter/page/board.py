@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import IncidentLog
-from exporter.model import Result, Verdict
+from exporter.model import Result, Verdict, is_offline
 from exporter.notifying import EntryState
 from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
@@ -142,7 +142,7 @@ class Board:
         """The values that can be chosen for each filter, and the tags to group by."""
         self._counts = dict.fromkeys(DISPLAY_ORDER, 0)
         self._causes = Counter[str]()
-        self._without_result = 0
+        self._without_result = self._hidden = 0
         self._sorted_targets: list[Target] | None = None
         self._lock = asyncio.Lock()
         self._refreshed_at, self._fresh_seconds = float("-inf"), 0.0
@@ -178,7 +178,7 @@ class Board:
 
     async def _rebuild(self, share: LoopShare) -> None:
         groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in DISPLAY_ORDER}
-        summaries, warned, without_result = {}, [], 0
+        summaries, warned, without_result, hidden = {}, [], 0, 0
         causes = Counter[str]()
         for target in self._targets_by_name():
             summary = summaries[target.id] = self._summary(target)
@@ -190,6 +190,7 @@ class Board:
                 causes[cause(last.reason, last.verdict)] += 1
             if summary.state is ShownState.UNKNOWN:
                 without_result += last is None
+                hidden += last is not None and is_offline(last.reason, last.verdict)
             await share.yield_if_due()
         for state in FAILING:
             groups[state].sort(key=lambda summary: summary.since)
@@ -198,7 +199,7 @@ class Board:
         self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
         self._causes = causes
-        self._without_result = without_result
+        self._without_result, self._hidden = without_result, hidden
 
     def _targets_by_name(self) -> list[Target]:
         if self._sorted_targets is None:
@@ -241,6 +242,7 @@ class Board:
             counts=self._counts,
             causes=self._causes,
             failing=failing,
+            hidden=self._hidden,
             without_result=self._without_result,
             offline_since=self._sources.offline_since(),
         )

@@ -181,6 +181,8 @@ class Overview:
     """Those to name, the worst first; `counts` may hold more."""
     offline_since: float | None = None
     """The Unix time since which no canary answers; None while one does."""
+    hidden: int = 0
+    """Services whose last probe failed by our network."""
     without_result: int = 0
     """Services that never had a result."""
 
@@ -239,10 +241,10 @@ def sentence(overview: Overview) -> str:
 
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
-    unknown, total = overview.count(ShownState.UNKNOWN), overview.total
-    if not unknown:  # no probe has failed by it yet
+    hidden, total = overview.hidden, overview.total
+    if not hidden:  # no probe has failed by it yet
         return f"Our network is down{since}: the services are shown as they were seen last."
-    services = f"{unknown} of {total} services are" if unknown < total else "the services are"
+    services = f"{hidden} of {total} services are" if hidden < total else "the services are"
     return f"Our network is down{since}: nobody can say how {services}."
 
 

@@ -136,18 +136,24 @@ async def test_our_own_network_is_blamed_once(stage: Stage) -> None:
 
     found = await page(stage)
 
-    assert found.one("h1").text.startswith("Our network is down since 07:59 UTC")
+    assert found.one("h1").text == (
+        "Our network is down since 07:59 UTC: nobody can say how the services are."
+    )
     assert all("our network down" in found.one(id=f"row-{n}").text for n in ("alpha", "beta"))
 
 
 async def test_our_own_network_is_blamed_before_a_service_has_failed_by_it(stage: Stage) -> None:
     scenes.offline(stage)
-    for name in ("alpha", "beta", "gamma"):
+    for name in ("alpha", "beta"):
         stage.saw(name)
+    stage.results.of("gamma").stale = True
+    stage.saw("gamma", Reason.TIMEOUT)
 
     found = await page(stage)
 
-    assert found.one("h1").text.startswith("Our network is down since 07:59 UTC")
+    assert found.one("h1").text == (
+        "Our network is down since 07:59 UTC: the services are shown as they were seen last."
+    )
     assert found.one("title").text == "(network down) Service registry"
     assert "/icon-network." in found.one("link", id="icon").attributes["href"]
 
