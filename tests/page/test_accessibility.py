@@ -35,12 +35,14 @@ FOCUSED = """
   // What is drawn in place of a check box is its label.
   const drawn = getComputedStyle(one).opacity === '0' ? one.labels[0] : one;
   const style = getComputedStyle(drawn);
+  // What lets the pointer through lies over what it is about.
+  const ground = style.pointerEvents === 'none' ? drawn.parentElement : drawn;
   const { left, top, right, bottom } = drawn.getClientRects()[0]; // of its first line
   const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
   return {
     name: one.id || one.textContent.trim(),
     marked: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
-    seen: Boolean(at) && drawn.contains(at),
+    seen: Boolean(at) && ground.contains(at),
   };
 })()
 """
