@@ -216,7 +216,7 @@ class Parts:
                 persistence=self.persistence,
                 incidents=self.incidents,
                 clock=self.clock,
-                online=lambda: self.canaries.online,
+                offline_since=lambda: self.canaries.offline_since,
                 refused_at=lambda: self.loader.refused_at,
                 rotated_at=self.overlay.rotated_at,
                 status_page_state=lambda target: self.pages.state(target.status_page),

@@ -181,6 +181,8 @@ class Overview:
     """Those to name, the worst first; `counts` may hold more."""
     offline_since: float | None = None
     """The Unix time since which no canary answers; None while one does."""
+    hidden: int = 0
+    """Services whose last probe failed by our network."""
     without_result: int = 0
     """Services that never had a result."""
 
@@ -201,13 +203,17 @@ def headline(overview: Overview) -> str:
     failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
     if failing < 2 or overview.offline_since is not None:
         return sentence(overview)
-    causes = ", ".join(
+    text = f"{failing} of {overview.total} fail: {causes_in_words(overview.causes)}"
+    return f"{text}; {unknown} unknown." if unknown else f"{text}."
+
+
+def causes_in_words(causes: Mapping[str, int]) -> str:
+    """Return how many services fail for each `cause`, for example `3 provider, 1 key rejected`."""
+    return ", ".join(
         f"{number} {several if number > 1 else one}"
         for one, several in _CAUSES.items()
-        if (number := overview.causes.get(one, 0))
+        if (number := causes.get(one, 0))
     )
-    text = f"{failing} of {overview.total} fail: {causes}"
-    return f"{text}; {unknown} unknown." if unknown else f"{text}."
 
 
 def sentence(overview: Overview) -> str:
@@ -235,8 +241,10 @@ def sentence(overview: Overview) -> str:
 
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
-    unknown, total = overview.count(ShownState.UNKNOWN), overview.total
-    services = f"{unknown} of {total} services are" if 0 < unknown < total else "the services are"
+    hidden, total = overview.hidden, overview.total
+    if not hidden:  # no probe has failed by it yet
+        return f"Our network is down{since}: the services are shown as they were seen last."
+    services = f"{hidden} of {total} services are" if hidden < total else "the services are"
     return f"Our network is down{since}: nobody can say how {services}."
 
 

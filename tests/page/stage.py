@@ -52,7 +52,8 @@ class Stage:
             self.store, self.results, self.history, self.registry, self.clock
         )
         self.incidents = IncidentLog(self.store.incidents, self.clock)
-        self.online, self.enabled = True, True
+        self.offline_since: float | None = None
+        self.enabled = True
         self.refused: float | None = None
         self.rotated: dict[str, float] = {}
         self.status_pages: dict[str, State] = {}
@@ -66,7 +67,7 @@ class Stage:
                 viewers=viewers,
                 accepts_changes=True,
                 status_page_state=lambda target: self.status_pages.get(target.id),
-                online=lambda: self.online,
+                offline_since=lambda: self.offline_since,
                 refused_at=lambda: self.refused,
                 rotated_at=self.rotated.get,
                 enabled=lambda: self.enabled,
