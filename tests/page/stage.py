@@ -16,14 +16,14 @@ import aiohttp
 from aiohttp import web
 
 from exporter.api import make_application
-from exporter.api.app_keys import INCIDENTS, RECONCILE, REGISTRY, RESULTS
+from exporter.api.app_keys import HOLDS, INCIDENTS, RECONCILE, REGISTRY, RESULTS
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.clock import Clock
-from exporter.config import make_target, read_text
+from exporter.config import Configuration, make_target, read_text
 from exporter.incidents import IncidentLog
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
 from exporter.page import LIVE, Live, Sources
-from exporter.registry import Registry
+from exporter.registry import Holds, Loader, Registry
 from exporter.results import Bucket, History, Persistence, Results
 from exporter.secret import Secret
 from exporter.statuspages import State
@@ -142,6 +142,8 @@ async def staged(clock: Clock | None = None, **options: Any) -> AsyncIterator[St
     application[LIVE] = stage.live
     application[INCIDENTS], application[RECONCILE] = stage.incidents, lambda: None
     application[REGISTRY], application[RESULTS] = stage.registry, stage.results
+    loader = Loader(Configuration, stage.registry, {}, stage.clock)
+    application[HOLDS] = Holds(stage.registry, loader, stage.clock, None)
     application[ADMIN_TOKEN], application[RECEIVER_TOKEN] = Secret(TOKEN), None
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
