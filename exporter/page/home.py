@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from exporter.characters import plain
 from exporter.page.board import Board, LoopShare, ServiceSummary
 from exporter.page.drawer import Drawer, Page
 from exporter.page.templates import fragment
@@ -19,7 +20,6 @@ from exporter.page.wording import (
     Overview,
     ShownState,
     headline,
-    plain,
     sentence,
 )
 
