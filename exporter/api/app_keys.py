@@ -7,10 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
+from exporter.clock import Clock
 from exporter.incidents import IncidentLog
 from exporter.metrics import Exposition, OwnMetrics
 from exporter.notifying import EntryState
 from exporter.registry import Holds, Loader, Management, Registry
+from exporter.reports import Reports
 from exporter.results import Persistence, Results
 
 EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
@@ -27,5 +29,7 @@ RECEIVED: web.AppKey[Callable[[str], None]] = web.AppKey("RECEIVED", Callable[[s
 PERSISTENCE: web.AppKey[Persistence] = web.AppKey("PERSISTENCE", Persistence)
 AUDIT: web.AppKey[Callable[[str | None, int], list[Any]]] = web.AppKey("AUDIT", Callable)  # type: ignore[arg-type]
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
+REPORTS: web.AppKey[Reports] = web.AppKey("REPORTS", Reports)
+CLOCK: web.AppKey[Clock] = web.AppKey("CLOCK", object)  # type: ignore[arg-type]
 SOFTWARE_VERSION: web.AppKey[str] = web.AppKey("SOFTWARE_VERSION", str)
 Json = dict[str, Any]

@@ -75,7 +75,8 @@ def _responses(route: Route) -> dict[str, Any]:
         if "/" in answer:  # a media type; otherwise the name of a schema
             response["content"] = response.get("content", {}) | {answer: {}}
         elif answer:
-            response["content"] = {"application/json": {"schema": ref(answer)}}
+            schema = {"application/json": {"schema": ref(answer)}}
+            response["content"] = response.get("content", {}) | schema
         elif status >= 400:
             response["content"] = _PROBLEM
     return responses

@@ -14,6 +14,7 @@ from exporter.api import (
     incidents,
     multitarget,
     reference,
+    reports,
     services,
     stats,
     status,
@@ -27,6 +28,7 @@ from exporter.api.routing import Route
 from exporter.api.schemas import TEXT
 from exporter.clock import SystemClock
 from exporter.page import asset, events, show
+from exporter.reports import FORMATS
 
 OPEN, ADMIN, RECEIVER = Access.OPEN, Access.ADMIN, Access.RECEIVER
 _PLAIN, _HTML = "text/plain", "text/html"
@@ -49,6 +51,12 @@ _SVG = "image/svg+xml"
 _BADGE_QUERY = (
     ("show", {"enum": ["state", "uptime"], "default": "state"}),
     ("days", {"enum": [str(days) for days in public.DAYS], "default": "30"}),
+)
+_REPORT_ANSWERS = (
+    (200, "Report"),
+    *((200, one.media_type) for one in FORMATS.values() if one.media_type != "application/json"),
+    (400, ""),
+    (404, ""),
 )
 _SERVICE = "/api/services/{id}"
 _INCIDENT = "/api/incidents/{id}"
@@ -278,6 +286,15 @@ ROUTES: tuple[Route, ...] = (
         "The last 24 hours of a service in quarters of an hour, or 30 days in four hours each.",
         ((200, "History"), (400, ""), (404, "")),
         query=(("range", {"type": "string", "enum": list(history.RANGES), "default": "24h"}),),
+    ),
+    Route(
+        "GET",
+        _SERVICE + "/report",
+        reports.report,
+        OPEN,
+        "The availability of a service, for its vendor: downtime, evidence, the vendor's rule.",
+        _REPORT_ANSWERS,
+        query=(("from", TEXT), ("to", TEXT), ("format", {"enum": list(FORMATS)})),
     ),
     Route(
         "GET",

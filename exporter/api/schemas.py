@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exporter.api.report_schema import REPORT
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
@@ -139,6 +140,7 @@ _INCIDENT: dict[str, Schema] = {
 }
 
 SCHEMAS: dict[str, Schema] = {
+    "Report": REPORT,
     "Problem": {
         "type": "object",
         "description": "RFC 9457. `errors` lists every mistake of a service with its field.",

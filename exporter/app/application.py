@@ -7,6 +7,7 @@ from aiohttp import web
 from exporter.api import FOR_OUTSIDERS, make_application
 from exporter.api.app_keys import (
     AUDIT,
+    CLOCK,
     EXPOSITION,
     HOLDS,
     INCIDENTS,
@@ -18,6 +19,7 @@ from exporter.api.app_keys import (
     RECEIVED,
     RECONCILE,
     REGISTRY,
+    REPORTS,
     RESULTS,
     SOFTWARE_VERSION,
 )
@@ -53,6 +55,7 @@ def application_of(parts: Parts, host: str) -> web.Application:
     prober = MultiTargetProber(parts.transport, parts.clock)
     application[PROBING] = Probing(parts.modules, prober, USER_AGENT, parts.redaction)
     application[OUTSIDERS] = parts.outsiders
+    application[REPORTS], application[CLOCK] = parts.reports, parts.clock
     application[LIVE], application[READINESS] = parts.live, parts.readiness
     application[ADMIN_TOKEN] = parts.options.admin_token
     application[RECEIVER_TOKEN] = parts.options.receiver_token

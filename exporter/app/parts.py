@@ -19,8 +19,11 @@ from exporter.options import Options
 from exporter.page import Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
+from exporter.providers import presets
 from exporter.registry import Holds, Loader, Management, Overlay, Registry, Storage
-from exporter.results import Aging, History, Persistence, Recording, Results, Retention
+from exporter.reports import LastFailures, Reports
+from exporter.reports import Sources as ReportSources
+from exporter.results import Aging, History, Minutes, Persistence, Recording, Results, Retention
 from exporter.schedule import (
     Canaries,
     Heart,
@@ -81,9 +84,11 @@ class Parts:
         self._build_registry(storage)
         self._build_incidents()
         self._build_results()
+        self._build_recording()
         self._build_schedule()
         self._build_response()
         self._build_page()
+        self._build_reports()
 
     def _build_registry(self, storage: Storage | None) -> None:
         options = self.options
@@ -130,6 +135,13 @@ class Parts:
             rotated_at=self.overlay.rotated_at,
             models=self.model_states,
         )
+
+    def _build_recording(self) -> None:
+        """Build what takes results in, keeps them, and lets them go."""
+        self.minutes = Minutes(
+            network=lambda: "canary" if self.canaries.states and self.canaries.online else "",
+            page=lambda target: str(self.pages.state(target.status_page) or ""),
+        )
         self.persistence = Persistence(
             self.store,
             self.results,
@@ -138,6 +150,7 @@ class Parts:
             self.clock,
             on_saved=both(self.own.storage_healthy.set, self.own_watch.note_saved),
             volatile=self.options.data_dir is None,
+            minutes=(self.minutes, self.store.minutes),
         )
         self.recording = Recording(
             self.registry,
@@ -146,6 +159,7 @@ class Parts:
             self.persistence,
             self.exposition,
             clock=self.clock,
+            minutes=self.minutes,
         )
         self.sessions = Sessions(self.clock, self.own.traffic.observe, self.recording.call)
         self.retention = Retention(
@@ -154,6 +168,7 @@ class Parts:
             self.peers.prometheus_retention,
             self.clock,
             volatile=self.options.data_dir is None,
+            minutes=self.store.minutes,
         )
         self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
 
@@ -236,5 +251,21 @@ class Parts:
                 clock=self.clock,
                 monitoring=lambda: self.loader.monitoring,
                 on=self.options.public_page,
+            )
+        )
+
+    def _build_reports(self) -> None:
+        self.reports = Reports(
+            ReportSources(
+                registry=self.registry,
+                results=self.results,
+                persistence=self.persistence,
+                incidents=self.incidents,
+                clock=self.clock,
+                evidence=LastFailures(self.results),
+                presets=presets,
+                canaries=lambda: len(self.canaries.plans),
+                redact=lambda text: self.redaction(text) if self.redaction.holds(text) else text,
+                version=VERSION,
             )
         )

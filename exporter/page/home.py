@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
+from exporter.characters import plain
 from exporter.page.board import Board, LoopShare, ServiceSummary
 from exporter.page.drawer import Drawer, Page, ShownGroup
 from exporter.page.groups import FIELDS, TAG, Group, grouped, is_known, noun_of
@@ -20,7 +21,6 @@ from exporter.page.wording import (
     Overview,
     ShownState,
     headline,
-    plain,
     sentence,
 )
 

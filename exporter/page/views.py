@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from exporter.characters import plain
 from exporter.incidents import Incident, Query, UnknownIncidentError
 from exporter.model import Verdict
 from exporter.page.board import LoopShare, ServiceSummary
@@ -22,7 +23,7 @@ from exporter.page.home import MAX_FILTER_CHARS, HomePage
 from exporter.page.incident_listing import folded_away, open_incidents_sentence
 from exporter.page.templates import fragment
 from exporter.page.timeline import events_of, timeline
-from exporter.page.wording import STATES, ShownState, plain, short
+from exporter.page.wording import STATES, ShownState, short
 from exporter.probers import command_line
 
 _INCIDENTS_PER_PAGE = 50

@@ -1,12 +1,10 @@
 """The texts of the page: states, faults, times and the summary sentence.
 
-Pure; the caller brings the time. Names are shortened, and `plain` replaces characters that would
-change the direction of the text after them.
+Pure; the caller brings the time. Names are shortened.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +16,6 @@ _DAY_SECONDS = 86400.0
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
 MAX_NAMED = 3
 """Failing services that the sentence names; the others are counted."""
-# Controls, line separators, and what changes the direction of the text after it.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
-)
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class ShownState(StrEnum):
@@ -98,11 +91,6 @@ def cause(reason: Reason, verdict: Verdict) -> str:
     if verdict is Verdict.QUOTA:
         return "rate limited" if reason is Reason.RATE_LIMITED else "quota used up"
     return _CAUSE_BY_VERDICT.get(verdict, "exporter")
-
-
-def plain(text: str) -> str:
-    """Return *text* with U+FFFD for control characters, changes of direction and surrogates."""
-    return _LONE_SURROGATES.sub("\ufffd", _UNPRINTABLE.sub("\ufffd", text))
 
 
 def short(text: str, max_length: int = 40) -> str:

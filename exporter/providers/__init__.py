@@ -19,10 +19,13 @@ from exporter.providers.declarations import (
 from exporter.providers.keys import key_mistakes
 from exporter.providers.models import KnownPrice, ModelFamily, ModelPrice, PresetModels
 from exporter.providers.presets import load, load_file, presets, use_folder
+from exporter.providers.promises import Counting, Credit, Promise
 from exporter.settings import SettingsError
 
 __all__ = [
     "Auth",
+    "Counting",
+    "Credit",
     "Idempotency",
     "KnownPrice",
     "ModelFamily",
@@ -30,6 +33,7 @@ __all__ = [
     "Preset",
     "PresetCheck",
     "PresetModels",
+    "Promise",
     "ServiceType",
     "SettingsError",
     "key_mistakes",

@@ -9,6 +9,7 @@ from exporter.results.condition import (
     status_of,
 )
 from exporter.results.history import Bucket, History
+from exporter.results.minutes import Batch, Kept, Minute, Minutes, Seen
 from exporter.results.persistence import Persistence, States
 from exporter.results.recent import REASONS, Recent
 from exporter.results.recording import Display, Recording
@@ -20,14 +21,19 @@ __all__ = [
     "REASONS",
     "SLOS",
     "Aging",
+    "Batch",
     "Bucket",
     "Display",
     "History",
+    "Kept",
+    "Minute",
+    "Minutes",
     "Persistence",
     "Recent",
     "Recording",
     "Results",
     "Retention",
+    "Seen",
     "States",
     "Status",
     "Tally",

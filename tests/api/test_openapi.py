@@ -175,6 +175,7 @@ async def _reads(client: Client) -> None:
         "/api/services/nobody/history",
         "/api/services/good/results",
         "/api/services/nobody/results",
+        "/api/services/good/report?from=never",
         "/api/audit",
         "/api/audit?service=good&limit=1",
         "/api/audit?limit=0",

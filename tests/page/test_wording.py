@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.characters import plain
 from exporter.model import FACTS, OFFLINE, Reason, Verdict
 from exporter.page.wording import (
     STATES,
@@ -18,7 +19,6 @@ from exporter.page.wording import (
     fault,
     headline,
     iso,
-    plain,
     sentence,
     short,
     span,
