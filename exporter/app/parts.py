@@ -120,7 +120,7 @@ class Parts:
         self.results, self.history = Results(), History()
         self.model_states = ModelStates()
         self.polling = Polling(self.clock)
-        self.pages = StatusPages(self.transport, self.polling, USER_AGENT)
+        self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self.clock)
         self.exposition = Exposition(
             self.results,
             self.own,
