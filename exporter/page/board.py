@@ -21,7 +21,7 @@ from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
 from exporter.registry import Registry, RegistryChange
 from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
-from exporter.statuspages import State
+from exporter.statuspages import Lead, PageRecord, State
 
 SLICE_SECONDS = 0.001
 """Seconds of work after which other tasks of the event loop get to run."""
@@ -49,6 +49,10 @@ class Sources:
     clock: Clock
     status_page_state: Callable[[Target], State | None]
     """The state that the provider's own status page reports; None if it has none."""
+    lead: Callable[[Target], Lead | None] = lambda target: None
+    """What that page says of a failure of ours, and who was first."""
+    page_record: Callable[[Target], PageRecord | None] = lambda target: None
+    """What is known of that page; None if it cannot be read by a program."""
     online: Callable[[], bool]
     """Whether our own network works, as far as the canaries show."""
     rotated_at: Callable[[str], float | None]

@@ -79,7 +79,10 @@ class ServicePage:
         tally, now = drawer.sources.results.of(self.id), drawer.sources.clock.now()
         recent = list(tally.recent)
         arguments: dict[str, dict[str, Any]] = {
-            "head": {},
+            "head": {
+                "lead": drawer.sources.lead(target),
+                "record": drawer.sources.page_record(target),
+            },
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {
                 "day": day,

@@ -9,6 +9,7 @@ from exporter.results.condition import (
     status_of,
 )
 from exporter.results.history import Bucket, History
+from exporter.results.leads import Leads
 from exporter.results.persistence import Persistence, States
 from exporter.results.recent import REASONS, Recent
 from exporter.results.recording import Display, Recording
@@ -23,6 +24,7 @@ __all__ = [
     "Bucket",
     "Display",
     "History",
+    "Leads",
     "Persistence",
     "Recent",
     "Recording",

@@ -103,6 +103,11 @@ class PageRecord:
         return self.changes[-1].at if self.changes else None
 
     @property
+    def is_readable(self) -> bool:
+        """Whether what it says now can be believed."""
+        return self.health is Health.READABLE
+
+    @property
     def open(self) -> tuple[Sighting, ...]:
         """The incidents that the page lists as open."""
         return tuple(one for one in self.sightings.values() if one.ended_at is None)
