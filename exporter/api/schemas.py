@@ -9,6 +9,7 @@ from exporter.config.notify import MEDIA
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
+from exporter.statuspages import Claim, Health, Impact, Stage, State
 
 Schema = dict[str, Any]
 
@@ -79,6 +80,36 @@ _OUTCOME: dict[str, Schema] = {
     "phases": record(**{str(phase): NUMBER for phase in PHASES}),
     "certificate": nullable(record(expiry=NUMBER, subject=TEXT, issuer=TEXT, verified=BOOLEAN)),
 }
+_STATUS_PAGE: Schema = record(
+    url=TEXT,
+    state={"enum": list(map(str, State))},
+    health={"enum": list(map(str, Health))},
+    since=nullable(NUMBER),
+    read_at=nullable(NUMBER),
+    filter_matches=BOOLEAN,
+    claim=nullable({"enum": list(map(str, Claim))}),
+    sentence=nullable(TEXT),
+    failing_since=nullable(NUMBER),
+    posted_at=nullable(NUMBER),
+    lead_seconds=nullable(NUMBER)
+    | {"description": "From our first failed probe to its first text; negative: it was first."},
+    uncertainty_seconds=nullable(NUMBER),
+    incidents=array(
+        record(
+            id=TEXT,
+            title=TEXT,
+            state={"enum": list(map(str, Stage))},
+            impact={"enum": list(map(str, Impact))},
+            open=BOOLEAN,
+            claimed_at=nullable(NUMBER),
+            published_at=nullable(NUMBER),
+            first_seen_at=NUMBER,
+            updated_at=nullable(NUMBER),
+            resolved_at=nullable(NUMBER),
+            components=array(TEXT),
+        )
+    ),
+)
 _ANY_OBJECT: Schema = {"type": "object"}
 _LABEL_SET: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
 _SEVERITY: Schema = {"enum": list(SEVERITIES)}
@@ -184,7 +215,9 @@ SCHEMAS: dict[str, Schema] = {
         ),
         curl=nullable(TEXT),
         failures=array(record(**_OUTCOME, at=NUMBER)),
+        status_page=nullable(_STATUS_PAGE),
     ),
+    "Rung": record(asked=COUNT),
     "ServiceList": record(services=array(ref("ServiceHealth")), next=nullable(TEXT)),
     "Health": record(
         status=_STATUS,

@@ -191,6 +191,14 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         help="file with the token of its webhook; or set SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE",
     )
     parser.add_argument(
+        "--status-page.token-file",
+        dest="status_page_token_file",
+        type=Path,
+        metavar="FILE",
+        help="file with the token of webhooks of status pages; "
+        "or set SERVICE_REGISTRY_STATUS_PAGE_TOKEN_FILE",
+    )
+    parser.add_argument(
         "--alertmanager.interval",
         dest="poll_interval",
         type=float,
