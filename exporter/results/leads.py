@@ -144,7 +144,11 @@ class Leads:
             return
         incidents = await self._log.unresolved()
         pairs = ((incident, lead) for incident in incidents if (lead := self._lead(incident)))
-        new = ((i, text) for i, lead in pairs if (text := _text(lead)) != self._written.get(i.id))
+        new = (
+            (incident, text)
+            for incident, lead in pairs
+            if (text := _text(lead)) and text != self._written.get(incident.id)
+        )
         for incident, text in islice(new, _INCIDENTS_OF_A_ROUND):
             await self._write_one(incident, text)
 
