@@ -22,10 +22,10 @@ async def ring(request: web.Request) -> web.Response:
     """Have the pages of a provider, or of a service, asked at once; 202 with how many."""
     await request.read()  # the limit for bodies holds; what is in it is not looked at
     name, pages = request.match_info["provider"], set[StatusPage]()
-    registry = request.app[REGISTRY]
+    registry, leads = request.app[REGISTRY], request.app[LEADS]
     async for target in in_slices(registry, 256):
         page = target.status_page
-        if name in (target.provider, target.id) and page is not None and page.adapter is not None:
+        if name in (target.provider, target.id) and page and leads.record(target) is not None:
             pages.add(page)
     if not pages:
         return problem(404, "no service of that provider has a status page that can be read")

@@ -219,6 +219,7 @@ async def _reads(client: Client) -> None:
 async def _changes(client: Client, vendor: Vendor) -> None:
     large = {"api_key": "x" * 1024 * 1024, "id": "a"}
     hour = {"by": "ann", "duration": "1h"}
+    watched = {"health_check": {"allow_private_addresses": True}}
     page = {"url": vendor.url().rstrip("/"), "adapter": "statuspage"}
     rejecting = declared("b", vendor.url("/rejects"), api_key=OLD)
     for method, path, bodies in (
@@ -226,7 +227,8 @@ async def _changes(client: Client, vendor: Vendor) -> None:
             "POST",
             "/api/services",
             [
-                declared("a", vendor.url(), api_key=OLD, status_page=page),
+                declared("a", vendor.url(), api_key=OLD),
+                declared("paged", vendor.url(), status_page=page) | watched,
                 {"id": "A"},
                 [],
                 declared("a", vendor.url()),
@@ -259,7 +261,8 @@ async def _changes(client: Client, vendor: Vendor) -> None:
         ("POST", "/api/services/nobody/resume", [{"by": "ann"}]),
         ("POST", "/api/services/nobody/maintenance", [hour]),
         ("DELETE", "/api/services/nobody/maintenance", [None]),
-        ("POST", "/api/status-page/a", [{}, large]),
+        ("GET", "/api/services/paged", [None]),
+        ("POST", "/api/status-page/paged", [{}, large]),
         ("POST", "/api/status-page/nobody", [{}]),
         ("DELETE", "/api/services/a", [None, None]),
         ("DELETE", "/api/services/good", [None]),
