@@ -7,6 +7,8 @@ import contextlib
 import io
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
 import pytest
@@ -171,3 +173,35 @@ async def test_a_service_is_known_by_its_id_too(page: Vendor) -> None:
         given = await client.ask("POST", f"/api/status-page/gpt?token={RING}", {}, headers=NONE)
 
     assert given.json == {"asked": 1}
+
+
+async def test_a_running_exporter_says_who_saw_it_first(page: Vendor) -> None:
+    now = datetime.now(UTC)
+    incident = {
+        "id": "i",
+        "name": "Elevated errors",
+        "status": "investigating",
+        "impact": "major",
+        "created_at": (now - timedelta(minutes=9)).isoformat(),
+        "started_at": (now - timedelta(minutes=30)).isoformat(),
+    }
+    body = json.dumps({"status": {"indicator": "none"}, "incidents": [incident]}).encode()
+    page.on("/api/v2/summary.json", answer(body=body))
+    page.on("/api/models", answer(500, b"{}"))
+    async with running(page) as client:
+        said: dict[str, Any] = {}
+        async with asyncio.timeout(30):
+            while said.get("claim") != "lead":
+                await asyncio.sleep(0.05)
+                said = (await client.ask("GET", "/api/services/gpt")).json["status_page"]
+        text = (await client.ask("GET", "/metrics")).text
+        html = (await client.ask("GET", "/services/gpt")).text
+
+    assert -600 < said["lead_seconds"] < -480
+    assert "9 minutes before us" in said["sentence"]
+    assert said["sentence"] in html
+    labels = 'service="gpt",environment="production",provider="openai"'
+    row = f'service_status_page_incident{{{labels},state="investigating",impact="major"}} 1'
+    assert row in text
+    assert f"service_status_page_lead_seconds{{{labels}}} -5" in text
+    assert "Elevated" not in text
