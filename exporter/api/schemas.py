@@ -2,47 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from exporter.api.page_schema import STATUS_PAGE
+from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
-from exporter.statuspages import Claim, Health, Impact, Stage, State
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-NUMBER: Schema = {"type": "number"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-BOOLEAN: Schema = {"type": "boolean"}
-
-
-def nullable(schema: Schema) -> Schema:
-    """Return a schema that accepts *schema* or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def record(**properties: Schema) -> Schema:
-    """Return the schema of an object that has exactly *properties*, all of them."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def array(schema: Schema) -> Schema:
-    """Return the schema of a list of *schema*."""
-    return {"type": "array", "items": schema}
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to the schema *name* in `SCHEMAS`."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
 
 _REASON: Schema = {"enum": [str(reason) for reason in Reason]}
 _VERDICT: Schema = {"enum": [str(verdict) for verdict in Verdict]}
@@ -80,36 +46,6 @@ _OUTCOME: dict[str, Schema] = {
     "phases": record(**{str(phase): NUMBER for phase in PHASES}),
     "certificate": nullable(record(expiry=NUMBER, subject=TEXT, issuer=TEXT, verified=BOOLEAN)),
 }
-_STATUS_PAGE: Schema = record(
-    url=TEXT,
-    state={"enum": list(map(str, State))},
-    health={"enum": list(map(str, Health))},
-    since=nullable(NUMBER),
-    read_at=nullable(NUMBER),
-    filter_matches=BOOLEAN,
-    claim=nullable({"enum": list(map(str, Claim))}),
-    sentence=nullable(TEXT),
-    failing_since=nullable(NUMBER),
-    posted_at=nullable(NUMBER),
-    lead_seconds=nullable(NUMBER)
-    | {"description": "From our first failed probe to its first text; negative: it was first."},
-    uncertainty_seconds=nullable(NUMBER),
-    incidents=array(
-        record(
-            id=TEXT,
-            title=TEXT,
-            state={"enum": list(map(str, Stage))},
-            impact={"enum": list(map(str, Impact))},
-            open=BOOLEAN,
-            claimed_at=nullable(NUMBER),
-            published_at=nullable(NUMBER),
-            first_seen_at=NUMBER,
-            updated_at=nullable(NUMBER),
-            resolved_at=nullable(NUMBER),
-            components=array(TEXT),
-        )
-    ),
-)
 _ANY_OBJECT: Schema = {"type": "object"}
 _LABEL_SET: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
 _SEVERITY: Schema = {"enum": list(SEVERITIES)}
@@ -215,7 +151,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
         curl=nullable(TEXT),
         failures=array(record(**_OUTCOME, at=NUMBER)),
-        status_page=nullable(_STATUS_PAGE),
+        status_page=nullable(STATUS_PAGE),
     ),
     "Rung": record(asked=COUNT),
     "ServiceList": record(services=array(ref("ServiceHealth")), next=nullable(TEXT)),
