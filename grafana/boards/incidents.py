@@ -129,10 +129,10 @@ def who_was_first() -> Json:
         "From our first failed probe to the first text on the provider's page; negative: they were "
         "first. The service page says it in a sentence, with the uncertainty. Without a row there "
         "is no claim.",
-        Column("service", "", SERVICE_LINKS),
+        *SUBJECT,
         Column("environment", "", NARROW),
         Column("provider"),
-        Column("their page after us", lead, _LASTED),
+        Column("their page after us", queries.about(lead), {"unit": "s"}),
         size=(24, 6),
         missing="No claim: nothing fails, or no page says when it posted",
     )
