@@ -33,7 +33,7 @@ from exporter.incidents.model import Alert, Row
 from exporter.model import Result
 from exporter.registry import Registry
 from exporter.results import Results, Tally
-from exporter.statuspages import State
+from exporter.statuspages import PageRecord, State
 
 _log = logging.getLogger(__name__)
 SLICE_SECONDS = 0.005
@@ -54,6 +54,8 @@ class Views:
     """Whether each canary answers; none before its first check."""
     page: Callable[[Target], State | None] = lambda target: None
     """The state of the provider's status page."""
+    page_record: Callable[[Target], PageRecord | None] = lambda target: None
+    """What is known of that page."""
     acknowledged: Callable[[], Mapping[Row, bool]] = dict
     """By service with an open incident: whether its outage is acknowledged."""
 
@@ -293,10 +295,14 @@ class Evaluator:
     # -- groups of services, and the exporter ----------------------------------------------------
 
     def _read_page(self, seen: Round, target: Target) -> None:
-        state = self._views.page(target)
+        state, place = self._views.page(target), (target.environment, target.provider)
         if state in REPORTED:
-            place = (target.environment, target.provider)
             seen.pages.setdefault(place, set()).add(state)
+        elif state is State.OPERATIONAL:
+            seen.green.add(place)
+            record = self._views.page_record(target)
+            if record is not None and record.open:
+                seen.with_incident.add(place)
 
     def _judge_groups(self, seen: Round, network: Sequence[Any], now: float, tick: float) -> None:
         passed = tick - self._began

@@ -273,6 +273,19 @@ PROVIDER_RULES: tuple[Rule[ProviderFacts], ...] = (
         summary=words.reported_summary,
         description=words.reported,
     ),
+    Rule(
+        alert="ProviderSilentOutage",
+        category="provider",
+        measure=lambda facts: (
+            facts.down if facts.green and 1 <= facts.down == facts.judged else None
+        ),
+        severity="low",
+        hold=15 * _MINUTE,
+        keep=5 * _MINUTE,
+        dashboard="registry-overview",
+        summary=words.silent_summary,
+        description=words.silent,
+    ),
 )
 NETWORK_RULES: tuple[Rule[NetworkFacts], ...] = (
     Rule(

@@ -13,7 +13,8 @@ from exporter.metrics import Exposition, OwnMetrics
 from exporter.notifying import EntryState
 from exporter.registry import Holds, Loader, Management, Registry
 from exporter.reports import Reports
-from exporter.results import Persistence, Results
+from exporter.results import Leads, Persistence, Results
+from exporter.statuspages import StatusPages
 
 EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
 OWN: web.AppKey[OwnMetrics] = web.AppKey("OWN", OwnMetrics)
@@ -31,5 +32,7 @@ AUDIT: web.AppKey[Callable[[str | None, int], list[Any]]] = web.AppKey("AUDIT", 
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
 REPORTS: web.AppKey[Reports] = web.AppKey("REPORTS", Reports)
 CLOCK: web.AppKey[Clock] = web.AppKey("CLOCK", object)  # type: ignore[arg-type]
+PAGES: web.AppKey[StatusPages] = web.AppKey("PAGES", StatusPages)
+LEADS: web.AppKey[Leads] = web.AppKey("LEADS", Leads)
 SOFTWARE_VERSION: web.AppKey[str] = web.AppKey("SOFTWARE_VERSION", str)
 Json = dict[str, Any]

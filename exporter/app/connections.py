@@ -27,6 +27,7 @@ def connect(parts: Parts) -> None:
         parts.incident_metrics.follow,
         lambda change: parts.redaction.refresh(),
         lambda change: parts.pages.set_pages(parts.registry.status_pages()),
+        parts.leads.follow,
         lambda change: parts.quotas.set_targets(parts.registry),
         lambda change: parts.next_keys.set_targets(parts.registry),
         parts.exposition.follow,

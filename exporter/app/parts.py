@@ -8,10 +8,10 @@ from exporter import public
 from exporter.alerting import Evaluator, OwnWatch, Response, Views, both, instance_of
 from exporter.api.status import Readiness
 from exporter.clock import Clock, SystemClock
-from exporter.config import USER_AGENT
+from exporter.config import USER_AGENT, Target
 from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
-from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
+from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, PageNews, news_of
 from exporter.models import ModelChecks, ModelStates
 from exporter.multitarget import Modules
 from exporter.notifying import Media, Notifier
@@ -23,7 +23,16 @@ from exporter.providers import presets
 from exporter.registry import Holds, Loader, Management, Overlay, Registry, Storage
 from exporter.reports import LastFailures, Reports
 from exporter.reports import Sources as ReportSources
-from exporter.results import Aging, History, Minutes, Persistence, Recording, Results, Retention
+from exporter.results import (
+    Aging,
+    History,
+    Leads,
+    Minutes,
+    Persistence,
+    Recording,
+    Results,
+    Retention,
+)
 from exporter.schedule import (
     Canaries,
     Heart,
@@ -125,13 +134,15 @@ class Parts:
         self.results, self.history = Results(), History()
         self.model_states = ModelStates()
         self.polling = Polling(self.clock)
-        self.pages = StatusPages(self.transport, self.polling, USER_AGENT)
+        self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self.clock)
+        self.leads = Leads(self.registry, self.results, self.pages, self.incidents, self.clock)
         self.exposition = Exposition(
             self.results,
             self.own,
             self.incident_metrics,
             lean=self.options.lean,
             page=lambda target: self.pages.state(target.status_page),
+            news=self._news,
             rotated_at=self.overlay.rotated_at,
             models=self.model_states,
         )
@@ -172,6 +183,10 @@ class Parts:
         )
         self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
 
+    def _news(self, target: Target) -> PageNews:
+        lead = self.leads.of(target)
+        return news_of(self.leads.record(target), lead.seconds if lead is not None else None)
+
     def _build_schedule(self) -> None:
         heart = Heart(self.clock)
         self.canaries = Canaries((), self.prober, self.clock, heart)
@@ -188,7 +203,7 @@ class Parts:
         self.scheduler = Scheduler(
             self.prober,
             self.clock,
-            both(self.recording.probe, self.models.doubt),
+            both(self.recording.probe, self.models.doubt, self.leads.probe),
             self.canaries,
             Observer(
                 lag=both(self.own.schedule_lag.observe, self.own_watch.note_lag),
@@ -210,6 +225,7 @@ class Parts:
         views = Views(
             canaries=lambda: self.canaries.states,
             page=lambda target: self.pages.state(target.status_page),
+            page_record=self.leads.record,
             acknowledged=lambda: self.incidents.counts.acknowledged,
         )
         self.response = Response(
@@ -235,6 +251,8 @@ class Parts:
                 refused_at=lambda: self.loader.refused_at,
                 rotated_at=self.overlay.rotated_at,
                 status_page_state=lambda target: self.pages.state(target.status_page),
+                lead=self.leads.of,
+                page_record=self.leads.record,
                 enabled=lambda: self.loader.monitoring.dashboard_enabled,
                 accepts_changes=self.options.admin_token is not None,
                 notifying=lambda: self.notifier.states,

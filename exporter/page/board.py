@@ -21,7 +21,7 @@ from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
 from exporter.registry import Registry, RegistryChange
 from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
-from exporter.statuspages import State
+from exporter.statuspages import Lead, PageRecord, State
 
 SLICE_SECONDS = 0.001
 """Seconds of work after which other tasks of the event loop get to run."""
@@ -53,6 +53,10 @@ class Sources:
     """The state that the provider's own status page reports; None if it has none."""
     offline_since: Callable[[], float | None]
     """The Unix time since which our own network is down, as the canaries show; None if it works."""
+    lead: Callable[[Target], Lead | None] = lambda target: None
+    """What that page says of a failure of ours, and who was first."""
+    page_record: Callable[[Target], PageRecord | None] = lambda target: None
+    """What is known of that page; None if it cannot be read by a program."""
     rotated_at: Callable[[str], float | None]
     """The Unix time at which the key in use was rotated in; None for the key of the file."""
     refused_at: Callable[[], float | None]

@@ -18,6 +18,7 @@ from exporter.characters import plain
 from exporter.incidents import told_sentence
 from exporter.page import drawing, timeline, wording
 from exporter.page.assets import path_of, version
+from exporter.statuspages import sentence
 
 _TIME_ELEMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
 _PAGES = ("home", "service", "incidents", "incident", "nothing", "api")
@@ -70,6 +71,7 @@ def environment() -> Environment:
         "asset": path_of,
         "version": version(),
         "told_sentence": told_sentence,
+        "lead_sentence": sentence,
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
         "QUARTERS": drawing.QUARTERS,

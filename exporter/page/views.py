@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from exporter.characters import plain
+from exporter.config import Target
 from exporter.incidents import Incident, Query, UnknownIncidentError
 from exporter.model import Verdict
 from exporter.page.board import LoopShare, ServiceSummary
@@ -80,7 +81,7 @@ class ServicePage:
         tally, now = drawer.sources.results.of(self.id), drawer.sources.clock.now()
         recent = list(tally.recent)
         arguments: dict[str, dict[str, Any]] = {
-            "head": {},
+            "head": _page_says(drawer, target),
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {
                 "day": day,
@@ -105,6 +106,12 @@ class ServicePage:
                 regions[name] = fragment(file, name, summary=summary, now=now, **fields)
                 await share.yield_if_due()
         return _as_page(summary, regions)
+
+
+def _page_says(drawer: Drawer, target: Target) -> dict[str, Any]:
+    """Return what the provider's own page says of it."""
+    sources = drawer.sources
+    return {"lead": sources.lead(target), "record": sources.page_record(target)}
 
 
 def _as_page(summary: ServiceSummary, regions: Mapping[str, str]) -> Page:

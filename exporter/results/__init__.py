@@ -9,6 +9,7 @@ from exporter.results.condition import (
     status_of,
 )
 from exporter.results.history import Bucket, History
+from exporter.results.leads import Leads
 from exporter.results.minutes import Batch, Kept, Minute, Minutes, Seen
 from exporter.results.persistence import Persistence, States
 from exporter.results.recent import REASONS, Recent
@@ -26,6 +27,7 @@ __all__ = [
     "Display",
     "History",
     "Kept",
+    "Leads",
     "Minute",
     "Minutes",
     "Persistence",

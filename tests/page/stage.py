@@ -26,7 +26,7 @@ from exporter.page import LIVE, Live, Sources
 from exporter.registry import Holds, Loader, Registry
 from exporter.results import Bucket, History, Persistence, Results
 from exporter.secret import Secret
-from exporter.statuspages import State
+from exporter.statuspages import Lead, PageRecord, State
 from exporter.store import Store
 from tests.api.managed import TOKEN, Answer
 from tests.fakes import FakeClock
@@ -57,6 +57,8 @@ class Stage:
         self.refused: float | None = None
         self.rotated: dict[str, float] = {}
         self.status_pages: dict[str, State] = {}
+        self.leads: dict[str, Lead] = {}
+        self.page_records: dict[str, PageRecord] = {}
         self.live = Live(
             Sources(
                 registry=self.registry,
@@ -68,6 +70,8 @@ class Stage:
                 accepts_changes=True,
                 status_page_state=lambda target: self.status_pages.get(target.id),
                 offline_since=lambda: self.offline_since,
+                lead=lambda target: self.leads.get(target.id),
+                page_record=lambda target: self.page_records.get(target.id),
                 refused_at=lambda: self.refused,
                 rotated_at=self.rotated.get,
                 enabled=lambda: self.enabled,

@@ -11,6 +11,8 @@ import pytest
 from exporter.model import Reason, Verdict
 from exporter.page.home import ROWS_PER_PAGE
 from exporter.page.templates import web_link
+from exporter.statuspages import PageIncident, PageRecord, State, lead_of
+from exporter.statuspages.incidents import Reading
 from tests.api.managed import running
 from tests.page import scenes
 from tests.page.reading import Element, read
@@ -368,6 +370,41 @@ async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) ->
     assert status_page.attributes["href"].startswith("https://")
     assert "noreferrer" in status_page.attributes["rel"]
     assert status_page.text == "major outage"
+
+
+async def test_a_service_says_who_saw_its_outage_first(stage: Stage) -> None:
+    await scenes.mixed(stage)
+    now = stage.clock.now()
+    title = f"{scenes.TROUBLE} <a href='https://evil.example'>x</a>"
+    incident = PageIncident(id="i", title=title, claimed=now - 1800, posted=now - 240)
+    record = PageRecord()
+    record.take(Reading(state=State.OPERATIONAL), now - 300, uncertainty=60)
+    record.take(
+        Reading(state=State.DEGRADED, incidents=(incident,), matched=False), now, uncertainty=60
+    )
+    stage.page_records["stripe"] = record
+    stage.leads["stripe"] = lead_of(record, now - 1440)
+
+    found = await page(stage, "/services/stripe")
+
+    head = found.one(id="head")
+    assert head.one(id="who-first").text == (
+        "Who saw it first: we fail since 07:36 UTC; their page: since 07:30, published 07:56:"
+        " 20 minutes after us (± 1 minute)."
+    )
+    assert "On their page: </title><script>alert(1)</script>" in head.text
+    assert "evil.example" not in "".join(one.attributes.get("href", "") for one in found.all("a"))
+    assert "component_filter matches no part of their page" in head.text
+
+
+async def test_a_page_that_says_nothing_of_incidents_adds_nothing(stage: Stage) -> None:
+    await scenes.mixed(stage)
+    stage.page_records["stripe"] = PageRecord()
+
+    head = (await page(stage, "/services/stripe")).one(id="head")
+
+    assert "Who saw it first" not in head.text
+    assert "On their page" not in head.text
 
 
 async def test_a_service_shows_phases_failures_probes_and_budget(stage: Stage) -> None:
