@@ -100,6 +100,11 @@ STEPS: tuple[Step, ...] = (
         " PRIMARY KEY (service, start)) WITHOUT ROWID",
         "CREATE INDEX history_spans_by_start ON history_spans (start)",
     ),
+    (
+        "CREATE TABLE failures (service TEXT NOT NULL, at REAL NOT NULL, spell REAL NOT NULL,"
+        " until REAL NOT NULL, text TEXT NOT NULL, PRIMARY KEY (service, at)) WITHOUT ROWID",
+        "CREATE INDEX failures_by_time ON failures (at)",
+    ),
 )
 
 
