@@ -8,6 +8,7 @@ from exporter.api import FOR_OUTSIDERS, make_application
 from exporter.api.app_keys import (
     AUDIT,
     EXPOSITION,
+    FAILURES,
     HOLDS,
     INCIDENTS,
     LOADER,
@@ -49,6 +50,7 @@ def application_of(parts: Parts, host: str) -> web.Application:
     application[NOTIFYING] = lambda: parts.notifier.states
     application[RECONCILE] = parts.reconciliation.schedule_round
     application[RECEIVED] = parts.own.count_message
+    application[FAILURES] = parts.failures
     application[PERSISTENCE], application[AUDIT] = parts.persistence, parts.store.audit_entries
     prober = MultiTargetProber(parts.transport, parts.clock)
     application[PROBING] = Probing(parts.modules, prober, USER_AGENT, parts.redaction)

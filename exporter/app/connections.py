@@ -21,6 +21,7 @@ def connect(parts: Parts) -> None:
     for follower in (
         parts.results.follow,
         parts.history.follow,
+        parts.failures.follow,
         parts.own.traffic.follow,
         parts.sessions.follow,
         parts.incident_metrics.follow,

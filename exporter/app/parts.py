@@ -20,7 +20,7 @@ from exporter.page import Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.registry import Holds, Loader, Management, Overlay, Registry, Storage
-from exporter.results import Aging, History, Persistence, Recording, Results, Retention
+from exporter.results import Aging, Failures, History, Persistence, Recording, Results, Retention
 from exporter.schedule import (
     Canaries,
     Heart,
@@ -130,6 +130,7 @@ class Parts:
             rotated_at=self.overlay.rotated_at,
             models=self.model_states,
         )
+        self.failures = Failures(self.store.failures, self.registry, self.clock)
         self.persistence = Persistence(
             self.store,
             self.results,
@@ -145,6 +146,7 @@ class Parts:
             self.history,
             self.persistence,
             self.exposition,
+            failures=self.failures,
             clock=self.clock,
         )
         self.sessions = Sessions(self.clock, self.own.traffic.observe, self.recording.call)
@@ -214,6 +216,7 @@ class Parts:
                 registry=self.registry,
                 results=self.results,
                 persistence=self.persistence,
+                failures=self.failures,
                 incidents=self.incidents,
                 clock=self.clock,
                 offline_since=lambda: self.canaries.offline_since,

@@ -8,6 +8,8 @@ from exporter.results.condition import (
     current_verdict,
     status_of,
 )
+from exporter.results.exemplars import Exemplar
+from exporter.results.failures import KEPT_FAILURES, Ends, Failures, FailureStorage
 from exporter.results.history import Bucket, History
 from exporter.results.persistence import Persistence, States
 from exporter.results.recent import REASONS, Recent
@@ -17,11 +19,16 @@ from exporter.results.tally import BUCKETS, SLOS, Results, Tally
 
 __all__ = [
     "BUCKETS",
+    "KEPT_FAILURES",
     "REASONS",
     "SLOS",
     "Aging",
     "Bucket",
     "Display",
+    "Ends",
+    "Exemplar",
+    "FailureStorage",
+    "Failures",
     "History",
     "Persistence",
     "Recent",
