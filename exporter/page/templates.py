@@ -71,6 +71,8 @@ def environment() -> Environment:
         "told_sentence": told_sentence,
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
+        "ANSWERERS": wording.ANSWERERS,
+        "waterfall": drawing.waterfall,
         "QUARTERS": drawing.QUARTERS,
         "NOW_X": timeline.NOW_X,
     }
