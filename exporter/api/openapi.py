@@ -10,7 +10,8 @@ from typing import Any
 
 from exporter.api.guard import Access
 from exporter.api.routing import Route
-from exporter.api.schemas import SCHEMAS, TEXT, ref
+from exporter.api.schema_parts import TEXT, ref
+from exporter.api.schemas import SCHEMAS
 from exporter.config import file_schema
 
 _PROBLEM = {"application/problem+json": {"schema": ref("Problem")}}

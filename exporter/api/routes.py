@@ -25,7 +25,7 @@ from exporter.api.guard import MAX_BODY_BYTES, Access, add_headers, errors, guar
 from exporter.api.guesses import GUESSES, Guesses
 from exporter.api.openapi import text
 from exporter.api.routing import Route
-from exporter.api.schemas import TEXT
+from exporter.api.schema_parts import TEXT
 from exporter.clock import SystemClock
 from exporter.page import asset, events, show
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from exporter.api.schema_parts import (
+    BOOLEAN,
+    COUNT,
+    NUMBER,
+    TEXT,
+    Schema,
+    array,
+    nullable,
+    record,
+    ref,
+)
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
 from exporter.evidence import MAX_HEADERS
@@ -11,39 +20,6 @@ from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, T
 from exporter.model import PHASES, Reason, Verdict
 from exporter.probers.answerer import Answerer
 from exporter.results import Status
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-NUMBER: Schema = {"type": "number"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-BOOLEAN: Schema = {"type": "boolean"}
-
-
-def nullable(schema: Schema) -> Schema:
-    """Return a schema that accepts *schema* or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def record(**properties: Schema) -> Schema:
-    """Return the schema of an object that has exactly *properties*, all of them."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def array(schema: Schema) -> Schema:
-    """Return the schema of a list of *schema*."""
-    return {"type": "array", "items": schema}
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to the schema *name* in `SCHEMAS`."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
 
 _REASON: Schema = {"enum": [str(reason) for reason in Reason]}
 _VERDICT: Schema = {"enum": [str(verdict) for verdict in Verdict]}
