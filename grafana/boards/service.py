@@ -281,7 +281,10 @@ def board() -> Json:
         "Service registry / Service",
         "One external API: its state, why, how slow, which limits, and what its alerts say.",
         [
-            Row("", [*now(), why(), state_timeline(ONE, size=(24, 4)), reasons(), failures(), facts()]),
+            Row(
+                "",
+                [*now(), why(), state_timeline(ONE, size=(24, 4)), reasons(), failures(), facts()],
+            ),
             Row("Alerts", [firing_alerts(ABOUT_ONE, size=(24, 5))]),
             Row("Latency", latency()),
             Row("Limits and key", limits()),
