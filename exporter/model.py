@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from exporter.evidence import Evidence
+
 
 class Reason(StrEnum):
     """How a probe ended: the closed set of values of the label `reason`."""
@@ -258,10 +260,7 @@ REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
 
-_FAULT_BY_VERDICT = {
-    Verdict.NETWORK: "our network down",
-    Verdict.MONITORING: "no result",
-}
+_FAULT_BY_VERDICT = {Verdict.NETWORK: "our network down", Verdict.MONITORING: "no result"}
 _ADVICE_BY_VERDICT = {
     Verdict.NETWORK: "our own network is down: check it, name servers and firewall first",
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
@@ -330,8 +329,8 @@ class Outcome:
     """What a prober saw in one attempt.
 
     Durations are seconds, `key_expiry` is a Unix timestamp. `phases` has the order of `PHASES`.
-    `detail` never quotes the answer. `keyed`: the request carried a key. `shortage`: what we lacked
-    ourselves, if it failed for that. `measured`: false if our event loop was held meanwhile.
+    `detail` never quotes the answer, `evidence` of a failure does. `keyed`: the request carried a
+    key. `shortage`: what we lacked, if it failed for that. `measured`: false if our loop was held.
     """
 
     reason: Reason
@@ -354,6 +353,7 @@ class Outcome:
     keyed: bool = False
     shortage: Shortage | None = None
     measured: bool = True
+    evidence: Evidence | None = None
 
     @property
     def may_retry(self) -> bool:

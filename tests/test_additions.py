@@ -320,6 +320,7 @@ def test_a_kind_of_probe_is_one_file(copy: Copy) -> None:
         """The TCP probe: can a connection be opened."""
 
         import asyncio
+        from collections.abc import Callable
         from urllib.parse import urlsplit
 
         from exporter.clock import Clock
@@ -345,7 +346,9 @@ def test_a_kind_of_probe_is_one_file(copy: Copy) -> None:
                 return Outcome(reason=Reason.OK, detail="connected")
 
 
-        def make(transport: Transport, clock: Clock) -> TcpProber:
+        def make(
+            transport: Transport, clock: Clock, holds_key: Callable[[str], bool]
+        ) -> TcpProber:
             """Return the prober of this kind."""
             return TcpProber()
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from exporter import public
 from exporter.api import (
     exposition,
+    failures,
     history,
     holds,
     incidents,
@@ -44,6 +45,7 @@ _INCIDENTS_QUERY = (
     *((name, TEXT) for name in (*incidents.FILTERS, "cursor")),
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
 )
+_FAILURES_QUERY = (("cursor", TEXT), _INCIDENTS_QUERY[-1])
 _PAGE_ANSWERS = ((200, _HTML), (404, ""))
 _DETAIL_PAGE_ANSWERS = (*_PAGE_ANSWERS, (404, _HTML))
 _ASSET_ANSWERS = ((200, "text/css"), (200, "text/javascript"), (200, "image/svg+xml"), (404, ""))
@@ -62,7 +64,13 @@ _REPORT_ANSWERS = (
 )
 _SERVICE = "/api/services/{id}"
 _INCIDENT = "/api/incidents/{id}"
-_INCIDENT_CHANGE_ANSWERS = ((200, "Incident"), (400, ""), *_TOKEN_REFUSED, (404, ""), (413, ""))
+_INCIDENT_CHANGE_ANSWERS = (
+    (200, "IncidentDetail"),
+    (400, ""),
+    *_TOKEN_REFUSED,
+    (404, ""),
+    (413, ""),
+)
 _HOLD_ANSWERS = (
     (200, "Service"),
     (400, ""),
@@ -300,6 +308,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        _SERVICE + "/failures",
+        failures.listing,
+        OPEN,
+        "The last 50 failures of a service with their evidence, and both ends of each incident.",
+        ((200, "FailureList"), (400, ""), (404, "")),
+        query=_FAILURES_QUERY,
+    ),
+    Route(
+        "GET",
         "/api/audit",
         history.audit,
         ADMIN,
@@ -322,7 +339,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.create,
         ADMIN,
         "Open an incident by hand.",
-        ((201, "Incident"), (400, ""), *_TOKEN_REFUSED, (413, "")),
+        ((201, "IncidentDetail"), (400, ""), *_TOKEN_REFUSED, (413, "")),
         body="NewIncident",
     ),
     Route(
@@ -334,7 +351,12 @@ ROUTES: tuple[Route, ...] = (
         ((200, "IncidentStats"),),
     ),
     Route(
-        "GET", _INCIDENT, incidents.detail, OPEN, "One incident.", ((200, "Incident"), (404, ""))
+        "GET",
+        _INCIDENT,
+        incidents.detail,
+        OPEN,
+        "One incident.",
+        ((200, "IncidentDetail"), (404, "")),
     ),
     Route(
         "POST",

@@ -271,7 +271,14 @@ class _Maker:
                 keyless=self._needs_key() and not keyed,
             ),
             readings=readings_of(self.service, self.preset),
+            excerpt=self.service.evidence.excerpt and not self._is_sensitive(asked),
             keyed=keyed and (self.preset is None or self.preset.auth.checked),
+        )
+
+    def _is_sensitive(self, asked: PresetCheck) -> bool:
+        """Return whether the body is; so is any other of an API whose health check's is."""
+        return asked.sensitive_body or (
+            self.preset is not None and self.preset.health.sensitive_body
         )
 
     def _floor(self) -> float:

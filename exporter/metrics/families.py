@@ -49,6 +49,8 @@ class Family:
     help: str
     when: When
     render: Callable[[Snapshot], str]
+    has_exemplars: bool = False
+    """Whether its lines may have request ids as exemplars."""
 
 
 def _of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
@@ -61,9 +63,11 @@ def _of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceStat
     return Family(name, kind, text, When.STATE, lambda s: render(s.labels, s.state))
 
 
-def _of_result(name: str, kind: MetricType, text: str, writer: Writer[Snapshot]) -> Family:
+def _of_result(
+    name: str, kind: MetricType, text: str, writer: Writer[Snapshot], *, exemplars: bool = False
+) -> Family:
     render = writer(name)
-    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s))
+    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s), exemplars)
 
 
 # -- what is read ----------------------------------------------------------------------------------
@@ -176,6 +180,7 @@ FAMILIES: tuple[Family, ...] = (
         "histogram",
         "Duration of successful probes.",
         histogram,
+        exemplars=True,
     ),
     _of_result(
         "probe_http_duration_seconds",
@@ -207,7 +212,13 @@ FAMILIES: tuple[Family, ...] = (
         "Earliest expiry in the verified certificate chain, in what was sent if none verified.",
         gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
-    _of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),
+    _of_result(
+        "probe_results_total",
+        "counter",
+        "Probes by how they ended.",
+        reason_counts,
+        exemplars=True,
+    ),
     _of_result(
         "probe_attempts_total",
         "counter",

@@ -99,7 +99,7 @@ class Readings:
             key_expiry=self._time(self.key_expiry, headers, json, now),
             provider_seconds=_provider_seconds((*self.server_time, *_SERVER_TIME), headers),
             retry_after=retry_after,
-            request_id=_request_id((*self.request_id, *_REQUEST_ID), headers),
+            request_id=_request_id((*self.request_id, *REQUEST_ID_HEADERS), headers),
         )
 
     def _limits(self, headers: Mapping[str, str], now: float) -> Mapping[str, Limit]:
@@ -118,7 +118,7 @@ class Readings:
         """Every header that is read."""
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
         return frozenset(
-            {"retry-after", "retry-after-ms", *_REQUEST_ID, *self.request_id}
+            {"retry-after", "retry-after-ms", *REQUEST_ID_HEADERS, *self.request_id}
             | {limit.header for limit in self.headers}
             | {gauge.header for gauge in self.named if gauge.header}
             | {name for name, _ in (*_SERVER_TIME, *self.server_time)}
@@ -172,7 +172,14 @@ class Readings:
 GENERIC = Readings()
 """For an API without a preset: the headers that many APIs share."""
 
-_REQUEST_ID = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray", "x-correlation-id")
+REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "cf-ray",
+    "x-correlation-id",
+)
+"""Where many APIs put the id of a request; after those of the provider's own."""
 _SERVER_TIME = (
     ("openai-processing-ms", "ms"),
     ("twilio-request-duration", "s"),
