@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from exporter.config import UNITS
-from exporter.metrics.families import MetricType
+from exporter.metrics.family import MetricType
 from exporter.model import Reason
 from exporter.models import FIRST_TOKEN_BUCKETS, ModelState, Skip
 from exporter.textformat import head, labelled, number

@@ -77,9 +77,9 @@ def failed_request(result: Result) -> FailedRequest:
 
 
 def page_story(incidents: Iterable[Incident]) -> list[str]:
-    """Return in sentences what the provider's status page said, as timelines of *incidents* keep it.
+    """Return what the provider's status page said, as the timelines of *incidents* keep it.
 
-    Each begins with the time at which it was noted.
+    Each sentence begins with the time at which it was noted.
     """
     entries = {
         (entry.at, entry.note)
