@@ -38,7 +38,10 @@ FOCUSED = """
   // What lets the pointer through lies over what it is about.
   const ground = style.pointerEvents === 'none' ? drawn.parentElement : drawn;
   const { left, top, right, bottom } = drawn.getClientRects()[0]; // of its first line
-  const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  // WCAG 2.4.11: not entirely hidden. Of a text area the browser scrolls to where one types.
+  const middle = (from, to, end) => (Math.max(from, 0) + Math.min(to, end - 1)) / 2;
+  const at = document.elementFromPoint(
+    middle(left, right, innerWidth), middle(top, bottom, innerHeight));
   return {
     name: one.id || one.textContent.trim(),
     marked: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
