@@ -29,7 +29,8 @@ THINKING = {"choices": [{"delta": {"reasoning": "hm"}}]}
 @pytest.fixture
 async def prober() -> AsyncIterator[StreamProber]:
     transport = CurlTransport()
-    yield StreamProber(HttpProber(transport, SystemClock()))
+    clock = SystemClock()
+    yield StreamProber(HttpProber(transport, clock), clock)
     await transport.close()
 
 
