@@ -202,6 +202,7 @@ class Parts:
             network=self.canaries,
             spread=share,
             remembers=self.options.data_dir is not None,
+            figures=self.store.models,
         )
         self.scheduler = Scheduler(
             self.prober,
