@@ -10,6 +10,7 @@ from exporter.config.notify import MEDIA
 from exporter.evidence import MAX_HEADERS
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
+from exporter.models import ModelCondition, Skip
 from exporter.probers.answerer import Answerer
 from exporter.results import Status
 
@@ -49,6 +50,45 @@ _OUTCOME: dict[str, Schema] = {
     "phases": record(**{str(phase): NUMBER for phase in PHASES}),
     "certificate": nullable(record(expiry=NUMBER, subject=TEXT, issuer=TEXT, verified=BOOLEAN)),
 }
+_CHECK: dict[str, Schema] = {
+    "success": BOOLEAN,
+    "reason": _REASON,
+    "verdict": _VERDICT,
+    "detail": TEXT,
+    "first_token_ms": nullable(NUMBER)
+    | {"description": "Until the first visible token; null unless the check succeeded."},
+    "tokens_per_second": nullable(NUMBER)
+    | {"description": "By the API's own count; null without one, or for a single token."},
+    "gap_max_ms": nullable(NUMBER),
+    "usage": record(
+        **dict.fromkeys(("input", "output", "reasoning", "cached"), nullable(COUNT)),
+    ),
+}
+_MONEY: dict[str, Schema] = {
+    "spent": NUMBER,
+    "currency": TEXT,
+    "remaining": nullable(NUMBER)
+    | {"description": "The share of the tightest budget that is left, null without a budget."},
+    "advice": TEXT,
+    "sentence": TEXT,
+}
+_MODEL: Schema = record(
+    **_MONEY,
+    id=TEXT,
+    condition={"enum": [str(condition) for condition in ModelCondition]},
+    interval_seconds=NUMBER,
+    last=nullable(record(**_CHECK, at=NUMBER, spent=NUMBER)),
+    usual_first_token_ms=nullable(NUMBER)
+    | {"description": "The median of the last good checks, null before there are three."},
+    consecutive_failures=COUNT,
+    most_per_check=NUMBER,
+    skipped={
+        "type": "object",
+        "propertyNames": {"enum": [str(skip) for skip in Skip]},
+        "additionalProperties": COUNT,
+    },
+    not_asked=nullable(record(why={"enum": [str(skip) for skip in Skip]}, since=NUMBER)),
+)
 _ANY_OBJECT: Schema = {"type": "object"}
 _LABEL_SET: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
 _SEVERITY: Schema = {"enum": list(SEVERITIES)}
@@ -187,6 +227,9 @@ SCHEMAS: dict[str, Schema] = {
             next_valid=nullable(BOOLEAN),
         ),
         curl=nullable(TEXT),
+        models_verdict=nullable(TEXT)
+        | {"description": "The verdict on the service with its models; null without models."},
+        models=array(_MODEL),
         failures=array(record(**_OUTCOME, at=NUMBER)),
         status_page=nullable(STATUS_PAGE),
     ),
@@ -237,6 +280,11 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "Test": record(**_OUTCOME, success=BOOLEAN),
+    "ModelTest": record(
+        **_CHECK,
+        **_MONEY | {"spent": NUMBER | {"description": "By this check."}},
+        spent_in_all=NUMBER,
+    ),
     "Rotation": record(
         service=TEXT,
         rotated_at=NUMBER,
