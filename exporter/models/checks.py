@@ -257,26 +257,8 @@ class ModelChecks:
         """
         if (skip := self._in_vain(state, cause)) is not None:
             raise await self._skipped(state, skip)
-        target, model = state.target, state.model
         async with self._slots:
-            at, tick = self._clock.now(), self._clock.tick()
-            reservation = await self._reserve(state, at)
-            usage, sent = Usage(), True
-            try:
-                seen = await self._prober.ask(model.endpoint, protocol(model.protocol))
-                usage, sent = seen.reading.usage, not _is_free(seen)
-            finally:
-                settling = partial(self._spending.settle, reservation, model, usage, sent=sent)
-                spent = await asyncio.shield(asyncio.to_thread(settling))
-            verdict = await self._verdict(seen.outcome, tick)
-        result = ModelResult(
-            at=at,
-            outcome=seen.outcome,
-            reading=seen.reading,
-            verdict=verdict,
-            spent=spent,
-            cause=cause,
-        )
+            result = await self._ask(state, cause)
         before = state.last
         state.add(result)
         await self._refresh(state)
@@ -285,13 +267,33 @@ class ModelChecks:
             event(
                 _log,
                 "model state changed",
-                service=target.id,
-                model=model.id,
+                service=state.target.id,
+                model=state.model.id,
                 reason=result.reason,
-                verdict=verdict,
+                verdict=result.verdict,
                 detail=result.outcome.detail,
             )
         return result
+
+    async def _ask(self, state: ModelState, cause: str) -> ModelResult:
+        """Send one request, with what it may cost reserved before and settled after it."""
+        model, at, tick = state.model, self._clock.now(), self._clock.tick()
+        reservation = await self._reserve(state, at)
+        usage, sent = Usage(), True
+        try:
+            seen = await self._prober.ask(model.endpoint, protocol(model.protocol))
+            usage, sent = seen.reading.usage, not is_free(seen)
+        finally:
+            settling = partial(self._spending.settle, reservation, model, usage, sent=sent)
+            spent = await asyncio.shield(asyncio.to_thread(settling))
+        return ModelResult(
+            at=at,
+            outcome=seen.outcome,
+            reading=seen.reading,
+            verdict=await self._verdict(seen.outcome, tick),
+            spent=spent,
+            cause=cause,
+        )
 
     def _in_vain(self, state: ModelState, cause: str) -> Skip | None:
         now = self._clock.now()
@@ -346,7 +348,8 @@ class ModelChecks:
         return CheckRefusedError(skip)
 
 
-def _is_free(seen: Streamed) -> bool:
+def is_free(seen: Streamed) -> bool:
+    """Return whether nothing is billed: the model did not begin to work."""
     outcome = seen.outcome
     # With another status than 200 what was read as an event is the body of the refusal.
     begun = outcome.status == 200 and seen.reading.events > 0
