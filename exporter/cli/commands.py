@@ -15,6 +15,7 @@ from exporter.cli.demo import run_demo
 from exporter.cli.importing import run_import
 from exporter.cli.incidents import run_incidents
 from exporter.cli.listing import check_preset, print_providers, print_schema
+from exporter.cli.model_probing import probe_model
 from exporter.cli.notifying import run_notify
 from exporter.cli.probing import probe_once
 from exporter.cli.remote import print_services, print_stats, rotate_key
@@ -82,10 +83,13 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _probe(arguments: argparse.Namespace) -> int:
+    if arguments.data_dir and not arguments.model:
+        raise UsageError("--data-dir is for a check of a model: give --model ID")
     if arguments.timeout <= 0:
         raise UsageError("--timeout must be more than 0 seconds, such as 10")
+    run = probe_model if arguments.model else probe_once
     try:
-        return probe_once(arguments, environment())
+        return run(arguments, environment())
     except LookupError as error:
         raise UsageError(str(error.args[0])) from None
 
