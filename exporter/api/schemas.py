@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from exporter.api.model_schema import MODEL, MODEL_TEST
 from exporter.api.page_schema import STATUS_PAGE
 from exporter.api.report_schema import REPORT
-from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
+from exporter.api.shapes import (
+    BOOLEAN,
+    COUNT,
+    NUMBER,
+    REASON,
+    TEXT,
+    VERDICT,
+    Schema,
+    array,
+    nullable,
+    record,
+    ref,
+)
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
 from exporter.evidence import MAX_HEADERS
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
-from exporter.model import PHASES, Reason, Verdict
-from exporter.models import ModelCondition, Skip
+from exporter.model import PHASES
 from exporter.probers.answerer import Answerer
 from exporter.results import Status
 
-_REASON: Schema = {"enum": [str(reason) for reason in Reason]}
-_VERDICT: Schema = {"enum": [str(verdict) for verdict in Verdict]}
 _STATUS: Schema = {"enum": [str(status) for status in Status]}
 _COUNT_BY_NAME: Schema = {"type": "object", "additionalProperties": COUNT}
 _HEALTH: dict[str, Schema] = {
@@ -29,8 +39,8 @@ _HEALTH: dict[str, Schema] = {
     "paused": BOOLEAN | {"description": "Switched off at run time, until it is resumed."},
     "in_maintenance": BOOLEAN,
     "status": _STATUS,
-    "reason": nullable(_REASON),
-    "verdict": nullable(_VERDICT),
+    "reason": nullable(REASON),
+    "verdict": nullable(VERDICT),
     "since": nullable(NUMBER) | {"description": "Since when the verdict is this one."},
     "advice": TEXT,
     "limited": nullable(TEXT),
@@ -41,8 +51,8 @@ _HEALTH: dict[str, Schema] = {
     "retry_after": nullable(TEXT),
 }
 _OUTCOME: dict[str, Schema] = {
-    "reason": _REASON,
-    "verdict": _VERDICT,
+    "reason": REASON,
+    "verdict": VERDICT,
     "detail": TEXT,
     "advice": TEXT,
     "status_code": nullable(COUNT),
@@ -50,45 +60,6 @@ _OUTCOME: dict[str, Schema] = {
     "phases": record(**{str(phase): NUMBER for phase in PHASES}),
     "certificate": nullable(record(expiry=NUMBER, subject=TEXT, issuer=TEXT, verified=BOOLEAN)),
 }
-_CHECK: dict[str, Schema] = {
-    "success": BOOLEAN,
-    "reason": _REASON,
-    "verdict": _VERDICT,
-    "detail": TEXT,
-    "first_token_ms": nullable(NUMBER)
-    | {"description": "Until the first visible token; null unless the check succeeded."},
-    "tokens_per_second": nullable(NUMBER)
-    | {"description": "By the API's own count; null without one, or for a single token."},
-    "gap_max_ms": nullable(NUMBER),
-    "usage": record(
-        **dict.fromkeys(("input", "output", "reasoning", "cached"), nullable(COUNT)),
-    ),
-}
-_MONEY: dict[str, Schema] = {
-    "spent": NUMBER,
-    "currency": TEXT,
-    "remaining": nullable(NUMBER)
-    | {"description": "The share of the tightest budget that is left, null without a budget."},
-    "advice": TEXT,
-    "sentence": TEXT,
-}
-_MODEL: Schema = record(
-    **_MONEY,
-    id=TEXT,
-    condition={"enum": [str(condition) for condition in ModelCondition]},
-    interval_seconds=NUMBER,
-    last=nullable(record(**_CHECK, at=NUMBER, spent=NUMBER)),
-    usual_first_token_ms=nullable(NUMBER)
-    | {"description": "The median of the last good checks, null before there are three."},
-    consecutive_failures=COUNT,
-    most_per_check=NUMBER,
-    skipped={
-        "type": "object",
-        "propertyNames": {"enum": [str(skip) for skip in Skip]},
-        "additionalProperties": COUNT,
-    },
-    not_asked=nullable(record(why={"enum": [str(skip) for skip in Skip]}, since=NUMBER)),
-)
 _ANY_OBJECT: Schema = {"type": "object"}
 _LABEL_SET: Schema = {"type": "object", "additionalProperties": TEXT, "maxProperties": 64}
 _SEVERITY: Schema = {"enum": list(SEVERITIES)}
@@ -191,7 +162,7 @@ SCHEMAS: dict[str, Schema] = {
             "title": TEXT,
             "status": {"type": "integer"},
             "detail": TEXT,
-            "reason": _REASON,
+            "reason": REASON,
             "code": TEXT,
             "errors": array(record(where=TEXT, what=TEXT)),
             "problems": array(TEXT),
@@ -229,7 +200,7 @@ SCHEMAS: dict[str, Schema] = {
         curl=nullable(TEXT),
         models_verdict=nullable(TEXT)
         | {"description": "The verdict on the service with its models; null without models."},
-        models=array(_MODEL),
+        models=array(MODEL),
         failures=array(record(**_OUTCOME, at=NUMBER)),
         status_page=nullable(STATUS_PAGE),
     ),
@@ -272,7 +243,7 @@ SCHEMAS: dict[str, Schema] = {
             record(
                 at=NUMBER,
                 duration_ms=NUMBER,
-                reason=_REASON,
+                reason=REASON,
                 success=BOOLEAN,
                 status_code=nullable(COUNT),
                 detail=TEXT,
@@ -280,11 +251,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "Test": record(**_OUTCOME, success=BOOLEAN),
-    "ModelTest": record(
-        **_CHECK,
-        **_MONEY | {"spent": NUMBER | {"description": "By this check."}},
-        spent_in_all=NUMBER,
-    ),
+    "ModelTest": MODEL_TEST,
     "Rotation": record(
         service=TEXT,
         rotated_at=NUMBER,
@@ -303,8 +270,8 @@ SCHEMAS: dict[str, Schema] = {
                 start=COUNT,
                 ok=COUNT,
                 bad=COUNT,
-                worst=_REASON,
-                verdict=_VERDICT,
+                worst=REASON,
+                verdict=VERDICT,
                 latency_p50_ms=nullable(NUMBER),
                 latency_p95_ms=nullable(NUMBER),
                 latency_mean_ms=nullable(NUMBER),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import difflib
 import json
 import sys
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from exporter.cli.asking import waiting
 from exporter.cli.probing import COLORS, WIDTH_COLUMNS, Found, find
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import UsageError, meant
 from exporter.clock import SystemClock
 from exporter.config import UNITS, ModelTarget
 from exporter.model import Outcome, Verdict, fault_of
@@ -92,11 +91,9 @@ def _model(found: Found, name: str) -> ModelTarget:
     if name in declared:
         why = target.unprobed or "it is switched off, or there is no key"
         raise LookupError(f"{name} of {target.id} cannot be asked: {why}")
-    near = difflib.get_close_matches(name, declared, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
     known = ", ".join(declared) or "none: list it in `models` of the service"
     shown = shown_prose(repr(name))
-    raise LookupError(f"no model {shown} in {target.id}{meant}; known: {known}")
+    raise LookupError(f"no model {shown} in {target.id}{meant(name, declared)}; known: {known}")
 
 
 def _store(directory: Path | None, environment: Mapping[str, str]) -> Store:
