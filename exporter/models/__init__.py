@@ -5,18 +5,24 @@ from exporter.models.known import ModelStates
 from exporter.models.spending import Ledger, Spending, accounts_of
 from exporter.models.states import FIRST_TOKEN_BUCKETS, ModelResult, ModelState, Skip
 from exporter.models.wording import (
+    REFUSED,
     ModelCondition,
-    cautions_of,
     condition_of,
+    failure,
+    in_order,
     model_advice,
     model_sentence,
     models_sentence,
     money,
     most_of,
+    seconds,
+    troubles_of,
+    unchecked_of,
 )
 
 __all__ = [
     "FIRST_TOKEN_BUCKETS",
+    "REFUSED",
     "CheckRefusedError",
     "Ledger",
     "ModelChecks",
@@ -27,11 +33,15 @@ __all__ = [
     "Skip",
     "Spending",
     "accounts_of",
-    "cautions_of",
     "condition_of",
+    "failure",
+    "in_order",
     "model_advice",
     "model_sentence",
     "models_sentence",
     "money",
     "most_of",
+    "seconds",
+    "troubles_of",
+    "unchecked_of",
 ]

@@ -6,7 +6,7 @@ of a model's answer is in any of this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -65,13 +65,21 @@ def condition_of(state: ModelState) -> ModelCondition:
 
 def model_sentence(state: ModelState, now: float) -> str:
     """Return what is known of one model, such as `gpt-x first token 14 s (usual 0.6)`."""
-    text = _seen(state, now)
+    text = _seen(state, now, failure)
     if state.skip is None:
         return text
     return f"{text}; not asked since {clock(state.skipped_at, now)}: {REFUSED[state.skip]}"
 
 
-def _seen(state: ModelState, now: float) -> str:
+def _brief(state: ModelState, now: float) -> str:
+    """Return the same in fewer words, as a part of a sentence about several."""
+    text = _seen(state, now, lambda result: fault_of(result.reason, result.verdict))
+    return (
+        text if state.skip is None else f"{text} (not asked since {clock(state.skipped_at, now)})"
+    )
+
+
+def _seen(state: ModelState, now: float, why: Callable[[ModelResult], str]) -> str:
     last, name = state.last, state.model.id
     if last is None:
         return f"{name} not asked yet"
@@ -82,7 +90,7 @@ def _seen(state: ModelState, now: float) -> str:
         case ModelCondition.FAILING:
             since = f" since {clock(state.failing_since, now)}" if state.failures > 1 else ""
             verb = "fails" if state.is_down else "failed its last check"
-            return f"{name} {verb}{since}: {failure(last)}"
+            return f"{name} {verb}{since}: {why(last)}"
         case ModelCondition.STALLED:
             return f"{name} paused for {seconds(last.reading.gap_max or 0.0)} between two tokens"
     usual = state.usual_first_token
@@ -112,17 +120,17 @@ def models_sentence(
     """
     if not states:
         return ""
-    bad = [one for condition in BAD for one in states if condition_of(one) is condition]
-    fine = [one for one in states if condition_of(one) is ModelCondition.FINE]
-    rest = [one for one in states if one not in bad and one not in fine]
-    if not bad and not rest and len(fine) > 1:
+    ordered = in_order(states)
+    fine = [one for one in ordered if condition_of(one) is ModelCondition.FINE]
+    is_bad = condition_of(ordered[0]) in BAD
+    if len(fine) == len(states) > 1 and all(one.skip is None for one in states):
         return f"{_own_check(target, last)}; all {len(fine)} models fine"
-    named = [*bad, *rest, *fine][:MOST_NAMED]
-    if bad and fine and fine[0] not in named:
-        named[-1] = fine[0]  # what to switch to must be named
-    texts = [model_sentence(one, now) for one in named]
-    if bad and fine:
-        texts[named.index(fine[0])] += ": switch"
+    named = ordered[:MOST_NAMED]
+    fine.sort(key=lambda one: one.skip is not None)  # first those that are still asked
+    switch = fine[0] if is_bad and fine else None
+    if switch is not None and all(one is not switch for one in named):
+        named[-1] = switch
+    texts = [_brief(one, now) + (": switch" if one is switch else "") for one in named]
     others = len(states) - len(named)
     more = [f"{others} more"] if others else []
     return "; ".join([_own_check(target, last), *texts, *more])
@@ -136,28 +144,45 @@ def _own_check(target: Target, last: Result | None) -> str:
     return f"{name} fine" if last.success else f"{name}: {fault_of(last.reason, last.verdict)}"
 
 
-def cautions_of(states: Sequence[ModelState]) -> tuple[str, ...]:
-    """Return a warning for each model that does badly, the worst first, without figures.
+def in_order(states: Sequence[ModelState]) -> list[ModelState]:
+    """Return *states* with the worst first, the others in their order."""
+    order = (*BAD, ModelCondition.UNKNOWN, ModelCondition.FINE)
+    return sorted(states, key=lambda state: order.index(condition_of(state)))
 
-    Without figures, because what is shown with them would change with every check.
+
+_TROUBLES: Mapping[ModelCondition, str] = {
+    ModelCondition.FAILING: "fails",
+    ModelCondition.STALLED: "stalls",
+    ModelCondition.SLOW: "is slow",
+}
+
+
+def troubles_of(states: Sequence[ModelState]) -> tuple[str, ...]:
+    """Return which models do badly, the worst first, such as `model gpt-x fails`.
+
+    Without figures, which would change with every check.
     """
-    words = {
-        ModelCondition.FAILING: "fails",
-        ModelCondition.STALLED: "stalls",
-        ModelCondition.SLOW: "is slow",
-    }
-    bad = [(word, one) for kind, word in words.items() for one in states if _is(one, kind)]
-    found = [f"model {one.model.id} {word}" for word, one in bad]
-    found += [
-        f"model {one.model.id} is not checked: its budget is used up"
-        for one in states
-        if one.skip in (Skip.BUDGET_MODEL, Skip.BUDGET_ALL)
-    ]
-    return tuple(found)
+    return tuple(
+        f"model {state.model.id} {_TROUBLES[condition]}"
+        for state in in_order(states)
+        if (condition := condition_of(state)) in _TROUBLES
+    )
 
 
-def _is(state: ModelState, condition: ModelCondition) -> bool:
-    return condition_of(state) is condition
+def unchecked_of(states: Sequence[ModelState]) -> tuple[str, ...]:
+    """Return which models are not checked any more for want of money."""
+    return tuple(
+        f"model {state.model.id} is not checked: {_WANT[state.skip]}"
+        for state in states
+        if state.skip in _WANT
+    )
+
+
+_WANT: Mapping[Skip | None, str] = {
+    Skip.BUDGET_MODEL: "its budget is used up",
+    Skip.BUDGET_ALL: "the budget of all is used up",
+    Skip.NO_LEDGER: "the store cannot count",
+}
 
 
 def model_advice(state: ModelState) -> str:

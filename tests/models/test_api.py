@@ -143,9 +143,9 @@ async def test_a_stall_is_in_the_verdict_of_the_service(tmp_path: Path) -> None:
     verdict = shown["models_verdict"]
     assert verdict.startswith("models list fine; m fails since ")
     assert verdict.endswith("; n fine: switch")
-    assert "after 1 piece of visible text" in verdict
     first = next(one for one in shown["models"] if one["id"] == "m")
     assert (first["condition"], first["consecutive_failures"]) == ("failing", 2)
+    assert "after 1 piece of visible text" in first["sentence"]
     assert first["advice"] == "use another model until this one answers again"
 
 
