@@ -11,6 +11,7 @@ from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
 from exporter.cli.asking import RefusedError, sentence, waiting
 from exporter.cli.completion import print_completion
+from exporter.cli.costs import cost_lines
 from exporter.cli.demo import run_demo
 from exporter.cli.importing import run_import
 from exporter.cli.incidents import run_incidents
@@ -77,6 +78,8 @@ def _check_config(arguments: argparse.Namespace) -> int:
         f"{counted(len(configuration.notify), '`notify` entry', '`notify` entries')}, "
         f"{counted(len(configuration.warnings), 'warning')}"
     )
+    for line in cost_lines(configuration):
+        print(line)
     days = configuration.monitoring.metrics_retention_days
     print(f"prometheus: --storage.tsdb.retention.time={days}d")
     return 0

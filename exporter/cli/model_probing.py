@@ -18,7 +18,7 @@ from exporter.cli.asking import waiting
 from exporter.cli.probing import COLORS, WIDTH_COLUMNS, Found, find
 from exporter.cli.usage import UsageError, meant
 from exporter.clock import SystemClock
-from exporter.config import UNITS, ModelTarget
+from exporter.config import UNITS, ModelTarget, shown_money
 from exporter.model import Outcome, Verdict, fault_of
 from exporter.models import (
     CheckRefusedError,
@@ -28,7 +28,6 @@ from exporter.models import (
     ModelStates,
     model_advice,
     model_sentence,
-    money,
     most_of,
 )
 from exporter.probers import Probers, command_line
@@ -241,7 +240,7 @@ def _facts(state: ModelState, result: ModelResult, counted: str) -> list[str]:
     if usage.input is not None and usage.output is not None:
         thought = f", {usage.reasoning} of them reasoning" if usage.reasoning else ""
         rows.append(f"tokens               {usage.input} in, {usage.output} out{thought}")
-    cost, most = (money(units, model.currency) for units in (result.spent, model.reserve))
+    cost, most = (shown_money(units, model.currency) for units in (result.spent, model.reserve))
     rows.append(f"cost                 {cost} ({most} was reserved); {counted}")
     if state.remaining is not None and counted is not _NOT_COUNTED:
         rows.append(f"budget               {state.remaining:.1%} left of the tightest")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from exporter.config import UNITS, ModelTarget, Target
+from exporter.config import ModelTarget, Target, shown_money
 from exporter.model import Reason, Result, Verdict, advice_of, fault_of
 from exporter.models.states import ModelResult, ModelState, Skip
 
@@ -39,13 +39,28 @@ class ModelCondition(StrEnum):
     """It answers; its first token comes later than `first_token.threshold`."""
     STALLED = "stalled"
     """It answers, with a pause longer than `token_gap`."""
+    REFUSED = "refused"
+    """It does not answer us: key, access, quota or rate limit."""
     FAILING = "failing"
     UNKNOWN = "unknown"
-    """It was not asked yet, or what failed was not the model: key, quota, our network."""
+    """It was not asked yet, or our network or the exporter failed."""
 
 
-BAD = (ModelCondition.FAILING, ModelCondition.STALLED, ModelCondition.SLOW)
+BAD = (
+    ModelCondition.FAILING,
+    ModelCondition.STALLED,
+    ModelCondition.REFUSED,
+    ModelCondition.SLOW,
+)
 """The worst first."""
+
+
+_FAILED: Mapping[Verdict, ModelCondition] = {
+    Verdict.PROVIDER: ModelCondition.FAILING,
+    Verdict.REQUEST: ModelCondition.FAILING,
+    Verdict.CREDENTIAL: ModelCondition.REFUSED,
+    Verdict.QUOTA: ModelCondition.REFUSED,
+}
 
 
 def condition_of(state: ModelState) -> ModelCondition:
@@ -54,8 +69,7 @@ def condition_of(state: ModelState) -> ModelCondition:
     if last is None:
         return ModelCondition.UNKNOWN
     if not last.success:
-        theirs = last.verdict in (Verdict.PROVIDER, Verdict.REQUEST)
-        return ModelCondition.FAILING if theirs else ModelCondition.UNKNOWN
+        return _FAILED.get(last.verdict, ModelCondition.UNKNOWN)
     if (gap := last.reading.gap_max) is not None and gap > model.token_gap:
         return ModelCondition.STALLED
     if last.first_token is not None and last.first_token > model.first_token.threshold:
@@ -87,6 +101,8 @@ def _seen(state: ModelState, now: float, why: Callable[[ModelResult], str]) -> s
     match condition_of(state):
         case ModelCondition.UNKNOWN:
             return f"{name} unknown: {fault_of(last.reason, last.verdict)}"
+        case ModelCondition.REFUSED:
+            return f"{name} refused: {why(last)}"
         case ModelCondition.FAILING:
             since = f" since {clock(state.failing_since, now)}" if state.failures > 1 else ""
             verb = "fails" if state.is_down else "failed its last check"
@@ -153,6 +169,7 @@ def in_order(states: Sequence[ModelState]) -> list[ModelState]:
 _TROUBLES: Mapping[ModelCondition, str] = {
     ModelCondition.FAILING: "fails",
     ModelCondition.STALLED: "stalls",
+    ModelCondition.REFUSED: "is refused",
     ModelCondition.SLOW: "is slow",
 }
 
@@ -189,7 +206,9 @@ def model_advice(state: ModelState) -> str:
     """Return what a person should do about the model of *state*; empty if nothing."""
     last = state.last
     match condition_of(state):
-        case ModelCondition.FAILING | ModelCondition.UNKNOWN if last is not None:
+        case ModelCondition.FAILING | ModelCondition.REFUSED | ModelCondition.UNKNOWN if (
+            last is not None
+        ):
             if last.reason is Reason.TIMEOUT and last.verdict is Verdict.PROVIDER:
                 return "use another model until this one answers again"
             return advice_of(last.reason, last.verdict)
@@ -208,22 +227,9 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
 
 
-def money(units: int, currency: str) -> str:
-    """Return an amount in `UNITS` as `4.31 USD`; what is less than a cent to three digits."""
-    value = units / UNITS
-    if value >= 0.01:
-        return f"{value:,.2f} {currency}"
-    return f"{_plain(value)} {currency}"
-
-
-def _plain(value: float) -> str:
-    """Return a small number with three digits that count, without an exponent."""
-    return f"{float(f'{value:.3g}'):.15f}".rstrip("0").rstrip(".") if value else "0"
-
-
 def most_of(model: ModelTarget) -> str:
     """Return what one check of *model* costs at most, in words."""
-    return f"at most {money(model.reserve, model.currency)}" if model.reserve else "nothing"
+    return f"at most {shown_money(model.reserve, model.currency)}" if model.reserve else "nothing"
 
 
 def clock(at: float, now: float) -> str:

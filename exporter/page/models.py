@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from exporter.config import shown_money
 from exporter.models import (
     REFUSED,
     ModelCondition,
@@ -13,7 +14,6 @@ from exporter.models import (
     failure,
     in_order,
     model_advice,
-    money,
     seconds,
 )
 from exporter.page.wording import ShownState
@@ -22,6 +22,7 @@ _STATES: Mapping[ModelCondition, ShownState] = {
     ModelCondition.FINE: ShownState.HEALTHY,
     ModelCondition.SLOW: ShownState.DEGRADED,
     ModelCondition.STALLED: ShownState.DEGRADED,
+    ModelCondition.REFUSED: ShownState.DEGRADED,
     ModelCondition.FAILING: ShownState.DOWN,
     ModelCondition.UNKNOWN: ShownState.UNKNOWN,
 }
@@ -76,7 +77,7 @@ def _shown(state: ModelState) -> ShownModel:
         rate=_NONE if rate is None else f"{rate:.0f}" if rate >= 9.5 else f"{rate:.1f}",
         checked_at=last.at if last else None,
         interval=model.interval,
-        spent=money(state.spent, model.currency),
+        spent=shown_money(state.spent, model.currency),
         left="" if state.remaining is None else f"{state.remaining * 100:.0f} % left",
-        most=money(model.reserve, model.currency),
+        most=shown_money(model.reserve, model.currency),
     )

@@ -138,7 +138,11 @@ async def test_a_stall_is_in_the_verdict_of_the_service(tmp_path: Path) -> None:
             await asked(client, "m")
             await asked(client, "m")
             shown = (await client.ask("GET", "/api/services/ai")).json
+            home = (await client.ask("GET", "/")).text
+            page = (await client.ask("GET", "/services/ai")).text
 
+    assert "The one service is healthy. But ai: model m fails." in home
+    assert "Models list fine; m fails since" in page
     assert shown["status"] == "healthy"
     verdict = shown["models_verdict"]
     assert verdict.startswith("models list fine; m fails since ")
