@@ -204,7 +204,7 @@ ROUTES: tuple[Route, ...] = (
         models.test,
         ADMIN,
         "Ask a model once; it counts, and counts against the budgets. Percent-encode / in its id.",
-        ((200, "ModelTest"), *_TOKEN_REFUSED, (404, ""), (429, ""), (503, "")),
+        ((200, "ModelTest"), *alike.TOKEN_REFUSED, (404, ""), (429, ""), (503, "")),
     ),
     Route(
         "PUT",
