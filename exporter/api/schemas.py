@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
+from exporter.api import shapes
 from exporter.api.model_schema import MODEL, MODEL_TEST
 from exporter.api.page_schema import STATUS_PAGE
 from exporter.api.report_schema import REPORT
-from exporter.api.shapes import (
-    BOOLEAN,
-    COUNT,
-    NUMBER,
-    REASON,
-    TEXT,
-    VERDICT,
-    Schema,
-    array,
-    nullable,
-    record,
-    ref,
-)
+from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
 from exporter.evidence import MAX_HEADERS
@@ -39,8 +28,8 @@ _HEALTH: dict[str, Schema] = {
     "paused": BOOLEAN | {"description": "Switched off at run time, until it is resumed."},
     "in_maintenance": BOOLEAN,
     "status": _STATUS,
-    "reason": nullable(REASON),
-    "verdict": nullable(VERDICT),
+    "reason": nullable(shapes.REASON),
+    "verdict": nullable(shapes.VERDICT),
     "since": nullable(NUMBER) | {"description": "Since when the verdict is this one."},
     "advice": TEXT,
     "limited": nullable(TEXT),
@@ -51,8 +40,8 @@ _HEALTH: dict[str, Schema] = {
     "retry_after": nullable(TEXT),
 }
 _OUTCOME: dict[str, Schema] = {
-    "reason": REASON,
-    "verdict": VERDICT,
+    "reason": shapes.REASON,
+    "verdict": shapes.VERDICT,
     "detail": TEXT,
     "advice": TEXT,
     "status_code": nullable(COUNT),
@@ -162,7 +151,7 @@ SCHEMAS: dict[str, Schema] = {
             "title": TEXT,
             "status": {"type": "integer"},
             "detail": TEXT,
-            "reason": REASON,
+            "reason": shapes.REASON,
             "code": TEXT,
             "errors": array(record(where=TEXT, what=TEXT)),
             "problems": array(TEXT),
@@ -243,7 +232,7 @@ SCHEMAS: dict[str, Schema] = {
             record(
                 at=NUMBER,
                 duration_ms=NUMBER,
-                reason=REASON,
+                reason=shapes.REASON,
                 success=BOOLEAN,
                 status_code=nullable(COUNT),
                 detail=TEXT,
@@ -270,8 +259,8 @@ SCHEMAS: dict[str, Schema] = {
                 start=COUNT,
                 ok=COUNT,
                 bad=COUNT,
-                worst=REASON,
-                verdict=VERDICT,
+                worst=shapes.REASON,
+                verdict=shapes.VERDICT,
                 latency_p50_ms=nullable(NUMBER),
                 latency_p95_ms=nullable(NUMBER),
                 latency_mean_ms=nullable(NUMBER),
