@@ -183,6 +183,7 @@ def test_only_app_and_cli_build_the_objects_of_a_room() -> None:
         "exporter/app/application.py",
         "exporter/app/parts.py",
         "exporter/cli/notifying.py",
+        "exporter/cli/model_probing.py",
         "exporter/cli/probing.py",
     }
 

@@ -234,7 +234,7 @@ def test_every_command_and_option_in_a_sentence_exists(path: Path) -> None:
 
 # -- configurations --------------------------------------------------------------------------
 
-OUR_KEYS = {"defaults", "canaries", "services", "monitoring", "notify"}
+OUR_KEYS = {"budgets", "defaults", "canaries", "services", "monitoring", "notify"}
 PROMETHEUS_KEYS = {"global", "rule_files", "scrape_configs", "alerting", "remote_write"}
 WEB_KEYS = {"tls_server_config", "basic_auth_users", "http_server_config", "rate_limit"}
 YAML = [(path, block) for path in DOCS for block in parted(path)[1] if block.language == "yaml"]

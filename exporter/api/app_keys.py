@@ -10,6 +10,7 @@ from aiohttp import web
 from exporter.clock import Clock
 from exporter.incidents import IncidentLog
 from exporter.metrics import Exposition, OwnMetrics
+from exporter.models import ModelChecks
 from exporter.notifying import EntryState
 from exporter.registry import Holds, Loader, Management, Registry
 from exporter.reports import Reports
@@ -22,6 +23,7 @@ REGISTRY: web.AppKey[Registry] = web.AppKey("REGISTRY", Registry)
 RESULTS: web.AppKey[Results] = web.AppKey("RESULTS", Results)
 HOLDS: web.AppKey[Holds] = web.AppKey("HOLDS", Holds)
 MANAGEMENT: web.AppKey[Management] = web.AppKey("MANAGEMENT", Management)
+MODELS: web.AppKey[ModelChecks] = web.AppKey("MODELS", ModelChecks)
 INCIDENTS: web.AppKey[IncidentLog] = web.AppKey("INCIDENTS", IncidentLog)
 # AppKey takes a class, and mypy does not count Callable as one: hence the ignores.
 RECONCILE: web.AppKey[Callable[[], None]] = web.AppKey("RECONCILE", Callable[[], None])  # type: ignore[arg-type]

@@ -148,5 +148,6 @@ _DESCRIPTIONS = {
     409: "The request conflicts with the current state.",
     413: "The body is too large.",
     422: "The content is not valid, or the provider rejects the key.",
+    429: "Not now: a budget has no room for it, or the provider asked to wait.",
     503: "Not available now.",
 }

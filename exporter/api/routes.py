@@ -12,6 +12,7 @@ from exporter.api import (
     history,
     holds,
     incidents,
+    models,
     multitarget,
     reference,
     reports,
@@ -196,6 +197,14 @@ ROUTES: tuple[Route, ...] = (
         ADMIN,
         "Probe a service once, without counting the result.",
         ((200, "Test"), *alike.TOKEN_REFUSED, (404, ""), (409, "")),
+    ),
+    Route(
+        "POST",
+        _SERVICE + "/models/{model}/test",
+        models.test,
+        ADMIN,
+        "Ask a model once; it counts, and counts against the budgets. Percent-encode / in its id.",
+        ((200, "ModelTest"), *alike.TOKEN_REFUSED, (404, ""), (429, ""), (503, "")),
     ),
     Route(
         "PUT",

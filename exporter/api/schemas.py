@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from exporter.api import shapes
+from exporter.api.model_schema import MODEL, MODEL_TEST
 from exporter.api.page_schema import STATUS_PAGE
 from exporter.api.report_schema import REPORT
 from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
@@ -9,12 +11,10 @@ from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
 from exporter.evidence import MAX_HEADERS
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
-from exporter.model import PHASES, Reason, Verdict
+from exporter.model import PHASES
 from exporter.probers.answerer import Answerer
 from exporter.results import Status
 
-_REASON: Schema = {"enum": [str(reason) for reason in Reason]}
-_VERDICT: Schema = {"enum": [str(verdict) for verdict in Verdict]}
 _STATUS: Schema = {"enum": [str(status) for status in Status]}
 _COUNT_BY_NAME: Schema = {"type": "object", "additionalProperties": COUNT}
 _HEALTH: dict[str, Schema] = {
@@ -28,8 +28,8 @@ _HEALTH: dict[str, Schema] = {
     "paused": BOOLEAN | {"description": "Switched off at run time, until it is resumed."},
     "in_maintenance": BOOLEAN,
     "status": _STATUS,
-    "reason": nullable(_REASON),
-    "verdict": nullable(_VERDICT),
+    "reason": nullable(shapes.REASON),
+    "verdict": nullable(shapes.VERDICT),
     "since": nullable(NUMBER) | {"description": "Since when the verdict is this one."},
     "advice": TEXT,
     "limited": nullable(TEXT),
@@ -40,8 +40,8 @@ _HEALTH: dict[str, Schema] = {
     "retry_after": nullable(TEXT),
 }
 _OUTCOME: dict[str, Schema] = {
-    "reason": _REASON,
-    "verdict": _VERDICT,
+    "reason": shapes.REASON,
+    "verdict": shapes.VERDICT,
     "detail": TEXT,
     "advice": TEXT,
     "status_code": nullable(COUNT),
@@ -151,7 +151,7 @@ SCHEMAS: dict[str, Schema] = {
             "title": TEXT,
             "status": {"type": "integer"},
             "detail": TEXT,
-            "reason": _REASON,
+            "reason": shapes.REASON,
             "code": TEXT,
             "errors": array(record(where=TEXT, what=TEXT)),
             "problems": array(TEXT),
@@ -187,6 +187,9 @@ SCHEMAS: dict[str, Schema] = {
             next_valid=nullable(BOOLEAN),
         ),
         curl=nullable(TEXT),
+        models_verdict=nullable(TEXT)
+        | {"description": "The verdict on the service with its models; null without models."},
+        models=array(MODEL),
         failures=array(record(**_OUTCOME, at=NUMBER)),
         status_page=nullable(STATUS_PAGE),
     ),
@@ -229,7 +232,7 @@ SCHEMAS: dict[str, Schema] = {
             record(
                 at=NUMBER,
                 duration_ms=NUMBER,
-                reason=_REASON,
+                reason=shapes.REASON,
                 success=BOOLEAN,
                 status_code=nullable(COUNT),
                 detail=TEXT,
@@ -237,6 +240,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
     ),
     "Test": record(**_OUTCOME, success=BOOLEAN),
+    "ModelTest": MODEL_TEST,
     "Rotation": record(
         service=TEXT,
         rotated_at=NUMBER,
@@ -255,8 +259,8 @@ SCHEMAS: dict[str, Schema] = {
                 start=COUNT,
                 ok=COUNT,
                 bad=COUNT,
-                worst=_REASON,
-                verdict=_VERDICT,
+                worst=shapes.REASON,
+                verdict=shapes.VERDICT,
                 latency_p50_ms=nullable(NUMBER),
                 latency_p95_ms=nullable(NUMBER),
                 latency_mean_ms=nullable(NUMBER),

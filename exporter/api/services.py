@@ -10,6 +10,7 @@ from aiohttp import web
 from exporter.api.app_keys import FAILURES, HOLDS, LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.bodies import BodyError, flag, json_object, only_fields, page_size, text_field
 from exporter.api.guard import problem
+from exporter.api.models import models_json
 from exporter.api.status import service_health
 from exporter.api.status_pages import page_json
 from exporter.clock import in_slices
@@ -178,6 +179,7 @@ async def service_json(request: web.Request, target: Target) -> Json:
             "next_valid": request.app[RESULTS].of(target.id).next_key_valid,
         },
         "curl": command_line(target.endpoint) if target.endpoint else None,
+        **models_json(request, target),
         "failures": [
             {"at": result.at, "verdict": result.verdict, **outcome_of(result.outcome)}
             for result in reversed(failures)

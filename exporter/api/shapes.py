@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from exporter.model import Reason, Verdict
+
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 BOOLEAN: Schema = {"type": "boolean"}
+REASON: Schema = {"enum": [str(reason) for reason in Reason]}
+VERDICT: Schema = {"enum": [str(verdict) for verdict in Verdict]}
 
 
 def nullable(schema: Schema) -> Schema:

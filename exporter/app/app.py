@@ -91,6 +91,7 @@ class App(Parts):
         if self.storage is not None:
             self.overlay.restore(self.storage)
         self.persistence.restore()
+        self.models.restore()
         self.loader.load()
 
     async def close(self) -> None:

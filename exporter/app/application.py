@@ -15,6 +15,7 @@ from exporter.api.app_keys import (
     LEADS,
     LOADER,
     MANAGEMENT,
+    MODELS,
     NOTIFYING,
     OWN,
     PAGES,
@@ -50,6 +51,7 @@ def application_of(parts: Parts, host: str) -> web.Application:
     application[REGISTRY], application[RESULTS] = parts.registry, parts.results
     application[LOADER], application[MANAGEMENT] = parts.loader, parts.management
     application[HOLDS], application[SOFTWARE_VERSION] = parts.holds, VERSION
+    application[MODELS] = parts.models
     application[INCIDENTS] = parts.incidents
     application[PAGES], application[LEADS] = parts.pages, parts.leads
     application[NOTIFYING] = lambda: parts.notifier.states

@@ -202,6 +202,7 @@ class Parts:
             network=self.canaries,
             spread=share,
             remembers=self.options.data_dir is not None,
+            figures=self.store.models,
         )
         self.scheduler = Scheduler(
             self.prober,
@@ -255,6 +256,7 @@ class Parts:
                 refused_at=lambda: self.loader.refused_at,
                 rotated_at=self.overlay.rotated_at,
                 status_page_state=lambda target: self.pages.state(target.status_page),
+                models=self.model_states.of,
                 lead=self.leads.of,
                 page_record=self.leads.record,
                 enabled=lambda: self.loader.monitoring.dashboard_enabled,

@@ -304,6 +304,10 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="default config/services.yaml",
     )
+    parser.add_argument("--model", metavar="ID", help="ask this model of the service; it costs")
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="count what a model costs in its budgets"
+    )
     parser.add_argument(
         "--ca-file", metavar="FILE", help="PEM file of trusted authorities, for a URL"
     )

@@ -11,10 +11,12 @@ from exporter.app import VERSION
 from exporter.cli.arguments import make_parser
 from exporter.cli.asking import RefusedError, sentence, waiting
 from exporter.cli.completion import print_completion
+from exporter.cli.costs import cost_lines
 from exporter.cli.demo import run_demo
 from exporter.cli.importing import run_import
 from exporter.cli.incidents import run_incidents
 from exporter.cli.listing import check_preset, print_providers, print_schema
+from exporter.cli.model_probing import probe_model
 from exporter.cli.notifying import run_notify
 from exporter.cli.probing import probe_once
 from exporter.cli.remote import print_services, print_stats, rotate_key
@@ -76,16 +78,21 @@ def _check_config(arguments: argparse.Namespace) -> int:
         f"{counted(len(configuration.notify), '`notify` entry', '`notify` entries')}, "
         f"{counted(len(configuration.warnings), 'warning')}"
     )
+    for line in cost_lines(configuration):
+        print(line)
     days = configuration.monitoring.metrics_retention_days
     print(f"prometheus: --storage.tsdb.retention.time={days}d")
     return 0
 
 
 def _probe(arguments: argparse.Namespace) -> int:
+    if arguments.data_dir and not arguments.model:
+        raise UsageError("--data-dir is for a check of a model: give --model ID")
     if arguments.timeout <= 0:
         raise UsageError("--timeout must be more than 0 seconds, such as 10")
+    run = probe_model if arguments.model else probe_once
     try:
-        return probe_once(arguments, environment())
+        return run(arguments, environment())
     except LookupError as error:
         raise UsageError(str(error.args[0])) from None
 

@@ -15,6 +15,8 @@ probe openai --config config/services.yaml
 probe billing --config services.yaml --providers providers
 probe https://example.com/health --timeout 3
 probe stripe --json
+probe openai --model gpt-4o-mini --config config/services.yaml
+probe openai --model gpt-4o-mini --data-dir data --json
 providers
 providers stripe
 providers --check providers/billing.yaml

@@ -7,7 +7,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,22 @@ from exporter.schedule import Canaries, CanaryPlan
 from exporter.settings import Problem, SettingsError, shown_prose, url
 
 DEFAULT_CONFIG = Path("config/services.yaml")
-_COLORS = {Verdict.OK: "green", Verdict.QUOTA: "yellow", Verdict.CREDENTIAL: "magenta"}
-_WIDTH_COLUMNS = 40
+COLORS = {Verdict.OK: "green", Verdict.QUOTA: "yellow", Verdict.CREDENTIAL: "magenta"}
+WIDTH_COLUMNS = 40
 HoldsKey = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is to be probed, and what its configuration says beside it."""
+
+    target: Target
+    configuration: Configuration = field(default_factory=lambda: Configuration(services=()))
+    plans: tuple[CanaryPlan, ...] = ()
+    holds_key: HoldsKey = lambda text: False
+    """Returns whether a key of any service is in a text."""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """The declaration of the service."""
 
 
 def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -47,11 +60,12 @@ def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         LookupError: there is no such service, or it cannot be probed.
         SettingsError: the configuration is wrong.
     """
-    target, plans, holds_key = _target(arguments, environment)
+    found = find(arguments, environment)
+    target = found.target
     if target.endpoint is None:
         raise LookupError(f"{target.id} cannot be probed: {target.unprobed}")
     with waiting(f"probing {target.endpoint.shown}"):
-        outcome, verdict = asyncio.run(_run(target, plans, holds_key))
+        outcome, verdict = asyncio.run(_run(found))
     if arguments.json:
         print(json.dumps(_as_json(target, outcome, verdict), indent=2))
     else:
@@ -59,27 +73,30 @@ def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     return 0 if outcome.success else 1
 
 
-async def _run(
-    target: Target, plans: tuple[CanaryPlan, ...], holds_key: HoldsKey
-) -> tuple[Outcome, Verdict]:
+async def _run(found: Found) -> tuple[Outcome, Verdict]:
+    target = found.target
     assert target.endpoint is not None
     transport, clock = CurlTransport(), SystemClock()
-    prober = Probers(transport, clock, holds_key)
+    prober = Probers(transport, clock, found.holds_key)
     try:
         outcome = await prober.probe(target.endpoint)
-        canaries = Canaries(plans, prober, clock)
+        canaries = Canaries(found.plans, prober, clock)
         online = outcome.success or await canaries.confirm(clock.tick())
         return outcome, verdict_of(outcome.reason, online=online, shortage=outcome.shortage)
     finally:
         await transport.close()
 
 
-def _target(
-    arguments: argparse.Namespace, environment: Mapping[str, str]
-) -> tuple[Target, tuple[CanaryPlan, ...], HoldsKey]:
+def find(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Found:
+    """Return the service or URL in *arguments*.
+
+    Raises:
+        LookupError: there is no such service.
+        SettingsError: the configuration is wrong.
+    """
     name: str = arguments.target
     if "://" in name:
-        return _url_target(arguments), (), lambda text: False
+        return Found(_url_target(arguments))
     paths = arguments.config or [DEFAULT_CONFIG]
     configuration = read_files(paths, environment)
     declared = {d.raw["id"]: d for d in configuration.services}
@@ -93,7 +110,13 @@ def _target(
         CanaryPlan(name=str(i), endpoint=canary_endpoint(canary), interval=canary.interval)
         for i, canary in enumerate(configuration.canaries)
     )
-    return make_target(declared[name], environment), plans, _keys_of(configuration, environment)
+    return Found(
+        make_target(declared[name], environment),
+        configuration,
+        plans,
+        _keys_of(configuration, environment),
+        declared[name].raw,
+    )
 
 
 def _keys_of(configuration: Configuration, environment: Mapping[str, str]) -> HoldsKey:
@@ -195,7 +218,7 @@ def _milliseconds(seconds: float | None) -> float | None:
 def _print_waterfall(target: Target, outcome: Outcome, verdict: Verdict) -> None:
     assert target.endpoint is not None
     console = Console(highlight=False, soft_wrap=True)
-    color = _COLORS.get(verdict, "red")
+    color = COLORS.get(verdict, "red")
     head = Text(f"{target.name}  ", style="bold")
     words = f"{verdict} · {outcome.reason} · {fault_of(outcome.reason, verdict)}"
     head.append("ok" if outcome.success else words, f"bold {color}")
@@ -219,13 +242,13 @@ def _waterfall(outcome: Outcome) -> list[Text]:
     total = outcome.duration or 1e-9  # seconds; never divide by zero
     rows, elapsed = [], 0.0
     for phase, seconds in zip(PHASES, outcome.phases, strict=True):
-        start = round(elapsed / total * _WIDTH_COLUMNS)
+        start = round(elapsed / total * WIDTH_COLUMNS)
         length = max(
             1 if seconds > 0 else 0,
-            round((elapsed + seconds) / total * _WIDTH_COLUMNS) - start,
+            round((elapsed + seconds) / total * WIDTH_COLUMNS) - start,
         )
         row = Text(f"  {phase:<11}{seconds * 1000:9.2f} ms  ")
-        row.append(" " * min(start, _WIDTH_COLUMNS - 1) + "█" * length, "cyan")
+        row.append(" " * min(start, WIDTH_COLUMNS - 1) + "█" * length, "cyan")
         rows.append(row)
         elapsed += seconds
     rows.append(Text(f"  {'total':<11}{outcome.duration * 1000:9.2f} ms", style="bold"))

@@ -20,6 +20,13 @@ from exporter.config.files import (
 )
 from exporter.config.mapping import Given
 from exporter.config.merge import merged
+from exporter.config.model_costs import (
+    ModelCost,
+    cap_of,
+    cost_totals,
+    model_costs,
+    shown_money,
+)
 from exporter.config.models import UNITS, Budget, FirstToken, ModelCheck, ModelTarget
 from exporter.config.notify import Email, Notification, PagerDuty, Slack, Webhook
 from exporter.config.requests import USER_AGENT, canary_endpoint
@@ -41,6 +48,7 @@ __all__ = [
     "Given",
     "Maintenance",
     "ModelCheck",
+    "ModelCost",
     "ModelTarget",
     "Monitoring",
     "Notification",
@@ -57,13 +65,17 @@ __all__ = [
     "ThresholdKind",
     "Webhook",
     "canary_endpoint",
+    "cap_of",
     "check_patch",
+    "cost_totals",
     "file_schema",
     "make_target",
     "merged",
+    "model_costs",
     "read_files",
     "read_request",
     "read_text",
     "service_warnings",
     "shown_declaration",
+    "shown_money",
 ]

@@ -23,6 +23,7 @@ from exporter.config.mistakes import (
     warnings_of,
     without_files,
 )
+from exporter.config.model_costs import cost_warnings
 from exporter.config.notify import Notification, entries_of, notify_problems, notify_warnings
 from exporter.files import is_file, is_folder, named
 from exporter.providers import presets
@@ -274,11 +275,13 @@ class _Reading:
         if self._problems:
             raise SettingsError(self._problems)
         self._warnings += defaults.inline_key()
+        budgets = build(Budgets, _only("budgets", loaded)[1])
+        self._warnings += cost_warnings(services, budgets.model_checks)
         return Configuration(
             services=tuple(services),
             canaries=tuple(build(Canary, c) for f in loaded for c in listed(f.data, "canaries")),
             monitoring=build(Monitoring, _only("monitoring", loaded)[1]),
-            budgets=build(Budgets, _only("budgets", loaded)[1]),
+            budgets=budgets,
             notify=tuple(build(Notification, n) for f in loaded for n in entries_of(f.data)),
             warnings=tuple(sorted(set(self._warnings))),
         )

@@ -125,15 +125,46 @@ def model_targets(
     return tuple(one for one in found if one is not None)
 
 
-def _target(check: ModelCheck, preset: Preset | None, build: Build) -> ModelTarget | None:
-    known = preset.models if preset else None
-    name = check.protocol or (known.protocol if known else None)
-    price = price_of(check, preset)
-    if name is None or price is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What one check of a model may cost; money is in `UNITS` of the currency."""
+
+    currency: str
+    input_price: int
+    output_price: int
+    most_input: int
+    max_tokens: int
+
+    @property
+    def reserve(self) -> int:
+        """The most that one check can cost."""
+        return self.most_input * self.input_price + self.max_tokens * self.output_price
+
+
+def terms_of(check: ModelCheck, preset: Preset | None) -> Terms | None:
+    """Return what a check costs; None if nobody knows the price."""
+    known, price = preset.models if preset else None, price_of(check, preset)
+    if price is None:
         return None
     family = known.family_of(check.id) if known else None
     least = (family.min_tokens if family else None) or (known.min_tokens if known else 16)
-    limit = check.max_tokens or least
+    return Terms(
+        currency=price.currency,
+        input_price=_per_token(price.input),
+        output_price=_per_token(price.output),
+        most_input=len(check.prompt.encode()) + _OVERHEAD_TOKENS,
+        max_tokens=check.max_tokens or least,
+    )
+
+
+def _target(check: ModelCheck, preset: Preset | None, build: Build) -> ModelTarget | None:
+    known = preset.models if preset else None
+    name = check.protocol or (known.protocol if known else None)
+    terms = terms_of(check, preset)
+    if name is None or terms is None:
+        return None
+    family = known.family_of(check.id) if known else None
+    limit = terms.max_tokens
     endpoint = build(_path(name, known, check), _body(name, check, family, limit))
     if endpoint is None:
         return None
@@ -154,10 +185,10 @@ def _target(check: ModelCheck, preset: Preset | None, build: Build) -> ModelTarg
         failures=check.failures,
         token_gap=check.token_gap,
         severity=check.severity,
-        currency=price.currency,
-        input_price=_per_token(price.input),
-        output_price=_per_token(price.output),
-        most_input=len(check.prompt.encode()) + _OVERHEAD_TOKENS,
+        currency=terms.currency,
+        input_price=terms.input_price,
+        output_price=terms.output_price,
+        most_input=terms.most_input,
         budget=check.budget,
     )
 

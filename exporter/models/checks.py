@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.config import Budget, Configuration, Target
 from exporter.log import event
 from exporter.model import OFFLINE, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.models.keeping import dump
+from exporter.models.known import Key, ModelStates
 from exporter.models.spending import Ledger, Scope, Spending
-from exporter.models.states import ModelResult, ModelState, ModelStates, Skip, verdict_is_ours
+from exporter.models.states import ModelResult, ModelState, Skip, verdict_is_ours
+from exporter.models.wording import REFUSED
 from exporter.probers import Endpoint
 from exporter.probers.streaming import Streamed
 from exporter.registry import RegistryChange
@@ -51,18 +54,8 @@ class CheckRefusedError(RuntimeError):
     """A check that a person asked for is not sent; its text says why."""
 
     def __init__(self, skip: Skip) -> None:
-        super().__init__(_WHY[skip])
+        super().__init__(REFUSED[skip])
         self.skip = skip
-
-
-_WHY: Mapping[Skip, str] = {
-    Skip.BUDGET_MODEL: "the budget of this model has no room for a check",
-    Skip.BUDGET_ALL: "the budget of all checks of models (budgets.model_checks) has no room for it",
-    Skip.NO_LEDGER: "the store cannot count what it costs; see the exporter's log",
-    Skip.ASKED_TO_WAIT: "the provider asked to wait",
-    Skip.CANNOT_WORK: "the service's own check shows that no model can answer",
-    Skip.MAINTENANCE: "the service is in maintenance",
-}
 
 
 class Asker(Protocol):
@@ -77,6 +70,19 @@ class Network(Protocol):
 
     async def confirm(self, since: float) -> bool:
         """Return whether it has worked since the tick *since*."""
+
+
+class Figures(Protocol):
+    """Where the figures of models outlive the process; implemented by `store`."""
+
+    def save(self, key: Key, figures: Mapping[str, Any]) -> None:
+        """Keep *figures*."""
+
+    def all(self) -> Mapping[Key, Mapping[str, Any]]:
+        """Return what is kept."""
+
+    def keep_only(self, keys: Collection[Key]) -> None:
+        """Drop all but *keys*."""
 
 
 @dataclass(slots=True)
@@ -101,12 +107,13 @@ class ModelChecks:
         network: Network,
         spread: Callable[[str], float],
         remembers: bool,
+        figures: Figures | None = None,
     ) -> None:
         """*last* returns a service's newest result, *spread* a number from 0 to 1 for a name.
 
         *remembers*: what an earlier process spent is in the ledger. Without that the first check
         waits for a whole interval, so that a process that is started again and again spends
-        nothing.
+        nothing. *figures*: where what was seen is kept, None if it ends with the process.
         """
         self._prober, self._spending = prober, Spending(ledger)
         self.states, self._clock, self._network = states, clock, network
@@ -114,6 +121,7 @@ class ModelChecks:
         self._together = Budget()
         self._running: dict[tuple[str, str], _Running] = {}
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._figures, self._changed = figures, asyncio.Event()
         self._is_on = False
         self.enabled = True
 
@@ -124,12 +132,18 @@ class ModelChecks:
         self._together = configuration.budgets.model_checks
         self.enabled = configuration.monitoring.enabled
 
+    def restore(self) -> None:
+        """Let the models that are loaded next continue from what an earlier process saw."""
+        if self._figures is not None:
+            self.states.continue_from(self._figures.all())
+
     def follow(self, change: RegistryChange) -> None:
         """Ask the models that there are now."""
         for target in change.removed:
             self.states.drop(target.id)
         for target in change.current:
             self.states.put(target)
+        self._changed.set()
         self._adjust()
 
     def doubt(self, target: Target, result: Result) -> None:
@@ -145,7 +159,13 @@ class ModelChecks:
         self._is_on = True
         try:
             self._adjust()
-            await asyncio.Event().wait()
+            self.states.forget_kept()
+            while True:
+                self._changed.clear()
+                await self._forget_removed()
+                for state in [one for one in self.states if one.remaining is None]:
+                    await self._refresh(state)
+                await self._changed.wait()
         finally:
             self._is_on = False
             ended = [one.task for one in self._running.values()]
@@ -153,6 +173,24 @@ class ModelChecks:
             for task in ended:
                 task.cancel()
             await asyncio.gather(*ended, return_exceptions=True)
+
+    async def _forget_removed(self) -> None:
+        """Drop the figures of models that are gone: one of the same name begins anew."""
+        if self._figures is None:
+            return
+        try:
+            await asyncio.to_thread(self._figures.keep_only, self.states.keys)
+        except OSError:
+            _log.warning("figures of removed models could not be dropped")
+
+    async def _save(self, state: ModelState) -> None:
+        key = (state.target.id, state.model.id)
+        if self._figures is None or self.states.get(*key) is not state:
+            return
+        try:
+            await asyncio.to_thread(self._figures.save, key, dump(state))
+        except OSError:  # the next check tries again
+            _log.warning("the figures of a model could not be saved")
 
     def _adjust(self) -> None:
         """Have a task for each model, and for no other."""
@@ -205,6 +243,10 @@ class ModelChecks:
         running.wake.clear()
         return "interval"
 
+    def now(self) -> float:
+        """Return the Unix time by the clock of the checks."""
+        return self._clock.now()
+
     # -- one check ---------------------------------------------------------------------------
 
     async def check(self, state: ModelState, cause: str) -> ModelResult:
@@ -214,41 +256,44 @@ class ModelChecks:
             CheckRefusedError: it is not sent; counted as skipped.
         """
         if (skip := self._in_vain(state, cause)) is not None:
-            raise self._skipped(state, skip)
-        target, model = state.target, state.model
+            raise await self._skipped(state, skip)
         async with self._slots:
-            at, tick = self._clock.now(), self._clock.tick()
-            reservation = await self._reserve(state, at)
-            usage, sent = Usage(), True
-            try:
-                seen = await self._prober.ask(model.endpoint, protocol(model.protocol))
-                usage, sent = seen.reading.usage, not _is_free(seen)
-            finally:
-                settling = partial(self._spending.settle, reservation, model, usage, sent=sent)
-                spent = await asyncio.shield(asyncio.to_thread(settling))
-            verdict = await self._verdict(seen.outcome, tick)
-        result = ModelResult(
-            at=at,
-            outcome=seen.outcome,
-            reading=seen.reading,
-            verdict=verdict,
-            spent=spent,
-            cause=cause,
-        )
+            result = await self._ask(state, cause)
         before = state.last
         state.add(result)
         await self._refresh(state)
+        await self._save(state)
         if before is None or before.reason is not result.reason:
             event(
                 _log,
                 "model state changed",
-                service=target.id,
-                model=model.id,
+                service=state.target.id,
+                model=state.model.id,
                 reason=result.reason,
-                verdict=verdict,
+                verdict=result.verdict,
                 detail=result.outcome.detail,
             )
         return result
+
+    async def _ask(self, state: ModelState, cause: str) -> ModelResult:
+        """Send one request, with what it may cost reserved before and settled after it."""
+        model, at, tick = state.model, self._clock.now(), self._clock.tick()
+        reservation = await self._reserve(state, at)
+        usage, sent = Usage(), True
+        try:
+            seen = await self._prober.ask(model.endpoint, protocol(model.protocol))
+            usage, sent = seen.reading.usage, not is_free(seen)
+        finally:
+            settling = partial(self._spending.settle, reservation, model, usage, sent=sent)
+            spent = await asyncio.shield(asyncio.to_thread(settling))
+        return ModelResult(
+            at=at,
+            outcome=seen.outcome,
+            reading=seen.reading,
+            verdict=await self._verdict(seen.outcome, tick),
+            spent=spent,
+            cause=cause,
+        )
 
     def _in_vain(self, state: ModelState, cause: str) -> Skip | None:
         now = self._clock.now()
@@ -273,10 +318,10 @@ class ModelChecks:
                 self._spending.reserve, state.target.id, state.model, self._together, at
             )
         except OSError:
-            raise self._skipped(state, Skip.NO_LEDGER) from None
+            raise await self._skipped(state, Skip.NO_LEDGER) from None
         if isinstance(got, Scope):
             await self._refresh(state)
-            raise self._skipped(state, Skip(got.value))
+            raise await self._skipped(state, Skip(got.value))
         return got
 
     async def _refresh(self, state: ModelState) -> None:
@@ -297,10 +342,15 @@ class ModelChecks:
         online = outcome.reason not in OFFLINE or await self._network.confirm(since)
         return verdict_of(outcome.reason, online=online, shortage=outcome.shortage)
 
-    def _skipped(self, state: ModelState, skip: Skip) -> CheckRefusedError:
-        state.skipped[skip] += 1
+    async def _skipped(self, state: ModelState, skip: Skip) -> CheckRefusedError:
+        state.skip_one(skip, self._clock.now())
+        await self._save(state)
         return CheckRefusedError(skip)
 
 
-def _is_free(seen: Streamed) -> bool:
-    return seen.outcome.reason in _BEFORE_THE_MODEL and not seen.reading.events
+def is_free(seen: Streamed) -> bool:
+    """Return whether nothing is billed: the model did not begin to work."""
+    outcome = seen.outcome
+    # With another status than 200 what was read as an event is the body of the refusal.
+    begun = outcome.status == 200 and seen.reading.events > 0
+    return outcome.reason in _BEFORE_THE_MODEL and not begun

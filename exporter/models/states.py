@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -69,6 +68,8 @@ class ModelState:
     counted: int = 0
     failures: int = 0
     """Failed checks in a row that are not our own fault."""
+    failing_since: float = 0.0
+    """The Unix time of the first of them; 0 without one."""
     last: ModelResult | None = None
     usual: list[float] = field(default_factory=list)
     """Of the last good checks: seconds until the first token, the newest last."""
@@ -76,16 +77,27 @@ class ModelState:
     remaining: float | None = None
     wait_until: float = 0.0
     """A Unix time: the provider wants no further check before it."""
+    skip: Skip | None = None
+    """Why the check that was due last was not sent; None if it was."""
+    skipped_at: float = 0.0
+    """The Unix time since which none is sent for that; 0 without one."""
+
+    def skip_one(self, why: Skip, at: float) -> None:
+        """Count that the check which was due at *at* is not sent."""
+        self.skipped[why] += 1
+        if self.skip is not why:
+            self.skip, self.skipped_at = why, at
 
     def add(self, result: ModelResult) -> None:
         """Count *result*."""
-        self.last = result
+        self.last, self.skip, self.skipped_at = result, None, 0.0
         self.reasons[result.reason] += 1
         verdict = result.verdict
         if result.success:
-            self.failures = 0
+            self.failures, self.failing_since = 0, 0.0
         elif verdict in (Verdict.PROVIDER, Verdict.REQUEST):
             self.failures += 1
+            self.failing_since = self.failing_since or result.at
         if verdict in (Verdict.OK, Verdict.PROVIDER):
             first, limit = result.first_token, self.model.first_token.threshold
             self.counted += 1
@@ -108,40 +120,6 @@ class ModelState:
     def is_down(self) -> bool:
         """Whether so many checks failed in a row that the model counts as failing."""
         return self.failures >= self.model.failures
-
-
-class ModelStates:
-    """The state of every model, by service and id."""
-
-    def __init__(self) -> None:
-        self._states: dict[tuple[str, str], ModelState] = {}
-
-    def put(self, target: Target) -> None:
-        """Have the models of *target*, and no others of its id; known ones keep their figures."""
-        known = {one.id for one in target.models} if target.enabled else set()
-        for key in [key for key in self._states if key[0] == target.id and key[1] not in known]:
-            del self._states[key]
-        for model in target.models if target.enabled else ():
-            state = self._states.get((target.id, model.id))
-            if state is None:
-                self._states[target.id, model.id] = ModelState(target, model)
-            else:
-                state.target, state.model = target, model
-
-    def drop(self, service: str) -> None:
-        """Forget the models of *service*."""
-        for key in [key for key in self._states if key[0] == service]:
-            del self._states[key]
-
-    def get(self, service: str, model: str) -> ModelState | None:
-        return self._states.get((service, model))
-
-    def of(self, service: str) -> list[ModelState]:
-        """Return the models of *service*, in the order of its declaration."""
-        return [state for (name, _), state in self._states.items() if name == service]
-
-    def __iter__(self) -> Iterator[ModelState]:
-        return iter(self._states.values())
 
 
 def verdict_is_ours(reason: Reason) -> bool:

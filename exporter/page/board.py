@@ -10,15 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import IncidentLog
 from exporter.model import Result, Verdict, is_offline
+from exporter.models import ModelState, troubles_of, unchecked_of
 from exporter.notifying import EntryState
 from exporter.page.cautions import cautions
-from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
+from exporter.page.wording import (
+    FAILING,
+    MAX_NAMED,
+    Failing,
+    Overview,
+    ShownState,
+    cause,
+    fault,
+    short,
+)
 from exporter.registry import Registry, RegistryChange
 from exporter.results import (
     Failures,
@@ -74,6 +84,8 @@ class Sources:
     """Whether the page is served at all."""
     accepts_changes: bool
     """Whether there is an admin token."""
+    models: Callable[[str], Sequence[ModelState]] = lambda service: ()
+    """The models of a service that are asked."""
     notifying: Callable[[], Sequence[EntryState]] = tuple
     """How the places fare that the exporter itself tells."""
     viewers: int
@@ -134,6 +146,9 @@ class ServiceSummary:
     since: float
     """The Unix time at which the state began; 0 if that is not known."""
     cautions: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
+    """Which models do badly; with `unchecked` the first of the cautions."""
+    unchecked: tuple[str, ...] = ()
 
     def matches(self, words: tuple[str, ...]) -> bool:
         """Return whether each of *words*, in lower case, occurs in a text of the service."""
@@ -155,6 +170,7 @@ class Board:
         """The values that can be chosen for each filter, and the tags to group by."""
         self._counts = dict.fromkeys(DISPLAY_ORDER, 0)
         self._causes = Counter[str]()
+        self._troubled: list[ServiceSummary] = []
         self._without_result = self._hidden = 0
         self._sorted_targets: list[Target] | None = None
         self._lock = asyncio.Lock()
@@ -207,12 +223,17 @@ class Board:
             await share.yield_if_due()
         for state in FAILING:
             groups[state].sort(key=lambda summary: summary.since)
+        troubled = [one for one in warned if one.troubles and one.state is ShownState.HEALTHY]
+        if troubled:  # no outage of the service, but the first of what is none
+            for rows in (groups[ShownState.HEALTHY], warned):
+                rows.sort(key=lambda summary: not summary.troubles)
         # Assigned only now, without a wait between them: other pages read while this one works.
         self.order = [summary for state in DISPLAY_ORDER for summary in groups[state]]
         self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
         self._causes = causes
         self._without_result, self._hidden = without_result, hidden
+        self._troubled = troubled
 
     def _targets_by_name(self) -> list[Target]:
         if self._sorted_targets is None:
@@ -232,6 +253,9 @@ class Board:
         tally, now = sources.results.of(target.id), sources.clock.now()
         in_maintenance = bool(target.maintenance) and target.in_maintenance(now)
         status_page_state = sources.status_page_state(target)
+        models = sources.models(target.id) if target.models else ()
+        troubles = troubles_of(models)
+        unchecked = unchecked_of(models)
         known = self.summaries.get(target.id)
         if (
             known is not None
@@ -240,9 +264,13 @@ class Board:
             and known.stale is tally.stale
             and known.in_maintenance is in_maintenance
             and known.status_page_state is status_page_state
+            and known.troubles == troubles
+            and known.unchecked == unchecked
         ):
             return known
-        return summary_of(target, tally, status_page_state, now)
+        found = summary_of(target, tally, status_page_state, now)
+        words = (*troubles, *unchecked, *found.cautions)
+        return replace(found, cautions=words, troubles=troubles, unchecked=unchecked)
 
     def overview(self) -> Overview:
         """Return what the sentence at the top of the page is made of."""
@@ -255,6 +283,10 @@ class Board:
             counts=self._counts,
             causes=self._causes,
             failing=failing,
+            models=[
+                f"{short(summary.target.name)}: {', '.join(map(short, summary.troubles))}"
+                for summary in self._troubled
+            ],
             hidden=self._hidden,
             without_result=self._without_result,
             offline_since=self._sources.offline_since(),

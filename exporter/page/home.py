@@ -280,4 +280,6 @@ def _title_and_icon(overview: Overview) -> tuple[str, str]:
     if failing := overview.count(*FAILING):
         icon = "icon-down.svg" if overview.count(ShownState.DOWN) else "icon-degraded.svg"
         return f"({failing}) Service registry", icon
+    if overview.models:
+        return "(models) Service registry", "icon-degraded.svg"
     return "Service registry", "icon.svg"

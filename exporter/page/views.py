@@ -16,6 +16,7 @@ from exporter.characters import plain
 from exporter.config import Target
 from exporter.incidents import Entry, Incident, Query, UnknownIncidentError
 from exporter.model import Result, Verdict
+from exporter.models import models_sentence
 from exporter.page.board import LoopShare, ServiceSummary
 from exporter.page.budgets import budgets
 from exporter.page.chart import DAY, MONTH
@@ -23,11 +24,12 @@ from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
 from exporter.page.drawing import spark, waterfall
 from exporter.page.home import MAX_FILTER_CHARS, HomePage
 from exporter.page.incident_listing import folded_away, open_incidents_sentence
+from exporter.page.models import shown_models
 from exporter.page.templates import fragment
 from exporter.page.timeline import events_of, timeline
 from exporter.page.wording import STATES, ShownState, short
 from exporter.probers import command_line
-from exporter.results import Ends
+from exporter.results import Ends, current_result
 
 _INCIDENTS_PER_PAGE, _FAILURES_PER_PAGE = 50, 10
 _FIRST_MILLISECONDS = 1e11
@@ -96,6 +98,7 @@ class ServicePage:
         recent = list(tally.recent)
         arguments: dict[str, dict[str, Any]] = {
             "head": _page_says(drawer, target),
+            "models": _models(drawer, summary, now),
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {
                 "day": day,
@@ -137,12 +140,23 @@ def _page_says(drawer: Drawer, target: Target) -> dict[str, Any]:
     return {"lead": sources.lead(target), "record": sources.page_record(target)}
 
 
+def _models(drawer: Drawer, summary: ServiceSummary, now: float) -> dict[str, Any]:
+    target = summary.target
+    models = drawer.sources.models(target.id) if target.models else ()
+    last = current_result(target, drawer.sources.results.of(target.id))
+    verdict = models_sentence(target, last, models, now)
+    return {"models": shown_models(models), "verdict": verdict}
+
+
 def _as_page(summary: ServiceSummary, regions: Mapping[str, str]) -> Page:
     title = plain(f"{short(summary.target.name)}: {STATES[summary.state]}")
     icon = _ICONS.get(summary.state, "icon.svg")
+    if summary.troubles and summary.state is ShownState.HEALTHY:
+        icon = _ICONS[ShownState.DEGRADED]
     if summary.state is ShownState.UNKNOWN and summary.verdict is Verdict.NETWORK:
         icon = "icon-network.svg"
-    return Page(title, plain(f"{title}, {summary.fault}"), regions, icon=icon)
+    said = "; ".join((summary.fault, *summary.troubles))
+    return Page(title, plain(f"{title}, {said}"), regions, icon=icon)
 
 
 # -- incidents ---------------------------------------------------------------------------------

@@ -179,6 +179,8 @@ class Overview:
     """Services whose last probe failed by our network."""
     without_result: int = 0
     """Services that never had a result."""
+    models: Sequence[str] = ()
+    """Of services that are healthy themselves: which of their models do badly."""
 
     @property
     def total(self) -> int:
@@ -194,9 +196,13 @@ def headline(overview: Overview) -> str:
 
     One failing service is named, as in `sentence`.
     """
-    failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
-    if failing < 2 or overview.offline_since is not None:
+    if overview.count(*FAILING) < 2 or overview.offline_since is not None:
         return sentence(overview)
+    return f"{_counted(overview)}{_models(overview)}"
+
+
+def _counted(overview: Overview) -> str:
+    failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
     text = f"{failing} of {overview.total} fail: {causes_in_words(overview.causes)}"
     return f"{text}; {unknown} unknown." if unknown else f"{text}."
 
@@ -211,7 +217,22 @@ def causes_in_words(causes: Mapping[str, int]) -> str:
 
 
 def sentence(overview: Overview) -> str:
-    """Return the state of all services in one sentence that names those which fail."""
+    """Return the state of all services in one sentence that names those which fail.
+
+    A second one names the models that do badly while their service is healthy.
+    """
+    return f"{_services_sentence(overview)}{_models(overview)}"
+
+
+def _models(overview: Overview) -> str:
+    named, others = overview.models[:MAX_NAMED], len(overview.models) - MAX_NAMED
+    if not named or overview.offline_since is not None:
+        return ""
+    more = f"; and models of {others} more" if others > 0 else ""
+    return f" But {'; '.join(named)}{more}."
+
+
+def _services_sentence(overview: Overview) -> str:
     total, failing = overview.total, overview.count(*FAILING)
     unknown, off = overview.count(ShownState.UNKNOWN), overview.count(ShownState.OFF)
     if not total:

@@ -40,9 +40,8 @@ class Probers:
             kind: module_in(KINDS_FOLDER, kind).make(transport, clock, holds_key)
             for kind in names_in(KINDS_FOLDER)
         }
-        self._streams = StreamProber(
-            module_in(KINDS_FOLDER, "http").make(transport, clock, holds_key)
-        )
+        http = module_in(KINDS_FOLDER, "http").make(transport, clock, holds_key)
+        self._streams = StreamProber(http, clock)
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
         """Return what one attempt at *endpoint* saw."""

@@ -6,12 +6,12 @@ stall, or end without a single visible token.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from exporter.clock import Clock
 from exporter.matching import number_of
 from exporter.model import OFFLINE, Outcome, Reason
 from exporter.probers.endpoint import Endpoint, Expectations
@@ -45,21 +45,22 @@ class StreamProber:
 
     Example:
 
-        streamed = await StreamProber(http).ask(endpoint, protocol("openai_chat"))
+        streamed = await StreamProber(http, clock).ask(endpoint, protocol("openai_chat"))
         streamed.reading.first_text  # seconds until the first visible token
     """
 
-    def __init__(self, prober: _Watched) -> None:
-        self._prober = prober
+    def __init__(self, prober: _Watched, clock: Clock) -> None:
+        self._prober, self._clock = prober, clock
 
     async def ask(self, endpoint: Endpoint, protocol: StreamProtocol) -> Streamed:
         """Return what one request to *endpoint* saw, read as *protocol* says."""
-        loop, reader = asyncio.get_running_loop(), StreamReader(protocol)
-        begun = loop.time()
+        # Not the loop's own time: uvloop's stands still while it works, and counts milliseconds.
+        tick, reader = self._clock.tick, StreamReader(protocol)
+        begun = tick()
         outcome = await self._prober.probe(
-            endpoint, lambda chunk: reader.feed(chunk, loop.time() - begun)
+            endpoint, lambda chunk: reader.feed(chunk, tick() - begun)
         )
-        reader.end(loop.time() - begun)
+        reader.end(tick() - begun)
         reading = reader.reading
         judged = judge_stream(outcome, reading, endpoint.expect, protocol)
         return Streamed(outcome=judged, reading=reading)

@@ -113,6 +113,10 @@ STEPS: tuple[Step, ...] = (
         " until REAL NOT NULL, text TEXT NOT NULL, PRIMARY KEY (service, at)) WITHOUT ROWID",
         "CREATE INDEX failures_by_time ON failures (at)",
     ),
+    (
+        "CREATE TABLE model_states (service TEXT NOT NULL, model TEXT NOT NULL,"
+        " state TEXT NOT NULL, PRIMARY KEY (service, model)) WITHOUT ROWID",
+    ),
 )
 
 

@@ -22,6 +22,7 @@ from exporter.store.history import HistoryTable
 from exporter.store.incidents import IncidentTable
 from exporter.store.keys import KeyTable
 from exporter.store.minutes import MinuteTable
+from exporter.store.models import ModelTable
 from exporter.store.notifications import NotificationTable
 from exporter.store.public import PublicRecords
 from exporter.store.spending import SpendTable
@@ -36,7 +37,7 @@ class Store(KeyTable):
     def __init__(self, database: Database, clock: Clock, vault: Vault | None) -> None:
         super().__init__(database, clock, vault)
         self.incidents, self.notifications = IncidentTable(database), NotificationTable(database)
-        self.model_spend = SpendTable(database)
+        self.model_spend, self.models = SpendTable(database), ModelTable(database)
         self.public = PublicRecords(database)
         self._history = HistoryTable(database)
         self.minutes = MinuteTable(database)

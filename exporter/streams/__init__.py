@@ -5,6 +5,7 @@ from exporter.streams.frames import EventTooLargeError, Frame, Frames
 from exporter.streams.presets import PROTOCOLS, protocol
 from exporter.streams.reading import Note, Reading, StreamReader, Usage
 from exporter.streams.requests import body_of, path_of
+from exporter.streams.steps import Step, course
 
 __all__ = [
     "PROTOCOLS",
@@ -15,11 +16,13 @@ __all__ = [
     "Frames",
     "Note",
     "Reading",
+    "Step",
     "StreamProtocol",
     "StreamReader",
     "Usage",
     "UsagePaths",
     "body_of",
+    "course",
     "path_of",
     "protocol",
 ]

@@ -43,6 +43,7 @@ NEVER_HERE = {
     ("GET", "/probe", 400),
     ("GET", "/probe", 403),
     ("GET", "/probe", 503),
+    ("POST", "/api/services/{id}/models/{model}/test", 503),
 }
 EVERYWHERE = {404, 405}
 
@@ -54,6 +55,13 @@ def operation_of(method: str, path: str) -> tuple[str, str] | None:
         if known == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), plain):
             return known, template
     return None
+
+
+_FREE: dict[str, Any] = {"protocol": "openai_chat", "price": {"input": 0, "output": 0}}
+MODELS = [
+    {"id": "m", **_FREE},
+    {"id": "costly", **_FREE, "price": {"input": 9, "output": 9}, "budget": {"day": 0}},
+]
 
 
 class Conformance:
@@ -93,7 +101,7 @@ async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
     fast = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
     config = {
         "services": [
-            {"id": "good", "base_url": vendor.url(), "health_check": fast},
+            {"id": "good", "base_url": vendor.url(), "health_check": fast, "models": MODELS},
             {"id": "bad", "base_url": vendor.url(), "health_check": {**fast, "endpoint": "/bad"}},
             declared("keyless", vendor.url(), api_key="${SURELY_NOT_SET}"),
         ]
@@ -247,6 +255,9 @@ async def _changes(client: Client, vendor: Vendor) -> None:
         ("POST", "/api/services/good/test", [None]),
         ("POST", "/api/services/keyless/test", [None]),
         ("POST", "/api/services/nobody/test", [None]),
+        ("POST", "/api/services/good/models/m/test", [None]),
+        ("POST", "/api/services/good/models/costly/test", [None]),
+        ("POST", "/api/services/good/models/nobody/test", [None]),
         (
             "PUT",
             "/api/services/a/key",

@@ -12,33 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from exporter.metrics.models import MODEL_FAMILIES, model_page
 from exporter.model import Reason, Verdict
-from exporter.models import ModelState
 from tests.api.managed import Client, running
+from tests.models.serving import KEY, LISTED, config, state
 from tests.streams.vendor import finish, stream, text
 from tests.vendor import Vendor, answer
-
-KEY = "sk-0123456789-sentinel-0123456789"
-LISTED = {"object": "list", "data": [{"id": "m", "object": "model"}]}
-
-
-def config(vendor: Vendor, *ids: str) -> str:
-    price = {"input": 1, "output": 2}
-    models = [{"id": one, "price": price, "timeout": "2s"} for one in ids]
-    service = {
-        "id": "ai",
-        "provider": "openai",
-        "base_url": vendor.url("/v1"),
-        "api_key": KEY,
-        "health_check": {"allow_private_addresses": True, "interval": "1h"},
-        "models": models,
-    }
-    return json.dumps({"services": [service]})
-
-
-def state(client: Client, model: str = "m") -> ModelState:
-    found = client.app.model_states.get("ai", model)
-    assert found is not None
-    return found
 
 
 async def page(client: Client) -> str:

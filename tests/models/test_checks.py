@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -78,11 +79,14 @@ class Rig:
             network=self.network,
             spread=lambda name: spread,
             remembers=remembers,
+            figures=self.store.models,
         )
         self.checks.follow_configuration(self.configuration)
         self.checks.follow(RegistryChange(added=(self.target,)))
 
     async def __aenter__(self) -> Rig:
+        # One thread: what is asked of it later is done after all that waits for it now.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         self._task = asyncio.create_task(self.checks.run())
         await self.pass_(0)
         return self
@@ -93,8 +97,12 @@ class Rig:
         self.store.close()
 
     async def pass_(self, seconds: float) -> None:
-        """Let *seconds* pass; what waits for a thread is waited for."""
+        """Let *seconds* pass; what waits for a thread is waited for, before and after."""
+        await self._settle()
         await self.clock.advance(seconds)
+        await self._settle()
+
+    async def _settle(self) -> None:
         for _ in range(20):
             await asyncio.to_thread(lambda: None)
             await settle()
@@ -223,7 +231,8 @@ async def test_a_wait_that_is_asked_for_is_kept_by_people_too() -> None:
         (streamed(Reason.CONNECT, first=None), 0),
         (streamed(Reason.TIMEOUT, first=None), 1),
         (streamed(Reason.PROTOCOL), 1),
-        (streamed(Reason.RATE_LIMITED, first=0.1), 1),  # inside a stream that had begun
+        (streamed(Reason.RATE_LIMITED, first=0.1, status=200), 1),  # the stream had begun
+        (streamed(Reason.RATE_LIMITED, first=0.1, status=429), 0),  # the body of a refusal
     ],
 )
 async def test_what_was_refused_before_the_model_began_costs_nothing(

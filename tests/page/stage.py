@@ -22,12 +22,14 @@ from exporter.clock import Clock
 from exporter.config import Configuration, make_target, read_text
 from exporter.incidents import IncidentLog
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
+from exporter.models import ModelResult, ModelState, ModelStates
 from exporter.page import LIVE, Live, Sources
 from exporter.registry import Holds, Loader, Registry
 from exporter.results import Bucket, Failures, History, Persistence, Results
 from exporter.secret import Secret
 from exporter.statuspages import Lead, PageRecord, State
 from exporter.store import Store
+from exporter.streams import Reading, Usage
 from tests.api.managed import TOKEN, Answer
 from tests.fakes import FakeClock
 
@@ -46,6 +48,7 @@ class Stage:
     def __init__(self, clock: Clock | None = None, *, viewers: int = 100) -> None:
         self.clock = clock or FakeClock(NOW)
         self.registry, self.results = Registry(), Results()
+        self.models = ModelStates()
         self.store = Store.in_memory(self.clock)
         self.history = History()
         self.persistence = Persistence(
@@ -70,6 +73,7 @@ class Stage:
                 clock=self.clock,
                 viewers=viewers,
                 accepts_changes=True,
+                models=self.models.of,
                 status_page_state=lambda target: self.status_pages.get(target.id),
                 offline_since=lambda: self.offline_since,
                 lead=lambda target: self.leads.get(target.id),
@@ -89,6 +93,7 @@ class Stage:
         text = json.dumps({"services": list(services)})
         for declared in read_text(text, "services.yaml", {}).services:
             target = make_target(declared, {})
+            self.models.put(target)
             known[target.id] = target
         self.registry.replace(known.values())
 
@@ -123,6 +128,35 @@ class Stage:
             until = result.at + tally.silence(target)
             self.failures.add(result, spell=tally.failing_since, until=until)
         self.history.add(result)
+
+    def asked(
+        self,
+        service: str,
+        model: str,
+        reason: Reason = Reason.OK,
+        *,
+        ago: float = 0.0,
+        first: float | None = 0.6,
+        gap: float = 0.02,
+        **fields: Any,
+    ) -> ModelState:
+        """Add a check of a model that began *ago* seconds before now."""
+        state = self.models.get(service, model)
+        assert state is not None
+        usage = Usage(input=20, output=16)
+        last = None if first is None else first + 15 * gap
+        reading = Reading(first_text=first, last_text=last, gaps=[gap], usage=usage)
+        result = ModelResult(
+            at=self.clock.now() - ago,
+            outcome=Outcome(reason=reason, **fields),
+            reading=reading,
+            verdict=verdict_of(reason),
+            spent=state.model.cost(20, 16),
+        )
+        state.add(result)
+        state.spent += result.spent
+        state.remaining = 0.97
+        return state
 
     def had(self, id_: str, hours: Iterable[tuple[float, Reason]]) -> None:
         """Add quarters of an hour of results; each began the given number of hours ago."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from exporter.checks import AnswerRule, Assertion
 from exporter.clock import SystemClock
-from exporter.model import FACTS, Reason, Verdict
+from exporter.model import FACTS, Outcome, Reason, Verdict
 from exporter.probers import Endpoint, Expectations
 from exporter.probers.curl import CurlTransport
 from exporter.probers.kinds.http import HttpProber
 from exporter.probers.streaming import Streamed, StreamProber
 from exporter.streams import protocol
+from tests.fakes import FakeClock, make_endpoint
 from tests.streams.vendor import finish, sent, stream, text, tokens
 from tests.vendor import Behaviour, Vendor, answer
 
@@ -29,7 +30,8 @@ THINKING = {"choices": [{"delta": {"reasoning": "hm"}}]}
 @pytest.fixture
 async def prober() -> AsyncIterator[StreamProber]:
     transport = CurlTransport()
-    yield StreamProber(HttpProber(transport, SystemClock()))
+    clock = SystemClock()
+    yield StreamProber(HttpProber(transport, clock), clock)
     await transport.close()
 
 
@@ -151,3 +153,24 @@ async def test_an_error_is_never_quoted(prober: StreamProber, words: str) -> Non
 
     assert FACTS[found.outcome.reason].verdict is Verdict.PROVIDER
     assert words not in found.outcome.detail
+
+
+async def test_times_are_those_of_the_clock_not_of_the_loop() -> None:
+    """uvloop's own time stands still while it works, and counts milliseconds."""
+    clock = FakeClock()
+
+    class Slow:
+        async def probe(
+            self, endpoint: Endpoint, watch: Callable[[bytes], None] | None = None
+        ) -> Outcome:
+            assert watch is not None
+            for seconds in (2.0, 0.25):
+                await clock.advance(seconds)
+                watch(sent(text("x")))
+            watch(b"data: [DONE]\n\n")
+            return Outcome(reason=Reason.OK, status=200)
+
+    endpoint = make_endpoint("http://127.0.0.1:1/")
+    seen = await StreamProber(Slow(), clock).ask(endpoint, protocol("openai_chat"))
+
+    assert (seen.reading.first_text, seen.reading.last_text) == (2.0, 2.25)
