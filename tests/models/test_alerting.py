@@ -127,6 +127,26 @@ def test_the_longest_pause_is_also_the_one_in_which_a_stream_broke_off(
     assert shown(state).get("model_probe_token_gap_max_seconds") == gap
 
 
+@pytest.mark.parametrize(
+    ("one", "is_in_time"),
+    [
+        (result(first_text=1.0), True),
+        (result(first_text=2.5), False),
+        (result(first_text=1.0, gaps=[11.0]), False),
+        (result(Reason.TIMEOUT, Verdict.PROVIDER, first_text=1.0), False),
+    ],
+    ids=["well", "slow", "stalled", "failed"],
+)
+def test_a_model_is_well_while_nothing_of_its_last_check_was_late(
+    one: ModelResult, *, is_in_time: bool
+) -> None:
+    state = made()
+    assert "model_probe_in_time" not in shown(state)
+    state.add(one)
+
+    assert shown(state)["model_probe_in_time"] == is_in_time
+
+
 def test_why_checks_are_withheld_is_shown_until_one_is_sent() -> None:
     state = made()
     state.skip(Skip.BUDGET_ALL)
