@@ -53,9 +53,12 @@ def _rule(source: Sequence[str], target: Sequence[str], *equal: str) -> Inhibiti
 
 
 _UNRELIABLE = (
-    'alertname=~"ProviderOutage|Service.+"',
-    'alertname!~"ServiceKeyExpiringSoon|ServiceCertificateExpir.+|ServiceMaintenance"',
+    'alertname=~"ProviderOutage|Service.+|Model.+"',
+    'alertname!~"ServiceKeyExpiringSoon|ServiceCertificateExpir.+|ServiceMaintenance'
+    '|Model(BudgetExhausted|Retired)"',
 )
+_OF_MODELS = "Model(Failing|FirstTokenSlow|Stalled|ErrorBudgetBurn)"
+_MODEL = 'model!=""'
 _SERVICE = 'service!=""'
 _NOT_MANUAL = 'alertname!="ManualIncident"'
 _GONE = 'alertname=~"ExporterDown|ExporterAbsent"'
@@ -76,7 +79,8 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     _rule(
         ('alertname="ProviderOutage"', 'provider!=""'),
         (
-            'alertname=~"ServiceDown|ServiceFlapping|ServiceLatencyHigh|ServiceErrorBudgetBurn"',
+            'alertname=~"ServiceDown|ServiceFlapping|ServiceLatencyHigh|ServiceErrorBudgetBurn'
+            f'|{_OF_MODELS}"',
             'provider!=""',
         ),
         "environment",
@@ -89,9 +93,21 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         "service",
     ),
     _rule(
+        ('alertname="ServiceDown"', _SERVICE),
+        (f'alertname=~"{_OF_MODELS}"', _SERVICE),
+        "environment",
+        "service",
+    ),
+    _rule(
+        ('alertname="ModelFailing"', _SERVICE, _MODEL),
+        ('alertname=~"Model(FirstTokenSlow|Stalled|ErrorBudgetBurn)"', _SERVICE, _MODEL),
+        *("environment", "service", "model"),
+    ),
+    _rule(
         ('alertname="ServiceKeyRejected"', _SERVICE),
         (
-            'alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn|ServiceUnresolved"',
+            'alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn|ServiceUnresolved'
+            f'|{_OF_MODELS}"',
             _SERVICE,
         ),
         "environment",
@@ -100,7 +116,8 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     _rule(
         ('alertname="ServiceQuotaExhausted"', _SERVICE),
         (
-            'alertname=~"ServiceDown|ServiceFlapping|ServiceRateLimited|ServiceUnresolved"',
+            'alertname=~"ServiceDown|ServiceFlapping|ServiceRateLimited|ServiceUnresolved'
+            f'|{_OF_MODELS}"',
             _SERVICE,
         ),
         "environment",
@@ -108,7 +125,10 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     _rule(
         ('alertname="ServiceCertificateExpired"', 'severity="critical"', _SERVICE),
-        ('alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn"', _SERVICE),
+        (
+            f'alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn|{_OF_MODELS}"',
+            _SERVICE,
+        ),
         "environment",
         "service",
     ),
@@ -116,7 +136,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         _rule(
             (f'severity="{severity}"', _SERVICE, _NOT_MANUAL),
             (lower, _SERVICE, _NOT_MANUAL),
-            *("environment", "service", "alertname", "slo"),
+            *("environment", "service", "alertname", "slo", "model"),
         )
         for severity, lower in (
             ("critical", 'severity=~"high|medium|low"'),
@@ -126,7 +146,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     _rule(
         ('alertname="ServiceMaintenance"', _SERVICE),
-        ('alertname=~"Service.+"', 'alertname!="ServiceMaintenance"', _SERVICE),
+        ('alertname=~"(Service|Model).+"', 'alertname!="ServiceMaintenance"', _SERVICE),
         "environment",
         "service",
     ),

@@ -104,6 +104,12 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
         _one(_success),
     ),
     ModelFamily(
+        "model_probe_in_time",
+        "gauge",
+        "Whether the last check succeeded, with its first token and every pause in time.",
+        _one(lambda state: None if state.last is None else float(state.in_time)),
+    ),
+    ModelFamily(
         "model_probe_results_total", "counter", "Checks of the model by how they ended.", _reasons
     ),
     ModelFamily(

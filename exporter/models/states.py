@@ -124,6 +124,14 @@ class ModelState:
         self.withheld = why
 
     @property
+    def in_time(self) -> bool:
+        """Whether the last check succeeded, with its first token and every pause in time."""
+        last = self.last
+        if last is None or not last.success or self.slow:
+            return False
+        return (last.longest_gap or 0.0) <= self.model.token_gap
+
+    @property
     def stale_after(self) -> float:
         """Seconds after which the last check says nothing about now: three intervals, and its own.
 

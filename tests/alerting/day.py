@@ -28,6 +28,7 @@ from exporter.incidents import IncidentLog
 from exporter.incidents.model import Alert
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, news_of
 from exporter.model import Outcome, Reason, Result, Shortage
+from exporter.models import ModelResult, ModelStates, Skip
 from exporter.probers import Endpoint
 from exporter.registry import Registry
 from exporter.results import Results
@@ -47,17 +48,20 @@ ORDER = [
     "service_registry_state",
     "service_registry_history",
     "service_registry_outages",
+    "service_registry_models",
 ]
 GROUPS = [
     group
     for path in sorted(RULES.glob("*.yml"))
     for group in yaml.safe_load(path.read_text())["groups"]
-    if "_slo" not in group["name"] and group["name"] != "service_registry_pipeline"
+    if not re.search("_slo|_burn|_pipeline", group["name"])
 ]
 """Without those of what is not judged here: they are most of the work."""
 READ = {name for g in GROUPS for rule in g["rules"] for name in read_names(parsed(rule))} | {
     *("exporter_reason_info", "probe_http_status_code", "service_failing_since_timestamp_seconds"),
     *("service_info", "service_retry_after_timestamp_seconds", "service_rate_limit_remaining"),
+    *("model_failing_since_timestamp_seconds", "model_probe_first_token_usual_seconds"),
+    *("model_probe_in_time", "probe_success"),
 }
 PERIOD = 15
 START = 3600
@@ -65,6 +69,10 @@ START = 3600
 INSTANCE = "a:9642"
 Labels = frozenset[tuple[str, str]]
 Moment = Mapping[Labels, Alert]
+
+
+Check = Callable[[float], ModelResult] | Skip
+"""From the time of its start to what was seen."""
 
 
 @dataclass(kw_only=True)
@@ -91,6 +99,8 @@ class Day:
     pages: Callable[[float], State] = lambda minute: State.OPERATIONAL
     listed: Callable[[float], bool] = lambda minute: False
     """Whether those pages list an open incident."""
+    models: Mapping[float, Mapping[tuple[str, str], Check]] = field(default_factory=dict)
+    """By minute, what a check of a model of a service saw or why it was not sent."""
 
 
 class Process:
@@ -101,12 +111,14 @@ class Process:
         self.registry, self.results, self.own = Registry(), Results(), OwnMetrics("1.0")
         self.incident_metrics = IncidentMetrics(self.registry)
         self.incidents = IncidentLog(store.incidents, clock, show=self.incident_metrics.show)
+        self.model_states = ModelStates()
         self.exposition = Exposition(
             self.results,
             self.own,
             self.incident_metrics,
             page=self._page_of,
             news=lambda target: news_of(self._record_of(target), None),
+            models=self.model_states,
         )
         self.scheduler = Scheduler(
             self,
@@ -136,6 +148,8 @@ class Process:
         for follower in (self.results.follow, self.exposition.follow, self.scheduler.follow):
             self.registry.subscribe(follower)
         self.registry.replace([_target(n, s) for n, s in day.services.items()])
+        for one in self.registry:
+            self.model_states.put(one)
         self.running = asyncio.create_task(self.scheduler.run())
 
     def _evaluator(self, past: Any) -> Evaluator:
@@ -143,6 +157,7 @@ class Process:
             canaries=lambda: self.states,
             page=self._page_of,
             page_record=self._record_of,
+            models=lambda: self.model_states,
             acknowledged=lambda: self.incidents.counts.acknowledged,
         )
         return Evaluator(self.registry, self.results, self.clock, views, own=self.watch, past=past)
@@ -187,6 +202,13 @@ class Process:
             for one in await self.incidents.unresolved():
                 if one.service == service:
                     await self.incidents.acknowledge(one.id, "Ada")
+        for (service, model), check in day.models.get(minute, {}).items():
+            state = self.model_states.get(service, model)
+            assert state is not None
+            if isinstance(check, Skip):
+                state.skip(check)
+            else:
+                state.add(check(self.clock.now()))
         lag = 8.0 if day.busy(minute) else 0.002
         self.own.schedule_lag.observe(lag)
         self.watch.note_lag(lag)
