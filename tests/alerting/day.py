@@ -28,7 +28,7 @@ from exporter.incidents import IncidentLog
 from exporter.incidents.model import Alert
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, news_of
 from exporter.model import Outcome, Reason, Result, Shortage
-from exporter.models import ModelResult, ModelStates, Skip
+from exporter.models import ModelStates
 from exporter.probers import Endpoint
 from exporter.registry import Registry
 from exporter.results import Results
@@ -42,6 +42,7 @@ from tests.engines import parsed, read_names
 from tests.fakes import settle
 from tests.fleet import History, Situation, _take
 from tests.programs import program
+from tests.scripted_models import Check, take
 
 RULES = Path(__file__).parent.parent.parent / "prometheus" / "rules"
 ORDER = [
@@ -69,10 +70,6 @@ START = 3600
 INSTANCE = "a:9642"
 Labels = frozenset[tuple[str, str]]
 Moment = Mapping[Labels, Alert]
-
-
-Check = Callable[[float], ModelResult] | Skip
-"""From the time of its start to what was seen."""
 
 
 @dataclass(kw_only=True)
@@ -203,12 +200,7 @@ class Process:
                 if one.service == service:
                     await self.incidents.acknowledge(one.id, "Ada")
         for (service, model), check in day.models.get(minute, {}).items():
-            state = self.model_states.get(service, model)
-            assert state is not None
-            if isinstance(check, Skip):
-                state.skip(check)
-            else:
-                state.add(check(self.clock.now()))
+            take(self.model_states.get(service, model), check, self.clock.now())
         lag = 8.0 if day.busy(minute) else 0.002
         self.own.schedule_lag.observe(lag)
         self.watch.note_lag(lag)

@@ -5,57 +5,14 @@ Checks are four minutes apart, those of one model a day; what a service's own ch
 
 from __future__ import annotations
 
-from typing import Any
-
-from exporter.config import Maintenance, ModelTarget
-from exporter.config.models import FirstToken
-from exporter.model import Outcome, Reason, Verdict
-from exporter.models import ModelResult, Skip
-from exporter.probers import Endpoint
-from exporter.streams import Reading
-from tests.alerting.day import START, Check, Day
+from exporter.config import Maintenance
+from exporter.model import Reason, Verdict
+from exporter.models import Skip
+from tests.alerting.day import START, Day
 from tests.fleet import Situation, between, seen
+from tests.scripted_models import Check, answered, broke, model
 
 _SHUT = Maintenance(start=START + 600.0, end=START + 1800.0)
-
-
-def _model(id_: str, **changes: Any) -> ModelTarget:
-    usual: dict[str, Any] = {
-        "endpoint": Endpoint(url="https://ai.example/", shown="ai.example", timeout=10.0),
-        "protocol": "openai_chat",
-        "interval": 240.0,
-        "max_tokens": 16,
-        "first_token": FirstToken(threshold=2.0),
-        "failures": 2,
-        "token_gap": 5.0,
-        "severity": "high",
-        "currency": "USD",
-        "input_price": 1,
-        "output_price": 1,
-        "most_input": 99,
-    }
-    return ModelTarget(id=id_, **(usual | changes))
-
-
-def _answered(first: float, *, gap: float = 0.25) -> Check:
-    return lambda at: ModelResult(
-        at=at,
-        outcome=Outcome(reason=Reason.OK, duration=first + gap),
-        reading=Reading(first_text=first, gaps=[gap], ended=True),
-        verdict=Verdict.OK,
-        spent=1,
-    )
-
-
-def _broke(reason: Reason, verdict: Verdict = Verdict.PROVIDER, *, text: bool = False) -> Check:
-    reading = Reading(first_text=0.5, last_text=1.0) if text else Reading()
-    return lambda at: ModelResult(
-        at=at,
-        outcome=Outcome(reason=reason, duration=10.0),
-        reading=reading,
-        verdict=verdict,
-        spent=1,
-    )
 
 
 def _checks(
@@ -75,7 +32,7 @@ def _together(
     return found
 
 
-_WELL, _LATE, _GONE = _answered(0.5), _answered(14.0), _broke(Reason.TIMEOUT)
+_WELL, _LATE, _GONE = answered(0.5), answered(14.0), broke(Reason.TIMEOUT)
 MODEL_DAY = Day(
     minutes=70,
     services={
@@ -84,19 +41,19 @@ MODEL_DAY = Day(
             provider="openai",
             changes={
                 "models": (
-                    *map(_model, ("big", "slow", "stalls", "steady", "lost", "dear")),
-                    _model("night", severity="critical", interval=86_400.0),
+                    *map(model, ("big", "slow", "stalls", "steady", "lost", "dear")),
+                    model("night", severity="critical", interval=86_400.0),
                 )
             },
         ),
         "down": Situation(
             script=between(20, 40, Reason.SERVER_ERROR, status=500),
             provider="mistral",
-            changes={"models": (_model("m"),)},
+            changes={"models": (model("m"),)},
         ),
         "shut": Situation(
             script=lambda minute: seen(),
-            changes={"models": (_model("m"),), "maintenance": (_SHUT,)},
+            changes={"models": (model("m"),), "maintenance": (_SHUT,)},
         ),
     },
     models=_together(
@@ -107,12 +64,12 @@ MODEL_DAY = Day(
             2,
             *[_WELL] * 3,
             *[_GONE] * 4,
-            _broke(Reason.CLIENT_ERROR, Verdict.REQUEST),
+            broke(Reason.CLIENT_ERROR, Verdict.REQUEST),
             *[_WELL] * 6,
         ),
         _checks("ai", "slow", 2, *[_WELL] * 3, _LATE, _GONE, _LATE, _LATE, *[_WELL] * 8),
-        _checks("ai", "stalls", 3, _WELL, _answered(0.5, gap=8.5), _WELL, _WELL),
-        _checks("ai", "stalls", 27, _broke(Reason.TIMEOUT, text=True), *[_WELL] * 8),
+        _checks("ai", "stalls", 3, _WELL, answered(0.5, gap=8.5), _WELL, _WELL),
+        _checks("ai", "stalls", 27, broke(Reason.TIMEOUT, text=True), *[_WELL] * 8),
         _checks("ai", "lost", 2, _GONE, _GONE),
         _checks("ai", "dear", 2, _WELL, Skip.BUDGET_MODEL, Skip.BUDGET_MODEL, Skip.BUDGET_ALL),
         _checks("ai", "dear", 26, _WELL, Skip.MAINTENANCE, _WELL),
