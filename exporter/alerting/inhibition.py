@@ -54,12 +54,15 @@ def _rule(source: Sequence[str], target: Sequence[str], *equal: str) -> Inhibiti
 
 _UNRELIABLE = (
     'alertname=~"ProviderOutage|Service.+|Model.+"',
-    'alertname!~"ServiceKeyExpiringSoon|ServiceCertificateExpir.+|ServiceMaintenance'
-    '|Model(BudgetExhausted|Retired)"',
+    'alertname!~"ServiceKeyExpiringSoon|ServiceCertificateExpir.+|ServiceMaintenance"',
+    'alertname!="ModelBudgetExhausted"',
 )
-_OF_MODELS = "Model(Failing|FirstTokenSlow|Stalled|ErrorBudgetBurn)"
-_MODEL = 'model!=""'
 _SERVICE = 'service!=""'
+_MODEL = 'model!=""'
+_OF_MODELS = (
+    'alertname=~"ModelFailing|ModelFirstTokenSlow|ModelStalled|ModelErrorBudgetBurn"',
+    _SERVICE,
+)
 _NOT_MANUAL = 'alertname!="ManualIncident"'
 _GONE = 'alertname=~"ExporterDown|ExporterAbsent"'
 _NETWORK = 'alertname="MonitoringNetworkDown"'
@@ -79,8 +82,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     _rule(
         ('alertname="ProviderOutage"', 'provider!=""'),
         (
-            'alertname=~"ServiceDown|ServiceFlapping|ServiceLatencyHigh|ServiceErrorBudgetBurn'
-            f'|{_OF_MODELS}"',
+            'alertname=~"ServiceDown|ServiceFlapping|ServiceLatencyHigh|ServiceErrorBudgetBurn"',
             'provider!=""',
         ),
         "environment",
@@ -93,21 +95,20 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         "service",
     ),
     _rule(
-        ('alertname="ServiceDown"', _SERVICE),
-        (f'alertname=~"{_OF_MODELS}"', _SERVICE),
-        "environment",
-        "service",
+        ('alertname=~"ServiceDown|ServiceKeyRejected|ServiceQuotaExhausted"', _SERVICE),
+        _OF_MODELS,
+        *("environment", "service"),
     ),
+    _rule(('alertname="ProviderOutage"', 'provider!=""'), _OF_MODELS, "environment", "provider"),
     _rule(
-        ('alertname="ModelFailing"', _SERVICE, _MODEL),
-        ('alertname=~"Model(FirstTokenSlow|Stalled|ErrorBudgetBurn)"', _SERVICE, _MODEL),
+        ('alertname="ModelFailing"', _MODEL),
+        ('alertname=~"ModelFirstTokenSlow|ModelStalled|ModelErrorBudgetBurn"', _MODEL),
         *("environment", "service", "model"),
     ),
     _rule(
         ('alertname="ServiceKeyRejected"', _SERVICE),
         (
-            'alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn|ServiceUnresolved'
-            f'|{_OF_MODELS}"',
+            'alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn|ServiceUnresolved"',
             _SERVICE,
         ),
         "environment",
@@ -116,8 +117,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     _rule(
         ('alertname="ServiceQuotaExhausted"', _SERVICE),
         (
-            'alertname=~"ServiceDown|ServiceFlapping|ServiceRateLimited|ServiceUnresolved'
-            f'|{_OF_MODELS}"',
+            'alertname=~"ServiceDown|ServiceFlapping|ServiceRateLimited|ServiceUnresolved"',
             _SERVICE,
         ),
         "environment",
@@ -125,10 +125,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     _rule(
         ('alertname="ServiceCertificateExpired"', 'severity="critical"', _SERVICE),
-        (
-            f'alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn|{_OF_MODELS}"',
-            _SERVICE,
-        ),
+        ('alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn"', _SERVICE),
         "environment",
         "service",
     ),
@@ -146,7 +143,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     _rule(
         ('alertname="ServiceMaintenance"', _SERVICE),
-        ('alertname=~"(Service|Model).+"', 'alertname!="ServiceMaintenance"', _SERVICE),
+        ('alertname=~"Service.+|Model.+"', 'alertname!="ServiceMaintenance"', _SERVICE),
         "environment",
         "service",
     ),
