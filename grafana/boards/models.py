@@ -27,14 +27,24 @@ _STATES = {
 """A state as a number, the worst the highest. Failing before stalled: nobody gets an answer."""
 _LINKS: Json = {"links": [to_service(), silence("service", "environment")]}
 _LEFT = words.steps((None, words.BAD), (0.1, words.WARN), (0.25, words.OK))
-_SECONDS: Json = {"unit": "s", "decimals": 1, "custom__width": 95}
-_WHY_NOT = {
-    Skip.BUDGET_MODEL: ("its budget is used up", words.WARN),
-    Skip.BUDGET_ALL: ("budget of all is used up", words.BAD),
-    Skip.NO_LEDGER: ("cost cannot be counted", words.MONITORING),
-    Skip.ASKED_TO_WAIT: ("asked to wait", words.QUOTA),
-    Skip.CANNOT_WORK: ("its service fails", words.CREDENTIAL),
-    Skip.MAINTENANCE: ("maintenance", words.MAINTENANCE),
+_SECONDS: Json = {"unit": "s", "custom__width": 75}
+_WORDS = {
+    "stalled": ("its text stood still: switch to one that is in time", words.NETWORK),
+    "slow": ("its first token comes late: switch to one that is in time", words.WARN),
+    "late": ("late once: the next check will tell", words.QUOTA),
+    "ok": ("answers in time", words.OK),
+    Skip.BUDGET_MODEL: ("not asked: its budget is used up", words.WARN),
+    Skip.BUDGET_ALL: ("not asked: the budget of all models is used up", words.WARN),
+    queries.UNSEEN: ("not asked for three intervals: look at Checks not sent", words.NO_DATA),
+}
+"""What is said of a model that does not fail."""
+_WHY_NOT: dict[str, str] = {
+    Skip.BUDGET_MODEL: words.WARN,
+    Skip.BUDGET_ALL: words.BAD,
+    Skip.NO_LEDGER: words.MONITORING,
+    Skip.ASKED_TO_WAIT: words.QUOTA,
+    Skip.CANNOT_WORK: words.CREDENTIAL,
+    Skip.MAINTENANCE: words.MAINTENANCE,
 }
 assert set(_WHY_NOT) == set(Skip)
 
@@ -64,21 +74,49 @@ def _all() -> str:
     """)
 
 
+def _stalled() -> str:
+    return f"({_worst('model_probe_token_gap_max_seconds')} > {_row('token_gap_seconds')})"
+
+
+def _slow() -> str:
+    return f"({_worst('model_probe_consecutive_slow', 'min')} >= 2)"
+
+
+def _well(answer: int) -> str:
+    return f"({_worst('model_probe_in_time', 'min')} == {answer})"
+
+
 def _state() -> str:
     """Return the state of each model as a code of `_STATES`."""
-    failing = (
-        f"({_worst('model_probe_consecutive_failures', 'min')} >= {_row('consecutive_failures')})"
-    )
-    stalled = f"({_worst('model_probe_token_gap_max_seconds')} > {_row('token_gap_seconds')})"
-    slow = f"({_worst('model_probe_consecutive_slow', 'min')} >= 2)"
-    well = _worst("model_probe_in_time", "min")
+    failures = _worst("model_probe_consecutive_failures", "min")
+    failing = f"({failures} >= {_row('consecutive_failures')})"
     return flat(f"""
         {_now(f"{_FAILING} * {failing} ^ 0")}
-        or {_ON} {_now(f"{_STALLED} * {stalled} ^ 0")}
-        or {_ON} {_now(f"{_SLOW} * {slow} ^ 0")}
-        or {_ON} {_now(f"({_ONCE} + ({well} == 0))")}
-        or {_ON} {_now(f"({well} == 1)")}
+        or {_ON} {_now(f"{_STALLED} * {_stalled()} ^ 0")}
+        or {_ON} {_now(f"{_SLOW} * {_slow()} ^ 0")}
+        or {_ON} {_now(f"({_ONCE} + {_well(0)})")}
+        or {_ON} {_now(_well(1))}
         or {_ON} {_NO_DATA} * ({_all()}) ^ 0
+    """)
+
+
+def _why() -> str:
+    """Return each model with the label `reason`: a reason, or a name of `_WORDS`."""
+
+    def named(name: str, expr: str) -> str:
+        return f'label_replace({expr}, "reason", "{name}", "", "")'
+
+    failing = f"max by ({_BY}, reason) (model_failing_since_timestamp_seconds{{{CHOSEN}}})"
+    out = f'max by ({_BY}, why) (model_probe_withheld{{{CHOSEN}, why=~"budget_model|budget_all"}})'
+    withheld = f'label_replace({out} == 1, "reason", "$1", "why", "(.+)")'
+    return flat(f"""
+        ({_now(failing)})
+        or {_ON} {named("stalled", _now(_stalled()))}
+        or {_ON} {named("slow", _now(_slow()))}
+        or {_ON} {named("late", _now(_well(0)))}
+        or {_ON} {named("ok", _now(_well(1)))}
+        or {_ON} max by ({_BY}, reason) ({withheld})
+        or {_ON} {named(queries.UNSEEN, _all())}
     """)
 
 
@@ -128,24 +166,21 @@ def least_left() -> Json:
 def worst_first() -> Json:
     """Return the table of all models."""
     last = f"1000 * {_worst('model_probe_last_run_timestamp_seconds')}"
-    failing = f"max by ({_BY}, reason) (model_failing_since_timestamp_seconds{{{CHOSEN}}})"
-    ok = f'label_replace({_worst("model_probe_success", "min")} == 1, "reason", "ok", "", "")'
-    nothing = f'label_replace({_all()}, "reason", "{queries.UNSEEN}", "", "")'
-    why = f"({_now(f'({failing})')}) or {_ON} ({_now(f'({ok})')}) or {_ON} ({nothing})"
+    coloured: Json = {"mappings": words.mapping(_STATES), "custom__cellOptions": CELL}
     return table(
         "Models, worst first",
         "What the last check of each model saw: its first visible token and how long that "
         "usually takes (half of the last good checks), the longest pause in its text, tokens per "
         "second by the provider's own count, and why it fails.",
-        Column("model", "", {"custom__width": 150}),
-        Column("service", "", {**_LINKS, "custom__width": 100}),
-        Column("environment", "", {"custom__width": 105}),
+        Column("model", "", {"custom__width": 130}),
+        Column("service", "", {**_LINKS, "custom__width": 90}),
+        Column("environment", "", {"custom__width": 100}),
+        Column("state", _state(), {**coloured, "custom__width": 95}),
         Column(
-            "state",
-            _state(),
-            {"mappings": words.mapping(_STATES), "custom__cellOptions": CELL, "custom__width": 100},
+            "first token",
+            _now(_worst("model_probe_first_token_seconds")),
+            {"unit": "s", "custom__width": 95},
         ),
-        Column("first token", _now(_worst("model_probe_first_token_seconds")), _SECONDS),
         Column("usual", _now(_worst("model_probe_first_token_usual_seconds")), _SECONDS),
         Column("pause", _now(_worst("model_probe_token_gap_max_seconds")), _SECONDS),
         Column(
@@ -153,18 +188,24 @@ def worst_first() -> Json:
             _now(_worst("model_probe_output_tokens_per_second", "min")),
             {"decimals": 0, "custom__width": 80},
         ),
-        Column(
-            "in a row", _worst("model_probe_consecutive_failures", "min"), {"custom__width": 75}
-        ),
         Column("last check", last, AGO),
-        Column("reason", "", WHY),
-        Column("ended", flat(why), hidden=True),
-        size=(24, 9),
+        Column("reason", "", {**WHY, "mappings": _words()}),
+        Column("ended", _why(), hidden=True),
+        size=(24, 11),
         sort=("-state", "-first token", "model"),
         hidden=("provider",),
         tall=True,
         missing="No model is declared, or no data",
     )
+
+
+def _words() -> list[Json]:
+    """Map the label `reason` of `_why`: to the words of a reason, or to our own."""
+    (known,) = words.reasons()
+    options = dict(known["options"])
+    for name, (told, colour) in _WORDS.items():
+        options[name] = {"text": told, "color": colour, "index": len(options)}
+    return [{**known, "options": options}]
 
 
 def over_time() -> Json:
@@ -253,15 +294,13 @@ def skipped() -> Json:
     """Return the checks that were not sent, by why."""
     grown = f"increase(model_probe_skipped_total{{{CHOSEN}}}[$__rate_interval])"
     zero = f'label_replace(0 * (sum({grown}) >= 0), "why", "none", "", "")'
-    names = [
-        override(why, displayName=text, color={"mode": "fixed", "fixedColor": colour})
-        for why, (text, colour) in _WHY_NOT.items()
-    ]
     return series(
         "Checks not sent",
-        "What was due and was not sent, by why. An empty plot: everything was sent.",
+        "What was due and was not sent: a budget is used up (budget_*), what it costs cannot be "
+        "counted, the provider asked to wait, or the service itself fails or is in maintenance. An "
+        "empty plot: everything was sent.",
         (f"sum by (why) ({grown}) > 0 or {zero}", "{{why}}"),
-        overrides=[*names, override("none", custom__hideFrom=UNLISTED)],
+        overrides=[*painted(_WHY_NOT), override("none", custom__hideFrom=UNLISTED)],
         bars=True,
         step=SLOW,
         missing="No model is declared, or no data",
