@@ -19,7 +19,7 @@ _IN_TIME, _NO_DATA, _ONCE, _SLOW, _STALLED, _FAILING = range(1, 7)
 _STATES = {
     _IN_TIME: ("IN TIME", words.OK),
     _NO_DATA: ("NO DATA", words.NO_DATA),
-    _ONCE: ("LATE ONCE", words.QUOTA),
+    _ONCE: ("NOT IN TIME", words.QUOTA),
     _SLOW: ("SLOW", words.WARN),
     _STALLED: ("STALLED", words.NETWORK),
     _FAILING: ("FAILING", words.BAD),
@@ -129,8 +129,8 @@ def by_state() -> Json:
     return stat(
         "Models by state",
         "FAILING: several checks in a row failed. STALLED: the text of the last check stood still. "
-        "SLOW: two first tokens in a row came too late. LATE ONCE: the last check was no more than "
-        "that. NO DATA: the last check is too old to say anything.",
+        "SLOW: two first tokens in a row came too late. NOT IN TIME: one check failed or was late, "
+        "which the next one may mend. NO DATA: the last check is too old to say anything.",
         queries.counted(_state(), "state", sorted(_STATES, reverse=True)),
         legend="{{state}}",
         size=(16, 4),
