@@ -35,7 +35,7 @@ _WORDS = {
     "ok": ("answers in time", words.OK),
     Skip.BUDGET_MODEL: ("not asked: its budget is used up", words.WARN),
     Skip.BUDGET_ALL: ("not asked: the budget of all models is used up", words.WARN),
-    queries.UNSEEN: ("not asked for three intervals: look at Checks not sent", words.NO_DATA),
+    words.UNSEEN: ("not asked for three intervals: look at Checks not sent", words.NO_DATA),
 }
 """What is said of a model that does not fail."""
 _WHY_NOT: dict[str, str] = {
@@ -116,7 +116,7 @@ def _why() -> str:
         or {_ON} {named("late", _now(_well(0)))}
         or {_ON} {named("ok", _now(_well(1)))}
         or {_ON} max by ({_BY}, reason) ({withheld})
-        or {_ON} {named(queries.UNSEEN, _all())}
+        or {_ON} {named(words.UNSEEN, _all())}
     """)
 
 
