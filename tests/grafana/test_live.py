@@ -110,7 +110,7 @@ def catalogue(moments: Moments) -> Mapping[str, set[str]]:
         known.setdefault(labels["__name__"], set()).update(labels)
     exporter = scene.exporters()[0]
     exporter.probe(scene.END)
-    for at in range(scene.WEEKS, scene.WEEKS + 3 * scene.QUARTER, scene.MINUTE):
+    for at in range(scene.END, scene.END + 3 * scene.QUARTER, scene.MINUTE):
         exporter.ask_models(at - 5)
     for name, text in re.findall(r"^(\w+)\{(.*)\}", exporter.page(scene.END), re.MULTILINE):
         known.setdefault(name, {"job", "instance"}).update(re.findall(r"(\w+)=", text))
