@@ -211,21 +211,23 @@ def _labelled(what: str, expr: str, label: str = "") -> str:
     return f'label_replace({flat(expr)}, "what", "{what}", "{label}", "(.*)")'
 
 
-_ALERT = "alertname, environment, service, provider, team, slo, instance"
+_ALERT = "alertname, environment, service, provider, model, team, slo, instance"
 
 
 def about(expr: str) -> str:
     """*expr* with labels for what may have no service.
 
-    `about` says what a row is about: a service, all of a provider's, or the monitoring. `board`
-    and `chosen` are the dashboard that explains it and the value of its variable `service`.
+    `about` says what a row is about: a model, a service, all of a provider's, or the monitoring.
+    `board` and `chosen` are the dashboard that explains it and the value of its variable `service`.
     """
     for label, *values in (
-        ("about", MONITOR, "(all of $1)", "$1"),
-        ("board", "monitoring", "overview", "service"),
-        ("chosen", "All", "All", "$1"),
+        ("about", MONITOR, "(all of $1)", "$1", "$1"),
+        ("board", "monitoring", "overview", "service", "models"),
+        ("chosen", "All", "All", "$1", ""),
     ):
-        for value, source in zip(values, ("", "provider", "service"), strict=True):
+        for value, source in zip(values, ("", "provider", "service", "model"), strict=True):
+            if not value:  # what was chosen before
+                continue
             named = "(.+)" if source else ""
             expr = f'label_replace({expr}, "{label}", "{value}", "{source}", "{named}")'
     return expr
@@ -239,7 +241,9 @@ def grade(select: str) -> str:
     fires = f'ALERTS{{{select}, alertstate="firing"}}'
     graded = f"max by ({_ALERT}) ({fires} {times_code('severity', GRADES.items())})"
     window = f'ALERTS{{{select}, alertname="ServiceMaintenance", alertstate="firing"}}'
-    muted = f'ALERTS{{{select}, alertname=~"Service.+", alertstate="firing", severity!="none"}}'
+    muted = (
+        f'ALERTS{{{select}, alertname=~"Service.+|Model.+", alertstate="firing", severity!="none"}}'
+    )
     muted = f"max by ({_ALERT}) ({muted} and {ON} {window})"
     return f"{MUTED} * {muted} or {graded}"
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from exporter.config import Objectives, Target
+from exporter.config import ModelTarget, Objectives, Target
 from exporter.config.declarations import Alerts, LatencyObjective, Maintenance
+from exporter.config.models import FirstToken
 from exporter.config.thresholds import thresholds_of
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, PageNews
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Shortage
+from exporter.models import ModelStates, Skip
 from exporter.probers import Endpoint
 from exporter.registry import Registry
 from exporter.results import Results
@@ -26,6 +28,7 @@ from exporter.schedule import Scheduler
 from exporter.statuspages import State
 from tests.clocks import QuickClock, target
 from tests.fakes import settle
+from tests.scripted_models import Check, answered, broke, model, take
 
 START = 486_112 * 3600
 """2025-06-15T16:00:00Z: all groups of rules are due then, and it is in every engine's past."""
@@ -97,6 +100,29 @@ def _key_expiry(minute: float) -> Outcome:
 _SHUT = (Maintenance(start=START + 1800.0, end=START + 3600.0),)
 _STRICT = Objectives(availability=0.999, latency=LatencyObjective(threshold=0.8, target=0.99))
 
+_MODELS = ("failing", "slow", "stalling", "spent", "burning")
+
+
+def _check(name: str, minute: float) -> Check:
+    """Return what becomes of a check of one of these."""
+    if name == "failing" and 30 <= minute < 60:
+        return broke(Reason.TIMEOUT)
+    if name == "slow" and 30 <= minute < 60:
+        return answered(14.0)
+    if name == "stalling" and 70 <= minute < 80:
+        return answered(0.5, gap=9.0)
+    if name == "spent" and 40 <= minute < 70:
+        return Skip.BUDGET_ALL
+    if name == "burning" and minute % 4 < 2:
+        return answered(3.0)
+    return answered(0.5)
+
+
+def _models() -> tuple[ModelTarget, ...]:
+    often = FirstToken(threshold=2.0, target=0.9)
+    return tuple(model(name, interval=60.0, first_token=often) for name in _MODELS)
+
+
 FLEET: dict[str, dict[str, Situation]] = {
     "a": {
         "steady": Situation(script=lambda minute: seen()),
@@ -123,6 +149,7 @@ FLEET: dict[str, dict[str, Situation]] = {
         "unreported": Situation(
             script=between(20, 55, Reason.SERVER_ERROR, status=500), provider="mailgun"
         ),
+        "models": Situation(script=lambda minute: seen(), changes={"models": _models()}),
     },
     # Its counters reappear after a longer gap than any window of an alert, and stand at 8: below 10
     # VictoriaMetrics believes of a counter which stands still that it began at 0.
@@ -165,12 +192,14 @@ class Exporter:
     def __init__(self, clock: QuickClock, instance: str) -> None:
         self.clock, self.instance = clock, instance
         self.registry, self.results, self.own = Registry(), Results(), OwnMetrics("1.0")
+        self.model_states = ModelStates()
         self.exposition = Exposition(
             self.results,
             self.own,
             IncidentMetrics(self.registry),
             page=self._page_of,
             news=self._news_of,
+            models=self.model_states,
         )
         self.scheduler = Scheduler(self, clock, self._record, self, jitter=lambda: 0.5)
         self.aging = Aging(self.registry, self.results, clock, self.exposition)
@@ -186,6 +215,8 @@ class Exporter:
         for follower in (self.results.follow, self.exposition.follow, self.scheduler.follow):
             self.registry.subscribe(follower)
         self.registry.replace([_target(n, s) for n, s in FLEET[instance].items()])
+        for one in self.registry:
+            self.model_states.put(one)
 
     @property
     def minute(self) -> float:
@@ -237,6 +268,8 @@ class Exporter:
         for one in self.registry:
             if one.provider == "sendgrid":
                 self.exposition.refresh(one)
+        for state in self.model_states if self.minute % 1 == 0 else ():
+            take(state, _check(state.model.id, self.minute), self.clock.now())
         await self.aging.look()
         page = b"".join([piece async for piece in self.exposition.chunks()]).decode()
         if self.minute >= LOST:

@@ -17,6 +17,7 @@ from exporter.demo.shipped import composed_alertmanager
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.metrics.family import Family
 from exporter.metrics.incidents import IncidentFamily
+from exporter.metrics.models import MODEL_FAMILIES, ModelFamily
 from exporter.model import FACTS, Reason
 from exporter.providers import Preset, PresetCheck, Promise, presets
 from exporter.reports import FORMATS
@@ -34,7 +35,7 @@ def settings(cls: object) -> Iterator[str]:
     yield from reference(cls)
 
 
-def metrics(families: Iterable[Family | IncidentFamily]) -> Iterator[str]:
+def metrics(families: Iterable[Family | IncidentFamily | ModelFamily]) -> Iterator[str]:
     """Yield the table of *families*."""
     yield "| metric | type | meaning |"
     yield "|---|---|---|"
@@ -235,6 +236,7 @@ PARTS = {
     ("config/README.md", "notify"): lambda: settings(Notification),
     ("config/README.md", "providers"): providers,
     ("exporter/metrics/README.md", "metrics"): lambda: metrics(FAMILIES),
+    ("exporter/metrics/README.md", "models"): lambda: metrics(MODEL_FAMILIES),
     ("exporter/metrics/README.md", "incidents"): lambda: metrics(INCIDENT_FAMILIES),
     ("exporter/metrics/README.md", "reasons"): reasons,
 }

@@ -32,7 +32,7 @@ def test_it_loads_and_is_short() -> None:
     amtool("check-config", str(SHIPPED))
 
     lines = SHIPPED.read_text().splitlines()
-    assert len(lines) < 40
+    assert len(lines) < 45
     assert max(map(len, lines)) <= 120
 
 
@@ -106,6 +106,8 @@ SCOPES = {
     "service": {},
     "level": {"escalation": "1"},
     "latency": {"slo": "latency"},
+    "model": {"model": "gpt-4o"},
+    "other": {"model": "gpt-4o-mini"},
 }
 INHIBITIONS = """
 MonitoringNetworkDown critical network     | ServiceDown critical service            | muted
@@ -121,6 +123,15 @@ ServiceQuotaRunsOut medium service         | ServiceDown critical service       
 ServiceDown critical service               | ServiceErrorBudgetBurn high latency     | muted
 ServiceDown critical service               | ServiceDown high service                | muted
 ServiceDown high service                   | ServiceFlapping medium service          | told
+ServiceDown high service                   | ModelFailing critical model             | muted
+ServiceKeyRejected high service            | ModelFailing high model                 | muted
+ProviderOutage critical provider           | ModelStalled high model                 | muted
+MonitoringNetworkDown critical network     | ModelFirstTokenSlow high model          | muted
+MonitoringNetworkDown critical network     | ModelBudgetExhausted low model          | told
+ModelFailing critical model                | ModelStalled high model                 | muted
+ModelFailing critical model                | ModelStalled high other                 | told
+ModelFailing critical model                | ModelFailing high other                 | told
+ServiceMaintenance none service            | ModelFailing critical model             | muted
 ServiceMaintenance none service            | ServiceUnresolved high level            | muted
 ServiceMaintenance none service            | ServiceKeyRejected high service         | muted
 """

@@ -19,7 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.incidents.alerts import NOTIFICATIONS_FAILING, RUNBOOK
 from exporter.metrics import FAMILIES, OwnMetrics
 from exporter.metrics.lines import NO_INCIDENT
+from exporter.metrics.models import MODEL_FAMILIES
 from exporter.model import Reason, Verdict
+from exporter.models import Skip
 from exporter.statuspages import Impact, Stage, State
 from tests.programs import exporter, free_port, program, running
 
@@ -46,6 +48,11 @@ ALERTS = {
     "ServiceNotProbed",
     "ServiceVanished",
     "ServiceMaintenance",
+    "ModelFailing",
+    "ModelFirstTokenSlow",
+    "ModelStalled",
+    "ModelBudgetExhausted",
+    "ModelErrorBudgetBurn",
     "ProviderOutage",
     "ProviderReportsIncident",
     "ProviderSilentOutage",
@@ -84,6 +91,7 @@ DASHBOARDS = {
     "registry-service",
     "registry-slo",
     "registry-limits",
+    "registry-models",
     "registry-monitoring",
     "registry-overview",
 }
@@ -122,6 +130,8 @@ FURTHER_LABELS = {
     "service_sli_bad_events_total": {"slo"},
     "service_slo_objective_ratio": {"slo"},
     "service_threshold_escalate_after_seconds": {"team", "severity", "escalation"},
+    "model_failing_since_timestamp_seconds": {"reason", "verdict"},
+    "model_probe_withheld": {"why"},
     "exporter_network_up": {"canary"},
     "exporter_services": {"state"},
     "exporter_probe_shortages_total": {"what"},
@@ -133,6 +143,7 @@ CLOSED = {
     "state": {*map(str, State), *map(str, Stage), NO_INCIDENT},
     "impact": {*map(str, Impact), NO_INCIDENT},
     "provider": {"custom"},
+    "why": set(map(str, Skip)),
 }
 
 
@@ -178,7 +189,8 @@ def _names(expr: str) -> set[str]:
 def _exporters_metrics() -> set[str]:
     page = OwnMetrics("0").page(openmetrics=False).decode()
     own = {family.name for family in text_string_to_metric_families(page)}
-    names = own | {f"{name}_total" for name in own} | {family.name for family in FAMILIES}
+    shown = {family.name for family in (*FAMILIES, *MODEL_FAMILIES)}
+    names = own | {f"{name}_total" for name in own} | shown
     return names | {f"{name}_bucket" for name in names}
 
 
@@ -226,7 +238,7 @@ def test_the_alerts_are_those_of_the_contract() -> None:
 
 @EACH_ALERT
 def test_an_alert_has_a_severity_from_its_row_or_its_own(rule: dict[str, Any]) -> None:
-    from_row = "service_threshold_" in rule["expr"] and "severity" in rule["expr"]
+    from_row = re.search(r"severity[^)]*\) \((service|model)_threshold_", rule["expr"])
 
     if "severity" in rule["labels"]:
         assert rule["labels"]["severity"] in SEVERITIES
@@ -318,8 +330,10 @@ def test_an_alert_is_tested_not_firing(rule: dict[str, Any]) -> None:
 @EACH_ALERT
 def test_an_alert_names_what_it_is_about_and_who_cares(rule: dict[str, Any]) -> None:
     name = rule["alert"]
-    wanted = {"environment", "provider"} if name.startswith(("Provider", "Service")) else set()
-    wanted |= {"service", "team"} if name.startswith("Service") else set()
+    of_service = name.startswith(("Service", "Model"))
+    wanted = {"environment", "provider"} if of_service or name.startswith("Provider") else set()
+    wanted |= {"service", "team"} if of_service else set()
+    wanted |= {"model"} if name.startswith("Model") else set()
 
     fired = [set(one["exp_labels"]) for one in chain.from_iterable(_expected(name))]
 
@@ -349,6 +363,8 @@ def test_every_label_of_a_selector_is_one_of_the_metric_with_a_value_that_it_can
     for expr in _expressions():
         for name, inside in re.findall(r"([a-z_:][\w:]*)\{([^}]*)\}", expr):
             allowed = {"job", "instance", *SERVICE_LABELS} | FURTHER_LABELS.get(name, set())
+            if name.startswith("model_"):
+                allowed.add("model")
             if name.startswith("slo:"):
                 allowed = SLO_LABELS
             for label, value in re.findall(r"(\w+)(?:=~|!=|=)[\"']([^\"']*)[\"']", inside):
@@ -362,15 +378,18 @@ def test_every_label_of_a_selector_is_one_of_the_metric_with_a_value_that_it_can
 
 def test_every_further_label_is_one_that_the_exporter_writes() -> None:
     folder = Path(__file__).parent.parent / "exporter" / "metrics"
-    text = "".join((folder / f"{name}.py").read_text() for name in ("families", "lines", "own"))
+    text = "".join(
+        (folder / f"{name}.py").read_text() for name in ("families", "lines", "models", "own")
+    )
 
     for label in set().union(*FURTHER_LABELS.values()) - {"le"}:
         assert f"{label}=" in text or f'"{label}"' in text, label
 
 
 def test_every_threshold_of_the_exporter_is_used_by_a_rule() -> None:
-    rows = {f.name for f in FAMILIES if f.name.startswith("service_threshold_")}
-    used = set(re.findall(r"service_threshold_\w+", " ".join(_expressions())))
+    row = re.compile(r"\b(?:service|model)_threshold_\w+")
+    rows = {f.name for f in (*FAMILIES, *MODEL_FAMILIES) if row.match(f.name)}
+    used = set(row.findall(" ".join(_expressions())))
 
     assert used == rows
 

@@ -15,8 +15,10 @@ from typing import Any
 
 from exporter.alerting.facts import Memory, NetworkFacts, ProviderFacts, ServiceFacts
 from exporter.alerting.inhibition import Inhibitor
+from exporter.alerting.models import MODEL_RULES, ModelWatch
 from exporter.alerting.network import NetworkWatch, Round
 from exporter.alerting.own import OwnWatch
+from exporter.alerting.rule import Rule
 from exporter.alerting.states import Actives, Finding, Remembered, found_by, labels_of
 from exporter.alerting.table import (
     NETWORK_RULES,
@@ -24,13 +26,13 @@ from exporter.alerting.table import (
     PROVIDER_RULES,
     REPORTED,
     SERVICE_RULES,
-    Rule,
 )
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents.alerts import fingerprint
 from exporter.incidents.model import Alert, Row
 from exporter.model import Result
+from exporter.models import ModelState
 from exporter.registry import Registry
 from exporter.results import Results, Tally
 from exporter.statuspages import PageRecord, State
@@ -56,6 +58,8 @@ class Views:
     """The state of the provider's status page."""
     page_record: Callable[[Target], PageRecord | None] = lambda target: None
     """What is known of that page."""
+    models: Callable[[], Iterable[ModelState]] = tuple
+    """What was seen of each model."""
     acknowledged: Callable[[], Mapping[Row, bool]] = dict
     """By service with an open incident: whether its outage is acknowledged."""
 
@@ -89,7 +93,7 @@ class Evaluator:
     ) -> None:
         self._registry, self._results, self._clock = registry, results, clock
         self._views, self._own, self._past = views, own, past or Past()
-        self._network = NetworkWatch(views.canaries)
+        self._network, self._models = NetworkWatch(views.canaries), ModelWatch(views.models)
         self._began = clock.tick()
         self._memories: dict[str, Memory] = {}
         self._actives: dict[_Place, Actives] = {}
@@ -126,6 +130,7 @@ class Evaluator:
                     self._judge_service(facts, acknowledged)
             if not number % _CHECKED_EVERY:
                 await self._pause()
+        self._judge_models(now, tick)
         self._judge_groups(seen, network, now, tick)
         return await self._firing()
 
@@ -222,10 +227,13 @@ class Evaluator:
             self._resume_all(place, NETWORK_RULES, facts)
         for group in groups:
             self._resume_all("provider", PROVIDER_RULES, group)
+        now, tick = self._clock.now(), self._clock.tick()
+        for model in self._models.look(lambda service: (False, False), now, tick):
+            self._resume_all("model", MODEL_RULES, model)
 
     def _resume_all(self, kind: str, rules: Sequence[Rule[Any]], facts: Any) -> None:
         for rule in rules:
-            labels = labels_of(rule, facts, rule.severity)
+            labels = labels_of(rule, facts, rule.severity or facts.severity)
             self._resume((kind, *facts.labels.values()), rule, labels)
 
     def _resume(self, place: _Place, rule: Rule[Any], labels: dict[str, str]) -> None:
@@ -291,6 +299,31 @@ class Evaluator:
                 del self._memories[id_]
                 self._actives.pop((id_,), None)
                 self._awaited.discard(id_)
+
+    # -- models --------------------------------------------------------------------------------
+
+    def _judge_models(self, now: float, tick: float) -> None:
+        """Judge every model; what fired before a restart waits for a check while one lasts."""
+        gone = {place for place in self._actives if place[0] == "model" and len(place) > 1}
+        for facts in self._models.look(self._of_service, now, tick):
+            place = ("model", *facts.labels.values())
+            gone.discard(place)
+            state = facts.state
+            known = state.last is not None or tick - self._began > state.stale_after
+            with self._apart(state.target):
+                findings = [one for rule in MODEL_RULES for one in found_by(rule, facts)]
+                self._step(place, findings, now, tick, known=known)
+        for place in gone:
+            self._step(place, [], now, tick, known=True)
+
+    def _of_service(self, id_: str) -> tuple[bool, bool]:
+        """Return whether the check of a service fails, and whether it succeeded last."""
+        if (memory := self._memories.get(id_)) is None:
+            return False, False
+        tally = self._results.of(id_)
+        now, tick = self._clock.now(), self._clock.tick()
+        facts = ServiceFacts(memory.target, tally, memory, now, tick, maintenance=False)
+        return bool(facts.failures), tally.last is not None and tally.last.success
 
     # -- groups of services, and the exporter ----------------------------------------------------
 

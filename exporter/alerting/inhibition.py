@@ -53,10 +53,16 @@ def _rule(source: Sequence[str], target: Sequence[str], *equal: str) -> Inhibiti
 
 
 _UNRELIABLE = (
-    'alertname=~"ProviderOutage|Service.+"',
+    'alertname=~"ProviderOutage|Service.+|Model.+"',
     'alertname!~"ServiceKeyExpiringSoon|ServiceCertificateExpir.+|ServiceMaintenance"',
+    'alertname!="ModelBudgetExhausted"',
 )
 _SERVICE = 'service!=""'
+_MODEL = 'model!=""'
+_OF_MODELS = (
+    'alertname=~"ModelFailing|ModelFirstTokenSlow|ModelStalled|ModelErrorBudgetBurn"',
+    _SERVICE,
+)
 _NOT_MANUAL = 'alertname!="ManualIncident"'
 _GONE = 'alertname=~"ExporterDown|ExporterAbsent"'
 _NETWORK = 'alertname="MonitoringNetworkDown"'
@@ -89,6 +95,17 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         "service",
     ),
     _rule(
+        ('alertname=~"ServiceDown|ServiceKeyRejected|ServiceQuotaExhausted"', _SERVICE),
+        _OF_MODELS,
+        *("environment", "service"),
+    ),
+    _rule(('alertname="ProviderOutage"', 'provider!=""'), _OF_MODELS, "environment", "provider"),
+    _rule(
+        ('alertname="ModelFailing"', _MODEL),
+        ('alertname=~"ModelFirstTokenSlow|ModelStalled|ModelErrorBudgetBurn"', _MODEL),
+        *("environment", "service", "model"),
+    ),
+    _rule(
         ('alertname="ServiceKeyRejected"', _SERVICE),
         (
             'alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn|ServiceUnresolved"',
@@ -116,7 +133,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         _rule(
             (f'severity="{severity}"', _SERVICE, _NOT_MANUAL),
             (lower, _SERVICE, _NOT_MANUAL),
-            *("environment", "service", "alertname", "slo"),
+            *("environment", "service", "alertname", "slo", "model"),
         )
         for severity, lower in (
             ("critical", 'severity=~"high|medium|low"'),
@@ -126,7 +143,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     _rule(
         ('alertname="ServiceMaintenance"', _SERVICE),
-        ('alertname=~"Service.+"', 'alertname!="ServiceMaintenance"', _SERVICE),
+        ('alertname=~"Service.+|Model.+"', 'alertname!="ServiceMaintenance"', _SERVICE),
         "environment",
         "service",
     ),

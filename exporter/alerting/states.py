@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.alerting.table import Rule
+from exporter.alerting.rule import Rule
 from exporter.incidents.alerts import fingerprint
 from exporter.incidents.model import Alert, Told
 
@@ -112,7 +112,8 @@ def found_by(rule: Rule[Any], facts: Any) -> Iterator[Finding]:
     value = rule.measure(facts)
     if rule.kind is None:
         if value is not None:
-            yield Finding(rule, labels_of(rule, facts, rule.severity), facts, value)
+            severity = rule.severity or facts.severity
+            yield Finding(rule, labels_of(rule, facts, severity), facts, value)
         return
     instead = None
     for row in facts.memory.rows.of(rule.kind):

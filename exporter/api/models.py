@@ -88,7 +88,7 @@ def _state_json(state: ModelState, now: float) -> Json:
         "most_per_check": state.model.reserve / UNITS,
         "remaining": state.remaining,
         "skipped": {why: state.skipped[why] for why in Skip if state.skipped[why]},
-        "not_asked": None if state.skip is None else {"why": state.skip, "since": state.skipped_at},
+        "not_asked": _not_asked(state),
     }
 
 
@@ -110,3 +110,10 @@ def _result_json(result: ModelResult) -> Json:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _not_asked(state: ModelState) -> Json | None:
+    """Return why the check that was due last was not sent, and since when none is."""
+    if state.withheld is None:
+        return None
+    return {"why": state.withheld, "since": state.withheld_since}

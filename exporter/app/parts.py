@@ -230,6 +230,7 @@ class Parts:
             canaries=lambda: self.canaries.states,
             page=lambda target: self.pages.state(target.status_page),
             page_record=self.leads.record,
+            models=lambda: self.model_states,
             acknowledged=lambda: self.incidents.counts.acknowledged,
         )
         self.response = Response(

@@ -46,7 +46,7 @@ _NOT_IDENTITY = frozenset(
     {"severity", "escalation", "burn", "team", "category", "cluster", "alertgroup"}
 )
 _READ_HERE = _NOT_IDENTITY | {
-    *("alertname", "service", "environment", "provider", "slo", "incident", "instance"),
+    *("alertname", "service", "environment", "provider", "slo", "model", "incident", "instance"),
     *("summary", "description", "runbook_url"),
 }
 # An escalation belongs to the incident that it escalates: it opens none of its own.
@@ -279,12 +279,14 @@ def name_of(labels: Mapping[str, str]) -> str:
 def key_of(labels: Mapping[str, str]) -> str:
     """Return what alerts of one trouble have in common, whatever their severity.
 
-    Of a service: name, environment, service and objective. Without a service (an exporter, a
-    provider) every label that names what the alert is about.
+    Of a service: name, environment, service and objective, and the model where it is about one.
+    Without a service (an exporter, a provider) every label that names what the alert is about.
     """
     name = name_of(labels)
     if service := labels.get("service"):
         about: Iterable[str] = (labels.get("environment", ""), service, labels.get("slo", ""))
+        if model := labels.get("model"):  # others have no place for it: their stored keys stay
+            about = (*about, model)
         if name == MANUAL:
             about = (*about, labels.get("incident", ""))
     else:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from exporter.incidents.alerts import MANUAL
 from exporter.incidents.model import Incident, IncidentStatus
 
 _LONGEST_DIFFERENCE = 120
@@ -85,10 +86,13 @@ def identity(incident: Incident) -> dict[str, str]:
         "provider": incident.provider,
         "objective": incident.slo,
     }
-    if not incident.service:  # its key is made of them all: see `alerts.key_of`
-        for part in incident.key.split("\x1f")[1:]:
+    parts = incident.key.split("\x1f")[1:]  # see `alerts.key_of`
+    if not incident.service:
+        for part in parts:
             name, _, value = part.partition("=")
             found[name] = value
+    elif len(parts) > 3 and incident.alertname != MANUAL:
+        found["model"] = parts[3]
     return {name: value for name, value in found.items() if value}
 
 

@@ -46,7 +46,23 @@ def _rate(state: ModelState) -> float | None:
 
 
 def _gap(state: ModelState) -> float | None:
-    return None if state.last is None else state.last.reading.gap_max
+    return None if state.last is None else state.last.longest_gap
+
+
+def _failing(state: ModelState) -> _Samples:
+    if state.failing_since is not None and state.last is not None:
+        last = state.last
+        yield "", f',reason="{last.reason}",verdict="{last.verdict}"', state.failing_since
+
+
+def _withheld(state: ModelState) -> _Samples:
+    for why in Skip:
+        yield "", f',why="{why}"', float(state.withheld is why)
+
+
+def _of_objective(value: Callable[[ModelState], float | None]) -> Callable[[ModelState], _Samples]:
+    """Show what belongs to an objective only where there is one."""
+    return _one(lambda state: value(state) if state.model.first_token.target else None)
 
 
 def _reasons(state: ModelState) -> _Samples:
@@ -88,6 +104,12 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
         _one(_success),
     ),
     ModelFamily(
+        "model_probe_in_time",
+        "gauge",
+        "Whether the last check succeeded, with its first token and every pause in time.",
+        _one(lambda state: None if state.last is None else float(state.in_time)),
+    ),
+    ModelFamily(
         "model_probe_results_total", "counter", "Checks of the model by how they ended.", _reasons
     ),
     ModelFamily(
@@ -95,6 +117,18 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
         "gauge",
         "Failed checks in a row that are not our own fault.",
         _one(lambda state: state.failures),
+    ),
+    ModelFamily(
+        "model_failing_since_timestamp_seconds",
+        "gauge",
+        "When the first failed check since the last success began; absent while it succeeds.",
+        _failing,
+    ),
+    ModelFamily(
+        "model_probe_consecutive_slow",
+        "gauge",
+        "Successful checks in a row whose first token came too late.",
+        _one(lambda state: state.slow),
     ),
     ModelFamily(
         "model_probe_first_token_seconds",
@@ -109,6 +143,12 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
         _histogram,
     ),
     ModelFamily(
+        "model_probe_first_token_usual_seconds",
+        "gauge",
+        "Median time until the first visible token of the last 20 good checks.",
+        _one(lambda state: state.usual_first_token),
+    ),
+    ModelFamily(
         "model_probe_output_tokens_per_second",
         "gauge",
         "Tokens per second of the last check, by the provider's own count.",
@@ -117,7 +157,7 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
     ModelFamily(
         "model_probe_token_gap_max_seconds",
         "gauge",
-        "Longest pause between two pieces of visible text in the last check.",
+        "Longest pause of the visible text in the last check; if it broke off, until then.",
         _one(_gap),
     ),
     ModelFamily(
@@ -131,6 +171,30 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
     ),
     ModelFamily(
         "model_probe_skipped_total", "counter", "Checks that were not sent, by why.", _skipped
+    ),
+    ModelFamily(
+        "model_probe_withheld",
+        "gauge",
+        "Whether the check that was last due was not sent, by why.",
+        _withheld,
+    ),
+    ModelFamily(
+        "model_sli_events_total",
+        "counter",
+        "Checks that count for the objective of the first token.",
+        _of_objective(lambda state: state.counted),
+    ),
+    ModelFamily(
+        "model_sli_bad_events_total",
+        "counter",
+        "Those of them that failed, or whose first token came too late.",
+        _of_objective(lambda state: state.counted - state.good),
+    ),
+    ModelFamily(
+        "model_slo_objective_ratio",
+        "gauge",
+        "Share of checks whose first token has to come in time.",
+        _of_objective(lambda state: state.model.first_token.target),
     ),
     ModelFamily(
         "model_probe_last_run_timestamp_seconds",
@@ -155,6 +219,12 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
         "gauge",
         "Pause between two pieces of visible text that is too long.",
         _threshold(lambda state: state.model.token_gap),
+    ),
+    ModelFamily(
+        "model_threshold_stale_seconds",
+        "gauge",
+        "Age from which the last check says nothing about now.",
+        _threshold(lambda state: state.stale_after),
     ),
 )
 

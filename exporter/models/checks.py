@@ -91,6 +91,8 @@ class _Running:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     asked_at: float = float("-inf")
     """The tick of the last check."""
+    is_doubted: bool = False
+    """Whether the service's own check failed since it last succeeded."""
 
 
 class ModelChecks:
@@ -147,11 +149,20 @@ class ModelChecks:
         self._adjust()
 
     def doubt(self, target: Target, result: Result) -> None:
-        """Ask the models of *target* soon: its own check ended with *result*."""
-        if result.success or result.verdict is not Verdict.PROVIDER:
+        """Ask the models of *target* soon: its own check ended with *result*.
+
+        While it fails, and once when it is well again of those that failed meanwhile: they would
+        look broken for a whole interval otherwise.
+        """
+        if not result.success and result.verdict is not Verdict.PROVIDER:
             return
         for model in target.models:
-            if (running := self._running.get((target.id, model.id))) is not None:
+            running = self._running.get((target.id, model.id))
+            if running is None or (result.success and not running.is_doubted):
+                continue
+            running.is_doubted = not result.success
+            state = self.states.get(target.id, model.id)
+            if not result.success or (state is not None and state.failing_since is not None):
                 running.wake.set()
 
     async def run(self) -> None:
@@ -343,7 +354,7 @@ class ModelChecks:
         return verdict_of(outcome.reason, online=online, shortage=outcome.shortage)
 
     async def _skipped(self, state: ModelState, skip: Skip) -> CheckRefusedError:
-        state.skip_one(skip, self._clock.now())
+        state.skip(skip, self._clock.now())
         await self._save(state)
         return CheckRefusedError(skip)
 

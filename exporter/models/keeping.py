@@ -10,8 +10,8 @@ from exporter.models.states import FIRST_TOKEN_BUCKETS, ModelResult, ModelState,
 from exporter.streams import Reading, Usage
 
 _BOUNDS = (*map(str, FIRST_TOKEN_BUCKETS), "+Inf")
-_COUNTS = ("good", "counted", "failures")
-_TIMES = ("first_token_sum", "failing_since", "wait_until", "skipped_at")
+_COUNTS = ("good", "counted", "failures", "slow")
+_TIMES = ("first_token_sum", "failing_since", "wait_until", "withheld_since")
 _STREAM_TIMES = ("first_event", "first_reasoning", "first_text", "last_text", "last_event")
 _STREAM_COUNTS = ("texts", "events")
 _USAGE = ("input", "output", "reasoning", "cached")
@@ -29,8 +29,8 @@ def dump(state: ModelState) -> dict[str, Any]:
         "skipped": {why.value: n for why, n in state.skipped.items() if n},
         "buckets": {b: n for b, n in zip(_BOUNDS, state.buckets, strict=True) if n},
         **{name: getattr(state, name) for name in (*_COUNTS, *_TIMES)},
-        "usual": [round(seconds, 6) for seconds in state.usual],
-        "skip": state.skip,
+        "usual": state.usual,
+        "withheld": state.withheld,
         "last": None if state.last is None else _dumped(state.last),
     }
 
@@ -51,8 +51,8 @@ def restore(state: ModelState, kept: Mapping[str, Any]) -> None:
     usual = kept.get("usual")
     if isinstance(usual, list):
         state.usual = [float(one) for one in usual[-_MOST_USUAL:] if _seconds(one)]
-    if isinstance(why := kept.get("skip"), str) and why in _SKIPS:
-        state.skip = Skip(why)
+    if isinstance(why := kept.get("withheld"), str) and why in _SKIPS:
+        state.withheld = Skip(why)
     state.last = _restored(kept.get("last"))
 
 

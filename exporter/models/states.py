@@ -51,6 +51,17 @@ class ModelResult:
         """Seconds until the first visible token."""
         return self.reading.first_text if self.success else None
 
+    @property
+    def longest_gap(self) -> float | None:
+        """Seconds of the longest pause of the text; of a stream that broke off, its last one too.
+
+        That counts only where the provider is at fault: our own network can be silent as well.
+        """
+        found, last = self.reading.gap_max, self.reading.last_text
+        if last is None or self.reading.is_complete or self.verdict is not Verdict.PROVIDER:
+            return found
+        return max(found or 0.0, self.outcome.duration - last)
+
 
 @dataclass(slots=True)
 class ModelState:
@@ -68,8 +79,14 @@ class ModelState:
     counted: int = 0
     failures: int = 0
     """Failed checks in a row that are not our own fault."""
-    failing_since: float = 0.0
-    """The Unix time of the first of them; 0 without one."""
+    failing_since: float | None = None
+    """When the first failed check since the last success began, as a Unix time."""
+    slow: int = 0
+    """Successful checks in a row whose first token came too late; a failed one changes nothing."""
+    withheld: Skip | None = None
+    """Why the check that was last due was not sent; None if it was."""
+    withheld_since: float = 0.0
+    """The Unix time since which none is sent for that; 0 without one."""
     last: ModelResult | None = None
     usual: list[float] = field(default_factory=list)
     """Of the last good checks: seconds until the first token, the newest last."""
@@ -77,32 +94,29 @@ class ModelState:
     remaining: float | None = None
     wait_until: float = 0.0
     """A Unix time: the provider wants no further check before it."""
-    skip: Skip | None = None
-    """Why the check that was due last was not sent; None if it was."""
-    skipped_at: float = 0.0
-    """The Unix time since which none is sent for that; 0 without one."""
 
-    def skip_one(self, why: Skip, at: float) -> None:
-        """Count that the check which was due at *at* is not sent."""
+    def skip(self, why: Skip, at: float) -> None:
+        """Count that the check which was due at *at*, a Unix time, is not sent."""
         self.skipped[why] += 1
-        if self.skip is not why:
-            self.skip, self.skipped_at = why, at
+        if self.withheld is not why:
+            self.withheld, self.withheld_since = why, at
 
     def add(self, result: ModelResult) -> None:
         """Count *result*."""
-        self.last, self.skip, self.skipped_at = result, None, 0.0
+        self.last, self.withheld, self.withheld_since = result, None, 0.0
         self.reasons[result.reason] += 1
-        verdict = result.verdict
+        verdict, first = result.verdict, result.first_token
+        in_time = first is not None and first <= self.model.first_token.threshold
         if result.success:
-            self.failures, self.failing_since = 0, 0.0
-        elif verdict in (Verdict.PROVIDER, Verdict.REQUEST):
-            self.failures += 1
-            self.failing_since = self.failing_since or result.at
+            self.failures, self.failing_since = 0, None
+            self.slow = 0 if in_time else self.slow + 1
+        else:
+            self.failures += verdict in (Verdict.PROVIDER, Verdict.REQUEST)
+            self.failing_since = result.at if self.failing_since is None else self.failing_since
         if verdict in (Verdict.OK, Verdict.PROVIDER):
-            first, limit = result.first_token, self.model.first_token.threshold
             self.counted += 1
-            self.good += first is not None and first <= limit
-        if (first := result.first_token) is not None:
+            self.good += in_time
+        if first is not None:
             place = sum(bound < first for bound in FIRST_TOKEN_BUCKETS)
             self.buckets[place] += 1
             self.first_token_sum += first
@@ -110,6 +124,22 @@ class ModelState:
             self.usual = [*self.usual[-19:], first]
         if (wait := result.outcome.asked_wait) is not None:
             self.wait_until = result.at + result.outcome.duration + wait
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the last check succeeded, with its first token and every pause in time."""
+        last = self.last
+        if last is None or not last.success or self.slow:
+            return False
+        return (last.longest_gap or 0.0) <= self.model.token_gap
+
+    @property
+    def stale_after(self) -> float:
+        """Seconds after which the last check says nothing about now: three intervals, and its own.
+
+        The slowest model is asked once a day: what is seen of it lasts for three.
+        """
+        return 3 * self.model.interval + self.model.endpoint.timeout
 
     @property
     def usual_first_token(self) -> float | None:

@@ -80,17 +80,17 @@ def condition_of(state: ModelState) -> ModelCondition:
 def model_sentence(state: ModelState, now: float) -> str:
     """Return what is known of one model, such as `gpt-x first token 14 s (usual 0.6)`."""
     text = _seen(state, now, failure)
-    if state.skip is None:
+    if state.withheld is None:
         return text
-    return f"{text}; not asked since {clock(state.skipped_at, now)}: {REFUSED[state.skip]}"
+    return f"{text}; not asked since {clock(state.withheld_since, now)}: {REFUSED[state.withheld]}"
 
 
 def _brief(state: ModelState, now: float) -> str:
     """Return the same in fewer words, as a part of a sentence about several."""
     text = _seen(state, now, lambda result: fault_of(result.reason, result.verdict))
-    return (
-        text if state.skip is None else f"{text} (not asked since {clock(state.skipped_at, now)})"
-    )
+    if state.withheld is None:
+        return text
+    return f"{text} (not asked since {clock(state.withheld_since, now)})"
 
 
 def _seen(state: ModelState, now: float, why: Callable[[ModelResult], str]) -> str:
@@ -104,7 +104,8 @@ def _seen(state: ModelState, now: float, why: Callable[[ModelResult], str]) -> s
         case ModelCondition.REFUSED:
             return f"{name} refused: {why(last)}"
         case ModelCondition.FAILING:
-            since = f" since {clock(state.failing_since, now)}" if state.failures > 1 else ""
+            begun = state.failing_since if state.failures > 1 else None
+            since = "" if begun is None else f" since {clock(begun, now)}"
             verb = "fails" if state.is_down else "failed its last check"
             return f"{name} {verb}{since}: {why(last)}"
         case ModelCondition.STALLED:
@@ -139,10 +140,10 @@ def models_sentence(
     ordered = in_order(states)
     fine = [one for one in ordered if condition_of(one) is ModelCondition.FINE]
     is_bad = condition_of(ordered[0]) in BAD
-    if len(fine) == len(states) > 1 and all(one.skip is None for one in states):
+    if len(fine) == len(states) > 1 and all(one.withheld is None for one in states):
         return f"{_own_check(target, last)}; all {len(fine)} models fine"
     named = ordered[:MOST_NAMED]
-    fine.sort(key=lambda one: one.skip is not None)  # first those that are still asked
+    fine.sort(key=lambda one: one.withheld is not None)  # first those that are still asked
     switch = fine[0] if is_bad and fine else None
     if switch is not None and all(one is not switch for one in named):
         named[-1] = switch
@@ -189,9 +190,9 @@ def troubles_of(states: Sequence[ModelState]) -> tuple[str, ...]:
 def unchecked_of(states: Sequence[ModelState]) -> tuple[str, ...]:
     """Return which models are not checked any more for want of money."""
     return tuple(
-        f"model {state.model.id} is not checked: {_WANT[state.skip]}"
+        f"model {state.model.id} is not checked: {_WANT[state.withheld]}"
         for state in states
-        if state.skip in _WANT
+        if state.withheld in _WANT
     )
 
 

@@ -1,7 +1,7 @@
-"""The seven dashboards, one module each."""
+"""The eight dashboards, one module each."""
 
 from __future__ import annotations
 
-from grafana.boards import incidents, limits, monitoring, overview, service, slo, status
+from grafana.boards import incidents, limits, models, monitoring, overview, service, slo, status
 
-BOARDS = (overview, service, incidents, slo, limits, monitoring, status)
+BOARDS = (overview, service, incidents, slo, limits, models, monitoring, status)

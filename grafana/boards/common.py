@@ -30,7 +30,7 @@ SEVERITY: Json = {
 SERVICE: Json = {"links": [to_service(), silence("service", "environment")]}
 SUBJECT = (
     Column("about", "", {"links": [of_subject()], "custom__width": 130}),
-    *(Column(label, hidden=True) for label in ("service", "board", "chosen")),
+    *(Column(label, hidden=True) for label in ("service", "model", "board", "chosen")),
 )
 """What a row of `queries.about` is about, and what its links are made of."""
 ACKNOWLEDGED = words.mapping(
@@ -57,7 +57,7 @@ def firing_alerts(select: str, *, size: tuple[int, int]) -> Json:
         "is not; each once, at its worst severity, the newest first. MUTED: of a service in "
         "maintenance, nobody is told. Click one to silence it."
     )
-    one = silence("alertname", optional=("service", "environment", "instance"))
+    one = silence("alertname", optional=("service", "environment", "model", "instance"))
     return table(
         "Firing alerts",
         about,

@@ -28,6 +28,7 @@ from exporter.incidents import IncidentLog
 from exporter.incidents.model import Alert
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, news_of
 from exporter.model import Outcome, Reason, Result, Shortage
+from exporter.models import ModelStates
 from exporter.probers import Endpoint
 from exporter.registry import Registry
 from exporter.results import Results
@@ -41,23 +42,27 @@ from tests.engines import parsed, read_names
 from tests.fakes import settle
 from tests.fleet import History, Situation, _take
 from tests.programs import program
+from tests.scripted_models import Check, take
 
 RULES = Path(__file__).parent.parent.parent / "prometheus" / "rules"
 ORDER = [
     "service_registry_state",
     "service_registry_history",
     "service_registry_outages",
+    "service_registry_models",
 ]
 GROUPS = [
     group
     for path in sorted(RULES.glob("*.yml"))
     for group in yaml.safe_load(path.read_text())["groups"]
-    if "_slo" not in group["name"] and group["name"] != "service_registry_pipeline"
+    if not re.search("_slo|_burn|_pipeline", group["name"])
 ]
 """Without those of what is not judged here: they are most of the work."""
 READ = {name for g in GROUPS for rule in g["rules"] for name in read_names(parsed(rule))} | {
     *("exporter_reason_info", "probe_http_status_code", "service_failing_since_timestamp_seconds"),
     *("service_info", "service_retry_after_timestamp_seconds", "service_rate_limit_remaining"),
+    *("model_failing_since_timestamp_seconds", "model_probe_first_token_usual_seconds"),
+    *("model_probe_in_time", "probe_success"),
 }
 PERIOD = 15
 START = 3600
@@ -91,6 +96,8 @@ class Day:
     pages: Callable[[float], State] = lambda minute: State.OPERATIONAL
     listed: Callable[[float], bool] = lambda minute: False
     """Whether those pages list an open incident."""
+    models: Mapping[float, Mapping[tuple[str, str], Check]] = field(default_factory=dict)
+    """By minute, what a check of a model of a service saw or why it was not sent."""
 
 
 class Process:
@@ -101,12 +108,14 @@ class Process:
         self.registry, self.results, self.own = Registry(), Results(), OwnMetrics("1.0")
         self.incident_metrics = IncidentMetrics(self.registry)
         self.incidents = IncidentLog(store.incidents, clock, show=self.incident_metrics.show)
+        self.model_states = ModelStates()
         self.exposition = Exposition(
             self.results,
             self.own,
             self.incident_metrics,
             page=self._page_of,
             news=lambda target: news_of(self._record_of(target), None),
+            models=self.model_states,
         )
         self.scheduler = Scheduler(
             self,
@@ -136,6 +145,8 @@ class Process:
         for follower in (self.results.follow, self.exposition.follow, self.scheduler.follow):
             self.registry.subscribe(follower)
         self.registry.replace([_target(n, s) for n, s in day.services.items()])
+        for one in self.registry:
+            self.model_states.put(one)
         self.running = asyncio.create_task(self.scheduler.run())
 
     def _evaluator(self, past: Any) -> Evaluator:
@@ -143,6 +154,7 @@ class Process:
             canaries=lambda: self.states,
             page=self._page_of,
             page_record=self._record_of,
+            models=lambda: self.model_states,
             acknowledged=lambda: self.incidents.counts.acknowledged,
         )
         return Evaluator(self.registry, self.results, self.clock, views, own=self.watch, past=past)
@@ -187,6 +199,8 @@ class Process:
             for one in await self.incidents.unresolved():
                 if one.service == service:
                     await self.incidents.acknowledge(one.id, "Ada")
+        for (service, model), check in day.models.get(minute, {}).items():
+            take(self.model_states.get(service, model), check, self.clock.now())
         lag = 8.0 if day.busy(minute) else 0.002
         self.own.schedule_lag.observe(lag)
         self.watch.note_lag(lag)

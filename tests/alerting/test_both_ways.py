@@ -23,6 +23,7 @@ from tests.alerting.day import (
     expectation,
     played,
 )
+from tests.alerting.model_day import MODEL_DAY
 from tests.fleet import Situation, between, every, seen
 
 DAY = 86_400.0
@@ -198,7 +199,9 @@ RESTARTS_DAY = Day(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "day", [CANARY_DAY, BLIND_DAY, RESTARTS_DAY], ids=["canaries", "blind", "restarts"]
+    "day",
+    [CANARY_DAY, BLIND_DAY, RESTARTS_DAY, MODEL_DAY],
+    ids=["canaries", "blind", "restarts", "models"],
 )
 async def test_a_day_is_judged_here_as_by_prometheus(day: Day, tmp_path: Path) -> None:
     found = await played(day)

@@ -49,6 +49,10 @@ def _places(name: str) -> Iterator[Labels]:
             for cluster in ({}, {"cluster": "c"}):
                 provider = {"provider": "stripe" if service == "a" else "custom"}
                 yield {"service": service, "environment": environment} | provider | slo | cluster
+    elif name.startswith("Model"):
+        for service, environment, model in itertools.product("ab", ("prod", "dev"), "xy"):
+            provider = {"provider": "stripe" if service == "a" else "custom"}
+            yield {"service": service, "environment": environment, "model": model} | provider
     elif name.startswith("Provider"):
         yield from ({"provider": "stripe", "environment": e} for e in ("prod", "dev"))
     elif name == "MonitoringNetworkDown":

@@ -11,14 +11,10 @@ import pytest
 import yaml
 
 from exporter.alerting import NAMES, NOT_ALONE
+from exporter.alerting.models import MODEL_RULES
 from exporter.alerting.own import LAG_BOUNDS
-from exporter.alerting.table import (
-    NETWORK_RULES,
-    OWN_RULES,
-    PROVIDER_RULES,
-    SERVICE_RULES,
-    Rule,
-)
+from exporter.alerting.rule import Rule
+from exporter.alerting.table import NETWORK_RULES, OWN_RULES, PROVIDER_RULES, SERVICE_RULES
 from exporter.alerting.words import runbook_url
 from exporter.metrics.own import LAG_BUCKETS
 from tests.engines import seconds_of
@@ -31,7 +27,13 @@ SHIPPED = [
     for rule in group["rules"]
     if "alert" in rule
 ]
-TABLE: list[Rule[Any]] = [*SERVICE_RULES, *PROVIDER_RULES, *NETWORK_RULES, *OWN_RULES]
+TABLE: list[Rule[Any]] = [
+    *SERVICE_RULES,
+    *MODEL_RULES,
+    *PROVIDER_RULES,
+    *NETWORK_RULES,
+    *OWN_RULES,
+]
 
 
 def _shipped(rule: Rule[Any]) -> dict[str, Any]:

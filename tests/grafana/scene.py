@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 from exporter.config import Objectives, Target
 from exporter.config.declarations import Alerts, LatencyObjective
+from exporter.config.models import FirstToken
 from exporter.config.thresholds import thresholds_of
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
 from exporter.metrics import FAMILIES, OwnMetrics, incident_page
 from exporter.metrics.lines import Registered, Snapshot, state_of
-from exporter.model import Certificate, Limit, Outcome, Reason, Result, verdict_of
+from exporter.metrics.models import model_page
+from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
+from exporter.models import ModelResult, ModelStates, Skip
 from exporter.results import Results
 from exporter.secret import Secret
 from exporter.statuspages import State
+from exporter.streams import Reading, Usage
 from tests.fakes import service_target
+from tests.scripted_models import model
 
 END = 1_795_132_800  # 2026-11-20T00:00:00Z
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -65,6 +70,13 @@ OUTAGES = {
 }
 REJECTED_SINCE, ROTATED_AT = END - 30 * MINUTE, END - 3 * HOUR
 PAINTING_SINCE = END - HOUR
+MODELS = {
+    "openai": ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "o3"),
+    "credits": ("llama-3.3-70b", "qwen-2.5"),
+}
+SLOW_SINCE, GONE_SINCE = END - 70 * MINUTE, END - 50 * MINUTE
+STALLS_SINCE, SPENT_SINCE = END - 16 * MINUTE, END - 2 * HOUR
+QUARTER = 15 * MINUTE
 INCIDENTS = (  # service, severity, start, seconds until taken, seconds until resolved
     ("openai", "critical", END - 5 * DAY, 240, 2900),
     ("stripe", "critical", END - 20 * DAY, 600, 7300),
@@ -98,6 +110,30 @@ def outcome_of(service: str, at: float) -> Outcome:
     return Outcome(reason=Reason.OK, provider_seconds=0.1, **more)
 
 
+def check_of(name: str, at: float) -> ModelResult | Skip:
+    """Return what became of a check of a model."""
+    if name == "gpt-4.1" and at >= SPENT_SINCE:
+        return Skip.BUDGET_MODEL
+    if name == "o3" and at >= GONE_SINCE:
+        seen = Outcome(reason=Reason.TIMEOUT, duration=60.0)
+        return ModelResult(
+            at=at, outcome=seen, reading=Reading(), verdict=Verdict.PROVIDER, spent=9 * 10**8
+        )
+    first = 0.4 + 0.3 * (len(name) % 4) + int(at) // QUARTER % 5 / 20
+    if name == "gpt-4o-mini" and at >= SLOW_SINCE:
+        first = 14.0 + int(at) // QUARTER % 3
+    gap = 8.0 if name == "qwen-2.5" and at >= STALLS_SINCE else 0.08
+    read = Reading(
+        first_text=first,
+        last_text=first + gap + 0.4,
+        gaps=[0.02, gap],
+        usage=Usage(input=14, output=12 + len(name)),
+        ended=True,
+    )
+    seen = Outcome(reason=Reason.OK, duration=first + gap + 0.5, status=200)
+    return ModelResult(at=at, outcome=seen, reading=read, verdict=Verdict.OK, spent=3 * 10**8)
+
+
 @dataclass(slots=True)
 class Exporter:
     """One exporter and the text that Prometheus gets from it."""
@@ -108,6 +144,7 @@ class Exporter:
     results: Results
     own: OwnMetrics
     since: int = RECENT
+    models: ModelStates = field(default_factory=ModelStates)
 
     def __post_init__(self) -> None:
         self.own.watch(
@@ -118,8 +155,25 @@ class Exporter:
             statuses={"healthy": len(self.services)},
         )
         self.own.reconciled_at.set(END - 20)
+        for name in self.services:
+            self.models.put(self.target(name))
+
+    def ask_models(self, at: float) -> None:
+        """Have each model asked that is due: their checks are spread over a quarter of an hour."""
+        for place, state in enumerate(self.models):
+            if (at + 5) % QUARTER != place * MINUTE:
+                continue
+            seen = check_of(state.model.id, at)
+            if isinstance(seen, Skip):
+                state.skip(seen)
+                state.remaining = 0.0
+            else:
+                state.add(seen)
+                state.spent += seen.spent
+                state.remaining = 0.9 - 0.1 * place
 
     def probe(self, at: float) -> None:
+        self.ask_models(at)
         for name in self.services:
             if name == "forgotten" and at >= FORGOTTEN_SINCE:
                 continue
@@ -169,6 +223,12 @@ class Exporter:
             interval=60.0,
             next_key=Secret("the-next-one") if name == "credits" else None,
             objectives=Objectives(availability=0.999, latency=latency),
+            models=tuple(
+                model(
+                    one, interval=float(QUARTER), first_token=FirstToken(threshold=5.0, target=0.95)
+                )
+                for one in (MODELS.get(name, ()) if self.environment == "production" else ())
+            ),
             thresholds=thresholds_of(Alerts(latency_p95=0.5), 60.0),
         )
 
@@ -192,6 +252,7 @@ class Exporter:
             )
             out += [family.render(snapshot) for family in FAMILIES]
         page = self.own.page(openmetrics=False).decode()
+        page += model_page(self.models, openmetrics=False).decode()
         if self.environment == "production":
             page += incident_page(counts_at(at), lambda service: True, openmetrics=False).decode()
         return "".join(out) + page

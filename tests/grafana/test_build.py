@@ -1,4 +1,4 @@
-"""The committed dashboards are what the builder makes, and exactly the promised seven."""
+"""The committed dashboards are what the builder makes, and exactly the promised eight."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_building_twice_gives_the_same_bytes() -> None:
     assert build.built() == build.built()
 
 
-def test_there_are_the_seven_with_the_uids_that_alerts_and_links_use() -> None:
-    names = ("overview", "service", "incidents", "slo", "limits", "monitoring", "status")
+def test_there_are_the_eight_with_the_uids_that_alerts_and_links_use() -> None:
+    names = ("overview", "service", "incidents", "slo", "limits", "models", "monitoring", "status")
 
     assert set(BOARDS) == {f"registry-{name}" for name in names}
     assert all(board["uid"] == name for name, board in BOARDS.items())

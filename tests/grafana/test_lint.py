@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES, OwnMetrics
+from exporter.metrics.models import MODEL_FAMILIES
 from tests.grafana.linter import RULES
 from tests.grafana.promql import GLOBALS, selectors, variables_of
 from tests.grafana.reading import BOARDS, ROOT, Json, expressions, links, panels, properties
@@ -176,7 +177,7 @@ def test_a_table_is_sorted_by_columns_that_it_shows(name: str) -> None:
 def test_a_service_is_chosen_in_every_selector(name: str) -> None:
     """Instead of the linter's job and instance."""
     board = BOARDS[name]
-    ours = {family.name for family in FAMILIES}
+    ours = {family.name for family in (*FAMILIES, *MODEL_FAMILIES)}
 
     for where, expr in expressions(board):
         for metric, matchers in selectors(expr):
@@ -190,11 +191,11 @@ def test_a_service_is_chosen_in_every_selector(name: str) -> None:
 def test_every_metric_of_ours_is_one_that_the_exporter_spells(name: str) -> None:
     page = OwnMetrics("1").page(openmetrics=False).decode()
     own = set(re.findall(r"^# TYPE (\w+)", page, re.MULTILINE))
-    known = own | {f.name for f in FAMILIES} | {f.name for f in INCIDENT_FAMILIES}
+    known = own | {f.name for f in (*FAMILIES, *MODEL_FAMILIES, *INCIDENT_FAMILIES)}
 
     for where, expr in expressions(BOARDS[name]):
         for metric, _ in selectors(expr):
-            if re.match(r"(probe|service|exporter)_", metric):
+            if re.match(r"(probe|service|model|exporter)_", metric):
                 base = re.sub(r"_(bucket|sum|count)$", "", metric)
                 assert known & {metric, base}, (where, metric)
 

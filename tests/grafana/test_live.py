@@ -15,7 +15,7 @@ from tests.grafana import scene
 from tests.grafana.live import Moments, chain
 from tests.grafana.past import recording_rules
 from tests.grafana.promql import ranged, selectors
-from tests.grafana.reading import BOARDS, expressions
+from tests.grafana.reading import BOARDS, expressions, panels
 from tests.grafana.survey import Asked, Place, ask, empty, green, not_finite, strays
 
 pytestmark = pytest.mark.slow
@@ -46,6 +46,15 @@ NEVER: Mapping[Place, str] = {
     ("registry-slo", "Good events by day", "A"): LONG,
     ("registry-status", "90 days", "A"): LONG,
     ("registry-status", "Available, 30 days", "A"): LONG,
+    **{
+        (
+            "registry-models",
+            panel["title"],
+            target["refId"],
+        ): "models are asked once a minute at most"
+        for panel in panels(BOARDS["registry-models"])
+        for target in panel["targets"]
+    },
 }
 """What the chain cannot have seen in its seconds; `test_past` sees all of it."""
 ALIVE = {
@@ -54,7 +63,7 @@ ALIVE = {
 }
 ROTATED = {
     ("registry-" + b, "Key rotated", "@")
-    for b in ("overview", "service", "incidents", "limits", "slo")
+    for b in ("overview", "service", "incidents", "limits", "models", "slo")
 }
 
 
@@ -101,6 +110,8 @@ def catalogue(moments: Moments) -> Mapping[str, set[str]]:
         known.setdefault(labels["__name__"], set()).update(labels)
     exporter = scene.exporters()[0]
     exporter.probe(scene.END)
+    for at in range(scene.END, scene.END + 3 * scene.QUARTER, scene.MINUTE):
+        exporter.ask_models(at - 5)
     for name, text in re.findall(r"^(\w+)\{(.*)\}", exporter.page(scene.END), re.MULTILINE):
         known.setdefault(name, {"job", "instance"}).update(re.findall(r"(\w+)=", text))
     for name in recording_rules():

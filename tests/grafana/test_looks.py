@@ -38,7 +38,7 @@ def test_a_legend_of_numbers_is_beside_the_plot_and_sorted_by_them(name: str) ->
         assert legend["placement"] == "right", panel["title"]
         assert legend["sortBy"] == {"sum": "Total", "lastNotNull": "Last *"}[calc], panel["title"]
         least_first = panel["title"] in ("Budget left over 30 days", "Rate limit left over time")
-        least_first |= panel["title"] == "Rate limit left"
+        least_first |= panel["title"] in ("Rate limit left", "Tokens per second")
         assert legend["sortDesc"] is not least_first, panel["title"]
 
 

@@ -387,11 +387,25 @@ def test_a_trouble_stays_the_same_under(more: dict[str, str]) -> None:
         {"service": "other"},
         {"environment": "dev"},
         {"slo": "latency"},
+        {"model": "gpt-4o"},
         {"alertname": "ServiceFlapping"},
     ],
 )
 def test_another_trouble_differs_by(more: dict[str, str]) -> None:
     assert key_of(labels(**more)) != key_of(labels())
+
+
+def test_each_model_of_a_service_is_a_trouble_of_its_own() -> None:
+    one, other = labels(model="gpt-4o"), labels(model="gpt-4o-mini")
+
+    assert key_of(one) != key_of(other)
+    assert key_of(one | {"severity": "low"}) == key_of(one)
+
+
+def test_a_key_that_is_stored_stays_what_it_was_before_models() -> None:
+    given = {"alertname": "ServiceDown", "environment": "prod", "service": "pay"}
+
+    assert key_of(given) == "ServiceDown\x1fprod\x1fpay\x1f"
 
 
 def about(name: str, **more: str) -> str:

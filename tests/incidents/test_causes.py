@@ -85,3 +85,18 @@ def test_equal_titles_of_services_are_told_apart_by_what_differs() -> None:
 
 def test_what_does_not_differ_is_not_shown() -> None:
     assert differences([incident("a", key="k\x1fa=1"), incident("b", key="k\x1fa=1")]) == {}
+
+
+def test_equal_titles_of_two_models_are_told_apart() -> None:
+    alike = {
+        "service": "ai",
+        "environment": "prod",
+        "alertname": "ModelFailing",
+        "summary": "Fails.",
+    }
+    two = [
+        incident(name, **alike, key=f"ModelFailing\x1fprod\x1fai\x1f\x1f{name}")
+        for name in ("big", "small")
+    ]
+
+    assert differences(two) == {"big": "model=big", "small": "model=small"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,31 @@ async def test_what_was_spent_is_known_after_a_restart(tmp_path: Path) -> None:
                 shown = await page(client)
 
     assert values(shown, "model_probe_spend_total")["USD", "m", "ai"] == pytest.approx(26 / 1e6)
+
+
+async def test_a_model_that_hangs_is_an_incident_of_its_own_after_two_checks(
+    tmp_path: Path,
+) -> None:
+    async with Vendor() as vendor:
+        vendor.on("/v1/models", answer(200, LISTED))
+        vendor.on("/v1/chat/completions", stream((0, text("OK")), (0, finish())))
+        async with running(config(vendor, "m", "good"), data=tmp_path) as client:
+            await client.probed("ai")
+            await client.app.models.check(state(client, "good"), "person")
+            vendor.on("/v1/chat/completions", stream((0, text("O")), end="hang"))
+            state(client).model = replace(state(client).model, token_gap=0.5)
+            await client.app.models.check(state(client), "person")
+            await client.app.response.round()
+            first = {one.alertname: one for one in await client.app.incidents.unresolved()}
+            await client.app.models.check(state(client), "person")
+            await client.app.response.round()
+            second = {one.alertname: one for one in await client.app.incidents.unresolved()}
+
+    assert first.keys() == {"ModelStalled"}
+    assert second.keys() == {"ModelStalled", "ModelFailing"}
+    assert second["ModelStalled"].suppressed == "inhibited"
+    failing = second["ModelFailing"]
+    assert failing.key == "ModelFailing\x1fproduction\x1fai\x1f\x1fm"
+    assert failing.summary == "m of ai (production) fails its check."
+    assert "At fault: the provider." in failing.description
+    assert failing.description.endswith("it is the model. Answering in time: good.")

@@ -62,7 +62,7 @@ async def test_a_skipped_check_is_kept_too() -> None:
     assert figures["skipped"] == {"budget_all": 1}
     found = ModelState(rig.target, rig.target.models[0])
     restore(found, figures)
-    assert (found.skip, found.skipped[Skip.BUDGET_ALL]) == (Skip.BUDGET_ALL, 1)
+    assert (found.withheld, found.skipped[Skip.BUDGET_ALL]) == (Skip.BUDGET_ALL, 1)
 
 
 async def test_figures_go_with_the_service(tmp_path: Path) -> None:

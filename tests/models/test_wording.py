@@ -89,8 +89,8 @@ def offline(state: ModelState) -> None:
 
 def out_of_money(state: ModelState) -> None:
     fine(state)
-    state.skip_one(Skip.BUDGET_ALL, NOW - 600)
-    state.skip_one(Skip.BUDGET_ALL, NOW)
+    state.skip(Skip.BUDGET_ALL, NOW - 600)
+    state.skip(Skip.BUDGET_ALL, NOW)
 
 
 C = ModelCondition

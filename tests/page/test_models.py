@@ -81,7 +81,7 @@ async def test_a_model_that_answers_again_is_shown_at_once(models: Stage) -> Non
 
 async def test_a_budget_that_is_used_up_is_a_caution_until_a_check_is_sent(models: Stage) -> None:
     state = models.asked("zeta", "gpt-z")
-    state.skip_one(Skip.BUDGET_MODEL, NOW - 600)
+    state.skip(Skip.BUDGET_MODEL, NOW - 600)
     await models.step()
     page = (await models.ask("/services/zeta")).text
     warned = (await models.ask("/?state=warned")).text
