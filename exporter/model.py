@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from exporter.retirement import Retirement
+
 
 class Reason(StrEnum):
     """How a probe ended: the closed set of values of the label `reason`."""
@@ -258,10 +260,7 @@ REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
 
-_FAULT_BY_VERDICT = {
-    Verdict.NETWORK: "our network down",
-    Verdict.MONITORING: "no result",
-}
+_FAULT_BY_VERDICT = {Verdict.NETWORK: "our network down", Verdict.MONITORING: "no result"}
 _ADVICE_BY_VERDICT = {
     Verdict.NETWORK: "our own network is down: check it, name servers and firewall first",
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
@@ -349,6 +348,7 @@ class Outcome:
     provider_seconds: float | None = None
     retry_after: float | None = None
     request_id: str = ""
+    retirement: Retirement | None = None
     address: str = ""
     redirects: int = 0
     keyed: bool = False

@@ -10,6 +10,7 @@ from exporter.characters import CONTROL
 from exporter.checks import HEADER_NAME, AnswerRule, HealthCheck, Shape
 from exporter.config.models import DEFAULT_BUDGET, MOST_MODELS, Budget, ModelCheck
 from exporter.config.severities import Severity
+from exporter.config.uses import Uses
 from exporter.providers import Auth, ServiceType
 from exporter.readings import OwnReadings
 from exporter.secret import Secret
@@ -207,6 +208,7 @@ class Service:
     models: tuple[ModelCheck, ...] = option(
         (), "Models that are asked for a short answer; each costs money.", maxItems=MOST_MODELS
     )
+    uses: Uses = option(doc="What depends on it, to hear of its end in time.", factory=Uses)
     public: bool = option(
         False, "Shown on the public page (`serve --public-page`); if none is, all services are."
     )

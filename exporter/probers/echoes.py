@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from exporter.probers.endpoint import Endpoint
+from exporter.retirement import Retirement
 from exporter.secret import HIDDEN, looks_like_key
 
 _SHORTEST = 8
@@ -28,6 +30,20 @@ def holds_secret(endpoint: Endpoint, text: str) -> bool:
         if len(word) >= _SHORTEST
         for i in range(len(word) - _SHORTEST + 1)
     )
+
+
+def without_echoes(found: Retirement, endpoint: Endpoint) -> Retirement:
+    """Return *found* without the links in which the server repeats a secret of *endpoint*."""
+    notices = {
+        resource: replace(
+            notice,
+            links=tuple(link for link in notice.links if not holds_secret(endpoint, link[1])),
+        )
+        if notice.links
+        else notice
+        for resource, notice in found.notices.items()
+    }
+    return replace(found, notices=notices)
 
 
 def _secrets(endpoint: Endpoint) -> Iterator[str]:

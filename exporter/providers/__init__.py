@@ -17,7 +17,14 @@ from exporter.providers.declarations import (
     ServiceType,
 )
 from exporter.providers.keys import key_mistakes
-from exporter.providers.models import KnownPrice, ModelFamily, ModelPrice, PresetModels
+from exporter.providers.models import (
+    KnownPrice,
+    ModelFamily,
+    ModelList,
+    ModelPrice,
+    PresetModels,
+    RetirementFact,
+)
 from exporter.providers.presets import load, load_file, presets, use_folder
 from exporter.settings import SettingsError
 
@@ -26,10 +33,12 @@ __all__ = [
     "Idempotency",
     "KnownPrice",
     "ModelFamily",
+    "ModelList",
     "ModelPrice",
     "Preset",
     "PresetCheck",
     "PresetModels",
+    "RetirementFact",
     "ServiceType",
     "SettingsError",
     "key_mistakes",

@@ -9,6 +9,7 @@ from exporter.readings.declarations import (
     TimeFormat,
 )
 from exporter.readings.reading import GENERIC, NOTHING, Readings, ReadValues
+from exporter.readings.retirement import Listing, Radar, value_date
 from exporter.readings.times import instant
 
 __all__ = [
@@ -16,11 +17,14 @@ __all__ = [
     "NOTHING",
     "Gauge",
     "LimitHeader",
+    "Listing",
     "NamedGauge",
     "OwnReadings",
+    "Radar",
     "ReadValues",
     "Readings",
     "TimeFormat",
     "TimedField",
     "instant",
+    "value_date",
 ]

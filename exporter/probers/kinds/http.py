@@ -16,7 +16,7 @@ from exporter.clock import Clock
 from exporter.matching import NO_JSON, Beside, json_of
 from exporter.model import CERTIFICATE_EXPIRED, Certificate, Outcome, Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
-from exporter.probers.echoes import holds_secret
+from exporter.probers.echoes import holds_secret, without_echoes
 from exporter.probers.judging import judge
 from exporter.probers.kinds._curl_line import curl_line as command
 from exporter.probers.redirects import Trail, joined, origin, own_headers, redirect_target
@@ -145,6 +145,8 @@ def _read_values(
     values = {name: getattr(read, name) for name in read.__slots__}
     if read.request_id and holds_secret(endpoint, read.request_id):
         values["request_id"] = ""
+    if read.retirement is not None:
+        values["retirement"] = without_echoes(read.retirement, endpoint)
     return values
 
 
