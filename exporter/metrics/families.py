@@ -7,12 +7,10 @@ families everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
-from typing import Literal
+from collections.abc import Iterable, Iterator
 
 from exporter.config import Threshold, ThresholdKind
+from exporter.metrics.family import Family, of_result, of_state, of_target
 from exporter.metrics.lines import (
     Registered,
     ServiceState,
@@ -28,43 +26,6 @@ from exporter.metrics.lines import (
 from exporter.model import FACTS, PHASES, Verdict
 from exporter.results import SLOS
 from exporter.statuspages import State
-
-MetricType = Literal["gauge", "counter", "histogram"]
-
-
-class When(Enum):
-    """What makes the lines of a family change."""
-
-    TARGET = "a changed target"
-    STATE = "a result unlike the one before"
-    RESULT = "every result"
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric family of every service."""
-
-    name: str
-    kind: MetricType
-    help: str
-    when: When
-    render: Callable[[Snapshot], str]
-
-
-def _of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
-    render = writer(name)
-    return Family(name, kind, text, When.TARGET, lambda s: render(s.labels, s.registered))
-
-
-def _of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState]) -> Family:
-    render = writer(name)
-    return Family(name, kind, text, When.STATE, lambda s: render(s.labels, s.state))
-
-
-def _of_result(name: str, kind: MetricType, text: str, writer: Writer[Snapshot]) -> Family:
-    render = writer(name)
-    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s))
-
 
 # -- what is read ----------------------------------------------------------------------------------
 
@@ -162,216 +123,240 @@ def _threshold(kind: ThresholdKind) -> Family:
         return (_row(row, target.team, max(row.value, least)) for row in rows)
 
     if kind is ThresholdKind.PROBE_STALE:
-        return _of_state(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read_stale))
-    return _of_target(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read))
+        return of_state(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read_stale))
+    return of_target(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read))
 
 
 # -- the list --------------------------------------------------------------------------------------
 
 FAMILIES: tuple[Family, ...] = (
-    _of_state("probe_success", "gauge", "Whether the last probe succeeded.", gauge(_success)),
-    _of_result("probe_duration_seconds", "gauge", "Duration of the last probe.", gauge(_duration)),
-    _of_result(
+    of_state("probe_success", "gauge", "Whether the last probe succeeded.", gauge(_success)),
+    of_result("probe_duration_seconds", "gauge", "Duration of the last probe.", gauge(_duration)),
+    of_result(
         "probe_latency_seconds",
         "histogram",
         "Duration of successful probes.",
         histogram,
     ),
-    _of_result(
+    of_result(
         "probe_http_duration_seconds",
         "gauge",
         "Duration of the last probe by phase, summed over all redirects.",
         lambda name: phase_durations(name, PHASES),
     ),
-    _of_state(
+    of_state(
         "probe_http_status_code",
         "gauge",
         "Status of the last answer, 0 without an answer.",
         gauge(lambda state: None if state.reason is None else state.status),
     ),
-    _of_state(
+    of_state(
         "probe_http_version",
         "gauge",
         "HTTP version of the last answer.",
         gauge(lambda state: state.http_version or None),
     ),
-    _of_state(
+    of_state(
         "probe_http_content_length",
         "gauge",
         "Content-Length of the last answer, -1 if it gave none.",
         gauge(lambda state: state.content_length if state.status else None),
     ),
-    _of_state(
+    of_state(
         "probe_ssl_earliest_cert_expiry",
         "gauge",
         "Earliest expiry in the verified certificate chain, in what was sent if none verified.",
         gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
-    _of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),
-    _of_result(
+    of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),
+    of_result(
         "probe_attempts_total",
         "counter",
         "Requests sent by probes, retries included.",
         gauge(lambda source: source.tally.attempts),
     ),
-    _of_state(
+    of_state(
         "probe_consecutive_failures",
         "gauge",
         "Failed probes in a row; those hidden by our own network count once a later one fails.",
         gauge(lambda state: state.failures_in_a_row),
     ),
-    _of_state(
+    of_state(
         "probe_state_changes_total",
         "counter",
         "Changes between success and failure, without what our own network hides.",
         gauge(lambda state: state.state_changes),
     ),
-    _of_result(
+    of_result(
         "probe_last_run_timestamp_seconds",
         "gauge",
         "Start of the last probe.",
         gauge(_last_run),
     ),
-    _of_result(
+    of_result(
         "probe_last_success_timestamp_seconds",
         "gauge",
         "Start of the last successful probe.",
         gauge(lambda source: source.tally.last_success or None),
     ),
-    _of_result(
+    of_result(
         "probe_provider_processing_seconds",
         "gauge",
         "The provider's own processing time of the last answer, from its header.",
         gauge(_provider_time),
     ),
-    _of_target(
+    of_target(
         "service_info",
         "gauge",
         "A registered service.",
         labelled_gauge(("name", "type", "team", "host", "owner", "runbook"), _info),
     ),
-    _of_state(
+    of_state(
         "service_up",
         "gauge",
         "Whether the provider answers as a working API, whatever it thinks of our key.",
         gauge(_up),
     ),
-    _of_target(
+    of_target(
         "service_enabled",
         "gauge",
         "Whether the service is to be probed.",
         gauge(lambda registered: registered.target.enabled),
     ),
-    _of_state(
+    of_state(
         "service_verdict",
         "gauge",
         "Whose fault it is: one row is 1.",
         state_set("verdict", tuple(Verdict), lambda state: state.verdict, always=True),
     ),
-    _of_state(
+    of_state(
         "service_failing_since_timestamp_seconds",
         "gauge",
         "When the first failed probe since the last success began; absent while it succeeds.",
         labelled_gauge(("reason", "verdict"), _failing),
     ),
-    _of_state(
+    of_state(
         "service_key_valid",
         "gauge",
         "Whether the provider accepts the key; absent while unknown.",
         gauge(_key_valid),
     ),
-    _of_target(
+    of_target(
         "service_key_configured",
         "gauge",
         "Whether a service that needs a key has one.",
         gauge(lambda registered: registered.target.key_configured),
     ),
-    _of_state(
+    of_state(
         "service_next_key_valid",
         "gauge",
         "Whether the provider accepts the key that will replace the present one.",
         gauge(lambda state: state.next_key_valid),
     ),
-    _of_target(
+    of_target(
         "service_key_rotated_timestamp_seconds",
         "gauge",
         "When the key was rotated through the API.",
         gauge(lambda registered: registered.rotated_at),
     ),
-    _of_state(
+    of_state(
         "service_key_expiry_timestamp_seconds",
         "gauge",
         "When the key expires.",
         gauge(lambda state: state.key_expiry),
     ),
-    _of_state("service_rate_limit_limit", "gauge", "The provider's rate limit.", _limits("limit")),
-    _of_state(
+    of_state("service_rate_limit_limit", "gauge", "The provider's rate limit.", _limits("limit")),
+    of_state(
         "service_rate_limit_remaining",
         "gauge",
         "What is left of the rate limit.",
         _limits("remaining"),
     ),
-    _of_state(
+    of_state(
         "service_rate_limit_reset_timestamp_seconds",
         "gauge",
         "When the rate limit is full again.",
         _limits("reset"),
     ),
-    _of_state(
+    of_state(
         "service_rate_limit_exhaustion_timestamp_seconds",
         "gauge",
         "When the rate limit is used up at the present pace; absent if it is full again before.",
         labelled_gauge(("resource",), lambda state: state.limit_ends),
     ),
-    _of_state(
+    of_state(
         "service_retry_after_timestamp_seconds",
         "gauge",
         "Until when the provider asked us to wait; absent otherwise.",
         gauge(lambda state: state.retry_at),
     ),
-    _of_state(
+    of_state(
         "service_quota_remaining",
         "gauge",
         "What is left of a quota.",
         labelled_gauge(("resource", "unit"), lambda state: state.quotas),
     ),
-    _of_state(
+    of_state(
         "service_quota_exhaustion_timestamp_seconds",
         "gauge",
         "When the quota is used up at the present pace; absent while that is unknown.",
         labelled_gauge(("resource", "unit"), lambda state: state.quota_ends),
     ),
-    _of_state(
+    of_state(
         "service_reading",
         "gauge",
         "A number of the answer that the configuration names under readings.gauges.",
         labelled_gauge(("name", "unit"), lambda state: state.readings),
     ),
-    _of_state(
+    of_state(
+        "model_listed",
+        "gauge",
+        "Whether the provider's list has the model; absent while unknown.",
+        labelled_gauge(("model",), lambda state: state.listed),
+    ),
+    of_state(
+        "model_left_timestamp_seconds",
+        "gauge",
+        "When a model was first missing in the list that had had it; absent while it is there.",
+        labelled_gauge(("model",), lambda state: state.left),
+    ),
+    of_state(
+        "service_deprecation_timestamp_seconds",
+        "gauge",
+        "Since when the API or a model is deprecated, or was first reported to be.",
+        labelled_gauge(("resource",), lambda state: state.deprecations),
+    ),
+    of_state(
+        "service_sunset_timestamp_seconds",
+        "gauge",
+        "When the API or a model is switched off.",
+        labelled_gauge(("resource",), lambda state: state.ends),
+    ),
+    of_state(
         "service_status_page",
         "gauge",
         "State on the provider's status page: one row is 1; unreadable is unknown.",
         state_set("state", tuple(State), lambda state: state.page, always=False),
     ),
-    _of_state(
+    of_state(
         "service_maintenance",
         "gauge",
         "Whether a declared maintenance window is open.",
         gauge(lambda state: state.maintenance),
     ),
-    _of_result(
+    of_result(
         "service_sli_events_total",
         "counter",
         "Probes that count for an objective: those whose verdict is ok or provider.",
         _sli(bad=False),
     ),
-    _of_result(
+    of_result(
         "service_sli_bad_events_total",
         "counter",
         "Those of them that missed it.",
         _sli(bad=True),
     ),
-    _of_target(
+    of_target(
         "service_slo_objective_ratio",
         "gauge",
         "The objective.",

@@ -13,7 +13,15 @@ from typing import NamedTuple, TypeVar
 
 from exporter.config import Target
 from exporter.model import Certificate, Limit, Reason, Verdict
-from exporter.results import BUCKETS, REASONS, Tally, current_result, current_verdict
+from exporter.results import (
+    BUCKETS,
+    REASONS,
+    Tally,
+    current_result,
+    current_verdict,
+    deprecations,
+    ends,
+)
 from exporter.statuspages import State
 from exporter.textformat import escaped, number
 
@@ -57,6 +65,12 @@ class ServiceState(NamedTuple):
     retry_at: float | None
     failing_since: float | None
     """When the first failed probe since the last success began; None while it does not fail."""
+    listed: tuple[tuple[tuple[str], float], ...]
+    """By model whether it is in the provider's list."""
+    left: tuple[tuple[tuple[str], float], ...]
+    """By model when it was first missing there after it had been there."""
+    deprecations: tuple[tuple[tuple[str], float], ...]
+    ends: tuple[tuple[tuple[str], float], ...]
 
 
 @dataclass(slots=True)
@@ -107,6 +121,26 @@ def state_of(
         tally.silence(target),
         current.retry_at if current is not None else None,
         tally.failing_since if current is not None and not current.success else None,
+        *_retirement(target, tally),
+    )
+
+
+_Rows = tuple[tuple[tuple[str], float], ...]
+
+
+def _retirement(target: Target, tally: Tally) -> tuple[_Rows, _Rows, _Rows, _Rows]:
+    """Return what is known of the end of what *target* uses; nothing of one that is disabled."""
+    radar, used = tally.radar, target.uses
+    if not target.enabled or (radar is None and not used.facts):
+        return (), (), (), ()
+    known = () if radar is None else tuple(m for m in used.models if m in radar.listed)
+    return (
+        tuple(((model,), float(radar.listed[model])) for model in known) if radar else (),
+        tuple(((model,), radar.left[model]) for model in known if model in radar.left)
+        if radar
+        else (),
+        tuple(((name,), at) for name, at in deprecations(radar, used)),
+        tuple(((name,), at) for name, at in ends(radar, used)),
     )
 
 

@@ -9,7 +9,7 @@ from exporter.readings.declarations import (
     TimeFormat,
 )
 from exporter.readings.reading import GENERIC, NOTHING, Readings, ReadValues
-from exporter.readings.retirement import Listing, Radar, value_date
+from exporter.readings.retirement import Listing, RetirementReadings, value_date
 from exporter.readings.times import instant
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "Listing",
     "NamedGauge",
     "OwnReadings",
-    "Radar",
     "ReadValues",
     "Readings",
+    "RetirementReadings",
     "TimeFormat",
     "TimedField",
     "instant",

@@ -20,7 +20,7 @@ from exporter.readings.declarations import (
     TimedField,
 )
 from exporter.readings.limits import declared_limits, generic_limits, mentions_limits
-from exporter.readings.retirement import HEADERS, PLAIN, Radar
+from exporter.readings.retirement import HEADERS, PLAIN, RetirementReadings
 from exporter.readings.times import MAX_TEXT, instant, number
 from exporter.retirement import Retirement
 
@@ -60,7 +60,7 @@ class Readings:
     key_expiry: TimedField | None = None
     request_id: tuple[str, ...] = ()
     server_time: tuple[tuple[str, str], ...] = ()
-    radar: Radar = PLAIN
+    radar: RetirementReadings = PLAIN
 
     def with_own(self, own: OwnReadings) -> Readings:
         """Return these readings with the fields that *own* gives in their place.

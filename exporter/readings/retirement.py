@@ -69,7 +69,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Radar:
+class RetirementReadings:
     """What is read of retirement, besides the headers of the two standards."""
 
     subject: str = API
@@ -109,7 +109,7 @@ class Radar:
         return notice
 
 
-PLAIN = Radar()
+PLAIN = RetirementReadings()
 """Reads the headers of the two standards, of the API itself."""
 
 

@@ -10,6 +10,7 @@ from exporter.results.condition import (
 )
 from exporter.results.history import Bucket, History
 from exporter.results.persistence import Persistence, States
+from exporter.results.radar import Radar, Source, deprecations, ends, gone
 from exporter.results.recent import REASONS, Recent
 from exporter.results.recording import Display, Recording
 from exporter.results.retention import Retention
@@ -24,15 +25,20 @@ __all__ = [
     "Display",
     "History",
     "Persistence",
+    "Radar",
     "Recent",
     "Recording",
     "Results",
     "Retention",
+    "Source",
     "States",
     "Status",
     "Tally",
     "current_advice",
     "current_result",
     "current_verdict",
+    "deprecations",
+    "ends",
+    "gone",
     "status_of",
 ]

@@ -25,6 +25,7 @@ from exporter.model import (
     is_offline,
 )
 from exporter.registry import RegistryChange
+from exporter.results.radar import Radar, after_probe
 from exporter.results.recent import INDEX, REASONS, Recent
 from exporter.results.runway import Runways
 from exporter.secret import Secret
@@ -72,6 +73,7 @@ class Tally:
         "limits",
         "next_key_valid",
         "quotas",
+        "radar",
         "readings",
         "reasons",
         "recent",
@@ -112,6 +114,7 @@ class Tally:
         self.readings: Mapping[tuple[str, str], float] = {}
         self.runways: Runways | None = None
         """When limits and quotas end; most services tell none."""
+        self.radar: Radar | None = None
         self.recent = Recent()
         self.failures: tuple[Result, ...] = ()
         self.watched_since: float | None = None
@@ -146,6 +149,8 @@ class Tally:
             self.failing_since = self.failing_since or result.at
             self.failures = (*self.failures, result)[-KEPT_FAILURES:]
         self._remember(result)
+        if outcome.retirement is not None or self.radar is not None:
+            self.radar = after_probe(self.radar, result, target)
         if counted and result.verdict in _SLI:
             self._count(result, target)
 
@@ -248,6 +253,7 @@ class Tally:
             "since": self.since,
             "failing_since": self.failing_since,
             "last": None if self.last is None else _dumped(self.last),
+            **({} if self.radar is None else {"radar": self.radar.dump()}),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -268,6 +274,7 @@ class Tally:
         for name in ("latency_sum", "last_success", "since", "failing_since"):
             if _seconds(state.get(name)):
                 setattr(self, name, float(state[name]))
+        self.radar = Radar.restored(state.get("radar"))
         if (last := _restored(state.get("last"))) is not None:
             self.last = last
 

@@ -1,0 +1,49 @@
+"""What a metric family of every service is, and when its lines are rendered again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from exporter.metrics.lines import Registered, ServiceState, Snapshot, Writer
+
+MetricType = Literal["gauge", "counter", "histogram"]
+
+
+class When(Enum):
+    """What makes the lines of a family change."""
+
+    TARGET = "a changed target"
+    STATE = "a result unlike the one before"
+    RESULT = "every result"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric family of every service."""
+
+    name: str
+    kind: MetricType
+    help: str
+    when: When
+    render: Callable[[Snapshot], str]
+
+
+def of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
+    """Return a family that is rendered again when the service is changed."""
+    render = writer(name)
+    return Family(name, kind, text, When.TARGET, lambda s: render(s.labels, s.registered))
+
+
+def of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState]) -> Family:
+    """Return a family that is rendered again when something happened."""
+    render = writer(name)
+    return Family(name, kind, text, When.STATE, lambda s: render(s.labels, s.state))
+
+
+def of_result(name: str, kind: MetricType, text: str, writer: Writer[Snapshot]) -> Family:
+    """Return a family that is rendered again after every probe."""
+    render = writer(name)
+    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s))
