@@ -15,7 +15,7 @@ from exporter.checks import AnswerRule
 from exporter.config import Canary, Monitoring, Notification, Service
 from exporter.demo.shipped import composed_alertmanager
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
-from exporter.metrics.families import Family
+from exporter.metrics.family import Family
 from exporter.metrics.incidents import IncidentFamily
 from exporter.model import FACTS, Reason
 from exporter.providers import Preset, PresetCheck, presets

@@ -169,6 +169,7 @@ class Parts:
             network=self.canaries,
             spread=share,
             remembers=self.options.data_dir is not None,
+            announced=self.recording.model_check,
         )
         self.scheduler = Scheduler(
             self.prober,
@@ -184,6 +185,13 @@ class Parts:
         )
         self.quotas = SideChecks(
             "quota", lambda t: t.quota, self.prober, self.polling, self.recording.quota
+        )
+        self.model_lists = SideChecks(
+            "list of models",
+            lambda t: t.model_list,
+            self.prober,
+            self.polling,
+            self.recording.model_list,
         )
         self.next_keys = SideChecks(
             "next key", lambda t: t.next_key, self.prober, self.polling, self.recording.next_key

@@ -147,7 +147,9 @@ def _target(check: ModelCheck, preset: Preset | None, build: Build) -> ModelTarg
             follow_redirects=0,
             keep_alive=False,
             readings=_about(endpoint.readings, check.id),
-            expect=_expectations(endpoint.expect.rules, endpoint.expect),
+            expect=_expectations(
+                (*(known.answers if known else ()), *endpoint.expect.rules), endpoint.expect
+            ),
         ),
         protocol=name,
         interval=check.interval,

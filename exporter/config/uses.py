@@ -37,6 +37,8 @@ class Used:
     """What a target depends on: the only resources that retirement is reported of."""
 
     models: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
+    """Those that the configuration says the provider lists, under `uses`."""
     api_version: str = ""
     version_header: str = ""
     facts: Mapping[str, RetirementFact] = field(default_factory=dict)
@@ -57,6 +59,7 @@ def used_of(uses: Uses, asked: tuple[str, ...], preset: Preset | None) -> Used:
     found = {model: known.retirement_of(model) for model in models} if known else {}
     return Used(
         models=models,
+        named=frozenset(uses.models),
         api_version=uses.api_version or "",
         version_header=(uses.version_header or "").lower(),
         facts={model: fact for model, fact in found.items() if fact is not None},

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.config import Target
-from exporter.metrics.families import FAMILIES, When
+from exporter.metrics.families import FAMILIES
+from exporter.metrics.family import When
 from exporter.metrics.incidents import IncidentMetrics
 from exporter.metrics.lines import Registered, ServiceState, Snapshot, state_of
 from exporter.metrics.models import model_page

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, SEVERITIES, Row, Times
-from exporter.metrics.families import MetricType
+from exporter.metrics.family import MetricType
 from exporter.registry import Registry, RegistryChange
 from exporter.textformat import head, labelled, number
 

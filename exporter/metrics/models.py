@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from exporter.config import UNITS
-from exporter.metrics.families import MetricType
+from exporter.metrics.family import MetricType
 from exporter.model import Reason
 from exporter.models import FIRST_TOKEN_BUCKETS, ModelState, Skip
 from exporter.textformat import head, labelled, number
@@ -86,6 +86,12 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
         "gauge",
         "Whether the last check of the model succeeded.",
         _one(_success),
+    ),
+    ModelFamily(
+        "model_retired",
+        "gauge",
+        "Whether the last check was answered that the model is gone, or not for this key.",
+        _one(lambda state: None if state.last is None else state.last.reason is Reason.RETIRED),
     ),
     ModelFamily(
         "model_probe_results_total", "counter", "Checks of the model by how they ended.", _reasons

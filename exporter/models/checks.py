@@ -17,7 +17,9 @@ from exporter.models.spending import Ledger, Scope, Spending
 from exporter.models.states import ModelResult, ModelState, ModelStates, Skip, verdict_is_ours
 from exporter.probers import Endpoint
 from exporter.probers.streaming import Streamed
+from exporter.readings import value_date
 from exporter.registry import RegistryChange
+from exporter.retirement import Notice, Retirement
 from exporter.streams import StreamProtocol, Usage, protocol
 
 _log = logging.getLogger(__name__)
@@ -101,16 +103,18 @@ class ModelChecks:
         network: Network,
         spread: Callable[[str], float],
         remembers: bool,
+        announced: Callable[[Target, str, Retirement | None], None] = lambda *found: None,
     ) -> None:
         """*last* returns a service's newest result, *spread* a number from 0 to 1 for a name.
 
         *remembers*: what an earlier process spent is in the ledger. Without that the first check
         waits for a whole interval, so that a process that is started again and again spends
-        nothing.
+        nothing. *announced* is called with what each answer says of the end of its model.
         """
         self._prober, self._spending = prober, Spending(ledger)
         self.states, self._clock, self._network = states, clock, network
         self._last, self._spread, self._remembers = last, spread, remembers
+        self._announced = announced
         self._together = Budget()
         self._running: dict[tuple[str, str], _Running] = {}
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
@@ -237,6 +241,7 @@ class ModelChecks:
         )
         before = state.last
         state.add(result)
+        self._announced(target, model.id, _announcement(seen, model.id))
         await self._refresh(state)
         if before is None or before.reason is not result.reason:
             event(
@@ -300,6 +305,15 @@ class ModelChecks:
     def _skipped(self, state: ModelState, skip: Skip) -> CheckRefusedError:
         state.skipped[skip] += 1
         return CheckRefusedError(skip)
+
+
+def _announcement(seen: Streamed, model: str) -> Retirement | None:
+    """Return what an answer of *model* says of its end, in its headers or in its stream."""
+    found, at = seen.outcome.retirement, value_date(seen.reading.retires)
+    if at is None:
+        return found
+    notices = {model: Notice(sunset_at=at), **(found.notices if found is not None else {})}
+    return Retirement(notices=notices)
 
 
 def _is_free(seen: Streamed) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.checks import Confidence
+from exporter.checks import AnswerRule, Confidence
 from exporter.matching import pattern_matches
 from exporter.readings import Listing
 from exporter.settings import Duration, PublicText, option
@@ -108,6 +108,9 @@ class PresetModels:
     families: tuple[ModelFamily, ...] = option((), "Families of models.")
     prices: tuple[KnownPrice, ...] = option((), "Prices that the vendor published.")
     list: ModelList | None = option(None, "Where they are listed.")
+    answers: tuple[AnswerRule, ...] = option(
+        (), "Which reason the answer to a call of a model means; asked before the API's own."
+    )
     warnings: tuple[PublicText, ...] = option(
         (), "Headers in which an answer announces a model's end in words."
     )

@@ -100,11 +100,19 @@ class Radar:
         self.listed = listed
 
     def forget_others(self, used: Used) -> None:
-        """Forget what is about models that are no longer used."""
+        """Forget what is about models that are no longer used.
+
+        And that a model is not in the list which never was and is only asked for answers: checks
+        may name an alias or a deployment.
+        """
         kept = set(used.resources)
         self.seen = {key: seen for key, seen in self.seen.items() if key[0] in kept}
         self.left = {model: at for model, at in self.left.items() if model in kept}
-        self.listed = {model: there for model, there in self.listed.items() if model in kept}
+        self.listed = {
+            model: there
+            for model, there in self.listed.items()
+            if model in kept and (there or model in used.named or model in self.left)
+        }
         self._were_listed &= kept
         if not used.api_version:
             self.version_gone_at = None

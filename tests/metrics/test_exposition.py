@@ -18,7 +18,7 @@ from exporter.config import Objectives, Target, Threshold, ThresholdKind
 from exporter.config.declarations import LatencyObjective
 from exporter.metrics import FAMILIES, Exposition, IncidentMetrics, OwnMetrics
 from exporter.metrics.exposition import RENDER_SECONDS
-from exporter.metrics.families import When
+from exporter.metrics.family import When
 from exporter.model import (
     FACTS,
     OFFLINE,
