@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from exporter.alerting.windows import Count, Histogram
 from exporter.config import Target, Threshold, ThresholdKind
 from exporter.model import FACTS, WHOSE, Reason, Result, Verdict, advice_of, fault_of
-from exporter.results import BUCKETS, REASONS, Tally, current_result, current_verdict
+from exporter.results import (
+    BUCKETS,
+    REASONS,
+    Tally,
+    current_result,
+    current_verdict,
+    ends,
+    gone,
+)
 from exporter.statuspages import State
 
 NEW_SECONDS = 900.0
@@ -243,6 +251,18 @@ class ServiceFacts:
             if limit.limit and limit.limit > 0 and limit.remaining is not None
         ]
         return min(shares, default=None)
+
+    @property
+    def first_end(self) -> tuple[float, str] | None:
+        """When the first of what it uses is switched off, and which."""
+        found = ends(self.tally.radar, self.target.uses)
+        return min(((at, resource) for resource, at in found), default=None)
+
+    @property
+    def last_gone(self) -> tuple[float, str, str] | None:
+        """When the last model left, which, and by what that is known."""
+        found = [(at, model, by) for (model, by), at in gone(self.tally.radar)]
+        return min(found, key=lambda one: (-one[0], one[2], one[1]), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

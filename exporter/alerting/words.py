@@ -251,6 +251,27 @@ def certificate_expiring(facts: ServiceFacts, value: float, level: str) -> str:
     )
 
 
+def model_gone(facts: ServiceFacts, value: float, level: str) -> str:
+    text = ""
+    if facts.last_gone is not None:
+        at, model, by = facts.last_gone
+        how = "left the provider's list" if by == "list" else "was answered to be gone"
+        text = f"{model} {how} at {minute(at)}: retirement, not outage. "
+    return (
+        f"{text}Models that are gone: {value:.0f}. What asks for one fails until it asks for"
+        " another; waiting does not help. An answer may also mean that our key has no access."
+    )
+
+
+def sunset(facts: ServiceFacts, value: float, level: str) -> str:
+    at, resource = facts.first_end or (facts.now + value, "api")
+    what = "The API" if resource == "api" else resource
+    left = f"is switched off on {date(at)}, in {duration(value)}"
+    if value <= 0:
+        left = f"was to be switched off on {date(at)}"
+    return f"{what} {left}. Until then what asks for it has to be moved to its successor."
+
+
 def not_probed(facts: ServiceFacts, value: float, level: str) -> str:
     last = facts.tally.last
     when = f"The last probe began at {second(last.at)}." if last else "It has never been probed."

@@ -39,6 +39,7 @@ AlertKind = Literal[
     "headroom",
     "certificate",
     "stale",
+    "sunset",
 ]
 _LABEL_HINT = "must be 1 to 128 printable characters"
 
@@ -121,6 +122,13 @@ class Alerts:
     certificate_days: int = option(14, "Days before the certificate expires.", minimum=1)
     stale_after: Duration | None = option(
         None, "No result for so long; default three intervals.", min=3
+    )
+    sunset_days: tuple[int, ...] = option(
+        (90, 30, 7),
+        "Days before something that is used is switched off: low, medium, then its severity.",
+        shown="[90, 30, 7]",
+        minItems=1,
+        maxItems=3,
     )
     severity: dict[AlertKind, Severity] = option(
         doc=f"Severity by kind of alert, of {', '.join(get_args(AlertKind))}.", factory=dict

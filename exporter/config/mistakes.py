@@ -198,6 +198,9 @@ def _alert_mistakes(raw: dict[str, Any], interval: str | None) -> Found:
     steps = [duration(text) for text in raw.get("escalate_after", ())]
     if steps != sorted(set(steps)):
         yield ("alerts", "escalate_after"), "must grow from level to level"
+    days = list(raw.get("sunset_days", (1,)))
+    if days != sorted(set(days), reverse=True) or days[-1] < 1:
+        yield ("alerts", "sunset_days"), "must be days before, from many to few"
 
 
 def _metadata_mistakes(raw: dict[str, Any]) -> Found:

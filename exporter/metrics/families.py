@@ -122,6 +122,13 @@ def _threshold(kind: ThresholdKind) -> Family:
         rows = (row for row in target.thresholds if row.kind is kind)
         return (_row(row, target.team, max(row.value, least)) for row in rows)
 
+    def read_sunset(state: ServiceState) -> Iterator[tuple[tuple[str | None, ...], float]]:
+        return read(Registered(state.target, None)) if state.ends else iter(())
+
+    if kind is ThresholdKind.SUNSET_REMAINING:
+        # only where there is something to compare with: three rows a service are not for nothing
+        rows = labelled_gauge(_THRESHOLD_LABELS, read_sunset)
+        return of_state(name, "gauge", kind.meaning, rows)
     if kind is ThresholdKind.PROBE_STALE:
         return of_state(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read_stale))
     return of_target(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read))
@@ -315,10 +322,10 @@ FAMILIES: tuple[Family, ...] = (
         labelled_gauge(("model",), lambda state: state.listed),
     ),
     of_state(
-        "model_left_timestamp_seconds",
+        "model_gone_timestamp_seconds",
         "gauge",
-        "When a model was first missing in the list that had had it; absent while it is there.",
-        labelled_gauge(("model",), lambda state: state.left),
+        "Since when a model is gone: from the list that had had it, or by its own answer.",
+        labelled_gauge(("model", "by"), lambda state: state.gone),
     ),
     of_state(
         "service_deprecation_timestamp_seconds",

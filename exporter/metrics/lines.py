@@ -21,6 +21,7 @@ from exporter.results import (
     current_verdict,
     deprecations,
     ends,
+    gone,
 )
 from exporter.statuspages import State
 from exporter.textformat import escaped, number
@@ -67,8 +68,8 @@ class ServiceState(NamedTuple):
     """When the first failed probe since the last success began; None while it does not fail."""
     listed: tuple[tuple[tuple[str], float], ...]
     """By model whether it is in the provider's list."""
-    left: tuple[tuple[tuple[str], float], ...]
-    """By model when it was first missing there after it had been there."""
+    gone: tuple[tuple[tuple[str, str], float], ...]
+    """By model, and by what that is known, since when it is gone."""
     deprecations: tuple[tuple[tuple[str], float], ...]
     ends: tuple[tuple[tuple[str], float], ...]
 
@@ -126,19 +127,18 @@ def state_of(
 
 
 _Rows = tuple[tuple[tuple[str], float], ...]
+_Pairs = tuple[tuple[tuple[str, str], float], ...]
 
 
-def _retirement(target: Target, tally: Tally) -> tuple[_Rows, _Rows, _Rows, _Rows]:
+def _retirement(target: Target, tally: Tally) -> tuple[_Rows, _Pairs, _Rows, _Rows]:
     """Return what is known of the end of what *target* uses; nothing of one that is disabled."""
     radar, used = tally.radar, target.uses
     if not target.enabled or (radar is None and not used.facts):
         return (), (), (), ()
-    known = () if radar is None else tuple(m for m in used.models if m in radar.listed)
+    listed = radar.listed if radar is not None else {}
     return (
-        tuple(((model,), float(radar.listed[model])) for model in known) if radar else (),
-        tuple(((model,), radar.left[model]) for model in known if model in radar.left)
-        if radar
-        else (),
+        tuple(((model,), float(is_there)) for model, is_there in listed.items()),
+        gone(radar),
         tuple(((name,), at) for name, at in deprecations(radar, used)),
         tuple(((name,), at) for name, at in ends(radar, used)),
     )

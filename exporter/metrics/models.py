@@ -88,12 +88,6 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
         _one(_success),
     ),
     ModelFamily(
-        "model_retired",
-        "gauge",
-        "Whether the last check was answered that the model is gone, or not for this key.",
-        _one(lambda state: None if state.last is None else state.last.reason is Reason.RETIRED),
-    ),
-    ModelFamily(
         "model_probe_results_total", "counter", "Checks of the model by how they ended.", _reasons
     ),
     ModelFamily(

@@ -103,7 +103,7 @@ class ModelChecks:
         network: Network,
         spread: Callable[[str], float],
         remembers: bool,
-        announced: Callable[[Target, str, Retirement | None], None] = lambda *found: None,
+        announced: Callable[[Target, str, Reason, Retirement | None], None] = lambda *seen: None,
     ) -> None:
         """*last* returns a service's newest result, *spread* a number from 0 to 1 for a name.
 
@@ -241,7 +241,7 @@ class ModelChecks:
         )
         before = state.last
         state.add(result)
-        self._announced(target, model.id, _announcement(seen, model.id))
+        self._announced(target, model.id, result.reason, _announcement(seen, model.id))
         await self._refresh(state)
         if before is None or before.reason is not result.reason:
             event(

@@ -40,7 +40,7 @@ class Seen:
 class Radar:
     """The announcements about one service, and which of its models are in the provider's list."""
 
-    __slots__ = ("_were_listed", "left", "listed", "seen", "version_gone_at")
+    __slots__ = ("_were_listed", "left", "listed", "refused", "seen", "version_gone_at")
 
     def __init__(self) -> None:
         self.seen: dict[tuple[str, Source], Seen] = {}
@@ -48,6 +48,8 @@ class Radar:
         """By model; one of which nothing is known now is left out."""
         self.left: dict[str, float] = {}
         """When a model was first missing in a list that had had it; a Unix time."""
+        self.refused: dict[str, float] = {}
+        """When a model's own answer was first that there is no such model; a Unix time."""
         self._were_listed: set[str] = set()
         self.version_gone_at: float | None = None
         """When an answer first named another API version than the one that is used."""
@@ -83,6 +85,13 @@ class Radar:
             self.version_gone_at = None if found.is_version_served else gone_at
         return before != (self.listed, self.left, self.version_gone_at, self._notices())
 
+    def note_answer(self, model: str, at: float, *, is_gone: bool) -> None:
+        """Note what *model* itself answered: that it is gone, or anything else."""
+        if is_gone:
+            self.refused.setdefault(model, at)
+        else:
+            self.refused.pop(model, None)
+
     def lose_list(self) -> None:
         """Note that the list could not be fetched: nothing is known of it now."""
         self.listed = {}
@@ -108,6 +117,7 @@ class Radar:
         kept = set(used.resources)
         self.seen = {key: seen for key, seen in self.seen.items() if key[0] in kept}
         self.left = {model: at for model, at in self.left.items() if model in kept}
+        self.refused = {model: at for model, at in self.refused.items() if model in kept}
         self.listed = {
             model: there
             for model, there in self.listed.items()
@@ -131,6 +141,7 @@ class Radar:
             ],
             "were_listed": sorted(self._were_listed),
             "left": self.left,
+            "refused": self.refused,
             "version_gone_at": self.version_gone_at,
         }
 
@@ -152,9 +163,7 @@ class Radar:
                     )
                     made.seen[name, Source(source)] = Seen(notice, first, last)
         made._were_listed = {m for m in _list(state.get("were_listed")) if isinstance(m, str)}
-        left = state.get("left")
-        pairs = left.items() if isinstance(left, Mapping) else ()
-        made.left = {model: at for model, at in pairs if _at(at)}
+        made.left, made.refused = _times(state.get("left")), _times(state.get("refused"))
         gone_at = state.get("version_gone_at")
         made.version_gone_at = gone_at if _at(gone_at) else None
         return made
@@ -165,6 +174,11 @@ _SOURCES = frozenset(Source)
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _times(value: Any) -> dict[str, float]:
+    pairs = value.items() if isinstance(value, Mapping) else ()
+    return {model: at for model, at in pairs if _at(at)}
 
 
 def _at(value: Any) -> bool:
@@ -234,8 +248,11 @@ def deprecations(radar: Radar | None, used: Used) -> tuple[tuple[str, float], ..
     return tuple((name, at) for name, at in found if at is not None)
 
 
-def gone(radar: Radar | None, used: Used) -> tuple[str, ...]:
-    """Return the models that are not in the provider's list."""
+def gone(radar: Radar | None) -> tuple[tuple[tuple[str, str], float], ...]:
+    """Return each model that is gone and by what that is known (`list`, `answer`), since when."""
     if radar is None:
         return ()
-    return tuple(model for model in used.models if radar.listed.get(model) is False)
+    return (
+        *(((model, "list"), at) for model, at in radar.left.items()),
+        *(((model, "answer"), at) for model, at in radar.refused.items()),
+    )

@@ -8,7 +8,7 @@ from typing import Protocol
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.log import event
-from exporter.model import FACTS, Outcome, Result
+from exporter.model import FACTS, Outcome, Reason, Result
 from exporter.readings import ReadValues
 from exporter.registry import Registry
 from exporter.results.history import History
@@ -94,12 +94,19 @@ class Recording:
             self._retirement(target, outcome.retirement, Source.LIST)
         self._display.refresh(target)
 
-    def model_check(self, target: Target, model: str, found: Retirement | None) -> None:
+    def model_check(
+        self, target: Target, model: str, reason: Reason, found: Retirement | None
+    ) -> None:
         """Take in what the answer of *model* itself says of its end."""
-        radar = self._results.of(target.id).radar
-        if target.id in self._registry and (found is not None or radar is not None):
+        is_gone, tally = reason is Reason.RETIRED, self._results.of(target.id)
+        answered = FACTS[reason].up
+        if target.id not in self._registry or not (is_gone or found is not None or tally.radar):
+            return
+        tally.radar = tally.radar or Radar()
+        if answered:
+            tally.radar.note_answer(model, self._clock.now(), is_gone=is_gone)
             self._retirement(target, found, Source.MODEL_CHECK, about=model)
-            self._display.refresh(target)
+        self._display.refresh(target)
 
     def _retirement(
         self, target: Target, found: Retirement | None, source: Source, about: str = API
