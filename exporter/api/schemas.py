@@ -68,6 +68,17 @@ _HEALTH: dict[str, Schema] = {
     "last_success": nullable(NUMBER),
     "consecutive_failures": COUNT,
     "retry_after": nullable(TEXT),
+    "retirement": array(
+        record(
+            resource=TEXT,
+            listed=nullable(BOOLEAN),
+            gone_at=nullable(NUMBER),
+            deprecated_at=nullable(NUMBER),
+            sunset_at=nullable(NUMBER),
+            links={"type": "object", "additionalProperties": TEXT},
+            fact=nullable(record(sunset=TEXT, source=TEXT, read_at=TEXT)),
+        )
+    ),
 }
 _OUTCOME: dict[str, Schema] = {
     "reason": _REASON,

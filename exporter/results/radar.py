@@ -6,7 +6,7 @@ Pure: the caller brings the time. Most services have no such thing, and no `Rada
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -190,8 +190,10 @@ def after_probe(radar: Radar | None, result: Result, target: Target) -> Radar:
     """Return *radar*, a new one if there is none, with what a probe of *target* saw."""
     radar, outcome = radar or Radar(), result.outcome
     found = outcome.retirement
-    if found is not None or outcome.success:
+    if outcome.success:
         radar.take(found, Source.PROBE, result.at)
+    elif found is not None:  # an error may announce an end, but withdraws nothing by silence
+        radar.take(replace(found, listed=None), Source.PROBE, result.at, about="")
     endpoint = target.endpoint
     lists = endpoint is not None and endpoint.readings.radar.listing is not None
     if lists and (found is None or not found.listed):

@@ -226,8 +226,11 @@ class Exchange:
 
 
 def lowered(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    """Return the headers of *answer* by their lower-case names."""
-    return {name.lower(): value for name, value in answer.headers.items()}
+    """Return the headers of *answer* by their lower-case names; of Link, a list, all values."""
+    found = {name.lower(): value for name, value in answer.headers.items()}
+    if "link" in found:
+        found["link"] = ", ".join(answer.headers.getall("Link"))
+    return found
 
 
 async def _in_own_thread(
