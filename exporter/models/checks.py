@@ -219,7 +219,7 @@ class ModelChecks:
         """
         if (skip := self._in_vain(state, cause)) is not None:
             raise self._skipped(state, skip)
-        target, model = state.target, state.model
+        model = state.model
         async with self._slots:
             at, tick = self._clock.now(), self._clock.tick()
             reservation = await self._reserve(state, at)
@@ -239,21 +239,24 @@ class ModelChecks:
             spent=spent,
             cause=cause,
         )
-        before = state.last
-        state.add(result)
-        self._announced(target, model.id, result.reason, _announcement(seen, model.id))
+        self._take(state, result)
         await self._refresh(state)
+        return result
+
+    def _take(self, state: ModelState, result: ModelResult) -> None:
+        before, model = state.last, state.model.id
+        state.add(result)
+        self._announced(state.target, model, result.reason, _announcement(result, model))
         if before is None or before.reason is not result.reason:
             event(
                 _log,
                 "model state changed",
-                service=target.id,
-                model=model.id,
+                service=state.target.id,
+                model=model,
                 reason=result.reason,
-                verdict=verdict,
+                verdict=result.verdict,
                 detail=result.outcome.detail,
             )
-        return result
 
     def _in_vain(self, state: ModelState, cause: str) -> Skip | None:
         now = self._clock.now()
@@ -307,7 +310,7 @@ class ModelChecks:
         return CheckRefusedError(skip)
 
 
-def _announcement(seen: Streamed, model: str) -> Retirement | None:
+def _announcement(seen: ModelResult, model: str) -> Retirement | None:
     """Return what an answer of *model* says of its end, in its headers or in its stream."""
     found, at = seen.outcome.retirement, value_date(seen.reading.retires)
     if at is None:
