@@ -14,6 +14,11 @@ CONTROL_BUT_LINES = r"\x00-\x08\x0b-\x1f\x7f"
 """The same for prose, which may have tabs and line breaks."""
 _CONTROL = re.compile(f"[{CONTROL}]")
 _CONTROL_BUT_LINES = re.compile(f"[{CONTROL_BUT_LINES}]")
+# Controls, line separators, and what changes the direction of the text after it.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 LONGEST_URL, LONGEST_PLACE = 8192, 512
 """Characters of a URL, and of its part with the host, whose name has at most 253 (RFC 1035)."""
 _PLACE = re.compile(r"[^/?#]*//([^/?#]*)")
@@ -47,6 +52,11 @@ def oversized_url(text: str) -> bool:
 def without_control(text: str, replacement: str = "") -> str:
     """Return *text* with each run of control characters replaced."""
     return re.sub(f"[{CONTROL}]+", replacement, text)
+
+
+def plain(text: str) -> str:
+    """Return *text* with U+FFFD for control characters, changes of direction and surrogates."""
+    return _LONE_SURROGATES.sub("\ufffd", _UNPRINTABLE.sub("\ufffd", text))
 
 
 def printable(text: str, replacement: str = "") -> str:

@@ -40,6 +40,8 @@ class Options:
     """Asked once, at the start, for incidents that came and went meanwhile."""
     receiver_token: Secret | None = None
     """Alertmanager's; the admin token opens its route too."""
+    status_page_token: Secret | None = None
+    """Of webhooks of status pages; it may be in their address."""
     web_config: Path | None = None
     """TLS and passwords in exporter-toolkit's format; plain HTTP for everybody without it."""
     public_page: bool = False

@@ -16,7 +16,7 @@ from typing import Any
 from exporter.config import Objectives, Target, Used
 from exporter.config.declarations import Alerts, LatencyObjective, Maintenance
 from exporter.config.thresholds import thresholds_of
-from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
+from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, PageNews
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Shortage
 from exporter.probers import Endpoint
 from exporter.registry import Registry
@@ -135,6 +135,9 @@ FLEET: dict[str, dict[str, Situation]] = {
         "unprobed": Situation(script=lambda minute: seen()),
         "lost": Situation(script=lambda minute: seen()),
         "reported": Situation(script=lambda minute: seen(), provider="sendgrid"),
+        "unreported": Situation(
+            script=between(20, 55, Reason.SERVER_ERROR, status=500), provider="mailgun"
+        ),
     },
     # Its counters reappear after a longer gap than any window of an alert, and stand at 8: below 10
     # VictoriaMetrics believes of a counter which stands still that it began at 0.
@@ -178,7 +181,11 @@ class Exporter:
         self.clock, self.instance = clock, instance
         self.registry, self.results, self.own = Registry(), Results(), OwnMetrics("1.0")
         self.exposition = Exposition(
-            self.results, self.own, IncidentMetrics(self.registry), page=self._page_of
+            self.results,
+            self.own,
+            IncidentMetrics(self.registry),
+            page=self._page_of,
+            news=self._news_of,
         )
         self.scheduler = Scheduler(self, clock, self._record, self, jitter=lambda: 0.5)
         self.aging = Aging(self.registry, self.results, clock, self.exposition)
@@ -200,9 +207,18 @@ class Exporter:
         return (self.clock.now() - START) / 60
 
     def _page_of(self, target: Target) -> State | None:
+        if target.provider == "mailgun":
+            return State.OPERATIONAL
         if target.provider != "sendgrid":
             return None
         return State.MAJOR_OUTAGE if 60 <= self.minute < 80 else State.OPERATIONAL
+
+    def _news_of(self, target: Target) -> PageNews:
+        if target.provider not in ("mailgun", "sendgrid"):
+            return PageNews()
+        is_open = self._page_of(target) is State.MAJOR_OUTAGE
+        row = ("investigating", "critical") if is_open else ("none", "none")
+        return PageNews(incidents=((row, 1.0),))
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
         if not all(self.states.values()):

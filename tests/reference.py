@@ -18,8 +18,10 @@ from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.metrics.family import Family
 from exporter.metrics.incidents import IncidentFamily
 from exporter.model import FACTS, Reason
-from exporter.providers import Preset, PresetCheck, presets
+from exporter.providers import Preset, PresetCheck, Promise, presets
+from exporter.reports import FORMATS
 from exporter.settings import reference
+from tests.reports.example import example
 
 ROOT = Path(__file__).parent.parent
 _BEGIN, _END = "<!-- generated: {} -->", "<!-- end -->"
@@ -114,7 +116,21 @@ def _facts(preset: Preset) -> Iterator[tuple[str, str]]:
         read = "read" if page.adapter else "only linked"
         note = f"; {page.note}" if page.note else ""
         yield "status page", f"<{page.url}>, {read} ({page.confidence}){note}"
+    if promise := preset.sla:
+        yield "what it promises", _promise(promise)
     yield "sources", " ".join(f"[{n}]({url})" for n, url in enumerate(preset.docs, 1))
+
+
+def _promise(promise: Promise) -> str:
+    number = "" if promise.availability is None else f"{promise.availability * 100:.4g} %"
+    if promise.confidence != "doc":
+        number = ""  # what others repeat is not printed as the vendor's
+    period = f" a {promise.period}" if number and promise.period else ""
+    parts = (f"{number}{period}", promise.plan, promise.covers, promise.note)
+    links = " ".join(f"[{n}]({url})" for n, url in enumerate(promise.source, 1))
+    return " ".join(
+        filter(None, ("; ".join(filter(None, parts)), f"({promise.confidence})", links))
+    )
 
 
 def _variables(preset: Preset) -> Iterator[str]:
@@ -201,7 +217,16 @@ def _first_sentence(file: Path) -> str:
     return _cell(" ".join(text.partition("\n\n")[0].split()))
 
 
+def report() -> Iterator[str]:
+    """Yield the example of a report."""
+    yield "```console"
+    yield "$ service-registry report sms --from 2026-10 --to 2026-11"
+    yield from FORMATS["text"].render([example()]).rstrip().splitlines()
+    yield "```"
+
+
 PARTS = {
+    ("exporter/reports/README.md", "example"): report,
     ("exporter/README.md", "rooms"): rooms,
     **{(GUIDES, name): partial(guide, preset) for name, preset in presets().items()},
     ("config/README.md", "service"): lambda: settings(Service),

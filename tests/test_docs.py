@@ -25,9 +25,9 @@ from exporter.cli.arguments import make_parser
 from exporter.config import Canary, Monitoring, Service, read_files
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.model import FACTS, Reason, Verdict
-from exporter.providers import presets
+from exporter.providers import Promise, presets
 from exporter.serving.web_config import WebSettings
-from exporter.settings import reference
+from exporter.settings import load, object_schema, reference
 from tests.programs import free_port, program
 from tests.reference import GUIDES
 from tests.test_process import eventually
@@ -262,6 +262,8 @@ def test_every_configuration_passes_the_check_it_is_for(
     elif data.keys() == {"routes"}:
         file.write_text(yaml.safe_dump(_alertmanager(data["routes"])))
         _passes("amtool", "check-config", str(file))
+    elif data.keys() == {"sla"}:  # of a preset
+        load(yaml.safe_dump(data["sla"]), str(file), object_schema(Promise))
     else:
         assert data.keys() <= WEB_KEYS, "no configuration that is known here"
 

@@ -18,8 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.incidents.alerts import NOTIFICATIONS_FAILING, RUNBOOK
 from exporter.metrics import FAMILIES, OwnMetrics
+from exporter.metrics.lines import NO_INCIDENT
 from exporter.model import Reason, Verdict
-from exporter.statuspages import State
+from exporter.statuspages import Impact, Stage, State
 from tests.programs import exporter, free_port, program, running
 
 FOLDER = Path(__file__).parent.parent / "prometheus"
@@ -49,6 +50,7 @@ ALERTS = {
     "ServiceMaintenance",
     "ProviderOutage",
     "ProviderReportsIncident",
+    "ProviderSilentOutage",
     "MonitoringNetworkDown",
     "ExporterDown",
     "ExporterAbsent",
@@ -114,6 +116,7 @@ FURTHER_LABELS = {
     "service_failing_since_timestamp_seconds": {"reason", "verdict"},
     "exporter_reason_info": {"reason", "verdict", "fault", "whose", "advice"},
     "service_status_page": {"state"},
+    "service_status_page_incident": {"state", "impact"},
     "probe_latency_seconds_bucket": {"le"},
     "service_rate_limit_limit": {"resource"},
     "service_rate_limit_remaining": {"resource"},
@@ -132,7 +135,8 @@ FURTHER_LABELS = {
 CLOSED = {
     "reason": set(map(str, Reason)),
     "verdict": set(map(str, Verdict)),
-    "state": set(map(str, State)),
+    "state": {*map(str, State), *map(str, Stage), NO_INCIDENT},
+    "impact": {*map(str, Impact), NO_INCIDENT},
     "provider": {"custom"},
 }
 

@@ -17,6 +17,7 @@ from exporter.alerting.facts import Memory, NetworkFacts, ProviderFacts, Service
 from exporter.alerting.inhibition import Inhibitor
 from exporter.alerting.network import NetworkWatch, Round
 from exporter.alerting.own import OwnWatch
+from exporter.alerting.rule import Rule
 from exporter.alerting.states import Actives, Finding, Remembered, found_by, labels_of
 from exporter.alerting.table import (
     NETWORK_RULES,
@@ -24,7 +25,6 @@ from exporter.alerting.table import (
     PROVIDER_RULES,
     REPORTED,
     SERVICE_RULES,
-    Rule,
 )
 from exporter.clock import Clock
 from exporter.config import Target
@@ -33,7 +33,7 @@ from exporter.incidents.model import Alert, Row
 from exporter.model import Result
 from exporter.registry import Registry
 from exporter.results import Results, Tally
-from exporter.statuspages import State
+from exporter.statuspages import PageRecord, State
 
 _log = logging.getLogger(__name__)
 SLICE_SECONDS = 0.005
@@ -54,6 +54,8 @@ class Views:
     """Whether each canary answers; none before its first check."""
     page: Callable[[Target], State | None] = lambda target: None
     """The state of the provider's status page."""
+    page_record: Callable[[Target], PageRecord | None] = lambda target: None
+    """What is known of that page."""
     acknowledged: Callable[[], Mapping[Row, bool]] = dict
     """By service with an open incident: whether its outage is acknowledged."""
 
@@ -295,10 +297,14 @@ class Evaluator:
     # -- groups of services, and the exporter ----------------------------------------------------
 
     def _read_page(self, seen: Round, target: Target) -> None:
-        state = self._views.page(target)
+        state, place = self._views.page(target), (target.environment, target.provider)
         if state in REPORTED:
-            place = (target.environment, target.provider)
             seen.pages.setdefault(place, set()).add(state)
+        elif state is State.OPERATIONAL:
+            seen.green.add(place)
+            record = self._views.page_record(target)
+            if record is not None and record.open:
+                seen.with_incident.add(place)
 
     def _judge_groups(self, seen: Round, network: Sequence[Any], now: float, tick: float) -> None:
         passed = tick - self._began

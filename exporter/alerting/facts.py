@@ -276,6 +276,8 @@ class ProviderFacts:
     down: int = 0
     """Those of them that are down by the provider's fault."""
     pages: tuple[State, ...] = ()
+    green: bool = False
+    """Whether its page could be read, says that all is well, and lists no open incident."""
 
     @property
     def labels(self) -> dict[str, str]:

@@ -31,6 +31,9 @@ class Round:
         self._counts: dict[tuple[str, str], list[int]] = {}
         """By environment and provider: services that are judged, and those that are down."""
         self.pages: dict[tuple[str, str], set[State]] = {}
+        self.green: set[tuple[str, str]] = set()
+        self.with_incident: set[tuple[str, str]] = set()
+        """By environment and provider, whose page says that all is well, or lists an incident."""
 
     def add(self, facts: ServiceFacts) -> None:
         """Count a service; one in maintenance, or not watched, says nothing."""
@@ -66,13 +69,14 @@ class Round:
         """Return what there is to say of each provider."""
         for environment, provider in {**self._counts, **self.pages}:
             judged, down = self._counts.get((environment, provider), (0, 0))
-            states = self.pages.get((environment, provider), ())
+            states, place = self.pages.get((environment, provider), ()), (environment, provider)
             yield ProviderFacts(
                 environment=environment,
                 provider=provider,
                 judged=judged,
                 down=down,
                 pages=tuple(states),
+                green=place in self.green and not states and place not in self.with_incident,
             )
 
 

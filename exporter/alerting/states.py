@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.alerting.table import Rule
+from exporter.alerting.rule import Rule
 from exporter.incidents.alerts import fingerprint
 from exporter.incidents.model import Alert, Told
 

@@ -304,6 +304,17 @@ def reported(facts: ProviderFacts, value: float, level: str) -> str:
     return f"{states} Our own probes may still succeed."
 
 
+def silent_summary(facts: ProviderFacts, value: float, level: str) -> str:
+    return f"{facts.provider} is down in {facts.environment}, and its status page is green."
+
+
+def silent(facts: ProviderFacts, value: float, level: str) -> str:
+    return (
+        f"Services down by its fault: {value:.0f}. Its status page says that all is well and lists"
+        " no incident. Open a ticket, with the times in the incident."
+    )
+
+
 def network_summary(facts: NetworkFacts, value: float, level: str) -> str:
     where = f" in {facts.environment}" if facts.environment else ""
     return f"Our own network fails{where}, not the services."

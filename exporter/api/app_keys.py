@@ -7,11 +7,14 @@ from typing import Any
 
 from aiohttp import web
 
+from exporter.clock import Clock
 from exporter.incidents import IncidentLog
 from exporter.metrics import Exposition, OwnMetrics
 from exporter.notifying import EntryState
 from exporter.registry import Holds, Loader, Management, Registry
-from exporter.results import Persistence, Results
+from exporter.reports import Reports
+from exporter.results import Leads, Persistence, Results
+from exporter.statuspages import StatusPages
 
 EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
 OWN: web.AppKey[OwnMetrics] = web.AppKey("OWN", OwnMetrics)
@@ -27,5 +30,9 @@ RECEIVED: web.AppKey[Callable[[str], None]] = web.AppKey("RECEIVED", Callable[[s
 PERSISTENCE: web.AppKey[Persistence] = web.AppKey("PERSISTENCE", Persistence)
 AUDIT: web.AppKey[Callable[[str | None, int], list[Any]]] = web.AppKey("AUDIT", Callable)  # type: ignore[arg-type]
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)
+REPORTS: web.AppKey[Reports] = web.AppKey("REPORTS", Reports)
+CLOCK: web.AppKey[Clock] = web.AppKey("CLOCK", object)  # type: ignore[arg-type]
+PAGES: web.AppKey[StatusPages] = web.AppKey("PAGES", StatusPages)
+LEADS: web.AppKey[Leads] = web.AppKey("LEADS", Leads)
 SOFTWARE_VERSION: web.AppKey[str] = web.AppKey("SOFTWARE_VERSION", str)
 Json = dict[str, Any]

@@ -2,6 +2,8 @@
 
 Every row of the route table names its access. `RECEIVER` is for Alertmanager's webhook, which has
 a token of its own that gives access to nothing else; the admin token is accepted there too.
+`STATUS_PAGE` is for webhooks of status pages, which can send no header: its token may be in the
+address, where proxies log it, and opens nothing but a look at the page.
 """
 
 from __future__ import annotations
@@ -46,10 +48,13 @@ class Access(Enum):
     OPEN = "open"
     ADMIN = "admin"
     RECEIVER = "receiver"
+    STATUS_PAGE = "status_page"
 
 
 ADMIN_TOKEN: web.AppKey[Secret | None] = web.AppKey("ADMIN_TOKEN", object)  # type: ignore[arg-type]
 RECEIVER_TOKEN: web.AppKey[Secret | None] = web.AppKey("RECEIVER_TOKEN", object)  # type: ignore[arg-type]
+STATUS_PAGE_TOKEN: web.AppKey[Secret | None] = web.AppKey("STATUS_PAGE_TOKEN", object)  # type: ignore[arg-type]
+_OWN_TOKENS = {Access.RECEIVER: RECEIVER_TOKEN, Access.STATUS_PAGE: STATUS_PAGE_TOKEN}
 _DISABLED = {
     Access.ADMIN: (
         "changes are off",
@@ -58,6 +63,10 @@ _DISABLED = {
     Access.RECEIVER: (
         "the incident log accepts no messages",
         "start with --alertmanager.token-file FILE, or with an admin token",
+    ),
+    Access.STATUS_PAGE: (
+        "webhooks of status pages are off",
+        "start with --status-page.token-file FILE, or with an admin token",
     ),
 }
 
@@ -83,7 +92,7 @@ def guarded(handler: Handler, access: Access) -> Handler:
 
     async def run(request: web.Request) -> web.StreamResponse:
         if access is not Access.OPEN and (refusal := _refusal(request, access)) is not None:
-            if refusal.status == 401 and _sent_token(request):
+            if refusal.status == 401 and (_sent_token(request) or _in_address(request, access)):
                 await request.app[GUESSES].slow_down(request.remote, access.value)
             return refusal
         return await handler(request)
@@ -93,13 +102,17 @@ def guarded(handler: Handler, access: Access) -> Handler:
 
 def _refusal(request: web.Request, access: Access) -> web.Response | None:
     tokens = [request.app[ADMIN_TOKEN]]
-    if access is Access.RECEIVER:
-        tokens.append(request.app[RECEIVER_TOKEN])
+    if access in _OWN_TOKENS:
+        tokens.append(request.app[_OWN_TOKENS[access]])
     accepted = [token.reveal().encode() for token in tokens if token is not None]
     if not accepted:
         title, detail = _DISABLED[access]
         return problem(403, title, detail=detail)
     sent = _sent_token(request)
+    if in_address := _in_address(request, access):
+        # the admin token is never taken from an address
+        own = request.app[STATUS_PAGE_TOKEN]
+        sent, accepted = in_address, [] if own is None else [own.reveal().encode()]
     # A list, not a generator: the time must not depend on which token matches.
     if any([hmac.compare_digest(sent, token) for token in accepted]):
         return None
@@ -116,6 +129,13 @@ def _sent_token(request: web.Request) -> bytes:
     if scheme.lower() != "bearer":  # absent, or Basic for the web configuration's passwords
         credentials = request.headers.get("X-Admin-Token", "")
     return credentials.strip().encode("utf-8", "surrogateescape")
+
+
+def _in_address(request: web.Request, access: Access) -> bytes:
+    """Return the token in the query, where that is allowed and no header has one."""
+    if access is not Access.STATUS_PAGE or _sent_token(request):
+        return b""
+    return request.query.get("token", "").encode("utf-8", "surrogateescape")
 
 
 @web.middleware

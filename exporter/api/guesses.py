@@ -27,7 +27,7 @@ class Guesses:
     """How many wrong tokens and passwords came from where lately."""
 
     def __init__(self, clock: Clock, count: Callable[[str], None]) -> None:
-        """*count* is called with admin, receiver or password."""
+        """*count* is called with admin, receiver, status_page or password."""
         self._clock, self._count = clock, count
         self._wrong: dict[str, tuple[int, float]] = {}
         self._waiting = 0

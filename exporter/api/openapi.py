@@ -5,15 +5,20 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from exporter.api.guard import Access
 from exporter.api.routing import Route
-from exporter.api.schemas import SCHEMAS, TEXT, ref
+from exporter.api.schemas import SCHEMAS
+from exporter.api.shapes import TEXT, ref
 from exporter.config import file_schema
 
 _PROBLEM = {"application/problem+json": {"schema": ref("Problem")}}
+
+_IN_ADDRESS = "status_page_address"
+"""The security scheme of a token in the address."""
 
 
 def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
@@ -38,7 +43,8 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
                 access.value: {"type": "http", "scheme": "bearer"}
                 for access in Access
                 if access is not Access.OPEN
-            },
+            }
+            | {_IN_ADDRESS: {"type": "apiKey", "in": "query", "name": "token"}},
         },
     }
 
@@ -52,8 +58,8 @@ def text(routes: tuple[Route, ...], version: str) -> str:
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {"summary": route.summary, "responses": _responses(route)}
     parameters: list[dict[str, Any]] = []
-    if "{id}" in route.path:
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": TEXT})
+    for name in re.findall(r"\{(\w+)\}", route.path):
+        parameters.append({"name": name, "in": "path", "required": True, "schema": TEXT})
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in route.query]
     if parameters:
         operation["parameters"] = parameters
@@ -65,6 +71,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, "content": content}
     if route.access is not Access.OPEN:
         operation["security"] = [{route.access.value: []}]
+        if route.access is Access.STATUS_PAGE:
+            operation["security"].append({_IN_ADDRESS: []})
     return operation
 
 
@@ -75,7 +83,8 @@ def _responses(route: Route) -> dict[str, Any]:
         if "/" in answer:  # a media type; otherwise the name of a schema
             response["content"] = response.get("content", {}) | {answer: {}}
         elif answer:
-            response["content"] = {"application/json": {"schema": ref(answer)}}
+            schema = {"application/json": {"schema": ref(answer)}}
+            response["content"] = response.get("content", {}) | schema
         elif status >= 400:
             response["content"] = _PROBLEM
     return responses
@@ -129,6 +138,7 @@ def _nullable_patch(field: dict[str, Any]) -> dict[str, Any]:
 _DESCRIPTIONS = {
     200: "As described.",
     201: "Registered.",
+    202: "Accepted; it will be done at once.",
     204: "Done.",
     304: "The client has it already (If-None-Match).",
     400: "The request cannot be understood.",

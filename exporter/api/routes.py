@@ -14,9 +14,11 @@ from exporter.api import (
     incidents,
     multitarget,
     reference,
+    reports,
     services,
     stats,
     status,
+    status_pages,
 )
 from exporter.api.app_keys import SOFTWARE_VERSION
 from exporter.api.exposition import SCRAPES
@@ -24,11 +26,13 @@ from exporter.api.guard import MAX_BODY_BYTES, Access, add_headers, errors, guar
 from exporter.api.guesses import GUESSES, Guesses
 from exporter.api.openapi import text
 from exporter.api.routing import Route
-from exporter.api.schemas import TEXT
+from exporter.api.shapes import TEXT
 from exporter.clock import SystemClock
 from exporter.page import asset, events, show
+from exporter.reports import FORMATS
 
 OPEN, ADMIN, RECEIVER = Access.OPEN, Access.ADMIN, Access.RECEIVER
+STATUS_PAGE = Access.STATUS_PAGE
 _PLAIN, _HTML = "text/plain", "text/html"
 _METRICS_ANSWERS = ((200, _PLAIN), (200, "application/openmetrics-text"))
 _TOKEN_REFUSED = ((401, ""), (403, ""))
@@ -49,6 +53,12 @@ _SVG = "image/svg+xml"
 _BADGE_QUERY = (
     ("show", {"enum": ["state", "uptime"], "default": "state"}),
     ("days", {"enum": [str(days) for days in public.DAYS], "default": "30"}),
+)
+_REPORT_ANSWERS = (
+    (200, "Report"),
+    *((200, one.media_type) for one in FORMATS.values() if one.media_type != "application/json"),
+    (400, ""),
+    (404, ""),
 )
 _SERVICE = "/api/services/{id}"
 _INCIDENT = "/api/incidents/{id}"
@@ -281,6 +291,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        _SERVICE + "/report",
+        reports.report,
+        OPEN,
+        "The availability of a service, for its vendor: downtime, evidence, the vendor's rule.",
+        _REPORT_ANSWERS,
+        query=(("from", TEXT), ("to", TEXT), ("format", {"enum": list(FORMATS)})),
+    ),
+    Route(
+        "GET",
         "/api/audit",
         history.audit,
         ADMIN,
@@ -352,6 +371,14 @@ ROUTES: tuple[Route, ...] = (
         "Alertmanager's webhook, version 4.",
         ((200, "Received"), (400, ""), *_TOKEN_REFUSED, (413, "")),
         body="AlertmanagerMessage",
+    ),
+    Route(
+        "POST",
+        "/api/status-page/{provider}",
+        status_pages.ring,
+        STATUS_PAGE,
+        "A webhook of a status page: the provider's page is asked at once.",
+        ((202, "Rung"), *_TOKEN_REFUSED, (404, ""), (413, "")),
     ),
 )
 

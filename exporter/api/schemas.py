@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from exporter.api.page_schema import STATUS_PAGE
+from exporter.api.report_schema import REPORT
+from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
 from exporter.results import Status
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-NUMBER: Schema = {"type": "number"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-BOOLEAN: Schema = {"type": "boolean"}
-
-
-def nullable(schema: Schema) -> Schema:
-    """Return a schema that accepts *schema* or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def record(**properties: Schema) -> Schema:
-    """Return the schema of an object that has exactly *properties*, all of them."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
-        "additionalProperties": False,
-    }
-
-
-def array(schema: Schema) -> Schema:
-    """Return the schema of a list of *schema*."""
-    return {"type": "array", "items": schema}
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to the schema *name* in `SCHEMAS`."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
 
 _REASON: Schema = {"enum": [str(reason) for reason in Reason]}
 _VERDICT: Schema = {"enum": [str(verdict) for verdict in Verdict]}
@@ -150,6 +118,7 @@ _INCIDENT: dict[str, Schema] = {
 }
 
 SCHEMAS: dict[str, Schema] = {
+    "Report": REPORT,
     "Problem": {
         "type": "object",
         "description": "RFC 9457. `errors` lists every mistake of a service with its field.",
@@ -195,7 +164,9 @@ SCHEMAS: dict[str, Schema] = {
         ),
         curl=nullable(TEXT),
         failures=array(record(**_OUTCOME, at=NUMBER)),
+        status_page=nullable(STATUS_PAGE),
     ),
+    "Rung": record(asked=COUNT),
     "ServiceList": record(services=array(ref("ServiceHealth")), next=nullable(TEXT)),
     "Health": record(
         status=_STATUS,

@@ -11,6 +11,7 @@ from exporter.api.app_keys import HOLDS, LOADER, MANAGEMENT, REGISTRY, RESULTS, 
 from exporter.api.bodies import BodyError, flag, json_object, only_fields, page_size, text_field
 from exporter.api.guard import problem
 from exporter.api.status import service_health
+from exporter.api.status_pages import page_json
 from exporter.clock import in_slices
 from exporter.config import (
     Maintenance,
@@ -178,6 +179,7 @@ def service_json(request: web.Request, target: Target) -> Json:
             {"at": result.at, "verdict": result.verdict, **outcome_of(result.outcome)}
             for result in request.app[RESULTS].of(target.id).failures
         ],
+        "status_page": page_json(request, target),
     }
 
 

@@ -113,6 +113,7 @@ class App(Parts):
                 self.reconciliation.run(),
                 self.notifier.run(),
                 self.response.run(),
+                self.leads.run(),
                 self.loader.watch_keys(),
                 self.aging.run(),
                 self.own.measure_loop_lag(self.clock),

@@ -7,21 +7,25 @@ from aiohttp import web
 from exporter.api import FOR_OUTSIDERS, make_application
 from exporter.api.app_keys import (
     AUDIT,
+    CLOCK,
     EXPOSITION,
     HOLDS,
     INCIDENTS,
+    LEADS,
     LOADER,
     MANAGEMENT,
     NOTIFYING,
     OWN,
+    PAGES,
     PERSISTENCE,
     RECEIVED,
     RECONCILE,
     REGISTRY,
+    REPORTS,
     RESULTS,
     SOFTWARE_VERSION,
 )
-from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
+from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN, STATUS_PAGE_TOKEN
 from exporter.api.guesses import Guesses
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.status import READINESS
@@ -46,6 +50,7 @@ def application_of(parts: Parts, host: str) -> web.Application:
     application[LOADER], application[MANAGEMENT] = parts.loader, parts.management
     application[HOLDS], application[SOFTWARE_VERSION] = parts.holds, VERSION
     application[INCIDENTS] = parts.incidents
+    application[PAGES], application[LEADS] = parts.pages, parts.leads
     application[NOTIFYING] = lambda: parts.notifier.states
     application[RECONCILE] = parts.reconciliation.schedule_round
     application[RECEIVED] = parts.own.count_message
@@ -53,9 +58,11 @@ def application_of(parts: Parts, host: str) -> web.Application:
     prober = MultiTargetProber(parts.transport, parts.clock)
     application[PROBING] = Probing(parts.modules, prober, USER_AGENT, parts.redaction)
     application[OUTSIDERS] = parts.outsiders
+    application[REPORTS], application[CLOCK] = parts.reports, parts.clock
     application[LIVE], application[READINESS] = parts.live, parts.readiness
     application[ADMIN_TOKEN] = parts.options.admin_token
     application[RECEIVER_TOKEN] = parts.options.receiver_token
+    application[STATUS_PAGE_TOKEN] = parts.options.status_page_token
     if parts.options.web_config is not None:
         opened = FOR_OUTSIDERS if parts.options.public_without_password else ()
         WebAuth(parts.web, parts.clock, guesses, without_password=opened).install(application)

@@ -21,11 +21,13 @@ def connect(parts: Parts) -> None:
     for follower in (
         parts.results.follow,
         parts.history.follow,
+        parts.minutes.follow,
         parts.own.traffic.follow,
         parts.sessions.follow,
         parts.incident_metrics.follow,
         lambda change: parts.redaction.refresh(),
         lambda change: parts.pages.set_pages(parts.registry.status_pages()),
+        parts.leads.follow,
         lambda change: parts.quotas.set_targets(parts.registry),
         lambda change: parts.model_lists.set_targets(parts.registry),
         lambda change: parts.next_keys.set_targets(parts.registry),

@@ -8,10 +8,10 @@ from exporter import public
 from exporter.alerting import Evaluator, OwnWatch, Response, Views, both, instance_of
 from exporter.api.status import Readiness
 from exporter.clock import Clock, SystemClock
-from exporter.config import USER_AGENT
+from exporter.config import USER_AGENT, Target
 from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
-from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
+from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, PageNews, news_of
 from exporter.models import ModelChecks, ModelStates
 from exporter.multitarget import Modules
 from exporter.notifying import Media, Notifier
@@ -19,8 +19,20 @@ from exporter.options import Options
 from exporter.page import Live, Sources
 from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
+from exporter.providers import presets
 from exporter.registry import Holds, Loader, Management, Overlay, Registry, Storage
-from exporter.results import Aging, History, Persistence, Recording, Results, Retention
+from exporter.reports import LastFailures, Reports
+from exporter.reports import Sources as ReportSources
+from exporter.results import (
+    Aging,
+    History,
+    Leads,
+    Minutes,
+    Persistence,
+    Recording,
+    Results,
+    Retention,
+)
 from exporter.schedule import (
     Canaries,
     Heart,
@@ -81,9 +93,11 @@ class Parts:
         self._build_registry(storage)
         self._build_incidents()
         self._build_results()
+        self._build_recording()
         self._build_schedule()
         self._build_response()
         self._build_page()
+        self._build_reports()
 
     def _build_registry(self, storage: Storage | None) -> None:
         options = self.options
@@ -120,15 +134,24 @@ class Parts:
         self.results, self.history = Results(), History()
         self.model_states = ModelStates()
         self.polling = Polling(self.clock)
-        self.pages = StatusPages(self.transport, self.polling, USER_AGENT)
+        self.pages = StatusPages(self.transport, self.polling, USER_AGENT, self.clock)
+        self.leads = Leads(self.registry, self.results, self.pages, self.incidents, self.clock)
         self.exposition = Exposition(
             self.results,
             self.own,
             self.incident_metrics,
             lean=self.options.lean,
             page=lambda target: self.pages.state(target.status_page),
+            news=self._news,
             rotated_at=self.overlay.rotated_at,
             models=self.model_states,
+        )
+
+    def _build_recording(self) -> None:
+        """Build what takes results in, keeps them, and lets them go."""
+        self.minutes = Minutes(
+            network=lambda: "canary" if self.canaries.states and self.canaries.online else "",
+            page=lambda target: str(self.pages.state(target.status_page) or ""),
         )
         self.persistence = Persistence(
             self.store,
@@ -138,6 +161,7 @@ class Parts:
             self.clock,
             on_saved=both(self.own.storage_healthy.set, self.own_watch.note_saved),
             volatile=self.options.data_dir is None,
+            minutes=(self.minutes, self.store.minutes),
         )
         self.recording = Recording(
             self.registry,
@@ -146,6 +170,7 @@ class Parts:
             self.persistence,
             self.exposition,
             clock=self.clock,
+            minutes=self.minutes,
         )
         self.sessions = Sessions(self.clock, self.own.traffic.observe, self.recording.call)
         self.retention = Retention(
@@ -154,8 +179,13 @@ class Parts:
             self.peers.prometheus_retention,
             self.clock,
             volatile=self.options.data_dir is None,
+            minutes=self.store.minutes,
         )
         self.aging = Aging(self.registry, self.results, self.clock, self.exposition)
+
+    def _news(self, target: Target) -> PageNews:
+        lead = self.leads.of(target)
+        return news_of(self.leads.record(target), lead.seconds if lead is not None else None)
 
     def _build_schedule(self) -> None:
         heart = Heart(self.clock)
@@ -174,7 +204,7 @@ class Parts:
         self.scheduler = Scheduler(
             self.prober,
             self.clock,
-            both(self.recording.probe, self.models.doubt),
+            both(self.recording.probe, self.models.doubt, self.leads.probe),
             self.canaries,
             Observer(
                 lag=both(self.own.schedule_lag.observe, self.own_watch.note_lag),
@@ -203,6 +233,7 @@ class Parts:
         views = Views(
             canaries=lambda: self.canaries.states,
             page=lambda target: self.pages.state(target.status_page),
+            page_record=self.leads.record,
             acknowledged=lambda: self.incidents.counts.acknowledged,
         )
         self.response = Response(
@@ -224,10 +255,12 @@ class Parts:
                 persistence=self.persistence,
                 incidents=self.incidents,
                 clock=self.clock,
-                online=lambda: self.canaries.online,
+                offline_since=lambda: self.canaries.offline_since,
                 refused_at=lambda: self.loader.refused_at,
                 rotated_at=self.overlay.rotated_at,
                 status_page_state=lambda target: self.pages.state(target.status_page),
+                lead=self.leads.of,
+                page_record=self.leads.record,
                 enabled=lambda: self.loader.monitoring.dashboard_enabled,
                 accepts_changes=self.options.admin_token is not None,
                 notifying=lambda: self.notifier.states,
@@ -244,5 +277,21 @@ class Parts:
                 clock=self.clock,
                 monitoring=lambda: self.loader.monitoring,
                 on=self.options.public_page,
+            )
+        )
+
+    def _build_reports(self) -> None:
+        self.reports = Reports(
+            ReportSources(
+                registry=self.registry,
+                results=self.results,
+                persistence=self.persistence,
+                incidents=self.incidents,
+                clock=self.clock,
+                evidence=LastFailures(self.results),
+                presets=presets,
+                canaries=lambda: len(self.canaries.plans),
+                redact=lambda text: self.redaction(text) if self.redaction.holds(text) else text,
+                version=VERSION,
             )
         )

@@ -161,15 +161,18 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="register every provider whose key variable is set; the default without --config",
     )
-    parser.add_argument(
-        "--admin-token-file",
-        type=Path,
-        metavar="FILE",
-        help="file with the token that changes need; or set SERVICE_REGISTRY_ADMIN_TOKEN_FILE",
-    )
+    _add_token_file(parser, "--admin-token-file", "admin_token_file", "that changes need", "ADMIN")
     _add_chain(parser)
     _add_optional_routes(parser)
     _add_serve_flags(parser)
+
+
+def _add_token_file(
+    parser: argparse.ArgumentParser, option: str, dest: str, use: str, variable: str
+) -> None:
+    """Add *option*, which names a file with a token."""
+    words = f"file with the token {use}; or set SERVICE_REGISTRY_{variable}_TOKEN_FILE"
+    parser.add_argument(option, dest=dest, type=Path, metavar="FILE", help=words)
 
 
 def _add_chain(parser: argparse.ArgumentParser) -> None:
@@ -183,13 +186,10 @@ def _add_chain(parser: argparse.ArgumentParser) -> None:
         help="Alertmanager to poll and to send manual incidents to; repeat for every peer; "
         "file:PATH reads the URL, then also with user:password@",
     )
-    parser.add_argument(
-        "--alertmanager.token-file",
-        dest="receiver_token_file",
-        type=Path,
-        metavar="FILE",
-        help="file with the token of its webhook; or set SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE",
-    )
+    dest = "receiver_token_file"
+    _add_token_file(parser, "--alertmanager.token-file", dest, "of its webhook", "ALERTMANAGER")
+    dest, use = "status_page_token_file", "of webhooks of status pages"
+    _add_token_file(parser, "--status-page.token-file", dest, use, "STATUS_PAGE")
     parser.add_argument(
         "--alertmanager.interval",
         dest="poll_interval",

@@ -18,6 +18,7 @@ from exporter.cli.listing import check_preset, print_providers, print_schema
 from exporter.cli.notifying import run_notify
 from exporter.cli.probing import probe_once
 from exporter.cli.remote import print_services, print_stats, rotate_key
+from exporter.cli.reporting import run_report
 from exporter.cli.secrets import make_secrets, rotate_secret_key
 from exporter.cli.serving import run_server
 from exporter.cli.sources import source_of
@@ -124,6 +125,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "maintenance": _later("managing", "run_maintenance"),
     "stats": print_stats,
     "incidents": run_incidents,
+    "report": run_report,
     "notify": lambda arguments: run_notify(arguments, environment()),
     "stack": run_stack,
     "demo": run_demo,

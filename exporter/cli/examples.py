@@ -45,6 +45,10 @@ incidents --status open
 incidents show h9qazsas2t
 incidents ack h9qazsas2t "calling them" --admin-token-file secrets/admin_token
 incidents create "invoices are late" --service billing --admin-token-file secrets/admin_token
+report openai --from 2026-11-01 --to 2026-12-01
+report openai --from 30d --format html --output openai.html
+report --provider twilio --from 2026-11 --format markdown
+report --all --format csv --output availability.csv
 notify test --config config/services.yaml
 notify test slack --config services.yaml
 import blackbox.yml --targets prometheus.yml --output services.yaml

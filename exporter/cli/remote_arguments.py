@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+from exporter.cli.reporting import add_report
 from exporter.model import Verdict
 
 DEFAULT_URL = "http://127.0.0.1:9642"
@@ -227,6 +228,7 @@ REMOTE: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "maintenance": ("set and end windows in which failures are expected", _add_maintenance),
     "stats": ("show the totals of a running exporter", _add_simple),
     "rotate-key": ("verify a new key with the provider and switch to it", _add_rotation),
+    "report": ("print the availability of services", lambda p: add_report(p, DEFAULT_URL)),
     "incidents": ("list, acknowledge and resolve incidents", _add_incidents),
 }
 """Summary and arguments of each command, in the order of the help text."""

@@ -26,7 +26,11 @@ from exporter.store import StoreError
 MANY_SERVICES = 500
 """With so many services, one pass of the cycle collector takes 12 ms, which delays probes."""
 
-_TOKEN_OPTIONS = {"admin": "--admin-token-file", "alertmanager": "--alertmanager.token-file"}
+_TOKEN_OPTIONS = {
+    "admin": "--admin-token-file",
+    "alertmanager": "--alertmanager.token-file",
+    "status page": "--status-page.token-file",
+}
 NO_SERVICE = "no key variable of a provider is set: set one, or give --config FILE"
 
 
@@ -123,6 +127,11 @@ def _options(arguments: argparse.Namespace) -> Options:
         port=port,
         admin_token=admin_token(arguments.admin_token_file),
         receiver_token=receiver_token(arguments.receiver_token_file),
+        status_page_token=_token(
+            arguments.status_page_token_file,
+            "SERVICE_REGISTRY_STATUS_PAGE_TOKEN_FILE",
+            "status page",
+        ),
         alertmanagers=tuple(
             server_url(url, "--alertmanager.url") for url in arguments.alertmanagers
         ),

@@ -221,7 +221,8 @@ class Service:
         False, "Shown on the public page (`serve --public-page`); if none is, all services are."
     )
     metadata: dict[str, OpenText] = option(
-        doc="Free texts; `owner` and `runbook` become labels of service_info.", factory=dict
+        doc="Free texts; `owner` and `runbook` become labels of service_info, the others tags.",
+        factory=dict,
     )
 
 

@@ -23,6 +23,7 @@ from exporter.config.files import Declared
 from exporter.config.models import model_targets
 from exporter.config.radar import with_radar
 from exporter.config.requests import USER_AGENT, body_of
+from exporter.config.shown import shown_tags
 from exporter.config.thresholds import thresholds_of
 from exporter.config.uses import used_of
 from exporter.config.values import SideRequest, Target
@@ -131,6 +132,7 @@ class _Maker:
             team=service.team,
             owner=shown_prose(service.metadata.get("owner", "")),
             runbook=shown_prose(service.metadata.get("runbook", "")),
+            tags=shown_tags(self.declared),
             host=urlsplit(endpoint.url).netloc if endpoint else "",
             enabled=service.enabled and check.enabled,
             endpoint=endpoint,

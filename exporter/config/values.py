@@ -51,6 +51,8 @@ class Target:
     team: str = ""
     owner: str = ""
     runbook: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    """What may be shown of the other `metadata`: names and values, sorted."""
     host: str = ""
     enabled: bool = True
     pause: Pause | None = None

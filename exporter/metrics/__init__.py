@@ -3,6 +3,7 @@
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.families import FAMILIES
 from exporter.metrics.incidents import INCIDENT_FAMILIES, IncidentMetrics, incident_page
+from exporter.metrics.lines import PageNews, news_of
 from exporter.metrics.own import OwnMetrics
 
 __all__ = [
@@ -11,5 +12,7 @@ __all__ = [
     "Exposition",
     "IncidentMetrics",
     "OwnMetrics",
+    "PageNews",
     "incident_page",
+    "news_of",
 ]

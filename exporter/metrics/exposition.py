@@ -19,7 +19,7 @@ from exporter.config import Target
 from exporter.metrics.families import FAMILIES
 from exporter.metrics.family import When
 from exporter.metrics.incidents import IncidentMetrics
-from exporter.metrics.lines import Registered, ServiceState, Snapshot, state_of
+from exporter.metrics.lines import PageNews, Registered, ServiceState, Snapshot, state_of
 from exporter.metrics.models import model_page
 from exporter.metrics.own import OwnMetrics
 from exporter.models import ModelState
@@ -68,12 +68,13 @@ class Exposition:
         *,
         lean: bool = False,
         page: Callable[[Target], State | None] = lambda target: None,
+        news: Callable[[Target], PageNews] = lambda target: PageNews(),
         rotated_at: Callable[[str], float | None] = lambda service: None,
         models: Iterable[ModelState] = (),
     ) -> None:
-        """*page* returns the status page's state, *rotated_at* when the key was rotated."""
+        """*page* and *news* return what the status page says, *rotated_at* when the key was."""
         self._results, self._own, self._incidents = results, own, incidents
-        self._lean, self._page, self._rotated_at = lean, page, rotated_at
+        self._lean, self._page, self._news, self._rotated_at = lean, page, news, rotated_at
         self._models = models
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
@@ -149,7 +150,13 @@ class Exposition:
         return Snapshot(
             row.labels,
             Registered(target, self._rotated_at(target.id)),
-            state_of(target, tally, self._page(target), maintenance=maintenance),
+            state_of(
+                target,
+                tally,
+                self._page(target),
+                news=self._news(target),
+                maintenance=maintenance,
+            ),
             tally,
             self._lean,
         )

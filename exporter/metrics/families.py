@@ -346,6 +346,18 @@ FAMILIES: tuple[Family, ...] = (
         state_set("state", tuple(State), lambda state: state.page, always=False),
     ),
     of_state(
+        "service_status_page_incident",
+        "gauge",
+        "Open incidents on the provider's status page; one row of none without any.",
+        labelled_gauge(("state", "impact"), lambda state: state.news.incidents),
+    ),
+    of_state(
+        "service_status_page_lead_seconds",
+        "gauge",
+        "From our first failed probe to the page's first text; negative: it was first.",
+        gauge(lambda state: state.news.lead),
+    ),
+    of_state(
         "service_maintenance",
         "gauge",
         "Whether a declared maintenance window is open.",

@@ -7,6 +7,7 @@ lines: `ServiceState` is compared to know whether its families must be rendered 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -23,7 +24,7 @@ from exporter.results import (
     ends,
     gone,
 )
-from exporter.statuspages import State
+from exporter.statuspages import Impact, PageRecord, Stage, State
 from exporter.textformat import escaped, number
 
 
@@ -33,6 +34,35 @@ class Registered(NamedTuple):
     target: Target
     rotated_at: float | None
     """When the key in use was rotated in, as a Unix time."""
+
+
+class PageNews(NamedTuple):
+    """What a provider's status page says of incidents, and who was first."""
+
+    incidents: tuple[tuple[tuple[str, str], float], ...] = ()
+    """By stage and impact, how many are open; a page without any has one row of its own."""
+    lead: float | None = None
+
+
+NO_INCIDENT = "none"
+_NO_NEWS = PageNews()
+
+
+def news_of(record: PageRecord | None, lead: float | None) -> PageNews:
+    """Return what to export of *record*: nothing of its incidents while it cannot be read.
+
+    The rows are bounded by the two enumerations; no text of a page is in them.
+    """
+    if record is None or not record.is_readable:
+        return PageNews(lead=lead) if lead is not None else _NO_NEWS
+    counts = Counter((one.incident.stage, one.incident.impact) for one in record.open)
+    if not counts:
+        return PageNews((((NO_INCIDENT, NO_INCIDENT), 1.0),), lead)
+    rows = ((stage, impact) for stage in Stage for impact in Impact)
+    found = ((str(s), str(i)) for s, i in rows if (s, i) in counts)
+    return PageNews(
+        tuple((row, float(counts[Stage(row[0]), Impact(row[1])])) for row in found), lead
+    )
 
 
 class ServiceState(NamedTuple):
@@ -60,6 +90,7 @@ class ServiceState(NamedTuple):
     quota_ends: tuple[tuple[tuple[str, str], float], ...]
     next_key_valid: bool | None
     page: State | None
+    news: PageNews
     maintenance: bool
     silence: float
     """Seconds without a probe that are to be expected: more while the provider keeps us waiting."""
@@ -92,7 +123,12 @@ class Snapshot:
 
 
 def state_of(
-    target: Target, tally: Tally, page: State | None, *, maintenance: bool
+    target: Target,
+    tally: Tally,
+    page: State | None,
+    *,
+    news: PageNews = _NO_NEWS,
+    maintenance: bool,
 ) -> ServiceState:
     """Return the state of a service that STATE families are made from."""
     current = current_result(target, tally)
@@ -118,6 +154,7 @@ def state_of(
         tuple(tally.runways.quotas.items()) if tally.runways else (),
         tally.next_key_valid if target.next_key is not None else None,
         page,
+        news,
         maintenance,
         tally.silence(target),
         current.retry_at if current is not None else None,

@@ -229,11 +229,11 @@ class OwnMetrics:
             self._cut.labels(why)
         self._auth_failures = client.Counter(
             "exporter_auth_failures_total",
-            "Requests with a wrong token or password: admin, receiver or password.",
+            "Requests with a wrong token or password: admin, receiver, status_page or password.",
             ["what"],
             registry=self._registry,
         )
-        for what in ("admin", "receiver", "password"):
+        for what in ("admin", "receiver", "status_page", "password"):
             self._auth_failures.labels(what)
 
     def watch(
@@ -297,7 +297,7 @@ class OwnMetrics:
         self._cut.labels(why).inc()
 
     def count_auth_failure(self, what: str) -> None:
-        """Count a wrong token or password: admin, receiver or password."""
+        """Count a wrong token or password: admin, receiver, status_page or password."""
         self._auth_failures.labels(what).inc()
 
     def page(self, *, openmetrics: bool) -> bytes:

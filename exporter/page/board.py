@@ -21,14 +21,16 @@ from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
 from exporter.registry import Registry, RegistryChange
 from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
-from exporter.statuspages import State
+from exporter.statuspages import Lead, PageRecord, State
 
 SLICE_SECONDS = 0.001
 """Seconds of work after which other tasks of the event loop get to run."""
 MAX_LOOP_SHARE = 0.05
 """The largest part of the event loop's time that refreshing open pages may take, 0 to 1."""
 _MAX_FRESH_SECONDS = 1.0
-_DISPLAY_ORDER = (
+_MOST_TAGS = 20
+"""Tags to group by that are offered: those that most services have."""
+DISPLAY_ORDER = (
     ShownState.DOWN,
     ShownState.DEGRADED,
     ShownState.UNKNOWN,
@@ -49,8 +51,12 @@ class Sources:
     clock: Clock
     status_page_state: Callable[[Target], State | None]
     """The state that the provider's own status page reports; None if it has none."""
-    online: Callable[[], bool]
-    """Whether our own network works, as far as the canaries show."""
+    offline_since: Callable[[], float | None]
+    """The Unix time since which our own network is down, as the canaries show; None if it works."""
+    lead: Callable[[Target], Lead | None] = lambda target: None
+    """What that page says of a failure of ours, and who was first."""
+    page_record: Callable[[Target], PageRecord | None] = lambda target: None
+    """What is known of that page; None if it cannot be read by a program."""
     rotated_at: Callable[[str], float | None]
     """The Unix time at which the key in use was rotated in; None for the key of the file."""
     refused_at: Callable[[], float | None]
@@ -137,11 +143,10 @@ class Board:
         self.warned: list[ServiceSummary] = []
         """Those with at least one caution."""
         self.choices: dict[str, list[str]] = {}
-        """The values that can be chosen for each filter."""
-        self._counts = dict.fromkeys(_DISPLAY_ORDER, 0)
+        """The values that can be chosen for each filter, and the tags to group by."""
+        self._counts = dict.fromkeys(DISPLAY_ORDER, 0)
         self._causes = Counter[str]()
-        self._without_result = 0
-        self._offline_since: float | None = None
+        self._without_result = self._hidden = 0
         self._sorted_targets: list[Target] | None = None
         self._lock = asyncio.Lock()
         self._refreshed_at, self._fresh_seconds = float("-inf"), 0.0
@@ -176,8 +181,8 @@ class Board:
             self._fresh_seconds = min(_MAX_FRESH_SECONDS, work_seconds / MAX_LOOP_SHARE)
 
     async def _rebuild(self, share: LoopShare) -> None:
-        groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in _DISPLAY_ORDER}
-        summaries, warned, without_result, offline = {}, [], 0, list[float]()
+        groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in DISPLAY_ORDER}
+        summaries, warned, without_result, hidden = {}, [], 0, 0
         causes = Counter[str]()
         for target in self._targets_by_name():
             summary = summaries[target.id] = self._summary(target)
@@ -189,17 +194,16 @@ class Board:
                 causes[cause(last.reason, last.verdict)] += 1
             if summary.state is ShownState.UNKNOWN:
                 without_result += last is None
-                if last is not None and is_offline(last.reason, last.verdict):
-                    offline.append(summary.since)
+                hidden += last is not None and is_offline(last.reason, last.verdict)
             await share.yield_if_due()
         for state in FAILING:
             groups[state].sort(key=lambda summary: summary.since)
         # Assigned only now, without a wait between them: other pages read while this one works.
-        self.order = [summary for state in _DISPLAY_ORDER for summary in groups[state]]
+        self.order = [summary for state in DISPLAY_ORDER for summary in groups[state]]
         self.summaries, self.warned = summaries, warned
         self._counts = {state: len(group) for state, group in groups.items()}
         self._causes = causes
-        self._without_result, self._offline_since = without_result, min(offline, default=None)
+        self._without_result, self._hidden = without_result, hidden
 
     def _targets_by_name(self) -> list[Target]:
         if self._sorted_targets is None:
@@ -209,6 +213,8 @@ class Board:
                 name: sorted({getattr(target, name) for target in targets})
                 for name in ("environment", "provider", "type")
             }
+            tags = Counter(name for target in targets for name, _ in target.tags)
+            self.choices["tag"] = sorted(name for name, _ in tags.most_common(_MOST_TAGS))
         return self._sorted_targets
 
     def _summary(self, target: Target) -> ServiceSummary:
@@ -235,14 +241,14 @@ class Board:
             Failing(name=summary.target.name, fault=summary.fault, since=summary.since)
             for summary in self._named_failing()
         ]
-        offline = self._offline_since if not self._sources.online() else None
         return Overview(
             now=self._sources.clock.now(),
             counts=self._counts,
             causes=self._causes,
             failing=failing,
+            hidden=self._hidden,
             without_result=self._without_result,
-            offline_since=offline,
+            offline_since=self._sources.offline_since(),
         )
 
     def _named_failing(self) -> Iterator[ServiceSummary]:

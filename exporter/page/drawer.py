@@ -25,6 +25,21 @@ class PageNotFoundError(LookupError):
     """No page has that address, or its service or incident does not exist."""
 
 
+class ShownGroup(NamedTuple):
+    """One group of services on the page."""
+
+    id: str
+    """The id of its region."""
+    rows: tuple[str, ...]
+    """The ids of the regions that are its rows."""
+    is_open: bool
+    """Whether a page that is loaded now shows its rows at once."""
+
+    @property
+    def key(self) -> str:
+        return self.id.removeprefix("group-")
+
+
 class Page(NamedTuple):
     """One page at one moment."""
 
@@ -36,6 +51,8 @@ class Page(NamedTuple):
     """The ids of the regions that are rows of the list, in their order."""
     icon: str = "icon.svg"
     """The file of the icon in the browser's tab."""
+    groups: tuple[ShownGroup, ...] | None = None
+    """The groups of the list in their order; then `rows` is empty."""
 
 
 class PageView(Protocol):

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from exporter.page.assets import assets_by_served_name
 from exporter.page.drawer import PageNotFoundError, PageView
-from exporter.page.home import ORDERS, WARNED, HomePage
+from exporter.page.home import ORDERS, HomePage, choices_of_groups
 from exporter.page.live import Live, Viewer, ViewerRefusedError
 from exporter.page.templates import whole_page
 from exporter.page.views import view_of
@@ -29,10 +29,11 @@ async def show(request: web.Request) -> web.Response:
         page = await live.page(view)
     except PageNotFoundError:
         return _html("nothing", live, status=404)
-    context: dict[str, Any] = {"view": view, "regions": page.regions, "rows": page.rows}
-    context["icon"] = page.icon
+    context: dict[str, Any] = {"view": view, "regions": page.regions, "icon": page.icon}
     if isinstance(view, HomePage):
-        context |= {"choices": live.drawer.board.choices, "orders": ORDERS, "warned": WARNED}
+        choices = live.drawer.board.choices
+        context |= {"rows": page.rows, "groups": page.groups, "choices": choices, "orders": ORDERS}
+        context["groupings"] = choices_of_groups(choices.get("tag", ()), view.group)
     return _html(view.template, live, title=page.title, **context)
 
 

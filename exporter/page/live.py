@@ -30,6 +30,8 @@ _VIEWERS_PER_SLICE = 16
 """Viewers that an event is queued for before other tasks get to run."""
 _IDLE_SECONDS = 60.0
 """Time without a request or a viewer after which everything cached is dropped."""
+_KEYS = (("title", "title"), ("said", "announcement"), ("rows", "rows"), ("groups", "groups"))
+"""The fields of an event as page.js reads them, with those of a `Page`."""
 _RECONNECT_MS = 2000
 """How long a browser waits before it reconnects."""
 
@@ -210,8 +212,7 @@ class Live:
         known: Mapping[str, str] = former.regions if former is not None else {}
         regions = {id_: html for id_, html in page.regions.items() if known.get(id_) != html}
         fields: dict[str, object] = {"regions": regions} if regions else {}
-        # The keys are those that page.js reads.
-        for key, name in (("title", "title"), ("said", "announcement"), ("rows", "rows")):
+        for key, name in _KEYS:
             value = getattr(page, name)
             if value is not None and (former is None or getattr(former, name) != value):
                 fields[key] = value

@@ -1,4 +1,4 @@
-"""The templates: compiled once, with every value escaped and passed through `wording.plain`.
+"""The templates: compiled once, with every value escaped and passed through `characters.plain`.
 
 A region shows a time without its age ("5 min ago"), so that its HTML stays the same while time
 passes and is not sent again. A whole page gets the ages as of the time it was drawn.
@@ -14,9 +14,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from exporter.characters import plain
 from exporter.incidents import told_sentence
 from exporter.page import drawing, timeline, wording
 from exporter.page.assets import path_of, version
+from exporter.statuspages import sentence
 
 _TIME_ELEMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
 _PAGES = ("home", "service", "incidents", "incident", "nothing", "api")
@@ -24,7 +26,7 @@ _PAGES = ("home", "service", "incidents", "incident", "nothing", "api")
 
 def _plain(value: Any) -> Any:
     # Markup is our own HTML; any other str may hold what a peer or a user sent.
-    return wording.plain(value) if isinstance(value, str) and type(value) is not Markup else value
+    return plain(value) if isinstance(value, str) and type(value) is not Markup else value
 
 
 def web_link(text: str) -> str:
@@ -69,6 +71,7 @@ def environment() -> Environment:
         "asset": path_of,
         "version": version(),
         "told_sentence": told_sentence,
+        "lead_sentence": sentence,
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
         "QUARTERS": drawing.QUARTERS,

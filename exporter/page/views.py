@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from exporter.characters import plain
+from exporter.config import Target
 from exporter.incidents import Incident, Query, UnknownIncidentError
 from exporter.model import Verdict
 from exporter.page.board import LoopShare, ServiceSummary
@@ -22,7 +24,7 @@ from exporter.page.home import MAX_FILTER_CHARS, HomePage
 from exporter.page.incident_listing import folded_away, open_incidents_sentence
 from exporter.page.templates import fragment
 from exporter.page.timeline import events_of, timeline
-from exporter.page.wording import STATES, ShownState, plain, short
+from exporter.page.wording import STATES, ShownState, short
 from exporter.probers import command_line
 
 _INCIDENTS_PER_PAGE = 50
@@ -79,7 +81,7 @@ class ServicePage:
         tally, now = drawer.sources.results.of(self.id), drawer.sources.clock.now()
         recent = list(tally.recent)
         arguments: dict[str, dict[str, Any]] = {
-            "head": {},
+            "head": _page_says(drawer, target),
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {
                 "day": day,
@@ -104,6 +106,12 @@ class ServicePage:
                 regions[name] = fragment(file, name, summary=summary, now=now, **fields)
                 await share.yield_if_due()
         return _as_page(summary, regions)
+
+
+def _page_says(drawer: Drawer, target: Target) -> dict[str, Any]:
+    """Return what the provider's own page says of it."""
+    sources = drawer.sources
+    return {"lead": sources.lead(target), "record": sources.page_record(target)}
 
 
 def _as_page(summary: ServiceSummary, regions: Mapping[str, str]) -> Page:

@@ -1,12 +1,10 @@
 """The texts of the page: states, faults, times and the summary sentence.
 
-Pure; the caller brings the time. Names are shortened, and `plain` replaces characters that would
-change the direction of the text after them.
+Pure; the caller brings the time. Names are shortened.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +16,6 @@ _DAY_SECONDS = 86400.0
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
 MAX_NAMED = 3
 """Failing services that the sentence names; the others are counted."""
-# Controls, line separators, and what changes the direction of the text after it.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
-)
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class ShownState(StrEnum):
@@ -98,11 +91,6 @@ def cause(reason: Reason, verdict: Verdict) -> str:
     if verdict is Verdict.QUOTA:
         return "rate limited" if reason is Reason.RATE_LIMITED else "quota used up"
     return _CAUSE_BY_VERDICT.get(verdict, "exporter")
-
-
-def plain(text: str) -> str:
-    """Return *text* with U+FFFD for control characters, changes of direction and surrogates."""
-    return _LONE_SURROGATES.sub("\ufffd", _UNPRINTABLE.sub("\ufffd", text))
 
 
 def short(text: str, max_length: int = 40) -> str:
@@ -186,6 +174,8 @@ class Overview:
     """Those to name, the worst first; `counts` may hold more."""
     offline_since: float | None = None
     """The Unix time since which no canary answers; None while one does."""
+    hidden: int = 0
+    """Services whose last probe failed by our network."""
     without_result: int = 0
     """Services that never had a result."""
 
@@ -206,13 +196,17 @@ def headline(overview: Overview) -> str:
     failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
     if failing < 2 or overview.offline_since is not None:
         return sentence(overview)
-    causes = ", ".join(
+    text = f"{failing} of {overview.total} fail: {causes_in_words(overview.causes)}"
+    return f"{text}; {unknown} unknown." if unknown else f"{text}."
+
+
+def causes_in_words(causes: Mapping[str, int]) -> str:
+    """Return how many services fail for each `cause`, for example `3 provider, 1 key rejected`."""
+    return ", ".join(
         f"{number} {several if number > 1 else one}"
         for one, several in _CAUSES.items()
-        if (number := overview.causes.get(one, 0))
+        if (number := causes.get(one, 0))
     )
-    text = f"{failing} of {overview.total} fail: {causes}"
-    return f"{text}; {unknown} unknown." if unknown else f"{text}."
 
 
 def sentence(overview: Overview) -> str:
@@ -240,8 +234,10 @@ def sentence(overview: Overview) -> str:
 
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
-    unknown, total = overview.count(ShownState.UNKNOWN), overview.total
-    services = f"{unknown} of {total} services are" if 0 < unknown < total else "the services are"
+    hidden, total = overview.hidden, overview.total
+    if not hidden:  # no probe has failed by it yet
+        return f"Our network is down{since}: the services are shown as they were seen last."
+    services = f"{hidden} of {total} services are" if hidden < total else "the services are"
     return f"Our network is down{since}: nobody can say how {services}."
 
 

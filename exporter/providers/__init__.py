@@ -26,10 +26,13 @@ from exporter.providers.models import (
     RetirementFact,
 )
 from exporter.providers.presets import load, load_file, presets, use_folder
+from exporter.providers.promises import Counting, Credit, Promise
 from exporter.settings import SettingsError
 
 __all__ = [
     "Auth",
+    "Counting",
+    "Credit",
     "Idempotency",
     "KnownPrice",
     "ModelFamily",
@@ -38,6 +41,7 @@ __all__ = [
     "Preset",
     "PresetCheck",
     "PresetModels",
+    "Promise",
     "RetirementFact",
     "ServiceType",
     "SettingsError",

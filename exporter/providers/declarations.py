@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from exporter.checks import AnswerRule, Assertion, Confidence, Method, Shape
 from exporter.providers.models import PresetModels
+from exporter.providers.promises import Promise
 from exporter.readings import Gauge, LimitHeader, Readings, RetirementReadings, TimedField
 from exporter.settings import Duration, PublicText, Url, option
 from exporter.statuspages import StatusPage
@@ -167,6 +168,7 @@ class Preset:
     key: KeyFacts = option(doc="The key.")
     models: PresetModels | None = option(None, "How its models are asked.")
     status_page: StatusPage | None = option(None, "The provider's status page.")
+    sla: Promise | None = option(None, "What the provider promises about its availability.")
     caveats: tuple[str, ...] = option((), "Known pitfalls.")
 
     @functools.cached_property

@@ -9,7 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.page.wording import plain, short
+from exporter.characters import plain
+from exporter.page.wording import short
 from exporter.public.bars import percent
 from exporter.public.markup import xml
 from exporter.public.states import COLOURS, STATES, PublicState

@@ -9,6 +9,8 @@ from exporter.results.condition import (
     status_of,
 )
 from exporter.results.history import Bucket, History
+from exporter.results.leads import Leads
+from exporter.results.minutes import Batch, Kept, Minute, Minutes, Seen
 from exporter.results.persistence import Persistence, States
 from exporter.results.radar import Radar, Source, deprecations, ends, gone
 from exporter.results.recent import REASONS, Recent
@@ -21,15 +23,21 @@ __all__ = [
     "REASONS",
     "SLOS",
     "Aging",
+    "Batch",
     "Bucket",
     "Display",
     "History",
+    "Kept",
+    "Leads",
+    "Minute",
+    "Minutes",
     "Persistence",
     "Radar",
     "Recent",
     "Recording",
     "Results",
     "Retention",
+    "Seen",
     "Source",
     "States",
     "Status",

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from exporter.clock import Clock, in_slices
+from exporter.clock import Clock, Steps, in_slices
 from exporter.log import event
 from exporter.registry import Registry
 from exporter.results.history import (
@@ -29,6 +29,7 @@ from exporter.results.history import (
     History,
     in_spans,
 )
+from exporter.results.minutes import MINUTE_SECONDS, Batch, Kept, Minutes, overlaid
 from exporter.results.tally import Results
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,19 @@ class States(Protocol):
         """Return good and bad results since then, and when the first bucket of them began."""
 
 
+class KeptMinutes(Protocol):
+    """Where minutes are kept; implemented by `store`."""
+
+    def save(self, batch: Batch) -> None:
+        """Keep *batch* and the time until which it is complete, all or nothing."""
+
+    def end_others(self, services: Collection[str], minute: int) -> None:
+        """Note that only *services* are watched from *minute* on."""
+
+    def read(self, service: str, start: int, end: int) -> Kept:
+        """Return what is kept of *service* from the minute *start* until *end*."""
+
+
 class Persistence:
     """Carries results from one process to the next."""
 
@@ -76,11 +90,16 @@ class Persistence:
         *,
         on_saved: Callable[[bool], None] = lambda successful: None,
         volatile: bool = False,
+        minutes: tuple[Minutes, KeptMinutes] | None = None,
     ) -> None:
-        """*on_saved* is called after each save; *volatile*: nothing is to survive a restart."""
+        """*on_saved* is called after each save; *volatile*: nothing is to survive a restart.
+
+        *minutes* are the evidence for reports, and where it is kept; None keeps none.
+        """
         self._states, self._results, self._history = states, results, history
         self._registry, self._clock = registry, clock
         self._on_saved, self._volatile = on_saved, volatile
+        self._minutes, self._steps = minutes, Steps(clock)
         self._saved: dict[str, float] = {}
         self._known: frozenset[str] | None = None
         self._urgent: set[str] = set()
@@ -96,6 +115,8 @@ class Persistence:
         """Save until cancelled: all every 15 seconds, what fails every second."""
         for service in [name for name in self._results.by_service if name not in self._registry]:
             self._results.forget(service)  # a new service of that id begins anew
+        if self._minutes is not None:
+            self._minutes[0].start_run(self._clock.now())
         while True:
             due = self._clock.tick() + SAVE_SECONDS
             while self._clock.tick() < due:
@@ -123,6 +144,7 @@ class Persistence:
         known = frozenset(target.id for target in self._registry)
         try:
             await asyncio.to_thread(self._write, states, rows)
+            await self._save_minutes(known)
             if known != self._known:
                 await asyncio.to_thread(self._states.keep_only, known)
         except OSError as error:
@@ -133,6 +155,28 @@ class Persistence:
         self._on_saved(True)
         self._known = known
         self._note(states)
+
+    async def _save_minutes(self, known: frozenset[str]) -> None:
+        """Save failed and unobserved minutes, and that the exporter has run until now.
+
+        That is how a later report knows when it did not, even after kill -9.
+        """
+        if self._minutes is None:
+            return
+        gathered, kept = self._minutes
+        if self._steps.made_one():
+            gathered.begin_run()
+        now = self._clock.now()
+        batch = gathered.drain(now)
+        try:
+            await asyncio.to_thread(kept.save, batch)
+            if known != self._known:
+                minute = int(now // MINUTE_SECONDS)
+                await asyncio.to_thread(kept.end_others, known, minute)
+        except BaseException:
+            gathered.restore()
+            raise
+        gathered.written()
 
     async def _unsaved(self) -> dict[str, Mapping[str, Any]]:
         states: dict[str, Mapping[str, Any]] = {}
@@ -164,6 +208,23 @@ class Persistence:
         rest = spans[-1].start + SPAN_SECONDS if spans else begun
         quarters = await self.buckets(service, rest - 1)
         return spans + await asyncio.to_thread(in_spans, quarters)
+
+    async def minutes(self, service: str, start: int, end: int) -> Kept:
+        """Return the entries of *service* from the minute *start* until *end*, as of now."""
+        if self._minutes is None:
+            return Kept()
+        gathered, kept = self._minutes
+        run = gathered.run(self._clock.now())
+        newer, begun = gathered.unsaved(service), gathered.begun(service)
+        found = await asyncio.to_thread(kept.read, service, start, end)
+        first, last = -int(-run[0] // MINUTE_SECONDS), int(run[1] // MINUTE_SECONDS)
+        fresh = () if begun is None else ((begun, end),)
+        return Kept(
+            minutes=overlaid(found.minutes, newer),
+            alive=(*found.alive, *(((first, last),) if first < last else ())),
+            watched=(*found.watched, *fresh),
+            since=found.since,
+        )
 
     async def counted(
         self, service: str, lengths: Sequence[float]

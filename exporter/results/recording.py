@@ -12,6 +12,7 @@ from exporter.model import FACTS, Outcome, Reason, Result
 from exporter.readings import ReadValues
 from exporter.registry import Registry
 from exporter.results.history import History
+from exporter.results.minutes import Minutes
 from exporter.results.persistence import Persistence
 from exporter.results.radar import Radar, Source
 from exporter.results.tally import Results
@@ -40,17 +41,23 @@ class Recording:
         display: Display,
         *,
         clock: Clock,
+        minutes: Minutes | None = None,
     ) -> None:
         self._registry, self._results, self._history = registry, results, history
         self._persistence, self._display, self._clock = persistence, display, clock
+        self._minutes = minutes or Minutes()
 
     def probe(self, target: Target, result: Result) -> None:
         """Take in the *result* of a probe of *target*."""
         tally = self._results.of(target.id)
         before = tally.last
-        tally.add(result, target, counted=not target.in_maintenance(result.at))
+        counted = not target.in_maintenance(result.at)
+        tally.add(result, target, counted=counted)
         self._display.refresh(target)
         self._history.add(result)
+        self._minutes.add(
+            target, result, counted=counted, before=None if before is None else before.at
+        )
         changed = before is None or before.reason is not result.reason
         if changed or not result.success:
             # A restart that forgot a failure would end its alert and begin it anew.

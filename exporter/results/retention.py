@@ -15,6 +15,7 @@ from exporter.clock import Clock, Steps
 from exporter.config import Configuration, Monitoring
 from exporter.log import event
 from exporter.results.history import DAY_SECONDS
+from exporter.results.minutes import KEPT_DAYS
 
 _log = logging.getLogger(__name__)
 PERIOD_SECONDS = 3600.0
@@ -28,6 +29,13 @@ class OldHistory(Protocol):
 
     def prune_history(self, before: float) -> None:
         """Drop the buckets that began before the Unix time *before*."""
+
+
+class OldMinutes(Protocol):
+    """Where minutes are kept; implemented by `store`."""
+
+    def prune(self, before: float) -> None:
+        """Drop the days before the Unix time *before*."""
 
 
 class OldIncidents(Protocol):
@@ -48,11 +56,12 @@ class Retention:
         clock: Clock,
         *,
         volatile: bool = False,
+        minutes: OldMinutes | None = None,
     ) -> None:
         """*volatile*: the history is in memory, so only a day of it is kept."""
         self._history, self._incidents = history, incidents
         self._retention_of_prometheus, self._clock = retention_of_prometheus, clock
-        self._volatile = volatile
+        self._volatile, self._minutes = volatile, minutes
         self._monitoring = Monitoring()
         self._reported: float | None = None
         self._steps = Steps(clock)
@@ -94,6 +103,9 @@ class Retention:
         now = self._clock.now()
         days = 1 if self._volatile else self._monitoring.metrics_retention_days
         await asyncio.to_thread(self._history.prune_history, now - days * DAY_SECONDS)
+        if self._minutes is not None:
+            days = 1 if self._volatile else KEPT_DAYS
+            await asyncio.to_thread(self._minutes.prune, now - days * DAY_SECONDS)
         before = now - self._monitoring.incident_retention_days * DAY_SECONDS
         # Some at a time: what people and Alertmanager write has its turn in between.
         while await asyncio.to_thread(self._incidents.prune, before):

@@ -58,6 +58,7 @@ class Canaries:
         self._up: dict[str, bool] = {}
         self._checked = float("-inf")
         self._settled = float("-inf")
+        self._offline_since = 0.0
         self._followers: list[Callable[[], None]] = []
         self._lock = asyncio.Lock()
 
@@ -70,6 +71,11 @@ class Canaries:
     def online(self) -> bool:
         """Return whether our network is believed to work."""
         return not self._up or any(self._up.values())
+
+    @property
+    def offline_since(self) -> float | None:
+        """Return the Unix time of the first check that no canary answered; None while one does."""
+        return None if self.online else self._offline_since
 
     def on_return(self, follower: Callable[[], None]) -> None:
         """Call *follower* when a canary answers again after none did."""
@@ -124,7 +130,7 @@ class Canaries:
             follower()
 
     async def _check(self) -> None:
-        begun = self._clock.tick()
+        begun, begun_at = self._clock.tick(), self._clock.now()
         before = self.online
         plans = self.plans
         answers = await asyncio.gather(*(self._ask(plan) for plan in plans))
@@ -139,6 +145,8 @@ class Canaries:
             event(_log, message, level=logging.INFO if self.online else logging.WARNING)
             if self.online:
                 self._return()
+            else:
+                self._offline_since = begun_at
 
     async def _ask(self, plan: CanaryPlan) -> bool | None:
         """Return whether *plan* answers; None if a shortage of the exporter hides it."""

@@ -21,6 +21,8 @@ class _Entry:
     interval: float
     due: float
     job: Job
+    begun: float = float("-inf")
+    """The tick of its last run."""
 
 
 class Polling:
@@ -33,8 +35,16 @@ class Polling:
     def put(self, name: str, interval: float, job: Job) -> None:
         """Run *job* every *interval* seconds; a known name keeps its place in time."""
         known = self._entries.get(name)
-        due = known.due if known else self._clock.tick() + self._gap * len(self._entries)
+        if known is not None:
+            known.interval, known.job = interval, job
+            return
+        due = self._clock.tick() + self._gap * len(self._entries)
         self._entries[name] = _Entry(interval, due, job)
+
+    def hasten(self, name: str, seconds: float) -> None:
+        """Run the job *name* next when its last run is *seconds* ago, if that is sooner."""
+        if (entry := self._entries.get(name)) is not None:
+            entry.due = min(entry.due, max(self._clock.tick(), entry.begun + seconds))
 
     def drop(self, name: str) -> None:
         self._entries.pop(name, None)
@@ -50,7 +60,7 @@ class Polling:
             waiting = (entry for entry in self._entries.values() if entry.due <= now)
             due = heapq.nsmallest(MAX_JOBS, waiting, key=attrgetter("due"))
             for entry in due:
-                entry.due = now + entry.interval
+                entry.begun, entry.due = now, now + entry.interval
             await asyncio.gather(*(self._contained(entry.job) for entry in due))
             await self._clock.sleep(0.0 if due else 0.25)
 

@@ -1,21 +1,24 @@
-"""Reads the state from the body of a status page, with the adapter of its kind."""
+"""Reads state and incidents from the body of a status page, with the adapter of its kind."""
 
 from __future__ import annotations
 
 from exporter.listing import module_in, names_in
-from exporter.statuspages.states import State
+from exporter.statuspages.incidents import UNREADABLE, Reading
 
 _FOLDER = "statuspages/adapters"
 ADAPTERS = names_in(_FOLDER)
 
 
-def read(adapter: str, body: bytes, component_filter: str | None) -> State:
-    """Return the state in *body*; UNKNOWN, never OPERATIONAL, if it cannot be read."""
+def read(adapter: str, body: bytes, component_filter: str | None, now: float) -> Reading:
+    """Return what *body* says at the Unix time *now*.
+
+    Its state is UNKNOWN, never OPERATIONAL, if it cannot be read.
+    """
     try:
-        state: State = module_in(_FOLDER, adapter).read(body, component_filter)
-        return state
+        reading: Reading = module_in(_FOLDER, adapter).read(body, component_filter, now)
+        return reading
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
-        return State.UNKNOWN
+        return UNREADABLE
 
 
 def path_of(adapter: str) -> str:
@@ -25,3 +28,21 @@ def path_of(adapter: str) -> str:
         return path
     except LookupError:
         return ""
+
+
+def further_path_of(adapter: str) -> str:
+    """Return the path of the list of incidents where that is apart; empty if it is not."""
+    try:
+        path: str = getattr(module_in(_FOLDER, adapter), "INCIDENTS_PATH", "")
+        return path
+    except LookupError:
+        return ""
+
+
+def read_further(adapter: str, body: bytes, component_filter: str | None, now: float) -> Reading:
+    """Return what the list of incidents in *body* says; as `read`."""
+    try:
+        reading: Reading = module_in(_FOLDER, adapter).read_incidents(body, component_filter, now)
+        return reading
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+        return UNREADABLE

@@ -68,6 +68,8 @@ _STATE_BY_WORD = {
 _NOT_NOW = frozenset(
     {
         *("resolved", "postmortem", "completed", "cancelled", "canceled", "closed"),
+        # Sorry
+        *("falsealarm", "complete"),
         # announced: Statuspage, incident.io, Instatus
         *("scheduled", "maintenancescheduled", "notstartedyet"),
     }
@@ -100,7 +102,11 @@ def worst(states: Iterable[State]) -> State:
 
 def has_ended(record: Any) -> bool:
     """Return whether an incident or a maintenance is over, or only announced, by its `status`."""
-    word = record.get("status")
+    return is_over(record.get("status"))
+
+
+def is_over(word: Any) -> bool:
+    """Return whether *word* says of an incident or a maintenance that it is not there now."""
     return isinstance(word, str) and re.sub(r"[^a-z]", "", word.lower()) in _NOT_NOW
 
 

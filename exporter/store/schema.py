@@ -100,6 +100,14 @@ STEPS: tuple[Step, ...] = (
         " PRIMARY KEY (service, start)) WITHOUT ROWID",
         "CREATE INDEX history_spans_by_start ON history_spans (start)",
     ),
+    (
+        "CREATE TABLE minutes (service TEXT NOT NULL, day INTEGER NOT NULL, packed BLOB NOT NULL,"
+        " PRIMARY KEY (service, day)) WITHOUT ROWID",
+        "CREATE INDEX minutes_by_day ON minutes (day)",
+        "CREATE TABLE runs (since REAL PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE watched (service TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER,"
+        " PRIMARY KEY (service, since)) WITHOUT ROWID",
+    ),
 )
 
 

@@ -134,6 +134,17 @@ def told(row: Sequence[Any]) -> bool:
     return plain and is_time(at) and is_time(sent_at) and _is_time_or_none(ended_at)
 
 
+def run(row: Sequence[Any]) -> bool:
+    """Judge (since, until): a run of the exporter, Unix times."""
+    return all(map(is_time, row)) and row[0] <= row[1]
+
+
+def watched_span(row: Sequence[Any]) -> bool:
+    """Judge (since, until) of a watched service: minutes, the second one None while it lasts."""
+    since, until = row
+    return is_count(since) and (until is None or (is_count(until) and since <= until))
+
+
 def _is_json_list(text: Any) -> bool:
     try:
         return isinstance(parsed(text), list)

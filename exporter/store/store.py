@@ -20,6 +20,7 @@ from exporter.store.entries import AuditEntry
 from exporter.store.history import HistoryTable
 from exporter.store.incidents import IncidentTable
 from exporter.store.keys import KeyTable
+from exporter.store.minutes import MinuteTable
 from exporter.store.notifications import NotificationTable
 from exporter.store.public import PublicRecords
 from exporter.store.spending import SpendTable
@@ -37,6 +38,7 @@ class Store(KeyTable):
         self.model_spend = SpendTable(database)
         self.public = PublicRecords(database)
         self._history = HistoryTable(database)
+        self.minutes = MinuteTable(database)
 
     @classmethod
     def open(

@@ -121,6 +121,23 @@ def open_ones() -> list[Json]:
     ]
 
 
+def who_was_first() -> Json:
+    """Return what the providers' own pages say of what fails, beside our first failed probe."""
+    lead = f"round(max by ({SERVICE}) (service_status_page_lead_seconds{{{CHOSEN}}}))"
+    return table(
+        "Who saw it first",
+        "From our first failed probe to the first text on the provider's page; negative: they were "
+        "first. The service page says it in a sentence, with the uncertainty. Without a row there "
+        "is no claim.",
+        *SUBJECT,
+        Column("environment", "", NARROW),
+        Column("provider"),
+        Column("their page after us", queries.about(lead), {"unit": "s"}),
+        size=(24, 6),
+        missing="No claim: nothing fails, or no page says when it posted",
+    )
+
+
 def notifications() -> list[Json]:
     """Return what was sent through which channel, how fast, and what the incident log received."""
     sent = "sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval]))"
@@ -242,7 +259,7 @@ def board() -> Json:
         "What is open, who was told, how long it takes us, and what comes back.",
         [
             Row("", now()),
-            Row("Open", open_ones()),
+            Row("Open", [*open_ones(), who_was_first()]),
             Row("Told", notifications()),
             Row("Past", [*by_day(), costly_services()]),
         ],

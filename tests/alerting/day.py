@@ -26,14 +26,15 @@ from exporter.config.files import Configuration
 from exporter.config.thresholds import thresholds_of
 from exporter.incidents import IncidentLog
 from exporter.incidents.model import Alert
-from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
+from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, news_of
 from exporter.model import Outcome, Reason, Result, Shortage
 from exporter.probers import Endpoint
 from exporter.registry import Registry
 from exporter.results import Results
 from exporter.results.aging import Aging
 from exporter.schedule import Scheduler
-from exporter.statuspages import State
+from exporter.statuspages import PageIncident, PageRecord, State
+from exporter.statuspages.incidents import Reading
 from exporter.store import Store
 from tests.clocks import QuickClock, target
 from tests.engines import parsed, read_names
@@ -88,6 +89,8 @@ class Day:
     lost_rows: tuple[float, ...] = ()
     """When a row of it cannot be read."""
     pages: Callable[[float], State] = lambda minute: State.OPERATIONAL
+    listed: Callable[[float], bool] = lambda minute: False
+    """Whether those pages list an open incident."""
 
 
 class Process:
@@ -99,7 +102,11 @@ class Process:
         self.incident_metrics = IncidentMetrics(self.registry)
         self.incidents = IncidentLog(store.incidents, clock, show=self.incident_metrics.show)
         self.exposition = Exposition(
-            self.results, self.own, self.incident_metrics, page=self._page_of
+            self.results,
+            self.own,
+            self.incident_metrics,
+            page=self._page_of,
+            news=lambda target: news_of(self._record_of(target), None),
         )
         self.scheduler = Scheduler(
             self,
@@ -135,6 +142,7 @@ class Process:
         views = Views(
             canaries=lambda: self.states,
             page=self._page_of,
+            page_record=self._record_of,
             acknowledged=lambda: self.incidents.counts.acknowledged,
         )
         return Evaluator(self.registry, self.results, self.clock, views, own=self.watch, past=past)
@@ -145,6 +153,14 @@ class Process:
 
     def _page_of(self, target: Target) -> State | None:
         return self.day.pages(self.minute) if target.status_page is not None else None
+
+    def _record_of(self, target: Target) -> PageRecord | None:
+        if (state := self._page_of(target)) is None:
+            return None
+        record, incident = PageRecord(), PageIncident(id="i", title="Elevated errors")
+        listed = (incident,) if self.day.listed(self.minute) else ()
+        record.take(Reading(state=state, incidents=listed), self.clock.now(), uncertainty=60.0)
+        return record
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
         states = self.day.canaries(self.minute)

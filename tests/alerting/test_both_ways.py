@@ -169,6 +169,7 @@ CANARY_DAY = Day(
             script=lambda minute: seen(), changes={"endpoint": None, "key_configured": None}
         ),
         "keyless": Situation(script=lambda minute: seen(), changes={"key_configured": False}),
+        "quiet": _failing(41, 67, provider="mailgun", status_page=PAGE),
         "mail": Situation(
             script=lambda minute: seen(), provider="sendgrid", changes={"status_page": PAGE}
         ),
@@ -184,6 +185,7 @@ CANARY_DAY = Day(
     lost_rows=(60.0, 61.0),
     refused=lambda minute: 20 <= minute < 40,
     pages=lambda minute: State.MAJOR_OUTAGE if 20 <= minute < 40 else State.OPERATIONAL,
+    listed=lambda minute: 60 <= minute < 64,
 )
 
 

@@ -18,7 +18,7 @@ from exporter.secret import Secret
 from tests.vendor import Vendor, answer
 
 TOKEN = "an-admin-token-of-some-length"
-PLACES = {"{id}": "api"}
+PLACES = {"{id}": "api", "{provider}": "custom"}
 
 
 class Client:

@@ -51,7 +51,7 @@ def operation_of(method: str, path: str) -> tuple[str, str] | None:
     """Return the operation that answers *path*."""
     plain = path.partition("?")[0]
     for known, template in OPERATIONS:
-        if known == method and re.fullmatch(template.replace("{id}", "[^/]+"), plain):
+        if known == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), plain):
             return known, template
     return None
 
@@ -175,6 +175,7 @@ async def _reads(client: Client) -> None:
         "/api/services/nobody/history",
         "/api/services/good/results",
         "/api/services/nobody/results",
+        "/api/services/good/report?from=never",
         "/api/audit",
         "/api/audit?service=good&limit=1",
         "/api/audit?limit=0",
@@ -219,6 +220,8 @@ async def _reads(client: Client) -> None:
 async def _changes(client: Client, vendor: Vendor) -> None:
     large = {"api_key": "x" * 1024 * 1024, "id": "a"}
     hour = {"by": "ann", "duration": "1h"}
+    watched = {"health_check": {"allow_private_addresses": True}}
+    page = {"url": vendor.url().rstrip("/"), "adapter": "statuspage"}
     rejecting = declared("b", vendor.url("/rejects"), api_key=OLD)
     for method, path, bodies in (
         (
@@ -226,6 +229,7 @@ async def _changes(client: Client, vendor: Vendor) -> None:
             "/api/services",
             [
                 declared("a", vendor.url(), api_key=OLD),
+                declared("paged", vendor.url(), status_page=page) | watched,
                 {"id": "A"},
                 [],
                 declared("a", vendor.url()),
@@ -258,6 +262,9 @@ async def _changes(client: Client, vendor: Vendor) -> None:
         ("POST", "/api/services/nobody/resume", [{"by": "ann"}]),
         ("POST", "/api/services/nobody/maintenance", [hour]),
         ("DELETE", "/api/services/nobody/maintenance", [None]),
+        ("GET", "/api/services/paged", [None]),
+        ("POST", "/api/status-page/paged", [{}, large]),
+        ("POST", "/api/status-page/nobody", [{}]),
         ("DELETE", "/api/services/a", [None, None]),
         ("DELETE", "/api/services/good", [None]),
         ("POST", "/-/reload", [None]),
@@ -298,7 +305,7 @@ async def _incidents(client: Client) -> None:
 
 async def _refusals(client: Client, conformance: Conformance) -> None:
     """Ask with a wrong token, where changes are off, and for a configuration that is wrong."""
-    paths = [(method, path.replace("{id}", "good")) for method, path in OPERATIONS]
+    paths = [(method, re.sub(r"\{\w+\}", "good", path)) for method, path in OPERATIONS]
     for method, path in paths:
         await client.ask(method, path, headers={"Authorization": "Bearer wrong"})
     async with running(token=None) as closed:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import cpu, fidelity, scale
+from tests.bench import cpu, fidelity, page, scale
 
 # What DESIGN promises. Ratios are against blackbox_exporter in the same run.
 MOST = {
@@ -22,6 +22,10 @@ MOST = {
     "2,000 services every 2 s failed": 0,
     "2,000 services every 2 s lag_p99": 0.1,
     "10,000 services kib_per_service": 20,
+    "page of 1,000 services first_paint_ms": 300,
+    "page of 1,000 services update_ms": 50,
+    "page of 1,000 services in groups first_paint_ms": 300,
+    "page of 1,000 services in groups update_ms": 50,
 }
 
 
@@ -40,6 +44,8 @@ def measured(folder: Path) -> Iterator[tuple[str, Callable[[], dict[str, float]]
     yield "1,000 services every 30 s", lambda: scale.schedule(folder, 1000, "30s", 65)
     yield "2,000 services every 2 s", lambda: scale.schedule(folder, 2000, "2s", 30)
     yield "10,000 services", lambda: scale.memory(folder)
+    yield "page of 1,000 services", lambda: page.measure("/")
+    yield "page of 1,000 services in groups", lambda: page.measure("/?group=tag:squad")
 
 
 def main(wanted: str = "") -> int:

@@ -154,3 +154,12 @@ def test_labels_and_addresses_of_a_target_are_struck_in_the_same_way() -> None:
     assert target.endpoint is not None
     assert target.endpoint.shown == "https://hooks.example/services/…"
     assert SENTINEL in {secret.reveal() for secret in target.secrets()}
+
+
+def test_a_tag_is_metadata_that_everybody_may_read() -> None:
+    text = """services: [{id: a, base_url: "https://x.example", metadata: {tier: gold, region: eu,
+        owner: ada, runbook: "https://x.example/r", api_token: words, key: Zq8vLw3nXy7bTk5mPd2r,
+        zone: "${ZONE}", empty: ""}}]"""
+    (service,) = read_text(text, "services.yaml", {"ZONE": "plain-words"}).services
+
+    assert make_target(service, {}).tags == (("region", "eu"), ("tier", "gold"))

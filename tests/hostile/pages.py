@@ -21,6 +21,10 @@ GREEN: dict[str, Any] = {
     "slack": {"status": "ok", "active_incidents": []},
     "statuspage": {"status": {"indicator": "none"}, "incidents": []},
     "stripe_legacy": {"UptimeStatus": "up"},
+    "incident_io_compat": {"status": {"indicator": "none"}, "incidents": []},
+    "rootly": {"status": {"indicator": "none"}, "incidents": []},
+    "datadog": {"components": [{"id": "a", "name": "API", "status": "operational"}]},
+    "sorry": {"notices": []},
 }
 """What each adapter would take for OPERATIONAL; a feed is not JSON."""
 LARGE = ("endless", "larger than its limit", "of a million values", "deep")

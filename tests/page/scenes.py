@@ -119,7 +119,10 @@ def many(stage: Stage, number: int = 1000) -> None:
     stage.add(
         *(
             service(
-                f"svc-{n:04}", name=f"Service {n:04}", environment=("production", "staging")[n % 2]
+                f"svc-{n:04}",
+                name=f"Service {n:04}",
+                environment=("production", "staging")[n % 2],
+                metadata={"squad": f"squad {n % 40}"},
             )
             for n in range(number)
         )
@@ -131,10 +134,34 @@ def many(stage: Stage, number: int = 1000) -> None:
         stage.saw(f"svc-{n:04}", Reason.TIMEOUT, ago=5, took=10)
 
 
+async def teams(stage: Stage) -> None:
+    """Four teams and two services of none: failures that are alike, and some that are not."""
+    stage.add(
+        *(
+            service(f"pay-{n}", team="payments", provider="stripe", api_key="sk_test_x" * 4)
+            for n in range(10)
+        ),
+        *(service(f"find-{n}", team="search", api_key="k" * 20) for n in range(3)),
+        service("mailer", team="growth", provider="sendgrid", api_key="SG." + "b" * 40),
+        service("ads", team="growth"),
+        service("lake", team="data"),
+        service("wiki"),
+        service("maps"),
+    )
+    for target in list(stage.registry):
+        if target.id != "lake":
+            stage.saw(target.id, ago=3600, took=0.9 if target.id == "wiki" else 0.2)
+    for n in range(3):
+        stage.saw(f"pay-{n}", Reason.SERVER_ERROR, ago=180 - n, status=503)
+    stage.saw("find-0", Reason.TIMEOUT, ago=400, took=10)
+    stage.saw("find-1", Reason.AUTH_INVALID, ago=600, status=401)
+    stage.saw("mailer", Reason.AUTH_INVALID, ago=300, status=401)
+
+
 def offline(stage: Stage) -> None:
     """Our own network is down."""
     stage.add(*(service(name) for name in ("alpha", "beta", "gamma")))
     for name in ("alpha", "beta", "gamma"):
         stage.saw(name, ago=120)
         stage.saw(name, Reason.CONNECT, ago=60, verdict=Verdict.NETWORK)
-    stage.online = False
+    stage.offline_since = stage.clock.now() - 60

@@ -16,17 +16,17 @@ import aiohttp
 from aiohttp import web
 
 from exporter.api import make_application
-from exporter.api.app_keys import INCIDENTS, RECONCILE, REGISTRY, RESULTS
+from exporter.api.app_keys import HOLDS, INCIDENTS, RECONCILE, REGISTRY, RESULTS
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.clock import Clock
-from exporter.config import make_target, read_text
+from exporter.config import Configuration, make_target, read_text
 from exporter.incidents import IncidentLog
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
 from exporter.page import LIVE, Live, Sources
-from exporter.registry import Registry
+from exporter.registry import Holds, Loader, Registry
 from exporter.results import Bucket, History, Persistence, Results
 from exporter.secret import Secret
-from exporter.statuspages import State
+from exporter.statuspages import Lead, PageRecord, State
 from exporter.store import Store
 from tests.api.managed import TOKEN, Answer
 from tests.fakes import FakeClock
@@ -52,10 +52,13 @@ class Stage:
             self.store, self.results, self.history, self.registry, self.clock
         )
         self.incidents = IncidentLog(self.store.incidents, self.clock)
-        self.online, self.enabled = True, True
+        self.offline_since: float | None = None
+        self.enabled = True
         self.refused: float | None = None
         self.rotated: dict[str, float] = {}
         self.status_pages: dict[str, State] = {}
+        self.leads: dict[str, Lead] = {}
+        self.page_records: dict[str, PageRecord] = {}
         self.live = Live(
             Sources(
                 registry=self.registry,
@@ -66,7 +69,9 @@ class Stage:
                 viewers=viewers,
                 accepts_changes=True,
                 status_page_state=lambda target: self.status_pages.get(target.id),
-                online=lambda: self.online,
+                offline_since=lambda: self.offline_since,
+                lead=lambda target: self.leads.get(target.id),
+                page_record=lambda target: self.page_records.get(target.id),
                 refused_at=lambda: self.refused,
                 rotated_at=self.rotated.get,
                 enabled=lambda: self.enabled,
@@ -141,6 +146,8 @@ async def staged(clock: Clock | None = None, **options: Any) -> AsyncIterator[St
     application[LIVE] = stage.live
     application[INCIDENTS], application[RECONCILE] = stage.incidents, lambda: None
     application[REGISTRY], application[RESULTS] = stage.registry, stage.results
+    loader = Loader(Configuration, stage.registry, {}, stage.clock)
+    application[HOLDS] = Holds(stage.registry, loader, stage.clock, None)
     application[ADMIN_TOKEN], application[RECEIVER_TOKEN] = Secret(TOKEN), None
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()

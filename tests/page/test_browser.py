@@ -14,6 +14,7 @@ from exporter.incidents import from_api
 from exporter.incidents.model import Source
 from exporter.model import Reason
 from tests.api.managed import TOKEN, running
+from tests.bench.page import costs_of_updates
 from tests.incidents.saying import listed
 from tests.page import scenes
 from tests.page.browser import DESKTOP, PHONE, visiting
@@ -27,6 +28,7 @@ async def paths_of(stage: Stage) -> list[str]:
     incident = (await stage.incidents.unresolved())[0]
     return [
         "/",
+        "/?group=environment",
         "/services/stripe",
         "/services/sendgrid",
         "/incidents",
@@ -230,7 +232,7 @@ async def test_ages_are_relative_to_the_server_s_clock(browser: Browser, stage: 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
+async def test_axe_finds_nothing_and_nothing_is_too_wide(
     browser: Browser, stage: Stage, scheme: str, size: tuple[int, int]
 ) -> None:
     await scenes.mixed(stage)
@@ -239,6 +241,7 @@ async def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
     async with visiting(browser, stage.base, scheme=scheme, size=size) as visit:
         for path in (*await paths_of(stage), "/?q=nothing+fits", "/services/long"):
             await visit.go(path)
+            await visit.unfold()
             assert await visit.findings() == [], path
             assert await visit.wide() == 0, path
         await visit.go("/services/nobody", live=False)
@@ -247,7 +250,7 @@ async def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_serious_without_a_service(
+async def test_axe_finds_nothing_without_a_service(
     browser: Browser, stage: Stage, scheme: str
 ) -> None:
     async with visiting(browser, stage.base, scheme=scheme) as visit:
@@ -420,14 +423,46 @@ async def test_a_thousand_services_open_in_a_moment(browser: Browser) -> None:
     async with staged(SystemClock()) as stage:
         scenes.many(stage)
         scale: list[float] = []
-        for path in ("/?q=svc-0001", "/"):
+        for path in ("/?q=svc-0001", "/", "/?group=tag:squad"):
             async with visiting(browser, stage.base) as visit:
                 await visit.go(path)
                 timing = await visit.page.evaluate(
                     "performance.getEntriesByType('navigation')[0].domComplete"
                 )
                 scale.append(float(timing))
-                assert await visit.page.locator("#rows tr").count() <= 50
+                assert await visit.page.locator("#services tr:visible").count() <= 50 + 1
+                assert await visit.page.locator("#groups tr:visible").count() <= 50 + 20
         await asyncio.sleep(0)
 
-    assert scale[1] < 10 * scale[0] + 300
+    assert max(scale) < 10 * scale[0] + 300
+
+
+async def test_an_update_of_fifty_rows_is_not_laid_out_row_by_row(
+    browser: Browser, stage: Stage
+) -> None:
+    scenes.many(stage, 60)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go()
+        session = await visit.page.context.new_cdp_session(visit.page)
+        await session.send("Performance.enable")
+        counts = []
+        for reason in (Reason.OK, Reason.TIMEOUT):
+            for target in list(stage.registry):
+                stage.saw(target.id, reason)
+            await stage.step()
+            await visit.until("h1", "All 60" if reason is Reason.OK else "60 of 60 fail")
+            metrics = (await session.send("Performance.getMetrics"))["metrics"]
+            counts.append(next(one["value"] for one in metrics if one["name"] == "LayoutCount"))
+
+    assert counts[1] - counts[0] < 10
+
+
+async def test_an_update_costs_no_more_with_a_thousand_services(browser: Browser) -> None:
+    costs = []
+    for number in (60, 1000):
+        async with staged(SystemClock()) as stage:
+            scenes.many(stage, number)
+            costs.append(min(await costs_of_updates(browser, stage, "/", times=2)))
+
+    assert costs[1] < 3 * costs[0]

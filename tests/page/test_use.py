@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from exporter.model import Reason, Verdict
 from tests.api.managed import TOKEN, running
 from tests.page import scenes
 from tests.page.browser import Visit, visiting
-from tests.page.stage import Stage, service
+from tests.page.stage import NOW, Stage, service
 from tests.vendor import Vendor, answer
 
 pytestmark = pytest.mark.slow
@@ -77,19 +78,15 @@ async def test_title_and_icon_follow_without_a_reload(browser: Browser, stage: S
     async with visiting(browser, stage.base) as visit:
         await visit.go()
         await visit.page.evaluate("window.unloaded = true")
-        for online, reason, verdict, title, icon in (
-            (True, Reason.OK, None, "Service registry", "icon"),
-            (True, Reason.TIMEOUT, None, "(1) Service registry", "icon-down"),
-            (
-                False,
-                Reason.TIMEOUT,
-                Verdict.NETWORK,
-                "(network down) Service registry",
-                "icon-network",
-            ),
-            (True, Reason.OK, None, "Service registry", "icon"),
+        offline = ("(network down) Service registry", "icon-network")
+        for offline_since, reason, verdict, (title, icon) in (
+            (None, Reason.OK, None, ("Service registry", "icon")),
+            (None, Reason.TIMEOUT, None, ("(1) Service registry", "icon-down")),
+            (NOW, Reason.TIMEOUT, None, offline),
+            (NOW, Reason.TIMEOUT, Verdict.NETWORK, offline),
+            (None, Reason.OK, None, ("Service registry", "icon")),
         ):
-            stage.online = online
+            stage.offline_since = offline_since
             stage.saw("a", reason, verdict=verdict)
             await stage.step(2)
             await expect(visit.page).to_have_title(title)
@@ -173,6 +170,62 @@ async def test_a_theme_is_chosen_and_kept(browser: Browser, stage: Stage) -> Non
         await visit.page.click("#theme")
         assert await visit.page.evaluate(ground) == light
         assert await visit.findings() == []
+
+
+ANSWERS = {
+    401: '{"title": "a valid admin token is needed"}',
+    403: '{"title": "changes are off", "detail": "start with --admin-token-file FILE"}',
+    409: '{"title": "it is resolved"}',
+    502: "<h1>Bad gateway</h1>",
+    200: "<h1>Log in</h1>",
+}
+
+
+def answering(status: int) -> Callable[[Route], Awaitable[None]]:
+    """Return what answers with *status*; 0 ends the connection without an answer."""
+
+    async def respond(route: Route) -> None:
+        if not status:
+            return await route.abort()
+        challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        return await route.fulfill(status=status, headers=challenge, body=ANSWERS[status])
+
+    return respond
+
+
+async def test_why_nothing_was_done_is_said(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+    incident = (await stage.incidents.unresolved())[0]
+    async with visiting(browser, stage.base) as visit:
+        for path, button in ((f"/incidents/{incident.id}", "#act"), ("/services/stripe", "#probe")):
+            await visit.go(path)
+            if button == "#act":
+                await visit.page.fill("#by", "dora")
+            for status, said in (
+                (401, "Not done: the admin token is wrong."),
+                (403, "Not done: no token would help, changes are off: start with"),
+                (409, "Not done: it is resolved."),
+                (502, "Not done: a proxy before the exporter answers HTTP 502."),
+                (200, "Not done: a proxy before the exporter answers HTTP 200."),
+                (0, "The exporter does not answer: it is not known whether this was done."),
+            ):
+                await visit.page.fill("#token", TOKEN)
+                assert await visit.page.get_attribute("#token", "aria-invalid") is None
+                await visit.page.route(re.compile(r"/(acknowledge|test)$"), answering(status))
+                await visit.page.click(f"{button} button >> nth=0")
+                await visit.until("#answer", said)
+                wrong = await visit.page.get_attribute("#token", "aria-invalid")
+                assert wrong == ("true" if status == 401 else None)
+                await visit.page.unroute_all()
+            await visit.page.fill("#token", "ключ")
+            await visit.page.keyboard.press("Enter")
+            await visit.until(
+                "#answer", "the admin token is wrong: it has characters that no token"
+            )
+            assert await visit.page.evaluate("document.activeElement.id") == "token"
+        visit.complaints = [c for c in visit.complaints if "Failed to load resource" not in c]
+
+    assert (await stage.incidents.get(incident.id)).timeline == incident.timeline
 
 
 async def test_a_service_is_probed_now_with_the_admin_token_only(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.characters import plain
 from exporter.model import FACTS, OFFLINE, Reason, Verdict
 from exporter.page.wording import (
     STATES,
@@ -18,7 +19,6 @@ from exporter.page.wording import (
     fault,
     headline,
     iso,
-    plain,
     sentence,
     short,
     span,
@@ -93,7 +93,9 @@ def test_a_failure_of_unknown_age_has_no_since() -> None:
 
 def test_our_own_network_comes_before_everything_it_hides() -> None:
     counts = {ShownState.UNKNOWN: 11, ShownState.DOWN: 1}
-    overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+    overview = Overview(
+        now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60, hidden=11
+    )
 
     assert sentence(overview) == (
         "Our network is down since 07:59 UTC: nobody can say how 11 of 12 services are."
@@ -101,10 +103,19 @@ def test_our_own_network_comes_before_everything_it_hides() -> None:
 
 
 def test_where_no_service_is_known_the_network_hides_the_services() -> None:
-    overview = Overview(now=NOW, counts={ShownState.UNKNOWN: 3}, offline_since=NOW - 60)
+    overview = Overview(now=NOW, counts={ShownState.UNKNOWN: 3}, offline_since=NOW, hidden=3)
 
     assert headline(overview) == (
-        "Our network is down since 07:59 UTC: nobody can say how the services are."
+        "Our network is down since 08:00 UTC: nobody can say how the services are."
+    )
+
+
+def test_the_network_is_blamed_before_any_probe_has_failed_by_it() -> None:
+    counts = {ShownState.HEALTHY: 10, ShownState.DOWN: 1, ShownState.UNKNOWN: 1}
+    overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+
+    assert headline(overview) == (
+        "Our network is down since 07:59 UTC: the services are shown as they were seen last."
     )
 
 

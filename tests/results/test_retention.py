@@ -71,6 +71,16 @@ async def test_in_memory_a_day_of_history_is_enough() -> None:
     assert shelf.incidents == [clock.now() - 400 * DAY]
 
 
+@pytest.mark.parametrize(("volatile", "days"), [(False, 400), (True, 1)])
+async def test_minutes_are_kept_400_days_and_in_memory_one(volatile: bool, days: int) -> None:
+    shelf, minutes, clock = Shelf(), Shelf(), FakeClock()
+    made = Retention(shelf, shelf, shelf.retention, clock, volatile=volatile, minutes=minutes)
+
+    await made.prune()
+
+    assert minutes.incidents == [clock.now() - days * DAY]
+
+
 @pytest.mark.parametrize(
     ("kept", "warned"), [(15 * DAY, True), (100 * DAY, False), (400 * DAY, False), (None, False)]
 )

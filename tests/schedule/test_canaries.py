@@ -65,6 +65,22 @@ async def test_only_the_expected_answer_counts(reason: Reason) -> None:
     assert await sky.confirm() == (FACTS[reason].verdict is Verdict.OK)
 
 
+async def test_an_outage_began_with_the_first_check_that_no_canary_answered() -> None:
+    sky = Sky(A)
+    await sky.confirm()
+    assert sky.canaries.offline_since is None
+
+    await sky.clock.advance(15)
+    sky.down, began = {"a": Reason.CONNECT}, sky.clock.now()
+    for _ in range(3):
+        await sky.confirm()
+        assert sky.canaries.offline_since == began
+        await sky.clock.advance(15)
+    sky.down = {}
+    await sky.confirm()
+    assert sky.canaries.offline_since is None
+
+
 async def test_a_bug_in_a_check_is_no_answer_and_spoils_no_other() -> None:
     sky = Sky(A, B)
     sky.down = {"a": RuntimeError("bug")}

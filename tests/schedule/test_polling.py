@@ -122,3 +122,30 @@ async def test_a_fault_in_a_job_stops_neither_it_nor_others(jobs: Jobs) -> None:
     await jobs.clock.advance(950)
 
     assert len(jobs.ticks("a")) == len(jobs.ticks("b")) == 4
+
+
+async def test_a_hastened_job_runs_so_long_after_its_last_run(jobs: Jobs) -> None:
+    jobs.put("a", 300.0)
+    await jobs.clock.advance(20)
+
+    jobs.polling.hasten("a", 60.0)
+    await jobs.clock.advance(100)
+    jobs.polling.hasten("a", 15.0)
+    await jobs.clock.advance(1)
+    jobs.polling.hasten("a", 900.0)
+    await jobs.clock.advance(300)
+
+    first, second, third, fourth = jobs.ticks("a")
+    assert 60 <= second - first <= 60.3
+    assert 120 <= third - first <= 120.5
+    assert 300 <= fourth - third <= 300.3
+
+
+async def test_a_faster_interval_holds_from_the_next_run_on(jobs: Jobs) -> None:
+    jobs.put("a", 300.0)
+    await jobs.clock.advance(20)
+
+    jobs.put("a", 60.0)
+    await jobs.clock.advance(500)
+
+    assert [round(gap) for gap in gaps(jobs.ticks("a"))] == [300, 60, 60, 60]

@@ -10,12 +10,17 @@ import pytest
 from defusedxml import ElementTree
 
 from exporter.probers import Answer, Request
-from exporter.statuspages import State, StatusPage, StatusPages, pages
-from exporter.statuspages.adapters import feed, read
+from exporter.statuspages import State, StatusPage, StatusPages, adapters, pages
+from exporter.statuspages.adapters import Reading, feed
 from exporter.statuspages.updates import _plain, phase_of_word, written_phases
+from tests.clocks import QuickClock
 from tests.steps import steps_of
 
 KIB = 1024
+
+
+def read(adapter: str, body: bytes, component_filter: str | None) -> State:
+    return adapters.read(adapter, body, component_filter, 0.0).state
 
 
 def rss(inner: str) -> bytes:
@@ -97,6 +102,8 @@ class Site:
 
     def put(self, *job: Any) -> None: ...
 
+    def hasten(self, name: str, seconds: float) -> None: ...
+
     def drop(self, name: str) -> None: ...
 
 
@@ -108,12 +115,12 @@ async def test_a_long_page_is_read_beside_the_loop(
     site = Site(rss(item("Resolved - over\n" + "x" * 200) * size))
     threads: list[threading.Thread] = []
 
-    def noted(*given: Any) -> State:
+    def noted(*given: Any) -> Reading:
         threads.append(threading.current_thread())
-        return read(*given)
+        return adapters.read(*given)
 
     monkeypatch.setattr(pages, "read", noted)
-    known = StatusPages(site, site, "agent/1")
+    known = StatusPages(site, site, "agent/1", QuickClock())
     known.set_pages({page})
 
     await known.poll(page)
@@ -127,14 +134,14 @@ async def test_a_page_that_is_taken_out_while_it_is_read_stays_out(
 ) -> None:
     page = StatusPage(url="https://status.example", adapter="feed", confidence="doc")
     site = Site(rss(item("Resolved - over\n" + "x" * 200) * 100))
-    known = StatusPages(site, site, "agent/1")
+    known = StatusPages(site, site, "agent/1", QuickClock())
     known.set_pages({page})
     begun, done = threading.Event(), threading.Event()
 
-    def slow(*given: Any) -> State:
+    def slow(*given: Any) -> Reading:
         begun.set()
         assert done.wait(30)
-        return State.OPERATIONAL
+        return Reading(state=State.OPERATIONAL)
 
     monkeypatch.setattr(pages, "read", slow)
     polling = asyncio.create_task(known.poll(page))
@@ -144,4 +151,4 @@ async def test_a_page_that_is_taken_out_while_it_is_read_stays_out(
     await polling
 
     assert known.state(page) is State.UNKNOWN
-    assert not known._etags
+    assert known.record(page) is None

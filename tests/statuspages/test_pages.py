@@ -32,7 +32,7 @@ class Site:
         self.clock = QuickClock()
         self.polling = Polling(self.clock)
         self.changed: list[StatusPage] = []
-        self.pages = StatusPages(self, self.polling, "agent/1")
+        self.pages = StatusPages(self, self.polling, "agent/1", self.clock)
         self.pages.subscribe(self.changed.append)
         self.answers: list[Answer | Exception] = [saying("none")]
         self.requests: list[tuple[float, Request]] = []

@@ -25,21 +25,45 @@
     answer.textContent = text;
   };
 
+  const LONGEST_MS = 90000; // a probe takes a minute at most
+
+  const wrong = (why) => {
+    token.setAttribute("aria-invalid", "true");
+    token.focus();
+    token.select();
+    return new Error(`Not done: the admin token is wrong${why}.`);
+  };
+  token.addEventListener("input", () => token.removeAttribute("aria-invalid"));
+
+  // The token is wrong, or no token would help, or it was no answer of the exporter's.
+  const refused = (response, found) => {
+    const challenge = response.headers.get("WWW-Authenticate") || "";
+    if (response.status === 401 && challenge.startsWith("Bearer")) return wrong("");
+    if (!found.title) return new Error(`Not done: a proxy before the exporter answers HTTP ${response.status}.`);
+    const said = found.detail ? `${found.title}: ${found.detail}` : found.title;
+    return new Error(`Not done: ${response.status === 403 ? "no token would help, " : ""}${said}.`);
+  };
+
   const post = async (told) => {
+    const headers = new Headers({ "Content-Type": "application/json" });
+    try {
+      headers.set("X-Admin-Token", token.value);
+    } catch { // before anything is sent
+      throw wrong(": it has characters that no token has");
+    }
     const response = await fetch(form.dataset.to + told.verb, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-Admin-Token": token.value },
+      headers,
       body: JSON.stringify({ ...told, verb: undefined }),
       redirect: "error",
       referrerPolicy: "no-referrer",
-    }).catch(() => { throw new Error("the exporter does not answer"); });
-    if (response.status === 401) {
-      token.select();
-      throw new Error("the admin token is wrong");
-    }
-    const found = await response.json();
-    if (response.ok) return found;
-    throw new Error(found.detail ? `${found.title}: ${found.detail}` : found.title);
+      signal: AbortSignal.timeout(LONGEST_MS),
+    }).catch(() => {
+      throw new Error("The exporter does not answer: it is not known whether this was done. Try again.");
+    });
+    const found = await response.json().catch(() => ({}));
+    if (response.ok && Object.keys(found).length) return found;
+    throw refused(response, found);
   };
 
   const act = async (verb) => {
@@ -67,6 +91,7 @@
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (form.hasAttribute("aria-busy")) return; // once is enough
     const verb = event.submitter ? event.submitter.value : "acknowledge";
     if (verb === "note" && !note.value.trim()) {
       reply("bad", "Write the note first.");
@@ -74,11 +99,14 @@
       return;
     }
     reply("busy", by ? "Sending …" : "Probing …");
+    form.setAttribute("aria-busy", "true");
     try {
       await (by ? act(verb) : probe());
       kept("admin-token", keep.checked ? token.value : null);
     } catch (error) {
-      reply("bad", `Not done: ${error.message}.`);
+      reply("bad", error.message);
+    } finally {
+      form.removeAttribute("aria-busy");
     }
   });
 })();

@@ -5,6 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const body = document.body;
   const rows = byId("rows");
+  const groups = byId("groups");
   let skew = Number(body.dataset.now) - Date.now() / 1000;
   const now = () => Date.now() / 1000 + skew;
 
@@ -21,23 +22,27 @@
     return past ? `${text} ago` : `in ${text}`;
   }
 
-  const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const HOUR = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const DAY = { day: "numeric", month: "short" };
-  const local = (date, form) => date.toLocaleString("en-GB", form);
+  // Made once: to make one takes longer than to use it a hundred times.
+  const form = (parts) => new Intl.DateTimeFormat("en-GB", parts);
+  const CLOCK = form(HOUR);
+  const DAY_AND_CLOCK = form({ ...DAY, ...HOUR });
+  const WHOLE = form({ weekday: "short", ...DAY, year: "numeric", ...HOUR, timeZoneName: "short" });
 
   // The clock of the reader; nothing where that is UTC.
   function here(date) {
     if (!date.getTimezoneOffset()) return "";
-    const otherDay = date.getDate() !== date.getUTCDate();
-    return local(date, otherDay ? { ...DAY, ...CLOCK } : CLOCK);
+    return (date.getDate() === date.getUTCDate() ? CLOCK : DAY_AND_CLOCK).format(date);
   }
 
   function tellTimes(root) {
     for (const time of root.querySelectorAll("time")) {
       const date = new Date(time.dateTime);
       if (!time.title) {
-        time.title = local(date, { weekday: "short", ...DAY, year: "numeric", ...CLOCK, timeZoneName: "short" });
-        if (here(date)) time.dataset.here = here(date);
+        time.title = WHOLE.format(date);
+        const said = here(date);
+        if (said) time.dataset.here = said;
       }
       if (!("ago" in time.dataset)) continue;
       const said = words(now() - date / 1000);
@@ -47,7 +52,7 @@
 
   function shortClock() {
     const date = new Date(now() * 1000);
-    return date.toISOString().slice(11, 19) + " UTC" + (here(date) && ` (${local(date, CLOCK)})`);
+    return date.toISOString().slice(11, 19) + " UTC" + (here(date) && ` (${CLOCK.format(date)})`);
   }
 
   // -- putting in what is new ----------------------------------------------------------------
@@ -95,10 +100,13 @@
   }
 
   function renew(regions) {
-    for (const [id, html] of Object.entries(regions)) {
-      const old = byId(id);
-      if (!old) continue;
-      if (selected(old)) later.set(id, html); // somebody is copying it
+    // All questions before the first change: an answer about a changed page has it laid out anew.
+    const there = Object.entries(regions)
+      .map(([id, html]) => [id, html, byId(id)])
+      .filter(([id, , old]) => old && !id.startsWith("group-")) // made once; what is in it follows
+      .map(([id, html, old]) => [id, html, old, selected(old)]);
+    for (const [id, html, old, copied] of there) {
+      if (copied) later.set(id, html); // somebody is copying it
       else {
         later.delete(id);
         const fresh = made(html);
@@ -110,37 +118,48 @@
 
   // The order stands still while somebody is at the list: a click must hit what it was meant for.
   let touched = -Infinity;
-  let order = null;
+  const order = { rows: [], groups: [] };
+  let disordered = false;
+  const fresh = new Map();
   const held = () => performance.now() - touched < 10000;
 
-  function arrange(regions) {
-    if (!rows || !order || held()) return;
-    const wanted = order;
-    order = null;
-    const there = [...rows.children];
-    const known = new Map(there.map((row) => [row.id, row]));
-    const next = wanted.map((id, place) => {
-      const row = known.get(id);
-      if (!row) return regions[id] ? made(regions[id]) : null;
-      return there[place] === row ? row : row.cloneNode(true);
+  // Put the elements of *ids* into *place*; one that moves is a copy: the others then do not jump.
+  function fill(place, ids) {
+    const there = [...place.children];
+    const known = new Map(there.map((one) => [one.id, one]));
+    const next = ids.map((id, at) => {
+      const one = known.get(id);
+      if (!one) return fresh.has(id) ? made(fresh.get(id)) : byId(id);
+      return there[at] === one ? one : one.cloneNode(true);
     }).filter(Boolean);
-    if (next.length !== there.length || next.some((row, place) => row !== there[place])) {
-      rows.replaceChildren(...next);
-    }
-    byId("services").hidden = !next.length;
+    if (next.length !== there.length || next.some((one, at) => one !== there[at])) place.replaceChildren(...next);
   }
 
-  const fresh = new Map();
+  function arrange() {
+    if (!rows || !disordered || held()) return;
+    disordered = false;
+    fill(rows, order.rows);
+    byId("services").hidden = !order.rows.length;
+    fill(groups, order.groups.map(([id]) => id));
+    groups.hidden = !order.groups.length;
+    for (const [id, inside] of order.groups) {
+      const key = id.slice("group-".length);
+      for (const part of [`line-${key}`, `more-${key}`]) if (fresh.has(part)) put(byId(part), made(fresh.get(part)));
+      fill(byId(`rows-${key}`), inside);
+    }
+    fresh.clear();
+  }
 
   function show(page) {
     const regions = page.regions || {};
     keepingFocus(() => {
       renew(regions);
-      if (rows && (page.rows || order)) {
-        for (const id of Object.keys(regions)) if (id.startsWith("row-")) fresh.set(id, regions[id]);
-        if (page.rows) order = page.rows;
-        arrange(Object.fromEntries(fresh));
-        if (!order) fresh.clear();
+      if (rows && (page.rows || page.groups || disordered)) {
+        disordered = true;
+        if (page.rows) order.rows = page.rows;
+        if (page.groups) order.groups = page.groups;
+        for (const [id, html] of Object.entries(regions)) fresh.set(id, html);
+        arrange();
       }
     });
     if (page.title) document.title = page.title;
@@ -237,10 +256,7 @@
           put(old, made(html));
         }
       }
-      if (order) {
-        arrange(Object.fromEntries(fresh));
-        if (!order) fresh.clear();
-      }
+      arrange();
     });
     if (document.hidden && !source && performance.now() - heard > HIDDEN_MS) open();
     else if (source && performance.now() - heard > silence) {
@@ -266,9 +282,9 @@
       if (event.persisted && !source) open();
     });
   } else byId("line").hidden = true;
-  if (rows) {
+  for (const list of [rows, groups].filter(Boolean)) {
     for (const kind of ["pointermove", "pointerdown", "focusin", "keydown"]) {
-      rows.addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
+      list.addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
     }
   }
 
@@ -283,6 +299,8 @@
       for (const [name, value] of new FormData(filter)) {
         if (value.trim()) asked.set(name, value.trim());
       }
+      const shown = new URLSearchParams(location.search);
+      if (shown.has("only") && shown.get("group") === asked.get("group")) asked.set("only", shown.get("only"));
       const query = asked.toString();
       const path = query ? `/?${query}` : "/";
       if (path === location.pathname + location.search) return;
@@ -316,6 +334,11 @@
     event.preventDefault();
     byId("q").focus();
     byId("q").select();
+  });
+
+  // On a phone the counts are wider than the screen, and the browser leaves alone what is half seen.
+  document.addEventListener("focusin", (event) => {
+    if (event.target.closest(".counts")) event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
 
   const THEMES = ["auto", "light", "dark"];

@@ -16,6 +16,17 @@ from typing import Any
 
 from defusedxml import ElementTree
 
+from exporter.matching import pattern_matches
+from exporter.statuspages.incidents import (
+    IMPACT_OF,
+    LONGEST_TITLE,
+    MOST_INCIDENTS,
+    UNREADABLE,
+    PageIncident,
+    Reading,
+    instant,
+    made,
+)
 from exporter.statuspages.states import State, worst
 from exporter.statuspages.updates import Phase, newest, phase_of_word, titled_phase, written_phases
 
@@ -24,7 +35,7 @@ _TEXTS = ("description", "summary", "content", "encoded")
 _DATES = ("updated", "lastBuildDate", "pubDate", "date", "published")
 # Of one feed; beyond that its state is unknown. Vendors list 25 to 100 incidents in 10 to 500 KiB.
 MOST_MARKS, MOST_ITEMS, MOST_TEXT = 50_000, 500, 512 * 1024
-_MOST_DATES, _LONGEST_DATE = 3, 100
+_MOST_DATES, _LONGEST_DATE, _MOST_CATEGORIES = 3, 100, 10
 _STALE_SECONDS, _MARGIN_SECONDS = 7 * 86400.0, 3600.0
 
 
@@ -36,24 +47,66 @@ class _Item:
     at: float
     phase: Phase | None
     is_planned: bool
+    title: str = ""
+    posted: float | None = None
+    """Atom's `published`; the `pubDate` of RSS is in many feeds that of the last update."""
 
 
-def read(body: bytes, component_filter: str | None) -> State:
+def read(body: bytes, component_filter: str | None, now: float) -> Reading:
     """Return OPERATIONAL if every incident has ended, MAINTENANCE during one, else DEGRADED.
 
-    A maintenance that is only announced is OPERATIONAL.
+    A maintenance that is only announced is OPERATIONAL. With a filter an item counts if its title
+    or one of its categories matches.
     """
     if sum(map(body.count, (b"<", b"="))) > MOST_MARKS:
-        return State.UNKNOWN  # elements and attributes: a parser builds an object for each
+        return UNREADABLE  # elements and attributes: a parser builds an object for each
     try:
         root = ElementTree.fromstring(body)
     except (ElementTree.ParseError, ValueError, LookupError):
-        return State.UNKNOWN
+        return UNREADABLE
     if _name(root) not in ("rss", "feed", "RDF"):
-        return State.UNKNOWN
+        return UNREADABLE
     outer = [root, *(child for child in root if _name(child) == "channel")]
-    items = _items(child for one in outer for child in one if _name(child) in ("item", "entry"))
-    return State.UNKNOWN if items is None else _worst_of(items, made_at=max(map(_time, outer)))
+    items = _items(
+        child
+        for one in outer
+        for child in one
+        if _name(child) in ("item", "entry") and _matches(component_filter, child)
+    )
+    if items is None:
+        return UNREADABLE
+    made_at = max(map(_time, outer))
+    incidents, latest = _grouped(items, made_at)
+    states = {key: _state(updates, latest) for key, updates in incidents.items()}
+    found = (_page_incident(key, incidents[key], state) for key, state in states.items())
+    return Reading(
+        state=worst(states.values()),
+        incidents=tuple(islice(filter(None, found), MOST_INCIDENTS)),
+        made_at=instant(made_at),
+    )
+
+
+def _matches(component_filter: str | None, element: Any) -> bool:
+    if component_filter is None:
+        return True
+    texts = (*_texts(element, "title"), *islice(_texts(element, "category"), _MOST_CATEGORIES))
+    return any(pattern_matches(component_filter, text[:LONGEST_TITLE]) for text in texts)
+
+
+def _page_incident(key: str, updates: list[_Item], state: State) -> PageIncident | None:
+    if state is State.MAINTENANCE or any(one.phase is Phase.ANNOUNCED for one in updates):
+        return None
+    is_open = state is not State.OPERATIONAL
+    posted = min((one.posted for one in updates if one.posted), default=None)
+    return made(
+        key,
+        updates[0].title,
+        impact=IMPACT_OF[State.DEGRADED],
+        is_open=is_open,
+        posted=posted,
+        updated=updates[0].at,
+        resolved=updates[0].at,
+    )
 
 
 def _items(elements: Iterable[Any]) -> list[_Item] | None:
@@ -69,7 +122,8 @@ def _items(elements: Iterable[Any]) -> list[_Item] | None:
     return items
 
 
-def _worst_of(items: list[_Item], made_at: float) -> State:
+def _grouped(items: list[_Item], made_at: float) -> tuple[dict[str, list[_Item]], float]:
+    """Return the updates of each incident, the newest first, and the time of the newest of all."""
     # what begins after the feed was made, and names no state, is only announced
     items = [i for i in items if i.phase or not 0 < made_at < i.at - _MARGIN_SECONDS]
     # Stable: without dates the feed's own order, the newest first, stays.
@@ -79,7 +133,7 @@ def _worst_of(items: list[_Item], made_at: float) -> State:
         incidents.setdefault(item.key, []).append(item)
     # the date of an announced maintenance is in the future
     latest = max((i.at for i in items if i.phase is not Phase.ANNOUNCED), default=0.0)
-    return worst(_state(updates, latest) for updates in incidents.values())
+    return incidents, latest
 
 
 def _state(updates: list[_Item], latest: float) -> State:
@@ -107,6 +161,8 @@ def _item(element: Any, bodies: list[str]) -> _Item:
         at=_time(element),
         phase=next((p for p in phases if p is not Phase.UPDATE), phases[0] if phases else None),
         is_planned=Phase.ANNOUNCED in phases or "maintenance" in mentions,
+        title=rest or title,
+        posted=_time(element, ("published",)) if _name(element) == "entry" else None,
     )
 
 
@@ -121,8 +177,8 @@ def _key(element: Any, title: str) -> str:
     return title.lower()
 
 
-def _time(element: Any) -> float:
-    for name in _DATES:
+def _time(element: Any, names: Iterable[str] = _DATES) -> float:
+    for name in names:
         for text in islice(_texts(element, name), _MOST_DATES):
             if len(text) > _LONGEST_DATE:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.matching import json_of
+from exporter.statuspages.incidents import PageIncident, Reading, impact_of, incidents_of, made
 from exporter.statuspages.states import (
     State,
     has_ended,
@@ -17,13 +18,27 @@ from exporter.statuspages.states import (
 PATH = "/summary.json"
 
 
-def read(body: bytes, component_filter: str | None) -> State:
+def read(body: bytes, component_filter: str | None, now: float) -> Reading:
     """Return the worst of the page's own state and its open incidents and maintenances."""
     data = json_of(body)
     overall = state_of_word(data["page"]["status"])
-    incidents = states_of(list_or_empty(data.get("activeIncidents")), _incident)
+    active = list_or_empty(data.get("activeIncidents"))
     maintenances = states_of(list_or_empty(data.get("activeMaintenances")), _maintenance)
-    return worst([overall, *incidents, *maintenances])
+    return Reading(
+        state=worst([overall, *states_of(active, _incident), *maintenances]),
+        incidents=incidents_of(active, _page_incident),
+    )
+
+
+def _page_incident(incident: Any) -> PageIncident:
+    # `started` is chosen by its author, and when it was posted is not told
+    return made(
+        str(incident.get("url") or "").rstrip("/").rpartition("/")[2],
+        incident.get("name"),
+        word=incident.get("status"),
+        impact=impact_of(incident.get("impact")),
+        claimed=incident.get("started"),
+    )
 
 
 def _incident(incident: Any) -> State:

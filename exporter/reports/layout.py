@@ -1,0 +1,187 @@
+"""A report as sections of sentences, facts and tables; each format draws these in its own way."""
+
+from __future__ import annotations
+
+from exporter.reports.document import Json
+from exporter.reports.sheet import Section, Sheet, Table
+from exporter.reports.vendor import vendor_section
+from exporter.reports.words import UNOBSERVED, count, ending, fault_words, moment, percent, span
+
+_NETWORK = {
+    "answer": "worked: an answer came",
+    "canary": "worked: a canary answered",
+    "unproven": "not proven: no canary",
+}
+
+
+def laid_out(report: Json) -> Sheet:
+    """Return *report*, a `document`, as sections."""
+    return Sheet(
+        title=f"Availability of {report['name']}",
+        lead=_lead(report),
+        sections=(
+            _summary(report),
+            _downtime(report),
+            vendor_section(report),
+            _requests(report),
+            _page(report),
+            _incidents(report),
+            _method(report),
+        ),
+        footer=f"Made at {report['generated_at']} by TekUp Service Registry {report['version']}",
+    )
+
+
+def _lead(report: Json) -> str:
+    windows, minutes = report["windows"], report["minutes"]
+    when = f"From {moment(report['from'])} to {moment(report['to'])} UTC"
+    if report["availability"] is None:
+        return f"{when} nothing was observed of {report['service']}: there is nothing to claim."
+    number = len(windows) + report["windows_left_out"]
+    times = "once" if number == 1 else count(number, "time")
+    down = f"was down {times}" if number else "was never down"
+    lasted = f", {count(minutes['failing'], 'minute')} together" if number else ""
+    return (
+        f"{when} {report['service']} {down}{lasted}: available in "
+        f"{percent(report['availability'])} of the minutes that we observed."
+    )
+
+
+def _summary(report: Json) -> Section:
+    minutes, probe = report["minutes"], report["probe"]
+    asked = f"{probe['method']} {probe['address']}" if probe["address"] else "not probed"
+    facts = [
+        ("Service", f"{report['service']} ({report['environment']})"),
+        ("Provider", report["provider"]),
+        ("Probe", f"{asked}, every {probe['interval_seconds']:g} s"),
+        ("Availability", percent(report["availability"])),
+        ("Observed", f"{count(minutes['observed'], 'minute')} of {minutes['total']:,}"),
+    ]
+    facts += [
+        ("Not observed", f"{count(number, 'minute')}: {UNOBSERVED[name]}")
+        for name, number in minutes["unobserved"].items()
+        if number
+    ]
+    incidents = report["incidents"]
+    facts += _objective(report["objective"])
+    facts.append(("Mean time to acknowledge", span(incidents["mtta_seconds"])))
+    facts.append(("Mean time to resolve", span(incidents["mttr_seconds"])))
+    return Section(title="Summary", facts=facts)
+
+
+def _objective(objective: Json | None) -> list[tuple[str, str]]:
+    if objective is None:
+        return [("Our objective", "none is set")]
+    met = {True: "met", False: "missed", None: "not known"}[objective["met"]]
+    used, budget = objective["used_minutes"], objective["budget_minutes"]
+    return [
+        ("Our objective", f"{percent(objective['availability'])}: {met}"),
+        ("Error budget", f"{count(used, 'minute')} used of {count(budget, 'minute')}"),
+    ]
+
+
+def _downtime(report: Json) -> Section:
+    rows = [
+        (
+            moment(one["start"]),
+            moment(one["end"]),
+            str(one["minutes"]),
+            f"{one['failed']} of {one['probes']}",
+            ", ".join(f"{fault_words(name)} {n}×" for name, n in one["reasons"].items()),
+            ", ".join(f"{status} {n}×" for status, n in one["statuses"].items()) or "no answer",
+            _NETWORK[one["network"]],
+            ", ".join(state.replace("_", " ") for state in one["status_page"]) or "not read",
+            ending(one["ended"]),
+        )
+        for one in report["windows"]
+    ]
+    if not rows:
+        return Section(title="Downtime", sentences=("There was none in the observed minutes.",))
+    head = (
+        "From (UTC)",
+        "To (UTC)",
+        "Minutes",
+        "Failed probes",
+        "What failed",
+        "Status codes",
+        "Our network",
+        "Their status page",
+        "Ended by",
+    )
+    left_out = report["windows_left_out"]
+    more = [f"{count(left_out, 'shorter window')} of downtime left out."] if left_out else []
+    table = Table(caption="Windows of downtime, in UTC", head=head, rows=rows)
+    return Section(title="Downtime", tables=(table,), sentences=more)
+
+
+def _requests(report: Json) -> Section:
+    rows = [
+        (
+            moment(one["at"]),
+            fault_words(one["reason"]),
+            str(one["status"] or "–"),
+            one["request_id"] or "–",
+            one["detail"],
+        )
+        for one in report["failures"]
+    ]
+    title = "Failed requests"
+    if not rows:
+        text = "No failed request of this time is kept any more, or there was none."
+        return Section(title=title, sentences=(text,))
+    head = ("At (UTC)", "What failed", "Status", "Request id", "Detail")
+    return Section(
+        title=title,
+        tables=(Table(caption="Failed requests that are kept, in UTC", head=head, rows=rows),),
+        sentences=("The vendor's support finds a request in its logs by its id and time.",),
+    )
+
+
+def _page(report: Json) -> Section:
+    story = report["status_page"] or [
+        "Nothing is kept of incidents on the vendor's status page; the table of downtime has the"
+        " state that the page showed meanwhile."
+    ]
+    return Section(title="Their status page", sentences=story)
+
+
+def _incidents(report: Json) -> Section:
+    rows = [
+        (
+            one["id"],
+            one["severity"],
+            moment(one["started_at"]),
+            moment(one["acknowledged_at"]),
+            moment(one["resolved_at"]),
+            one["summary"],
+        )
+        for one in report["incidents"]["list"]
+    ]
+    title = "Incidents"
+    if not rows:
+        return Section(title=title, sentences=("There were none.",))
+    head = ("Id", "Severity", "Started (UTC)", "Acknowledged", "Resolved", "Summary")
+    return Section(title=title, tables=(Table(caption="Our incidents", head=head, rows=rows),))
+
+
+def _method(report: Json) -> Section:
+    number = report["network"]["canaries"]
+    network = (
+        "Our own network is watched by "
+        + (f"{number} canaries" if number > 1 else "one canary")
+        + ": while none answers, a failure is our network's and its minutes are not observed."
+        if number
+        else "No canary watches our own network."
+    )
+    return Section(
+        title="How this was measured",
+        sentences=(
+            "A minute is down if a probe that began in it failed for a reason of the provider's;"
+            " of a minute with good and failed probes, the failed share counts. Minutes after it"
+            " without a probe of their own hold until the next probe, for three intervals at most.",
+            "Minutes that nobody saw (exporter or network down, quota or key of ours, maintenance)"
+            " are left out of our availability, and count as available in the vendor's rule.",
+            network,
+            "All times are UTC.",
+        ),
+    )
