@@ -332,5 +332,6 @@ def test_a_long_header_is_read_only_at_its_beginning(piece: str) -> None:
     assert Counted.taken == MOST_TEXT
     assert links_in(long) == ()
     assert read({"deprecation": long, "sunset": long, "link": long}) is not None
-    many = ", ".join(f"<https://a.example/{n}>; rel=next" for n in range(500))
+    many = ", ".join(f"<https://a.example/{n}>; rel=next" for n in range(40))
+    assert len(many) < 2048
     assert links_in(f"{many}, <https://a.example/>; rel=sunset") == ()

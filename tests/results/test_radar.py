@@ -202,6 +202,25 @@ def test_it_goes_on_after_a_restart() -> None:
     assert (("b", "list"), NOW + 50) in gone(after.radar)
 
 
+@pytest.mark.parametrize("time", ["x", None, True, -1.0, 1e300, [NOW], {}])
+def test_a_damaged_time_is_no_time(time: Any) -> None:
+    state = {
+        "seen": [
+            ["api", "probe", True, time, time, time, NOW],
+            ["a", "list", True, 1, time, NOW, NOW],
+        ],
+        "left": {"a": time, "b": NOW},
+        "refused": {"a": time},
+        "version_gone_at": time,
+    }
+    radar = Radar.restored(state)
+
+    assert radar is not None
+    assert gone(radar) == ((("b", "list"), NOW),)
+    assert ends(radar, USED) == ()
+    assert deprecations(radar, USED) == (("a", NOW),)
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["probe", "x"]),
