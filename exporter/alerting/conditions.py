@@ -103,7 +103,7 @@ def certificate_ends_in(facts: ServiceFacts) -> float | None:
 
 
 def sunset_in(facts: ServiceFacts) -> float | None:
-    end = facts.first_end
+    end = facts.first_ends
     return None if end is None or not facts.target.enabled else end[0] - facts.now
 
 

@@ -253,16 +253,19 @@ class ServiceFacts:
         return min(shares, default=None)
 
     @property
-    def first_end(self) -> tuple[float, str] | None:
-        """When the first of what it uses is switched off, and which."""
+    def first_ends(self) -> tuple[float, tuple[str, ...]] | None:
+        """When the first of what it uses is switched off, and all that is switched off then."""
         found = ends(self.tally.radar, self.target.uses)
-        return min(((at, resource) for resource, at in found), default=None)
+        first = min((at for _, at in found), default=None)
+        if first is None:
+            return None
+        return first, tuple(sorted(resource for resource, at in found if at == first))
 
     @property
-    def last_gone(self) -> tuple[float, str, str] | None:
-        """When the last model left, which, and by what that is known."""
-        found = [(at, model, by) for (model, by), at in gone(self.tally.radar)]
-        return min(found, key=lambda one: (-one[0], one[2], one[1]), default=None)
+    def last_gone(self) -> list[tuple[float, str, str]]:
+        """When the last models left, which, and by what that is known; the newest first."""
+        found = [(-at, model, by) for (model, by), at in gone(self.tally.radar)]
+        return [(-at, model, by) for at, model, by in sorted(found)[:5]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

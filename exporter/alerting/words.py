@@ -253,10 +253,9 @@ def certificate_expiring(facts: ServiceFacts, value: float, level: str) -> str:
 
 def model_gone(facts: ServiceFacts, value: float, level: str) -> str:
     text = ""
-    if facts.last_gone is not None:
-        at, model, by = facts.last_gone
+    for at, model, by in facts.last_gone:
         how = "left the provider's list" if by == "list" else "was answered to be gone"
-        text = f"{model} {how} at {minute(at)}: retirement, not outage. "
+        text += f"{model} {how} at {minute(at)}: retirement, not outage. "
     return (
         f"{text}Models that are gone: {value:.0f}. What asks for one fails until it asks for"
         " another; waiting does not help. An answer may also mean that our key has no access."
@@ -264,12 +263,12 @@ def model_gone(facts: ServiceFacts, value: float, level: str) -> str:
 
 
 def sunset(facts: ServiceFacts, value: float, level: str) -> str:
-    at, resource = facts.first_end or (facts.now + value, "api")
-    what = "The API" if resource == "api" else resource
-    left = f"is switched off on {date(at)}, in {duration(value)}"
+    at, resources = facts.first_ends or (facts.now + value, ("api",))
+    what = ", ".join("The API" if resource == "api" else resource for resource in resources)
+    when = f"switched off on {date(at)}, in {duration(value)}"
     if value <= 0:
-        left = f"was to be switched off on {date(at)}"
-    return f"{what} {left}. Until then what asks for it has to be moved to its successor."
+        when = f"to be switched off on {date(at)}, which is over"
+    return f"{what}: {when}. What asks for it has to be moved to its successor."
 
 
 def not_probed(facts: ServiceFacts, value: float, level: str) -> str:

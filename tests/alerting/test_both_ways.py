@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ _USES = Used(models=("gpt-a", "gpt-b", "gpt-c"), named=frozenset({"gpt-a", "gpt-
 _FACT = RetirementFact(
     models="x", sunset="1970-01-20", source="a page", read_at="1970-01", confidence="doc"
 )
-_ANNOUNCED = Used(models=("x", "w"), facts={"x": _FACT, "w": _FACT})
+_ANNOUNCED = Used(models=("x", "w"), facts={"x": _FACT, "w": replace(_FACT, sunset="1970-01-21")})
 CANARY_DAY = Day(
     minutes=84,
     services={
