@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from exporter.evidence import Evidence
 from exporter.retirement import Retirement
 
 
@@ -246,7 +247,6 @@ FACTS: Mapping[Reason, Facts] = {
         "this endpoint, version or model is gone: move to its successor",
     ),
 }
-
 # Failures that our own network can cause: while no canary answers, their verdict is `network`.
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
 CERTIFICATE_EXPIRED = "certificate expired on "
@@ -258,7 +258,6 @@ MAX_WAIT_SECONDS = 86_400.0
 """The longest wait that a provider is granted: a mistaken one must not blind us for good."""
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
-
 
 _FAULT_BY_VERDICT = {Verdict.NETWORK: "our network down", Verdict.MONITORING: "no result"}
 _ADVICE_BY_VERDICT = {
@@ -329,8 +328,8 @@ class Outcome:
     """What a prober saw in one attempt.
 
     Durations are seconds, `key_expiry` is a Unix timestamp. `phases` has the order of `PHASES`.
-    `detail` never quotes the answer. `keyed`: the request carried a key. `shortage`: what we lacked
-    ourselves, if it failed for that. `measured`: false if our event loop was held meanwhile.
+    `detail` never quotes the answer, `evidence` of a failure does. `keyed`: the request carried a
+    key. `shortage`: what we lacked, if it failed for that. `measured`: false if our loop was held.
     """
 
     reason: Reason
@@ -354,6 +353,7 @@ class Outcome:
     keyed: bool = False
     shortage: Shortage | None = None
     measured: bool = True
+    evidence: Evidence | None = None
 
     @property
     def may_retry(self) -> bool:

@@ -16,12 +16,19 @@ SLOW = "5m"
 """Panels over counters of probes step no finer: probes are up to minutes apart."""
 
 
-def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "time_series") -> Json:
-    """Return a target; `panel` names it."""
+def query(
+    expr: str,
+    legend: str = "",
+    *,
+    instant: bool = False,
+    form: str = "time_series",
+    exemplars: bool = False,
+) -> Json:
+    """Return a target; `panel` names it. *exemplars*: a dot for each, of the raw series only."""
     return {
         "datasource": SOURCE,
         "editorMode": "code",
-        "exemplar": False,
+        "exemplar": exemplars,
         "expr": " ".join(expr.split()),
         "format": form,
         "instant": instant,
@@ -130,6 +137,7 @@ def series(
     from_zero: bool = True,
     style: Json | None = None,
     least_first: bool = False,
+    exemplars: bool = False,
     overrides: Sequence[Json] = (),
     defaults: Json | None = None,
     **more: Any,
@@ -149,7 +157,7 @@ def series(
         "timeseries",
         title,
         about,
-        [query(expr, name) for expr, name in queries],
+        [query(expr, name, exemplars=exemplars) for expr, name in queries],
         size=size,
         options={"legend": legend_of(bars, size[0], least_first), "tooltip": TOOLTIP},
         defaults=settings,
@@ -262,7 +270,7 @@ def heatmap(title: str, about: str, expr: str, *, size: tuple[int, int] = (12, 8
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": "s"},
     }
     defaults = {"custom": {}, "noValue": "NO DATA", "unit": "short"}
-    queries = [query(expr, "{{le}}", form="heatmap")]
+    queries = [query(expr, "{{le}}", form="heatmap", exemplars=True)]
     return panel(
         "heatmap",
         title,

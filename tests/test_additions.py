@@ -193,8 +193,8 @@ def test_a_secret_setting_is_one_line_and_shows_itself_nowhere(copy: Copy) -> No
 def test_a_metric_is_one_entry(copy: Copy) -> None:
     copy.insert(
         "metrics/families.py",
-        '    _of_state(\n        "service_maintenance",',
-        '    _of_state(\n        "service_failing",\n        "gauge",\n'
+        '    of_state(\n        "service_maintenance",',
+        '    of_state(\n        "service_failing",\n        "gauge",\n'
         '        "Whether it fails now.",\n'
         "        gauge(lambda state: state.failures_in_a_row > 0),\n    ),\n",
     )
@@ -248,7 +248,7 @@ def test_a_status_page_adapter_is_one_file(copy: Copy) -> None:
         def read(body: bytes, component_filter: str | None, now: float) -> Reading:
             """Return the state of the light."""
             colours = {"green": State.OPERATIONAL, "red": State.MAJOR_OUTAGE}
-            return colours[json_of(body)["light"]]
+            return Reading(state=colours[json_of(body)["light"]])
         ''',
     )
 
@@ -320,6 +320,7 @@ def test_a_kind_of_probe_is_one_file(copy: Copy) -> None:
         """The TCP probe: can a connection be opened."""
 
         import asyncio
+        from collections.abc import Callable
         from urllib.parse import urlsplit
 
         from exporter.clock import Clock
@@ -345,7 +346,9 @@ def test_a_kind_of_probe_is_one_file(copy: Copy) -> None:
                 return Outcome(reason=Reason.OK, detail="connected")
 
 
-        def make(transport: Transport, clock: Clock) -> TcpProber:
+        def make(
+            transport: Transport, clock: Clock, holds_key: Callable[[str], bool]
+        ) -> TcpProber:
             """Return the prober of this kind."""
             return TcpProber()
 

@@ -51,4 +51,4 @@ class Rule(Generic[_F]):
         }
         if self.fault is not None:
             found["fault"] = self.fault(facts, value, level)
-        return found
+        return found | words.evidence(facts)

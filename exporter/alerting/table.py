@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 
-from exporter.alerting import conditions, words
+from exporter.alerting import conditions, retirement, words
 from exporter.alerting.facts import (
     CHANGES_SECONDS,
     LATENCY_SECONDS,
@@ -204,7 +204,7 @@ SERVICE_RULES: tuple[Rule[ServiceFacts], ...] = (
         keep=5 * _MINUTE,
         dashboard="registry-service",
         summary=words.Summary("A model that ", " uses is gone."),
-        description=words.model_gone,
+        description=retirement.model_gone,
     ),
     Rule(
         alert="ServiceSunset",
@@ -216,7 +216,7 @@ SERVICE_RULES: tuple[Rule[ServiceFacts], ...] = (
         keep=5 * _MINUTE,
         dashboard="registry-service",
         summary=words.Summary("Something that ", " uses is being switched off."),
-        description=words.sunset,
+        description=retirement.sunset,
     ),
     Rule(
         alert="ServiceNotProbed",

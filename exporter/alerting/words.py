@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from exporter.alerting.facts import NetworkFacts, OwnFacts, ProviderFacts, ServiceFacts
 from exporter.incidents.alerts import RUNBOOK
 
+_MOST_EXCERPT = 100
+"""Characters of an answer's body in a message."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 
@@ -104,6 +106,24 @@ def fault(facts: ServiceFacts, value: float, level: str) -> str:
         return ""
     _, what, whose, _ = facts.failing
     return f"{what}, at fault: {whose}"
+
+
+def evidence(facts: object) -> dict[str, str]:
+    """Return what the last failed answer showed, as further annotations; none without an answer.
+
+    Prometheus' rules have no such text: a message by Alertmanager links to the service's page.
+    """
+    result = facts.current if isinstance(facts, ServiceFacts) else None
+    if result is None or result.success or (kept := result.outcome.evidence) is None:
+        return {}
+    outcome = result.outcome
+    answer = f"HTTP {outcome.status}" if outcome.status else outcome.detail or result.reason
+    source = f" from {outcome.address}" if outcome.address else ""
+    text = f"{answer}{source} at {second(result.at)}"
+    if shown := kept.excerpt[:_MOST_EXCERPT]:
+        text += f": {shown}"
+    found = {"evidence": text}
+    return found | {"request_id": outcome.request_id} if outcome.request_id else found
 
 
 def _certificate(facts: ServiceFacts) -> str:
@@ -249,26 +269,6 @@ def certificate_expiring(facts: ServiceFacts, value: float, level: str) -> str:
         f" To be renewed by {_other_side(facts)} (or by somebody between us and them who breaks TLS"
         " open)."
     )
-
-
-def model_gone(facts: ServiceFacts, value: float, level: str) -> str:
-    text = ""
-    for at, model, by in facts.last_gone:
-        how = "left the provider's list" if by == "list" else "was answered to be gone"
-        text += f"{model} {how} at {minute(at)}: retirement, not outage. "
-    return (
-        f"{text}Models that are gone: {value:.0f}. What asks for one fails until it asks for"
-        " another; waiting does not help. An answer may also mean that our key has no access."
-    )
-
-
-def sunset(facts: ServiceFacts, value: float, level: str) -> str:
-    at, resources = facts.first_ends or (facts.now + value, ("api",))
-    what = ", ".join("The API" if resource == "api" else resource for resource in resources)
-    when = f"switched off on {date(at)}, in {duration(value)}"
-    if value <= 0:
-        when = f"to be switched off on {date(at)}, which is over"
-    return f"{what}: {when}. What asks for it has to be moved to its successor."
 
 
 def not_probed(facts: ServiceFacts, value: float, level: str) -> str:

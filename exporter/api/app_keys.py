@@ -13,7 +13,7 @@ from exporter.metrics import Exposition, OwnMetrics
 from exporter.notifying import EntryState
 from exporter.registry import Holds, Loader, Management, Registry
 from exporter.reports import Reports
-from exporter.results import Leads, Persistence, Results
+from exporter.results import Failures, Leads, Persistence, Results
 from exporter.statuspages import StatusPages
 
 EXPOSITION: web.AppKey[Exposition] = web.AppKey("EXPOSITION", Exposition)
@@ -27,6 +27,7 @@ INCIDENTS: web.AppKey[IncidentLog] = web.AppKey("INCIDENTS", IncidentLog)
 RECONCILE: web.AppKey[Callable[[], None]] = web.AppKey("RECONCILE", Callable[[], None])  # type: ignore[arg-type]
 NOTIFYING: web.AppKey[Callable[[], list[EntryState]]] = web.AppKey("NOTIFYING", Callable)  # type: ignore[arg-type]
 RECEIVED: web.AppKey[Callable[[str], None]] = web.AppKey("RECEIVED", Callable[[str], None])  # type: ignore[arg-type]
+FAILURES: web.AppKey[Failures] = web.AppKey("FAILURES", Failures)
 PERSISTENCE: web.AppKey[Persistence] = web.AppKey("PERSISTENCE", Persistence)
 AUDIT: web.AppKey[Callable[[str | None, int], list[Any]]] = web.AppKey("AUDIT", Callable)  # type: ignore[arg-type]
 LOADER: web.AppKey[Loader] = web.AppKey("LOADER", Loader)

@@ -7,10 +7,11 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from exporter.api.app_keys import AUDIT, PERSISTENCE, REGISTRY, RESULTS
+from exporter.api.app_keys import AUDIT, FAILURES, PERSISTENCE, REGISTRY, RESULTS
 from exporter.api.bodies import BodyError, page_size
 from exporter.model import FACTS, Verdict
 from exporter.results.history import SPAN_SECONDS, WIDTH_SECONDS, Bucket
+from exporter.results.recent import KEPT_RESULTS
 
 RANGES = {"24h": WIDTH_SECONDS, "30d": SPAN_SECONDS}
 """The lengths of time that can be asked for, and the width of their buckets in seconds."""
@@ -39,7 +40,8 @@ async def recent(request: web.Request) -> web.Response:
     """
     target = request.app[REGISTRY].get(request.match_info["id"])
     tally = request.app[RESULTS].of(target.id)
-    whole = {one.at: one.outcome for one in (*tally.failures, tally.last) if one is not None}
+    failures = await request.app[FAILURES].newest(target.id, KEPT_RESULTS)
+    whole = {one.at: one.outcome for one in (*failures, tally.last) if one is not None}
     return web.json_response(
         {
             "service": target.id,

@@ -25,14 +25,14 @@ async def pause(request: web.Request) -> web.Response:
     by, reason = await _author_and_reason(request)
     service = request.match_info[_ID]
     target = await request.app[HOLDS].pause(service, by=by, reason=reason, who=caller(request))
-    return web.json_response(service_json(request, target))
+    return web.json_response(await service_json(request, target))
 
 
 async def resume(request: web.Request) -> web.Response:
     """Probe a paused service again."""
     by, _ = await _author_and_reason(request)
     target = await request.app[HOLDS].resume(request.match_info[_ID], by=by, who=caller(request))
-    return web.json_response(service_json(request, target))
+    return web.json_response(await service_json(request, target))
 
 
 async def maintain(request: web.Request) -> web.Response:
@@ -59,7 +59,7 @@ async def maintain(request: web.Request) -> web.Response:
         by=bounded_text(body, "by", MAX_NAME_LENGTH),
     )
     target = await request.app[HOLDS].maintain(request.match_info[_ID], window, caller(request))
-    return web.json_response(service_json(request, target), status=201)
+    return web.json_response(await service_json(request, target), status=201)
 
 
 async def end_maintenance(request: web.Request) -> web.Response:
@@ -70,7 +70,7 @@ async def end_maintenance(request: web.Request) -> web.Response:
     target = await request.app[HOLDS].end_maintenance(
         request.match_info[_ID], cast(Which, which), caller(request)
     )
-    return web.json_response(service_json(request, target))
+    return web.json_response(await service_json(request, target))
 
 
 async def _author_and_reason(request: web.Request) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from exporter.api.app_keys import INCIDENTS, RECEIVED, RECONCILE, REGISTRY, Json
+from exporter.api.app_keys import FAILURES, INCIDENTS, RECEIVED, RECONCILE, REGISTRY, Json
 from exporter.api.bodies import (
     MAX_NAME_LENGTH,
     BodyError,
@@ -19,6 +19,7 @@ from exporter.api.bodies import (
     page_size,
     text_field,
 )
+from exporter.api.failures import evidence_of
 from exporter.api.guard import problem
 from exporter.incidents import (
     SEVERITIES,
@@ -62,7 +63,7 @@ async def stats(request: web.Request) -> web.Response:
 
 
 async def detail(request: web.Request) -> web.Response:
-    """Return one incident with its timeline."""
+    """Return one incident with its timeline, and with its first and its last failure."""
     return await _answer(request, await request.app[INCIDENTS].get(_id(request)))
 
 
@@ -178,7 +179,8 @@ def _id(request: web.Request) -> str:
 
 async def _answer(request: web.Request, incident: Incident, **more: Any) -> web.Response:
     (shown,) = await incidents_of(request.app[INCIDENTS], [incident])
-    return web.json_response(shown, **more)
+    evidence = await evidence_of(request.app[FAILURES], incident)
+    return web.json_response(shown | {"evidence": evidence}, **more)
 
 
 async def incidents_of(log: IncidentLog, incidents: Sequence[Incident]) -> list[Json]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
 from exporter import public
 from exporter.api import (
+    alike,
     exposition,
+    failures,
     history,
     holds,
     incidents,
@@ -21,56 +21,17 @@ from exporter.api import (
     status_pages,
 )
 from exporter.api.app_keys import SOFTWARE_VERSION
-from exporter.api.exposition import SCRAPES
-from exporter.api.guard import MAX_BODY_BYTES, Access, add_headers, errors, guarded
-from exporter.api.guesses import GUESSES, Guesses
+from exporter.api.guard import Access
 from exporter.api.openapi import text
 from exporter.api.routing import Route
 from exporter.api.shapes import TEXT
-from exporter.clock import SystemClock
 from exporter.page import asset, events, show
 from exporter.reports import FORMATS
 
 OPEN, ADMIN, RECEIVER = Access.OPEN, Access.ADMIN, Access.RECEIVER
 STATUS_PAGE = Access.STATUS_PAGE
-_PLAIN, _HTML = "text/plain", "text/html"
-_METRICS_ANSWERS = ((200, _PLAIN), (200, "application/openmetrics-text"))
-_TOKEN_REFUSED = ((401, ""), (403, ""))
-_SERVICES_QUERY = (
-    *((name, TEXT) for name in (*services.FILTERS, "cursor")),
-    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
-)
-_INCIDENTS_QUERY = (
-    *((name, TEXT) for name in (*incidents.FILTERS, "cursor")),
-    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
-)
-_PAGE_ANSWERS = ((200, _HTML), (404, ""))
-_DETAIL_PAGE_ANSWERS = (*_PAGE_ANSWERS, (404, _HTML))
-_ASSET_ANSWERS = ((200, "text/css"), (200, "text/javascript"), (200, "image/svg+xml"), (404, ""))
-_HOME_QUERY = tuple((name, TEXT) for name in ("q", "state", *services.FILTERS[:3], "page"))
-_PROBE_QUERY = (("target", TEXT), ("module", TEXT), ("debug", TEXT))
-_SVG = "image/svg+xml"
-_BADGE_QUERY = (
-    ("show", {"enum": ["state", "uptime"], "default": "state"}),
-    ("days", {"enum": [str(days) for days in public.DAYS], "default": "30"}),
-)
-_REPORT_ANSWERS = (
-    (200, "Report"),
-    *((200, one.media_type) for one in FORMATS.values() if one.media_type != "application/json"),
-    (400, ""),
-    (404, ""),
-)
 _SERVICE = "/api/services/{id}"
 _INCIDENT = "/api/incidents/{id}"
-_INCIDENT_CHANGE_ANSWERS = ((200, "Incident"), (400, ""), *_TOKEN_REFUSED, (404, ""), (413, ""))
-_HOLD_ANSWERS = (
-    (200, "Service"),
-    (400, ""),
-    *_TOKEN_REFUSED,
-    (404, ""),
-    (409, ""),
-    (413, ""),
-)
 
 
 async def openapi(request: web.Request) -> web.Response:
@@ -85,11 +46,13 @@ async def describe(request: web.Request) -> web.Response:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/", show, OPEN, "The status page.", _PAGE_ANSWERS, query=_HOME_QUERY),
-    Route("GET", "/services/{id}", show, OPEN, "The page of a service.", _DETAIL_PAGE_ANSWERS),
-    Route("GET", "/incidents", show, OPEN, "The page of all incidents.", _PAGE_ANSWERS),
-    Route("GET", "/incidents/{id}", show, OPEN, "The page of an incident.", _DETAIL_PAGE_ANSWERS),
-    Route("GET", "/assets/{id}", asset, OPEN, "A file of the pages.", _ASSET_ANSWERS),
+    Route("GET", "/", show, OPEN, "The status page.", alike.PAGE_ANSWERS, query=alike.HOME_QUERY),
+    Route("GET", "/services/{id}", show, OPEN, "The page of a service.", alike.DETAIL_PAGE_ANSWERS),
+    Route("GET", "/incidents", show, OPEN, "The page of all incidents.", alike.PAGE_ANSWERS),
+    Route(
+        "GET", "/incidents/{id}", show, OPEN, "The page of an incident.", alike.DETAIL_PAGE_ANSWERS
+    ),
+    Route("GET", "/assets/{id}", asset, OPEN, "A file of the pages.", alike.ASSET_ANSWERS),
     Route(
         "GET",
         "/api/events",
@@ -105,8 +68,8 @@ ROUTES: tuple[Route, ...] = (
         public.badge,
         OPEN,
         "A badge with the state or the uptime of a service.",
-        ((200, _SVG), (304, ""), (400, ""), (404, _SVG)),
-        query=_BADGE_QUERY,
+        ((200, alike.SVG), (304, ""), (400, ""), (404, alike.SVG)),
+        query=alike.BADGE_QUERY,
         for_outsiders=True,
     ),
     Route(
@@ -116,7 +79,7 @@ ROUTES: tuple[Route, ...] = (
         OPEN,
         "The same for the endpoint badge of shields.io.",
         ((200, "Badge"), (400, ""), (404, "Badge")),
-        query=_BADGE_QUERY,
+        query=alike.BADGE_QUERY,
         for_outsiders=True,
     ),
     Route(
@@ -125,7 +88,7 @@ ROUTES: tuple[Route, ...] = (
         public.page,
         OPEN,
         "The page for outsiders.",
-        ((200, _HTML), (304, ""), (404, "")),
+        ((200, alike.HTML), (304, ""), (404, "")),
         for_outsiders=True,
     ),
     Route(
@@ -143,31 +106,38 @@ ROUTES: tuple[Route, ...] = (
         public.asset,
         OPEN,
         "Its style sheet and icons.",
-        ((200, "text/css"), (200, _SVG), (404, "")),
+        ((200, "text/css"), (200, alike.SVG), (404, "")),
         for_outsiders=True,
     ),
-    Route("GET", "/metrics", exposition.metrics, OPEN, "Metrics.", _METRICS_ANSWERS),
+    Route("GET", "/metrics", exposition.metrics, OPEN, "Metrics.", alike.METRICS_ANSWERS),
     Route(
         "GET",
         "/probe",
         multitarget.probe,
         OPEN,
         "Probe any target, as blackbox_exporter does.",
-        ((200, _PLAIN), (400, ""), (403, ""), (404, ""), (503, "")),
-        query=_PROBE_QUERY,
+        ((200, alike.PLAIN), (400, ""), (403, ""), (404, ""), (503, "")),
+        query=alike.PROBE_QUERY,
     ),
     Route("GET", "/sd", services.discovery, OPEN, "Targets for http_sd.", ((200, "Discovery"),)),
-    Route("GET", "/api", describe, OPEN, "The API as a page.", _PAGE_ANSWERS),
+    Route("GET", "/api", describe, OPEN, "The API as a page.", alike.PAGE_ANSWERS),
     Route("GET", "/openapi.json", openapi, OPEN, "This document.", ((200, "application/json"),)),
-    Route("GET", "/-/healthy", status.healthy, OPEN, "Liveness.", ((200, _PLAIN),)),
-    Route("GET", "/-/ready", status.ready, OPEN, "Readiness.", ((200, _PLAIN), (503, _PLAIN))),
+    Route("GET", "/-/healthy", status.healthy, OPEN, "Liveness.", ((200, alike.PLAIN),)),
+    Route(
+        "GET",
+        "/-/ready",
+        status.ready,
+        OPEN,
+        "Readiness.",
+        ((200, alike.PLAIN), (503, alike.PLAIN)),
+    ),
     Route(
         "POST",
         "/-/reload",
         status.reload,
         ADMIN,
         "Load the configuration again.",
-        ((200, "Reloaded"), *_TOKEN_REFUSED, (422, "")),
+        ((200, "Reloaded"), *alike.TOKEN_REFUSED, (422, "")),
     ),
     Route(
         "GET", "/api/health", status.health, OPEN, "The health of all services.", ((200, "Health"),)
@@ -182,7 +152,7 @@ ROUTES: tuple[Route, ...] = (
         OPEN,
         "List the services.",
         ((200, "ServiceList"), (400, "")),
-        query=_SERVICES_QUERY,
+        query=alike.SERVICES_QUERY,
     ),
     Route(
         "POST",
@@ -190,7 +160,7 @@ ROUTES: tuple[Route, ...] = (
         services.register,
         ADMIN,
         "Register a service.",
-        ((201, "Service"), (400, ""), *_TOKEN_REFUSED, (409, ""), (413, ""), (422, "")),
+        ((201, "Service"), (400, ""), *alike.TOKEN_REFUSED, (409, ""), (413, ""), (422, "")),
         body="NewService",
     ),
     Route("GET", _SERVICE, services.detail, OPEN, "One service.", ((200, "Service"), (404, ""))),
@@ -200,7 +170,15 @@ ROUTES: tuple[Route, ...] = (
         services.change,
         ADMIN,
         "Change a service that the API added.",
-        ((200, "Service"), (400, ""), *_TOKEN_REFUSED, (404, ""), (409, ""), (413, ""), (422, "")),
+        (
+            (200, "Service"),
+            (400, ""),
+            *alike.TOKEN_REFUSED,
+            (404, ""),
+            (409, ""),
+            (413, ""),
+            (422, ""),
+        ),
         body="ServicePatch",
     ),
     Route(
@@ -209,7 +187,7 @@ ROUTES: tuple[Route, ...] = (
         services.remove,
         ADMIN,
         "Remove a service that the API added.",
-        ((204, ""), *_TOKEN_REFUSED, (404, ""), (409, "")),
+        ((204, ""), *alike.TOKEN_REFUSED, (404, ""), (409, "")),
     ),
     Route(
         "POST",
@@ -217,7 +195,7 @@ ROUTES: tuple[Route, ...] = (
         services.test,
         ADMIN,
         "Probe a service once, without counting the result.",
-        ((200, "Test"), *_TOKEN_REFUSED, (404, ""), (409, "")),
+        ((200, "Test"), *alike.TOKEN_REFUSED, (404, ""), (409, "")),
     ),
     Route(
         "PUT",
@@ -225,7 +203,15 @@ ROUTES: tuple[Route, ...] = (
         services.rotate,
         ADMIN,
         "Rotate a key, or roll back to the previous one.",
-        ((200, "Rotation"), (400, ""), *_TOKEN_REFUSED, (404, ""), (409, ""), (413, ""), (422, "")),
+        (
+            (200, "Rotation"),
+            (400, ""),
+            *alike.TOKEN_REFUSED,
+            (404, ""),
+            (409, ""),
+            (413, ""),
+            (422, ""),
+        ),
         body="NewKey",
     ),
     Route(
@@ -234,7 +220,7 @@ ROUTES: tuple[Route, ...] = (
         services.forget_key,
         ADMIN,
         "Drop a rotated key and return to the declared one.",
-        ((204, ""), *_TOKEN_REFUSED, (404, ""), (409, "")),
+        ((204, ""), *alike.TOKEN_REFUSED, (404, ""), (409, "")),
     ),
     Route(
         "POST",
@@ -242,7 +228,7 @@ ROUTES: tuple[Route, ...] = (
         holds.pause,
         ADMIN,
         "Stop probing a service until it is resumed; one of a file too.",
-        _HOLD_ANSWERS,
+        alike.HOLD_ANSWERS,
         body="Pausing",
     ),
     Route(
@@ -251,7 +237,7 @@ ROUTES: tuple[Route, ...] = (
         holds.resume,
         ADMIN,
         "Probe a paused service again.",
-        _HOLD_ANSWERS,
+        alike.HOLD_ANSWERS,
         body="Pausing",
     ),
     Route(
@@ -260,7 +246,7 @@ ROUTES: tuple[Route, ...] = (
         holds.maintain,
         ADMIN,
         "Set a window of maintenance; of a service of a file too.",
-        ((201, "Service"), *_HOLD_ANSWERS[1:]),
+        ((201, "Service"), *alike.HOLD_ANSWERS[1:]),
         body="NewMaintenance",
     ),
     Route(
@@ -269,7 +255,7 @@ ROUTES: tuple[Route, ...] = (
         holds.end_maintenance,
         ADMIN,
         "Take out windows of maintenance that were set at run time.",
-        ((200, "Service"), (400, ""), *_TOKEN_REFUSED, (404, ""), (409, "")),
+        ((200, "Service"), (400, ""), *alike.TOKEN_REFUSED, (404, ""), (409, "")),
         query=(("which", {"enum": list(holds.WHICH), "default": "open"}),),
     ),
     Route(
@@ -295,8 +281,17 @@ ROUTES: tuple[Route, ...] = (
         reports.report,
         OPEN,
         "The availability of a service, for its vendor: downtime, evidence, the vendor's rule.",
-        _REPORT_ANSWERS,
+        alike.REPORT_ANSWERS,
         query=(("from", TEXT), ("to", TEXT), ("format", {"enum": list(FORMATS)})),
+    ),
+    Route(
+        "GET",
+        _SERVICE + "/failures",
+        failures.listing,
+        OPEN,
+        "The last 50 failures of a service with their evidence, and both ends of each incident.",
+        ((200, "FailureList"), (400, ""), (404, "")),
+        query=alike.FAILURES_QUERY,
     ),
     Route(
         "GET",
@@ -304,7 +299,7 @@ ROUTES: tuple[Route, ...] = (
         history.audit,
         ADMIN,
         "The audit log: who changed what.",
-        ((200, "Audit"), (400, ""), *_TOKEN_REFUSED),
+        ((200, "Audit"), (400, ""), *alike.TOKEN_REFUSED),
         query=(("service", TEXT), ("limit", {"type": "integer", "minimum": 1, "maximum": 1000})),
     ),
     Route(
@@ -314,7 +309,7 @@ ROUTES: tuple[Route, ...] = (
         OPEN,
         "List the incidents, newest first.",
         ((200, "IncidentList"), (400, "")),
-        query=_INCIDENTS_QUERY,
+        query=alike.INCIDENTS_QUERY,
     ),
     Route(
         "POST",
@@ -322,7 +317,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.create,
         ADMIN,
         "Open an incident by hand.",
-        ((201, "Incident"), (400, ""), *_TOKEN_REFUSED, (413, "")),
+        ((201, "IncidentDetail"), (400, ""), *alike.TOKEN_REFUSED, (413, "")),
         body="NewIncident",
     ),
     Route(
@@ -334,7 +329,12 @@ ROUTES: tuple[Route, ...] = (
         ((200, "IncidentStats"),),
     ),
     Route(
-        "GET", _INCIDENT, incidents.detail, OPEN, "One incident.", ((200, "Incident"), (404, ""))
+        "GET",
+        _INCIDENT,
+        incidents.detail,
+        OPEN,
+        "One incident.",
+        ((200, "IncidentDetail"), (404, "")),
     ),
     Route(
         "POST",
@@ -342,7 +342,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.acknowledge,
         ADMIN,
         "Acknowledge an incident.",
-        (*_INCIDENT_CHANGE_ANSWERS, (409, "")),
+        (*alike.INCIDENT_CHANGE_ANSWERS, (409, "")),
         body="Word",
     ),
     Route(
@@ -351,7 +351,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.resolve,
         ADMIN,
         "Resolve an incident.",
-        _INCIDENT_CHANGE_ANSWERS,
+        alike.INCIDENT_CHANGE_ANSWERS,
         body="Word",
     ),
     Route(
@@ -360,7 +360,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.note,
         ADMIN,
         "Add a note to an incident.",
-        _INCIDENT_CHANGE_ANSWERS,
+        alike.INCIDENT_CHANGE_ANSWERS,
         body="Note",
     ),
     Route(
@@ -369,7 +369,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.receive,
         RECEIVER,
         "Alertmanager's webhook, version 4.",
-        ((200, "Received"), (400, ""), *_TOKEN_REFUSED, (413, "")),
+        ((200, "Received"), (400, ""), *alike.TOKEN_REFUSED, (413, "")),
         body="AlertmanagerMessage",
     ),
     Route(
@@ -378,22 +378,10 @@ ROUTES: tuple[Route, ...] = (
         status_pages.ring,
         STATUS_PAGE,
         "A webhook of a status page: the provider's page is asked at once.",
-        ((202, "Rung"), *_TOKEN_REFUSED, (404, ""), (413, "")),
+        ((202, "Rung"), *alike.TOKEN_REFUSED, (404, ""), (413, "")),
     ),
 )
 
 
 FOR_OUTSIDERS = frozenset(route.path for route in ROUTES if route.for_outsiders)
 """The paths that `--public-page.without-password` opens."""
-
-
-def make_application(guesses: Guesses | None = None) -> web.Application:
-    """Return the web application; `app` fills in the parts that handlers reach."""
-    application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[errors])
-    application.on_response_prepare.append(add_headers)
-    application[SCRAPES] = asyncio.Semaphore(exposition.SCRAPES_AT_ONCE)
-    application[GUESSES] = guesses or Guesses(SystemClock(), lambda what: None)
-    for route in ROUTES:
-        handler = guarded(route.handler, route.access)
-        application.router.add_route(route.method, route.path, handler)
-    return application

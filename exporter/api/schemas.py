@@ -7,8 +7,10 @@ from exporter.api.report_schema import REPORT
 from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
+from exporter.evidence import MAX_HEADERS
 from exporter.incidents import SEVERITIES, Decider, EntryKind, IncidentStatus, ToldState
 from exporter.model import PHASES, Reason, Verdict
+from exporter.probers.answerer import Answerer
 from exporter.results import Status
 
 _REASON: Schema = {"enum": [str(reason) for reason in Reason]}
@@ -117,8 +119,41 @@ _INCIDENT: dict[str, Schema] = {
     ),
 }
 
+_FAILURE: Schema = record(
+    service=TEXT,
+    at=NUMBER,
+    **{name: _OUTCOME[name] for name in ("reason", "verdict", "advice", "detail", "phases")},
+    status=nullable(COUNT),
+    attempts=COUNT,
+    duration_ms=NUMBER,
+    address=nullable(TEXT),
+    request_id=nullable(TEXT),
+    answerer={"enum": [*map(str, Answerer), None]},
+    tls=nullable(
+        record(
+            version=nullable(TEXT),
+            cipher=nullable(TEXT),
+            issuer=nullable(TEXT),
+            subject=nullable(TEXT),
+            expiry=nullable(NUMBER),
+            verified=nullable(BOOLEAN),
+        )
+    ),
+    headers={"type": "object", "additionalProperties": TEXT, "maxProperties": MAX_HEADERS},
+    found=array(record(assertion=TEXT, value=TEXT)),
+    excerpt=nullable(TEXT)
+    | {"description": "The beginning of the body, at most 512 bytes; null where it is not kept."},
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Report": REPORT,
+    "Failure": _FAILURE,
+    "FailureList": record(failures=array(ref("Failure")), next=nullable(TEXT)),
+    "IncidentDetail": record(
+        **_INCIDENT,
+        evidence=nullable(record(first=nullable(ref("Failure")), last=nullable(ref("Failure"))))
+        | {"description": "The first and the last failure of its service or provider."},
+    ),
     "Problem": {
         "type": "object",
         "description": "RFC 9457. `errors` lists every mistake of a service with its field.",

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from exporter.api.app_keys import HOLDS, LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import FAILURES, HOLDS, LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
 from exporter.api.bodies import BodyError, flag, json_object, only_fields, page_size, text_field
 from exporter.api.guard import problem
 from exporter.api.status import service_health
@@ -26,6 +26,8 @@ from exporter.secret import Secret
 
 FILTERS = ("environment", "provider", "type", "status")
 PAGE_SIZE = 500
+_SHOWN_FAILURES = 5
+"""In a service; /failures has all that are kept."""
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -52,12 +54,12 @@ async def register(request: web.Request) -> web.Response:
     """Register a service; 201 with its representation."""
     target = await request.app[MANAGEMENT].add(await json_object(request), caller(request))
     location = {"Location": f"/api/services/{target.id}"}
-    return web.json_response(service_json(request, target), status=201, headers=location)
+    return web.json_response(await service_json(request, target), status=201, headers=location)
 
 
 async def detail(request: web.Request) -> web.Response:
     """Return one service with its configuration; keys are masked."""
-    return web.json_response(service_json(request, _target(request)))
+    return web.json_response(await service_json(request, _target(request)))
 
 
 async def change(request: web.Request) -> web.Response:
@@ -69,7 +71,7 @@ async def change(request: web.Request) -> web.Response:
             422, "an id cannot be changed", detail="remove the service and register it again"
         )
     target = await request.app[MANAGEMENT].change(service, patch, caller(request))
-    return web.json_response(service_json(request, target))
+    return web.json_response(await service_json(request, target))
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -153,8 +155,9 @@ def _target(request: web.Request) -> Target:
     return request.app[REGISTRY].get(request.match_info["id"])
 
 
-def service_json(request: web.Request, target: Target) -> Json:
+async def service_json(request: web.Request, target: Target) -> Json:
     """Return all that is known of a service; keys are masked."""
+    failures = await request.app[FAILURES].newest(target.id, _SHOWN_FAILURES)
     management = request.app[MANAGEMENT]
     declared = request.app[LOADER].declared(target.id)
     shown = {} if declared is None else shown_declaration(declared)
@@ -177,7 +180,7 @@ def service_json(request: web.Request, target: Target) -> Json:
         "curl": command_line(target.endpoint) if target.endpoint else None,
         "failures": [
             {"at": result.at, "verdict": result.verdict, **outcome_of(result.outcome)}
-            for result in request.app[RESULTS].of(target.id).failures
+            for result in reversed(failures)
         ],
         "status_page": page_json(request, target),
     }

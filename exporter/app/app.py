@@ -108,6 +108,7 @@ class App(Parts):
             asyncio.create_task(loop)
             for loop in (
                 self.persistence.run(),
+                self.failures.run(),
                 self.retention.run(),
                 self.upkeep.run(),
                 self.reconciliation.run(),
@@ -135,5 +136,6 @@ class App(Parts):
                 task.cancel()
             await asyncio.gather(probing, stopped, *others, return_exceptions=True)
             await self.persistence.save()
+            await self.failures.save()
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -9,6 +9,7 @@ from exporter.api.app_keys import (
     AUDIT,
     CLOCK,
     EXPOSITION,
+    FAILURES,
     HOLDS,
     INCIDENTS,
     LEADS,
@@ -54,6 +55,7 @@ def application_of(parts: Parts, host: str) -> web.Application:
     application[NOTIFYING] = lambda: parts.notifier.states
     application[RECONCILE] = parts.reconciliation.schedule_round
     application[RECEIVED] = parts.own.count_message
+    application[FAILURES] = parts.failures
     application[PERSISTENCE], application[AUDIT] = parts.persistence, parts.store.audit_entries
     prober = MultiTargetProber(parts.transport, parts.clock)
     application[PROBING] = Probing(parts.modules, prober, USER_AGENT, parts.redaction)

@@ -22,6 +22,7 @@ def connect(parts: Parts) -> None:
         parts.results.follow,
         parts.history.follow,
         parts.minutes.follow,
+        parts.failures.follow,
         parts.own.traffic.follow,
         parts.sessions.follow,
         parts.incident_metrics.follow,

@@ -21,10 +21,11 @@ from exporter.probers import Probers
 from exporter.probers.curl import CurlTransport
 from exporter.providers import presets
 from exporter.registry import Holds, Loader, Management, Overlay, Registry, Storage
-from exporter.reports import LastFailures, Reports
+from exporter.reports import Reports
 from exporter.reports import Sources as ReportSources
 from exporter.results import (
     Aging,
+    Failures,
     History,
     Leads,
     Minutes,
@@ -153,6 +154,7 @@ class Parts:
             network=lambda: "canary" if self.canaries.states and self.canaries.online else "",
             page=lambda target: str(self.pages.state(target.status_page) or ""),
         )
+        self.failures = Failures(self.store.failures, self.registry, self.clock)
         self.persistence = Persistence(
             self.store,
             self.results,
@@ -169,6 +171,7 @@ class Parts:
             self.history,
             self.persistence,
             self.exposition,
+            failures=self.failures,
             clock=self.clock,
             minutes=self.minutes,
         )
@@ -253,6 +256,7 @@ class Parts:
                 registry=self.registry,
                 results=self.results,
                 persistence=self.persistence,
+                failures=self.failures,
                 incidents=self.incidents,
                 clock=self.clock,
                 offline_since=lambda: self.canaries.offline_since,
@@ -288,7 +292,7 @@ class Parts:
                 persistence=self.persistence,
                 incidents=self.incidents,
                 clock=self.clock,
-                evidence=LastFailures(self.results),
+                failures=self.failures,
                 presets=presets,
                 canaries=lambda: len(self.canaries.plans),
                 redact=lambda text: self.redaction(text) if self.redaction.holds(text) else text,

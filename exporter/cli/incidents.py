@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import urllib.parse
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -128,10 +129,25 @@ def _print_incident(row: dict[str, Any]) -> None:
     for name, value in facts.items():
         if value:
             console.print(Text(f"  {name:<10}{value}"))
+    for at, text in sorted([*_entries(row), *_failures(row)], key=lambda entry: entry[0]):
+        console.print(Text(f"  {format_time(at)}  {text}"))
+
+
+def _entries(row: dict[str, Any]) -> Iterator[tuple[float, str]]:
     for entry in row["timeline"]:
         by = f" by {entry['by']}" if entry["by"] else ""
         note = f": {entry['note']}" if entry["note"] else ""
-        console.print(Text(f"  {format_time(entry['at'])}  {entry['kind']}{by}{note}"))
+        yield entry["at"], f"{entry['kind']}{by}{note}"
+
+
+def _failures(row: dict[str, Any]) -> Iterator[tuple[float, str]]:
+    """Yield the failures at both ends; an older exporter does not tell them."""
+    for which, seen in (row.get("evidence") or {}).items():
+        if seen is not None:
+            status = f"HTTP {seen['status']}" if seen["status"] else seen["detail"]
+            parts = [seen["reason"], status, seen["address"] and f"from {seen['address']}"]
+            parts += [seen["request_id"] and f"request id {seen['request_id']}", seen["excerpt"]]
+            yield seen["at"], f"{which} failure: {', '.join(filter(None, parts))}"
 
 
 def _state(row: dict[str, Any]) -> str:

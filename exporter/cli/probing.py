@@ -29,7 +29,7 @@ from exporter.config import (
 from exporter.files import is_file
 from exporter.log import Redaction
 from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, fault_of, verdict_of
-from exporter.probers import Probers, command_line
+from exporter.probers import Probers, command_line, shown_evidence
 from exporter.probers.curl import CurlTransport
 from exporter.schedule import Canaries, CanaryPlan
 from exporter.settings import Problem, SettingsError, shown_prose, url
@@ -173,9 +173,19 @@ def _as_json(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
         "quotas": {f"{name} {unit}": value for (name, unit), value in outcome.quotas.items()},
         "readings": {name: value for (name, _), value in outcome.readings.items()},
         "request_id": outcome.request_id or None,
+        "evidence": _evidence_json(outcome),
         "note": target.unprobed or None,
         "curl": command_line(target.endpoint),
     }
+
+
+def _evidence_json(outcome: Outcome) -> dict[str, Any] | None:
+    """Return what the failed answer showed; the certificate stands beside it."""
+    if outcome.evidence is None:
+        return None
+    kept = outcome.evidence
+    session = {"version": kept.tls_version, "cipher": kept.cipher} if kept.tls_version else None
+    return shown_evidence(outcome) | {"tls": session}
 
 
 def _milliseconds(seconds: float | None) -> float | None:
@@ -247,4 +257,16 @@ def _facts(outcome: Outcome) -> list[str]:
         rows.append(f"key expires          {_time(outcome.key_expiry)}")
     if outcome.request_id:
         rows.append(f"request id           {outcome.request_id}")
-    return rows
+    return rows + _evidence(outcome)
+
+
+def _evidence(outcome: Outcome) -> list[str]:
+    kept = outcome.evidence
+    if kept is None:
+        return []
+    rows = [f"answered by          {kept.answerer}"] if kept.answerer else []
+    if kept.tls_version:
+        rows.append(f"TLS                  {kept.tls_version} {kept.cipher}")
+    rows += [f"found                {about}: {value}" for about, value in kept.found]
+    rows += [f"header               {name}: {value}" for name, value in kept.headers]
+    return [*rows, f"excerpt              {kept.excerpt}"] if kept.excerpt else rows

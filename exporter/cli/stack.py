@@ -166,6 +166,7 @@ class _Stack:
                 addresses.prometheus,
                 level,
                 f"--storage.tsdb.retention.time={days}d",
+                "--enable-feature=exemplar-storage",  # request ids of failures
                 show=lambda line: self._shown("prometheus", line),
             ),
         ]

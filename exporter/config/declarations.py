@@ -136,6 +136,18 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSetting:
+    """What is kept of an answer that fails."""
+
+    excerpt: bool = option(
+        True,
+        "Whether at most 512 bytes of the body, and the values that failed assertions found in it,"
+        " are kept and shown; never of a body that the preset calls sensitive, and no excerpt of a"
+        " 2xx. Secrets of ours are struck out.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Maintenance:
     """A window in which failures are expected."""
 
@@ -209,6 +221,7 @@ class Service:
         None, "What the API's own answers look like, instead of the preset's."
     )
     readings: OwnReadings = option(doc="Values in the answers.", factory=OwnReadings)
+    evidence: EvidenceSetting = option(doc="Evidence of failures.", factory=EvidenceSetting)
     objectives: Objectives = option(doc="Service level objectives.", factory=Objectives)
     alerts: Alerts = option(doc="Thresholds of the shipped alerts.", factory=Alerts)
     maintenance: tuple[Maintenance, ...] = option((), "Planned windows.")

@@ -272,7 +272,14 @@ class _Maker:
                 keyless=self._needs_key() and not keyed,
             ),
             readings=readings_of(self.service, self.preset),
+            excerpt=self.service.evidence.excerpt and not self._is_sensitive(asked),
             keyed=keyed and (self.preset is None or self.preset.auth.checked),
+        )
+
+    def _is_sensitive(self, asked: PresetCheck) -> bool:
+        """Return whether the body is; so is any other of an API whose health check's is."""
+        return asked.sensitive_body or (
+            self.preset is not None and self.preset.health.sensitive_body
         )
 
     def _floor(self) -> float:
@@ -320,8 +327,7 @@ class _Maker:
 
     def with_uses(self, target: Target) -> Target:
         """Return *target* with an eye on the end of what it uses."""
-        asked = tuple(check.id for check in self.service.models)
-        used = used_of(self.service.uses, asked, self.preset)
+        used = used_of(self.service.uses, self.service.models, self.preset)
         return with_radar(target, used, self.preset, is_bound=self.bound, build=self._get)
 
     def _get(self, path: str) -> Endpoint | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exporter.config.models import ModelCheck
 from exporter.providers import Preset, RetirementFact
 from exporter.retirement import API
 from exporter.settings import FieldPath, PublicText, option
@@ -52,9 +53,9 @@ class Used:
 NOTHING_USED = Used()
 
 
-def used_of(uses: Uses, asked: tuple[str, ...], preset: Preset | None) -> Used:
-    """Return what a service depends on: what it *uses*, and the models that are *asked*."""
-    models = tuple(dict.fromkeys((*uses.models, *asked)))
+def used_of(uses: Uses, checks: tuple[ModelCheck, ...], preset: Preset | None) -> Used:
+    """Return what a service depends on: what it *uses*, and the models of its *checks*."""
+    models = tuple(dict.fromkeys((*uses.models, *(check.id for check in checks))))
     known = preset.models if preset else None
     found = {model: known.retirement_of(model) for model in models} if known else {}
     return Used(

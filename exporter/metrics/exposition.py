@@ -11,7 +11,7 @@ import asyncio
 import logging
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.clock import Clock
@@ -19,7 +19,15 @@ from exporter.config import Target
 from exporter.metrics.families import FAMILIES
 from exporter.metrics.family import When
 from exporter.metrics.incidents import IncidentMetrics
-from exporter.metrics.lines import PageNews, Registered, ServiceState, Snapshot, state_of
+from exporter.metrics.lines import (
+    PageNews,
+    Registered,
+    ServiceState,
+    Snapshot,
+    examples,
+    state_of,
+    with_examples,
+)
 from exporter.metrics.models import model_page
 from exporter.metrics.own import OwnMetrics
 from exporter.models import ModelState
@@ -44,6 +52,8 @@ RENDER_SECONDS = 2.0
 """From a result to its lines at most, so that a scrape finds little left to render. Many at once
 cost half of what each costs by itself between two probes."""
 _OFTEN = tuple(i for i, family in enumerate(FAMILIES) if family.when is When.RESULT)
+_WITH_EXEMPLARS = frozenset(i for i, family in enumerate(FAMILIES) if family.has_exemplars)
+_Lines = Mapping[int, bytes] | Sequence[bytes]
 _CHANGING = tuple(i for i, family in enumerate(FAMILIES) if family.when is not When.TARGET)
 
 
@@ -53,6 +63,8 @@ class _Row:
 
     labels: str
     lines: list[bytes]
+    marked: dict[int, bytes] | None = None
+    """Those with exemplars instead, for OpenMetrics; most services have none."""
     state: ServiceState | None = None
     status: str = ""
 
@@ -166,7 +178,10 @@ class Exposition:
         row.state = snapshot.state
         for i in indexes:
             try:
-                row.lines[i] = FAMILIES[i].render(snapshot).encode()
+                text = FAMILIES[i].render(snapshot)
+                row.lines[i] = text.encode()
+                if i in _WITH_EXEMPLARS and (row.marked or snapshot.tally.exemplars):
+                    _mark(row, i, text, snapshot)
             except Exception:
                 row.lines[i] = b""
                 self._own.render_errors.inc()
@@ -219,8 +234,11 @@ class Exposition:
         yield packer.flush()
 
     def _pieces(self, openmetrics: bool) -> Iterator[bytes]:
-        rows = [row.lines for row in self._rows.values()]
+        plain: list[_Lines] = [row.lines for row in self._rows.values()]
         for i, family in enumerate(FAMILIES):
+            rows = plain
+            if openmetrics and i in _WITH_EXEMPLARS:
+                rows = [_marked(row, i) for row in self._rows.values()]
             first = head(family.name, family.kind, family.help, openmetrics=openmetrics).encode()
             step = _step(rows, i)
             for at in range(0, len(rows), step):
@@ -230,7 +248,20 @@ class Exposition:
                     first = b""
 
 
-def _step(rows: list[list[bytes]], family: int) -> int:
+def _mark(row: _Row, family: int, text: str, snapshot: Snapshot) -> None:
+    """Keep the lines of *family* with their exemplars, where there are any."""
+    marked = {i: lines for i, lines in (row.marked or {}).items() if i != family}
+    shown = with_examples(text, examples(snapshot))
+    if shown != text:
+        marked[family] = shown.encode()
+    row.marked = marked or None
+
+
+def _marked(row: _Row, family: int) -> _Lines:
+    return row.marked if row.marked and family in row.marked else row.lines
+
+
+def _step(rows: Sequence[_Lines], family: int) -> int:
     """Return of how many services the lines of *family* make one slice."""
     length = max((len(row[family]) for row in rows[:16]), default=0)
     return max(16, min(1024, SLICE_BYTES // (length + 1)))

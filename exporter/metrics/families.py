@@ -144,6 +144,7 @@ FAMILIES: tuple[Family, ...] = (
         "histogram",
         "Duration of successful probes.",
         histogram,
+        exemplars=True,
     ),
     of_result(
         "probe_http_duration_seconds",
@@ -175,7 +176,13 @@ FAMILIES: tuple[Family, ...] = (
         "Earliest expiry in the verified certificate chain, in what was sent if none verified.",
         gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
-    of_result("probe_results_total", "counter", "Probes by how they ended.", reason_counts),
+    of_result(
+        "probe_results_total",
+        "counter",
+        "Probes by how they ended.",
+        reason_counts,
+        exemplars=True,
+    ),
     of_result(
         "probe_attempts_total",
         "counter",

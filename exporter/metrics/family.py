@@ -1,4 +1,4 @@
-"""What a metric family of every service is, and when its lines are rendered again."""
+"""One metric family of services: name, type, help, what renders its lines and when."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ class Family:
     help: str
     when: When
     render: Callable[[Snapshot], str]
+    has_exemplars: bool = False
+    """Whether its lines may have request ids as exemplars."""
 
 
 def of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
-    """Return a family that is rendered again when the service is changed."""
     render = writer(name)
     return Family(name, kind, text, When.TARGET, lambda s: render(s.labels, s.registered))
 
 
 def of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState]) -> Family:
-    """Return a family that is rendered again when something happened."""
     render = writer(name)
     return Family(name, kind, text, When.STATE, lambda s: render(s.labels, s.state))
 
 
-def of_result(name: str, kind: MetricType, text: str, writer: Writer[Snapshot]) -> Family:
-    """Return a family that is rendered again after every probe."""
+def of_result(
+    name: str, kind: MetricType, text: str, writer: Writer[Snapshot], *, exemplars: bool = False
+) -> Family:
     render = writer(name)
-    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s))
+    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s), exemplars)

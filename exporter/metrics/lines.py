@@ -17,6 +17,7 @@ from exporter.model import Certificate, Limit, Reason, Verdict
 from exporter.results import (
     BUCKETS,
     REASONS,
+    Exemplar,
     Tally,
     current_result,
     current_verdict,
@@ -309,3 +310,29 @@ def phase_durations(name: str, phases: tuple[str, ...]) -> Renderer[Snapshot]:
         return template % (labels, a, labels, b, labels, c, labels, d, labels, e)
 
     return render
+
+
+# -- exemplars -----------------------------------------------------------------------------------
+
+
+def examples(source: Snapshot) -> dict[str, Exemplar]:
+    """Return the exemplars of a service, by the last label of their line."""
+    bounds = (*BUCKETS, "+Inf")
+    return {
+        f'reason="{key}"' if isinstance(key, Reason) else f'le="{bounds[key]}"': found
+        for key, found in (source.tally.exemplars or {}).items()
+    }
+
+
+def with_examples(text: str, found: dict[str, Exemplar]) -> str:
+    """Return the lines in *text* with the exemplars that are theirs, as OpenMetrics writes them.
+
+    Never for text/plain: Prometheus refuses a page that has one there.
+    """
+    lines = text.splitlines(keepends=True)
+    for i, line in enumerate(lines):
+        one = found.get(line.rpartition(",")[2].partition("}")[0])
+        if one is not None:
+            example = f'{{request_id="{one.request_id}"}} {number(one.value)} {one.at:.3f}'
+            lines[i] = f"{line[:-1]} # {example}\n"
+    return "".join(lines)

@@ -119,6 +119,9 @@ def _alert(alert: Alert) -> str:
         lines = [f'<p style="margin:0">{head}</p>']
         if description := words.description(alert):
             lines.append(f'<p style="margin:6px 0 0">{escape(description)}</p>')
+        if found := words.evidence(alert):
+            shown = "<br>".join(map(escape, found))
+            lines.append(f'<p style="margin:6px 0 0;font-size:14px">{shown}</p>')
     else:
         lines = [f'<p style="margin:0"><b>RESOLVED</b> {words.ended(alert, escape)}</p>']
     about = escape(words.when(alert))

@@ -127,6 +127,7 @@ def _slack_alert(alert: Alert) -> str:
         text = f"*{slack_text(words.severity(alert))}* {slack_text(words.what(alert))}"
         if description := words.description(alert):
             text += f"\n{slack_text(description)}"
+        text += "".join(f"\n{slack_text(line)}" for line in words.evidence(alert))
     else:
         text = f"*RESOLVED* {words.ended(alert, slack_text)}"
     return f"{text}\n{words.when(alert)}" + labelled(alert, slack_text)
@@ -161,6 +162,7 @@ def pagerduty(message: Message, page: str, key: Secret) -> Json:
                 "resolved": pagerduty_details(message.resolved, page),
                 "num_firing": str(len(message.firing)),
                 "num_resolved": str(len(message.resolved)),
+                **_request_id(message),
             },
         },
     }
@@ -169,6 +171,11 @@ def pagerduty(message: Message, page: str, key: Secret) -> Json:
     if address := words.runbook(message.common_annotations):
         found["links"] = [{"href": address, "text": "What to do"}]
     return found
+
+
+def _request_id(message: Message) -> Json:
+    text = message.common_annotations.get("request_id") if message.firing else None
+    return {"request_id": words.name_in(text)} if text else {}
 
 
 def source_of(message: Message) -> str:

@@ -169,6 +169,18 @@ def runbook(notes: Mapping[str, str]) -> str:
     return text if _ADDRESS.fullmatch(text) else ""
 
 
+def evidence(alert: Alert) -> list[str]:
+    """Return what the last failed answer showed, as lines: one of it, and one with its request id.
+
+    Only an alert that this exporter judges itself has them.
+    """
+    if not alert.firing:
+        return []
+    named = (("Last answer", line_in, "evidence"), ("Request id", name_in, "request_id"))
+    notes = alert.annotations
+    return [f"{title}: {clean(text)}" for title, clean, name in named if (text := notes.get(name))]
+
+
 def page_of(labels: Mapping[str, str], page: str) -> str:
     """Return the address of what *labels* are about on the status page at *page*; "" without."""
     if not page:
@@ -186,6 +198,7 @@ def text_of(alert: Alert, page: str) -> str:
         lines += [text for text in (description(alert),) if text]
     else:
         lines = [f"RESOLVED: {ended(alert)}"]
+    lines += evidence(alert)
     lines.append(when(alert))
     for name in ("service", "environment", "provider", "team"):
         if value := alert.labels.get(name):

@@ -20,7 +20,15 @@ from exporter.notifying import EntryState
 from exporter.page.cautions import cautions
 from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, cause, fault
 from exporter.registry import Registry, RegistryChange
-from exporter.results import Persistence, Results, Tally, current_advice, current_verdict, status_of
+from exporter.results import (
+    Failures,
+    Persistence,
+    Results,
+    Tally,
+    current_advice,
+    current_verdict,
+    status_of,
+)
 from exporter.statuspages import Lead, PageRecord, State
 
 SLICE_SECONDS = 0.001
@@ -47,6 +55,7 @@ class Sources:
     registry: Registry
     results: Results
     persistence: Persistence
+    failures: Failures
     incidents: IncidentLog
     clock: Clock
     status_page_state: Callable[[Target], State | None]

@@ -74,6 +74,8 @@ def environment() -> Environment:
         "lead_sentence": sentence,
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
+        "ANSWERERS": wording.ANSWERERS,
+        "waterfall": drawing.waterfall,
         "QUARTERS": drawing.QUARTERS,
         "NOW_X": timeline.NOW_X,
     }

@@ -6,15 +6,16 @@ was open for a day looks like one that was loaded just now.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from exporter.characters import plain
 from exporter.config import Target
-from exporter.incidents import Incident, Query, UnknownIncidentError
-from exporter.model import Verdict
+from exporter.incidents import Entry, Incident, Query, UnknownIncidentError
+from exporter.model import Result, Verdict
 from exporter.page.board import LoopShare, ServiceSummary
 from exporter.page.budgets import budgets
 from exporter.page.chart import DAY, MONTH
@@ -26,8 +27,11 @@ from exporter.page.templates import fragment
 from exporter.page.timeline import events_of, timeline
 from exporter.page.wording import STATES, ShownState, short
 from exporter.probers import command_line
+from exporter.results import Ends
 
-_INCIDENTS_PER_PAGE = 50
+_INCIDENTS_PER_PAGE, _FAILURES_PER_PAGE = 50, 10
+_FIRST_MILLISECONDS = 1e11
+"""From here on a time in an address is in milliseconds, as other programs write it."""
 _INCIDENTS_LISTED = 5
 """Of one service, beside its facts."""
 _ICONS = {ShownState.DOWN: "icon-down.svg", ShownState.DEGRADED: "icon-degraded.svg"}
@@ -48,12 +52,19 @@ def view_of(address: str) -> PageView:
         case [""]:
             return HomePage.from_query(query)
         case ["services", id_]:
-            return ServicePage(id=id_)
+            return ServicePage(id=id_, until=_time_in(query.get("until", "")))
         case ["incidents"]:
             return IncidentsPage.from_query(query)
         case ["incidents", id_]:
             return IncidentPage(id=id_)
     raise PageNotFoundError
+
+
+def _time_in(text: str) -> float | None:
+    """Return the Unix time in *text*, None if it has none."""
+    if not re.fullmatch(r"[0-9]{1,13}(?:\.[0-9]{1,9})?", text):
+        return None
+    return float(text) / (1000 if float(text) >= _FIRST_MILLISECONDS else 1)
 
 
 # -- one service -------------------------------------------------------------------------------
@@ -64,6 +75,8 @@ class ServicePage:
     """One service: what is wrong, since when, whose fault, what to do."""
 
     id: str
+    until: float | None = None
+    """The Unix time of the newest failure to list; None for all."""
     template: str = field(default="service", init=False)
 
     async def page(self, drawer: Drawer, share: LoopShare) -> Page:
@@ -76,6 +89,7 @@ class ServicePage:
         charts = [await drawer.chart_cache.of(summary, scale, share) for scale in (DAY, MONTH)]
         share.pause()
         incidents = await drawer.incident_cache.newest_of(self.id)
+        failures = await self._failures(drawer)
         share.resume()
         target, last = summary.target, summary.last
         tally, now = drawer.sources.results.of(self.id), drawer.sources.clock.now()
@@ -93,7 +107,7 @@ class ServicePage:
             "budget": {"budgets": budgets(target, tally)},
             "facts": {"tally": tally, "rotated_at": drawer.sources.rotated_at(target.id)},
             "request": {"curl": command_line(target.endpoint) if target.endpoint else ""},
-            "failures": {"failures": tuple(reversed(tally.failures))},
+            "failures": failures,
             "recent": {"recent": recent[::-1]},
             "history": {"incidents": incidents[:_INCIDENTS_LISTED]},
         }
@@ -106,6 +120,15 @@ class ServicePage:
                 regions[name] = fragment(file, name, summary=summary, now=now, **fields)
                 await share.yield_if_due()
         return _as_page(summary, regions)
+
+    async def _failures(self, drawer: Drawer) -> dict[str, Any]:
+        before = float("inf") if self.until is None else self.until + 0.001
+        kept = drawer.sources.failures
+        found = await kept.newest(self.id, _FAILURES_PER_PAGE + 1, before)
+        shown, older_link = found[:_FAILURES_PER_PAGE], ""
+        if len(found) > len(shown):
+            older_link = f"/services/{quote(self.id)}?until={found[-1].at!r}"
+        return {"failures": shown, "older_link": older_link, "until": self.until}
 
 
 def _page_says(drawer: Drawer, target: Target) -> dict[str, Any]:
@@ -215,11 +238,13 @@ class IncidentPage:
         share.pause()
         incident = await self._incident(drawer)
         await drawer.incident_cache.refresh()
+        ends = await drawer.sources.failures.of_incident(incident)
         share.resume()
         fields = {
             "now": drawer.sources.clock.now(),
             "registered": incident.service in drawer.sources.registry,
             "cache": drawer.incident_cache,
+            "entries": _with_failures(incident, ends),
         }
         regions = {
             name: fragment("incident_parts.html", name, incident=incident, **fields)
@@ -233,3 +258,15 @@ class IncidentPage:
             return await drawer.incident_cache.get(self.id)
         except UnknownIncidentError:
             raise PageNotFoundError(self.id) from None
+
+
+def _with_failures(incident: Incident, ends: Ends) -> list[tuple[Entry | None, str, Result | None]]:
+    """Return the timeline, with the failures at both ends of *incident* where they belong."""
+    rows: list[tuple[float, Entry | None, str, Result | None]] = [
+        (entry.at, entry, "", None) for entry in incident.timeline
+    ]
+    if ends.first is not None:
+        rows.append((ends.first.at, None, "First failure", ends.first))
+    if ends.last is not None and (ends.first is None or ends.last.at > ends.first.at):
+        rows.append((ends.last.at, None, "Last failure", ends.last))
+    return [row[1:] for row in sorted(rows, key=lambda row: row[0])]

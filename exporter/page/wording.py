@@ -47,6 +47,12 @@ FAULTS: Mapping[Verdict, str] = {
     Verdict.MONITORING: "the exporter",
 }
 """Whose fault it can be, as the filter names it."""
+ANSWERERS: Mapping[str, str] = {
+    "api": "the API",
+    "edge": "an edge in front of the API",
+    "ours": "a proxy of ours",
+}
+"""Who wrote an answer."""
 _CAUSES: Mapping[str, str] = {
     "provider": "provider",
     "key rejected": "keys rejected",

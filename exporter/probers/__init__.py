@@ -6,6 +6,7 @@ It does not know services, intervals, retries or metrics. Below it is the `Trans
 
 from exporter.probers.dispatch import Probers, command_line
 from exporter.probers.endpoint import Endpoint, Expectations, Prober
+from exporter.probers.evidence import shown_evidence
 from exporter.probers.transport import (
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
@@ -27,4 +28,5 @@ __all__ = [
     "Request",
     "Transport",
     "command_line",
+    "shown_evidence",
 ]

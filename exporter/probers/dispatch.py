@@ -21,7 +21,8 @@ class Probers:
     """A `Prober` that passes each endpoint to the prober of its kind.
 
     *holds_key* returns whether a key of any service is in a text: an outcome is shown without a
-    request id or names of a certificate that hold one. A prober looks for its endpoint's own.
+    request id or names of a certificate that hold one. Each prober gets it too, to look for keys
+    that are encoded, beside its endpoint's own.
 
     Example:
 
@@ -36,10 +37,12 @@ class Probers:
     ) -> None:
         self._holds_key = holds_key
         self._by_kind: dict[str, Prober] = {
-            kind: module_in(KINDS_FOLDER, kind).make(transport, clock)
+            kind: module_in(KINDS_FOLDER, kind).make(transport, clock, holds_key)
             for kind in names_in(KINDS_FOLDER)
         }
-        self._streams = StreamProber(module_in(KINDS_FOLDER, "http").make(transport, clock))
+        self._streams = StreamProber(
+            module_in(KINDS_FOLDER, "http").make(transport, clock, holds_key)
+        )
 
     async def probe(self, endpoint: Endpoint) -> Outcome:
         """Return what one attempt at *endpoint* saw."""

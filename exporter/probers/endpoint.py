@@ -54,6 +54,8 @@ class Endpoint:
     keep_alive: bool = False
     expect: Expectations = field(default_factory=Expectations)
     readings: Readings = GENERIC
+    excerpt: bool = True
+    """Whether a part of the body may be kept of an answer that fails."""
     keyed: bool = False
 
 

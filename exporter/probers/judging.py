@@ -7,7 +7,8 @@ alone, the usual meaning of the status. Details never quote the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from exporter.checks import AnswerRule, Assertion, operator_of
@@ -173,18 +174,12 @@ def _check_assertions(answer: Answer, expect: Expectations, json: Json) -> tuple
 def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:
     """Return why *assertion* does not hold for *answer*; an empty text if it holds."""
     operator, operand = operator_of(assertion)
-    if assertion.json is not None:
-        where = shown_expression(assertion.json)
-        try:
-            values = json_values(assertion.json, json())
-        except UnsearchableError as error:
-            # Also for `exists: false`: a body that cannot be searched may still hold the value.
-            return f"{where}: {error}"
-    elif assertion.header is not None:
-        where = f"header {assertion.header}"
-        values = [*answer.values_of(assertion.header)]
-    else:
-        where, values = "body", [answer.text()]
+    where = subject_of(assertion)
+    try:
+        values = _values(assertion, answer, json)
+    except UnsearchableError as error:
+        # Also for `exists: false`: a body that cannot be searched may still hold the value.
+        return f"{where}: {error}"
     if operator == "exists":
         return "" if bool(values) is operand else f"{where} {_EXISTENCE_FAILURES[bool(operand)]}"
     if not values:
@@ -195,6 +190,41 @@ def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:
         return f"{where} was not read to its end"  # the rest may hold what must not be there
     holds = (all if negative else any)(_OPERATORS[operator](value, operand) for value in values)
     return "" if holds else f"{where} {_FAILURES[operator]}"
+
+
+def subject_of(assertion: Assertion) -> str:
+    """Return what *assertion* is about: a path, a header or the body."""
+    if assertion.json is not None:
+        return shown_expression(assertion.json)
+    return "body" if assertion.header is None else f"header {assertion.header}"
+
+
+def found_by(
+    expect: Expectations, answer: Answer, json: Json, most: int
+) -> Iterator[tuple[Assertion, list[Any]]]:
+    """Yield the first *most* assertions that fail for *answer*, each with the values it found.
+
+    None are looked for in a body that was not read to its end, or cannot be searched.
+    """
+    failed = (one for one in expect.assertions if assertion_failure(one, answer, json))
+    for assertion in islice(failed, most):
+        if answer.truncated and assertion.header is None:
+            continue
+        try:
+            yield assertion, _values(assertion, answer, json)
+        except UnsearchableError:
+            continue
+
+
+def _values(assertion: Assertion, answer: Answer, json: Json) -> list[Any]:
+    """Return what *assertion* is about.
+
+    Raises:
+        UnsearchableError: the body is no JSON, or too large to search.
+    """
+    if assertion.json is not None:
+        return json_values(assertion.json, json())
+    return [*answer.values_of(assertion.header)] if assertion.header else [answer.text()]
 
 
 def _equal(value: Any, operand: Any) -> bool:

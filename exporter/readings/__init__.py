@@ -8,13 +8,14 @@ from exporter.readings.declarations import (
     TimedField,
     TimeFormat,
 )
-from exporter.readings.reading import GENERIC, NOTHING, Readings, ReadValues
+from exporter.readings.reading import GENERIC, NOTHING, REQUEST_ID_HEADERS, Readings, ReadValues
 from exporter.readings.retirement import Listing, RetirementReadings, value_date
 from exporter.readings.times import instant
 
 __all__ = [
     "GENERIC",
     "NOTHING",
+    "REQUEST_ID_HEADERS",
     "Gauge",
     "LimitHeader",
     "Listing",

@@ -103,7 +103,7 @@ class Readings:
             key_expiry=self._time(self.key_expiry, headers, json, now),
             provider_seconds=_provider_seconds((*self.server_time, *_SERVER_TIME), headers),
             retry_after=retry_after,
-            request_id=_request_id((*self.request_id, *_REQUEST_ID), headers),
+            request_id=_request_id((*self.request_id, *REQUEST_ID_HEADERS), headers),
             retirement=self.radar.read(status, headers, json),
         )
 
@@ -123,7 +123,7 @@ class Readings:
         """Every header that is read."""
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
         return frozenset(
-            {"retry-after", "retry-after-ms", *_REQUEST_ID, *self.request_id, *HEADERS}
+            {"retry-after", "retry-after-ms", *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
             | {*self.radar.warnings, self.radar.version_header}
             | {limit.header for limit in self.headers}
             | {gauge.header for gauge in self.named if gauge.header}
@@ -178,7 +178,14 @@ class Readings:
 GENERIC = Readings()
 """For an API without a preset: the headers that many APIs share."""
 
-_REQUEST_ID = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray", "x-correlation-id")
+REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "x-amzn-requestid",
+    "cf-ray",
+    "x-correlation-id",
+)
+"""Where many APIs put the id of a request; after those of the provider's own."""
 _SERVER_TIME = (
     ("openai-processing-ms", "ms"),
     ("twilio-request-duration", "s"),

@@ -1,7 +1,7 @@
 """Reports for a vendor: availability, downtime, evidence, and the vendor's own rule, as a file."""
 
 from exporter.reports.document import Json, document
-from exporter.reports.facts import Evidence, Facts, FailedRequest, LastFailures
+from exporter.reports.facts import Facts, FailedRequest
 from exporter.reports.rendering import FORMATS, Format
 from exporter.reports.reports import Reports, Sources
 from exporter.reports.times import HINT, TimesError, minutes_between
@@ -11,12 +11,10 @@ __all__ = [
     "FORMATS",
     "HINT",
     "POLICY",
-    "Evidence",
     "Facts",
     "FailedRequest",
     "Format",
     "Json",
-    "LastFailures",
     "Reports",
     "Sources",
     "TimesError",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from datetime import UTC, datetime
 
 from exporter.config import Target
 from exporter.incidents import Incident
+from exporter.model import Result
 from exporter.providers import Promise
-from exporter.results import Kept, Minute, Seen, Tally
+from exporter.results import Kept, Minute, Seen
+from exporter.results.leads import AUTHOR as PAGE_AUTHOR
 from exporter.results.minutes import KEPT_DAYS, MINUTE_SECONDS, overlaid
 
 LONGEST_DAYS = KEPT_DAYS
@@ -24,16 +26,6 @@ class FailedRequest:
     status: int = 0
     request_id: str = ""
     detail: str = ""
-
-
-class Evidence(Protocol):
-    """Where failed requests and the story of the status page come from."""
-
-    async def failures(self, service: str, start: float, end: float) -> Sequence[FailedRequest]:
-        """Return those of *service* that are still kept, from the Unix time *start* until *end*."""
-
-    async def page_story(self, service: str, start: float, end: float) -> Sequence[str]:
-        """Return in sentences what the provider's status page said, and who saw it first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,31 +65,30 @@ def tail(facts: Facts, last: float | None) -> Facts:
     return replace(facts, end=max(facts.start, min(facts.end, known)), known=known, kept=kept)
 
 
-class LastFailures:
-    """The failures of each service that are in memory: five, and none after a restart."""
-
-    def __init__(self, of: Tallies) -> None:
-        self._of = of
-
-    async def failures(self, service: str, start: float, end: float) -> Sequence[FailedRequest]:
-        return [
-            FailedRequest(
-                at=result.at,
-                reason=result.reason.value,
-                status=result.outcome.status,
-                request_id=result.outcome.request_id,
-                detail=result.outcome.detail,
-            )
-            for result in self._of.of(service).failures
-            if start <= result.at < end
-        ]
-
-    async def page_story(self, service: str, start: float, end: float) -> Sequence[str]:
-        return ()
+def failed_request(result: Result) -> FailedRequest:
+    """Return what the vendor's support asks for of a failed *result*."""
+    return FailedRequest(
+        at=result.at,
+        reason=result.reason.value,
+        status=result.outcome.status,
+        request_id=result.outcome.request_id,
+        detail=result.outcome.detail,
+    )
 
 
-class Tallies(Protocol):
-    """Where tallies are; implemented by `results`."""
+def page_story(incidents: Iterable[Incident]) -> list[str]:
+    """Return what the provider's status page said, as the timelines of *incidents* keep it.
 
-    def of(self, service: str) -> Tally:
-        """Return the tally of *service*."""
+    Each sentence begins with the time at which it was noted.
+    """
+    entries = {
+        (entry.at, entry.note)
+        for incident in incidents
+        for entry in incident.timeline
+        if entry.by == PAGE_AUTHOR
+    }
+    return [f"{_minute(at)}: {note}" for at, note in sorted(entries)]
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -14,13 +14,13 @@ from exporter.providers import Preset, Promise
 from exporter.registry import Registry
 from exporter.reports import rules
 from exporter.reports.document import Json, document
-from exporter.reports.facts import Evidence, Facts, tail
-from exporter.results import Persistence, Results
+from exporter.reports.facts import Facts, failed_request, page_story, tail
+from exporter.results import Failures, Persistence, Results
 from exporter.results.minutes import MINUTE_SECONDS
 
 AT_ONCE = 2
 """Reports that are made at once: each may read 400 days in a thread."""
-MOST_INCIDENTS = 1000
+MOST_INCIDENTS = MOST_FAILURES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Sources:
     persistence: Persistence
     incidents: IncidentLog
     clock: Clock
-    evidence: Evidence
+    failures: Failures
     presets: Callable[[], Mapping[str, Preset]]
     canaries: Callable[[], int]
     """How many canaries there are."""
@@ -71,6 +71,8 @@ class Reports:
             until = now  # what is under way began a moment ago: it has no whole minute yet
         kept = await sources.persistence.minutes(target.id, first, min(last, known))
         latest = sources.results.of(target.id).last
+        incidents = await self._incidents(target.id, begin, until)
+        failed = await sources.failures.newest(target.id, MOST_FAILURES, until)
         facts = Facts(
             target=target,
             promise=promise,
@@ -78,9 +80,9 @@ class Reports:
             end=end,
             now=now,
             kept=kept,
-            incidents=await self._incidents(target.id, begin, until),
-            failures=await sources.evidence.failures(target.id, begin, until),
-            page_story=await sources.evidence.page_story(target.id, begin, until),
+            incidents=incidents,
+            failures=[failed_request(one) for one in reversed(failed) if one.at >= begin],
+            page_story=page_story(incidents),
             canaries=sources.canaries(),
             version=sources.version,
         )

@@ -8,6 +8,8 @@ from exporter.results.condition import (
     current_verdict,
     status_of,
 )
+from exporter.results.exemplars import Exemplar
+from exporter.results.failures import KEPT_FAILURES, Ends, Failures, FailureStorage
 from exporter.results.history import Bucket, History
 from exporter.results.leads import Leads
 from exporter.results.minutes import Batch, Kept, Minute, Minutes, Seen
@@ -20,12 +22,17 @@ from exporter.results.tally import BUCKETS, SLOS, Results, Tally
 
 __all__ = [
     "BUCKETS",
+    "KEPT_FAILURES",
     "REASONS",
     "SLOS",
     "Aging",
     "Batch",
     "Bucket",
     "Display",
+    "Ends",
+    "Exemplar",
+    "FailureStorage",
+    "Failures",
     "History",
     "Kept",
     "Leads",

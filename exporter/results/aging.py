@@ -46,7 +46,9 @@ class Aging:
         """Show anew what has changed by itself."""
         now, tick = self._clock.now(), self._clock.tick()
         if self._steps.made_one():
-            self._results.forget_paces()
+            for service in self._results.forget_paces():
+                if service in self._registry:
+                    self._display.refresh(self._registry.get(service))
         async for target in in_slices(self._registry, SLICE_SERVICES):
             if target.id in self._registry and self._registry.get(target.id) is target:
                 self._look(target, tick, now)

@@ -11,6 +11,7 @@ from exporter.log import event
 from exporter.model import FACTS, Outcome, Reason, Result
 from exporter.readings import ReadValues
 from exporter.registry import Registry
+from exporter.results.failures import Failures
 from exporter.results.history import History
 from exporter.results.minutes import Minutes
 from exporter.results.persistence import Persistence
@@ -40,11 +41,13 @@ class Recording:
         persistence: Persistence,
         display: Display,
         *,
+        failures: Failures,
         clock: Clock,
         minutes: Minutes | None = None,
     ) -> None:
         self._registry, self._results, self._history = registry, results, history
-        self._persistence, self._display, self._clock = persistence, display, clock
+        self._persistence, self._failures = persistence, failures
+        self._display, self._clock = display, clock
         self._minutes = minutes or Minutes()
 
     def probe(self, target: Target, result: Result) -> None:
@@ -58,6 +61,9 @@ class Recording:
         self._minutes.add(
             target, result, counted=counted, before=None if before is None else before.at
         )
+        if not result.success:
+            counts_until = result.at + tally.silence(target)
+            self._failures.add(result, spell=tally.failing_since, until=counts_until)
         changed = before is None or before.reason is not result.reason
         if changed or not result.success:
             # A restart that forgot a failure would end its alert and begin it anew.

@@ -1,4 +1,4 @@
-"""What was seen, per service: totals, the last result, recent results, kept failures.
+"""What was seen, per service: totals, the last result, recent results.
 
 Pure: no time, no I/O. Written by `recording` as results come in, read by metrics, page and API.
 """
@@ -25,34 +25,20 @@ from exporter.model import (
     is_offline,
 )
 from exporter.registry import RegistryChange
+from exporter.results.exemplars import Exemplars, is_slow, noted
 from exporter.results.radar import Radar, after_probe
 from exporter.results.recent import INDEX, REASONS, Recent
 from exporter.results.runway import Runways
 from exporter.secret import Secret
 
-BUCKETS = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    15.0,
-    30.0,
-)
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
 _VERDICTS = frozenset(Verdict)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 SLOS = ("availability", "latency")
-KEPT_FAILURES = 5
 
 
 class Tally:
-    """Running totals of one service: 2 KiB, 5.5 with all kept failures; there may be 10,000."""
+    """Running totals of one service: 2 KiB, 4 while it fails; there may be 10,000."""
 
     __slots__ = (
         "attempts",
@@ -61,8 +47,8 @@ class Tally:
         "certificate",
         "changes",
         "events",
+        "exemplars",
         "failing_since",
-        "failures",
         "held",
         "in_a_row",
         "key",
@@ -116,7 +102,8 @@ class Tally:
         """When limits and quotas end; most services tell none."""
         self.radar: Radar | None = None
         self.recent = Recent()
-        self.failures: tuple[Result, ...] = ()
+        self.exemplars: Exemplars | None = None
+        """Request ids of failures and slow answers of the last minutes; most services have none."""
         self.watched_since: float | None = None
         """The tick since which the next result is waited for."""
         self.watched: Result | None = None
@@ -147,7 +134,8 @@ class Tally:
                 self.latency_sum += outcome.duration
         else:
             self.failing_since = self.failing_since or result.at
-            self.failures = (*self.failures, result)[-KEPT_FAILURES:]
+        if self.exemplars or not result.success or is_slow(result, target):
+            self.exemplars = noted(self.exemplars, result, target, BUCKETS)
         self._remember(result)
         if outcome.retirement is not None or self.radar is not None:
             self.radar = after_probe(self.radar, result, target)
@@ -364,11 +352,19 @@ class Results:
     def forget(self, service: str) -> None:
         self.by_service.pop(service, None)
 
-    def forget_paces(self) -> None:
-        """Measure anew how fast limits and quotas fall: the wall clock made a step."""
-        for tally in self.by_service.values():
+    def forget_paces(self) -> list[str]:
+        """Measure anew how fast limits and quotas fall: the wall clock made a step.
+
+        Return the services that lost exemplars by it: their times may be yet to come.
+        """
+        lost = []
+        for service, tally in self.by_service.items():
             if tally.runways is not None:
                 tally.runways.begin_anew()
+            if tally.exemplars:
+                tally.exemplars = None
+                lost.append(service)
+        return lost
 
     def wait_left(self, target: Target, now: float) -> float:
         """Return for how many seconds from the Unix time *now* a provider wants no probe.

@@ -24,7 +24,7 @@ from exporter.config import Target
 from exporter.config.declarations import RateLimit
 from exporter.matching import NO_JSON
 from exporter.probers import Endpoint
-from exporter.probers.echoes import without_echoes
+from exporter.probers.echoes import secrets_of, without_echoes
 from exporter.probers.redirects import HARMLESS_HEADERS
 from exporter.readings import NOTHING, ReadValues
 from exporter.sessions.redirects import Hop, origin, parsed
@@ -208,7 +208,9 @@ class Exchange:
         if any(name in hop.headers for name, _ in self.access.credentials):
             read = replace(read, limits={})
         if read.retirement is not None:
-            read = replace(read, retirement=without_echoes(read.retirement, self.access))
+            read = replace(
+                read, retirement=without_echoes(read.retirement, secrets_of(self.access))
+            )
         if read.limits or read.retirement is not None:
             self._report(self.target, read)
 

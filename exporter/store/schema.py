@@ -108,6 +108,11 @@ STEPS: tuple[Step, ...] = (
         "CREATE TABLE watched (service TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER,"
         " PRIMARY KEY (service, since)) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE failures (service TEXT NOT NULL, at REAL NOT NULL, spell REAL NOT NULL,"
+        " until REAL NOT NULL, text TEXT NOT NULL, PRIMARY KEY (service, at)) WITHOUT ROWID",
+        "CREATE INDEX failures_by_time ON failures (at)",
+    ),
 )
 
 

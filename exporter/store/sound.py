@@ -100,6 +100,12 @@ def bucket(row: Sequence[Any]) -> bool:
     return is_text(service) and counts and worst in _REASONS and times
 
 
+def failure(row: Sequence[Any]) -> bool:
+    """Judge (service, at, spell, until, text); `results.writing` reads the text."""
+    service, *times, text = row
+    return is_text(service) and all(map(is_time, times)) and json_object(text) is not None
+
+
 def audit_entry(row: Sequence[Any]) -> bool:
     """Judge (at, who, action, service, fingerprint)."""
     return is_time(row[0]) and all(map(is_text, row[1:]))

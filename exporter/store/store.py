@@ -17,6 +17,7 @@ from exporter.results.history import Bucket
 from exporter.store import sound
 from exporter.store.database import Database
 from exporter.store.entries import AuditEntry
+from exporter.store.failures import FailureTable
 from exporter.store.history import HistoryTable
 from exporter.store.incidents import IncidentTable
 from exporter.store.keys import KeyTable
@@ -39,6 +40,7 @@ class Store(KeyTable):
         self.public = PublicRecords(database)
         self._history = HistoryTable(database)
         self.minutes = MinuteTable(database)
+        self.failures = FailureTable(database)
 
     @classmethod
     def open(

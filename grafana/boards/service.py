@@ -137,6 +137,24 @@ def reasons() -> Json:
     )
 
 
+def failures() -> Json:
+    """Return the failed probes, with their request ids."""
+    failed = f'probe_results_total{{{ONE}, reason!="ok"}}'
+    return series(
+        "Failed probes",
+        "Failed probes by reason. A dot is one with a request id: click it, and the page of the "
+        "service shows what was answered.",
+        (f"sum by (reason) (increase({failed}[$__rate_interval])) > 0", "{{reason}}"),
+        unit="none",
+        bars=True,
+        step=SLOW,
+        exemplars=True,
+        missing="None failed, or no data",
+        overrides=painted(words.FAULTS),
+        size=(24, 6),
+    )
+
+
 def latency() -> list[Json]:
     """Return how slow it is, where the time goes, and whether that is usual."""
     p95 = f"max(service:probe_latency_seconds:p95_10m{{{ONE}}}) >= 0"
@@ -159,7 +177,8 @@ def latency() -> list[Json]:
         phases(),
         heatmap(
             "Latency distribution",
-            "Successful probes by duration; empty in lean mode, which has no histogram.",
+            "Successful probes by duration, slow ones with a dot that leads to the service's page; "
+            "empty in lean mode, which has no histogram.",
             buckets,
             size=(24, 8),
         ),
@@ -262,7 +281,10 @@ def board() -> Json:
         "Service registry / Service",
         "One external API: its state, why, how slow, which limits, and what its alerts say.",
         [
-            Row("", [*now(), why(), state_timeline(ONE, size=(24, 4)), reasons(), facts()]),
+            Row(
+                "",
+                [*now(), why(), state_timeline(ONE, size=(24, 4)), reasons(), failures(), facts()],
+            ),
             Row("Alerts", [firing_alerts(ABOUT_ONE, size=(24, 5))]),
             Row("Latency", latency()),
             Row("Limits and key", limits()),

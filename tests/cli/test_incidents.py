@@ -11,8 +11,10 @@ import pytest
 
 from exporter.cli import main
 from exporter.cli.incidents import under_causes
+from exporter.evidence import Evidence
 from exporter.incidents import from_api
 from exporter.incidents.model import Source
+from exporter.model import Outcome, Reason, Result, Verdict
 from tests.api.test_edge import TOKEN, Client, running
 from tests.incidents.saying import NOW, listed
 
@@ -135,6 +137,31 @@ async def test_what_is_held_back_is_indented_under_its_cause(terminal: Terminal)
     first = indents.index(3)
     assert (indents[first - 1], indents[first + 1]) == (1, 3)
     assert "MonitoringNetworkDown is critical" in output.replace("\n", "")
+
+
+async def test_the_failures_at_both_ends_are_in_the_timeline(terminal: Terminal) -> None:
+    app = terminal.client.app
+    now = app.clock.now()
+    for ago, request_id in ((60, "req-first"), (30, "req-last")):
+        kept = Evidence(excerpt="out of capacity")
+        outcome = Outcome(
+            reason=Reason.OVERLOADED, status=503, request_id=request_id, evidence=kept
+        )
+        made = Result(service="api", at=now - ago, outcome=outcome, verdict=Verdict.PROVIDER)
+        app.failures.add(made, spell=now - 60, until=now + 600)
+    id_ = await terminal.opened("--service", "api")
+
+    lines = (await terminal.type("show", id_, *terminal.where))[1].splitlines()
+
+    places = [
+        next(i for i, line in enumerate(lines) if text in line)
+        for text in (
+            "first failure: overloaded, HTTP 503, request id req-first, out of capacity",
+            "last failure: overloaded, HTTP 503, request id req-last, out of capacity",
+            "opened by ann",
+        )
+    ]
+    assert places == sorted(places)
 
 
 async def test_who_was_told_is_shown(terminal: Terminal) -> None:

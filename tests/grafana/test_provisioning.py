@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
+from exporter.page.views import ServicePage, view_of
 from tests.grafana.reading import BOARDS, ROOT, links, panels
 
 PLACE = ROOT / "grafana" / "provisioning"
@@ -55,6 +56,10 @@ SOURCE = _closed(
         prometheusType={"enum": ["Prometheus", "Mimir", "Thanos", "Cortex"]},
         manageAlerts=_BOOL,
         alertmanagerUid=_TEXT,
+        exemplarTraceIdDestinations={
+            "type": "array",
+            "items": _closed(["name"], name=_TEXT, url=_TEXT, urlDisplayLabel=_TEXT),
+        },
         implementation={"enum": ["prometheus", "mimir", "cortex"]},
         handleGrafanaManagedAlerts=_BOOL,
     ),
@@ -103,6 +108,32 @@ def test_the_least_interval_is_the_scrape_interval() -> None:
     scraped = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
 
     assert by_uid("prometheus")["jsonData"]["timeInterval"] == scraped["global"]["scrape_interval"]
+
+
+def test_a_dot_leads_to_the_failures_of_its_service_up_to_its_time() -> None:
+    """$${…} is a variable of Grafana's data links, not of its environment."""
+    (where,) = by_uid("prometheus")["jsonData"]["exemplarTraceIdDestinations"]
+    url = where["url"].replace("${REGISTRY_URL}", "").replace("$${", "${")
+
+    assert where["name"] == "request_id"
+    assert url == "/services/${__data.fields.service}?until=${__value.time}"
+    shown = url.replace("${__data.fields.service}", "a").replace("${__value.time}", "1800000000250")
+    assert view_of(shown) == ServicePage(id="a", until=1800000000.25)
+
+
+def test_panels_show_request_ids_where_prometheus_stores_them() -> None:
+    asked = [
+        (panel["title"], target["expr"])
+        for panel in panels(BOARDS["registry-service"])
+        for target in panel.get("targets", ())
+        if target["exemplar"]
+    ]
+
+    assert [title for title, _ in asked] == ["Failed probes", "Latency distribution"]
+    assert all(re.search(r"probe_(results_total|latency_seconds_bucket)", e) for _, e in asked)
+    for file in ("docker-compose.yml", "config/production/docker-compose.yml"):
+        command = yaml.safe_load((ROOT / file).read_text())["services"]["prometheus"]["command"]
+        assert "--enable-feature=exemplar-storage" in command
 
 
 def test_the_alertmanager_is_a_plain_one_and_prometheus_knows_it() -> None:

@@ -71,10 +71,15 @@ def message_of(data: dict[str, Any]) -> Message:
                 ends_at=None if firing else datetime.fromisoformat(one["endsAt"]).timestamp(),
             )
         )
+    return message_about(*alerts)
+
+
+def message_about(*alerts: Alert) -> Message:
+    """Return a message about *alerts*, of the group of the first."""
     route = route_of(alerts[0].labels)
     assert route is not None
     group = group_of(route, alerts[0].labels)
-    return Message(id="1", entry="page", group=group, at=START, alerts=tuple(alerts))
+    return Message(id="1", entry="page", group=group, at=START, alerts=alerts)
 
 
 @dataclass(slots=True)

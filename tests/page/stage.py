@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from exporter.api import make_application
-from exporter.api.app_keys import HOLDS, INCIDENTS, RECONCILE, REGISTRY, RESULTS
+from exporter.api.app_keys import FAILURES, HOLDS, INCIDENTS, RECONCILE, REGISTRY, RESULTS
 from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN
 from exporter.clock import Clock
 from exporter.config import Configuration, make_target, read_text
@@ -24,7 +24,7 @@ from exporter.incidents import IncidentLog
 from exporter.model import Outcome, Reason, Result, Verdict, verdict_of
 from exporter.page import LIVE, Live, Sources
 from exporter.registry import Holds, Loader, Registry
-from exporter.results import Bucket, History, Persistence, Results
+from exporter.results import Bucket, Failures, History, Persistence, Results
 from exporter.secret import Secret
 from exporter.statuspages import Lead, PageRecord, State
 from exporter.store import Store
@@ -51,6 +51,7 @@ class Stage:
         self.persistence = Persistence(
             self.store, self.results, self.history, self.registry, self.clock
         )
+        self.failures = Failures(self.store.failures, self.registry, self.clock)
         self.incidents = IncidentLog(self.store.incidents, self.clock)
         self.offline_since: float | None = None
         self.enabled = True
@@ -64,6 +65,7 @@ class Stage:
                 registry=self.registry,
                 results=self.results,
                 persistence=self.persistence,
+                failures=self.failures,
                 incidents=self.incidents,
                 clock=self.clock,
                 viewers=viewers,
@@ -115,7 +117,11 @@ class Stage:
             outcome=Outcome(**{**defaults, **fields}),
             verdict=verdict or verdict_of(reason),
         )
-        self.results.of(id_).add(result, self.registry.get(id_))
+        tally, target = self.results.of(id_), self.registry.get(id_)
+        tally.add(result, target)
+        if not result.success:
+            until = result.at + tally.silence(target)
+            self.failures.add(result, spell=tally.failing_since, until=until)
         self.history.add(result)
 
     def had(self, id_: str, hours: Iterable[tuple[float, Reason]]) -> None:
@@ -145,6 +151,7 @@ async def staged(clock: Clock | None = None, **options: Any) -> AsyncIterator[St
     application = make_application()
     application[LIVE] = stage.live
     application[INCIDENTS], application[RECONCILE] = stage.incidents, lambda: None
+    application[FAILURES] = stage.failures
     application[REGISTRY], application[RESULTS] = stage.registry, stage.results
     loader = Loader(Configuration, stage.registry, {}, stage.clock)
     application[HOLDS] = Holds(stage.registry, loader, stage.clock, None)

@@ -64,7 +64,7 @@ def test_a_probe_in_maintenance_is_no_event_but_is_kept() -> None:
     made = tally(result(Reason.SERVER_ERROR), counted=False)
 
     assert (made.events, made.bad) == ([0, 0], [0, 0])
-    assert (made.in_a_row, len(made.recent), len(made.failures)) == (1, 1, 1)
+    assert (made.in_a_row, len(made.recent)) == (1, 1)
 
 
 @pytest.mark.parametrize(("duration", "bad"), [(0.1, 0), (0.8, 0), (0.8001, 1), (9.0, 1)])
@@ -194,10 +194,9 @@ def test_failures_are_in_no_bucket() -> None:
     assert (sum(made.buckets), made.latency_sum) == (0, 0.0)
 
 
-def test_the_last_failures_and_results_are_kept_oldest_first() -> None:
+def test_the_last_results_are_kept_oldest_first() -> None:
     made = tally(*(result(Reason.DNS, at=float(i), duration=i / 100) for i in range(50)))
 
-    assert [kept.at for kept in made.failures] == [45, 46, 47, 48, 49]
     assert len(made.recent) == KEPT_RESULTS
     assert list(made.recent) == [(float(i), i / 100, Reason.DNS) for i in range(30, 50)]
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from exporter.incidents import IncidentLog, Query
-from exporter.model import Reason
+from exporter.model import Outcome, Reason, Result, Verdict
 from exporter.results import Bucket
+from exporter.results.failures import Moment, Row
+from exporter.results.writing import text_of
 from exporter.secret import Secret
 from exporter.store import Store, StoreError, Vault
 from exporter.store.directory import DATABASE
@@ -67,6 +69,19 @@ def _counted(store: Store) -> None:
         store.record_history(rows)
 
 
+def _failed(service: str, *seconds: int) -> Step:
+    def step(store: Store) -> None:
+        rows = []
+        for after in seconds:
+            at = NOW + after
+            outcome = Outcome(reason=Reason.SERVER_ERROR, request_id=f"req-{after}", status=500)
+            made = Result(service=service, at=at, outcome=outcome, verdict=Verdict.PROVIDER)
+            rows.append(Row(service, Moment(at, NOW, at + 180), text_of(made)))
+        store.failures.put(rows)
+
+    return step
+
+
 def _said(*alerts: dict[str, Any]) -> Step:
     def step(store: Store) -> None:
         _with_log(store, lambda log: log.receive(message(*alerts)))
@@ -96,6 +111,7 @@ def _removed(store: Store) -> None:
         store.delete_service("b")
         store.delete_key("b")
         store.keep_only({"a"})
+        store.failures.keep_only({"a"})
 
 
 STEPS_OF_WORK: tuple[Step, ...] = (
@@ -103,6 +119,8 @@ STEPS_OF_WORK: tuple[Step, ...] = (
     _register("b", 1),
     lambda store: store.put_key("a", Secret(KEYS[2]), at=NOW + 1),
     _counted,
+    _failed("a", 0, 60),
+    _failed("b", 0),
     _said(alert(NOW), alert(NOW, service="other", severity="high")),
     _acknowledged,
     _said(alert(NOW, NOW + 50)),
@@ -136,6 +154,7 @@ def snapshot(store: Store) -> str:
             "audit": [(entry.action, entry.service) for entry in store.audit_entries()],
             "states": store.states(),
             "history": [(*row[:-1], row.levels.hex()) for row in store.history()],
+            "failures": [store.failures.texts(name, NOW * 2, 99) for name in ("a", "b")],
             "incidents": sorted(told, key=str),
             "stats": sorted(str(store.incidents.stats())),
             "counts": str((sorted(counts.open.items()), sorted(counts.total.items()))),

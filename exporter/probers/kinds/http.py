@@ -5,6 +5,7 @@ Redirects are followed by the policy of `redirects`; every hop passes the addres
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,22 +14,29 @@ from urllib.parse import quote
 
 from exporter.checks import TlsSettings
 from exporter.clock import Clock
+from exporter.evidence import NONE, Evidence
 from exporter.matching import NO_JSON, Beside, json_of
-from exporter.model import CERTIFICATE_EXPIRED, Certificate, Outcome, Reason
+from exporter.model import CERTIFICATE_EXPIRED, FACTS, Certificate, Outcome, Reason, Verdict
 from exporter.probers import Answer, Endpoint, Request, Transport
-from exporter.probers.echoes import holds_secret, without_echoes
+from exporter.probers.echoes import Holds, is_in, secrets_of, without_echoes
+from exporter.probers.evidence import evidence_of
 from exporter.probers.judging import judge
 from exporter.probers.kinds._curl_line import curl_line as command
 from exporter.probers.redirects import Trail, joined, origin, own_headers, redirect_target
 from exporter.probers.transport import EXPIRED
 from exporter.readings import NOTHING
 
+_log = logging.getLogger(__name__)
+
 
 class HttpProber:
     """Probes over HTTP; keeps no state between probes."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self, transport: Transport, clock: Clock, holds_key: Holds = lambda text: False
+    ) -> None:
         self._transport, self._clock, self._beside = transport, clock, Beside()
+        self._holds_key = holds_key
 
     async def probe(
         self, endpoint: Endpoint, watch: Callable[[bytes], None] | None = None
@@ -47,7 +55,8 @@ class HttpProber:
             answer = joined(answer, await self._transport.fetch(request))
         now = self._clock.now()
         return await self._beside.run(
-            lambda: _outcome(endpoint, answer, hops, now), length=len(answer.body)
+            lambda: _outcome(endpoint, answer, hops, now, self._holds_key),
+            length=len(answer.body),
         )
 
 
@@ -90,7 +99,9 @@ def _next_url(request: Request, answer: Answer, trail: Trail, hops: int) -> str 
     return target if same_origin or endpoint.allow_cross_origin else None
 
 
-def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outcome:
+def _outcome(
+    endpoint: Endpoint, answer: Answer, hops: int, now: float, holds_key: Holds
+) -> Outcome:
     parsed: list[Any] = []
 
     def json() -> Any:
@@ -98,11 +109,13 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
             parsed.append(NO_JSON if answer.truncated else json_of(answer.json_source()))
         return parsed[0]
 
+    holds = _any_secret(endpoint, holds_key)
     reason, detail = judge(answer, endpoint.expect, json)
     if detail == EXPIRED and answer.certificate is not None and answer.certificate.expiry < now:
         detail = CERTIFICATE_EXPIRED + _day(answer.certificate.expiry)
     if reason is Reason.REDIRECT_REFUSED and hops:
         detail = f"redirect {hops + 1} may not be followed"
+    failed = FACTS[reason].verdict is not Verdict.OK
     return Outcome(
         reason=reason,
         detail=detail,
@@ -111,13 +124,36 @@ def _outcome(endpoint: Endpoint, answer: Answer, hops: int, now: float) -> Outco
         status=answer.status,
         http_version=answer.http_version,
         content_length=answer.content_length,
-        certificate=_without_secrets(endpoint, answer.certificate),
+        certificate=_without_secrets(answer.certificate, holds),
         address=answer.address,
         redirects=hops,
         keyed=endpoint.keyed,
         shortage=answer.shortage,
-        **_read_values(endpoint, answer, json, now),
+        evidence=_evidence(endpoint, answer, json, holds) if failed else None,
+        **_read_values(endpoint, answer, json, now, holds),
     )
+
+
+def _any_secret(endpoint: Endpoint, holds_key: Holds) -> Holds:
+    """Return what finds a secret of *endpoint*, or a key of any service, in a text."""
+    own: list[Holds] = []
+
+    def holds(text: str) -> bool:
+        if not own:
+            own.append(secrets_of(endpoint))
+        return own[0](text) or holds_key(text)
+
+    return holds
+
+
+def _evidence(
+    endpoint: Endpoint, answer: Answer, json: Callable[[], Any], holds: Holds
+) -> Evidence:
+    try:
+        return evidence_of(endpoint, answer, json, holds)
+    except Exception:  # the reason is known, and must not be lost for what only explains it
+        _log.exception("bug in the evidence of a failure")
+        return NONE
 
 
 def _day(at: float) -> str:
@@ -125,17 +161,17 @@ def _day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%-d %b %Y")
 
 
-def _without_secrets(endpoint: Endpoint, certificate: Certificate | None) -> Certificate | None:
+def _without_secrets(certificate: Certificate | None, holds: Holds) -> Certificate | None:
     """Return *certificate*, without its names if the server put one of our secrets into them."""
-    if certificate is None or not (endpoint.credentials or endpoint.query):
-        return certificate
-    if holds_secret(endpoint, f"{certificate.subject}\n{certificate.issuer}"):
+    if certificate is None:
+        return None
+    if is_in(f"{certificate.subject}\n{certificate.issuer}", holds):
         return replace(certificate, subject="", issuer="")
     return certificate
 
 
 def _read_values(
-    endpoint: Endpoint, answer: Answer, json: Callable[[], Any], now: float
+    endpoint: Endpoint, answer: Answer, json: Callable[[], Any], now: float, holds: Holds
 ) -> dict[str, Any]:
     if answer.failure is not None:
         return {}
@@ -143,16 +179,16 @@ def _read_values(
     if read is NOTHING:
         return {}
     values = {name: getattr(read, name) for name in read.__slots__}
-    if read.request_id and holds_secret(endpoint, read.request_id):
+    if read.request_id and is_in(read.request_id, holds):
         values["request_id"] = ""
     if read.retirement is not None:
-        values["retirement"] = without_echoes(read.retirement, endpoint)
+        values["retirement"] = without_echoes(read.retirement, holds)
     return values
 
 
-def make(transport: Transport, clock: Clock) -> HttpProber:
-    """Return the prober of this kind."""
-    return HttpProber(transport, clock)
+def make(transport: Transport, clock: Clock, holds_key: Holds) -> HttpProber:
+    """Return the prober of this kind; *holds_key* finds a key of any service in a text."""
+    return HttpProber(transport, clock, holds_key)
 
 
 __all__ = ["HttpProber", "command", "make", "with_query"]

@@ -1,0 +1,37 @@
+"""What a failed answer showed: the part of a failure that is kept besides its reason and times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_EXCERPT_BYTES = 512
+"""Of an answer's body, as UTF-8."""
+MAX_VALUE_BYTES = 128
+"""Of a header, and of a value that an assertion found."""
+MAX_HEADERS = 24
+MAX_FOUND = 5
+"""Failed assertions whose values are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Texts from the answer, bounded, with every secret of ours struck out.
+
+    The server chooses them: show them escaped, never use them as a label.
+    """
+
+    answerer: str = ""
+    """Who answered: `api`, `edge` or `ours`; empty without an answer."""
+    tls_version: str = ""
+    cipher: str = ""
+    """As OpenSSL names them; empty where the engine does not report them."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Only those of a fixed list, names in lower case."""
+    found: tuple[tuple[str, str], ...] = ()
+    """For each failed assertion what it is about, and what was there."""
+    excerpt: str = ""
+    """The beginning of the body, of JSON its error; empty where it may not be shown."""
+
+
+NONE = Evidence()
+"""Of a failure without an answer, and of one before this was kept."""
