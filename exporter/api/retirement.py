@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from exporter.api.app_keys import Json
+from exporter.api.shapes import BOOLEAN, NUMBER, TEXT, Schema, array, nullable, record
 from exporter.config import Target
 from exporter.results import Tally, deprecations, ends, gone
+
+RETIREMENT: Schema = array(
+    record(
+        resource=TEXT,
+        listed=nullable(BOOLEAN),
+        gone_at=nullable(NUMBER),
+        deprecated_at=nullable(NUMBER),
+        sunset_at=nullable(NUMBER),
+        links={"type": "object", "additionalProperties": TEXT},
+        fact=nullable(record(sunset=TEXT, source=TEXT, read_at=TEXT)),
+    )
+)
 
 
 def retirement_of(target: Target, tally: Tally) -> list[Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.api.page_schema import STATUS_PAGE
 from exporter.api.report_schema import REPORT
+from exporter.api.retirement import RETIREMENT
 from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
@@ -38,17 +39,7 @@ _HEALTH: dict[str, Schema] = {
     "last_success": nullable(NUMBER),
     "consecutive_failures": COUNT,
     "retry_after": nullable(TEXT),
-    "retirement": array(
-        record(
-            resource=TEXT,
-            listed=nullable(BOOLEAN),
-            gone_at=nullable(NUMBER),
-            deprecated_at=nullable(NUMBER),
-            sunset_at=nullable(NUMBER),
-            links={"type": "object", "additionalProperties": TEXT},
-            fact=nullable(record(sunset=TEXT, source=TEXT, read_at=TEXT)),
-        )
-    ),
+    "retirement": RETIREMENT,
 }
 _OUTCOME: dict[str, Schema] = {
     "reason": _REASON,
