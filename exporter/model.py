@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.evidence import Evidence
+from exporter.retirement import Retirement
 
 
 class Reason(StrEnum):
@@ -246,7 +247,6 @@ FACTS: Mapping[Reason, Facts] = {
         "this endpoint, version or model is gone: move to its successor",
     ),
 }
-
 # Failures that our own network can cause: while no canary answers, their verdict is `network`.
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
 CERTIFICATE_EXPIRED = "certificate expired on "
@@ -258,7 +258,6 @@ MAX_WAIT_SECONDS = 86_400.0
 """The longest wait that a provider is granted: a mistaken one must not blind us for good."""
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
-
 
 _FAULT_BY_VERDICT = {Verdict.NETWORK: "our network down", Verdict.MONITORING: "no result"}
 _ADVICE_BY_VERDICT = {
@@ -348,6 +347,7 @@ class Outcome:
     provider_seconds: float | None = None
     retry_after: float | None = None
     request_id: str = ""
+    retirement: Retirement | None = None
     address: str = ""
     redirects: int = 0
     keyed: bool = False

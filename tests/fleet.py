@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from exporter.config import ModelTarget, Objectives, Target
+from exporter.config import ModelTarget, Objectives, Target, Used
 from exporter.config.declarations import Alerts, LatencyObjective, Maintenance
 from exporter.config.models import FirstToken
 from exporter.config.thresholds import thresholds_of
@@ -24,6 +24,7 @@ from exporter.probers import Endpoint
 from exporter.registry import Registry
 from exporter.results import Results
 from exporter.results.aging import Aging
+from exporter.retirement import Notice, Retirement
 from exporter.schedule import Scheduler
 from exporter.statuspages import State
 from tests.clocks import QuickClock, target
@@ -97,6 +98,16 @@ def _key_expiry(minute: float) -> Outcome:
     return seen(key_expiry=START + 3 * DAY)
 
 
+def _sunset(minute: float) -> Outcome:
+    """Return an API that announces its end, between two of the steps before it."""
+    ends = Notice(deprecated=True, sunset_at=START + 40 * DAY)
+    return seen(retirement=Retirement(notices={"api": ends}) if minute >= 20 else None)
+
+
+def _left(minute: float) -> Outcome:
+    return seen(retirement=Retirement(listed={"gpt-4o": not 30 <= minute < 60}))
+
+
 _SHUT = (Maintenance(start=START + 1800.0, end=START + 3600.0),)
 _STRICT = Objectives(availability=0.999, latency=LatencyObjective(threshold=0.8, target=0.99))
 
@@ -136,6 +147,10 @@ FLEET: dict[str, dict[str, Situation]] = {
         "expired": Situation(script=_expired),
         "headroom": Situation(script=_headroom),
         "expiring": Situation(script=_key_expiry),
+        "ending": Situation(script=_sunset),
+        "retiring": Situation(
+            script=_left, changes={"uses": Used(models=("gpt-4o",), named=frozenset({"gpt-4o"}))}
+        ),
         "keyless": Situation(script=lambda minute: seen(), changes={"key_configured": False}),
         "burning": Situation(script=every("x....", 10, 120), changes={"objectives": _STRICT}),
         "flapping": Situation(script=every("xxx...", 25, 60)),

@@ -45,6 +45,8 @@ ALERTS = {
     "ServiceRateLimitHeadroomLow",
     "ServiceCertificateExpired",
     "ServiceCertificateExpiringSoon",
+    "ServiceSunset",
+    "ModelRetired",
     "ServiceNotProbed",
     "ServiceVanished",
     "ServiceMaintenance",
@@ -85,6 +87,7 @@ CATEGORIES = {
     "monitoring",
     "maintenance",
     "provider",
+    "retirement",
     "watchdog",
 }
 DASHBOARDS = {
@@ -126,6 +129,8 @@ FURTHER_LABELS = {
     "service_rate_limit_limit": {"resource"},
     "service_rate_limit_remaining": {"resource"},
     "service_quota_remaining": {"resource", "unit"},
+    "service_sunset_timestamp_seconds": {"resource"},
+    "model_gone_timestamp_seconds": {"model", "by"},
     "service_sli_events_total": {"slo"},
     "service_sli_bad_events_total": {"slo"},
     "service_slo_objective_ratio": {"slo"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from exporter.alerting.facts import NEW_SECONDS, ServiceFacts
 from exporter.model import Verdict
+from exporter.results import gone
 
 _WAIT_SECONDS = 300.0
 _DAY = 86_400.0
@@ -99,6 +100,16 @@ def certificate_fails(facts: ServiceFacts) -> float | None:
 def certificate_ends_in(facts: ServiceFacts) -> float | None:
     left = certificate_left(facts)
     return left if left is not None and left > 0 else None
+
+
+def sunset_in(facts: ServiceFacts) -> float | None:
+    end = facts.first_ends
+    return None if end is None or not facts.target.enabled else end[0] - facts.now
+
+
+def models_gone(facts: ServiceFacts) -> float | None:
+    models = {model for (model, _), _ in gone(facts.tally.radar)}
+    return float(len(models)) if models and facts.watched else None
 
 
 def unprobed_for(facts: ServiceFacts) -> float | None:

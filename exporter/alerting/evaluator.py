@@ -252,6 +252,8 @@ class Evaluator:
             and not tally.limits
             and not tally.quotas
             and tally.key_expiry is None
+            and tally.radar is None
+            and not target.uses.facts
             and (certificate is None or certificate.expiry - facts.now > memory.rows.certificate)
             and target.key_configured is not False
             and memory.latency is None

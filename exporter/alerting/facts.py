@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from exporter.alerting.windows import Count, Histogram
 from exporter.config import Target, Threshold, ThresholdKind
 from exporter.model import FACTS, WHOSE, Reason, Result, Verdict, advice_of, fault_of
-from exporter.results import BUCKETS, REASONS, Tally, current_result, current_verdict
+from exporter.results import (
+    BUCKETS,
+    REASONS,
+    Tally,
+    current_result,
+    current_verdict,
+    ends,
+    gone,
+)
 from exporter.statuspages import State
 
 NEW_SECONDS = 900.0
@@ -243,6 +251,21 @@ class ServiceFacts:
             if limit.limit and limit.limit > 0 and limit.remaining is not None
         ]
         return min(shares, default=None)
+
+    @property
+    def first_ends(self) -> tuple[float, tuple[str, ...]] | None:
+        """When the first of what it uses is switched off, and all that is switched off then."""
+        found = ends(self.tally.radar, self.target.uses)
+        first = min((at for _, at in found), default=None)
+        if first is None:
+            return None
+        return first, tuple(sorted(resource for resource, at in found if at == first))
+
+    @property
+    def last_gone(self) -> list[tuple[float, str, str]]:
+        """When the last models left, which, and by what that is known; the newest first."""
+        found = [(-at, model, by) for (model, by), at in gone(self.tally.radar)]
+        return [(-at, model, by) for at, model, by in sorted(found)[:5]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 
-from exporter.alerting import conditions, words
+from exporter.alerting import conditions, retirement, words
 from exporter.alerting.facts import (
     CHANGES_SECONDS,
     LATENCY_SECONDS,
@@ -196,6 +196,28 @@ SERVICE_RULES: tuple[Rule[ServiceFacts], ...] = (
         dashboard="registry-limits",
         summary=words.Summary("The TLS certificate of ", " expires soon."),
         description=words.certificate_expiring,
+    ),
+    Rule(
+        alert="ModelRetired",
+        category="retirement",
+        measure=conditions.models_gone,
+        severity="high",
+        keep=5 * _MINUTE,
+        dashboard="registry-service",
+        summary=words.Summary("A model that ", " uses is gone."),
+        description=retirement.model_gone,
+    ),
+    Rule(
+        alert="ServiceSunset",
+        category="retirement",
+        measure=conditions.sunset_in,
+        kind=ThresholdKind.SUNSET_REMAINING,
+        beyond=operator.lt,
+        hold=10 * _MINUTE,
+        keep=5 * _MINUTE,
+        dashboard="registry-service",
+        summary=words.Summary("Something that ", " uses is being switched off."),
+        description=retirement.sunset,
     ),
     Rule(
         alert="ServiceNotProbed",

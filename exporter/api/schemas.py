@@ -6,6 +6,7 @@ from exporter.api import shapes
 from exporter.api.model_schema import MODEL, MODEL_TEST
 from exporter.api.page_schema import STATUS_PAGE
 from exporter.api.report_schema import REPORT
+from exporter.api.retirement import RETIREMENT
 from exporter.api.shapes import BOOLEAN, COUNT, NUMBER, TEXT, Schema, array, nullable, record, ref
 from exporter.characters import CONTROL, CONTROL_BUT_LINES
 from exporter.config.notify import MEDIA
@@ -38,6 +39,7 @@ _HEALTH: dict[str, Schema] = {
     "last_success": nullable(NUMBER),
     "consecutive_failures": COUNT,
     "retry_after": nullable(TEXT),
+    "retirement": RETIREMENT,
 }
 _OUTCOME: dict[str, Schema] = {
     "reason": shapes.REASON,

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from exporter.api.app_keys import HOLDS, INCIDENTS, LOADER, NOTIFYING, REGISTRY, RESULTS, Json
 from exporter.api.guard import problem
+from exporter.api.retirement import retirement_of
 from exporter.clock import in_slices
 from exporter.config import Target
 from exporter.notifying import EntryState
@@ -122,4 +123,5 @@ def service_health(target: Target, tally: Tally, now: float) -> Json:
         "last_success": tally.last_success or None,
         "consecutive_failures": tally.in_a_row,
         "retry_after": None if tally.retry_at is None else iso(tally.retry_at),
+        "retirement": retirement_of(target, tally),
     }

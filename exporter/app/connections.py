@@ -30,6 +30,7 @@ def connect(parts: Parts) -> None:
         lambda change: parts.pages.set_pages(parts.registry.status_pages()),
         parts.leads.follow,
         lambda change: parts.quotas.set_targets(parts.registry),
+        lambda change: parts.model_lists.set_targets(parts.registry),
         lambda change: parts.next_keys.set_targets(parts.registry),
         parts.exposition.follow,
         parts.models.follow,

@@ -203,6 +203,7 @@ class Parts:
             spread=share,
             remembers=self.options.data_dir is not None,
             figures=self.store.models,
+            announced=self.recording.model_check,
         )
         self.scheduler = Scheduler(
             self.prober,
@@ -218,6 +219,13 @@ class Parts:
         )
         self.quotas = SideChecks(
             "quota", lambda t: t.quota, self.prober, self.polling, self.recording.quota
+        )
+        self.model_lists = SideChecks(
+            "list of models",
+            lambda t: t.model_list,
+            self.prober,
+            self.polling,
+            self.recording.model_list,
         )
         self.next_keys = SideChecks(
             "next key", lambda t: t.next_key, self.prober, self.polling, self.recording.next_key

@@ -33,6 +33,7 @@ from exporter.config.requests import USER_AGENT, canary_endpoint
 from exporter.config.shown import service_warnings, shown_declaration
 from exporter.config.targets import make_target
 from exporter.config.thresholds import Threshold, ThresholdKind
+from exporter.config.uses import Used
 from exporter.config.values import Pause, PlannedMaintenance, SideRequest, Target
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "Target",
     "Threshold",
     "ThresholdKind",
+    "Used",
     "Webhook",
     "canary_endpoint",
     "cap_of",

@@ -10,6 +10,7 @@ from exporter.characters import CONTROL
 from exporter.checks import HEADER_NAME, AnswerRule, HealthCheck, Shape
 from exporter.config.models import DEFAULT_BUDGET, MOST_MODELS, Budget, ModelCheck
 from exporter.config.severities import Severity
+from exporter.config.uses import Uses
 from exporter.providers import Auth, ServiceType
 from exporter.readings import OwnReadings
 from exporter.secret import Secret
@@ -38,6 +39,7 @@ AlertKind = Literal[
     "headroom",
     "certificate",
     "stale",
+    "sunset",
 ]
 _LABEL_HINT = "must be 1 to 128 printable characters"
 
@@ -120,6 +122,13 @@ class Alerts:
     certificate_days: int = option(14, "Days before the certificate expires.", minimum=1)
     stale_after: Duration | None = option(
         None, "No result for so long; default three intervals.", min=3
+    )
+    sunset_days: tuple[int, ...] = option(
+        (90, 30, 7),
+        "Days before something that is used is switched off: low, medium, then its severity.",
+        shown="[90, 30, 7]",
+        minItems=1,
+        maxItems=3,
     )
     severity: dict[AlertKind, Severity] = option(
         doc=f"Severity by kind of alert, of {', '.join(get_args(AlertKind))}.", factory=dict
@@ -220,6 +229,7 @@ class Service:
     models: tuple[ModelCheck, ...] = option(
         (), "Models that are asked for a short answer; each costs money.", maxItems=MOST_MODELS
     )
+    uses: Uses = option(doc="What depends on it, to hear of its end in time.", factory=Uses)
     public: bool = option(
         False, "Shown on the public page (`serve --public-page`); if none is, all services are."
     )

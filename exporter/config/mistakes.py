@@ -16,6 +16,7 @@ from exporter.characters import breaks_url, has_control
 from exporter.checks import control_mistake, header_mistake
 from exporter.config.declarations import Service
 from exporter.config.models import model_mistakes
+from exporter.config.uses import uses_mistakes
 from exporter.files import is_file
 from exporter.probers.client_keys import key_mistakes_of
 from exporter.probers.redirects import origin
@@ -67,6 +68,7 @@ def service_mistakes(raw: dict[str, Any]) -> Found:
     yield from _alert_mistakes(raw.get("alerts", {}), raw.get("health_check", {}).get("interval"))
     yield from _metadata_mistakes(raw.get("metadata", {}))
     yield from model_mistakes(raw, preset)
+    yield from uses_mistakes(raw, preset)
     for index, window in enumerate(raw.get("maintenance", ())):
         if {"start", "end"} <= window.keys() and (
             timestamp(window["end"]) <= timestamp(window["start"])
@@ -196,6 +198,9 @@ def _alert_mistakes(raw: dict[str, Any], interval: str | None) -> Found:
     steps = [duration(text) for text in raw.get("escalate_after", ())]
     if steps != sorted(set(steps)):
         yield ("alerts", "escalate_after"), "must grow from level to level"
+    days = list(raw.get("sunset_days", (1,)))
+    if days != sorted(set(days), reverse=True) or days[-1] < 1:
+        yield ("alerts", "sunset_days"), "must be days before, from many to few"
 
 
 def _metadata_mistakes(raw: dict[str, Any]) -> Found:

@@ -11,6 +11,7 @@ from exporter.checks import AnswerRule
 from exporter.config.severities import Severity
 from exporter.probers import Endpoint, Expectations
 from exporter.providers import ModelFamily, ModelPrice, Preset, PresetModels
+from exporter.readings import Readings
 from exporter.settings import Duration, FieldPath, OpenText, PublicText, Ratio, option
 from exporter.streams import PROTOCOLS, body_of, path_of, protocol
 
@@ -176,7 +177,10 @@ def _target(check: ModelCheck, preset: Preset | None, build: Build) -> ModelTarg
             body_limit=_BODY_LIMIT,
             follow_redirects=0,
             keep_alive=False,
-            expect=_expectations(endpoint.expect.rules, endpoint.expect),
+            readings=_about(endpoint.readings, check.id),
+            expect=_expectations(
+                (*(known.answers if known else ()), *endpoint.expect.rules), endpoint.expect
+            ),
         ),
         protocol=name,
         interval=check.interval,
@@ -221,6 +225,11 @@ def _body(name: str, check: ModelCheck, family: ModelFamily | None, limit: int) 
 def _expectations(rules: tuple[AnswerRule, ...], base: Expectations) -> Expectations:
     """A stream is judged by its events: the assertions of the health check are not its own."""
     return replace(base, statuses=frozenset({200}), assertions=(), rules=rules, keyless=False)
+
+
+def _about(readings: Readings, model: str) -> Readings:
+    """Return *readings* whose announcements of an end are about *model*."""
+    return replace(readings, radar=replace(readings.radar, subject=model))
 
 
 def _per_token(price: float) -> int:

@@ -21,9 +21,11 @@ from exporter.config.as_preset import (
 from exporter.config.declarations import Service
 from exporter.config.files import Declared
 from exporter.config.models import model_targets
+from exporter.config.radar import with_radar
 from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.shown import shown_tags
 from exporter.config.thresholds import thresholds_of
+from exporter.config.uses import used_of
 from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint, Expectations
 from exporter.probers.urls import normalized
@@ -54,9 +56,8 @@ def make_target(
     """
     service: Service = build(Service, declared.raw)
     preset = presets().get(service.provider)
-    target = _with_further_secrets(
-        _Maker(service, declared, preset, environment, key).target(), service
-    )
+    maker = _Maker(service, declared, preset, environment, key)
+    target = _with_further_secrets(maker.with_uses(maker.target()), service)
     following = _following_key(service)
     if following is None:
         return target
@@ -324,13 +325,26 @@ class _Maker:
             endpoint=replace(endpoint, readings=readings), interval=preset.quota.interval
         )
 
+    def with_uses(self, target: Target) -> Target:
+        """Return *target* with an eye on the end of what it uses."""
+        used = used_of(self.service.uses, self.service.models, self.preset)
+        return with_radar(target, used, self.preset, is_bound=self.bound, build=self._get)
+
+    def _get(self, path: str) -> Endpoint | None:
+        """Return the GET of *path*; None if there is no key for it."""
+        return self._further(PresetCheck(endpoint=path, confidence="doc"))
+
     def _post(self, path: str, body: bytes) -> Endpoint | None:
         """Return the POST of *body*, JSON, to *path*; None if there is no key for it."""
+        asked = PresetCheck(method="POST", endpoint=path, body={}, confidence="doc")
+        endpoint = self._further(asked)
+        return None if endpoint is None else replace(endpoint, body=body)
+
+    def _further(self, asked: PresetCheck) -> Endpoint | None:
         if self.key is None and self._needs_key() and not self._may_lack_key():
             return None
-        asked = PresetCheck(method="POST", endpoint=path, body={}, confidence="doc")
         try:
-            return replace(self._build(asked, keyed=self.key is not None), body=body)
+            return self._build(asked, keyed=self.key is not None)
         except _NeedsVariableError:
             return None
 

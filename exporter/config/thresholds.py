@@ -23,7 +23,10 @@ _DEFAULTS: dict[AlertKind, str] = {
     "headroom": "low",
     "certificate": "high",
     "stale": "high",
+    "sunset": "high",
 }
+_EARLY = ("low", "medium")
+"""The severities of the first steps of `sunset_days`."""
 assert set(_DEFAULTS) == set(get_args(AlertKind))
 
 
@@ -78,6 +81,10 @@ class ThresholdKind(StrEnum):
         "probe_stale_seconds",
         "Time without a result after which a service is not probed.",
     )
+    SUNSET_REMAINING = (
+        "sunset_remaining_seconds",
+        "Time before something that is used is switched off from which it is to be replaced.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +132,9 @@ def _rows(alerts: Alerts, interval: float) -> Iterator[Threshold]:
     yield Threshold(of.CERTIFICATE_REMAINING, severity("certificate"), days * _DAY)
     stale = alerts.stale_after or 3 * interval
     yield Threshold(of.PROBE_STALE, severity("stale"), stale)
+    *early, last_days = alerts.sunset_days
+    grades = _EARLY[len(_EARLY) - len(early) :]
+    for grade, days in zip(grades, early, strict=True):
+        if grade != severity("sunset"):  # one row for each severity: the first to fire
+            yield Threshold(of.SUNSET_REMAINING, grade, days * _DAY)
+    yield Threshold(of.SUNSET_REMAINING, severity("sunset"), last_days * _DAY)

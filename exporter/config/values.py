@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from exporter.config.declarations import Maintenance, Objectives, RateLimit, RetryPolicy
 from exporter.config.models import ModelTarget
 from exporter.config.thresholds import Threshold
+from exporter.config.uses import NOTHING_USED, Used
 from exporter.probers import Endpoint
 from exporter.providers import Idempotency
 from exporter.secret import Secret
@@ -72,6 +73,9 @@ class Target:
     next_key: SideRequest | None = None
     """The health request with the key that will replace the present one."""
     models: tuple[ModelTarget, ...] = ()
+    uses: Used = NOTHING_USED
+    model_list: SideRequest | None = None
+    """The list of models, where the health check does not fetch it."""
     base_url: str = field(default="", repr=False)
     calls: Endpoint | None = None
     """How the user's own calls are made: at `base_url`, without what only the check sends."""

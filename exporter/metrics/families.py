@@ -122,6 +122,13 @@ def _threshold(kind: ThresholdKind) -> Family:
         rows = (row for row in target.thresholds if row.kind is kind)
         return (_row(row, target.team, max(row.value, least)) for row in rows)
 
+    def read_sunset(state: ServiceState) -> Iterator[tuple[tuple[str | None, ...], float]]:
+        return read(Registered(state.target, None)) if state.ends else iter(())
+
+    if kind is ThresholdKind.SUNSET_REMAINING:
+        # only where there is something to compare with: three rows a service are not for nothing
+        rows = labelled_gauge(_THRESHOLD_LABELS, read_sunset)
+        return of_state(name, "gauge", kind.meaning, rows)
     if kind is ThresholdKind.PROBE_STALE:
         return of_state(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read_stale))
     return of_target(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read))
@@ -314,6 +321,30 @@ FAMILIES: tuple[Family, ...] = (
         "gauge",
         "A number of the answer that the configuration names under readings.gauges.",
         labelled_gauge(("name", "unit"), lambda state: state.readings),
+    ),
+    of_state(
+        "model_listed",
+        "gauge",
+        "Whether the provider's list has the model; absent while unknown.",
+        labelled_gauge(("model",), lambda state: state.listed),
+    ),
+    of_state(
+        "model_gone_timestamp_seconds",
+        "gauge",
+        "Since when a model is gone: from the list that had had it, or by its own answer.",
+        labelled_gauge(("model", "by"), lambda state: state.gone),
+    ),
+    of_state(
+        "service_deprecation_timestamp_seconds",
+        "gauge",
+        "Since when the API or a model is deprecated, or was first reported to be.",
+        labelled_gauge(("resource",), lambda state: state.deprecations),
+    ),
+    of_state(
+        "service_sunset_timestamp_seconds",
+        "gauge",
+        "When the API or a model is switched off.",
+        labelled_gauge(("resource",), lambda state: state.ends),
     ),
     of_state(
         "service_status_page",

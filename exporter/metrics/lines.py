@@ -14,7 +14,17 @@ from typing import NamedTuple, TypeVar
 
 from exporter.config import Target
 from exporter.model import Certificate, Limit, Reason, Verdict
-from exporter.results import BUCKETS, REASONS, Exemplar, Tally, current_result, current_verdict
+from exporter.results import (
+    BUCKETS,
+    REASONS,
+    Exemplar,
+    Tally,
+    current_result,
+    current_verdict,
+    deprecations,
+    ends,
+    gone,
+)
 from exporter.statuspages import Impact, PageRecord, Stage, State
 from exporter.textformat import escaped, number
 
@@ -88,6 +98,12 @@ class ServiceState(NamedTuple):
     retry_at: float | None
     failing_since: float | None
     """When the first failed probe since the last success began; None while it does not fail."""
+    listed: tuple[tuple[tuple[str], float], ...]
+    """By model whether it is in the provider's list."""
+    gone: tuple[tuple[tuple[str, str], float], ...]
+    """By model, and by what that is known, since when it is gone."""
+    deprecations: tuple[tuple[tuple[str], float], ...]
+    ends: tuple[tuple[tuple[str], float], ...]
 
 
 @dataclass(slots=True)
@@ -144,6 +160,25 @@ def state_of(
         tally.silence(target),
         current.retry_at if current is not None else None,
         tally.failing_since if current is not None and not current.success else None,
+        *_retirement(target, tally),
+    )
+
+
+_Rows = tuple[tuple[tuple[str], float], ...]
+_Pairs = tuple[tuple[tuple[str, str], float], ...]
+
+
+def _retirement(target: Target, tally: Tally) -> tuple[_Rows, _Pairs, _Rows, _Rows]:
+    """Return what is known of the end of what *target* uses; nothing of one that is disabled."""
+    radar, used = tally.radar, target.uses
+    if not target.enabled or (radar is None and not used.facts):
+        return (), (), (), ()
+    listed = radar.listed if radar is not None else {}
+    return (
+        tuple(((model,), float(is_there)) for model, is_there in listed.items()),
+        gone(radar),
+        tuple(((name,), at) for name, at in deprecations(radar, used)),
+        tuple(((name,), at) for name, at in ends(radar, used)),
     )
 
 

@@ -20,7 +20,9 @@ from exporter.models.states import ModelResult, ModelState, Skip, verdict_is_our
 from exporter.models.wording import REFUSED
 from exporter.probers import Endpoint
 from exporter.probers.streaming import Streamed
+from exporter.readings import value_date
 from exporter.registry import RegistryChange
+from exporter.retirement import Notice, Retirement
 from exporter.streams import StreamProtocol, Usage, protocol
 
 _log = logging.getLogger(__name__)
@@ -110,16 +112,19 @@ class ModelChecks:
         spread: Callable[[str], float],
         remembers: bool,
         figures: Figures | None = None,
+        announced: Callable[[Target, str, Reason, Retirement | None], None] = lambda *seen: None,
     ) -> None:
         """*last* returns a service's newest result, *spread* a number from 0 to 1 for a name.
 
         *remembers*: what an earlier process spent is in the ledger. Without that the first check
         waits for a whole interval, so that a process that is started again and again spends
         nothing. *figures*: where what was seen is kept, None if it ends with the process.
+        *announced* is called with what each answer says of the end of its model.
         """
         self._prober, self._spending = prober, Spending(ledger)
         self.states, self._clock, self._network = states, clock, network
         self._last, self._spread, self._remembers = last, spread, remembers
+        self._announced = announced
         self._together = Budget()
         self._running: dict[tuple[str, str], _Running] = {}
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
@@ -270,21 +275,25 @@ class ModelChecks:
             raise await self._skipped(state, skip)
         async with self._slots:
             result = await self._ask(state, cause)
-        before = state.last
-        state.add(result)
+        self._take(state, result)
         await self._refresh(state)
         await self._save(state)
+        return result
+
+    def _take(self, state: ModelState, result: ModelResult) -> None:
+        before, model = state.last, state.model.id
+        state.add(result)
+        self._announced(state.target, model, result.reason, _announcement(result, model))
         if before is None or before.reason is not result.reason:
             event(
                 _log,
                 "model state changed",
                 service=state.target.id,
-                model=state.model.id,
+                model=model,
                 reason=result.reason,
                 verdict=result.verdict,
                 detail=result.outcome.detail,
             )
-        return result
 
     async def _ask(self, state: ModelState, cause: str) -> ModelResult:
         """Send one request, with what it may cost reserved before and settled after it."""
@@ -365,3 +374,12 @@ def is_free(seen: Streamed) -> bool:
     # With another status than 200 what was read as an event is the body of the refusal.
     begun = outcome.status == 200 and seen.reading.events > 0
     return outcome.reason in _BEFORE_THE_MODEL and not begun
+
+
+def _announcement(seen: ModelResult, model: str) -> Retirement | None:
+    """Return what an answer of *model* says of its end, in its headers or in its stream."""
+    found, at = seen.outcome.retirement, value_date(seen.reading.retires)
+    if at is None:
+        return found
+    notices = {model: Notice(sunset_at=at), **(found.notices if found is not None else {})}
+    return Retirement(notices=notices)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exporter.config import Target, ThresholdKind
+from exporter.page.retirement import retirements
 from exporter.page.wording import span, utc_time
 from exporter.results import Tally
 from exporter.statuspages import State
@@ -27,14 +28,15 @@ def cautions(
 ) -> tuple[str, ...]:
     """Return the warnings of a service, in a few words each.
 
-    Their order is fixed: key, rate limits, quotas, certificate, status page. A service that is
-    switched off has none.
+    Their order is fixed: key, what is retired, rate limits, quotas, certificate, status page. A
+    service that is switched off has none.
     """
     if not target.enabled:
         return ()
     minimum = {row.kind: row.value for row in target.thresholds}
     return (
         *_of_keys(target, tally, now, minimum.get(ThresholdKind.KEY_REMAINING, 0.0)),
+        *retirements(target, tally, now),
         *_of_limits(tally, now, minimum.get(ThresholdKind.RATE_LIMIT_REMAINING, 0.0)),
         *_of_certificate(tally, now, minimum.get(ThresholdKind.CERTIFICATE_REMAINING, 0.0)),
         *(

@@ -112,6 +112,11 @@ def iso(at: float) -> str:
     return _utc(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def day(at: float) -> str:
+    """Return the day of a Unix time, for example `15 Jan 2027`."""
+    return _utc(at).strftime("%-d %b %Y")
+
+
 def utc_time(at: float, now: float, *, seconds: bool = False) -> str:
     """Return a Unix time for people, for example `08:00 UTC`; with the day unless it is today."""
     moment, today = _utc(at), _utc(now)

@@ -11,10 +11,12 @@ import binascii
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from html import unescape
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from exporter.probers.endpoint import Endpoint
+from exporter.retirement import Retirement
 from exporter.secret import HIDDEN, looks_like_key
 
 Holds = Callable[[str], bool]
@@ -182,6 +184,19 @@ def cut(text: str, most: int) -> str:
     'a'
     """
     return text.encode()[:most].decode(errors="ignore")
+
+
+def without_echoes(found: Retirement, holds: Holds) -> Retirement:
+    """Return *found* without the links in which the server repeats what *holds* finds."""
+    notices = {
+        resource: replace(
+            notice, links=tuple(link for link in notice.links if not is_in(link[1], holds))
+        )
+        if notice.links
+        else notice
+        for resource, notice in found.notices.items()
+    }
+    return replace(found, notices=notices)
 
 
 def _secrets(endpoint: Endpoint) -> Iterator[str]:

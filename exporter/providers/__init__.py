@@ -17,7 +17,14 @@ from exporter.providers.declarations import (
     ServiceType,
 )
 from exporter.providers.keys import key_mistakes
-from exporter.providers.models import KnownPrice, ModelFamily, ModelPrice, PresetModels
+from exporter.providers.models import (
+    KnownPrice,
+    ModelFamily,
+    ModelList,
+    ModelPrice,
+    PresetModels,
+    RetirementFact,
+)
 from exporter.providers.presets import load, load_file, presets, use_folder
 from exporter.providers.promises import Counting, Credit, Promise
 from exporter.settings import SettingsError
@@ -29,11 +36,13 @@ __all__ = [
     "Idempotency",
     "KnownPrice",
     "ModelFamily",
+    "ModelList",
     "ModelPrice",
     "Preset",
     "PresetCheck",
     "PresetModels",
     "Promise",
+    "RetirementFact",
     "ServiceType",
     "SettingsError",
     "key_mistakes",

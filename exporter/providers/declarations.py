@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from exporter.checks import AnswerRule, Assertion, Confidence, Method, Shape
 from exporter.providers.models import PresetModels
 from exporter.providers.promises import Promise
-from exporter.readings import Gauge, LimitHeader, Readings, TimedField
+from exporter.readings import Gauge, LimitHeader, Readings, RetirementReadings, TimedField
 from exporter.settings import Duration, PublicText, Url, option
 from exporter.statuspages import StatusPage
 
@@ -188,4 +188,7 @@ class Preset:
             key_expiry=self.key_expiry,
             request_id=self.request_id,
             server_time=tuple(self.server_time.items()),
+            radar=RetirementReadings(
+                warnings=tuple(map(str.lower, self.models.warnings)) if self.models else ()
+            ),
         )

@@ -9,6 +9,7 @@ from exporter.readings.declarations import (
     TimeFormat,
 )
 from exporter.readings.reading import GENERIC, NOTHING, REQUEST_ID_HEADERS, Readings, ReadValues
+from exporter.readings.retirement import Listing, RetirementReadings, value_date
 from exporter.readings.times import instant
 
 __all__ = [
@@ -17,11 +18,14 @@ __all__ = [
     "REQUEST_ID_HEADERS",
     "Gauge",
     "LimitHeader",
+    "Listing",
     "NamedGauge",
     "OwnReadings",
     "ReadValues",
     "Readings",
+    "RetirementReadings",
     "TimeFormat",
     "TimedField",
     "instant",
+    "value_date",
 ]

@@ -20,7 +20,9 @@ from exporter.readings.declarations import (
     TimedField,
 )
 from exporter.readings.limits import declared_limits, generic_limits, mentions_limits
+from exporter.readings.retirement import HEADERS, PLAIN, RetirementReadings
 from exporter.readings.times import MAX_TEXT, instant, number
+from exporter.retirement import Retirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class ReadValues:
     provider_seconds: float | None
     retry_after: float | None
     request_id: str
+    retirement: Retirement | None = None
 
 
 NOTHING = ReadValues({}, {}, {}, None, None, None, "")
@@ -57,6 +60,7 @@ class Readings:
     key_expiry: TimedField | None = None
     request_id: tuple[str, ...] = ()
     server_time: tuple[tuple[str, str], ...] = ()
+    radar: RetirementReadings = PLAIN
 
     def with_own(self, own: OwnReadings) -> Readings:
         """Return these readings with the fields that *own* gives in their place.
@@ -100,6 +104,7 @@ class Readings:
             provider_seconds=_provider_seconds((*self.server_time, *_SERVER_TIME), headers),
             retry_after=retry_after,
             request_id=_request_id((*self.request_id, *REQUEST_ID_HEADERS), headers),
+            retirement=self.radar.read(status, headers, json),
         )
 
     def _limits(self, headers: Mapping[str, str], now: float) -> Mapping[str, Limit]:
@@ -110,7 +115,7 @@ class Readings:
     @cached_property
     def _in_headers_only(self) -> bool:
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
-        in_body = self.gauges or any(gauge.json for gauge in self.named)
+        in_body = self.gauges or self.radar.listing or any(gauge.json for gauge in self.named)
         return not in_body and all(time.header for time in times)
 
     @cached_property
@@ -118,7 +123,8 @@ class Readings:
         """Every header that is read."""
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
         return frozenset(
-            {"retry-after", "retry-after-ms", *REQUEST_ID_HEADERS, *self.request_id}
+            {"retry-after", "retry-after-ms", *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
+            | {*self.radar.warnings, self.radar.version_header}
             | {limit.header for limit in self.headers}
             | {gauge.header for gauge in self.named if gauge.header}
             | {name for name, _ in (*_SERVER_TIME, *self.server_time)}

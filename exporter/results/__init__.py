@@ -14,6 +14,7 @@ from exporter.results.history import Bucket, History
 from exporter.results.leads import Leads
 from exporter.results.minutes import Batch, Kept, Minute, Minutes, Seen
 from exporter.results.persistence import Persistence, States
+from exporter.results.radar import Radar, Source, deprecations, ends, gone
 from exporter.results.recent import REASONS, Recent
 from exporter.results.recording import Display, Recording
 from exporter.results.retention import Retention
@@ -38,16 +39,21 @@ __all__ = [
     "Minute",
     "Minutes",
     "Persistence",
+    "Radar",
     "Recent",
     "Recording",
     "Results",
     "Retention",
     "Seen",
+    "Source",
     "States",
     "Status",
     "Tally",
     "current_advice",
     "current_result",
     "current_verdict",
+    "deprecations",
+    "ends",
+    "gone",
     "status_of",
 ]

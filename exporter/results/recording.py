@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.log import event
-from exporter.model import FACTS, Limit, Outcome, Result
+from exporter.model import FACTS, Outcome, Reason, Result
+from exporter.readings import ReadValues
 from exporter.registry import Registry
 from exporter.results.failures import Failures
 from exporter.results.history import History
 from exporter.results.minutes import Minutes
 from exporter.results.persistence import Persistence
+from exporter.results.radar import Radar, Source
 from exporter.results.tally import Results
+from exporter.retirement import API, Retirement
 from exporter.statuspages import StatusPage
 
 _log = logging.getLogger(__name__)
@@ -85,11 +87,47 @@ class Recording:
             self._results.of(target.id).take_quotas(outcome.quotas, self._clock.now())
             self._display.refresh(target)
 
-    def call(self, target: Target, limits: Mapping[str, Limit]) -> None:
-        """Take in the rate limits that the answer to a call of the user's own reports."""
-        if target.id in self._registry:
-            self._results.of(target.id).take_limits(limits, self._clock.now())
-            self._display.refresh(target)
+    def call(self, target: Target, read: ReadValues) -> None:
+        """Take in the limits and announcements in the answer to a call of the user's own."""
+        if target.id not in self._registry:
+            return
+        self._results.of(target.id).take_limits(read.limits, self._clock.now())
+        if read.retirement is not None:
+            self._retirement(target, read.retirement, Source.CALL)
+        self._display.refresh(target)
+
+    def model_list(self, target: Target, outcome: Outcome) -> None:
+        """Take in what the list of the provider's models says, where it is asked for by itself."""
+        if target.id not in self._registry:
+            return
+        if outcome.retirement is None or not outcome.retirement.listed:
+            if (radar := self._results.of(target.id).radar) is not None:
+                radar.lose_list()
+        else:
+            self._retirement(target, outcome.retirement, Source.LIST)
+        self._display.refresh(target)
+
+    def model_check(
+        self, target: Target, model: str, reason: Reason, found: Retirement | None
+    ) -> None:
+        """Take in what the answer of *model* itself says of its end."""
+        is_gone, tally = reason is Reason.RETIRED, self._results.of(target.id)
+        answered = FACTS[reason].up
+        if target.id not in self._registry or not (is_gone or found is not None or tally.radar):
+            return
+        tally.radar = tally.radar or Radar()
+        if answered:
+            tally.radar.note_answer(model, self._clock.now(), is_gone=is_gone)
+            self._retirement(target, found, Source.MODEL_CHECK, about=model)
+        self._display.refresh(target)
+
+    def _retirement(
+        self, target: Target, found: Retirement | None, source: Source, about: str = API
+    ) -> None:
+        tally = self._results.of(target.id)
+        tally.radar = tally.radar or Radar()
+        tally.radar.take(found, source, self._clock.now(), about=about)
+        tally.radar.forget_others(target.uses)
 
     def next_key(self, target: Target, outcome: Outcome) -> None:
         """Take in what the provider thinks of the key that will replace the one of *target*."""

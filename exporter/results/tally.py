@@ -26,6 +26,7 @@ from exporter.model import (
 )
 from exporter.registry import RegistryChange
 from exporter.results.exemplars import Exemplars, is_slow, noted
+from exporter.results.radar import Radar, after_probe
 from exporter.results.recent import INDEX, REASONS, Recent
 from exporter.results.runway import Runways
 from exporter.secret import Secret
@@ -58,6 +59,7 @@ class Tally:
         "limits",
         "next_key_valid",
         "quotas",
+        "radar",
         "readings",
         "reasons",
         "recent",
@@ -98,6 +100,7 @@ class Tally:
         self.readings: Mapping[tuple[str, str], float] = {}
         self.runways: Runways | None = None
         """When limits and quotas end; most services tell none."""
+        self.radar: Radar | None = None
         self.recent = Recent()
         self.exemplars: Exemplars | None = None
         """Request ids of failures and slow answers of the last minutes; most services have none."""
@@ -134,6 +137,8 @@ class Tally:
         if self.exemplars or not result.success or is_slow(result, target):
             self.exemplars = noted(self.exemplars, result, target, BUCKETS)
         self._remember(result)
+        if outcome.retirement is not None or self.radar is not None:
+            self.radar = after_probe(self.radar, result, target)
         if counted and result.verdict in _SLI:
             self._count(result, target)
 
@@ -236,6 +241,7 @@ class Tally:
             "since": self.since,
             "failing_since": self.failing_since,
             "last": None if self.last is None else _dumped(self.last),
+            **({} if self.radar is None else {"radar": self.radar.dump()}),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -256,6 +262,7 @@ class Tally:
         for name in ("latency_sum", "last_success", "since", "failing_since"):
             if _seconds(state.get(name)):
                 setattr(self, name, float(state[name]))
+        self.radar = Radar.restored(state.get("radar"))
         if (last := _restored(state.get("last"))) is not None:
             self.last = last
 

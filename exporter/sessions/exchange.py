@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from weakref import WeakSet
 
 import aiohttp
@@ -22,9 +23,10 @@ from exporter.clock import Clock
 from exporter.config import Target
 from exporter.config.declarations import RateLimit
 from exporter.matching import NO_JSON
-from exporter.model import Limit
 from exporter.probers import Endpoint
+from exporter.probers.echoes import secrets_of, without_echoes
 from exporter.probers.redirects import HARMLESS_HEADERS
+from exporter.readings import NOTHING, ReadValues
 from exporter.sessions.redirects import Hop, origin, parsed
 from exporter.sessions.wire import (
     FailedAttempt,
@@ -43,8 +45,9 @@ Observe = Callable[[Target, str, float], None]
 The seconds end with the headers of the answer, or with the error.
 """
 
-Report = Callable[[Target, Mapping[str, Limit]], None]
-"""Called with the rate limits that an answer reports of the service's own key."""
+Report = Callable[[Target, ReadValues], None]
+"""Called with what an answer reports: limits of the service's own key, and ends that it announces.
+"""
 
 MAX_CONNECTIONS = 100
 
@@ -185,7 +188,7 @@ class Exchange:
         try:
             answer = await handler(request)
             code = str(answer.status)
-            self._report_limits(hop, answer)
+            self._report_values(hop, answer)
             return answer
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = failed_attempt(error)
@@ -194,15 +197,22 @@ class Exchange:
         # Not aiohttp's own error: on some it resends the request itself, outside the rate limit.
         raise failure
 
-    def _report_limits(self, hop: Hop, answer: aiohttp.ClientResponse) -> None:
-        """Pass on the limits of the service's key; a caller's own key has limits of its own."""
-        foreign = any(name in hop.headers for name, _ in self.access.credentials)
-        if self._report is None or not hop.to_service or foreign:
+    def _report_values(self, hop: Hop, answer: aiohttp.ClientResponse) -> None:
+        """Pass on what is of use to others: a caller's own key has limits of its own."""
+        if self._report is None or not hop.to_service:
             return
         now = self.clock.now()
         read = self.access.readings.read(answer.status, lowered(answer), lambda: NO_JSON, now)
-        if read.limits:
-            self._report(self.target, read.limits)
+        if read is NOTHING:
+            return
+        if any(name in hop.headers for name, _ in self.access.credentials):
+            read = replace(read, limits={})
+        if read.retirement is not None:
+            read = replace(
+                read, retirement=without_echoes(read.retirement, secrets_of(self.access))
+            )
+        if read.limits or read.retirement is not None:
+            self._report(self.target, read)
 
     def is_service(self, url: URL) -> bool:
         """Return whether *url* has the origin of the service."""
@@ -218,8 +228,11 @@ class Exchange:
 
 
 def lowered(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    """Return the headers of *answer* by their lower-case names."""
-    return {name.lower(): value for name, value in answer.headers.items()}
+    """Return the headers of *answer* by their lower-case names; of Link, a list, all values."""
+    found = {name.lower(): value for name, value in answer.headers.items()}
+    if "link" in found:
+        found["link"] = ", ".join(answer.headers.getall("Link"))
+    return found
 
 
 async def _in_own_thread(

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from exporter.settings import PublicText, option
 
-Meaning = Literal["text", "reasoning", "refusal", "finish", "usage", "error", "end", "model"]
+Meaning = Literal[
+    "text", "reasoning", "refusal", "finish", "usage", "error", "end", "model", "retires"
+]
 Finish = Literal["complete", "limit", "filtered", "refusal", "tool", "failed"]
 
 

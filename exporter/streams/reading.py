@@ -61,6 +61,8 @@ class Reading:
     usage: Usage = field(default_factory=Usage)
     model: str = ""
     """The model that answered, as the API names it: never a label, to be shown escaped."""
+    retires: str = ""
+    """When the model is switched off, as the API writes it."""
     is_stream: bool = False
     """At least one event could be read."""
     is_unreadable: bool = False
@@ -174,6 +176,9 @@ class StreamReader:
                 found.ended = True
             case "model" if isinstance(value, str) and value:
                 found.model = value[:128]
+                return False
+            case "retires" if isinstance(value, str):
+                found.retires = value[:64]
                 return False
             case _:
                 return False

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.alerting import NAMES
-from exporter.config import Maintenance
+from exporter.config import Maintenance, Used
 from exporter.model import Certificate, Limit, Outcome, Reason
+from exporter.providers import RetirementFact
+from exporter.retirement import Notice, Retirement
 from exporter.statuspages import State, StatusPage
 from tests.alerting.day import (
     START,
@@ -79,6 +82,18 @@ def _key_expiry(minute: float) -> Outcome:
     return seen(key_expiry=START + 3 * DAY + 7 * minute)
 
 
+def _ending(minute: float) -> Outcome:
+    """Return what announces an end that comes nearer than a step of the ladder."""
+    notice = Notice(deprecated=True, sunset_at=START + 30 * DAY + 45 * 60.0)
+    return seen(retirement=Retirement(notices={"api": notice}) if 10 <= minute < 60 else None)
+
+
+def _models(minute: float) -> Outcome:
+    there = {"gpt-a": not 20 <= minute < 50, "gpt-b": not 30 <= minute < 40, "gpt-c": False}
+    over = {"gpt-a": Notice(sunset_at=START + 600.0)} if minute >= 12 else {}
+    return seen(retirement=Retirement(listed=there, notices=over))
+
+
 def _slow(minute: float) -> Outcome:
     return seen(duration=3.0 if 15 <= minute < 40 else 0.1 + minute / 400)
 
@@ -104,6 +119,11 @@ def _no_name(first: float, end: float, provider: str = "custom", **changes: Any)
     return Situation(script=between(first, end, Reason.DNS), provider=provider, changes=changes)
 
 
+_USES = Used(models=("gpt-a", "gpt-b", "gpt-c"), named=frozenset({"gpt-a", "gpt-b", "gpt-c"}))
+_FACT = RetirementFact(
+    models="x", sunset="1970-01-20", source="a page", read_at="1970-01", confidence="doc"
+)
+_ANNOUNCED = Used(models=("x", "w"), facts={"x": _FACT, "w": replace(_FACT, sunset="1970-01-21")})
 CANARY_DAY = Day(
     minutes=84,
     services={
@@ -132,6 +152,11 @@ CANARY_DAY = Day(
         "waits": Situation(script=_waits, provider="openai"),
         "headroom": Situation(script=_headroom),
         "expiring": Situation(script=_key_expiry, provider="openai"),
+        "ending": Situation(script=_ending),
+        "models": Situation(script=_models, provider="openai", changes={"uses": _USES}),
+        "fact": Situation(
+            script=lambda minute: seen(), provider="mistral", changes={"uses": _ANNOUNCED}
+        ),
         "renew": Situation(script=_certificate(2)),
         "lapsing": Situation(script=_certificate(50 / 1440)),
         "lapsed": Situation(script=_certificate(-1, fails_from=30)),

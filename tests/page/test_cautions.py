@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict
 from exporter.page.budgets import budgets
 from exporter.page.cautions import cautions
-from exporter.results import Tally
+from exporter.results import Radar, Source, Tally
 from exporter.results.runway import Runways
+from exporter.retirement import Notice, Retirement
 from exporter.statuspages import State
 from tests.page.stage import Stage, service
 
@@ -124,3 +126,56 @@ def test_a_budget_is_that_of_the_window_or_of_all_that_was_counted(
         0.0,
         1.0,
     )
+
+
+def _radar(*seen: tuple[str, Source, Notice], **listed: bool) -> Radar:
+    radar = Radar()
+    for resource, source, notice in seen:
+        radar.take(Retirement(notices={resource: notice}), source, NOW, about=resource)
+    radar.listed = listed
+    return radar
+
+
+USED = {"provider": "openai", "api_key": "k" * 20, "uses": {"models": ["gpt-4o", "gpt-5"]}}
+FACTS = (
+    "model gpt-4o was to be switched off on 14 Jan 2027 (announced, read 2026-11); "
+    "model gpt-5 was to be switched off on 11 Dec 2026 (announced, read 2026-11)"
+)
+
+
+@pytest.mark.parametrize(
+    ("radar", "text"),
+    [
+        (None, FACTS),
+        (_radar(**{"gpt-4o": False}), f"model gpt-4o is not in the provider's list; {FACTS}"),
+        (
+            _radar(("gpt-5", Source.LIST, Notice(sunset_at=NOW + 400 * DAY)), **{"gpt-4o": True}),
+            "model gpt-4o was to be switched off on 14 Jan 2027 (announced, read 2026-11), and is"
+            " still listed: that day is wrong or was moved",
+        ),
+        (
+            _radar(
+                ("gpt-4o", Source.MODEL_CHECK, Notice(sunset_at=NOW + 20.5 * DAY)),
+                ("gpt-5", Source.LIST, Notice(sunset_at=NOW + DAY, deprecated_at=NOW + 2 * DAY)),
+                ("api", Source.CALL, Notice(deprecated=True, links=(("sunset", "https://x"),))),
+            ),
+            "model gpt-4o is switched off in 20 d (by its own answer); model gpt-5 is switched off"
+            " in 1 d (by the provider's list, which deprecates it only later: one of the days is"
+            " wrong); API is deprecated, no answer says when it ends: see https://x",
+        ),
+    ],
+)
+def test_the_end_of_what_is_used_is_said_with_who_said_it(radar: Radar | None, text: str) -> None:
+    assert warnings(declared=USED, radar=radar) == text
+
+
+def test_what_was_read_too_long_ago_says_so() -> None:
+    stage, later = Stage(), NOW + 150 * DAY
+    stage.add(service("a", **USED))
+    target = stage.registry.get("a")
+    old = replace(target.uses.facts["gpt-5"], sunset="2027-07-01")
+    uses = replace(target.uses, models=("gpt-5",), facts={"gpt-5": old})
+    (said,) = cautions(replace(target, uses=uses), Tally(), None, later)
+
+    assert old.good_until < later
+    assert said.endswith("(announced, read 2026-11); read too long ago to rely on")

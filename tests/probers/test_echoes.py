@@ -71,6 +71,20 @@ async def test_a_hidden_path_in_a_request_id_is_dropped(
     assert await _request_id(vendor, prober, "req-1", endpoint) == "req-1"
 
 
+@pytest.mark.parametrize("echo", [KEY, KEY.upper(), quote(KEY, safe="")])
+async def test_a_secret_in_the_link_of_an_announcement_is_dropped(
+    echo: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    links = f'<https://a.example/{echo}>; rel="sunset", <https://a.example/>; rel=deprecation'
+    vendor.on("/q", answer(200, b"", [("Deprecation", "true"), ("Link", links)]))
+
+    outcome = await prober.probe(make_endpoint(vendor.url(f"/q?token={KEY}")))
+
+    assert outcome.retirement is not None
+    (notice,) = outcome.retirement.notices.values()
+    assert notice.links == (("deprecation", "https://a.example/"),)
+
+
 async def test_a_shown_path_in_a_request_id_stays(vendor: Vendor, prober: HttpProber) -> None:
     endpoint = make_endpoint(vendor.url("/v1/completions"))
 

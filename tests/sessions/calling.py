@@ -8,6 +8,8 @@ from typing import Any
 
 from exporter.config import Target, make_target, read_text
 from exporter.model import Limit
+from exporter.readings import ReadValues
+from exporter.retirement import Retirement
 from exporter.sessions import ServiceSession, Sessions
 from tests.fakes import KEY, FakeClock
 from tests.vendor import Behaviour, Peer, Seen, Vendor
@@ -52,6 +54,7 @@ class Desk:
         self.clock = clock or SkippingClock()
         self.observed: list[str] = []
         self.reported: list[Mapping[str, Limit]] = []
+        self.announced: list[Retirement] = []
         self.sessions = Sessions(self.clock, self.observe, self.report)
 
     def observe(self, target: Target, code: str, seconds: float) -> None:
@@ -59,9 +62,12 @@ class Desk:
         assert seconds >= 0
         self.observed.append(code)
 
-    def report(self, target: Target, limits: Mapping[str, Limit]) -> None:
+    def report(self, target: Target, read: ReadValues) -> None:
         assert target is self.target
-        self.reported.append(limits)
+        if read.limits:
+            self.reported.append(read.limits)
+        if read.retirement is not None:
+            self.announced.append(read.retirement)
 
     def open(self, **options: Any) -> ServiceSession:
         return self.sessions.of(self.target, **({"jitter": lambda: 1.0} | options))

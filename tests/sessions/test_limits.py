@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from exporter.registry import RegistryChange
+from exporter.retirement import Notice, Retirement
 from exporter.sessions import RequestFailed
 from tests.clocks import most_in_window
 from tests.fakes import KEY, FakeClock, settle
@@ -359,3 +360,30 @@ async def test_the_limits_of_a_callers_own_key_are_not_the_services(vendor: Vend
         await session.get("/a", headers={"Authorization": "Bearer another"})
 
     assert desk.reported == []
+
+
+async def test_an_end_that_an_answer_announces_is_reported_without_a_key_in_its_link(
+    vendor: Vendor,
+) -> None:
+    headers = [
+        ("Deprecation", "@1688169599"),
+        ("Sunset", "Sun, 30 Jun 2030 23:59:59 GMT"),
+        ("Link", f'<https://a.example/{KEY}>; rel="sunset"'),
+        ("Link", '<https://a.example/new>; rel="successor-version"'),
+    ]
+    vendor.on("/v1/x", answer(200, b"{}", headers))
+    vendor.on("/v1/fine", answer(200, b"{}"))
+    desk = desk_at(vendor)
+
+    async with desk.open() as session:
+        await session.get("/x")
+        await session.get("/x", headers={"Authorization": "Bearer of-somebody-else"})
+        await session.get("/fine")
+
+    notice = Notice(
+        deprecated=True,
+        deprecated_at=1688169599.0,
+        sunset_at=1909094399.0,
+        links=(("successor-version", "https://a.example/new"),),
+    )
+    assert desk.announced == [Retirement(notices={"api": notice})] * 2

@@ -18,7 +18,7 @@ from exporter.evidence import NONE, Evidence
 from exporter.matching import NO_JSON, Beside, json_of
 from exporter.model import CERTIFICATE_EXPIRED, FACTS, Certificate, Outcome, Reason, Verdict
 from exporter.probers import Answer, Endpoint, Request, Transport
-from exporter.probers.echoes import Holds, is_in, secrets_of
+from exporter.probers.echoes import Holds, is_in, secrets_of, without_echoes
 from exporter.probers.evidence import evidence_of
 from exporter.probers.judging import judge
 from exporter.probers.kinds._curl_line import curl_line as command
@@ -181,6 +181,8 @@ def _read_values(
     values = {name: getattr(read, name) for name in read.__slots__}
     if read.request_id and is_in(read.request_id, holds):
         values["request_id"] = ""
+    if read.retirement is not None:
+        values["retirement"] = without_echoes(read.retirement, holds)
     return values
 
 
