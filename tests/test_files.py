@@ -102,13 +102,14 @@ def test_every_command_says_so_without_a_traceback(
 
 
 def test_a_pipe_of_the_shell_is_read() -> None:
-    script = f"{sys.executable} -m exporter check-config <(echo 'services: []')"
+    service = "services: [{id: a, base_url: https://a.example}]"
+    script = f"{sys.executable} -m exporter check-config <(echo '{service}')"
 
     done = subprocess.run(
         ["bash", "-c", script], check=False, capture_output=True, text=True, timeout=60
     )
 
-    assert (done.returncode, done.stdout.splitlines()[0][:14]) == (0, "ok: 0 services"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[0][:14]) == (0, "ok: 1 service "), done.stderr
 
 
 def test_a_text_is_read_as_python_reads_it(tmp_path: Path) -> None:
