@@ -18,7 +18,7 @@ from exporter.config.models import FirstToken
 from exporter.config.thresholds import thresholds_of
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
-from exporter.metrics import FAMILIES, OwnMetrics, incident_page
+from exporter.metrics import FAMILIES, OwnMetrics, PageNews, incident_page
 from exporter.metrics.lines import Registered, Snapshot, state_of
 from exporter.metrics.models import model_page
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
@@ -69,6 +69,8 @@ OUTAGES = {
     "stripe": [(END - 20 * DAY, END - 20 * DAY + 2 * HOUR), (END - 40 * MINUTE, END + 1)],
 }
 REJECTED_SINCE, ROTATED_AT = END - 30 * MINUTE, END - 3 * HOUR
+STRIPE_SAYS = PageNews(incidents=((("investigating", "critical"), 1.0),), lead=20.0 * MINUTE)
+"""The page of the provider that fails: posted after our first failure."""
 PAINTING_SINCE = END - HOUR
 MODELS = {
     "openai": ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "o3"),
@@ -165,7 +167,7 @@ class Exporter:
                 continue
             seen = check_of(state.model.id, at)
             if isinstance(seen, Skip):
-                state.skip(seen)
+                state.skip(seen, at)
                 state.remaining = 0.0
             else:
                 state.add(seen)
@@ -243,11 +245,12 @@ class Exporter:
             )
             target, tally = self.target(name), self.results.of(name)
             page = State.MAJOR_OUTAGE if name == "stripe" else State.OPERATIONAL
+            news = STRIPE_SAYS if name == "stripe" else PageNews()
             rotated_at = ROTATED_AT if name == "credits" and at >= ROTATED_AT else None
             snapshot = Snapshot(
                 labels,
                 Registered(target, rotated_at),
-                state_of(target, tally, page, maintenance=self.painting(name, at)),
+                state_of(target, tally, page, news=news, maintenance=self.painting(name, at)),
                 tally,
             )
             out += [family.render(snapshot) for family in FAMILIES]

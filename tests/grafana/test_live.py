@@ -26,6 +26,7 @@ NEVER: Mapping[Place, str] = {
     ("registry-incidents", "Mean time to resolve", "A"): "no incident is over",
     ("registry-incidents", "Notifications", "B"): "none failed",
     ("registry-incidents", "Incident log", "B"): "rules of the library's users",
+    ("registry-incidents", "Who saw it first", "A"): "no provider's own page is on loopback",
     ("registry-incidents", "Which services cost us sleep", "C"): "no incident is over",
     ("registry-incidents", "Which services cost us sleep", "D"): LONG,
     ("registry-incidents", "Down, hours a day", "A"): LONG,
