@@ -59,6 +59,7 @@ _UNRELIABLE = (
 _SERVICE = 'service!=""'
 _NOT_MANUAL = 'alertname!="ManualIncident"'
 _GONE = 'alertname=~"ExporterDown|ExporterAbsent"'
+_CALLS = 'alertname="ServiceCallsFailing"'
 _NETWORK = 'alertname="MonitoringNetworkDown"'
 INHIBITIONS: tuple[Inhibition, ...] = (
     _rule((_NETWORK, 'environment=""'), _UNRELIABLE, "cluster"),
@@ -109,6 +110,22 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     _rule(
         ('alertname="ServiceCertificateExpired"', 'severity="critical"', _SERVICE),
         ('alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn"', _SERVICE),
+        "environment",
+        "service",
+    ),
+    _rule(
+        ('alertname="ProviderOutage"', 'provider!=""'),
+        (_CALLS, 'provider!=""'),
+        "environment",
+        "provider",
+    ),
+    _rule(
+        (
+            'alertname=~"ServiceDown|ServiceKeyRejected|ServiceQuotaExhausted|'
+            'ServiceCertificateExpired"',
+            _SERVICE,
+        ),
+        (_CALLS, _SERVICE),
         "environment",
         "service",
     ),
