@@ -121,6 +121,10 @@ ServiceQuotaRunsOut medium service         | ServiceDown critical service       
 ServiceDown critical service               | ServiceErrorBudgetBurn high latency     | muted
 ServiceDown critical service               | ServiceDown high service                | muted
 ServiceDown high service                   | ServiceFlapping medium service          | told
+ServiceDown high service                   | ServiceCallsFailing high service       | muted
+ProviderOutage critical provider           | ServiceCallsFailing high service       | muted
+MonitoringNetworkDown critical network     | ServiceCallsFailing high service       | muted
+ServiceRateLimited medium service          | ServiceCallsFailing high service       | told
 ServiceMaintenance none service            | ServiceUnresolved high level            | muted
 ServiceMaintenance none service            | ServiceKeyRejected high service         | muted
 """

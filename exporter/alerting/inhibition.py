@@ -114,7 +114,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         "service",
     ),
     _rule(
-        ('alertname="ProviderOutage"', 'provider!=""'),
+        ('provider!=""', 'alertname="ProviderOutage"'),
         (_CALLS, 'provider!=""'),
         "environment",
         "provider",
