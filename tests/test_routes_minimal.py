@@ -121,7 +121,7 @@ ServiceQuotaRunsOut medium service         | ServiceDown critical service       
 ServiceDown critical service               | ServiceErrorBudgetBurn high latency     | muted
 ServiceDown critical service               | ServiceDown high service                | muted
 ServiceDown high service                   | ServiceFlapping medium service          | told
-ServiceDown high service                   | ServiceCallsFailing high service       | muted
+ServiceDown critical service               | ServiceCallsFailing high service       | muted
 ProviderOutage critical provider           | ServiceCallsFailing high service       | muted
 MonitoringNetworkDown critical network     | ServiceCallsFailing high service       | muted
 ServiceRateLimited medium service          | ServiceCallsFailing high service       | told
