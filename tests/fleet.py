@@ -77,6 +77,8 @@ class Situation:
 
     script: Script
     provider: str = "custom"
+    calls: Callable[[float], str] | None = None
+    """What each of the user's own calls is answered, one a scrape, by the minute."""
     changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -161,6 +163,9 @@ FLEET: dict[str, dict[str, Situation]] = {
         "unprobed": Situation(script=lambda minute: seen()),
         "lost": Situation(script=lambda minute: seen()),
         "reported": Situation(script=lambda minute: seen(), provider="sendgrid"),
+        "uncovered": Situation(
+            script=lambda minute: seen(), calls=lambda m: "500" if 40 <= m < 70 else "200"
+        ),
         "unreported": Situation(
             script=between(20, 55, Reason.SERVER_ERROR, status=500), provider="mailgun"
         ),
@@ -278,6 +283,9 @@ class Exporter:
         self.loader.refused_at = (
             self.clock.now() if REFUSED[0] <= self.minute < REFUSED[1] else None
         )
+        for name, situation in FLEET[self.instance].items():
+            if situation.calls and name in self.registry:
+                self.own.traffic.observe(self.registry.get(name), situation.calls(self.minute), 0.2)
         if self.minute == UNPROBED and "unprobed" in self.registry:
             self.scheduler.drop("unprobed")
         for one in self.registry:

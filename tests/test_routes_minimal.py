@@ -132,6 +132,10 @@ ModelFailing critical model                | ModelStalled high model            
 ModelFailing critical model                | ModelStalled high other                 | told
 ModelFailing critical model                | ModelFailing high other                 | told
 ServiceMaintenance none service            | ModelFailing critical model             | muted
+ServiceDown critical service               | ServiceCallsFailing high service       | muted
+ProviderOutage critical provider           | ServiceCallsFailing high service       | muted
+MonitoringNetworkDown critical network     | ServiceCallsFailing high service       | muted
+ServiceRateLimited medium service          | ServiceCallsFailing high service       | told
 ServiceMaintenance none service            | ServiceUnresolved high level            | muted
 ServiceMaintenance none service            | ServiceKeyRejected high service         | muted
 """

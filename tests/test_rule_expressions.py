@@ -38,6 +38,13 @@ def test_the_shipped_rules_mean_the_same_in_both_engines(check: Check) -> None:
     assert check(GROUPS) == []
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_what_a_user_switches_on_means_the_same_in_both_engines(check: Check) -> None:
+    others = FILES[0].parent.parent / "other-calls.yml"
+
+    assert check([*GROUPS, *yaml.safe_load(others.read_text())["groups"]]) == []
+
+
 def test_the_rules_are_read() -> None:
     assert sum(len(group["rules"]) for group in GROUPS) > 50
 

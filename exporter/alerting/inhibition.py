@@ -65,6 +65,7 @@ _OF_MODELS = (
 )
 _NOT_MANUAL = 'alertname!="ManualIncident"'
 _GONE = 'alertname=~"ExporterDown|ExporterAbsent"'
+_CALLS = 'alertname="ServiceCallsFailing"'
 _NETWORK = 'alertname="MonitoringNetworkDown"'
 INHIBITIONS: tuple[Inhibition, ...] = (
     _rule((_NETWORK, 'environment=""'), _UNRELIABLE, "cluster"),
@@ -126,6 +127,22 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     _rule(
         ('alertname="ServiceCertificateExpired"', 'severity="critical"', _SERVICE),
         ('alertname=~"ServiceDown|ServiceFlapping|ServiceErrorBudgetBurn"', _SERVICE),
+        "environment",
+        "service",
+    ),
+    _rule(
+        ('provider!=""', 'alertname="ProviderOutage"'),
+        (_CALLS, 'provider!=""'),
+        "environment",
+        "provider",
+    ),
+    _rule(
+        (
+            'alertname=~"ServiceDown|ServiceKeyRejected|ServiceQuotaExhausted|'
+            'ServiceCertificateExpired"',
+            _SERVICE,
+        ),
+        (_CALLS, _SERVICE),
         "environment",
         "service",
     ),

@@ -348,6 +348,7 @@ _OF_OTHERS = "it is about a program that is not there"
 NOT_ALONE: Mapping[str, str] = {
     "ServiceErrorBudgetBurn": "it needs the events of one hour to three days",
     "ModelErrorBudgetBurn": "it needs the events of two hours to three days",
+    "ServiceCallsFailing": "it compares calls with those of a week, and others count most of them",
     "ServiceVanished": "it compares an exporter with what Prometheus saw of it before",
     "ExporterDown": _OF_ITSELF,
     "ExporterAbsent": _OF_ITSELF,

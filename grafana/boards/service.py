@@ -14,6 +14,7 @@ from grafana.tables import Column, table
 from grafana.words import Json
 
 _SLO = f'{ONE}, slo="availability"'
+_DASHED = {"fill": "dash", "dash": [8, 8]}
 _EVERYWHERE = 'environment=~".+", service="$service"'
 
 
@@ -161,7 +162,7 @@ def latency() -> list[Json]:
     before = f"max(service:probe_latency_seconds:p95_10m{{{ONE}}} offset 1w) >= 0"
     dashed = override(
         "p95 a week before",
-        custom__lineStyle={"fill": "dash", "dash": [8, 8]},
+        custom__lineStyle=_DASHED,
         custom__fillOpacity=0,
     )
     buckets = f"sum by (le) (increase(probe_latency_seconds_bucket{{{ONE}}}[$__rate_interval]))"
@@ -259,7 +260,25 @@ def objectives() -> list[Json]:
             step=SLOW,
             missing="No calls through the registry, or no data",
         ),
+        calls_that_fail(),
     ]
+
+
+def calls_that_fail() -> Json:
+    """Return the share of our own calls that fail, by who counted them, beside the probe's."""
+    calls = f"max by (source) (source:service_failed_calls_per_calls:ratio10m{{{ONE}}})"
+    failed = f"sum(increase(probe_results_total{{{ONE}, {queries.FAILED}}}[10m]))"
+    probes = f"{failed} / (sum(increase(probe_results_total{{{ONE}}}[10m])) > 0)"
+    return series(
+        "Calls that fail",
+        "Share of our own calls in ten minutes that got a server error or no answer, by who "
+        "counted them, beside failed probes. Calls high and probe low: it asks for something else.",
+        (f'{calls} or label_replace({probes}, "source", "probe", "", "")', "{{source}}"),
+        unit="percentunit",
+        defaults={"max": 1},
+        overrides=[override("probe", custom__lineStyle=_DASHED)],
+        size=(24, 7),
+    )
 
 
 def elsewhere() -> Json:

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest
+import yaml
 
 from grafana import words
 from tests.grafana import scene
 from tests.grafana.live import Moments, chain
 from tests.grafana.past import recording_rules
 from tests.grafana.promql import ranged, selectors
-from tests.grafana.reading import BOARDS, expressions, panels
+from tests.grafana.reading import BOARDS, ROOT, expressions, panels
 from tests.grafana.survey import Asked, Place, ask, empty, green, not_finite, strays
 
 pytestmark = pytest.mark.slow
@@ -118,6 +119,10 @@ def catalogue(moments: Moments) -> Mapping[str, set[str]]:
     for name in recording_rules():
         level = {"slo": "slo", "service": "provider"}.get(name.partition(":")[0], "provider")
         known.setdefault(name, {"environment", "service", level})
+    calls = yaml.safe_load((ROOT / "prometheus" / "rules" / "50-calls.yml").read_text())
+    for rule in (rule for group in calls["groups"] for rule in group["rules"]):
+        if "record" in rule:
+            known.setdefault(rule["record"], {"environment", "service", "source"})
     return known
 
 
