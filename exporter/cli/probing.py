@@ -15,8 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from exporter.cli.asking import waiting
-from exporter.cli.usage import meant
+from exporter.cli.usage import UsageError, meant
+from exporter.cli.waiting import waiting
 from exporter.clock import SystemClock
 from exporter.config import (
     Configuration,
@@ -32,12 +32,28 @@ from exporter.model import FACTS, PHASES, Outcome, Verdict, advice_of, fault_of,
 from exporter.probers import Probers, command_line, shown_evidence
 from exporter.probers.curl import CurlTransport
 from exporter.schedule import Canaries, CanaryPlan
+from exporter.secret import environment
 from exporter.settings import Problem, SettingsError, shown_prose, url
 
 DEFAULT_CONFIG = Path("config/services.yaml")
 _COLORS = {Verdict.OK: "green", Verdict.QUOTA: "yellow", Verdict.CREDENTIAL: "magenta"}
 _WIDTH_COLUMNS = 40
 HoldsKey = Callable[[str], bool]
+
+
+def run_probe(arguments: argparse.Namespace) -> int:
+    """Probe once, as the arguments say; return 0 on success, else 1.
+
+    Raises:
+        SettingsError: the configuration is wrong.
+        UsageError: there is no such service, it cannot be probed, or the timeout is not positive.
+    """
+    if arguments.timeout <= 0:
+        raise UsageError("--timeout must be more than 0 seconds, such as 10")
+    try:
+        return probe_once(arguments, environment())
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
 
 
 def probe_once(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

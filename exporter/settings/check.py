@@ -20,6 +20,7 @@ from typing import Any
 
 import jsonschema
 
+from exporter.errors import ShownError
 from exporter.secret import Secret, expand
 from exporter.settings.declare import hints, kind_of, object_schema, without_none, written
 from exporter.settings.document import Document, DocumentError, FieldPath, read, resolve
@@ -60,7 +61,7 @@ class Problem:
         return f"{self.source}:{self.line}" if self.line else self.where
 
 
-class SettingsError(ValueError):
+class SettingsError(ShownError, ValueError):
     """The settings are wrong. `problems` has places and reasons, in the order of the lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
