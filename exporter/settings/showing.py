@@ -57,6 +57,7 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 @functools.cache
+@functools.cache
 def showing_of(tp: Any) -> Showing:
     """Return who may read a scalar of the declared type *tp*."""
     tp, _ = without_none(tp)
@@ -243,6 +244,7 @@ def _arguments(tp: Any) -> tuple[Any, ...]:
     return typing.get_args(tp) if typing.get_origin(tp) in (dict, tuple) else ()
 
 
+@functools.cache
 def _inner(tp: Any) -> Any:
     """Return the types of the fields by written name, of the items, or of a mapping's values."""
     tp, _ = without_none(tp)
