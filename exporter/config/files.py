@@ -35,6 +35,7 @@ from exporter.settings import (
     build,
     dotted,
     examine,
+    no_collection,
     object_schema,
     schema,
 )
@@ -123,6 +124,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
+@no_collection()
 def read_files(
     paths: Iterable[Path], environment: Mapping[str, str], *, key_files: bool = False
 ) -> Configuration:

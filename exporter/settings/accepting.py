@@ -1,4 +1,4 @@
-"""Whether data fits a schema: yes, or perhaps not, at a tenth of what it costs to say what is wrong.
+"""Whether data fits a schema: yes, or perhaps not, in far less time than to say what is wrong.
 
 Most data is right, and then nothing needs to be explained. Never yes for what JSON Schema refuses;
 a keyword that is not known here, such as `if`, is a perhaps not.

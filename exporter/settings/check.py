@@ -105,7 +105,7 @@ def load(
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Build large data without the cycle collector walking through it again and again."""
     enabled = gc.isenabled()
     gc.disable()
@@ -116,7 +116,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@_no_collection()
+@no_collection()
 def examine(
     given: str | Plain,
     source: str,

@@ -18,7 +18,6 @@ from rich.console import Console
 
 from exporter.cli import main
 from exporter.cli.arguments import make_parser
-from exporter.cli.commands import COMMANDS
 from exporter.cli.sources import shard_of, sharded, source_of
 from exporter.cli.waiting import waiting
 from exporter.providers import presets
