@@ -26,6 +26,15 @@ def names_in(folder: str, suffix: str = ".py") -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
+def option_names_in(folder: str) -> tuple[str, ...]:
+    """Return the names of the modules in *folder* as options have them, without importing any.
+
+    >>> option_names_in("importers/formats")
+    ('blackbox', 'gatus', 'node-registry', 'uptime-kuma')
+    """
+    return tuple(name.replace("_", "-") for name in names_in(folder))
+
+
 def module_in(folder: str, name: str) -> ModuleType:
     """Return the module *name* of *folder*, imported if it is not yet.
 

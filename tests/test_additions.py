@@ -279,7 +279,7 @@ def test_an_importer_is_one_file(copy: Copy) -> None:
         from exporter.importers.report import Draft, Ledger
         from exporter.importers.request import Builder
 
-        NAME, MARK = "pinger", "pings (Pinger)"
+        MARK = "pings (Pinger)"
         TAKES_TARGETS, EXPANDS = False, False
 
 

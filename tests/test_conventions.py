@@ -110,7 +110,7 @@ def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
         "exporter/api/guard.py",  # compares the admin token
         "exporter/serving/webauth.py",  # compares passwords
         "exporter/cli/addresses.py",  # an address from a file
-        "exporter/cli/serving.py",  # the admin token's length
+        "exporter/cli/tokens.py",  # the length of a token
         "exporter/cli/stack.py",  # writes webhook or mail password to Alertmanager's configuration
         "exporter/cli/asking.py",  # sends the admin token to the exporter
         "exporter/cli/managing.py",  # sends the key of a new service to the exporter

@@ -31,7 +31,7 @@ from exporter.api.guard import ADMIN_TOKEN, RECEIVER_TOKEN, STATUS_PAGE_TOKEN
 from exporter.api.guesses import Guesses
 from exporter.api.multitarget import PROBING, Probing
 from exporter.api.status import READINESS
-from exporter.app.parts import VERSION, Parts
+from exporter.app.parts import Parts
 from exporter.config import USER_AGENT
 from exporter.multitarget import MultiTargetProber
 from exporter.page import LIVE
@@ -41,6 +41,7 @@ from exporter.serving import (
     HostNames,
     WebAuth,
 )
+from exporter.version import VERSION
 
 
 def application_of(parts: Parts, host: str) -> web.Application:

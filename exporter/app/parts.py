@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 from exporter import public
 from exporter.alerting import Evaluator, OwnWatch, Response, Views, both, instance_of
 from exporter.api.status import Readiness
@@ -51,8 +49,8 @@ from exporter.serving import (
 from exporter.sessions import Sessions
 from exporter.statuspages import StatusPages
 from exporter.store import Upkeep, open_store
+from exporter.version import VERSION
 
-VERSION = metadata.version("tekup-service-registry")
 _SPARE_CONNECTIONS = 12
 """Connections that open pages may not take: a scrape and a person's request get through."""
 

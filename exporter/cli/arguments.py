@@ -6,15 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any, NoReturn
 
-from exporter.cli.completion import SHELLS
 from exporter.cli.examples import explain
-from exporter.cli.notifying import add_notify
 from exporter.cli.remote_arguments import REMOTE
 from exporter.cli.stack_arguments import add_stack
 from exporter.cli.usage import meant
-from exporter.importers import FORMATS
-from exporter.settings import shown_prose
+from exporter.listing import option_names_in
 
+SHELLS = ("bash", "zsh", "fish")
 _ENDING = """first steps:
   service-registry demo
   service-registry serve --config config/services.yaml
@@ -30,6 +28,8 @@ class _Parser(argparse.ArgumentParser):
     """Shows no key in what is wrong with the arguments: argparse would quote it."""
 
     def error(self, message: str) -> NoReturn:
+        from exporter.settings import shown_prose  # noqa: PLC0415, only what is wrong needs it
+
         super().error(shown_prose(message))
 
     # Python 3.14 can suggest a choice by itself, and no version can an option.
@@ -82,7 +82,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     schema = _add(commands, "schema", "print the JSON Schema of the configuration")
     for name, (summary, add_to) in REMOTE.items():
         add_to(_add(commands, name, summary))
-    add_notify(_add(commands, "notify", "try whether notifications arrive"))
+    _add_notify(_add(commands, "notify", "try whether notifications arrive"))
     _add_import(_add(commands, "import", "convert another tool's configuration to ours"))
     add_stack(_add(commands, "stack", "run the exporter, Prometheus and Alertmanager as one"))
     _add_demo(_add(commands, "demo", "show an outage, a revoked key and a dead network, simulated"))
@@ -333,7 +333,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="format",
-        choices=FORMATS,
+        choices=option_names_in("importers/formats"),
         help="format of FILE; default: detected from its content",
     )
     parser.add_argument(
@@ -343,3 +343,16 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="overwrite the output file if it exists"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_notify(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    test = verbs.add_parser("test", help="send a test message to every entry, or to one")
+    test.add_argument("name", nargs="?", metavar="NAME", help="name of an entry; default all")
+    test.add_argument(
+        "--config",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="configuration file or directory; may be repeated; default config/services.yaml",
+    )

@@ -8,24 +8,15 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from exporter.cli.serving import admin_token
-from exporter.cli.usage import UsageError, meant
+from exporter.cli.tokens import admin_token
+from exporter.cli.usage import RefusedError, UsageError, meant
 from exporter.secret import Secret
-
-
-class RefusedError(Exception):
-    """The exporter refused the request; `problem` is its RFC 9457 body."""
-
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("title", "refused"))
-        self.problem = problem
 
 
 def ask(
@@ -117,13 +108,6 @@ def all_services(base: str) -> list[dict[str, Any]]:
         cursor = page["next"]
 
 
-def sentence(problem: dict[str, Any]) -> str:
-    """Return title, reason and detail of *problem* in one line, and each mistake in one more."""
-    parts = [str(problem.get(name)) for name in ("title", "reason", "detail") if problem.get(name)]
-    mistakes = [f"  {one['where']}: {one['what']}" for one in problem.get("errors", ())]
-    return "\n".join([": ".join(parts), *mistakes, *map(str, problem.get("problems", ()))])
-
-
 def format_time(at: float | None) -> str:
     """Return a Unix time as `2026-12-01 22:00:00Z`, and nothing for None."""
     if at is None:
@@ -146,12 +130,6 @@ def require_token(arguments: argparse.Namespace) -> Secret:
 def default_author(given: str | None) -> str:
     """Return *given*, or the name of the user who types."""
     return given or getpass.getuser()
-
-
-def waiting(activity: str) -> AbstractContextManager[object]:
-    """Show a spinner with *activity* on a terminal; do nothing if standard error is not one."""
-    console = Console(stderr=True)
-    return console.status(activity) if console.is_terminal else nullcontext()
 
 
 def print_table(table: Table) -> None:

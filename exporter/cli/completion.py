@@ -8,16 +8,18 @@ from pathlib import Path
 
 import shtab
 
-SHELLS = ("bash", "zsh", "fish")
+from exporter.cli.arguments import make_parser
+from exporter.version import VERSION
 
 
-def print_completion(parser: argparse.ArgumentParser, shell: str) -> int:
-    """Print the completion script of *parser* for *shell*."""
+def print_completion(arguments: argparse.Namespace) -> int:
+    """Print the script with which a shell completes the whole command line."""
+    parser = make_parser(VERSION)
     for command_parser in _parsers(parser):
         for action in command_parser._actions:
             if action.type is Path or str(action.metavar).startswith("FILE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
-    print(shtab.complete(parser, shell))
+    print(shtab.complete(parser, arguments.shell))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -9,13 +10,28 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from exporter.cli.usage import counted, meant
+from exporter.cli.usage import UsageError, counted, meant
 from exporter.config import file_schema
 from exporter.providers import Preset, load_file, presets
 from exporter.settings import shown_prose
 
 
-def print_schema() -> int:
+def run_providers(arguments: argparse.Namespace) -> int:
+    """Print the presets, one of them, or what is in one of the user's own.
+
+    Raises:
+        SettingsError: with every mistake in the user's file.
+        UsageError: there is no preset of that name.
+    """
+    if arguments.check:
+        return check_preset(arguments.check)
+    try:
+        return print_providers(arguments.name, as_json=arguments.json)
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
+
+
+def print_schema(arguments: argparse.Namespace) -> int:
     """Print the JSON Schema with which editors complete and check a configuration."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -14,9 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from exporter.cli.asking import waiting
 from exporter.cli.probing import COLORS, WIDTH_COLUMNS, Found, find
 from exporter.cli.usage import UsageError, meant
+from exporter.cli.waiting import waiting
 from exporter.clock import SystemClock
 from exporter.config import UNITS, ModelTarget, shown_money
 from exporter.model import Outcome, Verdict, fault_of

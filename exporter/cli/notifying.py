@@ -5,39 +5,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from pathlib import Path
 
-from exporter.cli.asking import waiting
 from exporter.cli.probing import DEFAULT_CONFIG
 from exporter.cli.usage import UsageError, counted, meant
+from exporter.cli.waiting import waiting
 from exporter.clock import SystemClock
 from exporter.config import Notification, read_files
 from exporter.notifying import Media, Trial, try_entries
+from exporter.secret import environment
 
 
-def add_notify(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `notify`."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    test = verbs.add_parser("test", help="send a test message to every entry, or to one")
-    test.add_argument("name", nargs="?", metavar="NAME", help="name of an entry; default all")
-    test.add_argument(
-        "--config",
-        action="append",
-        type=Path,
-        metavar="FILE",
-        help=f"configuration file or directory; may be repeated; default {DEFAULT_CONFIG}",
-    )
-
-
-def run_notify(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+def run_notify(arguments: argparse.Namespace) -> int:
     """Send the tests and print how each went; return 0 if all were delivered, else 1.
 
     Raises:
         SettingsError: the configuration is wrong.
         UsageError: it has no such entry, or none at all.
     """
-    configuration = read_files(arguments.config or [DEFAULT_CONFIG], environment)
+    configuration = read_files(arguments.config or [DEFAULT_CONFIG], environment())
     entries = [one for one in configuration.notify if arguments.name in (None, one.key)]
     if not configuration.notify:
         raise UsageError(

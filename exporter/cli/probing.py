@@ -15,8 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from exporter.cli.asking import waiting
 from exporter.cli.usage import meant
+from exporter.cli.waiting import waiting
 from exporter.clock import SystemClock
 from exporter.config import (
     Configuration,

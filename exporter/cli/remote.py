@@ -14,17 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.asking import (
-    RefusedError,
     all_services,
     ask,
     ask_about,
     format_time,
     print_table,
     require_token,
-    sentence,
-    waiting,
 )
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import RefusedError, UsageError, sentence
+from exporter.cli.waiting import waiting
 from exporter.files import named
 from exporter.results import Status
 from exporter.secret import Secret, SecretError, read_key_file

@@ -7,12 +7,12 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.cli.reporting import add_report
 from exporter.model import Verdict
 
 DEFAULT_URL = "http://127.0.0.1:9642"
 SORTS = ("worst", "since", "ms", "name")
 FAULTS = tuple(str(verdict) for verdict in Verdict if verdict is not Verdict.OK)
+REPORT_FORMATS = ("text", "markdown", "html", "csv", "json")
 _SEVERITIES = ("critical", "high", "medium", "low")
 _TIME = "RFC 3339 with a zone, such as 2026-12-01T22:00:00Z"
 
@@ -194,6 +194,27 @@ def _add_incidents(parser: argparse.ArgumentParser) -> None:
         _add_url_and_json(verb_parser, no_default)
 
 
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("service", nargs="?", metavar="SERVICE")
+    which.add_argument("--provider", metavar="P", help="all services of a provider")
+    which.add_argument("--all", action="store_true", help="all services")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="",
+        metavar="TIME",
+        help="2026-11, 2026-11-01, 2026-11-01T02:11:00Z, or 30d: so long ago; default: the window"
+        " of the service's objectives",
+    )
+    parser.add_argument("--to", dest="end", default="", metavar="TIME", help="default now")
+    parser.add_argument("--format", choices=REPORT_FORMATS, default="text", help="default text")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="file to write; default standard output"
+    )
+    _add_url(parser)
+
+
 def _add_url(parser: argparse.ArgumentParser, default: str = DEFAULT_URL) -> None:
     parser.add_argument("--url", default=default, help=f"of the exporter; default {DEFAULT_URL}")
 
@@ -228,7 +249,7 @@ REMOTE: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "maintenance": ("set and end windows in which failures are expected", _add_maintenance),
     "stats": ("show the totals of a running exporter", _add_simple),
     "rotate-key": ("verify a new key with the provider and switch to it", _add_rotation),
-    "report": ("print the availability of services", lambda p: add_report(p, DEFAULT_URL)),
+    "report": ("print the availability of services", _add_report),
     "incidents": ("list, acknowledge and resolve incidents", _add_incidents),
 }
 """Summary and arguments of each command, in the order of the help text."""

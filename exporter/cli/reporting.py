@@ -5,37 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import urllib.parse
-from pathlib import Path
 from typing import Any
 
-from exporter.cli.asking import ask, waiting
+from exporter.cli.asking import ask
 from exporter.cli.usage import UsageError
+from exporter.cli.waiting import waiting
 from exporter.files import named
 from exporter.reports import FORMATS
 
 MOST_SERVICES = 1000
-
-
-def add_report(parser: argparse.ArgumentParser, url: str) -> None:
-    """Add the options of `report`; *url* is where an exporter usually is."""
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("service", nargs="?", metavar="SERVICE")
-    which.add_argument("--provider", metavar="P", help="all services of a provider")
-    which.add_argument("--all", action="store_true", help="all services")
-    parser.add_argument(
-        "--from",
-        dest="start",
-        default="",
-        metavar="TIME",
-        help="2026-11, 2026-11-01, 2026-11-01T02:11:00Z, or 30d: so long ago; default: the window"
-        " of the service's objectives",
-    )
-    parser.add_argument("--to", dest="end", default="", metavar="TIME", help="default now")
-    parser.add_argument("--format", choices=tuple(FORMATS), default="text", help="default text")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="file to write; default standard output"
-    )
-    parser.add_argument("--url", default=url, help=f"of the exporter; default {url}")
 
 
 def run_report(arguments: argparse.Namespace) -> int:

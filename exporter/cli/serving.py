@@ -12,25 +12,21 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from exporter.app import VERSION, App, Options
+from exporter.app import App, Options
 from exporter.cli.addresses import server_url
 from exporter.cli.sources import sharded, source_of
+from exporter.cli.tokens import admin_token, receiver_token, status_page_token
 from exporter.cli.usage import UsageError, counted
-from exporter.files import named
 from exporter.log import configure
 from exporter.registry import RegistryChange
-from exporter.secret import Secret, SecretError, environment, protect_process, read_key_file
+from exporter.secret import environment, protect_process
 from exporter.serving import Supervisor, is_host_pattern, stop_on_signals
 from exporter.store import StoreError
+from exporter.version import VERSION
 
 MANY_SERVICES = 500
 """With so many services, one pass of the cycle collector takes 12 ms, which delays probes."""
 
-_TOKEN_OPTIONS = {
-    "admin": "--admin-token-file",
-    "alertmanager": "--alertmanager.token-file",
-    "status page": "--status-page.token-file",
-}
 NO_SERVICE = "no key variable of a provider is set: set one, or give --config FILE"
 
 
@@ -127,11 +123,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         port=port,
         admin_token=admin_token(arguments.admin_token_file),
         receiver_token=receiver_token(arguments.receiver_token_file),
-        status_page_token=_token(
-            arguments.status_page_token_file,
-            "SERVICE_REGISTRY_STATUS_PAGE_TOKEN_FILE",
-            "status page",
-        ),
+        status_page_token=status_page_token(arguments.status_page_token_file),
         alertmanagers=tuple(
             server_url(url, "--alertmanager.url") for url in arguments.alertmanagers
         ),
@@ -198,32 +190,3 @@ def _allowed_hosts(texts: list[str]) -> tuple[str, ...]:
             "--web.allowed-hosts must be names such as status.example.com or *.example.com, or *"
         )
     return names
-
-
-def admin_token(path: Path | None) -> Secret | None:
-    """Return the admin token in *path* or in the file that the environment names.
-
-    Raises:
-        UsageError: the file cannot be read, or its token is shorter than 16 characters.
-    """
-    return _token(path, "SERVICE_REGISTRY_ADMIN_TOKEN_FILE", "admin")
-
-
-def receiver_token(path: Path | None) -> Secret | None:
-    return _token(path, "SERVICE_REGISTRY_ALERTMANAGER_TOKEN_FILE", "alertmanager")
-
-
-def _token(path: Path | None, variable: str, kind: str) -> Secret | None:
-    text = path or environment().get(variable)
-    if not text:
-        return None
-    file = Path(text)
-    shown = named(file, _TOKEN_OPTIONS[kind] if path else variable)
-    try:
-        token = read_key_file(file)
-    except SecretError as error:
-        reason = str(error).replace("key file", f"{kind} token file")
-        raise UsageError(f"{shown}: {reason}") from None
-    if len(token.reveal()) < 16:
-        raise UsageError(f"{shown}: the {kind} token must have at least 16 characters")
-    return token

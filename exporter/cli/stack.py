@@ -11,16 +11,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.app import VERSION, App, Options
+from exporter.app import App, Options
 from exporter.cli.serving import (
     NO_SERVICE,
-    admin_token,
     listen_address,
     loop_factory,
     prepare,
-    receiver_token,
 )
 from exporter.cli.sources import source_of
+from exporter.cli.tokens import admin_token, receiver_token
 from exporter.cli.usage import UsageError, counted
 from exporter.config import Configuration
 from exporter.files import named
@@ -51,6 +50,7 @@ from exporter.stack import (
     taken,
 )
 from exporter.store import SECRET_KEY_VARIABLE
+from exporter.version import VERSION
 
 _INTERRUPTED = 130
 

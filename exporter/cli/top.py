@@ -13,10 +13,10 @@ from rich.live import Live as Drawing
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.asking import RefusedError, ask, format_time, print_table, sentence
+from exporter.cli.asking import ask, format_time, print_table
 from exporter.cli.remote_arguments import SORTS
 from exporter.cli.terminal import Background, is_interactive, keys
-from exporter.cli.usage import UsageError
+from exporter.cli.usage import RefusedError, UsageError, sentence
 from exporter.clock import SystemClock
 from exporter.results import Status
 

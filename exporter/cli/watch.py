@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from exporter.cli.asking import RefusedError, ask_about, format_time
-from exporter.cli.usage import UsageError
+from exporter.cli.asking import ask_about, format_time
+from exporter.cli.usage import RefusedError, UsageError
 from exporter.model import FACTS, Reason
 
 _SECONDS = 0.5

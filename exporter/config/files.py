@@ -36,6 +36,7 @@ from exporter.settings import (
     build,
     dotted,
     examine,
+    no_collection,
     object_schema,
     schema,
 )
@@ -124,6 +125,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
+@no_collection()
 def read_files(
     paths: Iterable[Path], environment: Mapping[str, str], *, key_files: bool = False
 ) -> Configuration:

@@ -10,12 +10,13 @@ from exporter.importers.json_lines import read_json
 from exporter.importers.prometheus import is_prometheus
 from exporter.importers.report import Ledger, NoImportError, Report
 from exporter.importers.result import Imported, finish
-from exporter.listing import module_in, names_in
+from exporter.listing import module_in, names_in, option_names_in
 from exporter.settings import Loaded, SettingsError, examine
 
 _FOLDER = "importers/formats"
 _FORMATS: dict[str, ModuleType] = {
-    module.NAME: module for name in names_in(_FOLDER) for module in [module_in(_FOLDER, name)]
+    option: module_in(_FOLDER, name)
+    for option, name in zip(option_names_in(_FOLDER), names_in(_FOLDER), strict=True)
 }
 FORMATS = tuple(_FORMATS)
 TARGET_TAKERS = tuple(name for name, module in _FORMATS.items() if module.TAKES_TARGETS)

@@ -46,11 +46,17 @@ class _PathError(ValueError):
     """A valid path that is refused; the message says why and quotes nothing of it."""
 
 
+@functools.cache
+def _environment() -> jsonpath.JSONPathEnvironment:
+    """Return the rules of RFC 9535; to make them takes longer than to compile a path."""
+    return jsonpath.JSONPathEnvironment(strict=True)
+
+
 @functools.lru_cache(maxsize=4096)
 def _path(text: str) -> Any:
     if len(text) > LONGEST:
         raise _PathError(f"is longer than {LONGEST} characters")
-    path = jsonpath.JSONPathEnvironment(strict=True).compile(text)
+    path = _environment().compile(text)
     for part in _parts(path):
         if not isinstance(part, _KNOWN):
             raise _PathError(_NO_PATH)

@@ -51,6 +51,7 @@ SLICE_RENDERED = 16
 RENDER_SECONDS = 2.0
 """From a result to its lines at most, so that a scrape finds little left to render. Many at once
 cost half of what each costs by itself between two probes."""
+_ALL = range(len(FAMILIES))
 _OFTEN = tuple(i for i, family in enumerate(FAMILIES) if family.when is When.RESULT)
 _WITH_EXEMPLARS = frozenset(i for i, family in enumerate(FAMILIES) if family.has_exemplars)
 _Lines = Mapping[int, bytes] | Sequence[bytes]
@@ -66,6 +67,7 @@ class _Row:
     marked: dict[int, bytes] | None = None
     """Those with exemplars instead, for OpenMetrics; most services have none."""
     state: ServiceState | None = None
+    """None until every line is rendered."""
     status: str = ""
 
 
@@ -97,14 +99,13 @@ class Exposition:
     # -- keeping the lines -------------------------------------------------------------------
 
     def put(self, target: Target) -> None:
-        """Render every line of *target*, for a new or changed one."""
+        """Have every line of *target*, a new or changed one, rendered by the next page."""
         labels = labelled(
             service=target.id, environment=target.environment, provider=target.provider
         )
         row = self._rows.setdefault(target.id, _Row(labels, [b""] * len(FAMILIES)))
-        row.labels = labels
-        self._render(row, range(len(FAMILIES)), self._snapshot(row, target))
-        self._changed.pop(target.id, None)
+        row.labels, row.state = labels, None
+        self._changed[target.id] = target
 
     def refresh(self, target: Target) -> None:
         """Have the lines of *target* that its newest result changes rendered by the next page."""
@@ -132,10 +133,13 @@ class Exposition:
     def _refresh(self, target: Target) -> None:
         row = self._rows[target.id]
         snapshot = self._snapshot(row, target)
-        self._render(row, _OFTEN if snapshot.state == row.state else _CHANGING, snapshot)
+        if row.state is None:
+            self._render(row, _ALL, snapshot)
+        else:
+            self._render(row, _OFTEN if snapshot.state == row.state else _CHANGING, snapshot)
 
     def follow(self, change: RegistryChange) -> None:
-        """Render what was added or changed; forget the lines of what was removed."""
+        """Have what was added or changed rendered; forget the lines of what was removed."""
         for target in change.removed:
             self.drop(target.id)
         for target in change.current:
@@ -147,7 +151,7 @@ class Exposition:
         """Forget every line of *service*."""
         row = self._rows.pop(service, None)
         self._changed.pop(service, None)
-        if row is not None:
+        if row is not None and row.status:
             self.statuses[row.status] -= 1
         self._maintenance.discard(service)
 

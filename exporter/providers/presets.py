@@ -6,6 +6,7 @@ import functools
 import re
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from exporter.checks import pattern_mistakes
 from exporter.files import is_folder, named, read_text
@@ -23,7 +24,7 @@ def load(source: str, text: str) -> Preset:
     Raises:
         SettingsError: the text does not fit the declarations, or a pattern or path is not valid.
     """
-    loaded = read(text, source, object_schema(Preset))
+    loaded = read(text, source, _rules())
     preset: Preset = build(Preset, loaded.data)
     patterns: dict[FieldPath, str] = {("key", "pattern"): preset.key.pattern}
     for number, lint in enumerate(preset.key.lint):
@@ -34,6 +35,12 @@ def load(source: str, text: str) -> Preset:
     if wrong:
         raise SettingsError(loaded.problem(path, what) for path, what in wrong)
     return preset
+
+
+@functools.cache
+def _rules() -> dict[str, Any]:
+    """Return the schema of a preset, the same for every one."""
+    return object_schema(Preset)
 
 
 def load_file(path: Path) -> Preset:

@@ -18,7 +18,7 @@ from exporter.log import event
 from exporter.registry.overlay import Overlay
 from exporter.registry.targets import Registry
 from exporter.secret import Secret, file_signature
-from exporter.settings import SettingsError
+from exporter.settings import SettingsError, no_collection
 
 _log = logging.getLogger(__name__)
 KEY_POLL_SECONDS = 2.0
@@ -64,6 +64,7 @@ class Loader:
         """Call *listener* with every configuration, before its services are registered."""
         self._listeners.append(listener)
 
+    @no_collection()
     def load(self) -> None:
         """Load for the first time.
 
@@ -123,6 +124,7 @@ class Loader:
                     self._signatures[path] = now
                     self._read_key(path)
 
+    @no_collection()
     def _read(self) -> _Read:
         configuration = self._source()
         files = {

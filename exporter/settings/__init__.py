@@ -13,6 +13,7 @@ from exporter.settings.check import (
     dotted,
     examine,
     load,
+    no_collection,
     parse,
     unknown_field,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "duration",
     "examine",
     "load",
+    "no_collection",
     "object_schema",
     "option",
     "parse",

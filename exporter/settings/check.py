@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import jsonschema
-
+from exporter.errors import ShownError
 from exporter.secret import Secret, expand
+from exporter.settings.accepting import accepts, fits_pattern, kind_mistake
 from exporter.settings.declare import hints, kind_of, object_schema, without_none, written
 from exporter.settings.document import Document, DocumentError, FieldPath, read, resolve
-from exporter.settings.kinds import KINDS
 from exporter.settings.plain import Plain, document_of
 
 MAX_SUGGESTIONS = 50
@@ -60,7 +59,7 @@ class Problem:
         return f"{self.source}:{self.line}" if self.line else self.where
 
 
-class SettingsError(ValueError):
+class SettingsError(ShownError, ValueError):
     """The settings are wrong. `problems` has places and reasons, in the order of the lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -106,7 +105,7 @@ def load(
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Build large data without the cycle collector walking through it again and again."""
     enabled = gc.isenabled()
     gc.disable()
@@ -117,7 +116,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@_no_collection()
+@no_collection()
 def examine(
     given: str | Plain,
     source: str,
@@ -158,7 +157,9 @@ def parse(text: str, cls: Any, source: str) -> Any:
 
 def check(data: Any, rules: dict[str, Any]) -> list[tuple[FieldPath, str]]:
     """Return what is wrong with *data*, place by place."""
-    errors = [(tuple(e.absolute_path), e) for e in _Validator(rules).iter_errors(data)]
+    if accepts(rules, data):
+        return []
+    errors = [(tuple(e.absolute_path), e) for e in _validator()(rules).iter_errors(data)]
     # A value of the wrong type fails other rules too; one message is enough.
     mistyped = {path for path, error in errors if error.validator == "type"}
     similar = Similar()
@@ -281,41 +282,21 @@ def _check(loaded: Loaded, rules: dict[str, Any]) -> Iterator[tuple[FieldPath, P
         yield path, loaded.problem(path, what)
 
 
-def _kind(validator: Any, name: str, value: Any, rules: Any) -> Iterator[Any]:
-    if value is None and rules.get("x-nullable"):
-        return
-    kind = KINDS[name]
-    try:
-        found = kind.parse(value)
-    except (ValueError, TypeError):
-        yield jsonschema.ValidationError(kind.hint)
-        return
-    low, high = rules.get("x-min"), rules.get("x-max")
-    if low is not None and found < low:
-        yield jsonschema.ValidationError(f"must be at least {_written(name, low)}")
-    if high is not None and found > high:
-        yield jsonschema.ValidationError(f"must be at most {_written(name, high)}")
-
-
-def _written(kind: str, value: float) -> str:
-    if kind == "ratio":
-        return f"{value:.6g}"
-    return f"{value * 1000:g}ms" if value < 1 else f"{value:g}s"
-
-
 @functools.cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # Python's $ lets a line break pass before the end, JSON Schema's does not.
-    return re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
+def _validator() -> Any:
+    """Return the class of validators; the library is imported for data with mistakes only."""
+    import jsonschema  # noqa: PLC0415, takes as long as checking 500 services
 
+    def kind(validator: Any, name: str, value: Any, rules: Any) -> Iterator[Any]:
+        if what := kind_mistake(name, value, rules):
+            yield jsonschema.ValidationError(what)
 
-def _pattern(validator: Any, pattern: str, value: Any, rules: Any) -> Iterator[Any]:
-    if isinstance(value, str) and not _compiled(pattern).search(value):
-        yield jsonschema.ValidationError("")
+    def pattern(validator: Any, asked: str, value: Any, rules: Any) -> Iterator[Any]:
+        if isinstance(value, str) and not fits_pattern(asked, value):
+            yield jsonschema.ValidationError("")
 
-
-_extend: Any = jsonschema.validators.extend
-_Validator: Any = _extend(jsonschema.Draft202012Validator, {"x-kind": _kind, "pattern": _pattern})
+    extend: Any = jsonschema.validators.extend
+    return extend(jsonschema.Draft202012Validator, {"x-kind": kind, "pattern": pattern})
 
 
 class Similar:

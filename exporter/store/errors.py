@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from exporter.errors import ShownError
+
 _CAUSES = {
     sqlite3.SQLITE_FULL: "no space is left on the disk",
     sqlite3.SQLITE_READONLY: "it is read-only",
@@ -21,7 +23,7 @@ DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """The second comes from a text of SQLite's own that quotes what is damaged."""
 
 
-class StoreError(OSError):
+class StoreError(ShownError, OSError):
     """The store cannot do what was asked; what it held before is as it was."""
 
 

@@ -8,10 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import cpu, fidelity, page, scale
+from tests.bench import commands, cpu, fidelity, page, scale
 
 # What DESIGN promises. Ratios are against blackbox_exporter in the same run.
 MOST = {
+    "commands version_cpu_s": 0.15,
+    "commands check_1000_ratio": 0.5,
     "cpu http_ratio": 0.5,
     "cpu https_ratio": 1.0,
     "error at 100/s p99": 1.0,
@@ -32,6 +34,7 @@ MOST = {
 def measured(folder: Path) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
     """Yield each measurement with its name; milliseconds unless the name says otherwise."""
     ca = folder / "ca.pem"
+    yield "commands", lambda: commands.measure(folder)
     yield "cpu", lambda: cpu.measure(folder)
     yield "error at 100/s", lambda: fidelity.ours(folder, 100)
     yield "error at 100/s, blackbox_exporter", lambda: fidelity.theirs(folder, ca, 100)

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from exporter.cli import asking, main
+from exporter.cli import main
 from exporter.cli.arguments import make_parser
-from exporter.cli.asking import waiting
-from exporter.cli.commands import _COMMANDS
 from exporter.cli.sources import shard_of, sharded, source_of
+from exporter.cli.waiting import waiting
 from exporter.providers import presets
 from tests.fakes import KEY
 
@@ -276,7 +276,7 @@ def test_a_bug_is_reported_by_its_place_and_never_by_its_text(
     def break_down(arguments: argparse.Namespace) -> int:
         raise RuntimeError(f"the key is {KEY}")
 
-    monkeypatch.setitem(_COMMANDS, "check-config", break_down)
+    monkeypatch.setattr("exporter.cli.checking.check_config", break_down)
 
     code = run("check-config", good)
 
@@ -349,7 +349,8 @@ def test_people_see_that_something_is_under_way_and_pipes_do_not(
         pass
     assert capsys.readouterr() == ("", "")
 
-    monkeypatch.setattr(asking, "Console", _Watched)
+    monkeypatch.setattr("rich.console.Console", _Watched)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with waiting("reading"):
         pass
     printed = capsys.readouterr()

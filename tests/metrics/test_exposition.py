@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from exporter.config import Objectives, Target, Threshold, ThresholdKind
 from exporter.config.declarations import LatencyObjective
 from exporter.metrics import FAMILIES, Exposition, IncidentMetrics, OwnMetrics
-from exporter.metrics.exposition import RENDER_SECONDS
+from exporter.metrics.exposition import RENDER_SECONDS, SLICE_RENDERED
 from exporter.metrics.family import When
 from exporter.model import (
     FACTS,
@@ -30,7 +30,7 @@ from exporter.model import (
     Verdict,
     verdict_of,
 )
-from exporter.registry import Registry
+from exporter.registry import Registry, RegistryChange
 from exporter.results import Results, status_of
 from exporter.secret import Secret
 from exporter.statuspages import State
@@ -123,6 +123,28 @@ def promtool(page: str) -> tuple[int, str, str]:
     command = [program("promtool"), "check", "metrics"]
     done = subprocess.run(command, input=page, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
+
+
+async def test_a_load_of_many_services_is_rendered_in_slices(stage: Stage) -> None:
+    turns = 0
+
+    async def other_work() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    targets = [service_target(f"s{i}") for i in range(10 * SLICE_RENDERED)]
+    stage.exposition.follow(RegistryChange(added=tuple(targets)))
+    assert not stage.exposition.statuses  # nothing is rendered yet
+    stage.exposition.drop("s0")
+    working = asyncio.create_task(other_work())
+
+    await stage.exposition.settle()
+
+    working.cancel()
+    assert turns >= 9
+    assert dict(stage.exposition.statuses) == {"unknown": len(targets) - 1}
 
 
 async def test_every_enum_value_is_there_before_the_first_probe(stage: Stage) -> None:

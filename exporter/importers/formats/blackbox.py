@@ -46,7 +46,7 @@ _NO_EQUIVALENT = {
     "fail_if_body_json_matches_cel": "write health_check.assertions with json",
     "fail_if_body_json_not_matches_cel": "write health_check.assertions with json",
 }
-NAME, MARK = "blackbox", "modules (blackbox_exporter)"
+MARK = "modules (blackbox_exporter)"
 TAKES_TARGETS, EXPANDS = True, False
 # spelled out, a default of blackbox_exporter is not worth a warning
 _DEFAULTS = {"ip_protocol_fallback": True, "enable_http2": True}

@@ -16,7 +16,7 @@ from exporter.importers.request import Builder
 from exporter.importers.statuses import LISTED
 from exporter.settings import FieldPath
 
-NAME, MARK = "gatus", "endpoints (Gatus)"
+MARK = "endpoints (Gatus)"
 TAKES_TARGETS, EXPANDS = False, True
 _OTHER_SCHEMES = "only http and https are probed here; use blackbox_exporter for tcp, icmp and dns"
 _SECTIONS = {

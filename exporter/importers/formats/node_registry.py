@@ -30,7 +30,7 @@ from exporter.importers.request import Builder
 from exporter.importers.spelling import Spelled
 from exporter.providers import ServiceType, presets
 
-NAME, MARK = "node-registry", "services with baseUrl or healthCheck (the original registry)"
+MARK = "services with baseUrl or healthCheck (the original registry)"
 TAKES_TARGETS, EXPANDS = False, False
 # Ours has none of these; where Compose has a word of one, that is in another spelling.
 _OF_A_SERVICE = frozenset(

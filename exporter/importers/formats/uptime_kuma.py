@@ -56,7 +56,7 @@ _LOGINS = {
     "oauth2-cc": "an OAuth2 token cannot be fetched here; give a token as api_key",
 }
 _UPSIDE_DOWN = "no equivalent: a service that is healthy while it fails; not imported"
-NAME, MARK = "uptime-kuma", "monitorList (Uptime Kuma)"
+MARK = "monitorList (Uptime Kuma)"
 TAKES_TARGETS, EXPANDS = False, False
 # fields of other types of monitor, and those that only matter inside Uptime Kuma
 _IGNORED = re.compile(
