@@ -13,7 +13,7 @@ from exporter import files
 from exporter.checks import pattern_mistakes
 from exporter.config.declarations import Budgets, Canary, Monitoring, Service
 from exporter.config.key_files import mistakes_with_files, notify_files, warnings_with_files
-from exporter.config.merge import empty_files, has_value, listed, merged, prune
+from exporter.config.merge import empty_files, has_value, listed, merged, once, only, prune
 from exporter.config.mistakes import (
     Found,
     canary_mistakes,
@@ -259,7 +259,7 @@ class _Reading:
     def configuration(self) -> Configuration:
         loaded = [file.loaded for file in self._files]
         for name in ("defaults", "monitoring", "budgets"):
-            self._problems += _once(name, loaded)
+            self._problems += once(name, loaded)
         defaults = _Defaults.of(loaded, self._mistakes, self._warned)
         services = [
             self._service(file, index, own, defaults)
@@ -277,12 +277,12 @@ class _Reading:
         if self._problems:
             raise SettingsError(self._problems)
         self._warnings += defaults.inline_key()
-        budgets = build(Budgets, _only("budgets", loaded)[1])
+        budgets = build(Budgets, only("budgets", loaded)[1])
         self._warnings += cost_warnings(services, budgets.model_checks)
         return Configuration(
             services=tuple(services),
             canaries=tuple(build(Canary, c) for f in loaded for c in listed(f.data, "canaries")),
-            monitoring=build(Monitoring, _only("monitoring", loaded)[1]),
+            monitoring=build(Monitoring, only("monitoring", loaded)[1]),
             budgets=budgets,
             notify=tuple(build(Notification, n) for f in loaded for n in entries_of(f.data)),
             warnings=tuple(sorted(set(self._warnings))),
@@ -336,7 +336,7 @@ class _Defaults:
 
     @classmethod
     def of(cls, loaded: list[Loaded], mistakes: _Judge, warned: _Judge) -> _Defaults:
-        file, raw = _only("defaults", loaded)
+        file, raw = only("defaults", loaded)
         found = file.document.references if file is not None else ()
         return cls(
             file,
@@ -374,22 +374,6 @@ def _is_key(path: FieldPath) -> bool:
         ("api_key",),
         ("api_key_next",),
     }
-
-
-def _only(name: str, loaded: list[Loaded]) -> tuple[Loaded | None, dict[str, Any]]:
-    for file in loaded:
-        found = file.data.get(name) if isinstance(file.data, dict) else None
-        if isinstance(found, dict) and found:
-            return file, found
-    return None, {}
-
-
-def _once(name: str, loaded: list[Loaded]) -> Iterator[Problem]:
-    holders = [file for file in loaded if isinstance(file.data, dict) and file.data.get(name)]
-    for file in holders[1:]:
-        first = holders[0]
-        where = f"{first.source}:{first.document.line((name,))}"
-        yield file.problem((name,), f"is in another file already, {where}; keep one")
 
 
 def _file_problems(file: _File) -> Iterator[Problem]:

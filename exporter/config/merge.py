@@ -73,3 +73,21 @@ def empty_files(files: list[Loaded]) -> Iterator[Problem]:
     else:
         what = "no service is declared, so nothing is probed until the API adds one"
         yield files[0].problem(("services",), what)
+
+
+def only(name: str, loaded: list[Loaded]) -> tuple[Loaded | None, dict[str, Any]]:
+    """Return the mapping *name* and its file; None and an empty one where it is in none."""
+    for file in loaded:
+        found = file.data.get(name) if isinstance(file.data, dict) else None
+        if isinstance(found, dict) and found:
+            return file, found
+    return None, {}
+
+
+def once(name: str, loaded: list[Loaded]) -> Iterator[Problem]:
+    """Yield each further file in which *name* is: it may be in one only."""
+    holders = [file for file in loaded if isinstance(file.data, dict) and file.data.get(name)]
+    for file in holders[1:]:
+        first = holders[0]
+        where = f"{first.source}:{first.document.line((name,))}"
+        yield file.problem((name,), f"is in another file already, {where}; keep one")

@@ -43,6 +43,7 @@ LIGHT = {
     "evidence",
     "files",
     "listing",
+    "retirement",
     "log",
     "model",
     "secret",

@@ -691,6 +691,9 @@ def test_thresholds_are_rows_that_make_a_ladder() -> None:
         Threshold("rate_limit_remaining_ratio", "low", 0.1),
         Threshold("certificate_remaining_seconds", "high", 14 * 86400),
         Threshold("probe_stale_seconds", "high", 60),
+        Threshold("sunset_remaining_seconds", "low", 7776000),
+        Threshold("sunset_remaining_seconds", "medium", 2592000),
+        Threshold("sunset_remaining_seconds", "high", 604800),
     )
 
 
