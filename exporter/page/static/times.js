@@ -93,6 +93,6 @@
       waiting = false;
       refresh();
     });
-  }).observe(main, { childList: true, subtree: true });
+  }).observe(main, { childList: true, subtree: true, attributeFilter: ["data-x"] });
   refresh();
 })();
