@@ -20,7 +20,7 @@ def take(state: ModelState | None, check: Check, at: float) -> None:
     """Have *state* know what became of a check."""
     assert state is not None
     if isinstance(check, Skip):
-        state.skip(check)
+        state.skip(check, at)
     else:
         state.add(check(at))
 

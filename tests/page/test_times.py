@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -236,8 +237,11 @@ async def test_what_is_read_and_the_focus_stay_while_the_picture_moves_on(
         place = str(await visit.page.get_attribute("#day .cursor", "x1"))
         await stage.step(905)
         stage.saw("a", Reason.TIMEOUT)
-        await stage.step(1)
-        await visit.until("#day-rows", "08:15 UTC")
+        newest = visit.page.locator('#day-rows time[datetime="2027-01-15T08:15:00Z"]')
+        async with asyncio.timeout(20):
+            while not await newest.count():
+                await stage.step(1)
+                await asyncio.sleep(0.02)
 
         assert await reading(visit, "day") == before
         assert await visit.page.evaluate("document.activeElement.id") == "day-at"
