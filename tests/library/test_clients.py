@@ -359,7 +359,8 @@ async def test_the_limits_that_a_call_reports_are_the_services(
     vendor.on(PATHS["openai"], answer(200, CHAT, [*JSON, *left]))
     await register(registry, vendor, "openai")
 
-    await said(client_of(registry, "openai", ends_of(vendor)))
+    client = client_of(registry, "openai", ends_of(vendor))
+    await said(client)
 
     page = await registry.metrics()
     (line,) = [
@@ -413,7 +414,8 @@ async def test_a_file_is_sent_whole(
     sent = {"file": ("a.jsonl", data), "purpose": "batch"}
 
     if awaits:
-        await client_of(registry, "openai", ends_of(vendor)).files.create(**sent)
+        client = client_of(registry, "openai", ends_of(vendor))
+        await client.files.create(**sent)
     else:
         http_client = httpx2.Client(transport=registry.httpx_sync_transport("openai"))
         client = openai.OpenAI(api_key=PLACEHOLDER, base_url=url, http_client=http_client)
