@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,6 +27,13 @@ esac
 """
 
 
+# What a make gives to its recipes, this suite being one of them: as a part of it, the make that is
+# tested would speak of folders that it enters.
+ALONE = {
+    name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("Makefile", "pyproject.toml"):
@@ -40,6 +48,7 @@ def make(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, program("make"), "PYTHON=./python", ".venv/run"],
         cwd=folder,
+        env=ALONE,
         check=False,
         capture_output=True,
         text=True,
@@ -83,6 +92,7 @@ def test_on_a_terminal_it_is_one_line_that_changes(folder: Path) -> None:
     done = subprocess.run(
         [program("script"), "--quiet", "--return", "--command", script, "/dev/null"],
         cwd=folder,
+        env=ALONE,
         check=False,
         capture_output=True,
         timeout=60,
