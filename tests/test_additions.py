@@ -262,7 +262,7 @@ def test_a_status_page_adapter_is_one_file(copy: Copy) -> None:
         target = make_target(read_text(text, "x", {}).services[0], {})
         bodies = (b'{"light": "red"}', b'{"light": "pink"}', b"")
         print(json.dumps([address_of(target.status_page),
-                          *(read("traffic_light", body, None, 0.0).state for body in bodies)]))
+                          *(read("traffic_light", body, None) for body in bodies)]))
     """)
 
     assert made == ["https://status.example/light.json", "major_outage", "unknown", "unknown"]

@@ -19,7 +19,7 @@ from exporter.probers import Answer, Request, Transport
 from exporter.statuspages.declarations import StatusPage
 from exporter.statuspages.freshness import Newest, age_of, health_of, modified_at
 from exporter.statuspages.incidents import Reading
-from exporter.statuspages.reading import further_path_of, path_of, read, read_further
+from exporter.statuspages.reading import further_path_of, path_of, read_further, read_page
 from exporter.statuspages.records import Health, PageRecord
 from exporter.statuspages.states import State
 
@@ -238,7 +238,7 @@ class StatusPages:
         part.tag, part.reading = "", None
         if health is not Health.READABLE:
             return health, None
-        reader = read_further if part.is_list else read
+        reader = read_further if part.is_list else read_page
         given = (page.adapter or "", answer.body, page.component_filter, self._clock.now())
         if len(answer.body) <= _SHORT_BYTES:
             reading = reader(*given)

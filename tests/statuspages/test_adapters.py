@@ -26,7 +26,7 @@ NOW = 1_795_000_000.0
 
 
 def read(adapter: str, body: bytes, component_filter: str | None) -> State:
-    return adapters.read(adapter, body, component_filter, NOW).state
+    return adapters.read_page(adapter, body, component_filter, NOW).state
 
 
 def state_of(adapter: str, data: Any, component_filter: str | None = None) -> State:

@@ -20,7 +20,7 @@ KIB = 1024
 
 
 def read(adapter: str, body: bytes, component_filter: str | None) -> State:
-    return adapters.read(adapter, body, component_filter, 0.0).state
+    return adapters.read_page(adapter, body, component_filter, 0.0).state
 
 
 def rss(inner: str) -> bytes:
@@ -117,9 +117,9 @@ async def test_a_long_page_is_read_beside_the_loop(
 
     def noted(*given: Any) -> Reading:
         threads.append(threading.current_thread())
-        return adapters.read(*given)
+        return adapters.read_page(*given)
 
-    monkeypatch.setattr(pages, "read", noted)
+    monkeypatch.setattr(pages, "read_page", noted)
     known = StatusPages(site, site, "agent/1", QuickClock())
     known.set_pages({page})
 
@@ -143,7 +143,7 @@ async def test_a_page_that_is_taken_out_while_it_is_read_stays_out(
         assert done.wait(30)
         return Reading(state=State.OPERATIONAL)
 
-    monkeypatch.setattr(pages, "read", slow)
+    monkeypatch.setattr(pages, "read_page", slow)
     polling = asyncio.create_task(known.poll(page))
     assert await asyncio.to_thread(begun.wait, 30)
     known.set_pages(set())

@@ -249,7 +249,7 @@ def test_of_a_page_of_many_incidents_a_hundred_are_read() -> None:
     incidents = [{"id": str(n), "name": "x", "status": "open"} for n in range(20_000)]
     body = json.dumps({"status": {"indicator": "none"}, "incidents": incidents}).encode()
 
-    assert len(adapters.read("statuspage", body, None, 0.0).incidents) == 100
+    assert len(adapters.read_page("statuspage", body, None, 0.0).incidents) == 100
 
 
 def test_what_is_over_is_forgotten_before_what_is_open() -> None:
