@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -274,6 +275,15 @@ def test_the_map_answers_with_what_exists() -> None:
         source = (ROOT / "exporter" / path).read_text()
         assert re.search(rf"(?:def|class) {name}\b|^{name}\b", source, re.MULTILINE), (path, name)
     assert all(f"def {name}(" in own for name in tests)
+
+
+def test_no_row_is_twice_on_the_map() -> None:
+    text = (ROOT / "exporter" / "README.md").read_text()
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("| ")]
+    rows = [[row.split("|")[1].strip() for row in table] for table in tables]
+
+    assert len(tables) == len(re.findall(r"^\|---", text, re.MULTILINE)) >= 4
+    assert [row for first in rows for row, times in Counter(first).items() if times > 1] == []
 
 
 def test_every_room_is_on_the_map_and_the_map_shows_no_ghost() -> None:

@@ -131,11 +131,13 @@ def _from_api(alert: Any, where: str) -> Alert:
     if not isinstance(receivers, list):
         raise MessageError(f"{where}.receivers must be a list")
     names = [r.get("name") for r in receivers if isinstance(r, Mapping)]
+    updated = alert.get("updatedAt")
     return Alert(
         fingerprint=_fingerprint(alert, labels),
         labels=_bounded(labels),
         annotations=_annotations(alert),
         starts_at=time_of(alert.get("startsAt"), f"{where}.startsAt"),
+        updated_at=None if updated is None else time_of(updated, f"{where}.updatedAt"),
         suppressed=suppressed,
         receivers=tuple(sorted(clean(n[:_LONGEST_LABEL]) for n in names if isinstance(n, str))),
         held_by=tuple(p for p in _ids(status.get("inhibitedBy")) if _HEX.fullmatch(p)),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from exporter.incidents.alerts import WATCHDOG, key_of
 from exporter.incidents.evidence import Counters, Group, Grouped, Key, Routing, Silence, Tally
@@ -19,7 +20,9 @@ from exporter.incidents.model import Alert, Told, ToldState
 
 CLEAN_SECONDS = 90.0
 """Without a failed try for so long, what was sent is not another alert's: tries repeat sooner."""
-_LONGEST_GAP, _SKEW = 90.0, 30.0
+_LONGEST_GAP = 90.0
+_LATE = 1.005
+"""Of a wait: by so much a poll that is due at its end may be later, as sending takes its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,8 @@ class _Message:
 
     unsure: bool
     """Whether it may have been sent before the first look."""
-    earliest: float = 0.0
-    """Before this it cannot have been sent: its group is new and waits."""
+    earliest: float = -inf
+    """The tick before which it cannot have been sent: its group is new and waits."""
     mixed: bool = False
     """Whether one of several messages was sent and another was not."""
     sent_at: float | None = None
@@ -64,11 +67,11 @@ class _Message:
     def learn(self, delta: _Delta, now: float, tick: float, *, crowd: int, exact: bool) -> None:
         """Draw the conclusion of *delta*, with *crowd* groups waiting for the same counter.
 
-        *exact*: the counter is of this receiver alone.
+        *tick* is when the counters were asked; *exact*: the counter is of this receiver alone.
         """
         alone = exact and crowd < 2
         self.unsure |= not delta.sure
-        if now < self.earliest:
+        if tick < self.earliest:
             return  # what was sent is another group's
         if delta.failed:
             self.failed_at, self.failed_tick = now, tick
@@ -113,15 +116,16 @@ class DeliveryWatch:
         ours: frozenset[str],
         *,
         now: float,
+        asked: float,
         tick: float,
     ) -> list[Alert]:
         """Return *alerts* with who was told of each; *ours* are receivers that only reach us.
 
-        Spans are counted by the monotonic *tick*; the Unix time *now* is what people are shown.
+        Spans are counted by the monotonic ticks at which the peers were *asked*, for the counters
+        first, and all of them had answered, *tick*; the Unix time *now* is what people are shown.
         """
-        pause = tick - self._former_tick
-        judging = _Judging(self._former if pause <= self._longest_gap else None, seen, ours, alerts)
-        judging.pause = pause
+        recent = tick - self._former_tick <= self._longest_gap
+        judging = _Judging(self._former if recent else None, seen, ours, alerts)
         known, self._messages = self._messages, {}
         waiting = [line for alert in alerts for line in judging.lines(alert)]
         crowds = defaultdict[Key, set[Group]](set)
@@ -133,15 +137,17 @@ class DeliveryWatch:
         for line in waiting:
             self._messages[line] = known.get(line) or _Message(unsure=False)
         starts = {alert.fingerprint: alert.starts_at for alert in alerts}
+        waits = judging.waits(alerts)
         for line, message in self._messages.items():
             key = judging.key(*line[1:])
             if line not in known:
                 # Before it started, another process may have sent what its counters do not show.
                 message.unsure = self._former is None or starts[line[0]] < seen.started
-                message.earliest = judging.earliest(line[0], line[1], starts[line[0]])
+                wait = waits.get(judging.group(line[0], line[1]), -inf)
+                message.earliest = self._former_tick + wait * _LATE
             if not message.delivered:
                 message.learn(
-                    judging.delta(key), now, tick, crowd=len(crowds[key]), exact=judging.is_exact
+                    judging.delta(key), now, asked, crowd=len(crowds[key]), exact=judging.is_exact
                 )
         self._former, self._former_tick = seen, tick
         found = [replace(one, told=tuple(self._told(one, judging))) for one in alerts]
@@ -176,8 +182,6 @@ class _Judging:
     ) -> None:
         self._former, self._seen = former, seen
         self._deltas: dict[Key, _Delta] = {}
-        self.pause = 0.0
-        """Seconds since the poll before."""
         self._groups = {one.group for one in former.grouped.values()} if former else set()
         self._names = {alert.fingerprint: alert.labels.get("alertname", "") for alert in alerts}
         routing = seen.routing or Routing(integrations={})
@@ -229,16 +233,27 @@ class _Judging:
         grouped = self._seen.grouped.get((fingerprint, receiver))
         return (receiver, fingerprint) if grouped is None else grouped.group
 
-    def earliest(self, fingerprint: str, receiver: str, start: float) -> float:
-        """Return the Unix time before which nothing can have been sent of an alert; 0 if unknown.
+    def waits(self, alerts: Sequence[Alert]) -> dict[Group, float]:
+        """Return by group for how long nothing is sent of it after the poll before, in seconds.
 
-        A new group waits for its group_wait from the start of its first alert (dispatch.go). That
-        is taken to be up to one look earlier than *start*, for alerts that came between two.
+        A group waits for its group_wait from its first alert on, which came after that poll if the
+        group did. Only where that alert has fired for longer than this it is sent at once
+        (dispatch.go): what Alertmanager received in time by its own clock has not.
         """
-        grouped, routing = self._seen.grouped.get((fingerprint, receiver)), self._seen.routing
-        if grouped is None or routing is None or not self._former or grouped.group in self._groups:
-            return 0.0
-        return start + routing.waits.get(receiver, 0.0) - max(self.pause, _SKEW)
+        routing = self._seen.routing
+        if self._former is None or routing is None:
+            return {}
+        found = dict[Group, float]()
+        for alert in alerts:
+            for receiver in alert.receivers:
+                grouped = self._seen.grouped.get((alert.fingerprint, receiver))
+                if grouped is None or grouped.group in self._groups:
+                    continue
+                wait = routing.waits.get(receiver, 0.0)
+                if alert.updated_at is None or alert.updated_at > alert.starts_at + wait:
+                    wait = -inf
+                found[grouped.group] = min(wait, found.get(grouped.group, inf))
+        return found
 
     def delta(self, key: Key) -> _Delta:
         """Return what *key* counted on any peer since the poll before."""

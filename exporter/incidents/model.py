@@ -131,6 +131,8 @@ class Alert:
     starts_at: float
     ends_at: float | None = None
     """When it ended; None while it fires."""
+    updated_at: float | None = None
+    """When Alertmanager last received it, by its own clock, as of a poll."""
     suppressed: str | None = None
     """"silenced", "inhibited" or "" as of a poll; None where the source does not know."""
     receivers: tuple[str, ...] = ()

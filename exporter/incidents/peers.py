@@ -161,8 +161,9 @@ class Peers:
             return None
         self._silent.discard(url)
         silenced = [id_ for alert in alerts for id_ in alert.silenced_by]
-        groups = await self._extra(url + "/api/v2/alerts/groups")
         found = await self._extra(url + "/api/v2/silences") if silenced else None
+        # Last: a group that the next poll finds is taken to be younger than all of this one.
+        groups = await self._extra(url + "/api/v2/alerts/groups")
         return _Answer(
             alerts=tuple(alerts),
             started=status.started,

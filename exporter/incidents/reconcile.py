@@ -96,7 +96,7 @@ class Reconciliation:
             self._settled_at = self._clock.tick() + self._settle
             return
         await self._report()
-        now = self._clock.now()
+        now, asked = self._clock.now(), self._clock.tick()
         found = await self._peers.snapshot(now)
         if found is None:
             return
@@ -104,7 +104,7 @@ class Reconciliation:
         complete = settled and found.uptime > self._settle
         ours = frozenset(self._incidents.own_receivers)
         alerts = await asyncio.to_thread(
-            partial(self._watch.judged, now=now, tick=self._clock.tick()),
+            partial(self._watch.judged, now=now, asked=asked, tick=self._clock.tick()),
             found.alerts,
             found.evidence,
             ours,

@@ -125,7 +125,10 @@ def _held(incident: Incident, told: Sequence[Told], now: float, over: bool) -> s
         last = max(silenced, key=lambda one: one.until or 0.0)
         until = f" until {_utc(last.until, now)}" if last.until and not over else ""
         return f"silenced{until}{f' by {last.by}' if last.by else ''}"
-    one = next((one for one in told if one.why == "inhibited"), told[0])
+    inhibited = [one for one in told if one.why == "inhibited"]
+    # What holds back the highest severity too is why nobody is told.
+    causes = [one for one in inhibited if one.by != incident.alertname] or inhibited
+    one = next(iter(causes), told[0])
     if one.why == "inhibited":
         if one.by == incident.alertname:
             return "held back by a higher severity of the same alert"

@@ -18,10 +18,10 @@ class ClosedError(RuntimeError):
 
 
 class Line:
-    """An open exchange, and how many calls use it."""
+    """An exchange, and how many calls use it; in the set *opened* for as long as it is open."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def __init__(self, exchange: Exchange, opened: set[Line]) -> None:
+        self.exchange, self._opened = exchange, opened
         self._users, self._is_current = 0, True
         self._opening = asyncio.Lock()
 
@@ -31,6 +31,7 @@ class Line:
         try:
             async with self._opening:
                 if not self.exchange.is_open:
+                    self._opened.add(self)
                     # the vendors' clients limit nothing that a transport could know of
                     await self.exchange.open(connections=0)
         except BaseException:
@@ -50,7 +51,7 @@ class Line:
     async def end(self) -> None:
         """End the connections; calls under way fail."""
         self._is_current = False  # what is just being opened ends with its call
-        await self.exchange.close()
+        await self._close()
 
     @property
     def is_over(self) -> bool:
@@ -58,14 +59,18 @@ class Line:
 
     async def _close_if_over(self) -> None:
         if self.is_over:
-            await self.exchange.close()
+            await self._close()
+
+    async def _close(self) -> None:
+        await self.exchange.close()
+        self._opened.discard(self)
 
 
 class Calls:
     """Sends single requests to a service as it is now; belongs to one event loop."""
 
-    def __init__(self, find: Callable[[], Target], make: Callable[[Target], Exchange]) -> None:
-        """*find* returns the service as it is now, *make* an exchange with it."""
+    def __init__(self, find: Callable[[], Target], make: Callable[[Target], Line]) -> None:
+        """*find* returns the service as it is now, *make* a line to it."""
         self._find, self._make = find, make
         self._loop: asyncio.AbstractEventLoop | None = None
         self._line: Line | None = None
@@ -93,7 +98,7 @@ class Calls:
         target = self._find()
         line = self._line
         if line is None or line.exchange.target is not target:
-            self._line = Line(self._make(target))
+            self._line = self._make(target)
             self._lines.add(self._line)
             if line is not None:
                 await line.retire()

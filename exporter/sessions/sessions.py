@@ -9,7 +9,7 @@ from weakref import WeakSet
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.registry import RegistryChange
-from exporter.sessions.calls import Calls
+from exporter.sessions.calls import Calls, Line
 from exporter.sessions.exchange import Exchange, Observe, RateLimiter, Report
 from exporter.sessions.session import ServiceSession
 
@@ -21,6 +21,8 @@ class Sessions:
         self._clock, self._observe, self._report = clock, observe, report
         self._limiters: dict[str, RateLimiter] = {}
         self._calls: WeakSet[Calls] = WeakSet()
+        self._opened: set[Line] = set()
+        """Also those of clients that were forgotten: nobody else is left to close them."""
 
     def of(self, target: Target, **options: Any) -> ServiceSession:
         """Return a new session with *target*; *options* are those of `ServiceSession`."""
@@ -31,7 +33,7 @@ class Sessions:
 
     def calls(self, find: Callable[[], Target]) -> Calls:
         """Return what a transport sends through; *find* returns the service as it is now."""
-        made = Calls(find, self._exchange)
+        made = Calls(find, self._line)
         self._calls.add(made)
         return made
 
@@ -39,20 +41,23 @@ class Sessions:
         """End all transports: their calls under way fail, and later ones too."""
         for calls in list(self._calls):
             await calls.close()
+        for line in tuple(self._opened):
+            await line.end()
 
     def follow(self, change: RegistryChange) -> None:
         """Forget the limits of removed services."""
         for target in change.removed:
             self._limiters.pop(target.id, None)
 
-    def _exchange(self, target: Target) -> Exchange:
-        return Exchange(
+    def _line(self, target: Target) -> Line:
+        exchange = Exchange(
             target,
             self._clock,
             self._observe,
             limiter=self._limiter(target),
             report=self._report,
         )
+        return Line(exchange, self._opened)
 
     def _limiter(self, target: Target) -> RateLimiter:
         limiter = self._limiters.get(target.id)

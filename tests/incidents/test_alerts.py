@@ -96,7 +96,8 @@ def test_times_of_go_are_read(digits: int, zone: str, offset: int) -> None:
     assert found == pytest.approx(NOW - offset + float(f"0{fraction}"), abs=2e-6)
 
 
-@given(st.integers(0, 253_402_300_799), st.integers(0, 999_999))
+# Not to the last second of the year 9999: a float of that size would be rounded up into 10000.
+@given(st.integers(0, 253_402_300_798), st.integers(0, 999_999))
 def test_a_time_is_read_back(seconds: int, micros: int) -> None:
     at = seconds + micros / 1e6
 

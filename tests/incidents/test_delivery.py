@@ -611,20 +611,52 @@ async def test_what_is_sent_while_a_new_group_waits_is_another_groups(
     alertmanager.groups = [grouped("page", alertmanager.alerts[0])]
     await stage.round(30)
     count(alertmanager, email=(8, 2))
-    await stage.rounds(60, 90, 120, 150)
+    await stage.rounds(60, 90, 120, 150, 180)
     early = states(await stage.one())
     count(alertmanager, email=(9, 2))
-    await stage.round(180)
+    await stage.round(210)
     # One that joins a group which has been sent may be sent at any time.
     alertmanager.alerts.append(down(severity="high"))
     again = {"service": "stripe"}
     alertmanager.groups.append(grouped("page", alertmanager.alerts[1]) | {"labels": again})
-    await stage.round(210)
-    count(alertmanager, pagerduty=(1, 0))
     await stage.round(240)
+    count(alertmanager, pagerduty=(1, 0))
+    await stage.round(270)
     await stage.peers.close()
 
     assert early == {"page/email": "pending", "page/pagerduty": "pending"}
     (one,) = await stage.all()
     assert states(one) == {"page/email": "delivered", "page/pagerduty": "delivered"}
-    assert {t.integration: (t.at or 0) - NOW for t in one.told} == {"email": 180, "pagerduty": 240}
+    assert {t.integration: (t.at or 0) - NOW for t in one.told} == {"email": 210, "pagerduty": 270}
+
+
+@pytest.mark.parametrize(
+    ("received", "state"),
+    [
+        pytest.param(31.0, "suppressed", id="in time, so that its group waits"),
+        pytest.param(62.0, "delivered", id="late, so that it is sent at once"),
+        pytest.param(None, "delivered", id="when is not said"),
+    ],
+)
+async def test_what_others_send_while_a_page_waits_for_its_cause_is_not_the_page(
+    stage: Stage, alertmanager: Alertmanager, received: float | None, state: str
+) -> None:
+    page = listed(NOW + 31)
+    page["updatedAt"] = None if received is None else iso(NOW + received)
+    await stage.round(30)
+    alertmanager.alerts, alertmanager.groups = [page], [grouped("page", page)]
+    count(alertmanager, email=(8, 2))  # the end of another alert
+    await stage.round(60)
+    cause = listed(NOW + 40, **NETWORK)
+    alertmanager.alerts = [cause, page | {"status": inhibited(cause)}]
+    await stage.round(90)
+
+    one = next(one for one in await stage.all() if one.service)
+    assert states(one) == {"page/email": state, "page/pagerduty": "suppressed"}
+    assert ("held back by MonitoringNetworkDown" in told_sentence(one, NOW)) == (
+        state == "suppressed"
+    )
+
+
+def inhibited(cause: Json) -> Json:
+    return {"state": "suppressed", "silencedBy": [], "inhibitedBy": [cause["fingerprint"]]}

@@ -58,6 +58,14 @@ SENT = [told("delivered", name, at=TWO_MINUTES) for name in ("pagerduty", "slack
             "nobody: held back by a higher severity of the same alert",
         ),
         (
+            [
+                told("suppressed", "mail", why="inhibited", by="ServiceDown"),
+                told("suppressed", "page", why="inhibited", by="ProviderOutage"),
+            ],
+            "nobody yet: held back by ProviderOutage until the provider is back",
+            "nobody: held back by ProviderOutage",
+        ),
+        (
             [told("suppressed", why="silenced", by="ann", until=NOW + 21600)],
             "nobody yet: silenced until 14:00 UTC by ann",
             "nobody: silenced by ann",

@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+import aiohttp
 import httpx
 import httpx2
 import pytest
@@ -561,6 +562,32 @@ async def test_a_client_that_nobody_closes_ends_its_connections_when_it_is_forgo
     gc.collect()
 
     assert await found.aread() == b"body"  # the answer is worth more than the client
+    await vendor.until(lambda v: v.open == 0)
+
+
+def open_sessions() -> list[aiohttp.ClientSession]:
+    """Return what would be reported as unclosed if the event loop ended now."""
+    found = [one for one in gc.get_objects() if isinstance(one, aiohttp.ClientSession)]
+    return [one for one in found if not one.closed]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_the_end_of_the_registry_ends_the_connections_of_forgotten_clients(
+    vendor: Vendor, reads: bool
+) -> None:
+    vendor.on("/v1/x", answer(200, b"body") if reads else raw(head_of(200), listen))
+    office = office_at(vendor)
+    client = office.client()
+    request = client.build_request("GET", vendor.url("/v1/x"))
+    found = await client.send(request, stream=not reads)
+    before = open_sessions()
+    del client
+    gc.collect()
+
+    await office.sessions.close()
+
+    # A program that ends now runs nothing more that was put off.
+    assert (len(before), open_sessions(), found.status_code) == (1, [], 200)
     await vendor.until(lambda v: v.open == 0)
 
 
