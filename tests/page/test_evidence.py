@@ -66,6 +66,15 @@ async def test_an_address_with_a_time_opens_at_the_failure_of_that_time(stage: S
     assert ["open" in one.attributes for one in listed] == [True, False]
 
 
+async def test_a_whole_second_in_an_address_is_all_of_that_second(stage: Stage) -> None:
+    stage.add(service("a"))
+    fail(stage, 59.3)
+
+    shown = await page(stage, f"/services/a?until={NOW - 60:.0f}")
+
+    assert shown.one(id="failures").one("details").attributes["id"].startswith("failure-")
+
+
 @pytest.mark.parametrize(
     ("network", "said"),
     [
