@@ -31,7 +31,15 @@ class Evidence:
     """For each failed assertion what it is about, and what was there."""
     excerpt: str = ""
     """The beginning of the body, of JSON its error; empty where it may not be shown."""
+    network: str = ""
+    """What showed that our own network worked: `answer`, `canary`; empty if nothing did."""
 
 
+NETWORK_WORDS = {
+    "answer": "worked: an answer came",
+    "canary": "worked: a canary answered",
+    "": "not proven: no canary",
+}
+"""What is said of `Evidence.network`, where it is not our own network that failed."""
 NONE = Evidence()
 """Of a failure without an answer, and of one before this was kept."""

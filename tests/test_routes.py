@@ -531,14 +531,18 @@ def test_the_page_of_the_service_is_linked_once_its_address_is_known(tmp_path: P
         if not (templates / path.name).exists():
             shutil.copy(path, templates)
     texts = ("registry.slack.text", "registry.email.text", "registry.email.html")
+    began = round(datetime(2026, 11, 25, 2, 3, 4, tzinfo=UTC).timestamp())
+    holds = "(failed requests with ids and answers, a report for the vendor)"
+    failure = f"?until={began}#failures {holds}"
 
     for name in (*texts, "registry.pagerduty.firing"):
-        assert f"Page: {page}/services/openai" in rendered(name, "firing", templates)
+        assert f"Page: {page}/services/openai{failure}" in rendered(name, "firing", templates)
         assert "Page:" not in rendered(name, "firing")
         hostile = rendered(name, "hostile", templates)
         assert f"Page: {page}/services/%3Cimg" in hostile
     for name in texts:
         assert f"Page: {page}/services/openai" in rendered(name, "resolved", templates)
+        assert "#failures" not in rendered(name, "resolved", templates)
         alone = rendered(name, ended(tmp_path, service=""), templates)
         assert re.search(rf"Page: {page}/incidents\s*(?:<|$|\n)", alone)
 

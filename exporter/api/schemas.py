@@ -120,6 +120,8 @@ _FAILURE: Schema = record(
     address=nullable(TEXT),
     request_id=nullable(TEXT),
     answerer={"enum": [*map(str, Answerer), None]},
+    network={"enum": ["answer", "canary", None]}
+    | {"description": "What showed that our own network worked; null if nothing did."},
     tls=nullable(
         record(
             version=nullable(TEXT),

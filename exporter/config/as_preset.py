@@ -63,6 +63,7 @@ def status_page_of(service: Service, preset: Preset | None) -> StatusPage | None
             adapter=own.adapter,
             endpoint=own.endpoint,
             component_filter=own.component_filter,
+            allow_private_addresses=own.allow_private_addresses,
             confidence="doc",
         )
     if preset is None or preset.status_page is None:
@@ -75,6 +76,7 @@ def status_page_of(service: Service, preset: Preset | None) -> StatusPage | None
         adapter=own.adapter or known.adapter,
         endpoint=own.endpoint or (None if own.url else known.endpoint),
         component_filter=own.component_filter or known.component_filter,
+        allow_private_addresses=own.allow_private_addresses or known.allow_private_addresses,
         confidence=known.confidence,
         note=known.note,
     )

@@ -165,6 +165,9 @@ class StatusPageSetting:
     adapter: PublicText | None = option(None, "How its data is read.", enum=ADAPTERS)
     endpoint: Url | None = option(None, "Where its data is, if not at the adapter's usual path.")
     component_filter: OpenText | None = option(None, "RE2 pattern of the components that matter.")
+    allow_private_addresses: bool = option(
+        False, "Read it at a loopback, private or other non-public address too."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

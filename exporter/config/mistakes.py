@@ -229,6 +229,17 @@ def _is_private(address: str) -> bool:
         return False  # a name: where it leads is known at the probe
 
 
+def _refused_addresses(raw: dict[str, Any]) -> Found:
+    for path, place in (
+        (("base_url",), "health_check"),
+        (("status_page", "url"), "status_page"),
+        (("status_page", "endpoint"), "status_page"),
+    ):
+        given = raw.get(path[0]) if len(path) == 1 else raw.get(path[0], {}).get(path[1])
+        if _is_private(given or "") and not raw.get(place, {}).get("allow_private_addresses"):
+            yield path, f"is not a public address: needs {place}.allow_private_addresses"
+
+
 def warnings_of(raw: dict[str, Any]) -> Found:
     """Yield what works but is probably not meant."""
     check = raw.get("health_check", {})
@@ -254,8 +265,7 @@ def warnings_of(raw: dict[str, Any]) -> Found:
                 path,
                 "looks like a key: it belongs in api_key; everybody may read this field",
             )
-    if not check.get("allow_private_addresses") and _is_private(raw.get("base_url") or ""):
-        yield ("base_url",), "is not a public address: needs health_check.allow_private_addresses"
+    yield from _refused_addresses(raw)
     if check.get("tls", {}).get("insecure_skip_verify"):
         yield ("health_check", "tls"), "certificates are not verified: anybody can answer"
     if check.get("allow_cross_origin") and not check.get("follow_redirects"):

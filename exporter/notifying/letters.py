@@ -105,8 +105,9 @@ def _block(alert: Alert, page: str) -> str:
     links = []
     if alert.firing and (address := words.runbook(alert.annotations)):
         links.append(f'<a href="{escape(address)}"><b>What to do</b></a>')
-    if address := words.page_of(alert.labels, page):
-        links.append(f'<a href="{escape(address)}">Page</a>')
+    if address := words.page_at(alert, page):
+        link = f'<a href="{escape(address)}">Page</a>'
+        links.append(link + words.page_holds(alert, page))
     found = [f'<div style="{_FRAME.format(color=color)}">', _alert(alert)]
     if links:
         found.append(f'<p style="margin:6px 0 0">{" · ".join(links)}</p>')

@@ -52,7 +52,7 @@ def _alert(alert: Alert, page: str) -> Json:
         "annotations": dict(alert.annotations),
         "startsAt": written(alert.starts_at),
         "endsAt": _NEVER if alert.firing or alert.ends_at is None else written(alert.ends_at),
-        "generatorURL": words.page_of(alert.labels, page),
+        "generatorURL": words.page_at(alert, page),
         "fingerprint": alert.fingerprint,
     }
 
@@ -108,8 +108,8 @@ def _slack_body(message: Message, page: str) -> str:
         address = words.runbook(alert.annotations) if alert.firing else ""
         if address:
             lines.append(f"<{slack_text(address)}|What to do>")
-        if link := words.page_of(alert.labels, page):
-            lines.append(f"Page: {link}")
+        if link := words.page_at(alert, page):
+            lines.append(f"Page: {link}{words.page_holds(alert, page)}")
         return "\n".join(lines)
 
     more = more_on(page, "…")

@@ -26,6 +26,7 @@ _BREAKS = re.compile("[ \x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 _LONGEST_NAME, _LONGEST_LINE, _LONGEST_LINES = 100, 200, 800
 _LONGEST_IN_ADDRESS = 200
+_PAGE_HOLDS = " (failed requests with ids and answers, a report for the vendor)"
 """Bytes of a service's name in the address of its page."""
 _RANKS = {"critical": 4, "high": 3, "medium": 2, "low": 1}
 _WORST = ("ALERT", "LOW", "MEDIUM", "HIGH", "CRITICAL")
@@ -191,6 +192,21 @@ def page_of(labels: Mapping[str, str], page: str) -> str:
     return f"{page}/incidents"
 
 
+def page_at(alert: Alert, page: str) -> str:
+    """Return the address of what *alert* is about: of a service that fails at its failure then."""
+    address = page_of(alert.labels, page)
+    return (
+        f"{address}?until={int(alert.starts_at)}#failures" if page_holds(alert, page) else address
+    )
+
+
+def page_holds(alert: Alert, page: str) -> str:
+    """Return what is to be found there, in brackets; "" where that is no failure."""
+    named = page_of(alert.labels, page).startswith(f"{page}/services/")
+    has_failures = alert.annotations.get("fault") and not alert.labels.get("model")
+    return _PAGE_HOLDS if page and named and has_failures else ""
+
+
 def text_of(alert: Alert, page: str) -> str:
     """Return one alert as plain text: mail and PagerDuty."""
     if alert.firing:
@@ -205,8 +221,8 @@ def text_of(alert: Alert, page: str) -> str:
             lines.append(f"{name.capitalize()}: {name_in(value)}")
     if alert.firing and (address := runbook(alert.annotations)):
         lines.append(f"What to do: {address}")
-    if address := page_of(alert.labels, page):
-        lines.append(f"Page: {address}")
+    if address := page_at(alert, page):
+        lines.append(f"Page: {address}{page_holds(alert, page)}")
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from exporter.characters import plain
+from exporter.evidence import NETWORK_WORDS
 from exporter.incidents import told_sentence
 from exporter.page import drawing, timeline, wording
 from exporter.page.assets import path_of, version
@@ -75,6 +76,7 @@ def environment() -> Environment:
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
         "ANSWERERS": wording.ANSWERERS,
+        "NETWORK_WORDS": NETWORK_WORDS,
         "waterfall": drawing.waterfall,
         "QUARTERS": drawing.QUARTERS,
         "NOW_X": timeline.NOW_X,

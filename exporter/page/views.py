@@ -125,13 +125,18 @@ class ServicePage:
         return _as_page(summary, regions)
 
     async def _failures(self, drawer: Drawer) -> dict[str, Any]:
-        before = float("inf") if self.until is None else self.until + 0.001
+        before = float("inf") if self.until is None else _after(self.until)
         kept = drawer.sources.failures
         found = await kept.newest(self.id, _FAILURES_PER_PAGE + 1, before)
         shown, older_link = found[:_FAILURES_PER_PAGE], ""
         if len(found) > len(shown):
             older_link = f"/services/{quote(self.id)}?until={found[-1].at!r}"
         return {"failures": shown, "older_link": older_link, "until": self.until}
+
+
+def _after(until: float) -> float:
+    """Return the end of what is up to *until*; a whole second is meant as all of it."""
+    return until + (1.0 if until.is_integer() else 0.001)
 
 
 def _page_says(drawer: Drawer, target: Target) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def shown_evidence(outcome: Outcome) -> dict[str, Any]:
         }
     return {
         "answerer": kept.answerer or None,
+        "network": kept.network or None,
         "tls": tls,
         "headers": dict(kept.headers),
         "found": [{"assertion": about, "value": value} for about, value in kept.found],

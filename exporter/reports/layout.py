@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from exporter.evidence import NETWORK_WORDS
 from exporter.reports.document import Json
 from exporter.reports.sheet import Section, Sheet, Table
 from exporter.reports.vendor import vendor_section
 from exporter.reports.words import UNOBSERVED, count, ending, fault_words, moment, percent, span
-
-_NETWORK = {
-    "answer": "worked: an answer came",
-    "canary": "worked: a canary answered",
-    "unproven": "not proven: no canary",
-}
 
 
 def laid_out(report: Json) -> Sheet:
@@ -89,7 +84,7 @@ def _downtime(report: Json) -> Section:
             f"{one['failed']} of {one['probes']}",
             ", ".join(f"{fault_words(name)} {n}×" for name, n in one["reasons"].items()),
             ", ".join(f"{status} {n}×" for status, n in one["statuses"].items()) or "no answer",
-            _NETWORK[one["network"]],
+            NETWORK_WORDS["" if one["network"] == "unproven" else one["network"]],
             ", ".join(state.replace("_", " ") for state in one["status_page"]) or "not read",
             ending(one["ended"]),
         )

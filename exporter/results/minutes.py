@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from exporter.config import Target
-from exporter.model import OFFLINE, Result, Verdict
+from exporter.model import OFFLINE, Reason, Result, Verdict
 from exporter.registry import RegistryChange
 
 MINUTE_SECONDS = 60
@@ -63,6 +63,7 @@ _SEEN = {
     Verdict.REQUEST: Seen.REQUEST,
     Verdict.MONITORING: Seen.MONITORING,
 }
+_OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
 PROOFS = ("", "canary", "answer")
 """What shows that our network worked, the weakest first: nothing, a canary, the answer itself."""
 
@@ -231,8 +232,7 @@ class Minutes:
         watch.last = None if entry.seen is Seen.GOOD else entry
 
     def _failed(self, entry: Minute, target: Target, result: Result) -> Minute:
-        answered = result.reason not in OFFLINE
-        proof = "answer" if answered else self._network()
+        proof = self.proof_of(result)
         if entry.failed:
             proof = min(proof, entry.network, key=PROOFS.index)
         return entry._replace(
@@ -243,6 +243,12 @@ class Minutes:
             network=proof,
             page=self._page(target),
         )
+
+    def proof_of(self, result: Result) -> str:
+        """Return what shows that our network worked at a failed *result*: one of `PROOFS`."""
+        if result.verdict in _OURS or result.reason is Reason.ADDRESS_REFUSED:
+            return ""
+        return self._network() if result.reason in OFFLINE else "answer"
 
     # -- to and from the store ---------------------------------------------------------------
 

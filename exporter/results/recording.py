@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.config import Target
+from exporter.evidence import NONE
 from exporter.log import event
 from exporter.model import FACTS, Outcome, Reason, Result
 from exporter.readings import ReadValues
@@ -63,7 +65,8 @@ class Recording:
         )
         if not result.success:
             counts_until = result.at + tally.silence(target)
-            self._failures.add(result, spell=tally.failing_since, until=counts_until)
+            proven = _with_proof(result, self._minutes.proof_of(result))
+            self._failures.add(proven, spell=tally.failing_since, until=counts_until)
         changed = before is None or before.reason is not result.reason
         if changed or not result.success:
             # A restart that forgot a failure would end its alert and begin it anew.
@@ -145,3 +148,8 @@ class Recording:
         for target in self._registry:
             if target.status_page == page:
                 self._display.refresh(target)
+
+
+def _with_proof(result: Result, network: str) -> Result:
+    evidence = replace(result.outcome.evidence or NONE, network=network)
+    return replace(result, outcome=replace(result.outcome, evidence=evidence))

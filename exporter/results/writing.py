@@ -12,7 +12,7 @@ from exporter.model import PHASES, Certificate, Outcome, Reason, Result, Verdict
 MAX_TEXT_BYTES = 16_384
 """Of one result: all its texts are bounded, so a longer one is not ours."""
 _REASONS, _VERDICTS = frozenset(map(str, Reason)), frozenset(map(str, Verdict))
-_TEXTS = ("answerer", "tls_version", "cipher", "excerpt")
+_TEXTS = ("answerer", "tls_version", "cipher", "excerpt", "network")
 _NAMES = ("subject", "issuer")
 _LONGEST = 1024
 

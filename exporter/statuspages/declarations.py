@@ -19,5 +19,6 @@ class StatusPage:
     )
     endpoint: Url | None = option(None, "Where the data is, if not at the adapter's usual path.")
     component_filter: str | None = option(None, "RE2 pattern of the components that matter.")
+    allow_private_addresses: bool = option(False, "Read it at a non-public address too.")
     confidence: Confidence = option(doc="How well this is known.")
     note: str = option("", "What to know.")

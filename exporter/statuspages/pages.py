@@ -100,17 +100,9 @@ class StatusPages:
         pages.set_pages({page})
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        polling: Jobs,
-        agent: str,
-        clock: Clock,
-        *,
-        allow_private: bool = False,
-    ) -> None:
+    def __init__(self, transport: Transport, polling: Jobs, agent: str, clock: Clock) -> None:
         self._transport, self._polling, self._clock = transport, polling, clock
-        self._agent, self._allow_private = agent, allow_private
+        self._agent = agent
         self._followers: list[Callable[[StatusPage], None]] = []
         self._known: dict[StatusPage, _Known] = {}
 
@@ -185,7 +177,7 @@ class StatusPages:
         began = known.asked_at = self._clock.now()
         health, age, readings = Health.READABLE, 0.0, list[Reading]()
         for part in known.parts:
-            answer = await self._ask(part)
+            answer = await self._ask(page, part)
             health, reading = await self._read(page, part, answer)
             if reading is None:
                 break
@@ -207,7 +199,7 @@ class StatusPages:
             for follower in self._followers:
                 follower(page)
 
-    async def _ask(self, part: _Part) -> Answer:
+    async def _ask(self, page: StatusPage, part: _Part) -> Answer:
         headers = [("User-Agent", self._agent), ("Accept", "application/json, */*;q=0.5")]
         if part.tag:
             headers.append(("If-None-Match", part.tag))
@@ -218,7 +210,7 @@ class StatusPages:
                 headers=tuple(headers),
                 timeout=10.0,
                 max_body=MAX_PAGE_BYTES,
-                allow_private=self._allow_private,
+                allow_private=page.allow_private_addresses,
             )
         )
 

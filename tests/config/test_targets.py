@@ -837,6 +837,11 @@ def test_plain_http_without_a_key_is_no_warning() -> None:
             "has no effect without follow_redirects",
         ),
         (
+            {"status_page": {"url": "http://10.1.2.3", "adapter": "statuspage"}},
+            "status_page.url",
+            "is not a public address: needs status_page.allow_private_addresses",
+        ),
+        (
             {"rate_limit": {"requests_per_minute": 1}, "health_check": {"interval": "30s"}},
             "rate_limit",
             "allows fewer requests than the interval asks for",

@@ -187,7 +187,7 @@ def test_the_html_mail_says_what_the_template_says(data: dict[str, Any], shown: 
     expected = expected[: next(i for i, one in enumerate(expected) if "/#/alerts" in one)]
     # The template has the page's address as text, this one a link.
     mail = _content(letters.html(message, PAGE))
-    links = {f"a {words.page_of(one.labels, PAGE)}" for one in message.alerts}
+    links = {f"a {words.page_at(one, PAGE)}" for one in message.alerts}
     pages = {link.removeprefix("a ") for link in links}
 
     def readable(found: list[str]) -> list[str]:

@@ -183,6 +183,53 @@ async def test_what_was_opened_by_keyboard_stays_open(browser: Browser, stage: S
             assert (await visit.page.evaluate("document.activeElement.id")).startswith("open-")
 
 
+async def test_an_answer_that_is_read_stays_until_it_is_closed(
+    browser: Browser, stage: Stage
+) -> None:
+    stage.add(service("a"))
+    for second in range(3):
+        stage.saw("a", Reason.OVERLOADED, ago=60 - second, status=503, request_id=f"req-{second}")
+    read = f"#failure-{(NOW - 60) * 1000:.0f}"
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go("/services/a")
+        await visit.page.click(f"{read} summary")
+        stage.saw("a", Reason.OVERLOADED, ago=50, request_id="req-next")
+        await stage.step()
+        await visit.until("#failures", "req-next")
+        opened = await visit.page.evaluate("[...document.querySelectorAll('details[open]')].length")
+        for second in range(10):
+            stage.saw("a", Reason.OVERLOADED, ago=30 - second, request_id=f"req-later-{second}")
+        await stage.step()
+        await visit.until("#recent", "overloaded")
+        await visit.page.wait_for_selector("#failures[data-held]")
+        kept = await visit.page.evaluate(f"document.querySelector('{read}').open")
+        await visit.page.click(f"{read} summary")
+        await visit.until("#failures", "req-later-9")
+
+        assert (opened, kept) == (1, True)
+        assert await visit.page.locator(read).count() == 0
+        assert await visit.page.locator("#failures[data-held]").count() == 0
+
+
+async def test_an_answer_that_is_copied_from_stays_unfolded(browser: Browser, stage: Stage) -> None:
+    stage.add(service("a"))
+    stage.saw("a", Reason.OVERLOADED, ago=60, status=503, request_id="req-0")
+    copied = "getSelection().selectAllChildren(document.querySelector('#failures dl code'))"
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go("/services/a")
+        await visit.page.click("#failures summary")
+        await visit.page.evaluate(copied)
+        stage.saw("a", Reason.OVERLOADED, ago=50, request_id="req-next")
+        await stage.step()
+        await visit.until("#recent", "overloaded")
+        await visit.page.evaluate("getSelection().empty()")
+        await visit.until("#failures", "req-next")
+
+        assert await visit.page.locator("#failures details[open]").count() == 1
+
+
 async def test_a_lost_connection_is_shown_and_comes_back(browser: Browser, stage: Stage) -> None:
     stage.add(service("a"))
     stage.saw("a")

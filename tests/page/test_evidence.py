@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from exporter.evidence import Evidence
-from exporter.model import Certificate, Reason
+from exporter.model import Certificate, Reason, Verdict
 from exporter.page.drawer import PageNotFoundError
 from exporter.page.views import ServicePage, view_of
 from tests.page.reading import read
@@ -39,6 +40,7 @@ async def test_a_failure_unfolds_to_its_evidence(stage: Stage) -> None:
 
     assert details.attributes["id"] == f"failure-{(NOW - 60) * 1000:.0f}"
     assert details.one("summary").text == "Evidence: request req-60"
+    assert "open" not in details.attributes
     for text in (
         "the provider; an edge in front of the API answered",
         "192.0.2.7",
@@ -50,6 +52,54 @@ async def test_a_failure_unfolds_to_its_evidence(stage: Stage) -> None:
         '{"error":{"message":"out of capacity"}}',
     ):
         assert text in details.text, text
+
+
+async def test_an_address_with_a_time_opens_at_the_failure_of_that_time(stage: Stage) -> None:
+    stage.add(service("a"))
+    for ago in (90, 60, 30):
+        fail(stage, ago)
+
+    shown = await page(stage, f"/services/a?until={NOW - 60}")
+    listed = shown.one(id="failures").all("details")
+
+    assert [one.one("summary").text[-2:] for one in listed] == ["60", "90"]
+    assert ["open" in one.attributes for one in listed] == [True, False]
+
+
+async def test_a_whole_second_in_an_address_is_all_of_that_second(stage: Stage) -> None:
+    stage.add(service("a"))
+    fail(stage, 59.3)
+
+    shown = await page(stage, f"/services/a?until={NOW - 60:.0f}")
+
+    assert shown.one(id="failures").one("details").attributes["id"].startswith("failure-")
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("answer", "worked: an answer came"),
+        ("canary", "worked: a canary answered"),
+        ("", "not proven: no canary"),
+    ],
+)
+async def test_a_failure_says_whether_our_network_worked(
+    stage: Stage, network: str, said: str
+) -> None:
+    stage.add(service("a"))
+    fail(stage, 60, evidence=replace(KEPT, network=network))
+
+    assert f"Our network {said}" in (await page(stage, "/services/a")).one(id="failures").text
+
+
+async def test_a_failure_of_our_network_does_not_say_that_it_worked(stage: Stage) -> None:
+    stage.add(service("a"))
+    stage.saw("a", Reason.CONNECT, verdict=Verdict.NETWORK, evidence=KEPT)
+
+    found = (await page(stage, "/services/a")).one(id="failures").text
+
+    assert "our network" in found
+    assert "Our network" not in found
 
 
 async def test_a_failure_without_an_answer_shows_what_is_known(stage: Stage) -> None:

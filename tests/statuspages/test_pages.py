@@ -145,6 +145,17 @@ async def test_a_request_is_polite_and_bounded(site: Site) -> None:
     assert request.max_body == 4 * 1024 * 1024
 
 
+async def test_a_page_of_our_own_may_be_at_a_private_address_if_it_says_so(site: Site) -> None:
+    inside = replace(PAGE, url="http://10.0.0.7", allow_private_addresses=True)
+    site.pages.set_pages({inside})
+    site.answers = [saying("none")]
+
+    await site.pages.poll(inside)
+
+    assert site.requests[-1][1].allow_private
+    assert site.pages.state(inside) is State.OPERATIONAL
+
+
 async def test_a_page_is_requested_once_in_five_minutes(site: Site) -> None:
     await site.advance(3600)
 

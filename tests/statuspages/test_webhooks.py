@@ -41,7 +41,11 @@ async def running(vendor: Vendor, *, token: str | None = RING) -> AsyncIterator[
                 "provider": "openai",
                 "base_url": vendor.url("/api"),
                 "health_check": {"allow_private_addresses": True, "retries": 0},
-                "status_page": {"url": vendor.url().rstrip("/"), "adapter": "statuspage"},
+                "status_page": {
+                    "url": vendor.url().rstrip("/"),
+                    "adapter": "statuspage",
+                    "allow_private_addresses": True,
+                },
             },
             {"id": "own", "base_url": "https://own.example", "health_check": {"enabled": False}},
         ]
@@ -54,7 +58,6 @@ async def running(vendor: Vendor, *, token: str | None = RING) -> AsyncIterator[
         status_page_token=None if token is None else Secret(token),
     )
     app, stop, started = App(options), asyncio.Event(), asyncio.Event()
-    app.pages._allow_private = True
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))
     await started.wait()
     try:

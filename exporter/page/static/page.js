@@ -99,6 +99,21 @@
     }
   }
 
+  // What a reader unfolded stays so. An answer that is being read and would no longer be listed
+  // holds its list as it is.
+  function replace(id, old, html) {
+    const next = made(html);
+    for (const one of next.querySelectorAll("details[id]")) one.open = Boolean(byId(one.id)?.open);
+    const read = [...old.querySelectorAll("details.evidence[open]")];
+    if (read.some((one) => !next.querySelector(`#${CSS.escape(one.id)}`))) {
+      old.dataset.held = "";
+      later.set(id, html);
+    } else {
+      later.delete(id);
+      put(old, next);
+    }
+  }
+
   function renew(regions) {
     // All questions before the first change: an answer about a changed page has it laid out anew.
     const there = Object.entries(regions)
@@ -107,12 +122,7 @@
       .map(([id, html, old]) => [id, html, old, selected(old)]);
     for (const [id, html, old, copied] of there) {
       if (copied) later.set(id, html); // somebody is copying it
-      else {
-        later.delete(id);
-        const fresh = made(html);
-        for (const one of fresh.querySelectorAll("details[id]")) one.open = Boolean(byId(one.id)?.open);
-        put(old, fresh);
-      }
+      else replace(id, old, html);
     }
   }
 
@@ -251,10 +261,7 @@
     keepingFocus(() => {
       for (const [id, html] of [...later]) {
         const old = byId(id);
-        if (old && !selected(old)) {
-          later.delete(id);
-          put(old, made(html));
-        }
+        if (old && !selected(old)) replace(id, old, html);
       }
       arrange();
     });
