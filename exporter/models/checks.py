@@ -136,7 +136,11 @@ class ModelChecks:
 
     def follow_configuration(self, configuration: Configuration) -> None:
         """Take over the budget of all together, and whether anything is probed."""
-        self._together = configuration.budgets.model_checks
+        if (together := configuration.budgets.model_checks) != self._together:
+            self._together = together
+            for state in self.states:
+                state.left = None
+            self._changed.set()
         self.enabled = configuration.monitoring.enabled
 
     def restore(self) -> None:
@@ -179,7 +183,7 @@ class ModelChecks:
             while True:
                 self._changed.clear()
                 await self._forget_removed()
-                for state in [one for one in self.states if one.remaining is None]:
+                for state in [one for one in self.states if one.left is None]:
                     await self._refresh(state)
                 await self._changed.wait()
         finally:
@@ -345,17 +349,19 @@ class ModelChecks:
         return got
 
     async def _refresh(self, state: ModelState) -> None:
-        """Read anew what was spent and what is left."""
-
-        def read() -> tuple[int, float | None]:
-            service, model = state.target.id, state.model
-            left = self._spending.remaining(service, model, self._together, self._clock.now())
-            return self._spending.spent(service, model), left
-
+        """Read anew what was spent; what is left follows from it, by the time of who asks."""
+        about, now = (state.target.id, state.model, self._together), self._clock.now()
         try:
-            state.spent, state.remaining = await asyncio.to_thread(read)
+            state.spent, accounts = await asyncio.to_thread(self._spending.read, *about, now)
         except OSError:
             _log.warning("what checks of models have cost cannot be read")
+            return
+        self._spending.learn(accounts, now)
+        state.left = partial(self._left, state)
+
+    def _left(self, state: ModelState) -> float | None:
+        now = self._clock.now()
+        return self._spending.remaining(state.target.id, state.model, self._together, now)
 
     async def _verdict(self, outcome: Outcome, since: float) -> Verdict:
         """Return whose fault it is: a failure without an answer may be that of our network."""

@@ -39,6 +39,8 @@ class ModelStates:
                 state = self._states[target.id, model.id] = ModelState(target, model)
                 restore(state, self._kept.pop((target.id, model.id), {}))
             else:
+                if state.model.budget != model.budget:
+                    state.left = None
                 state.target, state.model = target, model
 
     def drop(self, service: str) -> None:

@@ -63,7 +63,7 @@ def accounts_of(
 
     One in another currency than *together* counts against its own budget only.
     """
-    day = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+    day = _day(now)
     own, found = f"{model.currency} {service} {model.id}", list[Account]()
     for scope, name, budget in (
         (Scope.MODEL, own, model.budget),
@@ -77,11 +77,22 @@ def accounts_of(
     return tuple(found)
 
 
+def _day(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+
+
 class Spending:
-    """Reserves and settles in the accounts of a ledger; to be called in a thread."""
+    """Reserves, settles and reads in the accounts of a ledger, each in a thread.
+
+    `learn` and `remaining` are of one thread and wait for nothing: what is left is shown between
+    two checks too, and a new day or month begins with nothing spent.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._known: dict[str, int] = {}
+        """What was spent of the accounts of `_day` and of its month, as last read."""
+        self._day = ""
 
     def reserve(
         self, service: str, model: ModelTarget, together: Budget, now: float
@@ -104,20 +115,32 @@ class Spending:
         self._ledger.settle(reservation, units)
         return units
 
-    def spent(self, service: str, model: ModelTarget) -> int:
-        """Return what the checks of a model have cost, ever."""
-        name = total_of(service, model)
-        return self._ledger.spent((name,)).get(name, 0)
+    def read(
+        self, service: str, model: ModelTarget, together: Budget, now: float
+    ) -> tuple[int, Mapping[str, int]]:
+        """Return what the checks of a model have cost, ever, and the accounts to `learn`."""
+        names = [one.name for one in accounts_of(service, model, together, now)]
+        found = dict(self._ledger.spent((*names, total := total_of(service, model))))
+        return found.pop(total, 0), found
+
+    def learn(self, spent: Mapping[str, int], now: float) -> None:
+        """Take over the accounts that were `read`, for every model that counts against them."""
+        if (day := _day(now)) != self._day:
+            of_now = (day, f"{day[:7]} ")
+            self._day = day
+            self._known = {name: n for name, n in self._known.items() if name.startswith(of_now)}
+        self._known.update(spent)
 
     def remaining(
         self, service: str, model: ModelTarget, together: Budget, now: float
     ) -> float | None:
-        """Return the share of its tightest budget that is left, None without any."""
-        accounts = accounts_of(service, model, together, now)
-        spent = self._ledger.spent(tuple(one.name for one in accounts))
+        """Return the share of its tightest budget that is left at *now*, None without any.
+
+        An account of which nothing was learnt has nothing spent: its day or month has just begun.
+        """
         shares = [
-            max(0.0, 1 - spent.get(one.name, 0) / one.most) if one.most else 0.0
-            for one in accounts
+            max(0.0, 1 - self._known.get(one.name, 0) / one.most) if one.most else 0.0
+            for one in accounts_of(service, model, together, now)
             if one.most is not None
         ]
         return min(shares, default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -91,7 +92,8 @@ class ModelState:
     usual: list[float] = field(default_factory=list)
     """Of the last good checks: seconds until the first token, the newest last."""
     spent: int = 0
-    remaining: float | None = None
+    left: Callable[[], float | None] | None = None
+    """What is left now of the tightest budget; None until what was spent has been read."""
     wait_until: float = 0.0
     """A Unix time: the provider wants no further check before it."""
 
@@ -124,6 +126,11 @@ class ModelState:
             self.usual = [*self.usual[-19:], first]
         if (wait := result.outcome.asked_wait) is not None:
             self.wait_until = result.at + result.outcome.duration + wait
+
+    @property
+    def remaining(self) -> float | None:
+        """The share of its tightest budget that is left now; None without any, or not yet read."""
+        return None if self.left is None else self.left()
 
     @property
     def in_time(self) -> bool:

@@ -290,6 +290,33 @@ async def test_a_bug_ends_no_checks() -> None:
         assert rig.state.spent > rig.state.model.reserve  # what the broken one may have cost
 
 
+async def test_what_is_left_is_that_of_the_day_of_who_looks() -> None:
+    async with Rig(day=0.001) as rig:
+        await rig.pass_(600)
+        spent = rig.state.remaining
+        to_midnight = 86_400 - rig.clock.now() % 86_400
+        rig.checks.enabled = False  # nothing is asked any more
+        await rig.pass_(to_midnight - 1)
+        before = rig.state.remaining
+        await rig.pass_(1)
+
+        assert len(rig.asker.asked) == 1
+        assert (before, rig.state.remaining) == (spent, 1.0)
+        assert spent is not None
+        assert spent < 1
+
+
+async def test_a_new_budget_is_shown_without_a_check() -> None:
+    async with Rig(day=1.0) as rig:
+        await rig.pass_(600)
+        before = rig.state.remaining
+        rig.checks.follow_configuration(read_text(CONFIG % 0.5, "x.yaml", {}))
+        await rig.pass_(1)
+
+        assert len(rig.asker.asked) == 1
+        assert 1 - rig.state.remaining == pytest.approx(2 * (1 - before))
+
+
 def test_a_budget_is_taken_from_the_configuration() -> None:
     rig = Rig(day=2.5)
 

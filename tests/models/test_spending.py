@@ -30,6 +30,16 @@ def spending() -> Spending:
     return Spending(Store.in_memory(FakeClock(NOW)).model_spend)
 
 
+def total(book: Spending, one: ModelTarget) -> int:
+    return book.read("a", one, TOGETHER, NOW)[0]
+
+
+def left(book: Spending, one: ModelTarget, together: Budget, now: float) -> float | None:
+    """Return what is left by all that was read at the Unix time *now*."""
+    book.learn(book.read("a", one, together, now)[1], now)
+    return book.remaining("a", one, together, now)
+
+
 def test_a_check_is_paid_by_its_own_count() -> None:
     one, book = target(), spending()
 
@@ -38,9 +48,8 @@ def test_a_check_is_paid_by_its_own_count() -> None:
     cost = book.settle(got, one, Usage(input=10, output=5), sent=True)
 
     assert cost == 10 * one.input_price + 5 * one.output_price
-    assert book.spent("a", one) == cost
-    left = book.remaining("a", one, TOGETHER, NOW)
-    assert left == pytest.approx(1 - cost / UNITS)
+    assert total(book, one) == cost
+    assert left(book, one, TOGETHER, NOW) == pytest.approx(1 - cost / UNITS)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +85,7 @@ def test_whose_budget_is_used_up_is_said(
     one, book = target(budget=raw), spending()
 
     assert book.reserve("a", one, together, NOW) is scope
-    assert book.spent("a", one) == 0
+    assert total(book, one) == 0
 
 
 def test_a_new_day_has_room_again_and_the_month_goes_on() -> None:
@@ -87,6 +96,38 @@ def test_a_new_day_has_room_again_and_the_month_goes_on() -> None:
 
     assert [isinstance(one, int) for one in got] == [True, False, True, False]
     assert got[1] is got[3] is Scope.ALL
+
+
+def test_a_new_day_or_month_has_its_share_without_a_look_at_the_ledger() -> None:
+    one, book = target(), spending()
+    tight = Budget(day=2 * one.reserve / UNITS, month=4 * one.reserve / UNITS)
+    assert isinstance(book.reserve("a", one, tight, NOW), int)
+
+    assert left(book, one, tight, NOW) == pytest.approx(0.5)
+    midnight = NOW // DAY * DAY + DAY
+    assert book.remaining("a", one, tight, midnight - 1) == pytest.approx(0.5)
+    assert book.remaining("a", one, tight, midnight) == pytest.approx(0.75)  # of the month
+    assert book.remaining("a", one, tight, midnight + 31 * DAY) == 1
+    assert book.remaining("a", one, tight, NOW) == pytest.approx(0.5)  # the clock went back
+
+
+def test_what_one_model_spends_is_missing_to_the_others_at_once() -> None:
+    one, other, book = target(), model("openai", "gpt-4.1"), spending()
+    tight = Budget(day=2 * one.reserve / UNITS)
+    assert left(book, other, tight, NOW) == 1
+    assert isinstance(book.reserve("a", one, tight, NOW), int)
+
+    assert left(book, one, tight, NOW) == pytest.approx(0.5)
+    assert book.remaining("a", other, tight, NOW) == pytest.approx(0.5)
+
+
+def test_what_is_known_of_past_days_goes() -> None:
+    one, book = target(budget={"day": 1, "month": 9}), spending()
+    for day in range(60):
+        assert isinstance(book.reserve("a", one, TOGETHER, NOW + day * DAY), int)
+        left(book, one, TOGETHER, NOW + day * DAY)
+
+    assert len(book._known) == 4
 
 
 def test_budgets_of_another_currency_do_not_hold() -> None:
@@ -149,7 +190,7 @@ def test_no_order_of_crashes_passes_a_cap(
     assert cap.month is not None
     assert max(days.values(), default=0) <= cap.day * UNITS
     assert vendor.taken <= cap.month * UNITS
-    assert Spending(store.model_spend).spent("a", one) >= vendor.taken
+    assert total(Spending(store.model_spend), one) >= vendor.taken
 
 
 def test_a_restart_settles_what_was_open_and_forgets_nothing(tmp_path: Path) -> None:
@@ -161,9 +202,9 @@ def test_a_restart_settles_what_was_open_and_forgets_nothing(tmp_path: Path) -> 
 
     store = Store.open(tmp_path / "data", clock, None)
     book = Spending(store.model_spend)
-    assert book.spent("a", one) == one.reserve
-    assert book.remaining("a", one, TOGETHER, NOW) == pytest.approx(1 - one.reserve / UNITS)
+    assert total(book, one) == one.reserve
+    assert left(book, one, TOGETHER, NOW) == pytest.approx(1 - one.reserve / UNITS)
     assert store.model_spend.settle_open() == 0
     store.model_spend.settle(got, 7)
-    assert book.spent("a", one) == one.reserve
+    assert total(book, one) == one.reserve
     store.close()
