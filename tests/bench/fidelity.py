@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import contextlib
 import json
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
+from tests.bench.delay import delay_server
 from tests.bench.peer import blackbox, drive
 from tests.programs import fleet, free_port, running
 
@@ -20,15 +19,6 @@ DELAY = 0.05
 SECONDS = 10
 WARM = 4
 Log = dict[str, list[tuple[float, float]]]
-
-
-@contextlib.contextmanager
-def delay_server() -> Iterator[str]:
-    """Run the server of known delay on core 0."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.bench.delay", str(port), str(DELAY)]
-    with running(command, 0, f"http://127.0.0.1:{port}/log"):
-        yield f"http://127.0.0.1:{port}"
 
 
 def ours(folder: Path, rate: int, *, idle: int = 0) -> dict[str, float]:
@@ -39,7 +29,7 @@ def ours(folder: Path, rate: int, *, idle: int = 0) -> dict[str, float]:
     """
     port = free_port()
     config, out = folder / f"{port}.yaml", folder / f"{port}.json"
-    with delay_server() as url:
+    with delay_server(DELAY, core=0) as url:
         config.write_text(fleet(url, rate, "1s") + _idle(idle, url))
         base = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "tests.bench.subject", str(config), str(port), str(out)]
@@ -72,7 +62,7 @@ def _scrape(base: str, seconds: float) -> None:
 
 def theirs(folder: Path, ca: Path, rate: int) -> dict[str, float]:
     """Return the same of blackbox_exporter; its pages come in the order of the server's log."""
-    with delay_server() as url, blackbox(folder, ca) as (_, base):
+    with delay_server(DELAY, core=0) as url, blackbox(folder, ca) as (_, base):
         pages = asyncio.run(drive(base, "plain", url + "/", rate, SECONDS))
         rows = json.loads(urllib.request.urlopen(url + "/log").read())
     # Which page belongs to which row is not told; sorted against sorted bounds the error below.
