@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _LOOK_SECONDS = 0.5
-_LONGEST = 10
+_LONGEST = 4
 """What hangs while the machine gives nothing ends after so many times its seconds."""
 _PROC = Path("/proc")
 
@@ -38,7 +38,7 @@ class Patience:
 
     @property
     def is_over(self) -> bool:
-        """Whether the seconds are over; with at most ten times of them."""
+        """Whether the seconds are over; at the latest after four times of them."""
         now = self._tick()
         passed = now - self._at
         if passed >= min(_LOOK_SECONDS, self._left):

@@ -49,7 +49,7 @@ def test_it_ends_although_the_machine_gives_nothing() -> None:
     machine = Machine()
     patience = machine.patience(60)
 
-    for _ in range(590):
+    for _ in range(230):
         machine.passes(1, **{"1": 50.0})
         assert not patience.is_over
     machine.passes(11, **{"1": 50.0})
