@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from exporter.demo.shipped import write_alertmanager
+from tests.patience import Patience
 from tests.programs import free_port, program, running
 
 SHIPPED = Path(__file__).parent.parent / "alertmanager" / "alertmanager.yml"
@@ -71,9 +72,11 @@ class Sink(Generic[Item]):
         def found() -> list[Item]:
             return [item for item in self.items if wanted(item)]
 
+        patience = Patience(seconds)
         with self._changed:
-            if not self._changed.wait_for(lambda: len(found()) >= count, seconds):
-                raise TimeoutError(f"{len(found())} of {count} arrived; all: {self.items}")
+            while not self._changed.wait_for(lambda: len(found()) >= count, min(seconds, 0.5)):
+                if patience.is_over:
+                    raise TimeoutError(f"{len(found())} of {count} arrived; all: {self.items}")
             return found()
 
 

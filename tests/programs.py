@@ -20,6 +20,8 @@ from pathlib import Path
 
 import trustme
 
+from tests.patience import Patience
+
 TICKS = os.sysconf("SC_CLK_TCK")
 TOOLS = Path(__file__).parent.parent / "build" / "tools"
 """What tests/tools.sh builds; first, since an older one of the system is not what is tested."""
@@ -78,8 +80,8 @@ def running(
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: object, seconds: float = 120) -> None:
     """Return when *url* answers anything but 503."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    patience = Patience(seconds)
+    while not patience.is_over:
         if process.poll() is not None:
             log.seek(0)  # type: ignore[attr-defined]
             raise RuntimeError(f"ended at once: {log.read()[-2000:]!r}")  # type: ignore[attr-defined]

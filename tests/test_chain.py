@@ -46,8 +46,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 
 @pytest.fixture
 def calm(running: Chain) -> Chain:
-    """The chain with nothing wrong, and nothing of an earlier test in the sinks."""
+    """The chain with nothing wrong, and nothing of an earlier test in the sinks or under way."""
     running.calm()
+    running.until("every page has ended", lambda: not running.pages_not_ended())
     running.web.items.clear()
     running.mail.items.clear()
     return running
@@ -182,7 +183,7 @@ def test_an_outage_of_a_provider_is_one_page_for_its_services(calm: Chain) -> No
 
     def held() -> bool:
         down = calm.unresolved("ServiceDown")
-        sentence = "nobody yet: held back by "  # the provider, or its own higher severity
+        sentence = "nobody yet: held back by ProviderOutage"
         return len(down) == 2 and all(
             one["suppressed"] and one["told_sentence"].startswith(sentence) for one in down
         )

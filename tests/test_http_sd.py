@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running
 
 pytestmark = pytest.mark.slow
@@ -35,9 +36,9 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
     """Yield what Prometheus discovered; it asks the exporter's /probe about it."""
     folder = tmp_path_factory.mktemp("sd")
     with exporter(folder, CONFIG) as (_, base), _prometheus(folder, base) as url:
-        end = time.monotonic() + 40
+        patience = Patience(40)
         while not (found := _active(url)):
-            assert time.monotonic() < end, "nothing was discovered"
+            assert not patience.is_over, "nothing was discovered"
             time.sleep(0.2)
         yield found
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running
 from tests.test_rules import ONE
 
@@ -116,14 +117,14 @@ def _relabelling(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _names(base: str, label: str, query: str) -> set[str]:
     """Return the values of *label* in the rows of *query*, once there are any."""
-    end = time.monotonic() + 60
+    patience = Patience(60)
     url = f"{base}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     while True:
         with urllib.request.urlopen(url, timeout=5) as answer:
             rows = json.load(answer)["data"]["result"]
         if rows:
             return {row["metric"].get(label, "") for row in rows}
-        assert time.monotonic() < end, query
+        assert not patience.is_over, query
         time.sleep(0.3)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.alertmanager import Request, Sink, http_sink
+from tests.patience import Patience
 from tests.programs import free_port, program
 
 ROOT = Path(__file__).parent.parent
@@ -93,8 +94,8 @@ def asked(url: str) -> Any:
 
 def until(url: str, wanted: Any, seconds: float = 180) -> None:
     """Return once *wanted* holds of the answer of *url*."""
-    end, found = time.monotonic() + seconds, None
-    while time.monotonic() < end:
+    patience, found = Patience(seconds), None
+    while not patience.is_over:
         found = asked(url)
         if found is not None and wanted(found):
             return

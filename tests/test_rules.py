@@ -23,6 +23,7 @@ from exporter.metrics.models import MODEL_FAMILIES
 from exporter.model import Reason, Verdict
 from exporter.models import Skip
 from exporter.statuspages import Impact, Stage, State
+from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running
 
 FOLDER = Path(__file__).parent.parent / "prometheus"
@@ -428,12 +429,12 @@ def _groups(base: str) -> list[dict[str, Any]]:
 
 def _evaluated(base: str) -> dict[str, tuple[str, str]]:
     """Return health and error of every rule, once all were evaluated."""
-    end = time.monotonic() + 60
+    patience = Patience(60)
     while True:
         rules = [rule for group in _groups(base) for rule in group["rules"]]
         if rules and all(rule["health"] != "unknown" for rule in rules):
             return {rule["name"]: (rule["health"], rule.get("lastError", "")) for rule in rules}
-        assert time.monotonic() < end, "not all rules were evaluated"
+        assert not patience.is_over, "not all rules were evaluated"
         time.sleep(0.3)
 
 
@@ -472,7 +473,7 @@ def test_every_rule_evaluates_on_a_real_prometheus(tmp_path: Path, services: str
 
 def _until_down(base: str) -> None:
     """Return once Prometheus says that the service is down."""
-    end = time.monotonic() + 60
+    patience = Patience(60)
     while not any(
         alert["labels"]["service"] == "one"
         for group in _groups(base)
@@ -480,5 +481,5 @@ def _until_down(base: str) -> None:
         if rule["name"] == "ServiceDown"
         for alert in rule["alerts"]
     ):
-        assert time.monotonic() < end, "ServiceDown does not fire"
+        assert not patience.is_over, "ServiceDown does not fire"
         time.sleep(0.3)

@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from exporter.model import Reason, Verdict
+from tests.patience import Patience
 from tests.programs import exporter, free_port, nginx, program, running
 
 pytestmark = pytest.mark.slow
@@ -54,9 +55,9 @@ class Prometheus:
 
     def until(self, promql: str, wanted: dict[str, float], seconds: float = 40) -> None:
         """Return once *promql* answers *wanted*."""
-        end = time.monotonic() + seconds
+        patience = Patience(seconds)
         while (seen := self.query(promql)) != wanted:
-            assert time.monotonic() < end, f"{promql}: {seen} instead of {wanted}"
+            assert not patience.is_over, f"{promql}: {seen} instead of {wanted}"
             time.sleep(0.2)
 
 

@@ -25,6 +25,7 @@ from exporter.cli import main
 from exporter.programs import ProgramError
 from exporter.stack import run
 from tests.alertmanager import Request, Sink, alert, http_sink, post
+from tests.patience import Patience
 from tests.programs import free_port, program
 
 ROOT = Path(__file__).parent.parent
@@ -89,9 +90,9 @@ class Stack:
         return found
 
     def until(self, what: str, look: Callable[[], Any], seconds: float = 30) -> Any:
-        end = time.monotonic() + seconds
+        patience = Patience(seconds)
         while not (found := look()):
-            assert time.monotonic() < end, f"in vain: {what}: {self.output()}"
+            assert not patience.is_over, f"in vain: {what}: {self.output()}"
             assert self.process.poll() is None, f"ended: {what}: {self.output()}"
             time.sleep(0.1)
         return found
@@ -120,8 +121,8 @@ def commands() -> Iterator[tuple[int, list[str]]]:
 
 def gone(stack: Stack, seconds: float = 15) -> bool:
     """Return whether Prometheus and Alertmanager have ended within *seconds*."""
-    end = time.monotonic() + seconds
-    while stack.children() and time.monotonic() < end:
+    patience = Patience(seconds)
+    while stack.children() and not patience.is_over:
         time.sleep(0.1)
     return not stack.children()
 

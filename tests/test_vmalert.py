@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from exporter.incidents.alerts import key_of
+from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running
 from tests.test_rules import ALERTS, FOLDER, ONE, RECORDED, RULE_FILES
 from tests.victoria import ask, storage
@@ -208,7 +209,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def _evaluated(base: str, received: Received, until: float) -> list[dict[str, Any]]:
-    end = time.monotonic() + 60
+    patience = Patience(60)
     while True:
         groups = json.loads(ask(base, "/api/v1/rules"))["data"]["groups"]
         rules = [rule for group in groups for rule in group["rules"]]
@@ -216,7 +217,7 @@ def _evaluated(base: str, received: Received, until: float) -> list[dict[str, An
         sent = {"ServiceDown", "Watchdog", "Kept", "NotKept"} <= received.alerts.keys()
         if rules and done and sent and time.time() > until:
             return rules
-        assert time.monotonic() < end, sorted(received.alerts)
+        assert not patience.is_over, sorted(received.alerts)
         time.sleep(0.3)
 
 
@@ -258,9 +259,9 @@ def test_the_label_of_the_installation_is_on_what_is_scraped_and_on_what_is_reco
     live: Live,
 ) -> None:
     for name in ("service_info", "service:service_labels:info", "ALERTS"):
-        end = time.monotonic() + 60
+        patience = Patience(60)
         while not (found := _labels(live, name)):
-            assert time.monotonic() < end, f"{name} is not there"
+            assert not patience.is_over, f"{name} is not there"
             time.sleep(0.2)
         assert {labels["cluster"] for labels in found} == {"main"}
 

@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from tests.patience import Patience
+
 Headers = Iterable[tuple[str, str]] | dict[str, str]
 
 
@@ -162,8 +164,14 @@ class Vendor:
 
     async def until(self, condition: Callable[[Vendor], bool], seconds: float = 5.0) -> None:
         """Return as soon as *condition* holds; it is looked at after every event."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(lambda: condition(self))
+        patience = Patience(seconds)
+        async with self._changed:
+            while not condition(self):
+                if patience.is_over:
+                    raise TimeoutError
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        await self._changed.wait()
 
     async def __aenter__(self) -> Self:
         start = functools.partial(asyncio.start_server, self._accept, ssl=self._tls)

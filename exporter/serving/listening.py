@@ -37,6 +37,10 @@ _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
     b"Content-Type: text/plain\r\nContent-Length: 17\r\n\r\ntoo many clients\n"
 )
+ROOM_SECONDS = 1.0
+"""For how long new clients wait in the kernel's queue while every slot is taken: a burst is over by
+then. What lasts longer is no burst, and they are refused."""
+_ROOM_POLL_SECONDS = 0.02
 _MAX_REFUSED = 256
 """Connections that are kept for half a second after that answer."""
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -64,11 +68,15 @@ class Listener:
         assert runner.server is not None
         self._server, self._file, self._limits = runner.server, file, limits
         self._loop = asyncio.get_running_loop()
-        self._slots = Slots(limits.connections, count)
+        self._count, self._slots = count, Slots(limits.connections, count)
         self._behind = Behind(self._slots)
         self._connections: set[Connection] = set()
         self._refused: deque[tuple[float, socket.socket]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
+        self._waiting: dict[socket.socket, tuple[socket.socket, str]] = {}
+        """By listening socket who waits for a slot, and from where; others are behind it."""
+        self._full_since: dict[socket.socket, float] = {}
+        """By listening socket since when clients have come to it faster than slots were free."""
         self._next_look: asyncio.TimerHandle | None = None
         self.sockets: list[socket.socket] = []
 
@@ -103,6 +111,9 @@ class Listener:
         for one in self.sockets:
             self._loop.remove_reader(one.fileno())
             one.close()
+        for waiting, _ in self._waiting.values():
+            self._turn_away(waiting)
+        self._waiting.clear()
         for task in self._starting:
             task.cancel()
         self._close_refused(0)
@@ -115,6 +126,7 @@ class Listener:
             try:
                 accepted, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._full_since.pop(listening, None)
                 return
             except OSError as error:
                 if error.errno in _NO_DESCRIPTOR:
@@ -122,17 +134,50 @@ class Listener:
                     self._loop.remove_reader(listening.fileno())
                     self._loop.call_later(1.0, self._resume, listening)
                 return
-            if (slot := self._slots.take(address[0])) is None:
-                self._refuse(accepted)
-                accepted.close()
+            if self._admit(accepted, address[0]):
                 continue
-            accepted.setblocking(False)
-            slot.close = partial(self._close_unstarted, accepted)
-            slot.has_unread = partial(_has_unread, accepted)
-            slot.refuse = partial(self._refuse, accepted)
-            task = self._loop.create_task(self._start(accepted, slot))
-            self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            if self._slots.full and not self._is_full_for_long(listening):
+                self._loop.remove_reader(listening.fileno())
+                self._waiting[listening] = accepted, address[0]
+                self._loop.call_later(_ROOM_POLL_SECONDS, self._admit_waiting, listening)
+                return
+            self._turn_away(accepted)
+
+    def _admit_waiting(self, listening: socket.socket) -> None:
+        """Go on accepting if there is a slot for the client that waits, or that took too long."""
+        if listening not in self._waiting:
+            return  # all is being closed
+        accepted, address = self._waiting[listening]
+        if not self._admit(accepted, address):
+            if not self._is_full_for_long(listening):
+                self._loop.call_later(_ROOM_POLL_SECONDS, self._admit_waiting, listening)
+                return
+            self._turn_away(accepted)
+        del self._waiting[listening]
+        self._resume(listening)
+        self._accept(listening)
+
+    def _is_full_for_long(self, listening: socket.socket) -> bool:
+        now = self._loop.time()
+        return now - self._full_since.setdefault(listening, now) >= ROOM_SECONDS
+
+    def _admit(self, accepted: socket.socket, address: str) -> bool:
+        """Begin the connection, if there is a slot for it."""
+        if (slot := self._slots.take(address)) is None:
+            return False
+        accepted.setblocking(False)
+        slot.close = partial(self._close_unstarted, accepted)
+        slot.has_unread = partial(_has_unread, accepted)
+        slot.refuse = partial(self._refuse, accepted)
+        task = self._loop.create_task(self._start(accepted, slot))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+        return True
+
+    def _turn_away(self, accepted: socket.socket) -> None:
+        self._count("refused")
+        self._refuse(accepted)
+        accepted.close()
 
     def _resume(self, listening: socket.socket) -> None:
         if listening.fileno() >= 0:

@@ -4,7 +4,8 @@ A connection without a request under way, or whose client is behind in reading, 
 another needs its slot: that of the address with the most connections, and of those the one that has
 been so for the longest time. So idle clients, however many, keep nobody out. When every slot has a
 request under way, `RESERVED` more connections are accepted, on which `gate.py` answers only what
-monitoring and paging need. Whose request has arrived and was not read yet is not closed: in a burst
+monitoring and paging need; when those are taken too, `listening.py` lets who comes wait for a
+second before it refuses. Whose request has arrived and was not read yet is not closed: in a burst
 all would be closed for each other.
 
 Loopback has no share of its own limit: a reverse proxy on the same machine is the normal case. Any
@@ -58,19 +59,22 @@ class Slots:
         """Whether few slots are left."""
         return self._slots[False] >= self._general * _SHORT_SHARE
 
+    @property
+    def full(self) -> bool:
+        """Whether every slot is taken, the reserve too."""
+        return self._slots[False] >= self._general and self._slots[True] >= RESERVED
+
     def take(self, address: str) -> Slot | None:
-        """Return a slot for a client at *address*, or None if its connection is to be refused."""
+        """Return a slot for a client at *address*, or None: all are busy, or its share is."""
         network, share = network_of(address)
         if share and self._by_network[network] >= max(1, self._general // 2):
             if not self._make_room([(network, True), (network, False)]):
-                self._count("refused")
                 return None
         elif self._slots[False] >= self._general:
             self._make_room([key for key in self._idle if not key[1]])
         reserved = self._slots[False] >= self._general
         full = reserved and self._slots[True] >= RESERVED
         if full and not self._make_room([key for key in self._idle if key[1]]):
-            self._count("refused")
             return None
         slot = Slot(network, reserved)
         self._slots[reserved] += 1

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import Patience
 from tests.programs import exporter, free_port
 
 pytestmark = pytest.mark.slow
@@ -38,9 +39,9 @@ def _open(base: str) -> list[dict[str, Any]]:
 
 
 def _until(so: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
+    patience = Patience(seconds)
     while not so():
-        assert time.monotonic() < end
+        assert not patience.is_over
         time.sleep(0.2)
 
 

@@ -12,8 +12,9 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Callable, Iterator
+
+from tests.patience import Patience
 
 HOME, ALTERNATE, MAIN, CURSOR = "\x1b[H", "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]")
@@ -38,9 +39,9 @@ class Screen:
 
     def until(self, condition: Callable[[str], bool]) -> str:
         """Return what is shown as soon as *condition* holds for it."""
-        end = time.monotonic() + _PATIENCE_SECONDS
+        patience = Patience(_PATIENCE_SECONDS)
         while not condition(self.shown):
-            assert time.monotonic() < end, self.shown
+            assert not patience.is_over, self.shown
             self._read()
         return self.shown
 
@@ -52,9 +53,9 @@ class Screen:
 
     def end(self) -> int:
         """Return the exit code once the command has ended, with all that it wrote read."""
-        end = time.monotonic() + _PATIENCE_SECONDS
+        patience = Patience(_PATIENCE_SECONDS)
         while self.process.poll() is None:
-            assert time.monotonic() < end, self.shown
+            assert not patience.is_over, self.shown
             self._read()
         while self._read():
             pass

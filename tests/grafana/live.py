@@ -24,6 +24,7 @@ import yaml
 
 from tests.grafana.asking import Desk
 from tests.grafana.reading import ROOT
+from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running
 from tests.vendor import Behaviour, Peer, Seen, Vendor, answer
 
@@ -230,13 +231,13 @@ def _hooks(folder: Path, exporters: list[str]) -> Path:
 
 def _until(base: str, *conditions: str, seconds: float = 60) -> float:
     """Return the time at which every one of *conditions* has a result."""
-    end = time.monotonic() + seconds
+    patience = Patience(seconds)
     while True:
         now = time.time()
         missing = [c for c in conditions if not Desk(base, now).query(c)]
         if not missing:
             return now
-        assert time.monotonic() < end, f"still without result: {missing}"
+        assert not patience.is_over, f"still without result: {missing}"
         time.sleep(0.2)
 
 

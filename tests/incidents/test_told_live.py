@@ -15,6 +15,7 @@ from exporter.incidents import Incident, IncidentLog, Peers, Reconciliation, tol
 from exporter.store import Store
 from tests.alertmanager import Mail, Sink, alert, alertmanager, mail_sink, post
 from tests.incidents.saying import iso
+from tests.patience import Patience
 from tests.programs import free_port
 
 CONFIG = """
@@ -61,8 +62,8 @@ class Watched:
 
     async def until(self, service: str, wanted: Callable[[str], bool]) -> tuple[Incident, str]:
         """Look until the sentence about *service* is *wanted*."""
-        end, found = time.monotonic() + 30, ""
-        while time.monotonic() < end:
+        patience, found = Patience(30), ""
+        while not patience.is_over:
             await self.reconciliation.round()
             for one in await self.log.unresolved():
                 if one.service == service and wanted(found := told_sentence(one, time.time())):

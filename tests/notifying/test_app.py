@@ -20,6 +20,7 @@ from tests.alertmanager import http_sink, mail_sink
 from tests.api.managed import ADMIN, Client, running
 from tests.fakes import FakeClock
 from tests.notifying.stage import WEBHOOK, Stage, alert
+from tests.patience import Patience
 from tests.sentinel import forms_of
 
 SECRET = "sentinel-0123456789-never-shown"
@@ -32,9 +33,9 @@ def config(*entries: str) -> str:
 
 
 async def eventually(true: Callable[[], Any], seconds: float = 10.0) -> Any:
-    late = time.monotonic() + seconds
+    patience = Patience(seconds)
     while not (found := true()):
-        assert time.monotonic() < late
+        assert not patience.is_over
         await asyncio.sleep(0.02)
     return found
 

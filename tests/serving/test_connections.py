@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -196,22 +196,96 @@ async def test_when_every_slot_is_busy_only_the_essential_is_answered() -> None:
     assert again == 200
 
 
+ESSENTIAL_BODY = BODY.replace(b"/api/incidents", b"/api/alertmanager")
+
+
+class Full(NamedTuple):
+    """A server on whose every connection a request is under way; they end with *busy*."""
+
+    client: Client
+    listener: listening_module.Listener
+    busy: contextlib.AsyncExitStack
+
+
+@contextlib.asynccontextmanager
+async def full(room_seconds: float) -> AsyncIterator[Full]:
+    """Run one that lets clients wait for a slot for *room_seconds*."""
+    made: list[listening_module.Listener] = []
+
+    class Noted(listening_module.Listener):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(listening_module, "ROOM_SECONDS", room_seconds)
+        changed.setattr(listening_module, "Listener", Noted)
+        async with running(SERVICES, connections=1) as client, contextlib.AsyncExitStack() as busy:
+            for _ in range(1 + RESERVED):
+                await busy.enter_async_context(connected(client, ESSENTIAL_BODY))
+            async with asyncio.timeout(10):
+                while not made[0]._slots.full or made[0]._slots._idle:
+                    await asyncio.sleep(0.01)
+            yield Full(client, made[0], busy)
+
+
+def _is_refused(answer: bytes) -> bool:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return (
+        head.startswith(b"HTTP/1.1 503 ")
+        and b"\r\nRetry-After: 5\r\n" in head
+        and f"Content-Length: {len(body)}".encode() in head
+    )
+
+
 async def test_who_is_not_let_in_is_told_when_to_come_back() -> None:
-    message = BODY.replace(b"/api/incidents", b"/api/alertmanager")
-    async with running(SERVICES, connections=1) as client, contextlib.AsyncExitStack() as stack:
-        for _ in range(1 + RESERVED):
-            await stack.enter_async_context(connected(client, message))
-        await asyncio.sleep(0.1)  # until all are under way
+    async with full(0.1) as (client, _, stack):
         refused = []
         for request in (b"", _ask("/metrics")):
             one = await stack.enter_async_context(connected(client, request))
             refused.append(await asyncio.wait_for(_read_all(one), 5))
+        cut = await _cut(client)
 
-    for answer in refused:
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 503 ")
-        assert b"\r\nRetry-After: 5\r\n" in head
-        assert f"Content-Length: {len(body)}".encode() in head
+    assert all(map(_is_refused, refused))
+    assert cut["refused"] == 2
+
+
+async def test_in_a_burst_a_scrape_waits_for_a_slot() -> None:
+    async with full(60) as (client, _, busy):
+        scrapes = [asyncio.create_task(client.ask("GET", "/metrics")) for _ in range(3 * RESERVED)]
+        waiting = [await busy.enter_async_context(connected(client)) for _ in range(3)]
+        await client.app.clock.sleep(0.1)
+        before = [scrape.done() for scrape in scrapes]
+        await busy.aclose()
+        answers = [(await asyncio.wait_for(scrape, 30))[0] for scrape in scrapes]
+        cut = await _cut(client)
+
+    assert not any(before)
+    assert waiting
+    assert answers == [200] * len(scrapes)
+    assert cut["refused"] == 0
+
+
+async def test_who_waits_behind_others_does_not_wait_longer() -> None:
+    async with full(0.5) as (client, _, stack):
+        clients = [await stack.enter_async_context(connected(client)) for _ in range(30)]
+        async with asyncio.timeout(7.5):  # each for itself would wait for 15 s
+            answers = [await _read_all(one) for one in clients]
+
+    assert all(map(_is_refused, answers))
+
+
+async def test_who_waits_for_a_slot_is_refused_when_the_server_ends() -> None:
+    async with full(60) as (client, listener, stack):
+        one = await stack.enter_async_context(connected(client))
+        async with asyncio.timeout(10):
+            while not listener._waiting:
+                await asyncio.sleep(0.01)
+        listener.close()
+        listener.sockets.clear()  # it is closed again with the rest
+        answer = await asyncio.wait_for(_read_all(one), 5)
+
+    assert _is_refused(answer)
 
 
 async def test_a_tls_handshake_that_never_ends_keeps_no_slot(

@@ -74,17 +74,20 @@ def test_a_strange_address_at_its_limit_loses_its_own_idle_connection() -> None:
     assert home not in crowd.closed
 
 
-def test_when_all_are_busy_the_reserve_is_used_and_then_clients_are_refused() -> None:
+def test_when_all_are_busy_the_reserve_is_used_and_then_there_is_no_slot() -> None:
     crowd = Crowd(2)
     for _ in range(2):
         crowd.take(HOME, busy=True)
 
-    reserved = [crowd.take(HOME, busy=True) for _ in range(RESERVED)]
+    reserved = [crowd.take(HOME, busy=True) for _ in range(RESERVED - 1)]
+    not_yet = crowd.slots.full
+    reserved.append(crowd.take(HOME, busy=True))
     beyond = crowd.take(HOME)
 
     assert all(slot is not None and slot.reserved for slot in reserved)
     assert beyond is None
-    assert crowd.whys == {"refused": 1}
+    assert (not_yet, crowd.slots.full) == (False, True)
+    assert crowd.whys == {}
 
 
 def test_idle_clients_do_not_keep_the_reserve() -> None:

@@ -1,0 +1,82 @@
+"""How long to wait for real programs on a machine that has other work: by what it gives them.
+
+patience = Patience(60)
+while not found():
+    assert not patience.is_over, "in vain"
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_LOOK_SECONDS = 0.5
+_LONGEST = 4
+"""What hangs while the machine gives nothing ends after so many times its seconds."""
+_PROC = Path("/proc")
+
+
+class Patience:
+    """Seconds of which those do not count that the machine gave to others.
+
+    While a thread of this process, or of one that it has started, is ready and waits for a core,
+    nothing can be said of how long its work takes.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        tick: Callable[[], float] = time.monotonic,
+        waited: Callable[[], dict[str, float]] | None = None,
+    ) -> None:
+        """*waited* returns by thread for how many seconds it has waited for a core until now."""
+        self._tick, self._waited = tick, waited or seconds_waited
+        self._left, self._at, self._known = seconds, tick(), self._waited()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the seconds are over; at the latest after four times of them."""
+        now = self._tick()
+        passed = now - self._at
+        if passed >= min(_LOOK_SECONDS, self._left):
+            found = self._waited()
+            held = sum(max(0.0, s - self._known.get(thread, 0.0)) for thread, s in found.items())
+            self._left -= passed - min(held, passed * (1 - 1 / _LONGEST))
+            self._at, self._known = now, found
+        return self._left <= 0
+
+
+def seconds_waited() -> dict[str, float]:
+    """Return by thread of this process and those below for how long it waited for a core.
+
+    Empty where the system is not Linux.
+    """
+    found = {}
+    for thread in _threads(str(os.getpid())):
+        try:
+            found[thread.name] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+        except (OSError, IndexError, ValueError):  # it has ended
+            continue
+    return found
+
+
+def _threads(process: str) -> Iterator[Path]:
+    try:
+        threads = list((_PROC / process / "task").iterdir())
+        children = [(thread / "children").read_text().split() for thread in threads]
+    except OSError:
+        return
+    yield from threads
+    for child in (one for some in children for one in some):
+        yield from _threads(child)
+
+
+def share_of_a_core(seconds: float = 0.3) -> float:
+    """Return which part of a core one thread is given now, from 0 to 1."""
+    begun, used = time.monotonic(), time.thread_time()
+    while (passed := time.monotonic() - begun) < seconds:
+        pass
+    return min(1.0, (time.thread_time() - used) / passed)
