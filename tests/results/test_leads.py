@@ -198,7 +198,7 @@ async def test_the_timeline_says_what_the_page_says_each_thing_once(desk: Desk) 
     assert silent[0].endswith("their page is green")
     assert again == silent
     assert len(later) == 2
-    assert later[1].endswith("20 minutes after us (± 1 minute)")
+    assert later[1].endswith('20 minutes after us (± 1 minute); their title: "Elevated errors"')
 
 
 async def test_a_restart_writes_nothing_again(desk: Desk) -> None:
