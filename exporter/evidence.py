@@ -24,7 +24,7 @@ class Evidence:
     """Who answered: `api`, `edge` or `ours`; empty without an answer."""
     tls_version: str = ""
     cipher: str = ""
-    """As OpenSSL names them; empty where the engine does not report them."""
+    """As OpenSSL names them; of a probe that follows a failed one, for the engine asks no other."""
     headers: tuple[tuple[str, str], ...] = ()
     """Only those of a fixed list, names in lower case."""
     found: tuple[tuple[str, str], ...] = ()

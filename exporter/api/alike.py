@@ -14,16 +14,29 @@ SERVICES_QUERY = (
     *((name, TEXT) for name in (*services.FILTERS, "cursor")),
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
 )
+_OF_INCIDENTS = tuple(
+    (
+        name,
+        {"enum": list(incidents.FILTER_VALUES[name])} if name in incidents.FILTER_VALUES else TEXT,
+    )
+    for name in incidents.FILTERS
+)
 INCIDENTS_QUERY = (
-    *((name, TEXT) for name in (*incidents.FILTERS, "cursor")),
+    *_OF_INCIDENTS,
+    ("cursor", TEXT),
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
 )
 FAILURES_QUERY = (("cursor", TEXT), INCIDENTS_QUERY[-1])
 PAGE_ANSWERS = ((200, HTML), (404, ""))
-DETAIL_PAGE_ANSWERS = (*PAGE_ANSWERS, (404, HTML))
+DETAIL = (*PAGE_ANSWERS, (404, HTML))
 ASSET_ANSWERS = ((200, "text/css"), (200, "text/javascript"), (200, "image/svg+xml"), (404, ""))
-HOME_QUERY = tuple((name, TEXT) for name in ("q", "state", *services.FILTERS[:3], "page"))
-PROBE_QUERY = (("target", TEXT), ("module", TEXT), ("debug", TEXT))
+HOME_QUERY = tuple(
+    (name, TEXT)
+    for name in ("q", "state", "fault", *services.FILTERS[:3], "sort", "group", "only", "page")
+)
+UNTIL = (("until", TEXT | {"description": "The Unix time of the newest failure to list."}),)
+LIST = (*_OF_INCIDENTS[:3], ("before", TEXT))
+PROBE_QUERY = tuple((name, TEXT) for name in ("target", "module", "hostname", "debug"))
 SVG = "image/svg+xml"
 BADGE_QUERY = (
     ("show", {"enum": ["state", "uptime"], "default": "state"}),

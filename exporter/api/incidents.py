@@ -36,12 +36,12 @@ PAGE_SIZE = 100
 _MAX_NOTE_LENGTH = 4096
 _MAX_MESSAGE_BYTES, _MAX_MESSAGE_VALUES = 16 * 1024 * 1024, 1_000_000
 """Of a webhook message: a group of some thousand alerts exceeds the limits of other bodies."""
-_FILTER_VALUES = {"severity": SEVERITIES, "status": tuple(str(status) for status in IncidentStatus)}
+FILTER_VALUES = {"severity": SEVERITIES, "status": tuple(str(status) for status in IncidentStatus)}
 
 
 async def listing(request: web.Request) -> web.Response:
     """Return one page of the incidents that match the filters, newest first."""
-    for name, allowed in _FILTER_VALUES.items():
+    for name, allowed in FILTER_VALUES.items():
         if request.query.get(name, allowed[0]) not in allowed:
             return problem(400, f"{name} must be one of {', '.join(allowed)}")
     limit = page_size(request, PAGE_SIZE)

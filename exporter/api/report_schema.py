@@ -119,8 +119,10 @@ REPORT: _Schema = _record(
             at=_TIME,
             reason=_TEXT,
             status=_or_null(_COUNT),
+            address=_or_null(_TEXT),
             request_id=_or_null(_TEXT),
             detail=_TEXT,
+            answer=_or_null(_TEXT) | {"description": "The excerpt that is kept of it."},
         )
     ),
     incidents=_record(
@@ -128,4 +130,5 @@ REPORT: _Schema = _record(
     ),
     network=_record(canaries=_COUNT),
     status_page=_list(_TEXT),
+    status_page_url=_or_null(_TEXT),
 )

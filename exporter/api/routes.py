@@ -48,11 +48,11 @@ async def describe(request: web.Request) -> web.Response:
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", show, OPEN, "The status page.", alike.PAGE_ANSWERS, query=alike.HOME_QUERY),
-    Route("GET", "/services/{id}", show, OPEN, "The page of a service.", alike.DETAIL_PAGE_ANSWERS),
-    Route("GET", "/incidents", show, OPEN, "The page of all incidents.", alike.PAGE_ANSWERS),
     Route(
-        "GET", "/incidents/{id}", show, OPEN, "The page of an incident.", alike.DETAIL_PAGE_ANSWERS
+        "GET", "/services/{id}", show, OPEN, "A service's page.", alike.DETAIL, query=alike.UNTIL
     ),
+    Route("GET", "/incidents", show, OPEN, "All incidents.", alike.PAGE_ANSWERS, query=alike.LIST),
+    Route("GET", "/incidents/{id}", show, OPEN, "The page of an incident.", alike.DETAIL),
     Route("GET", "/assets/{id}", asset, OPEN, "A file of the pages.", alike.ASSET_ANSWERS),
     Route(
         "GET",

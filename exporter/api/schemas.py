@@ -31,7 +31,7 @@ _HEALTH: dict[str, Schema] = {
     "status": _STATUS,
     "reason": nullable(shapes.REASON),
     "verdict": nullable(shapes.VERDICT),
-    "since": nullable(NUMBER) | {"description": "Since when the verdict is this one."},
+    "since": nullable(NUMBER) | {"description": "Since when the verdict is so, or it is paused."},
     "advice": TEXT,
     "limited": nullable(TEXT),
     "duration_ms": nullable(NUMBER),

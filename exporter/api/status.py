@@ -115,7 +115,7 @@ def service_health(target: Target, tally: Tally, now: float) -> Json:
         "status": status_of(target, tally),
         "reason": last.reason if last else None,
         "verdict": current_verdict(target, tally),
-        "since": tally.since or None,
+        "since": (tally.since if target.pause is None else target.pause.at) or None,
         "advice": current_advice(target, tally),
         "limited": target.unprobed or None,
         "duration_ms": round(last.outcome.duration * 1000, 3) if last else None,

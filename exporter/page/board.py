@@ -327,7 +327,10 @@ def summary_of(
 
 def _state_fault_since(target: Target, tally: Tally) -> tuple[ShownState, str, float]:
     """Return state, fault and begin of what was measured, whether or not in maintenance."""
-    last = tally.last
+    last, pause = tally.last, target.pause
+    if pause is not None:
+        reason = f": {pause.reason}" if pause.reason else ""
+        return ShownState.OFF, f"paused by {pause.by}{reason}", pause.at
     if not target.enabled:
         return ShownState.OFF, "switched off", 0.0
     if target.endpoint is None:

@@ -36,8 +36,10 @@ class Request:
     ip_version: int = 0
     http2: bool = True
     max_body: int = MAX_BODY_BYTES
+    session: bool = False
+    """Fill `Answer.session`, at the price of a callback for each event of the transfer."""
     inspect: bool = False
-    """Send no headers but the given ones, decode `encoding` only, fill `session`."""
+    """Send no headers but the given ones, decode `encoding` only, fill `Answer.session`."""
     encoding: str = ""
     """With `inspect`: the content encoding to decode; empty leaves the body as it is sent."""
     watch: Callable[[bytes], None] | None = field(default=None, repr=False)

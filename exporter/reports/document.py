@@ -11,7 +11,7 @@ from exporter.incidents import Incident
 from exporter.providers import Credit, Promise
 from exporter.reports import rules
 from exporter.reports.availability import Totals, Window, totals, windows
-from exporter.reports.facts import Facts
+from exporter.reports.facts import Facts, FailedRequest
 from exporter.reports.ledger import Stretch, ledger
 from exporter.results import Seen
 from exporter.results.minutes import MINUTE_SECONDS
@@ -48,19 +48,11 @@ def document(facts: Facts) -> Json:
         "windows": [_window_json(one, facts) for one in listed],
         "windows_left_out": len(found) - len(listed),
         "vendor": None if facts.promise is None else _vendor_json(facts, facts.promise),
-        "failures": [
-            {
-                "at": instant(one.at),
-                "reason": one.reason,
-                "status": one.status or None,
-                "request_id": one.request_id or None,
-                "detail": one.detail,
-            }
-            for one in facts.failures
-        ],
+        "failures": [_failure_json(one) for one in facts.failures],
         "incidents": _incidents_json(facts.incidents),
         "network": {"canaries": facts.canaries},
         "status_page": list(facts.page_story),
+        "status_page_url": target.status_page.url if target.status_page else None,
     }
 
 
@@ -118,6 +110,18 @@ def _window_json(window: Window, facts: Facts) -> Json:
         "status_page": window.pages,
         "ended": window.after.value if window.after else "open",
         "request_ids": list(dict.fromkeys(one.request_id for one in within if one.request_id)),
+    }
+
+
+def _failure_json(one: FailedRequest) -> Json:
+    return {
+        "at": instant(one.at),
+        "reason": one.reason,
+        "status": one.status or None,
+        "address": one.address or None,
+        "request_id": one.request_id or None,
+        "detail": one.detail,
+        "answer": one.answer or None,
     }
 
 

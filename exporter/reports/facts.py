@@ -26,6 +26,10 @@ class FailedRequest:
     status: int = 0
     request_id: str = ""
     detail: str = ""
+    address: str = ""
+    """Of the server that was asked."""
+    answer: str = ""
+    """The excerpt of what was answered; empty where that may not be shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +71,15 @@ def tail(facts: Facts, last: float | None) -> Facts:
 
 def failed_request(result: Result) -> FailedRequest:
     """Return what the vendor's support asks for of a failed *result*."""
+    outcome = result.outcome
     return FailedRequest(
         at=result.at,
         reason=result.reason.value,
-        status=result.outcome.status,
-        request_id=result.outcome.request_id,
-        detail=result.outcome.detail,
+        status=outcome.status,
+        request_id=outcome.request_id,
+        detail=outcome.detail,
+        address=outcome.address,
+        answer=outcome.evidence.excerpt if outcome.evidence else "",
     )
 
 

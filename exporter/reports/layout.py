@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
 from exporter.evidence import NETWORK_WORDS
 from exporter.reports.document import Json
-from exporter.reports.sheet import Section, Sheet, Table
+from exporter.reports.sheet import Link, Section, Sheet, Table
 from exporter.reports.vendor import vendor_section
 from exporter.reports.words import UNOBSERVED, count, ending, fault_words, moment, percent, span
+from exporter.results import KEPT_FAILURES
+
+_ANSWERS, _ADDRESSES = 10, 3
+"""Different answers that are listed, and addresses of each."""
+_LEAST_ID = 6
+"""Characters of a request id; a shorter one may be a word."""
 
 
 def laid_out(report: Json) -> Sheet:
@@ -82,8 +91,8 @@ def _downtime(report: Json) -> Section:
             moment(one["end"]),
             str(one["minutes"]),
             f"{one['failed']} of {one['probes']}",
-            ", ".join(f"{fault_words(name)} {n}×" for name, n in one["reasons"].items()),
-            ", ".join(f"{status} {n}×" for status, n in one["statuses"].items()) or "no answer",
+            _in_minutes({fault_words(name): n for name, n in one["reasons"].items()}),
+            _in_minutes(one["statuses"]) or "no answer",
             NETWORK_WORDS["" if one["network"] == "unproven" else one["network"]],
             ", ".join(state.replace("_", " ") for state in one["status_page"]) or "not read",
             ending(one["ended"]),
@@ -109,10 +118,14 @@ def _downtime(report: Json) -> Section:
     return Section(title="Downtime", tables=(table,), sentences=more)
 
 
+def _in_minutes(counted: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} in {count(minutes, 'minute')}" for name, minutes in counted.items())
+
+
 def _requests(report: Json) -> Section:
     rows = [
         (
-            moment(one["at"]),
+            moment(one["at"], seconds=True),
             fault_words(one["reason"]),
             str(one["status"] or "–"),
             one["request_id"] or "–",
@@ -125,11 +138,48 @@ def _requests(report: Json) -> Section:
         text = "No failed request of this time is kept any more, or there was none."
         return Section(title=title, sentences=(text,))
     head = ("At (UTC)", "What failed", "Status", "Request id", "Detail")
+    listed = Table(caption="Failed requests that are kept, in UTC", head=head, rows=rows)
     return Section(
         title=title,
-        tables=(Table(caption="Failed requests that are kept, in UTC", head=head, rows=rows),),
-        sentences=("The vendor's support finds a request in its logs by its id and time.",),
+        tables=(listed, *_answers(report["failures"])),
+        sentences=(
+            "The vendor's support finds a request in its logs by its id and time.",
+            f"At least the newest {KEPT_FAILURES} of a service are kept, and the first and the"
+            " last of each incident.",
+        ),
     )
+
+
+def _answers(failures: Sequence[Json]) -> Iterator[Table]:
+    """Yield what was answered, each text once: those that came most often."""
+    groups = defaultdict[tuple[str, str], list[Json]](list)
+    for one in failures:
+        if one["answer"]:
+            groups[str(one["status"] or "–"), _without_id(one)].append(one)
+    if not groups:
+        return
+    rows = [
+        (
+            text,
+            status,
+            count(len(alike), "time"),
+            moment(alike[0]["at"], seconds=True),
+            moment(alike[-1]["at"], seconds=True),
+            ", ".join(list(dict.fromkeys(one["address"] or "–" for one in alike))[:_ADDRESSES]),
+        )
+        for (status, text), alike in sorted(groups.items(), key=lambda pair: -len(pair[1]))
+    ]
+    caption = "Beginnings of the answers; … is a secret of ours or the id of the request"
+    if len(rows) > _ANSWERS:
+        caption += f"; the {_ANSWERS} most frequent of {len(rows)}"
+    head = ("Answer", "Status", "Seen", "First (UTC)", "Last (UTC)", "From")
+    yield Table(caption=caption, head=head, rows=rows[:_ANSWERS])
+
+
+def _without_id(failure: Json) -> str:
+    """Return an answer without its request id: apart from that it is often the same."""
+    answer, id_ = str(failure["answer"]), failure["request_id"] or ""
+    return answer.replace(id_, "…") if len(id_) >= _LEAST_ID else answer
 
 
 def _page(report: Json) -> Section:
@@ -137,7 +187,9 @@ def _page(report: Json) -> Section:
         "Nothing is kept of incidents on the vendor's status page; the table of downtime has the"
         " state that the page showed meanwhile."
     ]
-    return Section(title="Their status page", sentences=story)
+    url = report["status_page_url"]
+    facts = (("Page", Link(url)),) if url else ()
+    return Section(title="Their status page", facts=facts, sentences=story)
 
 
 def _incidents(report: Json) -> Section:

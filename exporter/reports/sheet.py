@@ -9,7 +9,7 @@ Cells = tuple[str, ...]
 
 
 class Link(str):
-    """A text that is an http or https URL from a preset, so it may become a link."""
+    """A text that is an http or https URL from a preset or a service, so it may become a link."""
 
     __slots__ = ()
 

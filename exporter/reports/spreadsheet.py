@@ -110,7 +110,7 @@ def _evidence(report: Json) -> Iterator[Json]:
             "what": one["reason"],
             "status": one["status"],
             "request_id": one["request_id"],
-            "note": one["detail"],
+            "note": ": ".join(filter(None, (one["detail"], one["answer"]))),
         }
     for one in report["incidents"]["list"]:
         yield {

@@ -51,15 +51,16 @@ def span(seconds: float | None) -> str:
     return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
 
 
-def moment(text: str | None) -> str:
-    """Return RFC 3339 in UTC as people read it, seconds only where there are any.
+def moment(text: str | None, *, seconds: bool = False) -> str:
+    """Return RFC 3339 in UTC as people read it, with *seconds* or only where there are any.
 
     >>> moment("2026-11-01T02:11:00Z")
     '2026-11-01 02:11'
     """
     if text is None:
         return "–"
-    return text.replace("T", " ").removesuffix("Z").removesuffix(":00")
+    shown = text.replace("T", " ").removesuffix("Z")
+    return shown if seconds else shown.removesuffix(":00")
 
 
 def fault_words(name: str) -> str:

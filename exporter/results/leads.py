@@ -190,5 +190,8 @@ def _is_over(spell: Spell, now: float, seconds: float) -> bool:
 
 
 def _text(lead: Lead) -> str:
-    """Return what to write of *lead*; nothing before the page was read."""
-    return "" if lead.claim is Claim.UNREAD else sentence(lead)
+    """Return what to write of *lead*, with their title; nothing before the page was read."""
+    if lead.claim is Claim.UNREAD:
+        return ""
+    title = f'; their title: "{lead.incident.title}"' if lead.incident else ""
+    return sentence(lead) + title

@@ -6,6 +6,7 @@ Pure: the caller brings answers and times, as Unix times.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -19,6 +20,10 @@ MOST_CHANGES = 200
 BACKDATED_SECONDS = 120.0
 """So much earlier than the last look without it may an incident say that it was posted: a CDN may
 have kept that look for as long. What says more was written into the past."""
+
+
+BORN_OVER_SECONDS = 60.0
+"""So much earlier than its posting may the end of one be that is published as over."""
 
 
 class Health(StrEnum):
@@ -68,10 +73,16 @@ class Sighting:
 
     @property
     def ended_at(self) -> float | None:
-        """When it ended, by the page's own time where it gives one; None while it is open."""
-        if self.incident.is_open:
-            return self.gone_at
-        return self.incident.resolved or self.gone_at
+        """When it ended; None while it is open.
+
+        By the page's own time where that can be: not before it was posted, nor after it was gone.
+        """
+        told, gone = self.incident.resolved, self.gone_at
+        if self.incident.is_open or told is None or gone is None:
+            return gone
+        posted = self.posted
+        begun = posted is None or told >= posted - BORN_OVER_SECONDS
+        return told if begun and told <= gone else gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,7 @@ class PageRecord:
         before = self.read_at
         listed = {one.id: one for one in reading.incidents}
         for incident in reading.incidents:
-            known = self._known(incident)
+            known = self._known(incident, listed)
             if known is not None:
                 gone = None if incident.is_open else known.gone_at or at
                 self.sightings[incident.id] = replace(known, incident=incident, gone_at=gone)
@@ -145,13 +156,18 @@ class PageRecord:
         self._blind = True
         self._note(at, health, state)
 
-    def _known(self, incident: PageIncident) -> Sighting | None:
-        """Return the sighting of *incident*; its id may be a new one, as after a page moved."""
+    def _known(self, incident: PageIncident, listed: Mapping[str, PageIncident]) -> Sighting | None:
+        """Return the sighting of *incident*; its id may be a new one, as after a page moved.
+
+        Where a page tells no time, one of the same title that is *listed* no more was it.
+        """
         if (found := self.sightings.get(incident.id)) is not None:
             return found
         for id_, sighting in self.sightings.items():
-            same = sighting.incident.posted == incident.posted is not None
-            if same and sighting.incident.title == incident.title:
+            former = sighting.incident
+            if (former.title, former.posted) != (incident.title, incident.posted):
+                continue
+            if former.posted is not None or (sighting.ended_at is None and id_ not in listed):
                 return self.sightings.pop(id_)
         return None
 

@@ -45,8 +45,10 @@ def _of_incident(lead: Lead) -> str:
     if lead.state is State.OPERATIONAL and lead.ended_at is None:
         begin = "their page is green with an open incident"
     parts = []
-    if lead.incident is not None and lead.incident.claimed is not None:
-        parts.append(f"since {_clock(lead.incident.claimed, lead.since)}")
+    claimed = lead.incident.claimed if lead.incident is not None else None
+    # What began after it was posted is a mistake, or no beginning.
+    if claimed is not None and (lead.posted is None or claimed <= lead.posted):
+        parts.append(f"since {_clock(claimed, lead.since)}")
     if lead.posted is not None:
         how = "published" if lead.is_told else "first seen"
         parts.append(f"{how} {_clock(lead.posted, lead.since)}")
@@ -90,11 +92,14 @@ def _length(seconds: float, *, up: bool = False) -> str:
 
 
 def _clock(at: float, near: float | None = None) -> str:
-    """Return the time of day in UTC, with its day unless it is that of *near*."""
+    """Return the time of day in UTC, with its day and year unless they are those of *near*."""
     moment = datetime.fromtimestamp(at, UTC)
-    if near is not None and moment.date() == datetime.fromtimestamp(near, UTC).date():
+    if near is None:
         return f"{moment:%H:%M}"
-    return f"{moment:%H:%M}" if near is None else f"{moment:%d %b %H:%M}"
+    other = datetime.fromtimestamp(near, UTC)
+    if moment.date() == other.date():
+        return f"{moment:%H:%M}"
+    return f"{moment:%d %b %H:%M}" if moment.year == other.year else f"{moment:%d %b %Y %H:%M}"
 
 
 def _word(state: State) -> str:

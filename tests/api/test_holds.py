@@ -63,6 +63,7 @@ async def test_a_paused_service_of_a_file_is_off_and_says_who_paused_it(client: 
 
     shown = found.json
     assert (found.status, shown["enabled"], shown["paused"]) == (200, False, True)
+    assert shown["since"] == shown["pause"]["at"]
     assert (shown["pause"]["by"], shown["pause"]["reason"]) == ("ann", "they rebuild it")
     assert shown["advice"] == "nothing to do: ann paused it; `resume filed` ends that"
     assert await metric(client, "service_enabled", "filed") == "0"

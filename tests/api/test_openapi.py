@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -22,6 +23,8 @@ from exporter.api import ROUTES
 from exporter.api.guard import Access
 from exporter.api.openapi import document
 from exporter.page.assets import assets
+from exporter.page.home import HomePage
+from exporter.page.views import IncidentsPage, ServicePage
 from exporter.public.assets import by_served_name
 from exporter.store.vault import VARIABLE
 from tests.api.managed import NEW, OLD, TOKEN, Answer, Client, declared, running, secret_key
@@ -113,6 +116,35 @@ async def client(vendor: Vendor, tmp_path: Path) -> AsyncIterator[Client]:
         await found.probed("good")
         await found.probed("bad")
         yield found
+
+
+@pytest.mark.parametrize(
+    ("path", "view"),
+    [("/", HomePage), ("/services/{id}", ServicePage), ("/incidents", IncidentsPage)],
+)
+def test_what_a_page_can_be_asked_for_is_described(path: str, view: Any) -> None:
+    names = {"number": "page"}  # as they are in the address
+    read = {names.get(one.name, one.name) for one in fields(view) if one.init} - {"id"}
+
+    asked = OPERATIONS["GET", path].get("parameters", ())
+
+    assert {one["name"] for one in asked if one["in"] == "query"} == read
+
+
+def test_what_incidents_can_be_filtered_by_is_described() -> None:
+    asked = {
+        one["name"]: one["schema"] for one in OPERATIONS["GET", "/api/incidents"]["parameters"]
+    }
+
+    assert asked["status"]["enum"] == ["open", "acknowledged", "resolved"]
+    assert "critical" in asked["severity"]["enum"]
+    assert asked.keys() == {"severity", "status", "service", "environment", "cursor", "limit"}
+
+
+def test_a_probe_can_be_asked_for_a_host_name_as_blackbox_exporter_can() -> None:
+    names = {one["name"] for one in OPERATIONS["GET", "/probe"]["parameters"]}
+
+    assert names == {"target", "module", "hostname", "debug"}
 
 
 def test_the_document_is_valid_openapi() -> None:

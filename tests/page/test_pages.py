@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from exporter.config import Pause
 from exporter.model import Reason, Verdict
 from exporter.page.home import ROWS_PER_PAGE
 from exporter.page.templates import web_link
@@ -16,7 +19,7 @@ from exporter.statuspages.incidents import Reading
 from tests.api.managed import running
 from tests.page import scenes
 from tests.page.reading import Element, read
-from tests.page.stage import Stage, service
+from tests.page.stage import NOW, Stage, service
 from tests.sentinel import forms_of
 from tests.vendor import Vendor, answer
 
@@ -370,6 +373,22 @@ async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) ->
     assert status_page.attributes["href"].startswith("https://")
     assert "noreferrer" in status_page.attributes["rel"]
     assert status_page.text == "major outage"
+
+
+async def test_a_paused_service_says_who_paused_it_since_when_and_why(stage: Stage) -> None:
+    stage.add(service("a"))
+    stage.saw("a", Reason.SERVER_ERROR, status=503)
+    target = stage.registry.get("a")
+    pause = Pause(at=NOW - 3600, by="<b>ann</b>", reason="they rebuild it")
+    stage.registry.replace([replace(target, enabled=False, pause=pause)])
+
+    said = (await page(stage, "/services/a")).one(id="head").one("p", **{"class": "verdict"}).text
+
+    since = datetime.fromtimestamp(pause.at, UTC).strftime("%H:%M UTC")
+    assert said.startswith(
+        f"Not probed since {since} : paused by <b>ann</b>: they rebuild it. What"
+    )
+    assert "`resume a` ends that" in said
 
 
 async def test_a_service_says_who_saw_its_outage_first(stage: Stage) -> None:

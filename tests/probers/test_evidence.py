@@ -338,6 +338,42 @@ async def test_a_failure_without_an_answer_has_nothing_to_show(prober: HttpProbe
     assert outcome.evidence == NONE
 
 
+async def test_what_fails_again_has_its_tls_session_and_what_works_pays_nothing(
+    tls_vendor: Vendor, transport: CurlTransport, authority: Any
+) -> None:
+    asked: list[bool] = []
+
+    class Noting(CurlTransport):
+        async def fetch(self, request: Any) -> Any:
+            asked.append(request.session)
+            return await transport.fetch(request)
+
+    prober = HttpProber(Noting(), SystemClock())
+    endpoint = make_endpoint(tls_vendor.url("/"), tls=authority.trusted())
+    kept = []
+    for status in (200, 503, 503, 200, 200):
+        tls_vendor.on("/", answer(status, b"{}"))
+        kept.append((await prober.probe(endpoint)).evidence)
+
+    assert asked == [False, False, True, True, False]
+    first, again = kept[1], kept[2]
+    assert first is not None
+    assert again is not None
+    assert (first.tls_version, first.cipher) == ("", "")
+    assert (again.tls_version, again.cipher[:4]) == ("TLSv1.3", "TLS_")
+
+
+async def test_of_many_failing_addresses_some_are_watched(
+    vendor: Vendor, prober: HttpProber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.probers.kinds.http._MOST_WATCHED", 3)
+    for number in range(5):
+        vendor.on(f"/{number}", answer(500))
+        await prober.probe(make_endpoint(vendor.url(f"/{number}")))
+
+    assert len(prober._failed) == 3
+
+
 async def test_a_success_makes_no_evidence(vendor: Vendor, prober: HttpProber) -> None:
     vendor.on("/", answer(200, b"{}"))
 

@@ -73,7 +73,13 @@ def example() -> dict[str, Any]:
 
 def _failed(at: float, outcome: Outcome) -> FailedRequest:
     return FailedRequest(
-        at=at, reason=outcome.reason, status=500, request_id=outcome.request_id, detail="status 500"
+        at=at,
+        reason=outcome.reason,
+        status=500,
+        request_id=outcome.request_id,
+        detail="status 500",
+        address="3.91.7.42",
+        answer='{"code":20500,"message":"Internal Server Error"}',
     )
 
 

@@ -95,7 +95,10 @@ def facts(text: str = "plain", **changes: Any) -> Facts:
                 status=500,
                 request_id=text,
                 detail=text,
-            )
+                address=text,
+                answer=f"an answer: {text}",
+            ),
+            FailedRequest(at=(START + 102) * 60.0, reason="server_error", status=502, answer=text),
         ],
         "page_story": [text],
         "version": "1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from exporter.characters import plain
-from exporter.reports import FORMATS, POLICY
+from exporter.reports import FORMATS, POLICY, FailedRequest
 from exporter.reports.markdown import escaped
 from exporter.reports.spreadsheet import COLUMNS, cell
 from exporter.reports.webpage import STYLE
 from exporter.reports.words import count, moment, percent, span
-from tests.reports.hostile import ATTACKS, report
+from exporter.statuspages import StatusPage
+from tests.fakes import service_target
+from tests.reports.hostile import ATTACKS, START, report
 
 OURS = {
     *("html", "head", "meta", "title", "style", "body", "main", "article", "h1", "h2", "p"),
@@ -159,6 +162,56 @@ def test_every_format_has_what_a_ticket_needs() -> None:
         text = form.render([found])
         for fact in ("req-4711", "2026-10-01", "500"):
             assert fact in text.replace("\\", ""), (name, fact)
+
+
+def test_what_was_answered_is_told_once_with_how_often_and_from_where() -> None:
+    failures = [
+        FailedRequest(
+            at=(START + 100 + number) * 60.0,
+            reason="server_error",
+            status=500,
+            request_id=f"req_{number:04}",
+            address=f"192.0.2.{number % 2}",
+            answer=f'{{"error":"no capacity (req_{number:04})"}}',
+        )
+        for number in range(20)
+    ]
+    failures += [
+        FailedRequest(at=(START + 200 + n) * 60.0, reason="bad_body", status=200 + n, answer="x")
+        for n in range(12)
+    ]
+
+    found = report(failures=failures)
+    text = " ".join(FORMATS["text"].render([found]).split())
+    page = " ".join(Reader(FORMATS["html"].render([found])).texts)
+
+    once = '{"error":"no capacity (…)"}'
+    assert text.count(once) == page.count(once) == 1
+    assert f"Answer: {once}; Status: 500; Seen: 20 times" in text
+    assert "First (UTC): 2026-10-01 01:40:00; Last (UTC): 2026-10-01 01:59:00" in text
+    assert "From: 192.0.2.0, 192.0.2.1" in text
+    assert "the 10 most frequent of 13" in page
+    assert "no capacity (req_0007)" in FORMATS["json"].render([found])
+    assert "no capacity (req_0007)" in FORMATS["csv"].render([found])
+
+
+def test_minutes_are_not_told_as_requests() -> None:
+    text = " ".join(FORMATS["text"].render([report()]).split())
+
+    assert "What failed: server error in 30 minutes; Status codes: 500 in 30 minutes" in text
+
+
+def test_the_time_of_a_request_has_its_seconds_even_if_there_are_none() -> None:
+    assert "2026-10-01 01:41:00" in FORMATS["text"].render([report()])
+
+
+def test_the_page_of_the_vendor_is_linked() -> None:
+    page = StatusPage(url="https://status.vendor.example", confidence="doc")
+    found = report(target=replace(service_target("api"), status_page=page))
+
+    assert '<a href="https://status.vendor.example" rel="noreferrer">' in FORMATS["html"].render(
+        [found]
+    )
 
 
 def test_several_reports_are_one_file() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from exporter.config import Target
 from exporter.incidents import EntryKind, IncidentLog
 from exporter.model import Outcome, Reason, Result, verdict_of
 from exporter.registry import Registry
-from exporter.results import Leads, Results
+from exporter.results import Failures, Leads, Minutes, Results
 from exporter.results.leads import AUTHOR
 from exporter.statuspages import Claim, Health, PageIncident, PageRecord, State, StatusPage
 from exporter.statuspages.incidents import Reading
@@ -198,7 +201,7 @@ async def test_the_timeline_says_what_the_page_says_each_thing_once(desk: Desk) 
     assert silent[0].endswith("their page is green")
     assert again == silent
     assert len(later) == 2
-    assert later[1].endswith("20 minutes after us (± 1 minute)")
+    assert later[1].endswith('20 minutes after us (± 1 minute); their title: "Elevated errors"')
 
 
 async def test_a_restart_writes_nothing_again(desk: Desk) -> None:
@@ -263,3 +266,43 @@ async def test_a_page_that_was_not_read_yet_is_not_written_about(desk: Desk) -> 
     assert lead is not None
     assert lead.claim is Claim.UNREAD
     assert await desk.notes(id_) == []
+
+
+# -- memory ------------------------------------------------------------------------------------
+
+
+async def kept_of_a_service(store: Store, reason: Reason, count: int = 300) -> float:
+    """Return how many bytes minutes, failures and leads hold of each after an hour of *reason*."""
+    desk = Desk()
+    targets = [replace(desk.target, id=f"s{number}") for number in range(count)]
+    desk.registry.replace(targets)
+    outcome = Outcome(reason=reason, duration=0.1, status=503, request_id="req-1")
+    verdict = verdict_of(reason)
+    tracemalloc.start()
+    minutes, failures = Minutes(), Failures(store.failures, desk.registry, desk.clock)
+    for minute in range(60):
+        at = desk.start + minute * MINUTE
+        for target in targets:
+            result = Result(service=target.id, at=at, outcome=outcome, verdict=verdict)
+            minutes.add(target, result, counted=True, before=at - MINUTE if minute else None)
+            desk.leads.probe(target, result)
+            if not result.success:
+                failures.add(result, spell=desk.start, until=at + 180)
+        minutes.drain(at)
+        minutes.written()
+        await failures.save()
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return taken / count
+
+
+async def test_what_explains_failures_takes_under_a_kibibyte_of_a_service(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "data", FakeClock(), None)
+
+    works = await kept_of_a_service(store, Reason.OK)
+    fails = await kept_of_a_service(store, Reason.SERVER_ERROR)
+    store.close()
+
+    assert works < 1024
+    assert fails < 4 * 1024, works

@@ -9,11 +9,21 @@ from typing import Any
 import pytest
 
 from exporter.probers import Answer
-from exporter.statuspages import Health, PageIncident, PageRecord, State, StatusPage, adapters
+from exporter.statuspages import (
+    Health,
+    PageIncident,
+    PageRecord,
+    State,
+    StatusPage,
+    adapters,
+    lead_of,
+    sentence,
+)
 from exporter.statuspages.freshness import Newest
 from exporter.statuspages.incidents import Reading, instant
 from exporter.statuspages.records import MOST_SIGHTINGS
 from tests.clocks import gaps
+from tests.statuspages.bodies import moment
 from tests.statuspages.test_pages import PAGE, Site, saying, site
 
 __all__ = ["site"]
@@ -296,3 +306,37 @@ def make(id_: str, *, is_open: bool) -> PageIncident:
 )
 def test_a_time_is_read_in_every_form_that_vendors_write(text: Any, seconds: float | None) -> None:
     assert instant(text) == seconds
+
+
+def test_a_page_that_renames_its_incident_at_each_look_does_not_lose_its_first_time() -> None:
+    record = PageRecord()
+    record.take(Reading(state=State.OPERATIONAL), 1000.0, uncertainty=60.0)
+    for number in range(500):
+        renamed = PageIncident(id=f"i{number}", title="Errors")
+        reading = Reading(state=State.DEGRADED, incidents=(renamed,))
+        record.take(reading, 1060.0 + 60 * number, uncertainty=60.0)
+
+    lead = lead_of(record, 1030.0)
+    assert lead.seconds == 30.0
+    assert len(record.sightings) == 1
+
+
+def test_two_incidents_of_one_title_that_are_open_together_are_two() -> None:
+    record = PageRecord()
+    record.take(Reading(state=State.OPERATIONAL), 1000.0, uncertainty=60.0)
+    twins = tuple(PageIncident(id=id_, title="Errors") for id_ in "ab")
+    for count in (1, 2):
+        reading = Reading(state=State.DEGRADED, incidents=twins[:count])
+        record.take(reading, 1000.0 + 60 * count, uncertainty=60.0)
+
+    assert sorted(record.sightings) == ["a", "b"]
+
+
+def test_a_start_of_another_year_is_told_with_its_year() -> None:
+    since = moment("02:11").timestamp()
+    incident = PageIncident(id="i", title="Errors", claimed=since - 400 * 86400.0, posted=since)
+    record = PageRecord()
+    record.take(Reading(state=State.OPERATIONAL), since - 60, uncertainty=60.0)
+    record.take(Reading(state=State.DEGRADED, incidents=(incident,)), since, uncertainty=60.0)
+
+    assert "since 23 Oct 2025 02:11" in sentence(lead_of(record, since))

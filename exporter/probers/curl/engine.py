@@ -226,7 +226,8 @@ class CurlTransport:
             return Answer(
                 failure=Reason.CLIENT_ERROR, detail="the URL or a header holds a control character"
             )
-        inspection = Inspection(curl, request) if request.inspect else None
+        watched = request.session or request.inspect
+        inspection = Inspection(curl, request) if watched else None
         try:
             ended = await self._run(curl, transfer)
             headers, repeated = head_of(transfer.lines)

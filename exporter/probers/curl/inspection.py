@@ -1,4 +1,4 @@
-"""A bare request, and what libcurl reports about its TLS session: version and cipher.
+"""What libcurl reports about a TLS session, version and cipher; and a bare request.
 
 Bare: without the headers that libcurl adds of its own accord (Accept, Accept-Encoding,
 Content-Type). blackbox_exporter does not send them, and a target should answer both alike.
@@ -6,7 +6,7 @@ Content-Type). blackbox_exporter does not send them, and a target should answer 
 Version and cipher are only in libcurl's informational
 text ("SSL connection using TLSv1.3 / TLS_AES_256_GCM_SHA384 / …", lib/vtls/openssl.c); pycurl has
 no CURLINFO_TLS_SSL_PTR. A text of another form leaves both empty. The price is a callback for
-each line of that text, so only requests with `inspect` pay it.
+each line of that text, so only requests with `session` or `inspect` pay it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Inspection:
     __slots__ = ("_session",)
 
     def __init__(self, curl: Any, request: Request) -> None:
-        _set_bare_headers(curl, request)
+        if request.inspect:
+            _set_bare_headers(curl, request)
         self._session = ("", "")
         curl.setopt(pycurl.VERBOSE, 1)
         curl.setopt(pycurl.DEBUGFUNCTION, self._on_text)

@@ -29,14 +29,20 @@ from exporter.readings import NOTHING
 _log = logging.getLogger(__name__)
 
 
+_MOST_WATCHED = 1_000
+"""Addresses that failed last; each is a text that the registry has anyway."""
+
+
 class HttpProber:
-    """Probes over HTTP; keeps no state between probes."""
+    """Probes over HTTP; remembers only which addresses failed last."""
 
     def __init__(
         self, transport: Transport, clock: Clock, holds_key: Holds = lambda text: False
     ) -> None:
         self._transport, self._clock, self._beside = transport, clock, Beside()
         self._holds_key = holds_key
+        self._failed: set[str] = set()
+        """Their TLS sessions are evidence and cost a little: of what works nobody asks for it."""
 
     async def probe(
         self, endpoint: Endpoint, watch: Callable[[bytes], None] | None = None
@@ -45,7 +51,8 @@ class HttpProber:
 
         *watch* is called with each piece of the body as it comes; it must not raise.
         """
-        request = replace(_first_request(endpoint), watch=watch)
+        failed_last = endpoint.url in self._failed
+        request = replace(_first_request(endpoint), watch=watch, session=failed_last)
         answer = await self._transport.fetch(request)
         trail, hops = Trail(endpoint, TlsSettings(ca_file=endpoint.tls.ca_file)), 0
         while (target := _next_url(request, answer, trail, hops)) is not None:
@@ -54,10 +61,19 @@ class HttpProber:
             request = trail.hop(request, target, answer, left=left, now=self._clock.now())
             answer = joined(answer, await self._transport.fetch(request))
         now = self._clock.now()
-        return await self._beside.run(
+        outcome = await self._beside.run(
             lambda: _outcome(endpoint, answer, hops, now, self._holds_key),
             length=len(answer.body),
         )
+        if (outcome.evidence is not None) is not failed_last:
+            self._note(endpoint.url, failed=not failed_last)
+        return outcome
+
+    def _note(self, url: str, *, failed: bool) -> None:
+        if not failed:
+            self._failed.discard(url)
+        elif len(self._failed) < _MOST_WATCHED:
+            self._failed.add(url)
 
 
 def with_query(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
