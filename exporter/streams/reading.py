@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,10 @@ from exporter.streams.frames import EventTooLargeError, Frame, Frames
 MOST_GAPS = 4096
 """Pauses between tokens that are kept; more tokens than a check may ask for."""
 MOST_NOTES = 200
+MOST_TOKENS = 100_000_000
+"""What an API counts for one answer; no model reads or writes a tenth of that."""
+_MOST_COST = 1e6
+_MODEL_ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,10 @@ class Reading:
     error: Any = None
     usage: Usage = field(default_factory=Usage)
     model: str = ""
-    """The model that answered, as the API names it: never a label, to be shown escaped."""
+    """The model that answered, as the API names it: never a label, to be shown escaped.
+
+    Printable ASCII without spaces; empty if the API named none, or something else.
+    """
     retires: str = ""
     """When the model is switched off, as the API writes it."""
     is_stream: bool = False
@@ -174,8 +182,8 @@ class StreamReader:
                 found.error = found.error or value
             case "end":
                 found.ended = True
-            case "model" if isinstance(value, str) and value:
-                found.model = value[:128]
+            case "model" if isinstance(value, str) and _MODEL_ID.fullmatch(value):
+                found.model = value
                 return False
             case "retires" if isinstance(value, str):
                 found.retires = value[:64]
@@ -201,15 +209,24 @@ class StreamReader:
             for path in getattr(paths, name):
                 number = next(iter(_at(value, path)), None)
                 if isinstance(number, (int, float)) and not isinstance(number, bool):
-                    if 0 <= number < 1e12:
+                    if _is_possible(number, counts=name != "cost"):
                         self._usage[name] = number
                     break
+        if any(True in _at(value, path) for path in paths.cost_unless):
+            self._usage.pop("cost", None)
         self.reading.usage = _usage(self._usage, paths)
 
     def _note(self, what: str, at: float) -> None:
         notes = self.reading.notes
         if len(notes) < MOST_NOTES:
             notes.append(Note(what, at))
+
+
+def _is_possible(number: float, *, counts: bool) -> bool:
+    """Return whether *number* may be a count of tokens, or a cost; not a number is neither."""
+    if counts:
+        return 0 <= number <= MOST_TOKENS and number == int(number)
+    return 0 <= number <= _MOST_COST
 
 
 def _usage(numbers: dict[str, float], paths: UsagePaths) -> Usage:
