@@ -13,7 +13,6 @@ from exporter.streams.frames import EventTooLargeError, Frame, Frames
 
 MOST_GAPS = 4096
 """Pauses between tokens that are kept; more tokens than a check may ask for."""
-MOST_NOTES = 200
 MOST_TOKENS = 100_000_000
 """What an API counts for one answer; no model reads or writes a tenth of that."""
 _MOST_COST = 1e6
@@ -32,12 +31,13 @@ class Usage:
     cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Note:
-    """One thing that came, for the waterfall: what it means, and after how many seconds."""
+    """All that came with one meaning, for the waterfall: when, in seconds, and how often."""
 
-    what: str
-    at: float
+    first: float
+    last: float
+    count: int = 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +75,8 @@ class Reading:
     """At least one event could be read."""
     is_unreadable: bool = False
     """An event was larger than any token, or had more values."""
-    notes: list[Note] = field(default_factory=list)
+    notes: dict[str, Note] = field(default_factory=dict)
+    """By what it means; of events without a meaning the very first has none."""
 
     @property
     def is_complete(self) -> bool:
@@ -160,7 +161,7 @@ class StreamReader:
             if not rule.event or not names.isdisjoint(rule.event)
             for value in _values(rule, event)
         ]
-        if not any(meant):
+        if not any(meant) and found.events > 1:
             self._note("event", at)
 
     def _apply(self, rule: EventRule, value: Any, at: float) -> bool:
@@ -217,9 +218,10 @@ class StreamReader:
         self.reading.usage = _usage(self._usage, paths)
 
     def _note(self, what: str, at: float) -> None:
-        notes = self.reading.notes
-        if len(notes) < MOST_NOTES:
-            notes.append(Note(what, at))
+        if (note := self.reading.notes.get(what)) is None:
+            self.reading.notes[what] = Note(at, at)
+        else:
+            note.last, note.count = at, note.count + 1
 
 
 def _is_possible(number: float, *, counts: bool) -> bool:
