@@ -12,6 +12,7 @@ run: .venv/run  ## serve the example configuration
 
 test: .venv/dev  ## every test; installs Prometheus, nginx and the like where they are missing
 	tests/tools.sh
+	tests/llama/install.sh
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from exporter.api.shapes import (
     BOOLEAN,
     COUNT,
@@ -14,6 +16,7 @@ from exporter.api.shapes import (
     record,
 )
 from exporter.models import ModelCondition, Skip
+from exporter.streams import Finish
 
 _CHECK: dict[str, Schema] = {
     "success": BOOLEAN,
@@ -25,6 +28,10 @@ _CHECK: dict[str, Schema] = {
     "tokens_per_second": nullable(NUMBER)
     | {"description": "By the API's own count; null without one, or for a single token."},
     "gap_max_ms": nullable(NUMBER),
+    "finish": nullable({"enum": list(get_args(Finish))})
+    | {"description": "Why the answer ended; null if it did not, and after a restart."},
+    "answered_by": nullable(TEXT)
+    | {"description": "The model that answered, as the API names it: of an alias the real one."},
     "usage": record(
         **dict.fromkeys(("input", "output", "reasoning", "cached"), nullable(COUNT)),
     ),

@@ -102,6 +102,8 @@ def _result_json(result: ModelResult) -> Json:
         "first_token_ms": _ms(result.first_token),
         "tokens_per_second": reading.tokens_per_second,
         "gap_max_ms": _ms(reading.gap_max),
+        "finish": reading.finish,
+        "answered_by": reading.model or None,
         "usage": {
             name: getattr(usage, name) for name in ("input", "output", "reasoning", "cached")
         },

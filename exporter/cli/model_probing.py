@@ -158,6 +158,8 @@ def _as_json(state: ModelState, result: ModelResult, *, counted: bool) -> dict[s
         "tokens_per_second": reading.tokens_per_second,
         "gap_median_ms": _ms(reading.gap_median),
         "gap_max_ms": _ms(reading.gap_max),
+        "finish": reading.finish,
+        "answered_by": reading.model or None,
         "usage": {
             name: getattr(usage, name) for name in ("input", "output", "reasoning", "cached")
         },
@@ -230,6 +232,8 @@ def _row(step: Step, total: float) -> Text:
 def _facts(state: ModelState, result: ModelResult, counted: str) -> list[str]:
     reading, usage, model = result.reading, result.reading.usage, state.model
     rows = []
+    if reading.model and reading.model != model.id:
+        rows.append(f"answered by          {reading.model}")
     if reading.tokens_per_second is not None:
         rows.append(f"tokens per second    {reading.tokens_per_second:.1f}")
     if reading.gap_max is not None:

@@ -103,6 +103,8 @@ class ModelTarget:
     most_input: int
     """More tokens than the prompt can have: no token is shorter than a byte."""
     budget: Budget | None = None
+    says_cost: bool = False
+    """Whether its answers say what they cost, in `currency`."""
 
     @property
     def reserve(self) -> int:
@@ -194,6 +196,7 @@ def _target(check: ModelCheck, preset: Preset | None, build: Build) -> ModelTarg
         output_price=terms.output_price,
         most_input=terms.most_input,
         budget=check.budget,
+        says_cost=known is not None and known.cost_currency == terms.currency,
     )
 
 

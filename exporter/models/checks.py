@@ -306,7 +306,9 @@ class ModelChecks:
         usage, sent = Usage(), True
         try:
             seen = await self._prober.ask(model.endpoint, protocol(model.protocol))
-            usage, sent = seen.reading.usage, not is_free(seen)
+            sent = not is_free(seen)
+            if seen.reading.is_complete:  # of one that broke off a count says nothing about the end
+                usage = seen.reading.usage
         finally:
             settling = partial(self._spending.settle, reservation, model, usage, sent=sent)
             spent = await asyncio.shield(asyncio.to_thread(settling))
@@ -338,9 +340,8 @@ class ModelChecks:
 
     async def _reserve(self, state: ModelState, at: float) -> int:
         try:
-            got = await asyncio.to_thread(
-                self._spending.reserve, state.target.id, state.model, self._together, at
-            )
+            about = (state.target.id, state.model, self._together)
+            got = await asyncio.to_thread(self._spending.reserve, *about, at, state.spent_last(at))
         except OSError:
             raise await self._skipped(state, Skip.NO_LEDGER) from None
         if isinstance(got, Scope):

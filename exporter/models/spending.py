@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import ceil
 from typing import Protocol
 
 from exporter.config import UNITS, Budget, ModelTarget
 from exporter.streams import Usage
+
+BELIEVED = 100
+"""Sixty times the tokens that a check was limited to were seen on a bill."""
 
 
 class Scope(StrEnum):
@@ -95,12 +99,17 @@ class Spending:
         self._day = ""
 
     def reserve(
-        self, service: str, model: ModelTarget, together: Budget, now: float
+        self, service: str, model: ModelTarget, together: Budget, now: float, last: int = 0
     ) -> int | Scope:
-        """Return the number of a reservation for one check, or whose budget has no room for it."""
+        """Return the number of a reservation for one check, or whose budget has no room for it.
+
+        *last* is what the check before cost on this day: an API that counted more than the reserve
+        will do so again. On the next day it is tried anew, as that may have been a mistake.
+        """
         accounts = accounts_of(service, model, together, now)
         most = {one.name: one.most for one in accounts}
-        got = self._ledger.reserve(most, model.reserve, total_of(service, model))
+        units = max(model.reserve, last)
+        got = self._ledger.reserve(most, units, total_of(service, model))
         if isinstance(got, int):
             return got
         return next(one.scope for one in accounts if one.name == got)
@@ -147,10 +156,13 @@ class Spending:
 
 
 def cost_of(model: ModelTarget, usage: Usage) -> int:
-    """Return what an answer cost by its own count of tokens, else the whole reserve.
+    """Return what an answer cost by its own words, else by its count of tokens, else the reserve.
 
-    A price in the answer is not used: in which currency it is, no answer says.
+    A prompt of no tokens is no count. An API may count more than was asked for, which is believed
+    up to a limit: a mistake of one API must not use up the budget of all.
     """
-    if usage.input is None or usage.output is None:
+    if model.says_cost and usage.cost is not None:
+        return min(ceil(usage.cost * UNITS), max(BELIEVED * model.reserve, UNITS))
+    if not usage.input or usage.output is None:
         return model.reserve
-    return model.cost(usage.input, usage.output)
+    return min(model.cost(usage.input, usage.output), BELIEVED * model.reserve)

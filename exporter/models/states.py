@@ -132,6 +132,11 @@ class ModelState:
         """The share of its tightest budget that is left now; None without any, or not yet read."""
         return None if self.left is None else self.left()
 
+    def spent_last(self, at: float) -> int:
+        """Return what the last check cost, 0 if it was on another day of UTC than *at*."""
+        last = self.last
+        return last.spent if last is not None and last.at // 86_400 == at // 86_400 else 0
+
     @property
     def in_time(self) -> bool:
         """Whether the last check succeeded, with its first token and every pause in time."""

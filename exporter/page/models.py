@@ -43,6 +43,8 @@ class ShownModel:
     """Why the check that was due last was not sent, since `skipped_at`; empty if it was."""
     skipped_at: float
     advice: str
+    answered_by: str
+    """The model that answered, if it names itself otherwise; to be escaped as well."""
     first_token: str
     usual: str
     rate: str
@@ -72,6 +74,7 @@ def _shown(state: ModelState) -> ShownModel:
         not_asked="" if state.withheld is None else REFUSED[state.withheld],
         skipped_at=state.withheld_since,
         advice=model_advice(state),
+        answered_by=last.reading.model if last and last.reading.model != model.id else "",
         first_token=_NONE if first is None else seconds(first),
         usual="" if usual is None else seconds(usual),
         rate=_NONE if rate is None else f"{rate:.0f}" if rate >= 9.5 else f"{rate:.1f}",

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from exporter.clock import Clock
 from exporter.listing import module_in, names_in
 from exporter.model import Outcome
+from exporter.probers.echoes import holds_secret, is_in
 from exporter.probers.endpoint import Endpoint, Prober
 from exporter.probers.streaming import Streamed, StreamProber
 from exporter.probers.transport import Transport
@@ -50,7 +51,8 @@ class Probers:
     async def ask(self, endpoint: Endpoint, protocol: StreamProtocol) -> Streamed:
         """Return what one request to *endpoint* saw whose answer is streamed as *protocol* says."""
         streamed = await self._streams.ask(endpoint, protocol)
-        if self._holds(streamed.reading.model):
+        named = streamed.reading.model
+        if is_in(named, self._holds_key) or holds_secret(endpoint, named):
             streamed.reading.model = ""
         return replace(streamed, outcome=self._without_keys(streamed.outcome))
 

@@ -115,6 +115,9 @@ class PresetModels:
         (), "Headers in which an answer announces a model's end in words."
     )
     retirements: tuple[RetirementFact, ...] = option((), "Ends that were announced elsewhere.")
+    cost_currency: PublicText = option(
+        "", "What its answers say they cost is in this currency, and is what is charged."
+    )
     free: bool = option(False, "People run the models themselves: a check costs nothing.")
     confidence: Confidence = option(doc="How well this is known.")
     note: str = option("", "What to know.")

@@ -48,6 +48,9 @@ class UsagePaths:
     cached: tuple[PublicText, ...] = option((), "Tokens of the prompt that were cached.")
     cached_beside: bool = option(False, "The cached ones are not part of `input`.")
     cost: tuple[PublicText, ...] = option((), "What the answer cost, where the API says it.")
+    cost_unless: tuple[PublicText, ...] = option(
+        (), "Where one of these is true, somebody else charges as well: it is not the whole cost."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

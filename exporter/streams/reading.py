@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,10 @@ from exporter.streams.frames import EventTooLargeError, Frame, Frames
 
 MOST_GAPS = 4096
 """Pauses between tokens that are kept; more tokens than a check may ask for."""
-MOST_NOTES = 200
+MOST_TOKENS = 100_000_000
+"""What an API counts for one answer; no model reads or writes a tenth of that."""
+_MOST_COST = 1e6
+_MODEL_ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +31,13 @@ class Usage:
     cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Note:
-    """One thing that came, for the waterfall: what it means, and after how many seconds."""
+    """All that came with one meaning, for the waterfall: when, in seconds, and how often."""
 
-    what: str
-    at: float
+    first: float
+    last: float
+    count: int = 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,14 +65,18 @@ class Reading:
     error: Any = None
     usage: Usage = field(default_factory=Usage)
     model: str = ""
-    """The model that answered, as the API names it: never a label, to be shown escaped."""
+    """The model that answered, as the API names it: never a label, to be shown escaped.
+
+    Printable ASCII without spaces; empty if the API named none, or something else.
+    """
     retires: str = ""
     """When the model is switched off, as the API writes it."""
     is_stream: bool = False
     """At least one event could be read."""
     is_unreadable: bool = False
     """An event was larger than any token, or had more values."""
-    notes: list[Note] = field(default_factory=list)
+    notes: dict[str, Note] = field(default_factory=dict)
+    """By what it means; of events without a meaning the very first has none."""
 
     @property
     def is_complete(self) -> bool:
@@ -152,7 +161,7 @@ class StreamReader:
             if not rule.event or not names.isdisjoint(rule.event)
             for value in _values(rule, event)
         ]
-        if not any(meant):
+        if not any(meant) and found.events > 1:
             self._note("event", at)
 
     def _apply(self, rule: EventRule, value: Any, at: float) -> bool:
@@ -174,8 +183,8 @@ class StreamReader:
                 found.error = found.error or value
             case "end":
                 found.ended = True
-            case "model" if isinstance(value, str) and value:
-                found.model = value[:128]
+            case "model" if isinstance(value, str) and _MODEL_ID.fullmatch(value):
+                found.model = value
                 return False
             case "retires" if isinstance(value, str):
                 found.retires = value[:64]
@@ -201,15 +210,25 @@ class StreamReader:
             for path in getattr(paths, name):
                 number = next(iter(_at(value, path)), None)
                 if isinstance(number, (int, float)) and not isinstance(number, bool):
-                    if 0 <= number < 1e12:
+                    if _is_possible(number, counts=name != "cost"):
                         self._usage[name] = number
                     break
+        if any(True in _at(value, path) for path in paths.cost_unless):
+            self._usage.pop("cost", None)
         self.reading.usage = _usage(self._usage, paths)
 
     def _note(self, what: str, at: float) -> None:
-        notes = self.reading.notes
-        if len(notes) < MOST_NOTES:
-            notes.append(Note(what, at))
+        if (note := self.reading.notes.get(what)) is None:
+            self.reading.notes[what] = Note(at, at)
+        else:
+            note.last, note.count = at, note.count + 1
+
+
+def _is_possible(number: float, *, counts: bool) -> bool:
+    """Return whether *number* may be a count of tokens, or a cost; not a number is neither."""
+    if counts:
+        return 0 <= number <= MOST_TOKENS and number == int(number)
+    return 0 <= number <= _MOST_COST
 
 
 def _usage(numbers: dict[str, float], paths: UsagePaths) -> Usage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.streams.reading import Note, Reading
+from exporter.streams.reading import Reading
 
 _NAMES = {
     "reasoning": "reasoning",
@@ -39,17 +39,10 @@ def course(reading: Reading, head_at: float | None) -> tuple[Step, ...]:
     if (first := reading.first_event) is not None:
         steps.append(Step("first event", first, first))
     for what, name in _NAMES.items():
-        of_kind = [note for note in reading.notes if note.what == what]
-        if what == "event" and of_kind and of_kind[0].at == reading.first_event:
-            del of_kind[0]  # it has a step of its own
-        if of_kind:
-            steps.append(_step(name, of_kind))
+        if (note := reading.notes.get(what)) is not None:
+            steps.append(Step(name, note.first, note.last, note.count))
     if (text := reading.first_text) is not None:
         steps.append(Step("first token", text, text))
         if reading.last_text is not None and reading.texts > 1:
             steps.append(Step("tokens", text, reading.last_text, reading.texts))
     return tuple(sorted(steps, key=lambda step: step.start))  # stable: equal times as above
-
-
-def _step(name: str, notes: list[Note]) -> Step:
-    return Step(name, notes[0].at, notes[-1].at, len(notes))

@@ -14,6 +14,7 @@ import aiohttp
 from cryptography.fernet import Fernet
 
 from exporter.app import App, Options
+from exporter.clock import Clock
 from exporter.config import Configuration, read_text
 from exporter.secret import Secret
 from exporter.store.vault import VARIABLE
@@ -87,6 +88,7 @@ async def running(
     data: Path | None = None,
     environment: dict[str, str] | None = None,
     token: str | None = TOKEN,
+    clock: Clock | None = None,
     **more: Any,
 ) -> AsyncIterator[Client]:
     """Run an application with *config* until the block ends; *more* are further `Options`."""
@@ -104,7 +106,7 @@ async def running(
         admin_token=None if token is None else Secret(token),
         **more,
     )
-    app, stop, started = App(options), asyncio.Event(), asyncio.Event()
+    app, stop, started = App(options, clock=clock), asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))
     waiting = asyncio.create_task(started.wait())
     await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)

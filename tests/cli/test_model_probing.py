@@ -18,7 +18,7 @@ from tests.vendor import Vendor
 
 THINKING = {"choices": [{"delta": {"reasoning": "hm"}}]}
 GOOD = stream(
-    (0.05, {"choices": [{"delta": {"role": "assistant"}}]}),
+    (0.05, {"model": "m-2026-08-06", "choices": [{"delta": {"role": "assistant"}}]}),
     (0.1, THINKING),
     (0.15, THINKING),
     *tokens([0.2, 0.25, 0.3]),
@@ -53,6 +53,7 @@ async def test_the_course_of_a_stream_is_a_waterfall(
     assert "3 until" in next(line for line in out.splitlines() if line.startswith("  tokens "))
     assert "9 in, 6 out" in out
     assert "m fine" in out
+    assert "answered by          m-2026-08-06\n" in out
     assert "at most 0.000123 USD, not counted against a budget: that needs --data-dir" in err
     assert "0.000021 USD (0.000123 USD was reserved); not counted" in out
     assert KEY not in out + err
@@ -68,6 +69,7 @@ async def test_as_json_it_has_the_same_times(
     found = json.loads(out)
     events = {event["what"]: event for event in found["events"]}
     assert (code, found["success"], found["counted"], found["remaining"]) == (0, True, False, None)
+    assert (found["answered_by"], found["finish"]) == ("m-2026-08-06", "complete")
     assert found["first_token_ms"] == events["first token"]["start_ms"]
     assert events["reasoning"]["count"] == 2
     assert events["tokens"]["count"] == 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -168,11 +169,11 @@ class Exporter:
             seen = check_of(state.model.id, at)
             if isinstance(seen, Skip):
                 state.skip(seen, at)
-                state.remaining = 0.0
+                state.left = lambda: 0.0
             else:
                 state.add(seen)
                 state.spent += seen.spent
-                state.remaining = 0.9 - 0.1 * place
+                state.left = partial(float, 0.9 - 0.1 * place)
 
     def probe(self, at: float) -> None:
         self.ask_models(at)

@@ -63,6 +63,24 @@ async def test_a_check_answers_with_what_it_saw_and_what_it_cost(tmp_path: Path)
     assert KEY not in found.text + shown.text
 
 
+async def test_who_answered_and_why_it_ended_is_said(tmp_path: Path) -> None:
+    named = {"model": "m-2026-08-06", **text("OK")}
+    async with Vendor() as vendor:
+        vendor.on("/v1/chat/completions", stream((0, named), (0, finish("length"))))
+        async with running(config(vendor, "m"), data=tmp_path) as client:
+            found = await asked(client)
+            shown = await client.ask("GET", "/api/services/ai")
+            vendor.on("/v1/chat/completions", stream((0, text("OK")), end="cut"))
+            cut = await asked(client)
+
+    conforms(found.json, "ModelTest")
+    conforms(shown.json, "Service")
+    (one,) = shown.json["models"]
+    for said in (found.json, one["last"]):
+        assert (said["answered_by"], said["finish"]) == ("m-2026-08-06", "limit")
+    assert (cut.json["answered_by"], cut.json["finish"]) == (None, None)
+
+
 @pytest.mark.parametrize("model", ["org/model:free", "a%2Fb", 'odd"\\x', "a?b#c&d=e", "..%2e"])
 async def test_any_id_is_reached_in_percent_encoding(model: str, tmp_path: Path) -> None:
     async with Vendor() as vendor:

@@ -34,7 +34,13 @@ def streamed(reason: Reason = Reason.OK, *, first: float | None = 0.5, **outcome
     usage = Usage(input=10, output=4) if reason is Reason.OK else Usage()
     return Streamed(
         outcome=Outcome(reason=reason, **outcome),
-        reading=Reading(first_text=first, last_text=first, usage=usage, events=int(bool(first))),
+        reading=Reading(
+            first_text=first,
+            last_text=first,
+            usage=usage,
+            events=int(bool(first)),
+            ended=reason is Reason.OK,
+        ),
     )
 
 
@@ -243,6 +249,34 @@ async def test_what_was_refused_before_the_model_began_costs_nothing(
         await rig.pass_(300)
 
         assert rig.state.spent == cost * rig.state.model.reserve
+
+
+async def test_the_count_of_a_stream_that_broke_off_is_not_the_bill() -> None:
+    """Anthropic counts one token at the beginning, Gemini those until now in each event."""
+    cut = streamed(Reason.PROTOCOL, status=200)
+    cut.reading.usage = Usage(input=10, output=1)
+    async with Rig() as rig:
+        rig.asker.answer = lambda: cut
+        await rig.pass_(300)
+
+        assert rig.state.spent == rig.state.model.reserve
+
+
+async def test_a_vendor_that_takes_more_than_it_may_is_not_asked_beyond_the_budget() -> None:
+    many = streamed()
+    many.reading.usage = Usage(input=10, output=977)  # for a limit of 16
+    async with Rig(day=0.005) as rig:
+        rig.asker.answer = lambda: many
+        for _ in range(6):
+            await rig.pass_(600)
+        spent, asked = rig.state.spent, len(rig.asker.asked)
+        await rig.pass_(86_400 - rig.clock.now() % 86_400 + 1)
+        await rig.pass_(600)
+
+        assert asked == 2
+        assert spent == 2 * (10 + 2 * 977) * 1_000_000
+        assert rig.state.skipped[Skip.BUDGET_ALL]
+        assert len(rig.asker.asked) == 3, "on the next day it is tried anew"
 
 
 async def test_our_own_network_is_no_failure_of_the_model() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.config import UNITS, Budget, ModelTarget
 from exporter.models import Spending, accounts_of
-from exporter.models.spending import Scope, cost_of
+from exporter.models.spending import BELIEVED, Scope, cost_of
 from exporter.store import Store
 from exporter.streams import Usage
 from tests.config.test_models import model
@@ -128,6 +128,77 @@ def test_what_is_known_of_past_days_goes() -> None:
         left(book, one, TOGETHER, NOW + day * DAY)
 
     assert len(book._known) == 4
+
+
+@pytest.mark.parametrize(
+    ("usage", "units"),
+    [
+        (Usage(input=10, output=5, cost=0.00002), 20_000_000),
+        (Usage(cost=0.00002), 20_000_000),
+        (Usage(cost=0.0), 0),
+        (Usage(cost=1e-13), 1),
+        (Usage(cost=50_000.0), UNITS),
+        (Usage(input=10, output=5), 10 * 1_000_000 + 5 * 2_000_000),
+    ],
+)
+def test_what_an_answer_says_it_cost_is_the_bill_where_the_currency_is_known(
+    usage: Usage, units: int
+) -> None:
+    price = {"input": 1, "output": 2}
+    assert cost_of(model("openrouter", "x/y", price=price), usage) == units
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        model("openai", "gpt-4o", price={"input": 1, "output": 2}),
+        model("openrouter", "x/y", price={"input": 1, "output": 2, "currency": "EUR"}),
+    ],
+)
+def test_a_cost_in_no_known_currency_is_not_the_bill(other: ModelTarget) -> None:
+    assert cost_of(other, Usage(input=10, output=5, cost=77.0)) == 20_000_000
+    assert cost_of(other, Usage(cost=77.0)) == other.reserve
+
+
+@pytest.mark.parametrize(
+    "usage", [Usage(input=10**8, output=10**8), Usage(input=10**8, output=0, cost=1e6)]
+)
+def test_an_absurd_count_does_not_use_up_the_budget_of_all(usage: Usage) -> None:
+    dear = target(price={"input": 1e6, "output": 1e6})
+    book, wide = spending(), Budget(month=1e6)
+    for one, most in ((target(), BELIEVED), (dear, BELIEVED)):
+        got = book.reserve("a", one, wide, NOW)
+        assert isinstance(got, int)
+        assert book.settle(got, one, usage, sent=True) == most * one.reserve
+
+
+@pytest.mark.parametrize("usage", [Usage(input=0, output=0), Usage(input=0, output=5)])
+def test_a_prompt_of_no_tokens_is_no_count(usage: Usage) -> None:
+    one = target()
+
+    assert cost_of(one, usage) == one.reserve
+
+
+def test_what_costs_nothing_is_asked_with_no_budget_at_all() -> None:
+    free, book = target(price={"input": 0, "output": 0}), spending()
+    nothing = Budget(day=0.0, month=0.0)
+
+    for _ in range(3):
+        got = book.reserve("a", free, nothing, NOW)
+        assert isinstance(got, int)
+        assert book.settle(got, free, Usage(input=10**8, output=10**8), sent=True) == 0
+    assert left(book, free, nothing, NOW) == 0
+
+
+def test_a_clock_that_goes_back_over_midnight_gives_no_budget_twice() -> None:
+    one, book = target(), spending()
+    tight = Budget(day=1.5 * one.reserve / UNITS, month=2.5 * one.reserve / UNITS)
+    midnight = NOW // DAY * DAY
+    times = (-1, 1, -1, 1, 3 * DAY)
+
+    got = [isinstance(book.reserve("a", one, tight, midnight + at), int) for at in times]
+
+    assert got == [True, True, False, False, False]  # both days are used up, then the month
 
 
 def test_budgets_of_another_currency_do_not_hold() -> None:

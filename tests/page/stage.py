@@ -155,7 +155,7 @@ class Stage:
         )
         state.add(result)
         state.spent += result.spent
-        state.remaining = 0.97
+        state.left = lambda: 0.97
         return state
 
     def had(self, id_: str, hours: Iterable[tuple[float, Reason]]) -> None:

@@ -97,6 +97,20 @@ async def test_a_budget_that_is_used_up_is_a_caution_until_a_check_is_sent(model
     assert "is not checked" not in after
 
 
+async def test_who_answered_is_said_where_it_is_another_name(models: Stage) -> None:
+    before = (await models.ask("/services/zeta")).text
+    for id_, name in (("gpt-x", "gpt-x-2026-08-06"), ("gpt-z", "gpt-z")):
+        state = models.asked("zeta", id_)
+        assert state.last is not None
+        state.last.reading.model = name
+    await models.step()
+    page = (await models.ask("/services/zeta")).text
+
+    assert "Answered by" not in before
+    assert page.count("Answered by") == 1
+    assert "Answered by <bdi>gpt-x-2026-08-06</bdi>." in page
+
+
 async def test_a_service_without_models_has_no_panel(models: Stage) -> None:
     page = (await models.ask("/services/alpha")).text
 

@@ -36,7 +36,7 @@ TRIES = 3
 Step = Callable[[Store], object]
 
 
-class _Inline(ThreadPoolExecutor):
+class Inline(ThreadPoolExecutor):
     """Runs what it is given at once, in this thread: strace counts the calls of each by itself."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -100,7 +100,7 @@ def _acknowledged(store: Store) -> None:
 
 def _with_log(store: Store, act: Callable[[IncidentLog], Any]) -> None:
     async def run() -> None:
-        asyncio.get_running_loop().set_default_executor(_Inline())
+        asyncio.get_running_loop().set_default_executor(Inline())
         await act(IncidentLog(store.incidents, FakeClock(NOW + 60)))
 
     asyncio.run(run())
