@@ -140,6 +140,7 @@ class Parts:
             self.own,
             self.incident_metrics,
             lean=self.options.lean,
+            compact=self.options.compact,
             page=lambda target: self.pages.state(target.status_page),
             news=self._news,
             rotated_at=self.overlay.rotated_at,
