@@ -29,6 +29,7 @@ from exporter.metrics.lines import (
 from exporter.metrics.models import model_page
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.selection import families
+from exporter.metrics.starts import LONG_AGO, page_with_starts, with_starts
 from exporter.models import ModelState
 from exporter.registry import RegistryChange
 from exporter.results import Exemplar, Results, status_of
@@ -81,8 +82,12 @@ class Exposition:
         news: Callable[[Target], PageNews] = lambda target: PageNews(),
         rotated_at: Callable[[str], float | None] = lambda service: None,
         models: Iterable[ModelState] = (),
+        began: float = LONG_AGO,
     ) -> None:
-        """*page* and *news* return what the status page says, *rotated_at* when the key was."""
+        """*page* and *news* return what the status page says, *rotated_at* when the key was.
+
+        At the Unix time *began* every counter was 0.
+        """
         self._results, self._own, self._incidents = results, own, incidents
         self._page, self._news, self._rotated_at = page, news, rotated_at
         self._families = families(lean=lean, compact=compact)
@@ -90,7 +95,7 @@ class Exposition:
         self._all = range(len(self._families))
         self._often = tuple(i for i, family in numbered if family.when is When.RESULT)
         self._changing = tuple(i for i, family in numbered if family.when is not When.TARGET)
-        self._models = models
+        self._models, self._began = models, began
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
         self._changed: dict[str, Target] = {}
@@ -205,14 +210,21 @@ class Exposition:
     # -- the page ----------------------------------------------------------------------------
 
     async def chunks(
-        self, *, openmetrics: bool = False, chunk_bytes: int = PLAIN_CHUNK_BYTES
+        self,
+        *,
+        openmetrics: bool = False,
+        starts: bool = False,
+        chunk_bytes: int = PLAIN_CHUNK_BYTES,
     ) -> AsyncIterator[bytes]:
-        """Yield the page, about *chunk_bytes* at a time; the loop runs between two slices."""
+        """Yield the page, about *chunk_bytes* at a time; the loop runs between two slices.
+
+        *starts* is for a client that looks for start times in OpenMetrics; see `starts`.
+        """
         await self.settle()
         loop = asyncio.get_running_loop()
         pending: list[bytes] = []
         size, turn = 0, loop.time()
-        for piece in self._pieces(openmetrics):
+        for piece in self._pieces(openmetrics, starts):
             pending.append(piece)
             size += len(piece)
             if size >= chunk_bytes:
@@ -221,15 +233,21 @@ class Exposition:
             if loop.time() - turn >= SLICE_SECONDS:
                 await asyncio.sleep(0)
                 turn = loop.time()
-        pending.append(self._incidents.page(openmetrics=openmetrics))
-        pending.append(model_page(self._models, openmetrics=openmetrics))
+        for rest in (
+            self._incidents.page(openmetrics=openmetrics),
+            model_page(self._models, openmetrics=openmetrics),
+        ):
+            pending.append(page_with_starts(rest, self._began) if starts else rest)
         pending.append(self._own.page(openmetrics=openmetrics))
         yield b"".join(pending)
 
-    async def compressed(self, *, openmetrics: bool = False) -> AsyncIterator[bytes]:
+    async def compressed(
+        self, *, openmetrics: bool = False, starts: bool = False
+    ) -> AsyncIterator[bytes]:
         """Yield the page as gzip; large chunks are compressed in a thread, outside the GIL."""
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-        async for chunk in self.chunks(openmetrics=openmetrics, chunk_bytes=CHUNK_BYTES):
+        chunks = self.chunks(openmetrics=openmetrics, starts=starts, chunk_bytes=CHUNK_BYTES)
+        async for chunk in chunks:
             if len(chunk) < CHUNK_BYTES // 8:
                 packed = packer.compress(chunk)
             else:
@@ -239,7 +257,7 @@ class Exposition:
                 yield packed
         yield packer.flush()
 
-    def _pieces(self, openmetrics: bool) -> Iterator[bytes]:
+    def _pieces(self, openmetrics: bool, starts: bool) -> Iterator[bytes]:
         plain: list[_Lines] = [row.lines for row in self._rows.values()]
         for i, family in enumerate(self._families):
             rows = plain
@@ -248,7 +266,10 @@ class Exposition:
             first = head(family.name, family.kind, family.help, openmetrics=openmetrics).encode()
             step = _step(rows, i)
             for at in range(0, len(rows), step):
-                lines = b"".join([row[i] for row in rows[at : at + step]])
+                found: Iterable[bytes] = [row[i] for row in rows[at : at + step]]
+                if starts and family.kind != "gauge":
+                    found = with_starts(found, self._began)
+                lines = b"".join(found)
                 if lines:
                     yield first + lines if first else lines
                     first = b""
