@@ -20,6 +20,9 @@ class Options:
     port: int = 9642
     admin_token: Secret | None = None
     lean: bool = False
+    """Whether the page has no histograms, and only reasons that occurred."""
+    compact: bool = False
+    """Whether the page has only what the shipped rules and dashboards read."""
     connections: int = 512
     """Connections at once; one without a request is closed when another needs its place."""
     head_seconds: float = 15.0

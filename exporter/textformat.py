@@ -6,6 +6,7 @@ Source: prometheus/docs `exposition_formats.md` (0.0.4) and OpenMetrics 1.0.
 from __future__ import annotations
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+PROTOBUF = "application/vnd.google.protobuf"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 

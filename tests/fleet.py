@@ -209,7 +209,9 @@ def _target(name: str, situation: Situation) -> Target:
 class Exporter:
     """One exporter without its sockets: the scheduler probes by script, the page is real."""
 
-    def __init__(self, clock: QuickClock, instance: str) -> None:
+    def __init__(
+        self, clock: QuickClock, instance: str, *, lean: bool = False, compact: bool = False
+    ) -> None:
         self.clock, self.instance = clock, instance
         self.registry, self.results, self.own = Registry(), Results(), OwnMetrics("1.0")
         self.model_states = ModelStates()
@@ -217,6 +219,8 @@ class Exporter:
             self.results,
             self.own,
             IncidentMetrics(self.registry),
+            lean=lean,
+            compact=compact,
             page=self._page_of,
             news=self._news_of,
             models=self.model_states,
@@ -340,10 +344,10 @@ def _take(found: History, wanted: Collection[str], labels: str, at: int, page: s
             found.setdefault(f"{name}{{{labels}{more}}}", []).append((at, float(value)))
 
 
-async def history(wanted: Collection[str]) -> History:
-    """Return the series of these names."""
+async def history(wanted: Collection[str], *, lean: bool = False, compact: bool = False) -> History:
+    """Return the series of these names; all of them show such a page."""
     clock = QuickClock(float(START) - 60)
-    exporters = [Exporter(clock, instance) for instance in FLEET]
+    exporters = [Exporter(clock, instance, lean=lean, compact=compact) for instance in FLEET]
     tasks = [asyncio.create_task(one.scheduler.run()) for one in exporters]
     await settle()
     await clock.advance(60)

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from exporter.api.app_keys import EXPOSITION, OWN
-from exporter.textformat import OPENMETRICS, TEXT
+from exporter.textformat import OPENMETRICS, PROTOBUF, TEXT
 
 SCRAPES_AT_ONCE = 4
 """Scrapes for which lines are joined; further ones wait, for milliseconds."""
@@ -27,9 +27,15 @@ class _Bounded(Protocol):
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
-    """Stream the page in slices, so that a scrape delays no probe."""
+    """Stream the page in slices, so that a scrape delays no probe.
+
+    A Prometheus that looks for start times asks for protobuf first, which has a field for them:
+    whatever switched it on, its Accept says so.
+    """
     started = asyncio.get_running_loop().time()
-    openmetrics = "application/openmetrics-text" in request.headers.get("Accept", "")
+    accept = request.headers.get("Accept", "")
+    openmetrics = "application/openmetrics-text" in accept
+    starts = openmetrics and PROTOBUF in accept
     gzip = "gzip" in request.headers.get("Accept-Encoding", "")
     exposition = request.app[EXPOSITION]
     response = web.StreamResponse(headers={"Content-Type": OPENMETRICS if openmetrics else TEXT})
@@ -42,7 +48,7 @@ async def metrics(request: web.Request) -> web.StreamResponse:
         if isinstance(connection := request.protocol, _Bounded):
             await connection.room(at_once=True)
         await response.prepare(request)
-        await _send(request, pieces(openmetrics=openmetrics), turn)
+        await _send(request, pieces(openmetrics=openmetrics, starts=starts), turn)
     await response.write_eof()
     request.app[OWN].render_seconds.set(asyncio.get_running_loop().time() - started)
     return response

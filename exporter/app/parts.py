@@ -9,7 +9,7 @@ from exporter.clock import Clock, SystemClock
 from exporter.config import USER_AGENT, Target
 from exporter.incidents import Escalations, IncidentLog, Peers, Reconciliation
 from exporter.log import Redaction
-from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics, PageNews, news_of
+from exporter.metrics import LONG_AGO, Exposition, IncidentMetrics, OwnMetrics, PageNews, news_of
 from exporter.models import ModelChecks, ModelStates
 from exporter.multitarget import Modules
 from exporter.notifying import Media, Notifier
@@ -140,10 +140,12 @@ class Parts:
             self.own,
             self.incident_metrics,
             lean=self.options.lean,
+            compact=self.options.compact,
             page=lambda target: self.pages.state(target.status_page),
             news=self._news,
             rotated_at=self.overlay.rotated_at,
             models=self.model_states,
+            began=self.clock.now() if self.options.data_dir is None else LONG_AGO,
         )
 
     def _build_recording(self) -> None:

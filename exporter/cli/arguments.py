@@ -236,13 +236,23 @@ def _add_optional_routes(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
+def _add_metrics_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics.compact",
+        dest="compact",
+        action="store_true",
+        help="show only what the shipped rules and dashboards read: half of the series",
+    )
     parser.add_argument(
         "--metrics.lean",
         dest="lean",
         action="store_true",
         help="omit histograms and reasons that never occurred, for very many services",
     )
+
+
+def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    _add_metrics_flags(parser)
     parser.add_argument(
         "--web.config.file",
         dest="web_config",

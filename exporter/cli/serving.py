@@ -130,6 +130,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         poll_interval=arguments.poll_interval,
         prometheus=server_url(prometheus, "--prometheus.url") if prometheus else "",
         lean=arguments.lean,
+        compact=arguments.compact,
         data_dir=arguments.data_dir,
         modules=_modules(arguments),
         web_config=arguments.web_config,

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.config import Target
-from exporter.metrics.families import FAMILIES
 from exporter.metrics.family import When
 from exporter.metrics.incidents import IncidentMetrics
 from exporter.metrics.lines import (
@@ -24,15 +23,16 @@ from exporter.metrics.lines import (
     Registered,
     ServiceState,
     Snapshot,
-    examples,
     state_of,
     with_examples,
 )
 from exporter.metrics.models import model_page
 from exporter.metrics.own import OwnMetrics
+from exporter.metrics.selection import families
+from exporter.metrics.starts import LONG_AGO, page_with_starts, with_starts
 from exporter.models import ModelState
 from exporter.registry import RegistryChange
-from exporter.results import Results, status_of
+from exporter.results import Exemplar, Results, status_of
 from exporter.statuspages import State
 from exporter.textformat import head, labelled
 
@@ -51,11 +51,7 @@ SLICE_RENDERED = 16
 RENDER_SECONDS = 2.0
 """From a result to its lines at most, so that a scrape finds little left to render. Many at once
 cost half of what each costs by itself between two probes."""
-_ALL = range(len(FAMILIES))
-_OFTEN = tuple(i for i, family in enumerate(FAMILIES) if family.when is When.RESULT)
-_WITH_EXEMPLARS = frozenset(i for i, family in enumerate(FAMILIES) if family.has_exemplars)
 _Lines = Mapping[int, bytes] | Sequence[bytes]
-_CHANGING = tuple(i for i, family in enumerate(FAMILIES) if family.when is not When.TARGET)
 
 
 @dataclass(slots=True)
@@ -81,15 +77,25 @@ class Exposition:
         incidents: IncidentMetrics,
         *,
         lean: bool = False,
+        compact: bool = False,
         page: Callable[[Target], State | None] = lambda target: None,
         news: Callable[[Target], PageNews] = lambda target: PageNews(),
         rotated_at: Callable[[str], float | None] = lambda service: None,
         models: Iterable[ModelState] = (),
+        began: float = LONG_AGO,
     ) -> None:
-        """*page* and *news* return what the status page says, *rotated_at* when the key was."""
+        """*page* and *news* return what the status page says, *rotated_at* when the key was.
+
+        At the Unix time *began* every counter was 0.
+        """
         self._results, self._own, self._incidents = results, own, incidents
-        self._lean, self._page, self._news, self._rotated_at = lean, page, news, rotated_at
-        self._models = models
+        self._page, self._news, self._rotated_at = page, news, rotated_at
+        self._families = families(lean=lean, compact=compact)
+        numbered = tuple(enumerate(self._families))
+        self._all = range(len(self._families))
+        self._often = tuple(i for i, family in numbered if family.when is When.RESULT)
+        self._changing = tuple(i for i, family in numbered if family.when is not When.TARGET)
+        self._models, self._began = models, began
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
         self._changed: dict[str, Target] = {}
@@ -103,7 +109,7 @@ class Exposition:
         labels = labelled(
             service=target.id, environment=target.environment, provider=target.provider
         )
-        row = self._rows.setdefault(target.id, _Row(labels, [b""] * len(FAMILIES)))
+        row = self._rows.setdefault(target.id, _Row(labels, [b""] * len(self._families)))
         row.labels, row.state = labels, None
         self._changed[target.id] = target
 
@@ -134,9 +140,10 @@ class Exposition:
         row = self._rows[target.id]
         snapshot = self._snapshot(row, target)
         if row.state is None:
-            self._render(row, _ALL, snapshot)
+            self._render(row, self._all, snapshot)
         else:
-            self._render(row, _OFTEN if snapshot.state == row.state else _CHANGING, snapshot)
+            same = snapshot.state == row.state
+            self._render(row, self._often if same else self._changing, snapshot)
 
     def follow(self, change: RegistryChange) -> None:
         """Have what was added or changed rendered; forget the lines of what was removed."""
@@ -174,22 +181,22 @@ class Exposition:
                 maintenance=maintenance,
             ),
             tally,
-            self._lean,
         )
 
     def _render(self, row: _Row, indexes: Iterable[int], snapshot: Snapshot) -> None:
         self._count(row, snapshot)
         row.state = snapshot.state
         for i in indexes:
+            family = self._families[i]
             try:
-                text = FAMILIES[i].render(snapshot)
+                text = family.render(snapshot)
                 row.lines[i] = text.encode()
-                if i in _WITH_EXEMPLARS and (row.marked or snapshot.tally.exemplars):
-                    _mark(row, i, text, snapshot)
+                if family.exemplars and (row.marked or snapshot.tally.exemplars):
+                    _mark(row, i, text, family.exemplars(snapshot.tally))
             except Exception:
                 row.lines[i] = b""
                 self._own.render_errors.inc()
-                _log.exception("bug in the renderer of %s", FAMILIES[i].name)
+                _log.exception("bug in the renderer of %s", family.name)
 
     def _count(self, row: _Row, snapshot: Snapshot) -> None:
         target = snapshot.registered.target
@@ -203,14 +210,21 @@ class Exposition:
     # -- the page ----------------------------------------------------------------------------
 
     async def chunks(
-        self, *, openmetrics: bool = False, chunk_bytes: int = PLAIN_CHUNK_BYTES
+        self,
+        *,
+        openmetrics: bool = False,
+        starts: bool = False,
+        chunk_bytes: int = PLAIN_CHUNK_BYTES,
     ) -> AsyncIterator[bytes]:
-        """Yield the page, about *chunk_bytes* at a time; the loop runs between two slices."""
+        """Yield the page, about *chunk_bytes* at a time; the loop runs between two slices.
+
+        *starts* is for a client that looks for start times in OpenMetrics; see `starts`.
+        """
         await self.settle()
         loop = asyncio.get_running_loop()
         pending: list[bytes] = []
         size, turn = 0, loop.time()
-        for piece in self._pieces(openmetrics):
+        for piece in self._pieces(openmetrics, starts):
             pending.append(piece)
             size += len(piece)
             if size >= chunk_bytes:
@@ -219,15 +233,21 @@ class Exposition:
             if loop.time() - turn >= SLICE_SECONDS:
                 await asyncio.sleep(0)
                 turn = loop.time()
-        pending.append(self._incidents.page(openmetrics=openmetrics))
-        pending.append(model_page(self._models, openmetrics=openmetrics))
+        for rest in (
+            self._incidents.page(openmetrics=openmetrics),
+            model_page(self._models, openmetrics=openmetrics),
+        ):
+            pending.append(page_with_starts(rest, self._began) if starts else rest)
         pending.append(self._own.page(openmetrics=openmetrics))
         yield b"".join(pending)
 
-    async def compressed(self, *, openmetrics: bool = False) -> AsyncIterator[bytes]:
+    async def compressed(
+        self, *, openmetrics: bool = False, starts: bool = False
+    ) -> AsyncIterator[bytes]:
         """Yield the page as gzip; large chunks are compressed in a thread, outside the GIL."""
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-        async for chunk in self.chunks(openmetrics=openmetrics, chunk_bytes=CHUNK_BYTES):
+        chunks = self.chunks(openmetrics=openmetrics, starts=starts, chunk_bytes=CHUNK_BYTES)
+        async for chunk in chunks:
             if len(chunk) < CHUNK_BYTES // 8:
                 packed = packer.compress(chunk)
             else:
@@ -237,25 +257,28 @@ class Exposition:
                 yield packed
         yield packer.flush()
 
-    def _pieces(self, openmetrics: bool) -> Iterator[bytes]:
+    def _pieces(self, openmetrics: bool, starts: bool) -> Iterator[bytes]:
         plain: list[_Lines] = [row.lines for row in self._rows.values()]
-        for i, family in enumerate(FAMILIES):
+        for i, family in enumerate(self._families):
             rows = plain
-            if openmetrics and i in _WITH_EXEMPLARS:
+            if openmetrics and family.exemplars:
                 rows = [_marked(row, i) for row in self._rows.values()]
             first = head(family.name, family.kind, family.help, openmetrics=openmetrics).encode()
             step = _step(rows, i)
             for at in range(0, len(rows), step):
-                lines = b"".join([row[i] for row in rows[at : at + step]])
+                found: Iterable[bytes] = [row[i] for row in rows[at : at + step]]
+                if starts and family.kind != "gauge":
+                    found = with_starts(found, self._began)
+                lines = b"".join(found)
                 if lines:
                     yield first + lines if first else lines
                     first = b""
 
 
-def _mark(row: _Row, family: int, text: str, snapshot: Snapshot) -> None:
+def _mark(row: _Row, family: int, text: str, examples: dict[str, Exemplar]) -> None:
     """Keep the lines of *family* with their exemplars, where there are any."""
     marked = {i: lines for i, lines in (row.marked or {}).items() if i != family}
-    shown = with_examples(text, examples(snapshot))
+    shown = with_examples(text, examples)
     if shown != text:
         marked[family] = shown.encode()
     row.marked = marked or None

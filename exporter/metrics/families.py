@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from exporter.config import Threshold, ThresholdKind
+from exporter.config import ThresholdKind
 from exporter.metrics.family import Family, of_result, of_state, of_target
 from exporter.metrics.lines import (
     Registered,
@@ -19,10 +19,13 @@ from exporter.metrics.lines import (
     gauge,
     histogram,
     labelled_gauge,
+    of_latency,
+    of_reasons,
     phase_durations,
     reason_counts,
     state_set,
 )
+from exporter.metrics.thresholds import threshold
 from exporter.model import FACTS, PHASES, Verdict
 from exporter.results import SLOS
 from exporter.statuspages import State
@@ -98,42 +101,6 @@ def _sli(*, bad: bool) -> Writer[Snapshot]:
     return labelled_gauge(("slo",), read)
 
 
-# -- thresholds ------------------------------------------------------------------------------------
-
-_THRESHOLD_LABELS = ("team", "severity", "escalation")
-
-
-def _row(row: Threshold, team: str, value: float) -> tuple[tuple[str | None, ...], float]:
-    return (team, row.severity, row.escalation or None), value
-
-
-def _threshold(kind: ThresholdKind) -> Family:
-    """Return the family of *kind*."""
-    name = f"service_threshold_{kind}"
-
-    def read(registered: Registered) -> Iterator[tuple[tuple[str | None, ...], float]]:
-        target = registered.target
-        return (_row(r, target.team, r.value) for r in target.thresholds if r.kind is kind)
-
-    def read_stale(state: ServiceState) -> Iterator[tuple[tuple[str | None, ...], float]]:
-        target = state.target
-        # A service that is probed less often than asked for may be silent for longer.
-        least = state.silence if state.silence > 3 * target.interval else 0.0
-        rows = (row for row in target.thresholds if row.kind is kind)
-        return (_row(row, target.team, max(row.value, least)) for row in rows)
-
-    def read_sunset(state: ServiceState) -> Iterator[tuple[tuple[str | None, ...], float]]:
-        return read(Registered(state.target, None)) if state.ends else iter(())
-
-    if kind is ThresholdKind.SUNSET_REMAINING:
-        # only where there is something to compare with: three rows a service are not for nothing
-        rows = labelled_gauge(_THRESHOLD_LABELS, read_sunset)
-        return of_state(name, "gauge", kind.meaning, rows)
-    if kind is ThresholdKind.PROBE_STALE:
-        return of_state(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read_stale))
-    return of_target(name, "gauge", kind.meaning, labelled_gauge(_THRESHOLD_LABELS, read))
-
-
 # -- the list --------------------------------------------------------------------------------------
 
 FAMILIES: tuple[Family, ...] = (
@@ -143,8 +110,8 @@ FAMILIES: tuple[Family, ...] = (
         "probe_latency_seconds",
         "histogram",
         "Duration of successful probes.",
-        histogram,
-        exemplars=True,
+        histogram(),
+        exemplars=of_latency(),
     ),
     of_result(
         "probe_http_duration_seconds",
@@ -181,7 +148,7 @@ FAMILIES: tuple[Family, ...] = (
         "counter",
         "Probes by how they ended.",
         reason_counts,
-        exemplars=True,
+        exemplars=of_reasons,
     ),
     of_result(
         "probe_attempts_total",
@@ -388,5 +355,5 @@ FAMILIES: tuple[Family, ...] = (
         "The objective.",
         labelled_gauge(("slo",), _objectives),
     ),
-    *map(_threshold, ThresholdKind),
+    *map(threshold, ThresholdKind),
 )

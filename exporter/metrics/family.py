@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Literal
 
 from exporter.metrics.lines import Registered, ServiceState, Snapshot, Writer
+from exporter.results import Exemplar, Tally
 
 MetricType = Literal["gauge", "counter", "histogram"]
 
@@ -29,8 +30,8 @@ class Family:
     help: str
     when: When
     render: Callable[[Snapshot], str]
-    has_exemplars: bool = False
-    """Whether its lines may have request ids as exemplars."""
+    exemplars: Callable[[Tally], dict[str, Exemplar]] | None = None
+    """Finds the request ids that its lines have as exemplars, by the last label of a line."""
 
 
 def of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
@@ -44,7 +45,12 @@ def of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState
 
 
 def of_result(
-    name: str, kind: MetricType, text: str, writer: Writer[Snapshot], *, exemplars: bool = False
+    name: str,
+    kind: MetricType,
+    text: str,
+    writer: Writer[Snapshot],
+    *,
+    exemplars: Callable[[Tally], dict[str, Exemplar]] | None = None,
 ) -> Family:
     render = writer(name)
     return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s), exemplars)

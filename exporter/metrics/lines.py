@@ -7,9 +7,11 @@ lines: `ServiceState` is compared to know whether its families must be rendered 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 from exporter.config import Target
@@ -46,6 +48,7 @@ class PageNews(NamedTuple):
 
 
 NO_INCIDENT = "none"
+_RATE_LIMITED = REASONS.index(Reason.RATE_LIMITED)
 _NO_NEWS = PageNews()
 
 
@@ -93,6 +96,8 @@ class ServiceState(NamedTuple):
     page: State | None
     news: PageNews
     maintenance: bool
+    limited: bool
+    """Whether a probe was ever answered with a rate limit."""
     silence: float
     """Seconds without a probe that are to be expected: more while the provider keeps us waiting."""
     retry_at: float | None
@@ -115,7 +120,6 @@ class Snapshot:
     registered: Registered
     state: ServiceState
     tally: Tally
-    lean: bool = False
 
     @property
     def is_current(self) -> bool:
@@ -157,6 +161,7 @@ def state_of(
         page,
         news,
         maintenance,
+        tally.reasons[_RATE_LIMITED] > 0,
         tally.silence(target),
         current.retry_at if current is not None else None,
         tally.failing_since if current is not None and not current.success else None,
@@ -250,52 +255,59 @@ def state_set(
     return write
 
 
-def _interleaved(labels: str, values: list[int]) -> tuple[str | int, ...]:
-    out: list[str | int] = [labels] * (2 * len(values))
-    out[1::2] = values
-    return tuple(out)
+def _interleaved(labels: str, values: Iterable[int]) -> tuple[str | int, ...]:
+    return tuple(text for value in values for text in (labels, value))
 
 
-def histogram(name: str) -> Renderer[Snapshot]:
-    """Write the latency of successful probes; nothing with `--metrics.lean`."""
-    template = (
-        "".join(f'{name}_bucket{{%s,le="{bound}"}} %d\n' for bound in (*BUCKETS, "+Inf"))
-        + f"{name}_sum{{%s}} %.6f\n{name}_count{{%s}} %d\n"
-    )
+def histogram(shown: tuple[float, ...] = BUCKETS) -> Writer[Snapshot]:
+    """Return the writer of the latency of successful probes, by *shown*, some of `BUCKETS`."""
+    places = [*(BUCKETS.index(bound) for bound in shown), len(BUCKETS)]
 
-    def render(labels: str, source: Snapshot) -> str:
-        if source.lean:
-            return ""
-        total, sums = 0, []
-        for count in source.tally.buckets:
-            total += count
-            sums.append(total)
-        return template % (
-            *_interleaved(labels, sums),
-            labels,
-            source.tally.latency_sum,
-            labels,
-            total,
+    def write(name: str) -> Renderer[Snapshot]:
+        template = (
+            "".join(f'{name}_bucket{{%s,le="{bound}"}} %d\n' for bound in (*shown, "+Inf"))
+            + f"{name}_sum{{%s}} %.6f\n{name}_count{{%s}} %d\n"
         )
 
-    return render
+        def render(labels: str, source: Snapshot) -> str:
+            sums = list(accumulate(source.tally.buckets))
+            return template % (
+                *_interleaved(labels, [sums[place] for place in places]),
+                labels,
+                source.tally.latency_sum,
+                labels,
+                sums[-1],
+            )
+
+        return render
+
+    return write
 
 
 def reason_counts(name: str) -> Renderer[Snapshot]:
-    """Write the probes by reason; with `--metrics.lean` only of reasons seen, and ok."""
+    """Write the probes by reason, every reason from 0."""
     template = "".join(f'{name}{{%s,reason="{reason}"}} %d\n' for reason in REASONS)
 
     def render(labels: str, source: Snapshot) -> str:
-        counts = source.tally.reasons
-        if not source.lean:
-            return template % _interleaved(labels, counts.tolist())
-        return "".join(
-            f'{name}{{{labels},reason="{reason}"}} {count}\n'
-            for reason, count in zip(REASONS, counts, strict=True)
-            if count or reason is Reason.OK
-        )
+        return template % _interleaved(labels, source.tally.reasons)
 
     return render
+
+
+def seen_reasons(always: Collection[Reason]) -> Writer[Snapshot]:
+    """Return the writer of the probes by reason: those that occurred, and *always*."""
+
+    def write(name: str) -> Renderer[Snapshot]:
+        def render(labels: str, source: Snapshot) -> str:
+            return "".join(
+                f'{name}{{{labels},reason="{reason}"}} {count}\n'
+                for reason, count in zip(REASONS, source.tally.reasons, strict=True)
+                if count or reason in always
+            )
+
+        return render
+
+    return write
 
 
 def phase_durations(name: str, phases: tuple[str, ...]) -> Renderer[Snapshot]:
@@ -315,13 +327,26 @@ def phase_durations(name: str, phases: tuple[str, ...]) -> Renderer[Snapshot]:
 # -- exemplars -----------------------------------------------------------------------------------
 
 
-def examples(source: Snapshot) -> dict[str, Exemplar]:
-    """Return the exemplars of a service, by the last label of their line."""
-    bounds = (*BUCKETS, "+Inf")
-    return {
-        f'reason="{key}"' if isinstance(key, Reason) else f'le="{bounds[key]}"': found
-        for key, found in (source.tally.exemplars or {}).items()
-    }
+def of_reasons(tally: Tally) -> dict[str, Exemplar]:
+    """Return the exemplars of failures, by the last label of their line."""
+    kept = (tally.exemplars or {}).items()
+    return {f'reason="{key}"': found for key, found in kept if isinstance(key, Reason)}
+
+
+def of_latency(shown: tuple[float, ...] = BUCKETS) -> Callable[[Tally], dict[str, Exemplar]]:
+    """Return what finds the exemplars of slow answers, by the last label of a line of *shown*."""
+    bounds = (*BUCKETS, math.inf)
+
+    def read(tally: Tally) -> dict[str, Exemplar]:
+        found: dict[str, Exemplar] = {}
+        for key, one in (tally.exemplars or {}).items():
+            if not isinstance(key, Reason):
+                bound = next((bound for bound in shown if bound >= bounds[key]), "+Inf")
+                label = f'le="{bound}"'
+                found[label] = max(one, found.get(label, one), key=lambda each: each.at)
+        return found
+
+    return read
 
 
 def with_examples(text: str, found: dict[str, Exemplar]) -> str:

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from exporter.config import Objectives, Target, Threshold, ThresholdKind
 from exporter.config.declarations import LatencyObjective
-from exporter.metrics import FAMILIES, Exposition, IncidentMetrics, OwnMetrics
+from exporter.metrics import FAMILIES, Exposition, IncidentMetrics, OwnMetrics, PageNews
 from exporter.metrics.exposition import RENDER_SECONDS, SLICE_RENDERED
 from exporter.metrics.family import When
 from exporter.model import (
@@ -43,14 +43,23 @@ AT = 1_800_000_000.0
 class Stage:
     """Results, exposition and a shorthand for one probe."""
 
-    def __init__(self, *, lean: bool = False, page: State | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lean: bool = False,
+        compact: bool = False,
+        page: State | None = None,
+        news: PageNews | None = None,
+    ) -> None:
         self.results, self.own = Results(), OwnMetrics("0.0.test")
         self.exposition = Exposition(
             self.results,
             self.own,
             IncidentMetrics(Registry()),
             lean=lean,
+            compact=compact,
             page=lambda target: page,
+            news=lambda target: news or PageNews(),
         )
 
     def put(self, target: Target) -> Target:
@@ -299,8 +308,9 @@ async def test_each_family_stands_in_one_block_with_its_head(stage: Stage) -> No
 
 
 @pytest.mark.parametrize("lean", [False, True])
-async def test_promtool_finds_nothing_to_say(lean: bool) -> None:
-    stage = Stage(lean=lean, page=State.OPERATIONAL)
+@pytest.mark.parametrize("compact", [False, True])
+async def test_promtool_finds_nothing_to_say(lean: bool, compact: bool) -> None:
+    stage = Stage(lean=lean, compact=compact, page=State.OPERATIONAL)
     rich_probe(stage, stage.put(rich_target()))
 
     assert await asyncio.to_thread(promtool, await stage.text()) == (0, "", "")
