@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from exporter.checks import AnswerRule, HealthCheck, Shape
 from exporter.config.declarations import Service
+from exporter.config.shared import shared
+from exporter.probers import Expectations
 from exporter.providers import Auth, Preset, PresetCheck
 from exporter.readings import GENERIC, Readings
 from exporter.statuspages import StatusPage
@@ -45,6 +47,20 @@ def shape_of(service: Service, preset: Preset | None) -> Shape:
     """Return what the API's own answers look like."""
     shape = service.shape or (preset.shape if preset else Shape())
     return replace(shape, headers=tuple(name.lower() for name in shape.headers))
+
+
+def expectations_of(
+    service: Service, preset: Preset | None, asked: PresetCheck, *, keyless: bool
+) -> Expectations:
+    """Return what the answer to *asked* must be; *keyless*: the key that it needs is lacking."""
+    expected = Expectations(
+        statuses=shared(frozenset(asked.expected_status_codes)),
+        assertions=asked.assertions,
+        rules=rules_of(service, preset),
+        shape=shared(shape_of(service, preset)),
+        keyless=keyless,
+    )
+    return expected if expected.assertions or expected.rules else shared(expected)
 
 
 def readings_of(service: Service, preset: Preset | None) -> Readings:

@@ -25,6 +25,7 @@ from exporter.config.mistakes import (
 )
 from exporter.config.model_costs import cost_warnings
 from exporter.config.notify import Notification, entries_of, notify_problems, notify_warnings
+from exporter.config.shared import shared
 from exporter.files import is_file, is_folder, named
 from exporter.providers import presets
 from exporter.settings import (
@@ -309,7 +310,7 @@ class _Reading:
         self._warnings += _inline_key(loaded, (*place, "api_key"), own)
         line = loaded.document.line(place)
         inherited = {path for path in defaults.references if not has_value(own, path)}
-        variables = frozenset(inherited | file.references.get(index, set()))
+        variables = shared(frozenset(inherited | file.references.get(index, set())))
         return Declared(raw, loaded.source, line, missing, variables)
 
     def _unique(self, loaded: Loaded, place: FieldPath, own: dict[str, Any]) -> None:

@@ -13,9 +13,8 @@ from exporter.checks import Assertion
 from exporter.config.as_preset import (
     as_preset_check,
     auth_of,
+    expectations_of,
     readings_of,
-    rules_of,
-    shape_of,
     status_page_of,
 )
 from exporter.config.declarations import Service
@@ -23,11 +22,12 @@ from exporter.config.files import Declared
 from exporter.config.models import model_targets
 from exporter.config.radar import with_radar
 from exporter.config.requests import USER_AGENT, body_of
+from exporter.config.shared import shared
 from exporter.config.shown import shown_tags
 from exporter.config.thresholds import thresholds_of
 from exporter.config.uses import used_of
 from exporter.config.values import SideRequest, Target
-from exporter.probers import Endpoint, Expectations
+from exporter.probers import Endpoint
 from exporter.probers.urls import normalized
 from exporter.providers import Idempotency, Preset, PresetCheck, presets
 from exporter.secret import (
@@ -139,9 +139,9 @@ class _Maker:
             unprobed=why,
             interval=interval,
             retries=retries,
-            retry_policy=service.retry_policy,
-            rate_limit=service.rate_limit,
-            objectives=service.objectives,
+            retry_policy=shared(service.retry_policy),
+            rate_limit=shared(service.rate_limit),
+            objectives=shared(service.objectives),
             thresholds=thresholds_of(service.alerts, interval),
             maintenance=service.maintenance,
             public=service.public,
@@ -252,7 +252,7 @@ class _Maker:
             shown=self._shown(url),
             prober=check.prober,
             method=asked.method,
-            headers=tuple((n, v) for n, v in public.items() if n.lower() not in given),
+            headers=shared(tuple((n, v) for n, v in public.items() if n.lower() not in given)),
             credentials=(*own.items(), *credentials),
             query=query,
             body=body,
@@ -261,15 +261,11 @@ class _Maker:
             follow_redirects=check.follow_redirects,
             allow_cross_origin=check.allow_cross_origin,
             proxy=check.proxy.reveal() if check.proxy else None,
-            tls=check.tls,
+            tls=shared(check.tls),
             allow_private=check.allow_private_addresses,
             keep_alive=check.connection == "keep_alive",
-            expect=Expectations(
-                statuses=frozenset(asked.expected_status_codes),
-                assertions=asked.assertions,
-                rules=rules_of(self.service, self.preset),
-                shape=shape_of(self.service, self.preset),
-                keyless=self._needs_key() and not keyed,
+            expect=expectations_of(
+                self.service, self.preset, asked, keyless=self._needs_key() and not keyed
             ),
             readings=readings_of(self.service, self.preset),
             excerpt=self.service.evidence.excerpt and not self._is_sensitive(asked),

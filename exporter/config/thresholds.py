@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self, get_args
 
 from exporter.config.declarations import AlertKind, Alerts
+from exporter.config.shared import shared
 
 _DAY = 86400.0
 _DEFAULTS: dict[AlertKind, str] = {
@@ -99,13 +99,7 @@ class Threshold:
 
 def thresholds_of(alerts: Alerts, interval: float) -> tuple[Threshold, ...]:
     """Return the rows for a service that is probed every *interval* seconds."""
-    return _shared(tuple(_rows(alerts, interval)))
-
-
-@functools.lru_cache(maxsize=1024)
-def _shared(rows: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
-    """Return the first of all equal *rows*: those of 10,000 services are a few."""
-    return rows
+    return shared(tuple(_rows(alerts, interval)))
 
 
 def _rows(alerts: Alerts, interval: float) -> Iterator[Threshold]:

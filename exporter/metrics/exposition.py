@@ -18,6 +18,7 @@ from exporter.clock import Clock
 from exporter.config import Target
 from exporter.metrics.family import When
 from exporter.metrics.incidents import IncidentMetrics
+from exporter.metrics.kept import each, length, shared, written
 from exporter.metrics.lines import (
     PageNews,
     Registered,
@@ -56,9 +57,10 @@ _Lines = Mapping[int, bytes] | Sequence[bytes]
 
 @dataclass(slots=True)
 class _Row:
-    """The lines of one service, by the index of their family."""
+    """The lines of one service, by the index of their family, as they are `kept`."""
 
-    labels: str
+    labels: bytes
+    """The three that every line of the service has, without braces."""
     lines: list[bytes]
     marked: dict[int, bytes] | None = None
     """Those with exemplars instead, for OpenMetrics; most services have none."""
@@ -108,7 +110,7 @@ class Exposition:
         """Have every line of *target*, a new or changed one, rendered by the next page."""
         labels = labelled(
             service=target.id, environment=target.environment, provider=target.provider
-        )
+        ).encode()
         row = self._rows.setdefault(target.id, _Row(labels, [b""] * len(self._families)))
         row.labels, row.state = labels, None
         self._changed[target.id] = target
@@ -138,7 +140,7 @@ class Exposition:
 
     def _refresh(self, target: Target) -> None:
         row = self._rows[target.id]
-        snapshot = self._snapshot(row, target)
+        snapshot = self._snapshot(target)
         if row.state is None:
             self._render(row, self._all, snapshot)
         else:
@@ -168,10 +170,9 @@ class Exposition:
             (self._maintenance.add if active else self._maintenance.discard)(target.id)
             self.refresh(target)
 
-    def _snapshot(self, row: _Row, target: Target) -> Snapshot:
+    def _snapshot(self, target: Target) -> Snapshot:
         tally, maintenance = self._results.of(target.id), target.id in self._maintenance
         return Snapshot(
-            row.labels,
             Registered(target, self._rotated_at(target.id)),
             state_of(
                 target,
@@ -190,7 +191,8 @@ class Exposition:
             family = self._families[i]
             try:
                 text = family.render(snapshot)
-                row.lines[i] = text.encode()
+                lines = text.encode()
+                row.lines[i] = lines if family.when is When.RESULT else shared(lines)
                 if family.exemplars and (row.marked or snapshot.tally.exemplars):
                     _mark(row, i, text, family.exemplars(snapshot.tally))
             except Exception:
@@ -259,17 +261,19 @@ class Exposition:
 
     def _pieces(self, openmetrics: bool, starts: bool) -> Iterator[bytes]:
         plain: list[_Lines] = [row.lines for row in self._rows.values()]
+        labels = [row.labels for row in self._rows.values()]
         for i, family in enumerate(self._families):
             rows = plain
             if openmetrics and family.exemplars:
                 rows = [_marked(row, i) for row in self._rows.values()]
             first = head(family.name, family.kind, family.help, openmetrics=openmetrics).encode()
-            step = _step(rows, i)
+            step = _step(rows, labels, i)
             for at in range(0, len(rows), step):
-                found: Iterable[bytes] = [row[i] for row in rows[at : at + step]]
+                kept, own = [row[i] for row in rows[at : at + step]], labels[at : at + step]
                 if starts and family.kind != "gauge":
-                    found = with_starts(found, self._began)
-                lines = b"".join(found)
+                    lines = b"".join(with_starts(each(kept, own), self._began))
+                else:
+                    lines = written(kept, own)
                 if lines:
                     yield first + lines if first else lines
                     first = b""
@@ -288,7 +292,8 @@ def _marked(row: _Row, family: int) -> _Lines:
     return row.marked if row.marked and family in row.marked else row.lines
 
 
-def _step(rows: Sequence[_Lines], family: int) -> int:
+def _step(rows: Sequence[_Lines], labels: Sequence[bytes], family: int) -> int:
     """Return of how many services the lines of *family* make one slice."""
-    length = max((len(row[family]) for row in rows[:16]), default=0)
-    return max(16, min(1024, SLICE_BYTES // (length + 1)))
+    first = zip(rows[:16], labels, strict=False)
+    longest = max((length(row[family], own) for row, own in first), default=0)
+    return max(16, min(1024, SLICE_BYTES // (longest + 1)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from exporter.metrics.kept import PLACE
 from exporter.metrics.lines import Registered, ServiceState, Snapshot, Writer
 from exporter.results import Exemplar, Tally
 
@@ -36,12 +37,12 @@ class Family:
 
 def of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
     render = writer(name)
-    return Family(name, kind, text, When.TARGET, lambda s: render(s.labels, s.registered))
+    return Family(name, kind, text, When.TARGET, lambda s: render(PLACE, s.registered))
 
 
 def of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState]) -> Family:
     render = writer(name)
-    return Family(name, kind, text, When.STATE, lambda s: render(s.labels, s.state))
+    return Family(name, kind, text, When.STATE, lambda s: render(PLACE, s.state))
 
 
 def of_result(
@@ -53,4 +54,4 @@ def of_result(
     exemplars: Callable[[Tally], dict[str, Exemplar]] | None = None,
 ) -> Family:
     render = writer(name)
-    return Family(name, kind, text, When.RESULT, lambda s: render(s.labels, s), exemplars)
+    return Family(name, kind, text, When.RESULT, lambda s: render(PLACE, s), exemplars)

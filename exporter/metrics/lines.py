@@ -115,8 +115,6 @@ class ServiceState(NamedTuple):
 class Snapshot:
     """Everything that the lines of one service are made from."""
 
-    labels: str
-    """The text of the three common labels, without braces."""
     registered: Registered
     state: ServiceState
     tally: Tally

@@ -985,3 +985,18 @@ def test_the_default_of_rate_limited_can_be_reached_at_every_interval(
     rows = thresholds_of(Alerts(), interval)
 
     assert [row.value for row in rows if row.kind == "rate_limited_15m"] == [limit]
+
+
+def test_what_services_have_in_common_is_one_object() -> None:
+    one, other = (custom(id=name) for name in ("a", "b"))
+    for field in ("retry_policy", "rate_limit", "objectives", "thresholds"):
+        assert getattr(one, field) is getattr(other, field)
+    for field in ("tls", "expect", "headers"):
+        assert getattr(endpoint_of(one), field) is getattr(endpoint_of(other), field)
+
+
+def test_an_expected_value_stays_what_was_written_though_another_equals_it() -> None:
+    for value in (True, 1):
+        check = {"endpoint": "/", "assertions": [{"json": "$.a", "equals": value}]}
+        expected = endpoint_of(custom(health_check=check)).expect
+        assert expected.assertions[0].equals is value

@@ -1,0 +1,48 @@
+"""Lines as they are kept: bytes without the labels that every line of their service begins with.
+
+Most lines of a service then equal those of many others and are one object for all: of 10,000
+services that is more than half of what their page takes. Writing the labels in costs a copy that
+joining the page needs anyway.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+
+PLACE = "\0"
+"""Where the common labels go. `textformat.escaped` lets no label value hold it."""
+_PLACE = PLACE.encode()
+
+
+@functools.lru_cache(maxsize=1024)
+def shared(lines: bytes) -> bytes:
+    """Return the first of all equal *lines*."""
+    return lines
+
+
+def written(lines: Sequence[bytes], labels: Sequence[bytes]) -> bytes:
+    r"""Return the *lines* of services, one after the other, each with the *labels* of its service.
+
+    >>> written([b'up{\0} 1\n', b'up{\0} 0\n'], [b'service="a"', b'service="b"'])
+    b'up{service="a"} 1\nup{service="b"} 0\n'
+    """
+    first = lines[0]
+    if lines.count(first) == len(lines):
+        if not first:
+            return b""
+        if first.count(_PLACE) == 1:  # a third of the time: nothing is copied but into the page
+            before, _, after = first.partition(_PLACE)
+            return before + (after + before).join(labels) + after
+    return b"".join(each(lines, labels))
+
+
+def each(lines: Sequence[bytes], labels: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the *lines* of one service after the other, each with its *labels*."""
+    return map(bytes.replace, lines, repeat(_PLACE), labels)
+
+
+def length(lines: bytes, labels: bytes) -> int:
+    """Return how long *lines* are with their *labels*."""
+    return len(lines) + lines.count(_PLACE) * (len(labels) - 1)
