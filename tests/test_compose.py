@@ -96,6 +96,15 @@ def test_our_containers_are_given_arguments_that_exist(name: str, files: tuple[P
     make_parser("0").parse_args(arguments)
 
 
+def test_the_page_for_outsiders_is_one_comment_sign_away() -> None:
+    opened, count = re.subn(r"(?m)^( +)# (- --public-page)", r"\1\2", BASE.read_text())
+    arguments = yaml.safe_load(opened)["services"]["exporter"]["command"]
+
+    assert count == 1
+    assert make_parser("0").parse_args(arguments).public_page
+    assert not make_parser("0").parse_args(STACK["exporter"]["command"]).public_page
+
+
 @pytest.mark.parametrize(
     ("name", "binary"),
     [

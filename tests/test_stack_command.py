@@ -248,6 +248,21 @@ def test_one_signal_ends_all_and_the_next_start_goes_on(
 
 
 @pytest.mark.slow
+def test_a_page_for_outsiders_is_served_and_named_where_it_is_asked_for(
+    started: Callable[..., Stack],
+) -> None:
+    stack = started("--public-page")
+
+    (line,) = (line for line in stack.output().splitlines() if "for others" in line)
+    address = line.split()[-1]
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        page = answer.read().decode()
+
+    assert address == f"http://{stack.exporter.replace('127.0.0.1', 'localhost')}/public"
+    assert "here" in page
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
 def test_the_death_of_one_ends_all(started: Callable[..., Stack], name: str) -> None:
     stack = started()

@@ -88,6 +88,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     _add_demo(_add(commands, "demo", "show an outage, a revoked key and a dead network, simulated"))
     for command in ("serve", "check-config", "probe", "stack"):
         _add_folder(commands.choices[command])
+    _add_public_page(commands.choices["stack"])
     _add_folder(providers)
     _add_folder(schema)
     shell = _add(commands, "completion", "print the completion script for a shell")
@@ -109,6 +110,15 @@ def _add_folder(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="presets of your own, one NAME.yaml each, beside the shipped ones",
+    )
+
+
+def _add_public_page(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--public-page",
+        dest="public_page",
+        action="store_true",
+        help="serve /public, what outsiders may see; badges are then of those services only",
     )
 
 
@@ -222,12 +232,7 @@ def _add_optional_routes(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="module file of /probe; default config/modules.yaml",
     )
-    parser.add_argument(
-        "--public-page",
-        dest="public_page",
-        action="store_true",
-        help="serve /public, what outsiders may see; badges are then of those services only",
-    )
+    _add_public_page(parser)
     parser.add_argument(
         "--public-page.without-password",
         dest="public_without_password",

@@ -123,7 +123,11 @@ def require_token(arguments: argparse.Namespace) -> Secret:
     """
     token = admin_token(arguments.admin_token_file)
     if token is None:
-        raise UsageError("give --admin-token-file FILE with the exporter's admin token")
+        raise UsageError(
+            "give --admin-token-file FILE with the exporter's admin token; one that was started"
+            " without has none: `service-registry make-secrets secrets`, then `serve"
+            " --admin-token-file secrets/admin_token`"
+        )
     return token
 
 

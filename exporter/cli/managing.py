@@ -38,6 +38,11 @@ def add_service(arguments: argparse.Namespace) -> int:
     print(f"{added['id']}: registered, probed every {added['interval_seconds']:g} s")
     for warning in added["warnings"]:
         print(f"warning: {warning}")
+    if added["warnings"]:
+        print(
+            f"to mend it: service-registry remove {added['id']}, and add it again with"
+            " --set FIELD=VALUE, such as --set health_check.allow_private_addresses=true"
+        )
     if added["limited"]:
         print(f"limited: {added['limited']}")
     print(f"see its results: service-registry watch {added['id']}")

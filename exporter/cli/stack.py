@@ -97,6 +97,7 @@ class _Stack:
         self, arguments: argparse.Namespace, addresses: Addresses, medium: Minimal | None
     ) -> None:
         self._verbose: bool = arguments.verbose
+        self._public_page: bool = arguments.public_page
         self._from_environment = not arguments.config
         self._addresses = addresses
         self._layout = Layout(arguments.data_dir.absolute())
@@ -138,6 +139,7 @@ class _Stack:
             alertmanagers=(url_of(self._addresses.alertmanager),),
             prometheus=url_of(self._addresses.prometheus),
             data_dir=self._layout.exporter,
+            public_page=self._public_page,
         )
 
     def _described(self, days: int) -> list[Program]:
@@ -206,9 +208,12 @@ class _Stack:
             print("so nobody is notified: alerts are on these pages and in the incident log only")
         elif routes.silent:
             print(f"receivers without any medium: {', '.join(routes.silent)}")
+        page = _shown_url(addresses.exporter)
+        public = f"  for others    {page}public\n" if self._public_page else ""
         print(
             f"Service registry {VERSION}: {counted(len(self._app.registry), 'service')}\n"
-            f"  page          {_shown_url(addresses.exporter)}\n"
+            f"  page          {page}\n"
+            f"{public}"
             f"  Prometheus    {_shown_url(addresses.prometheus)}\n"
             f"  Alertmanager  {_shown_url(addresses.alertmanager)}\n"
             f"  admin token   {self._secrets['admin_token']}\n"

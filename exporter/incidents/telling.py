@@ -105,7 +105,7 @@ def _delivered(told: Sequence[Told], now: float) -> str:
     for one in told:
         by_receiver.setdefault(one.receiver, []).append(one)
     return "; ".join(
-        f"{receiver} ({_media(ones)}) at {_utc(min(one.at or now for one in ones), now)}"
+        f"{_named(receiver, ones)} at {_utc(min(one.at or now for one in ones), now)}"
         for receiver, ones in by_receiver.items()
     )
 
@@ -152,7 +152,13 @@ def _receivers(told: Sequence[Told]) -> str:
     by_receiver: dict[str, list[Told]] = {}
     for one in told:
         by_receiver.setdefault(one.receiver, []).append(one)
-    return " or ".join(f"{receiver} ({_media(ones)})" for receiver, ones in by_receiver.items())
+    return " or ".join(_named(receiver, ones) for receiver, ones in by_receiver.items())
+
+
+def _named(receiver: str, told: Sequence[Told]) -> str:
+    """Return *receiver* with its media; once, where it has no name but that of its medium."""
+    media = _media(told)
+    return media if {one.integration for one in told} == {receiver} else f"{receiver} ({media})"
 
 
 def _media(told: Iterable[Told]) -> str:

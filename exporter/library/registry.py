@@ -52,6 +52,7 @@ class ServiceRegistry(Lifetime):
         from_env: bool = False,
         alertmanager: str | Sequence[str] = (),
         prometheus: str = "",
+        public_page: bool = False,
         clock: Clock | None = None,
     ) -> None:
         """Prepare a registry of the services in *config*: a file, a directory, or a mapping.
@@ -65,7 +66,8 @@ class ServiceRegistry(Lifetime):
         registers every provider whose key variable is set. *alertmanager*, the URL of every peer,
         is polled for alerts and receives manual incidents; without one incidents are decided here,
         unless `monitoring.incidents` says otherwise. *prometheus* is queried for alerts missed
-        while not running. *clock* replaces the time, for tests.
+        while not running. With *public_page* the dashboard also serves /public, what outsiders may
+        see. *clock* replaces the time, for tests.
 
         Raises:
             StoreError: *data_dir* cannot be used.
@@ -79,6 +81,7 @@ class ServiceRegistry(Lifetime):
             data_dir=directory,
             alertmanagers=_texts(alertmanager),
             prometheus=prometheus,
+            public_page=public_page,
         )
         self._app = App(options, clock=clock, storage=None if directory else Volatile())
         super().__init__(Running(self._app), source, _AUTHOR)

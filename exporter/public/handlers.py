@@ -11,6 +11,7 @@ from exporter.public.outsiders import Outsiders, Rendered, rendered
 OUTSIDERS: web.AppKey[Outsiders] = web.AppKey("OUTSIDERS", Outsiders)
 DAYS = (1, 7, 30, 90)
 """What a badge can show the uptime of."""
+_NO_PAGE = "there is no public page: start with --public-page, in a program public_page=True"
 _LOOP_COMPRESSION_BYTES = 4096
 _CACHED_FOREVER = "public, max-age=31536000, immutable"
 _CACHED = "max-age=30"
@@ -81,7 +82,7 @@ def _served(request: web.Request) -> Outsiders:
     """
     outsiders = request.app[OUTSIDERS]
     if not outsiders.on:
-        raise web.HTTPNotFound(reason="there is no public page: start with --public-page")
+        raise web.HTTPNotFound(reason=_NO_PAGE)
     return outsiders
 
 

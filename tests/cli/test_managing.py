@@ -130,7 +130,10 @@ async def test_a_warning_of_the_exporter_is_shown(shell: Shell, vendor: Vendor) 
     _, output, _ = await shell("add", "shop", "--base-url", vendor.url(), *off)
 
     what = "base_url: is not a public address: needs health_check.allow_private_addresses"
-    assert f"warning: {what}" in output.splitlines()
+    lines = output.splitlines()
+    mend = lines[lines.index(f"warning: {what}") + 1]
+    assert mend.startswith("to mend it: service-registry remove shop, and add it again with --set")
+    assert "--set health_check.allow_private_addresses=true" in mend
 
 
 async def test_a_setting_has_a_field_and_a_value(shell: Shell) -> None:
@@ -262,3 +265,4 @@ async def test_without_the_token_the_way_to_give_it_is_named(shell: Shell) -> No
 
     assert code == 2
     assert "give --admin-token-file FILE" in errors
+    assert "`service-registry make-secrets secrets`, then `serve --admin-token-file" in errors

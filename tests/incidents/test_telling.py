@@ -38,6 +38,11 @@ SENT = [told("delivered", name, at=TWO_MINUTES) for name in ("pagerduty", "slack
             None,
         ),
         (
+            [told("delivered", name, name, at=TWO_MINUTES) for name in ("slack", "webhook")],
+            "told: Slack at 08:02 UTC; webhook at 08:02 UTC",
+            None,
+        ),
+        (
             [told("suppressed", why="inhibited", by="MonitoringNetworkDown")],
             "nobody yet: held back by MonitoringNetworkDown until our network is back",
             "nobody: held back by MonitoringNetworkDown",

@@ -119,6 +119,26 @@ async def test_a_dashboard_changes_nothing(registry: ServiceRegistry) -> None:
     assert (status, refused) == (403, 421)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+async def test_the_dashboard_has_a_page_for_outsiders_where_it_is_asked_for(
+    vendor: Vendor, registry: ServiceRegistry, tmp_path: Path, kept: bool
+) -> None:
+    vendor.on("/api", answer())
+    data = tmp_path if kept else None
+    without = await registry.start_dashboard(port=0)
+    async with ServiceRegistry(
+        config(vendor), data_dir=data, variables={}, public_page=True
+    ) as other:
+        await until_probed(other)
+        url = await other.start_dashboard(port=0)
+        shown, feed = [await get(f"{url}/public{tail}") for tail in ("", "/feed.atom")]
+    absent = await get(f"{without}/public")
+
+    assert (shown[0], feed[0], absent[0]) == (200, 200, 404)
+    assert "Operational" in shown[1]
+    assert "public_page=True" in absent[1]
+
+
 async def test_a_port_that_is_taken_starts_nothing(
     vendor: Vendor, registry: ServiceRegistry
 ) -> None:
