@@ -7,11 +7,15 @@ rows, start being the Unix time of the connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 
 import uvloop
+
+from tests.programs import free_port, running
 
 BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"status": "ok"}'
 
@@ -39,6 +43,15 @@ class Connection(asyncio.Protocol):
     def answer(self, path: str) -> None:
         self.transport.write(BODY)
         self.log.append((path, self.at, time.perf_counter() - self.accepted))
+
+
+@contextlib.contextmanager
+def delay_server(seconds: float, core: int | None = None) -> Iterator[str]:
+    """Run the server in a process of its own, on one *core* if given; yield its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.delay", str(port), str(seconds)]
+    with running(command, core, f"http://127.0.0.1:{port}/log"):
+        yield f"http://127.0.0.1:{port}"
 
 
 async def main(port: int, delay: float) -> None:
