@@ -26,9 +26,10 @@ format: .venv/dev
 	$(BIN)/ruff check --fix exporter grafana tests
 	$(BIN)/ruff format exporter grafana tests
 
-bench: .venv/dev  ## speed and fidelity beside blackbox_exporter
+bench: .venv/dev  ## speed, size and fidelity beside blackbox_exporter, and beside the commit BASELINE
 	tests/tools.sh
-	$(BIN)/python -m tests.bench
+	tests/bench/install.sh $(BASELINE)
+	$(BIN)/python -m tests.bench $(if $(BASELINE),--baseline $(BASELINE)) $(PARTS)
 
 torture: .venv/dev  ## faults, hostile servers and crowds survived, as figures; less than 20 minutes
 	tests/tools.sh

@@ -215,6 +215,8 @@ OTHERS = {
     "--dispatch.start-delay",
     "--query.max-samples",
     "--profile",
+    "--table",  # tests.bench
+    "--renew",  # tests.instructions
 }
 
 

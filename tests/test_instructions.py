@@ -45,7 +45,7 @@ def test_what_counts_is_the_median_of_the_phases(tmp_path: Path) -> None:
 
     counts = read(tmp_path.iterdir())
 
-    assert (counts.probe, counts.request, counts.plain) == (110, 2, 3)
+    assert (counts.probe, counts.request, counts.plain) == (101, 2, 3)
 
 
 @pytest.mark.slow

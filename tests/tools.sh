@@ -53,6 +53,8 @@ need tc iproute2
 need nft nftables
 need faketime faketime
 need strace strace
+need valgrind valgrind
+need cc gcc
 [ -z "$missing" ] && exit 0
 
 echo "installing:$missing"

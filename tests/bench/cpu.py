@@ -1,59 +1,58 @@
-"""CPU per probe on fresh connections, against blackbox_exporter at the same rate, alternating."""
+"""CPU per probe on fresh connections, open loop, beside blackbox_exporter at the same rate."""
 
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
-import urllib.request
 from pathlib import Path
 
 from tests.bench.peer import blackbox, drive
-from tests.programs import cpu_seconds, exporter, fleet, nginx
+from tests.bench.subjects import TARGET, Bench, Exporter, Serving, cpu_seconds, page_of
+from tests.bench.table import BLACKBOX
+from tests.programs import fleet, nginx
 
-RATE = 300
-SECONDS = 6.0
+RATES = {"HTTP": 300, "HTTPS": 150}
+"""Open loop: a rate that every subject keeps up with on half a core."""
+WARM_SECONDS = 1.0
+SECONDS = 2.0
 
 
-def ours(folder: Path, url: str, ca: Path | None) -> float:
+def run(bench: Bench) -> None:
+    """Measure every subject in turn, over HTTP and over HTTPS."""
+    with nginx(bench.folder, core=TARGET) as (http, https, ca):
+        for kind, url in (("HTTP", http), ("HTTPS", https)):
+            for name in bench.alternating(BLACKBOX):
+                if name == BLACKBOX:
+                    found = _blackbox(bench.folder, url, ca, RATES[kind])
+                else:
+                    trusted = ca if kind == "HTTPS" else None
+                    services = fleet(url.rstrip("/"), RATES[kind], "1s", trusted)
+                    found = _exporter(bench.exporter(name), bench.folder, services)
+                bench.results.add(f"CPU of a probe, {kind}", name, found)
+
+
+def _exporter(exporter: Exporter, folder: Path, services: str) -> float:
     """Return CPU milliseconds per probe of the whole exporter, metrics and bookkeeping included."""
-    with exporter(folder, fleet(url.rstrip("/"), RATE, "1s", ca), core=1) as (pid, base):
-        time.sleep(4.5)
-        probes, cpu = _probes(base), cpu_seconds(pid)
+    with exporter.serving(folder, services) as serving:
+        time.sleep(WARM_SECONDS)
+        probes, cpu = _probes(serving), cpu_seconds(serving.pid)
         time.sleep(SECONDS)
-        spent = cpu_seconds(pid) - cpu
-        done = _probes(base) - probes
-        return spent / done * 1000
+        spent = cpu_seconds(serving.pid) - cpu
+        return spent / (_probes(serving) - probes) * 1000
 
 
-def theirs(folder: Path, url: str, ca: Path) -> float:
+def _blackbox(folder: Path, url: str, ca: Path, rate: int) -> float:
     """Return CPU milliseconds per probe of blackbox_exporter."""
     module = "tls" if url.startswith("https") else "plain"
     with blackbox(folder, ca) as (pid, base):
-        asyncio.run(drive(base, module, url, RATE, 2.0))
+        asyncio.run(drive(base, module, url, rate, WARM_SECONDS))
         cpu = cpu_seconds(pid)
-        pages = asyncio.run(drive(base, module, url, RATE, SECONDS))
-        good = sum(page.get("probe_success", 0) for page in pages)
+        pages = asyncio.run(drive(base, module, url, rate, SECONDS))
+        good = sum(page.get("probe_success", 0) for page in pages.values())
         return (cpu_seconds(pid) - cpu) / good * 1000
 
 
-def _probes(base: str) -> int:
-    text = urllib.request.urlopen(base + "/metrics").read().decode()
-    counts = (line for line in text.splitlines() if line.startswith("probe_results_total{"))
-    good = sum(int(line.rsplit(" ", 1)[1]) for line in counts if 'reason="ok"' in line)
-    return good
-
-
-def measure(folder: Path, rounds: int = 3) -> dict[str, float]:
-    """Return the medians and ratios, http and https."""
-    found: dict[str, float] = {}
-    with nginx(folder, core=0) as (http, https, ca):
-        for name, url in (("http", http), ("https", https)):
-            pairs = [
-                (ours(folder, url, ca if name == "https" else None), theirs(folder, url, ca))
-                for _ in range(rounds)
-            ]
-            mine, blackboxes = (statistics.median(side) for side in zip(*pairs, strict=True))
-            found[f"{name}_ms"], found[f"{name}_blackbox_ms"] = mine, blackboxes
-            found[f"{name}_ratio"] = mine / blackboxes
-    return found
+def _probes(serving: Serving) -> int:
+    lines = page_of(serving).splitlines()
+    counts = (line for line in lines if line.startswith("probe_results_total{"))
+    return sum(int(line.rsplit(" ", 1)[1]) for line in counts if 'reason="ok"' in line)

@@ -6,48 +6,66 @@ import asyncio
 import bisect
 import json
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 from tests.bench.delay import delay_server
+from tests.bench.figures import percentile
 from tests.bench.peer import blackbox, drive
-from tests.programs import fleet, free_port, running
+from tests.bench.subjects import DRIVER, TARGET, Bench, Exporter
+from tests.bench.table import BLACKBOX
+from tests.programs import fleet
 
-DELAY = 0.05
-SECONDS = 10
-WARM = 4
+DELAY_SECONDS = 0.05
+WARM_SECONDS = 1.0
+SECONDS = {100: 3.0, 500: 2.0}
+"""How long a rate is kept up."""
+IDLE = 10_000
+SCRAPED = "error p99, 500/s, 10,000 scraped"
 Log = dict[str, list[tuple[float, float]]]
 
 
-def ours(folder: Path, rate: int, *, idle: int = 0) -> dict[str, float]:
-    """Return error percentiles in milliseconds at *rate* probes a second.
+def run(bench: Bench) -> None:
+    """Measure every subject in turn, at both rates, and the exporters while they are scraped."""
+    for rate in SECONDS:
+        row = f"error p99, {rate}/s"
+        for name in bench.alternating(BLACKBOX):
+            if name == BLACKBOX:
+                errors = _blackbox(bench.folder, rate)
+            else:
+                errors = _exporter(bench.exporter(name), bench.folder, rate)
+            bench.results.add(row, name, percentile(errors, 0.99))
+    for name in bench.alternating():
+        errors = _exporter(bench.exporter(name), bench.folder, 500, idle=IDLE)
+        bench.results.add(SCRAPED, name, percentile(errors, 0.99))
+    # It has nothing that could be scraped: what it has without is what is compared with.
+    bench.results.add(SCRAPED, BLACKBOX, *bench.results.rows["error p99, 500/s"][BLACKBOX])
+
+
+def _exporter(exporter: Exporter, folder: Path, rate: int, *, idle: int = 0) -> list[float]:
+    """Return the errors in milliseconds at *rate* probes a second.
 
     With *idle* further services (probed once in a long while) a page of them all is asked for
     every second, compressed as Prometheus wants it.
     """
-    port = free_port()
-    config, out = folder / f"{port}.yaml", folder / f"{port}.json"
-    with delay_server(DELAY, core=0) as url:
-        config.write_text(fleet(url, rate, "1s") + _idle(idle, url))
-        base = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "tests.bench.subject", str(config), str(port), str(out)]
-        with running(command, 1, base + "/-/ready"):
-            time.sleep(WARM)
+    seen = folder / "seen.json"
+    with delay_server(DELAY_SECONDS, TARGET) as url:
+        services = fleet(url, rate, "1s") + _idle(idle, url)
+        with exporter.serving(folder, services, seen=seen) as serving:
+            time.sleep(WARM_SECONDS)
             begun = time.time()
             if idle:
-                _scrape(base, SECONDS)
+                _scrape(serving.base, SECONDS[rate])
             else:
-                time.sleep(SECONDS)
+                time.sleep(SECONDS[rate])
         log = _log(url)
-    seen = [row for row in json.loads(out.read_text()) if row[1] > begun]
-    errors = [
+    probes = [row for row in json.loads(seen.read_text())["probes"] if row[1] > begun]
+    return [
         (duration - true) * 1000
-        for service, at, duration in seen
-        if (true := _match(log, service, at)) is not None
+        for service, at, duration in probes
+        if (true := match(log, service, at)) is not None
     ]
-    return _percentiles(errors)
 
 
 def _scrape(base: str, seconds: float) -> None:
@@ -56,19 +74,21 @@ def _scrape(base: str, seconds: float) -> None:
     command = ["curl", "-s", "-o", "/dev/null", "-H", "Accept-Encoding: gzip", base + "/metrics"]
     while time.monotonic() < end:
         begun = time.monotonic()
-        subprocess.run(["taskset", "-c", "0", *command], check=True)
+        subprocess.run(["taskset", "-c", str(DRIVER), *command], check=True)
         time.sleep(max(0.0, 1 - (time.monotonic() - begun)))
 
 
-def theirs(folder: Path, ca: Path, rate: int) -> dict[str, float]:
-    """Return the same of blackbox_exporter; its pages come in the order of the server's log."""
-    with delay_server(DELAY, core=0) as url, blackbox(folder, ca) as (_, base):
-        pages = asyncio.run(drive(base, "plain", url + "/", rate, SECONDS))
-        rows = json.loads(urllib.request.urlopen(url + "/log").read())
-    # Which page belongs to which row is not told; sorted against sorted bounds the error below.
-    true = sorted(seconds for _, _, seconds in rows)
-    said = sorted(page["probe_duration_seconds"] for page in pages)
-    return _percentiles([(a - b) * 1000 for a, b in zip(said, true, strict=False)])
+def _blackbox(folder: Path, rate: int) -> list[float]:
+    """Return the same of blackbox_exporter; each probe asks for a path of its own."""
+    with delay_server(DELAY_SECONDS, TARGET) as url, blackbox(folder) as (_, base):
+        asyncio.run(drive(base, "plain", url + "/warm", rate, WARM_SECONDS))
+        pages = asyncio.run(drive(base, "plain", url + "/", rate, SECONDS[rate]))
+        log = _log(url)
+    return [
+        (page["probe_duration_seconds"] - log[name][0][1]) * 1000
+        for name, page in pages.items()
+        if name in log
+    ]
 
 
 def _idle(count: int, url: str) -> str:
@@ -85,16 +105,10 @@ def _log(url: str) -> Log:
     return log
 
 
-def _match(log: Log, service: str, at: float) -> float | None:
+def match(log: Log, service: str, at: float) -> float | None:
     """Return the server's time for the request that began at *at*."""
     rows = log.get(service, [])
     place = bisect.bisect_left(rows, (at - 0.01,))
     if place < len(rows) and rows[place][0] - at < 0.3:
         return rows[place][1]
     return None
-
-
-def _percentiles(errors: list[float]) -> dict[str, float]:
-    errors = sorted(errors)
-    at = [errors[min(len(errors) - 1, int(len(errors) * q))] for q in (0.5, 0.99, 0.999)]
-    return {"p50": at[0], "p99": at[1], "p99.9": at[2], "max": errors[-1], "count": len(errors)}

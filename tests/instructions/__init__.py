@@ -11,4 +11,8 @@ An absolute number would be true for one machine: another build of the same Pyth
 numbers of instructions on the same work. So two more things are counted in the same process and
 take part in the comparison (`counting.py`): a bare request of libcurl, and a workload of plain
 Python.
+
+Ten runs on two cores shared with twenty other busy programs found 811,387 to 812,468 instructions a
+probe: 0.13 % apart. Debian's build of Python 3.11 needs 727,033, which compares as +0.2 %; without
+libc's routines for AVX2 and newer it compares as +1.2 %.
 """

@@ -84,9 +84,15 @@ def counted() -> Counts:
 def _run(out: Path, *arguments: str) -> None:
     valgrind = [program("valgrind"), "--tool=callgrind", "--instr-atstart=no"]
     subject = [sys.executable, "-m", "tests.instructions.counted", *arguments]
-    # The order of a set of texts is work too. Which of its routines libc takes for the processor
-    # does not matter: valgrind shows every processor of a kind as the same one.
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    # The order of a set of texts is work too; so is what PYTHONASYNCIODEBUG or a coverage add.
+    # Which of its routines libc takes for the processor does not matter: valgrind shows every
+    # processor of a kind as the same one.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name == "PYTHONPATH" or not name.startswith(("PYTHON", "COV"))
+    }
+    environment["PYTHONHASHSEED"] = "0"
     done = subprocess.run(
         [*valgrind, f"--callgrind-out-file={out}", *subject],
         cwd=HERE.parents[1],
