@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
+import struct
 from collections.abc import Iterator
 
 from exporter.model import Reason, Result
@@ -10,27 +10,29 @@ from exporter.model import Reason, Result
 REASONS = tuple(Reason)
 INDEX = {reason: index for index, reason in enumerate(REASONS)}
 KEPT_RESULTS = 20
+_ONE = struct.Struct("<ddB")
+_pack = _ONE.pack
+_FULL = KEPT_RESULTS * _ONE.size
 
 
 class Recent:
     """The last results as (Unix time, duration, reason), oldest first; packed, 500 bytes."""
 
-    __slots__ = ("_at", "_durations", "_reasons")
+    __slots__ = ("_packed",)
 
     def __init__(self) -> None:
-        self._at, self._durations, self._reasons = array("d"), array("d"), array("B")
+        self._packed = bytearray()
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._packed) // _ONE.size
 
     def __iter__(self) -> Iterator[tuple[float, float, Reason]]:
-        for at, duration, index in zip(self._at, self._durations, self._reasons, strict=True):
+        for at, duration, index in _ONE.iter_unpack(self._packed):
             yield at, duration, REASONS[index]
 
     def append(self, result: Result) -> None:
         """Add *result* and drop the oldest beyond the twentieth."""
-        self._at.append(result.at)
-        self._durations.append(result.outcome.duration)
-        self._reasons.append(INDEX[result.reason])
-        if len(self._at) > KEPT_RESULTS:
-            del self._at[0], self._durations[0], self._reasons[0]
+        packed, outcome = self._packed, result.outcome
+        packed += _pack(result.at, outcome.duration, INDEX[outcome.reason])
+        if len(packed) > _FULL:
+            del packed[: _ONE.size]

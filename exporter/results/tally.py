@@ -9,6 +9,7 @@ import contextlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from exporter.config import Target
@@ -35,10 +36,13 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 
 _VERDICTS = frozenset(Verdict)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 SLOS = ("availability", "latency")
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+_MOST = 2**32 - 1
+"""That a count can be: a century of probes, one a second."""
 
 
 class Tally:
-    """Running totals of one service: 2 KiB, 4 while it fails; there may be 10,000."""
+    """Running totals of one service: 2 KiB; there may be 10,000."""
 
     __slots__ = (
         "attempts",
@@ -72,8 +76,8 @@ class Tally:
     )
 
     def __init__(self) -> None:
-        self.reasons = array("Q", bytes(8 * len(REASONS)))
-        self.buckets = array("Q", bytes(8 * (len(BUCKETS) + 1)))
+        self.reasons = array("I", [0]) * len(REASONS)
+        self.buckets = array("I", [0]) * (len(BUCKETS) + 1)
         self.events = [0, 0]
         self.bad = [0, 0]
         self.latency_sum = 0.0
@@ -93,11 +97,11 @@ class Tally:
         self.key: Secret | None = None
         """The key of the last probe."""
         self.key_expiry: float | None = None
-        self.limits: Mapping[str, Limit] = {}
+        self.limits: Mapping[str, Limit] = _NOTHING
         self.next_key_valid: bool | None = None
         """What the provider thinks of the key that will replace this one."""
-        self.quotas: Mapping[tuple[str, str], float] = {}
-        self.readings: Mapping[tuple[str, str], float] = {}
+        self.quotas: Mapping[tuple[str, str], float] = _NOTHING
+        self.readings: Mapping[tuple[str, str], float] = _NOTHING
         self.runways: Runways | None = None
         """When limits and quotas end; most services tell none."""
         self.radar: Radar | None = None
@@ -221,7 +225,7 @@ class Tally:
     def forget_key(self) -> None:
         """Drop what is known about the key: another one is in use."""
         self.key_expiry = self.next_key_valid = None
-        self.limits, self.quotas, self.readings = {}, {}, {}
+        self.limits = self.quotas = self.readings = _NOTHING
         self.runways = None
 
     def dump(self) -> dict[str, Any]:
@@ -251,7 +255,8 @@ class Tally:
                 self.reasons[INDEX[Reason(name)]] = number
         for name, number in _pairs(state.get("buckets")):
             with contextlib.suppress(ValueError):
-                self.buckets[bisect_left(BUCKETS, float(name))] += number
+                bucket = bisect_left(BUCKETS, float(name))
+                self.buckets[bucket] = min(_MOST, self.buckets[bucket] + number)
         for name in ("events", "bad"):
             match state.get(name):
                 case [available, fast] if _whole(available) and _whole(fast):
@@ -314,7 +319,7 @@ def _restored(last: Any) -> Result | None:
 
 def _pairs(found: Any) -> Iterator[tuple[str, int]]:
     pairs = found.items() if isinstance(found, Mapping) else ()
-    return ((str(name), number) for name, number in pairs if _whole(number))
+    return ((str(name), number) for name, number in pairs if _whole(number) and number <= _MOST)
 
 
 def _whole(value: Any) -> bool:
