@@ -135,6 +135,21 @@ def last_success(select: str) -> str:
     return f"1000 * max by ({SERVICE}) ({last})"
 
 
+def ended(select: str, reason: str = "", window: str = "$__rate_interval") -> str:
+    """By how many probes each reason grew in *window*; *reason* is a matcher of some of them.
+
+    A reason that had no series yet (--metrics.compact) of a service that had is new altogether:
+    increase() misses its first event.
+    """
+    these = f"{select}, {reason}" if reason else select
+    now, known = f"probe_results_total{{{these}}}", f'probe_results_total{{{select}, reason="ok"}}'
+    new = flat(f"""
+        {now} unless {now} offset {window}
+        and on (job, instance, environment, service) {known} offset {window}
+    """)
+    return f"({new} or increase({now}[{window}]))"
+
+
 def why(select: str) -> str:
     """The most frequent failure of the last minutes, or of hours where probes are rare; UNSEEN."""
     by = f"{SERVICE}, reason"
@@ -153,10 +168,8 @@ def why(select: str) -> str:
 
 def results(select: str) -> str:
     """Failed probes a step; a zero of `ok` while probes end, so that no failure is not no data."""
-    failed = f"increase(probe_results_total{{{select}, {FAILED}}}[$__rate_interval])"
-    ended = f"increase(probe_results_total{{{select}}}[$__rate_interval])"
-    zero = f'label_replace(0 * (sum({ended}) > 0), "reason", "ok", "", "")'
-    return f"sum by (reason) ({failed}) > 0 or {zero}"
+    zero = f'label_replace(0 * (sum({ended(select)}) > 0), "reason", "ok", "", "")'
+    return f"sum by (reason) {ended(select, FAILED)} > 0 or {zero}"
 
 
 def of_chosen(expr: str, select: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.model import FACTS, Verdict
-from grafana import words
+from grafana import queries, words
 from grafana.board import Row, dashboard, of_series
 from grafana.boards.common import LEFT, SINCE, runs_out_next
 from grafana.boards.common import SERVICE as LINKS
@@ -95,10 +95,8 @@ def quotas() -> Json:
 def refusals() -> Json:
     """Return the probes and our own calls that a quota or a rate limit refused."""
     reasons = "|".join(r for r, facts in FACTS.items() if facts.verdict is Verdict.QUOTA)
-    probes = (
-        f"sum by (environment, service, reason) (increase(probe_results_total{{{CHOSEN}, "
-        f'reason=~"{reasons}"}}[$__rate_interval])) > 0'
-    )
+    refused = queries.ended(CHOSEN, f'reason=~"{reasons}"')
+    probes = f"sum by (environment, service, reason) {refused} > 0"
     calls = (
         f'sum by (environment, service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
         "[$__rate_interval])) > 0"

@@ -125,7 +125,7 @@ def reasons() -> Json:
         "Reasons",
         "Which results there were, and when; a row for each reason that occurred, in the colour "
         "of its verdict.",
-        f"sum by (reason) (increase(probe_results_total{{{ONE}}}[$__rate_interval])) > 0",
+        f"sum by (reason) {queries.ended(ONE)} > 0",
         "{{reason}}",
         unit="none",
         overrides=painted(words.FAULTS),
@@ -140,12 +140,12 @@ def reasons() -> Json:
 
 def failures() -> Json:
     """Return the failed probes, with their request ids."""
-    failed = f'probe_results_total{{{ONE}, reason!="ok"}}'
+    failed = queries.ended(ONE, 'reason!="ok"')
     return series(
         "Failed probes",
         "Failed probes by reason. A dot is one with a request id: click it, and the page of the "
         "service shows what was answered.",
-        (f"sum by (reason) (increase({failed}[$__rate_interval])) > 0", "{{reason}}"),
+        (f"sum by (reason) {failed} > 0", "{{reason}}"),
         unit="none",
         bars=True,
         step=SLOW,
@@ -267,8 +267,8 @@ def objectives() -> list[Json]:
 def calls_that_fail() -> Json:
     """Return the share of our own calls that fail, by who counted them, beside the probe's."""
     calls = f"max by (source) (source:service_failed_calls_per_calls:ratio10m{{{ONE}}})"
-    failed = f"sum(increase(probe_results_total{{{ONE}, {queries.FAILED}}}[10m]))"
-    probes = f"{failed} / (sum(increase(probe_results_total{{{ONE}}}[10m])) > 0)"
+    failed = f"sum{queries.ended(ONE, queries.FAILED, '10m')}"
+    probes = f"{failed} / (sum{queries.ended(ONE, window='10m')} > 0)"
     return series(
         "Calls that fail",
         "Share of our own calls in ten minutes that got a server error or no answer, by who "
