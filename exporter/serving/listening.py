@@ -38,9 +38,12 @@ _BUSY = (
     b"Content-Type: text/plain\r\nContent-Length: 17\r\n\r\ntoo many clients\n"
 )
 ROOM_SECONDS = 1.0
-"""For how long new clients wait in the kernel's queue while every slot is taken: a burst is over by
-then. What lasts longer is no burst, and they are refused."""
+"""For how long new clients wait while every slot is taken: a burst is over by then."""
+_ROOM_LOOKS = 3
+"""At least so often room is looked for: on a busy machine a second passes before much is read."""
 _ROOM_POLL_SECONDS = 0.02
+_MOST_WAITING = 256
+"""For each listening socket; when more come, who has waited for the longest time is refused."""
 _MAX_REFUSED = 256
 """Connections that are kept for half a second after that answer."""
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -58,6 +61,17 @@ class Limits:
     """Time over which a client must read, or send of a body, `MIN_BYTES_PER_SECOND`."""
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A client that was accepted and waits for a slot."""
+
+    accepted: socket.socket
+    address: str
+    until: float
+    """On the clock of the loop."""
+    looks: int = 0
+
+
 class Listener:
     """Open sockets, and the connections that were accepted from them."""
 
@@ -73,10 +87,8 @@ class Listener:
         self._connections: set[Connection] = set()
         self._refused: deque[tuple[float, socket.socket]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
-        self._waiting: dict[socket.socket, tuple[socket.socket, str]] = {}
-        """By listening socket who waits for a slot, and from where; others are behind it."""
-        self._full_since: dict[socket.socket, float] = {}
-        """By listening socket since when clients have come to it faster than slots were free."""
+        self._waiting: dict[socket.socket, deque[_Waiting]] = {}
+        """By listening socket, who has waited for the longest time first."""
         self._next_look: asyncio.TimerHandle | None = None
         self.sockets: list[socket.socket] = []
 
@@ -111,8 +123,9 @@ class Listener:
         for one in self.sockets:
             self._loop.remove_reader(one.fileno())
             one.close()
-        for waiting, _ in self._waiting.values():
-            self._turn_away(waiting)
+        for in_line in self._waiting.values():
+            for client in in_line:
+                self._turn_away(client.accepted)
         self._waiting.clear()
         for task in self._starting:
             task.cancel()
@@ -126,7 +139,6 @@ class Listener:
             try:
                 accepted, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                self._full_since.pop(listening, None)
                 return
             except OSError as error:
                 if error.errno in _NO_DESCRIPTOR:
@@ -134,32 +146,42 @@ class Listener:
                     self._loop.remove_reader(listening.fileno())
                     self._loop.call_later(1.0, self._resume, listening)
                 return
-            if self._admit(accepted, address[0]):
+            waits = listening in self._waiting
+            if not waits and self._admit(accepted, address[0]):
                 continue
-            if self._slots.full and not self._is_full_for_long(listening):
-                self._loop.remove_reader(listening.fileno())
-                self._waiting[listening] = accepted, address[0]
-                self._loop.call_later(_ROOM_POLL_SECONDS, self._admit_waiting, listening)
-                return
-            self._turn_away(accepted)
+            if waits or self._slots.full:
+                self._put_in_line(listening, accepted, address[0])
+            else:
+                self._turn_away(accepted)
 
-    def _admit_waiting(self, listening: socket.socket) -> None:
-        """Go on accepting if there is a slot for the client that waits, or that took too long."""
+    def _put_in_line(self, listening: socket.socket, accepted: socket.socket, address: str) -> None:
+        """Let a client wait for a slot, after those before it."""
         if listening not in self._waiting:
-            return  # all is being closed
-        accepted, address = self._waiting[listening]
-        if not self._admit(accepted, address):
-            if not self._is_full_for_long(listening):
-                self._loop.call_later(_ROOM_POLL_SECONDS, self._admit_waiting, listening)
-                return
-            self._turn_away(accepted)
-        del self._waiting[listening]
-        self._resume(listening)
-        self._accept(listening)
+            self._waiting[listening] = deque()
+            self._loop.call_later(_ROOM_POLL_SECONDS, self._look_for_room, listening)
+        waiting = self._waiting[listening]
+        waiting.append(_Waiting(accepted, address, self._loop.time() + ROOM_SECONDS))
+        if len(waiting) > _MOST_WAITING:
+            self._turn_away(waiting.popleft().accepted)
 
-    def _is_full_for_long(self, listening: socket.socket) -> bool:
-        now = self._loop.time()
-        return now - self._full_since.setdefault(listening, now) >= ROOM_SECONDS
+    def _look_for_room(self, listening: socket.socket) -> None:
+        """Begin the connections of those who wait and for whom there are slots by now."""
+        waiting = self._waiting.pop(listening, None)
+        if waiting is None:
+            return  # all is being closed
+        left, now, in_vain = deque[_Waiting](), self._loop.time(), False
+        for one in waiting:
+            if not in_vain and self._admit(one.accepted, one.address):
+                continue
+            in_vain = self._slots.full
+            one.looks += 1
+            if one.looks >= _ROOM_LOOKS and now >= one.until:
+                self._turn_away(one.accepted)
+            else:
+                left.append(one)
+        if left:
+            self._waiting[listening] = left
+            self._loop.call_later(_ROOM_POLL_SECONDS, self._look_for_room, listening)
 
     def _admit(self, accepted: socket.socket, address: str) -> bool:
         """Begin the connection, if there is a slot for it."""

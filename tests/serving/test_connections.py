@@ -266,13 +266,16 @@ async def test_in_a_burst_a_scrape_waits_for_a_slot() -> None:
     assert cut["refused"] == 0
 
 
-async def test_who_waits_behind_others_does_not_wait_longer() -> None:
-    async with full(0.5) as (client, _, stack):
-        clients = [await stack.enter_async_context(connected(client)) for _ in range(30)]
-        async with asyncio.timeout(7.5):  # each for itself would wait for 15 s
-            answers = [await _read_all(one) for one in clients]
+async def test_of_more_than_may_wait_the_first_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening_module, "_MOST_WAITING", 5)
+    async with full(60) as (client, listener, stack):
+        clients = [await stack.enter_async_context(connected(client)) for _ in range(20)]
+        async with asyncio.timeout(30):
+            answers = [await _read_all(one) for one in clients[:15]]
+        (waiting,) = listener._waiting.values()
 
     assert all(map(_is_refused, answers))
+    assert len(waiting) == 5
 
 
 async def test_who_waits_for_a_slot_is_refused_when_the_server_ends() -> None:
