@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import commands, cpu, fidelity, page, scale
+from tests.bench import commands, cpu, fidelity, models, page, scale
 
 # What DESIGN promises. Ratios are against blackbox_exporter in the same run.
 MOST = {
@@ -19,6 +19,8 @@ MOST = {
     "error at 100/s p99": 1.0,
     "error at 500/s p99": 5.0,
     "error at 500/s while 10,000 services are scraped p99": 5.0,
+    "check of a model beside_stream_ms": 2.0,
+    "error at 100/s while models are asked p99": 1.0,
     "1,000 services every 30 s failed": 0,
     "1,000 services every 30 s lag_p99": 0.1,
     "2,000 services every 2 s failed": 0,
@@ -44,6 +46,8 @@ def measured(folder: Path) -> Iterator[tuple[str, Callable[[], dict[str, float]]
         "error at 500/s while 10,000 services are scraped",
         lambda: fidelity.ours(folder, 500, idle=10_000),
     )
+    yield "check of a model", lambda: models.measure(folder)
+    yield "error at 100/s while models are asked", lambda: models.beside(folder)
     yield "1,000 services every 30 s", lambda: scale.schedule(folder, 1000, "30s", 65)
     yield "2,000 services every 2 s", lambda: scale.schedule(folder, 2000, "2s", 30)
     yield "10,000 services", lambda: scale.memory(folder)

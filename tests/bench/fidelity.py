@@ -31,8 +31,8 @@ def delay_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def ours(folder: Path, rate: int, *, idle: int = 0) -> dict[str, float]:
-    """Return error percentiles in milliseconds at *rate* probes a second.
+def ours(folder: Path, rate: int, *, idle: int = 0, more: str = "") -> dict[str, float]:
+    """Return error percentiles in milliseconds at *rate* probes a second, beside services *more*.
 
     With *idle* further services (probed once in a long while) a page of them all is asked for
     every second, compressed as Prometheus wants it.
@@ -40,7 +40,7 @@ def ours(folder: Path, rate: int, *, idle: int = 0) -> dict[str, float]:
     port = free_port()
     config, out = folder / f"{port}.yaml", folder / f"{port}.json"
     with delay_server() as url:
-        config.write_text(fleet(url, rate, "1s") + _idle(idle, url))
+        config.write_text(fleet(url, rate, "1s") + _idle(idle, url) + more)
         base = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "tests.bench.subject", str(config), str(port), str(out)]
         with running(command, 1, base + "/-/ready"):
