@@ -20,6 +20,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from exporter.clock import SystemClock
 from exporter.config import Configuration, ModelTarget, Target, make_target, read_text
 from exporter.model import Result
@@ -64,7 +66,7 @@ def measure(folder: Path) -> dict[str, float]:
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.streaming", str(port), str(TOKENS), str(PAUSE)]
     with running(command, None, f"http://127.0.0.1:{port}/models"):
-        return asyncio.run(_measured(folder, f"http://127.0.0.1:{port}"))
+        return uvloop.run(_measured(folder, f"http://127.0.0.1:{port}"))
 
 
 async def _measured(folder: Path, url: str) -> dict[str, float]:
