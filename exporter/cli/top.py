@@ -19,6 +19,7 @@ from exporter.cli.terminal import Background, is_interactive, keys
 from exporter.cli.usage import RefusedError, UsageError, sentence
 from exporter.clock import SystemClock
 from exporter.results import Status
+from exporter.retirement import API
 
 Row = dict[str, Any]
 _RANK = {Status.UNHEALTHY: 0, Status.DEGRADED: 1, Status.UNKNOWN: 2, Status.HEALTHY: 3}
@@ -212,7 +213,7 @@ def table_of(rows: Iterable[Row], now: float, width: int) -> Table:
         cells += [Text(row["environment"]), Text(row["team"])] if wide else []
         if medium:
             took = row["duration_ms"]
-            cells += [Text("" if took is None else f"{took:.0f}"), Text(row["advice"])]
+            cells += [Text("" if took is None else f"{took:.0f}"), Text(_todo(row))]
         table.add_row(*cells)
     return table
 
@@ -244,6 +245,24 @@ def _fault(row: Row, *, with_reason: bool) -> str:
         return ""
     reason = f" ({row['reason']})" if row["reason"] and with_reason else ""
     return f"{row['verdict']}{reason}"
+
+
+def _todo(row: Row) -> str:
+    """Return what to do: of a service that works, what to move away from."""
+    ending = row["retirement"]
+    if row["verdict"] != "ok" or not ending:
+        return str(row["advice"])
+    texts = [text for one in ending if (text := _end(one))]
+    return f"move away from {', '.join(texts)}" if texts else str(row["advice"])
+
+
+def _end(seen: Row) -> str:
+    name = "this API" if seen["resource"] == API else str(seen["resource"])
+    if seen["gone_at"] is not None or seen["listed"] is False:
+        return f"{name} (gone)"
+    if seen["sunset_at"] is not None:
+        return f"{name} (ends on {format_time(seen['sunset_at'])[:10]})"
+    return f"{name} (deprecated, no end is named)" if seen["deprecated_at"] is not None else ""
 
 
 def _is_failing(row: Row) -> bool:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.config import Budget, Configuration, Target
 from exporter.log import event
 from exporter.model import OFFLINE, Outcome, Reason, Result, Verdict, verdict_of
 from exporter.models.keeping import dump
-from exporter.models.known import Key, ModelStates
+from exporter.models.known import ModelStates
+from exporter.models.needs import Asker, Figures, Network
 from exporter.models.spending import Ledger, Scope, Spending
 from exporter.models.states import ModelResult, ModelState, Skip, verdict_is_ours
 from exporter.models.wording import REFUSED
-from exporter.probers import Endpoint
 from exporter.probers.streaming import Streamed
 from exporter.readings import value_date
 from exporter.registry import RegistryChange
 from exporter.retirement import Notice, Retirement
-from exporter.streams import StreamProtocol, Usage, protocol
+from exporter.streams import Usage, protocol
 
 _log = logging.getLogger(__name__)
 MOST_AT_ONCE = 8
@@ -52,39 +51,16 @@ _BEFORE_THE_MODEL = frozenset(
 """With these no model has worked: nothing is billed for what was refused before any output."""
 
 
+_Read = tuple[int, Mapping[str, int]]
+"""What the checks of a model have cost, and what was spent of its accounts."""
+
+
 class CheckRefusedError(RuntimeError):
     """A check that a person asked for is not sent; its text says why."""
 
     def __init__(self, skip: Skip) -> None:
         super().__init__(REFUSED[skip])
         self.skip = skip
-
-
-class Asker(Protocol):
-    """Sends one streamed request; implemented by `probers`."""
-
-    async def ask(self, endpoint: Endpoint, protocol: StreamProtocol) -> Streamed:
-        """Return what one request to *endpoint* saw."""
-
-
-class Network(Protocol):
-    """Whether our own network works; implemented by `schedule`."""
-
-    async def confirm(self, since: float) -> bool:
-        """Return whether it has worked since the tick *since*."""
-
-
-class Figures(Protocol):
-    """Where the figures of models outlive the process; implemented by `store`."""
-
-    def save(self, key: Key, figures: Mapping[str, Any]) -> None:
-        """Keep *figures*."""
-
-    def all(self) -> Mapping[Key, Mapping[str, Any]]:
-        """Return what is kept."""
-
-    def keep_only(self, keys: Collection[Key]) -> None:
-        """Drop all but *keys*."""
 
 
 @dataclass(slots=True)
@@ -280,7 +256,6 @@ class ModelChecks:
         async with self._slots:
             result = await self._ask(state, cause)
         self._take(state, result)
-        await self._refresh(state)
         await self._save(state)
         return result
 
@@ -310,8 +285,9 @@ class ModelChecks:
             if seen.reading.is_complete:  # of one that broke off a count says nothing about the end
                 usage = seen.reading.usage
         finally:
-            settling = partial(self._spending.settle, reservation, model, usage, sent=sent)
-            spent = await asyncio.shield(asyncio.to_thread(settling))
+            settling = partial(self._settle, state, reservation, usage, sent)
+            spent, read = await asyncio.shield(asyncio.to_thread(settling))
+            self._learn(state, read)
         return ModelResult(
             at=at,
             outcome=seen.outcome,
@@ -349,16 +325,30 @@ class ModelChecks:
             raise await self._skipped(state, Skip(got.value))
         return got
 
-    async def _refresh(self, state: ModelState) -> None:
-        """Read anew what was spent; what is left follows from it, by the time of who asks."""
-        about, now = (state.target.id, state.model, self._together), self._clock.now()
+    def _settle(
+        self, state: ModelState, reservation: int, usage: Usage, sent: bool
+    ) -> tuple[int, _Read | None]:
+        """Settle and read what was spent, in one turn of a thread: each costs time."""
+        spent = self._spending.settle(reservation, state.model, usage, sent=sent)
+        return spent, self._read(state)
+
+    def _read(self, state: ModelState) -> _Read | None:
         try:
-            state.spent, accounts = await asyncio.to_thread(self._spending.read, *about, now)
+            about = (state.target.id, state.model, self._together)
+            return self._spending.read(*about, self._clock.now())
         except OSError:
             _log.warning("what checks of models have cost cannot be read")
-            return
-        self._spending.learn(accounts, now)
-        state.left = partial(self._left, state)
+            return None
+
+    async def _refresh(self, state: ModelState) -> None:
+        """Read anew what was spent; what is left follows from it, by the time of who asks."""
+        self._learn(state, await asyncio.to_thread(self._read, state))
+
+    def _learn(self, state: ModelState, read: _Read | None) -> None:
+        if read is not None:
+            state.spent, accounts = read
+            self._spending.learn(accounts, self._clock.now())
+            state.left = partial(self._left, state)
 
     def _left(self, state: ModelState) -> float | None:
         now = self._clock.now()

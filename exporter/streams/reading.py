@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from exporter.matching import NO_JSON, TOO_LARGE, json_of
@@ -115,6 +116,8 @@ class StreamReader:
     def __init__(self, protocol: StreamProtocol) -> None:
         self.reading = Reading()
         self._protocol, self._frames = protocol, Frames()
+        self._places = _places(protocol.events)
+        self._end = protocol.end.encode()
         self._usage: dict[str, float] = {}
 
     def feed(self, chunk: bytes, at: float) -> None:
@@ -140,7 +143,7 @@ class StreamReader:
             found.comments += 1
             self._note("comment", at)
             return
-        if self._protocol.end and frame.data.strip() == self._protocol.end.encode():
+        if self._end and frame.data.strip() == self._end:
             found.is_stream = found.ended = True
             self._note("end", at)
             return
@@ -155,13 +158,16 @@ class StreamReader:
             found.first_event = at
         own = event.get("type") if isinstance(event, dict) else None
         names = {frame.name, own} if isinstance(own, str) else {frame.name}
-        meant = [
-            self._apply(rule, value, at)
-            for rule in self._protocol.events
-            if not rule.event or not names.isdisjoint(rule.event)
-            for value in _values(rule, event)
-        ]
-        if not any(meant) and found.events > 1:
+        values = list[tuple[int, Any]]()
+        self._places.find(event, values)
+        values.sort(key=itemgetter(0))  # stable: the values of a rule stay in the event's order
+        means = False
+        for number, value in values:
+            rule = self._protocol.events[number]
+            if (not rule.event or not names.isdisjoint(rule.event)) and _fits(rule, value):
+                taken = value.get(rule.member) if rule.member else value
+                means = self._apply(rule, taken, at) or means
+        if not means and found.events > 1:
             self._note("event", at)
 
     def _apply(self, rule: EventRule, value: Any, at: float) -> bool:
@@ -246,17 +252,46 @@ def _usage(numbers: dict[str, float], paths: UsagePaths) -> Usage:
     )
 
 
-def _values(rule: EventRule, event: Any) -> Iterator[Any]:
-    """Yield what *rule* finds in *event*; without a path the event itself."""
-    for value in _at(event, rule.path) if rule.path else (event,):
-        if rule.where or rule.unless or rule.member:
-            if not isinstance(value, dict):
-                continue
-            if any(value.get(name) != wanted for name, wanted in rule.where.items()):
-                continue
-            if any(value.get(name) == banned for name, banned in rule.unless.items()):
-                continue
-        yield value.get(rule.member) if rule.member else value
+@dataclass(slots=True)
+class _Place:
+    """Where rules look: most events have few of the members, and the paths begin alike."""
+
+    rules: list[int] = field(default_factory=list)
+    """Their numbers, of those whose path ends here."""
+    inner: dict[str, _Place] = field(default_factory=dict)
+
+    def find(self, value: Any, found: list[tuple[int, Any]]) -> None:
+        """Add to *found* each value in *value* that a rule looks for, with the rule's number."""
+        for number in self.rules:
+            found.append((number, value))
+        for step, place in self.inner.items():
+            if step == "*":
+                for item in value if isinstance(value, list) else ():
+                    place.find(item, found)
+            elif isinstance(value, dict) and (inner := value.get(step)) is not None:
+                place.find(inner, found)
+
+
+def _places(rules: Sequence[EventRule]) -> _Place:
+    """Return where *rules* look; one without a path takes the event itself."""
+    root = _Place()
+    for number, rule in enumerate(rules):
+        place = root
+        for step in rule.path.split(".") if rule.path else ():
+            place = place.inner.setdefault(step, _Place())
+        place.rules.append(number)
+    return root
+
+
+def _fits(rule: EventRule, value: Any) -> bool:
+    """Return whether *value* has the members that *rule* wants, and none that it does not."""
+    if not (rule.where or rule.unless or rule.member):
+        return True
+    return (
+        isinstance(value, dict)
+        and all(value.get(name) == wanted for name, wanted in rule.where.items())
+        and all(value.get(name) != banned for name, banned in rule.unless.items())
+    )
 
 
 def _at(value: Any, path: str) -> Iterator[Any]:

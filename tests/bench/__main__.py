@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import commands, cpu, crowd, fidelity, page, peer, scale, series
+from tests.bench import commands, cpu, crowd, fidelity, models, page, peer, scale, series
 from tests.bench.figures import Processor
 from tests.bench.subjects import CORES, DRIVER, ROOT, Bench, Exporter, exporters
 from tests.bench.table import ROWS, Results, lines, markdown, missed
@@ -34,7 +34,11 @@ COMPARING: dict[str, Callable[[Bench], None]] = {
     "error": fidelity.run,
     "crowd": crowd.run,
 }
-OURS_ALONE: dict[str, Callable[[Bench], None]] = {"scale": scale.run, "page": page.run}
+OURS_ALONE: dict[str, Callable[[Bench], None]] = {
+    "scale": scale.run,
+    "models": models.run,
+    "page": page.run,
+}
 PARTS = COMPARING | OURS_ALONE
 _LIBRARIES = """
 import platform, pycurl, uvloop

@@ -34,24 +34,26 @@ def run(bench: Bench) -> None:
             if name == BLACKBOX:
                 errors = _blackbox(bench.folder, rate)
             else:
-                errors = _exporter(bench.exporter(name), bench.folder, rate)
+                errors = errors_of(bench.exporter(name), bench.folder, rate)
             bench.results.add(row, name, percentile(errors, 0.99))
     for name in bench.alternating():
-        errors = _exporter(bench.exporter(name), bench.folder, 500, idle=IDLE)
+        errors = errors_of(bench.exporter(name), bench.folder, 500, idle=IDLE)
         bench.results.add(SCRAPED, name, percentile(errors, 0.99))
     # It has nothing that could be scraped: what it has without is what is compared with.
     bench.results.add(SCRAPED, BLACKBOX, *bench.results.rows["error p99, 500/s"][BLACKBOX])
 
 
-def _exporter(exporter: Exporter, folder: Path, rate: int, *, idle: int = 0) -> list[float]:
-    """Return the errors in milliseconds at *rate* probes a second.
+def errors_of(
+    exporter: Exporter, folder: Path, rate: int, *, idle: int = 0, more: str = ""
+) -> list[float]:
+    """Return the errors in milliseconds at *rate* probes a second, beside the services *more*.
 
     With *idle* further services (probed once in a long while) a page of them all is asked for
     every second, compressed as Prometheus wants it.
     """
     seen = folder / "seen.json"
     with delay_server(DELAY_SECONDS, TARGET) as url:
-        services = fleet(url, rate, "1s") + _idle(idle, url)
+        services = fleet(url, rate, "1s") + _idle(idle, url) + more
         with exporter.serving(folder, services, seen=seen) as serving:
             time.sleep(WARM_SECONDS)
             begun = time.time()

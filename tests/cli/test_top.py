@@ -16,7 +16,7 @@ from rich.console import Console
 
 from exporter.cli import main
 from exporter.cli.terminal import _names
-from exporter.cli.top import Choice, headline, table_of
+from exporter.cli.top import Choice, _todo, headline, table_of
 from tests.api.managed import Client, running, secret_key
 from tests.cli.screen import ALTERNATE, CURSOR, MAIN, Screen, screen
 from tests.vendor import Vendor, answer
@@ -38,6 +38,7 @@ def row(name: str, **more: Any) -> dict[str, Any]:
         "since": 1000.0,
         "duration_ms": 10.0,
         "advice": "nothing to do",
+        "retirement": [],
         **more,
     }
 
@@ -57,6 +58,34 @@ FLEET = [
 
 def ids(choice: Choice) -> list[str]:
     return [one["id"] for one in choice.rows(FLEET, 1000.0)]
+
+
+def ending(resource: str, **more: Any) -> dict[str, Any]:
+    nothing = dict.fromkeys(("listed", "gone_at", "deprecated_at", "sunset_at"))
+    return {"resource": resource, **nothing, **more}
+
+
+@pytest.mark.parametrize(
+    ("seen", "todo"),
+    [
+        ([ending("gpt-x", listed=True)], "nothing to do"),
+        (
+            [ending("gpt-x", deprecated_at=1.0)],
+            "move away from gpt-x (deprecated, no end is named)",
+        ),
+        ([ending("gpt-x", deprecated_at=1.0, gone_at=5.0)], "move away from gpt-x (gone)"),
+        ([ending("gpt-x", listed=False)], "move away from gpt-x (gone)"),
+        (
+            [ending("api", sunset_at=1.8e9), ending("m", deprecated_at=1.0)],
+            "move away from this API (ends on 2027-01-15), m (deprecated, no end is named)",
+        ),
+    ],
+)
+def test_what_a_service_that_works_uses_and_will_end_is_said(
+    seen: list[dict[str, Any]], todo: str
+) -> None:
+    assert _todo(row("fine", retirement=seen)) == todo
+    assert _todo(row("down", **DOWN, retirement=seen)) == "wait"
 
 
 # -- order and choice ----------------------------------------------------------------------------
