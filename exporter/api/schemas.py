@@ -203,6 +203,8 @@ SCHEMAS: dict[str, Schema] = {
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
+        offline_since=nullable(NUMBER)
+        | {"description": "Since when our own network is down, as the canaries show."},
         notifications=array(
             record(
                 name=TEXT,
