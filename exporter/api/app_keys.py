@@ -28,6 +28,7 @@ INCIDENTS: web.AppKey[IncidentLog] = web.AppKey("INCIDENTS", IncidentLog)
 # AppKey takes a class, and mypy does not count Callable as one: hence the ignores.
 RECONCILE: web.AppKey[Callable[[], None]] = web.AppKey("RECONCILE", Callable[[], None])  # type: ignore[arg-type]
 NOTIFYING: web.AppKey[Callable[[], list[EntryState]]] = web.AppKey("NOTIFYING", Callable)  # type: ignore[arg-type]
+OFFLINE_SINCE: web.AppKey[Callable[[], float | None]] = web.AppKey("OFFLINE_SINCE", Callable)  # type: ignore[arg-type]
 RECEIVED: web.AppKey[Callable[[str], None]] = web.AppKey("RECEIVED", Callable[[str], None])  # type: ignore[arg-type]
 FAILURES: web.AppKey[Failures] = web.AppKey("FAILURES", Failures)
 PERSISTENCE: web.AppKey[Persistence] = web.AppKey("PERSISTENCE", Persistence)

@@ -120,8 +120,7 @@ _FAILURE: Schema = record(
     address=nullable(TEXT),
     request_id=nullable(TEXT),
     answerer={"enum": [*map(str, Answerer), None]},
-    network={"enum": ["answer", "canary", None]}
-    | {"description": "What showed that our own network worked; null if nothing did."},
+    network={"enum": ["answer", "canary", None], "description": "What showed that ours worked."},
     tls=nullable(
         record(
             version=nullable(TEXT),
@@ -203,6 +202,7 @@ SCHEMAS: dict[str, Schema] = {
         status=_STATUS,
         summary=record(total=COUNT, **{str(status): COUNT for status in Status}),
         reload_refused_at=nullable(NUMBER),
+        offline_since=nullable(NUMBER) | {"description": "Since when no canary answers."},
         notifications=array(
             record(
                 name=TEXT,

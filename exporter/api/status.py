@@ -6,7 +6,16 @@ import json
 
 from aiohttp import web
 
-from exporter.api.app_keys import HOLDS, INCIDENTS, LOADER, NOTIFYING, REGISTRY, RESULTS, Json
+from exporter.api.app_keys import (
+    HOLDS,
+    INCIDENTS,
+    LOADER,
+    NOTIFYING,
+    OFFLINE_SINCE,
+    REGISTRY,
+    RESULTS,
+    Json,
+)
 from exporter.api.guard import problem
 from exporter.api.retirement import retirement_of
 from exporter.clock import in_slices
@@ -77,6 +86,7 @@ async def health(request: web.Request) -> web.Response:
             "status": worst,
             "summary": summary,
             "reload_refused_at": refused,
+            "offline_since": request.app[OFFLINE_SINCE](),
             "notifications": media,
             "incidents": request.app[INCIDENTS].decider,
         }

@@ -17,6 +17,7 @@ from exporter.api.app_keys import (
     MANAGEMENT,
     MODELS,
     NOTIFYING,
+    OFFLINE_SINCE,
     OWN,
     PAGES,
     PERSISTENCE,
@@ -56,6 +57,7 @@ def application_of(parts: Parts, host: str) -> web.Application:
     application[INCIDENTS] = parts.incidents
     application[PAGES], application[LEADS] = parts.pages, parts.leads
     application[NOTIFYING] = lambda: parts.notifier.states
+    application[OFFLINE_SINCE] = lambda: parts.canaries.offline_since
     application[RECONCILE] = parts.reconciliation.schedule_round
     application[RECEIVED] = parts.own.count_message
     application[FAILURES] = parts.failures

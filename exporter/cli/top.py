@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console, Group
@@ -44,6 +44,8 @@ class Look:
     services: tuple[Row, ...] = ()
     at: float = 0.0
     why_not: str = ""
+    offline_since: float | None = None
+    """Since when no canary answers, a Unix time; None while our network works."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ def _show(
         if (new := background.newest()) is not None:
             drawn = False
             # What was known stays on the screen, under a line that says how old it is.
-            look = new if not new.why_not else Look(look.services, look.at, new.why_not)
+            look = new if not new.why_not else replace(look, why_not=new.why_not)
 
 
 def _screen(look: Look, choice: Choice, room: int, url: str, width: int) -> Group:
@@ -145,7 +147,8 @@ def _screen(look: Look, choice: Choice, room: int, url: str, width: int) -> Grou
     rows = choice.rows(look.services, now)
     choice.first = min(choice.first, max(0, len(rows) - room))
     shown = rows[choice.first : choice.first + room]
-    head = Text(f"{headline(look.services)}  {url}  {format_time(look.at)}", "bold")
+    told = headline(look.services, look.offline_since)
+    head = Text(f"{told}  {url}  {format_time(look.at)}", "bold")
     if look.why_not:
         head = Text(f"OLD, of {format_time(look.at)}: {look.why_not}", "bold reverse")
     head.truncate(width, overflow="ellipsis")
@@ -162,13 +165,13 @@ def _screen(look: Look, choice: Choice, room: int, url: str, width: int) -> Grou
 def _print_once(look: Look, choice: Choice) -> int:
     now = SystemClock().now()
     rows = choice.rows(look.services, now)
-    print(headline(look.services))
+    print(headline(look.services, look.offline_since))
     print_table(table_of(rows, now, _WIDE))
     return int(any(_is_failing(row) and not row["in_maintenance"] for row in rows))
 
 
-def headline(services: Iterable[Row]) -> str:
-    """Return how many of *services* fail, and by which fault.
+def headline(services: Iterable[Row], offline_since: float | None = None) -> str:
+    """Return how many of *services* fail, and by which fault; first of all if it is our network.
 
     >>> headline([])
     'no services'
@@ -176,6 +179,9 @@ def headline(services: Iterable[Row]) -> str:
     rows = list(services)
     if not rows:
         return "no services"
+    if offline_since is not None:
+        since = format_time(offline_since)
+        return f"our network is down since {since}: the services are shown as they were seen last"
     failing = [row for row in rows if _is_failing(row)]
     causes = Counter(str(row["verdict"]) for row in failing).most_common()
     text = f"{len(failing)} of {len(rows)} fail" if failing else f"none of {len(rows)} fails"
@@ -293,7 +299,10 @@ def _next(known: Sequence[str], chosen: str) -> str:
 
 
 def _look(url: str) -> Look:
-    return Look(tuple(ask(url, "GET", "/api/health")["services"]), SystemClock().now())
+    found = ask(url, "GET", "/api/health")
+    # An exporter of an older version does not say it.
+    offline_since = found.get("offline_since")
+    return Look(tuple(found["services"]), SystemClock().now(), offline_since=offline_since)
 
 
 def _look_again(url: str) -> Look:

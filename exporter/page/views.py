@@ -140,9 +140,10 @@ def _after(until: float) -> float:
 
 
 def _page_says(drawer: Drawer, target: Target) -> dict[str, Any]:
-    """Return what the provider's own page says of it."""
+    """Return what the provider's own page says of it, and since when nobody can know more."""
     sources = drawer.sources
-    return {"lead": sources.lead(target), "record": sources.page_record(target)}
+    said = {"lead": sources.lead(target), "record": sources.page_record(target)}
+    return {**said, "offline_since": sources.offline_since()}
 
 
 def _models(drawer: Drawer, summary: ServiceSummary, now: float) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from exporter.config import Target
-from exporter.model import OFFLINE, Reason, Result, Verdict
+from exporter.model import OFFLINE, Result, Verdict
 from exporter.registry import RegistryChange
 
 MINUTE_SECONDS = 60
@@ -246,7 +246,8 @@ class Minutes:
 
     def proof_of(self, result: Result) -> str:
         """Return what shows that our network worked at a failed *result*: one of `PROOFS`."""
-        if result.verdict in _OURS or result.reason is Reason.ADDRESS_REFUSED:
+        unsent = result.verdict is Verdict.REQUEST and not result.outcome.status
+        if unsent or result.verdict in _OURS:
             return ""
         return self._network() if result.reason in OFFLINE else "answer"
 

@@ -163,6 +163,14 @@ def test_the_headline_counts_by_fault() -> None:
     assert headline([row("a", enabled=False, paused=True)]) == "none of 1 fails; 1 paused"
 
 
+def test_the_headline_blames_nobody_while_our_own_network_is_down() -> None:
+    told = headline(FLEET, 1_800_000_000.0)
+
+    assert told.startswith("our network is down since ")
+    assert told.endswith(": the services are shown as they were seen last")
+    assert "provider" not in told
+
+
 @pytest.mark.parametrize("columns", [40, 80, 140])
 def test_every_state_is_a_word_and_every_line_fits(columns: int) -> None:
     console = Console(width=columns, no_color=True)

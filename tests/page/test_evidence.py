@@ -76,18 +76,19 @@ async def test_a_whole_second_in_an_address_is_all_of_that_second(stage: Stage) 
 
 
 @pytest.mark.parametrize(
-    ("network", "said"),
+    ("network", "status", "said"),
     [
-        ("answer", "worked: an answer came"),
-        ("canary", "worked: a canary answered"),
-        ("", "not proven: no canary"),
+        ("answer", 503, "worked: an answer came"),
+        ("canary", 0, "worked: a canary answered"),
+        ("", 0, "not proven: no canary"),
+        ("", 503, "worked: an answer came"),
     ],
 )
 async def test_a_failure_says_whether_our_network_worked(
-    stage: Stage, network: str, said: str
+    stage: Stage, network: str, status: int, said: str
 ) -> None:
     stage.add(service("a"))
-    fail(stage, 60, evidence=replace(KEPT, network=network))
+    fail(stage, 60, evidence=replace(KEPT, network=network), status=status)
 
     assert f"Our network {said}" in (await page(stage, "/services/a")).one(id="failures").text
 

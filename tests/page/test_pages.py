@@ -375,6 +375,24 @@ async def test_a_service_answers_whose_fault_why_and_what_to_do(stage: Stage) ->
     assert status_page.text == "major outage"
 
 
+async def test_while_our_network_is_down_a_service_says_so_before_its_next_probe(
+    stage: Stage,
+) -> None:
+    stage.add(service("a"))
+    stage.saw("a", Reason.SERVER_ERROR, status=503, ago=30)
+    before = await page(stage, "/services/a")
+    stage.offline_since = NOW - 10
+    down = (await page(stage, "/services/a")).one(id="offline")
+    stage.saw("a", Reason.CONNECT, verdict=Verdict.NETWORK)
+    after = await page(stage, "/services/a")
+
+    assert not before.all(id="offline")
+    assert down.text.startswith("Our network is down since ")
+    assert down.text.endswith(": this is what was seen before.")
+    assert not after.all(id="offline")
+    assert "our network" in after.one(id="head").one("p", **{"class": "verdict"}).text
+
+
 async def test_a_paused_service_says_who_paused_it_since_when_and_why(stage: Stage) -> None:
     stage.add(service("a"))
     stage.saw("a", Reason.SERVER_ERROR, status=503)

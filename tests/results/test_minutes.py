@@ -105,6 +105,28 @@ def test_a_fault_of_ours_is_a_minute_that_nobody_saw(reason: Reason, seen: Seen)
     assert stage.kept() == [(0, 1, seen)]
 
 
+@pytest.mark.parametrize(
+    ("reason", "verdict", "status", "proof"),
+    [
+        (Reason.SERVER_ERROR, Verdict.PROVIDER, 503, "answer"),
+        (Reason.TIMEOUT, Verdict.PROVIDER, 0, "canary"),
+        (Reason.AUTH_INVALID, Verdict.CREDENTIAL, 401, "answer"),
+        (Reason.CLIENT_ERROR, Verdict.REQUEST, 404, "answer"),
+        (Reason.ADDRESS_REFUSED, Verdict.REQUEST, 0, ""),
+        (Reason.CONNECT, Verdict.NETWORK, 0, ""),
+        (Reason.INTERCEPTED, Verdict.NETWORK, 407, ""),
+        (Reason.INTERNAL, Verdict.MONITORING, 0, ""),
+    ],
+)
+def test_what_proves_our_network_at_a_failure(
+    reason: Reason, verdict: Verdict, status: int, proof: str
+) -> None:
+    outcome = Outcome(reason=reason, status=status)
+    result = Result(service="api", at=M * 60.0, outcome=outcome, verdict=verdict)
+
+    assert Minutes(network=lambda: "canary").proof_of(result) == proof
+
+
 def test_our_dead_network_is_no_failure_of_the_provider() -> None:
     stage = Stage()
     stage.probe(0, Reason.TIMEOUT, verdict=Verdict.NETWORK, shortage=Shortage.RESOLVER)
