@@ -136,7 +136,12 @@ def default_author(given: str | None) -> str:
     return given or getpass.getuser()
 
 
-def print_table(table: Table) -> None:
-    """Print *table* as wide as the terminal, or 160 columns wide into a file or pipe."""
+def table_width() -> int:
+    """Return how many columns a table has: those of the terminal, into a file or a pipe 160."""
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+    return console.width if console.is_terminal else 160
+
+
+def print_table(table: Table) -> None:
+    """Print *table* with `table_width` columns."""
+    Console(width=table_width()).print(table)
