@@ -580,6 +580,15 @@ def _in_readme(command: str, *wanted: str) -> list[str]:
     return next(a for p, a in TYPED if p == readme and a[0] == command and set(wanted) <= set(a))
 
 
+async def test_the_readme_s_first_configuration_is_good_as_it_is_typed(tmp_path: Path) -> None:
+    _, _, after = (ROOT / "README.md").read_text().partition("## Your first configuration")
+    (tmp_path / "my-services.yaml").write_text(after.partition("```yaml\n")[2].partition("```")[0])
+
+    code, shown = await Shell(tmp_path).run(*_in_readme("check-config", "my-services.yaml"))
+
+    assert (code, "ok: 2 services (2 enabled)" in shown) == (0, True), shown
+
+
 @pytest.mark.slow
 async def test_what_the_readme_says_in_five_minutes_works(tmp_path: Path, vendor: Vendor) -> None:
     vendor.on("/health", answer(200, {"status": "ok"}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -49,7 +50,12 @@ def ask(
     except urllib.error.HTTPError as error:
         with error:
             raise RefusedError(_problem(error)) from None
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+            raise UsageError(
+                f"the certificate of {base} is not trusted here; set SSL_CERT_FILE to the file of"
+                " its authority, and give the name that it is for"
+            ) from None
         raise UsageError(
             f"no exporter answers at {base}; start one (service-registry serve) or give --url"
         ) from None
@@ -136,7 +142,12 @@ def default_author(given: str | None) -> str:
     return given or getpass.getuser()
 
 
-def print_table(table: Table) -> None:
-    """Print *table* as wide as the terminal, or 160 columns wide into a file or pipe."""
+def table_width() -> int:
+    """Return how many columns a table has: those of the terminal, into a file or a pipe 160."""
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+    return console.width if console.is_terminal else 160
+
+
+def print_table(table: Table) -> None:
+    """Print *table* with `table_width` columns."""
+    Console(width=table_width()).print(table)

@@ -13,7 +13,7 @@ from rich.live import Live as Drawing
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.asking import ask, format_time, print_table
+from exporter.cli.asking import ask, format_time, print_table, table_width
 from exporter.cli.remote_arguments import SORTS
 from exporter.cli.terminal import Background, is_interactive, keys
 from exporter.cli.usage import RefusedError, UsageError, sentence
@@ -33,8 +33,10 @@ _KEY_SECONDS = 0.25
 """How long a key is waited for; so often the size of the terminal is looked at."""
 _LINES_AROUND = 3
 """The headline, the head of the table, and the keys."""
-_WIDE, _MEDIUM = 110, 80
-"""Columns from which a terminal has room for more columns of the table."""
+_ROOMY, _WIDE, _MEDIUM = 130, 110, 80
+"""Columns from which a terminal has room for reasons, and for more columns of the table."""
+_NAME = 20
+"""Columns that a name has at least where something else can be cut: rows are told apart by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def _print_once(look: Look, choice: Choice) -> int:
     now = SystemClock().now()
     rows = choice.rows(look.services, now)
     print(headline(look.services, look.offline_since))
-    print_table(table_of(rows, now, _WIDE))
+    print_table(table_of(rows, now, table_width()))
     return int(any(_is_failing(row) and not row["in_maintenance"] for row in rows))
 
 
@@ -199,7 +201,8 @@ def table_of(rows: Iterable[Row], now: float, width: int) -> Table:
     wide, medium = width >= _WIDE, width >= _MEDIUM
     table = Table(box=None, pad_edge=False, expand=True, show_edge=False)
     table.add_column("state", no_wrap=True, min_width=len("maintenance"))
-    table.add_column("service", no_wrap=True, overflow="ellipsis", ratio=2)
+    name: Any = {"width": max(_NAME, width // 5)} if medium else {"ratio": 1}
+    table.add_column("service", no_wrap=True, overflow="ellipsis", **name)
     table.add_column("since", no_wrap=True, justify="right")
     table.add_column("fault", no_wrap=True)
     for name, is_shown in (("environment", wide), ("team", wide), ("ms", medium)):
@@ -207,14 +210,14 @@ def table_of(rows: Iterable[Row], now: float, width: int) -> Table:
             justify: Any = "right" if name == "ms" else "left"
             table.add_column(name, no_wrap=True, overflow="ellipsis", justify=justify)
     if medium:
-        table.add_column("what to do", no_wrap=True, overflow="ellipsis", ratio=3)
+        table.add_column("what to do", no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
         state = state_of(row)
         cells = [
             Text(state, _STYLES.get(state, "")),
             Text(row["id"]),
             Text(lasting(now - row["since"]) if row["since"] else ""),
-            Text(_fault(row, with_reason=medium)),
+            Text(_fault(row, with_reason=width >= _ROOMY)),
         ]
         cells += [Text(row["environment"]), Text(row["team"])] if wide else []
         if medium:

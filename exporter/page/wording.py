@@ -265,7 +265,11 @@ def _offline(overview: Overview) -> str:
     if not hidden:  # no probe has failed by it yet
         return f"Our network is down{since}: the services are shown as they were seen last."
     services = f"{hidden} of {total} services are" if hidden < total else "the services are"
-    return f"Our network is down{since}: nobody can say how {services}."
+    text = f"Our network is down{since}: nobody can say how {services}"
+    failing = overview.count(*FAILING)
+    if failing > hidden:  # then it is not the whole story: most of these were answered
+        text += f"; {failing} of {total} fail: {causes_in_words(overview.causes)}"
+    return f"{text}."
 
 
 def _named_failing(overview: Overview) -> str:

@@ -23,6 +23,7 @@ caption { text-align: left; color: #57606a; padding: .2rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
   border-bottom: 1px solid #d0d7de; overflow-wrap: break-word; font-variant-numeric: tabular-nums; }
 th { white-space: nowrap; } p { margin: .4rem 0; max-width: 60rem; }
+:focus-visible { outline: 3px solid currentColor; outline-offset: 2px; }
 a { color: #0550ae; } footer { margin-top: 2rem; color: #57606a; }
 article + article { border-top: 2px solid #57606a; margin-top: 2rem; padding-top: 1rem; }
 @media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117; }

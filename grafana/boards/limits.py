@@ -109,6 +109,7 @@ def refusals() -> Json:
         bars=True,
         step=SLOW,
         size=(24, 7),
+        defaults={"decimals": 0},
         missing="Nothing refused, or no data",
     )
 
@@ -191,7 +192,8 @@ def certificates() -> list[Json]:
             (f"{words.DAY} * {cost}", "{{service}} ({{environment}})"),
             step=SLOW,
             size=(12, 10),
-            defaults={"links": [of_series()]},
+            unit="locale",
+            defaults={"decimals": 0, "links": [of_series()]},
         ),
     ]
 

@@ -194,6 +194,7 @@ def failures() -> Json:
         bars=True,
         step=SLOW,
         size=(24, 8),
+        defaults={"decimals": 0},
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from exporter.cli.arguments import make_parser
 from exporter.cli.sources import shard_of, sharded, source_of
 from exporter.cli.waiting import waiting
 from exporter.providers import presets
+from tests.certificates import self_signed
 from tests.fakes import KEY
 
 GOOD = """
@@ -235,6 +239,28 @@ def test_a_missing_exporter_is_reported_with_what_to_do(
 
     assert code == 2
     assert "no exporter answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_certificate_that_is_not_trusted_is_no_missing_exporter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = self_signed(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def shake_hands() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                context.wrap_socket(connection, server_side=True).close()
+
+        server = threading.Thread(target=shake_hands)
+        server.start()
+        base = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        code = run("services", "--url", base)
+        server.join()
+
+    assert code == 2
+    errors = capsys.readouterr().err
+    assert f"the certificate of {base} is not trusted here; set SSL_CERT_FILE" in errors
 
 
 def test_every_service_is_in_one_shard_and_shards_are_even() -> None:

@@ -185,6 +185,19 @@ def test_every_state_is_a_word_and_every_line_fits(columns: int) -> None:
     assert {"healthy", "disabled", "degraded", "maintenance", "unknown"} < set(states)
 
 
+@pytest.mark.parametrize("columns", [80, 110])
+def test_names_of_twenty_letters_are_whole_in_a_usual_terminal(columns: int) -> None:
+    names = [f"payments-gateway-{number:03}" for number in (1, 2)]
+    rows = [row(name, **{**DOWN, "verdict": "monitoring"}, team="payments") for name in names]
+    console = Console(width=columns, no_color=True)
+    with console.capture() as captured:
+        console.print(table_of(rows, 100_000.0, columns))
+
+    lines = captured.get().splitlines()[1:]
+    assert [line.split()[1] for line in lines] == names
+    assert all("monitoring" in line and "wait" in line for line in lines)
+
+
 # -- against a running exporter ------------------------------------------------------------------
 
 

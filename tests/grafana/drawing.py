@@ -131,7 +131,7 @@ async def drawn(browser: Browser, drawing: Drawing) -> AsyncIterator[tuple[Page,
         await page.add_init_script(_CLOCK % (1000 * drawing.now))
         with _served(drawing.page()) as address:
             await page.goto(address, wait_until="commit")
-            await page.wait_for_function("window.__done", timeout=20_000)
+            await page.wait_for_function("window.__done", timeout=90_000)
             await page.wait_for_load_state("networkidle")
             yield page, [*errors, *await page.evaluate("window.__faults()")]
     finally:

@@ -85,3 +85,18 @@ def test_a_bar_keeps_its_height_and_its_number_the_colour_of_text(name: str) -> 
         if panel["type"] == "bargauge":
             assert panel["options"]["maxVizHeight"] <= 40, panel["title"]
             assert panel["options"]["valueMode"] == "text", panel["title"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("registry-overview", "Failed probes by reason"),
+        ("registry-limits", "Refused for a quota or a rate limit"),
+        ("registry-limits", "Probe requests a day"),
+    ],
+)
+def test_what_is_counted_has_no_decimals(name: str, title: str) -> None:
+    """Prometheus extrapolates counts: nobody was refused 4.15 times."""
+    defaults = panel_of(name, title)["fieldConfig"]["defaults"]
+
+    assert defaults["decimals"] == 0

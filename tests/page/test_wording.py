@@ -102,6 +102,17 @@ def test_our_own_network_comes_before_everything_it_hides() -> None:
     )
 
 
+def test_where_more_services_fail_than_our_network_hides_they_are_counted() -> None:
+    counts = {ShownState.UNKNOWN: 2, ShownState.DOWN: 12, ShownState.HEALTHY: 286}
+    causes = {"provider": 10, "key rejected": 2}
+    overview = Overview(now=NOW, counts=counts, causes=causes, offline_since=NOW - 60, hidden=2)
+
+    assert headline(overview) == (
+        "Our network is down since 07:59 UTC: nobody can say how 2 of 300 services are;"
+        " 12 of 300 fail: 10 provider, 2 keys rejected."
+    )
+
+
 def test_where_no_service_is_known_the_network_hides_the_services() -> None:
     overview = Overview(now=NOW, counts={ShownState.UNKNOWN: 3}, offline_since=NOW, hidden=3)
 

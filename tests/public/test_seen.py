@@ -11,6 +11,7 @@ from exporter.model import Reason
 from exporter.public.badges import text_width
 from tests.api.managed import TOKEN, declared, running
 from tests.page.browser import AXE, DESKTOP, PHONE, visiting
+from tests.page.test_accessibility import FOUR_TIMES, REACHABLE, TWICE_AS_LARGE, walked
 from tests.public.stage import NOW, Outside, service
 from tests.public.test_page import window
 
@@ -141,12 +142,40 @@ async def test_a_note_is_marked_for_outsiders_on_the_page_of_its_incident(
 async def test_the_page_of_the_api_fits_and_axe_finds_nothing(browser: Browser) -> None:
     config = json.dumps({"services": [declared("a", "http://127.0.0.1:9")]})
     async with running(config) as client:
-        async with visiting(browser, client.base, scheme="dark") as visit:
+        for scheme in ("light", "dark"):
+            async with visiting(browser, client.base, scheme=scheme) as visit:
+                await visit.go("/api", live=False)
+                await visit.page.evaluate(AXE)
+                assert await visit.page.evaluate(ALL_FINDINGS) == [], scheme
+        async with visiting(browser, client.base, size=TWICE_AS_LARGE) as visit:
             await visit.go("/api", live=False)
-            await visit.page.evaluate(AXE)
-            assert await visit.page.evaluate(ALL_FINDINGS) == []
+            assert await visit.wide() == 0
             await visit.page.click("nav[aria-labelledby=h-routes] a:has-text('/sd')")
             assert visit.page.url.endswith("/api#get-sd")
         async with visiting(browser, client.base, size=PHONE) as visit:
             await visit.go("/api", live=False)
             assert await visit.wide() == 0
+
+
+@pytest.mark.parametrize("size", [TWICE_AS_LARGE, FOUR_TIMES], ids=["200 %", "400 %"])
+async def test_a_larger_public_page_needs_no_scrolling_sideways(
+    browser: Browser, stage: Outside, size: tuple[int, int]
+) -> None:
+    await scene(stage)
+
+    async with visiting(browser, stage.base, size=size) as visit:
+        await visit.go("/public", live=False)
+        assert await visit.wide() == 0
+
+
+async def test_tab_reaches_everything_on_the_public_page(browser: Browser, stage: Outside) -> None:
+    await scene(stage)
+
+    async with visiting(browser, stage.base) as visit:
+        await visit.go("/public", live=False)
+        wanted = await visit.page.evaluate(REACHABLE)
+        there = await walked(visit, "Tab", len(wanted))
+
+    assert wanted
+    assert [one["name"] for one in there] == wanted
+    assert [one["name"] for one in there if not (one["marked"] and one["seen"])] == []
