@@ -29,6 +29,7 @@ from exporter.metrics.lines import (
 )
 from exporter.metrics.models import model_page
 from exporter.metrics.own import OwnMetrics
+from exporter.metrics.rhythm import Rhythm
 from exporter.metrics.selection import families
 from exporter.metrics.starts import LONG_AGO, page_with_starts, with_starts
 from exporter.models import ModelState
@@ -50,8 +51,8 @@ PLAIN_CHUNK_BYTES = 64 * 1024
 SLICE_RENDERED = 16
 """Services that are rendered before the loop runs again: a third of a millisecond."""
 RENDER_SECONDS = 2.0
-"""From a result to its lines at most, so that a scrape finds little left to render. Many at once
-cost half of what each costs by itself between two probes."""
+"""So long before a page is due what has changed is rendered: it finds little left. Many services at
+once cost half of what each costs by itself, and a result that another one follows costs nothing."""
 _Lines = Mapping[int, bytes] | Sequence[bytes]
 
 
@@ -101,6 +102,7 @@ class Exposition:
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
         self._changed: dict[str, Target] = {}
+        self._rhythm = Rhythm()
         self.statuses: Counter[str] = Counter()
         """How many services are in which state; counted as they are rendered."""
 
@@ -121,10 +123,11 @@ class Exposition:
             self._changed[target.id] = target
 
     async def run(self, clock: Clock) -> None:
-        """Render what has changed, now and then, until cancelled."""
+        """Render what has changed before each page that is to be expected, until cancelled."""
         while True:
             await clock.sleep(RENDER_SECONDS)
-            await self.settle()
+            if self._rhythm.expects_one():
+                await self.settle()
 
     async def settle(self) -> None:
         """Render what has changed; the loop runs in between."""
@@ -222,6 +225,7 @@ class Exposition:
 
         *starts* is for a client that looks for start times in OpenMetrics; see `starts`.
         """
+        self._rhythm.note()
         await self.settle()
         loop = asyncio.get_running_loop()
         pending: list[bytes] = []

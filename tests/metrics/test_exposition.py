@@ -260,15 +260,46 @@ async def test_states_are_counted_as_they_change(stage: Stage) -> None:
         assert +stage.exposition.statuses == counted
 
 
+async def _after_pages(stage: Stage, clock: FakeClock, turns: list[int]) -> asyncio.Task[None]:
+    """Return the running loop after a page, and further ones so many *turns* apart."""
+    running = asyncio.create_task(stage.exposition.run(clock))
+    for count in [0, *turns]:
+        for _ in range(count):
+            await clock.advance(RENDER_SECONDS)
+        await stage.text()
+    return running
+
+
 async def test_little_is_left_for_a_page_to_render() -> None:
     stage, clock = Stage(), FakeClock()
     target = stage.put(service_target("a"))
-    running = asyncio.create_task(stage.exposition.run(clock))
+    running = await _after_pages(stage, clock, [3])
     stage.probe(target)
 
     await clock.advance(RENDER_SECONDS)
+    await clock.advance(RENDER_SECONDS)
 
-    assert +stage.exposition.statuses == Counter({"healthy": 1}), "nobody asked for a page"
+    assert +stage.exposition.statuses == Counter({"unknown": 1}), "a page comes later"
+    await clock.advance(RENDER_SECONDS)
+    assert +stage.exposition.statuses == Counter({"healthy": 1}), "a page may come now"
+    running.cancel()
+
+
+@pytest.mark.parametrize("turns", [[], [1]], ids=["one page ever", "no page any more"])
+async def test_where_nobody_reads_pages_nothing_is_rendered(turns: list[int]) -> None:
+    stage, clock = Stage(), FakeClock()
+    target = stage.put(service_target("a"))
+    running = await _after_pages(stage, clock, turns)
+    for _ in range(3):
+        await clock.advance(RENDER_SECONDS)
+    stage.probe(target)
+
+    for _ in range(20):
+        await clock.advance(RENDER_SECONDS)
+
+    assert +stage.exposition.statuses == Counter({"unknown": 1})
+    assert "probe_success{" in await stage.text(), "a page shows all there is"
+    assert +stage.exposition.statuses == Counter({"healthy": 1})
     running.cancel()
 
 

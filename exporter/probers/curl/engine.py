@@ -22,7 +22,8 @@ from exporter.model import Certificate, Reason, Shortage
 from exporter.probers import MAX_HEAD_BYTES, MAX_HEADERS, Answer, Request
 from exporter.probers.curl.addresses import is_public
 from exporter.probers.curl.answers import answer_of
-from exporter.probers.curl.certificates import authorities, earliest, verified_expiry
+from exporter.probers.curl.certificates import earliest
+from exporter.probers.curl.chains import Chains
 from exporter.probers.curl.heads import head_of, versions_exist
 from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_options
@@ -124,9 +125,13 @@ class CurlTransport:
     """
 
     def __init__(
-        self, resolver: Resolver | None = None, readiness: Callable[[], Readiness] = best_readiness
+        self,
+        resolver: Resolver | None = None,
+        readiness: Callable[[], Readiness] = best_readiness,
+        chains: Chains | None = None,
     ) -> None:
         self.resolver = resolver or Resolver()
+        self._chains = chains or Chains()
         self._make_sockets = readiness
         self._sockets: Readiness
         self._multi: Any = None
@@ -134,7 +139,6 @@ class CurlTransport:
         self._timer: asyncio.Handle | None = None
         self._running: dict[Any, _Transfer] = {}
         self._idle: list[Any] = []
-        self._read_authorities: set[str | None] = set()
 
     async def fetch(self, request: Request) -> Answer:
         """Return the answer to *request*, or how far it came, within its timeout."""
@@ -162,14 +166,14 @@ class CurlTransport:
         if answer.failure is Reason.ADDRESS_REFUSED and request.keep_alive:
             # The kept connection was that of a service of the same host which may connect inside.
             answer = await self._send(replace(request, keep_alive=False), addresses, resolved)
-        if answer.failure is Reason.TLS and secure and not request.tls.insecure_skip_verify:
-            left = request.timeout - answer.duration
-            if left > 0.05:
-                answer.certificate = await self._unverified_certificate(request, addresses, left)
-        elif answer.certificate is not None and answer.certificate.verified:
-            expiry = await self._verified_expiry(answer.chain, request.tls.ca_file)
-            if expiry is not None:
-                answer.certificate = replace(answer.certificate, expiry=expiry)
+        if secure:
+            if answer.failure is Reason.TLS and not request.tls.insecure_skip_verify:
+                left = request.timeout - answer.duration
+                if left > 0.05:
+                    answer.certificate = await self._unverified_certificate(
+                        request, addresses, left
+                    )
+            await self._chains.complete(request, answer, self._loop.time())
         return answer
 
     async def _addresses(self, request: Request, host: str, begun: float) -> list[str] | Answer:
@@ -220,8 +224,11 @@ class CurlTransport:
     # -- one transfer ------------------------------------------------------------------------
 
     async def _send(self, request: Request, addresses: list[str], resolved: float) -> Answer:
+        secure = request.url.startswith("https")
         try:
             curl, transfer = self._prepare(request, addresses, request.timeout - resolved)
+            if secure and not self._chains.lacks(request, addresses, self._loop.time()):
+                curl.setopt(pycurl.OPT_CERTINFO, 0)
         except ValueError:
             return Answer(
                 failure=Reason.CLIENT_ERROR, detail="the URL or a header holds a control character"
@@ -252,17 +259,6 @@ class CurlTransport:
         curl.reset()
         self._idle.append(curl)
         return answer
-
-    async def _verified_expiry(self, chain: tuple[bytes, ...], ca_file: str | None) -> float | None:
-        try:
-            if ca_file not in self._read_authorities:
-                await asyncio.to_thread(authorities, ca_file)
-                self._read_authorities.add(ca_file)
-            return verified_expiry(chain, ca_file)
-        except (OSError, RuntimeError) as error:
-            if shortage_of(error) is None:
-                raise
-            return None  # the answer is there, and what was sent has an expiry too
 
     async def _unverified_certificate(
         self, request: Request, addresses: list[str], left: float

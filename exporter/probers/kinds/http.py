@@ -52,7 +52,7 @@ class HttpProber:
         *watch* is called with each piece of the body as it comes; it must not raise.
         """
         failed_last = endpoint.url in self._failed
-        request = replace(_first_request(endpoint), watch=watch, session=failed_last)
+        request = _first_request(endpoint, watch, session=failed_last)
         answer = await self._transport.fetch(request)
         trail, hops = Trail(endpoint, TlsSettings(ca_file=endpoint.tls.ca_file)), 0
         while (target := _next_url(request, answer, trail, hops)) is not None:
@@ -88,7 +88,9 @@ def with_query(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{text}"
 
 
-def _first_request(endpoint: Endpoint) -> Request:
+def _first_request(
+    endpoint: Endpoint, watch: Callable[[bytes], None] | None, *, session: bool
+) -> Request:
     return Request(
         url=with_query(endpoint.url, tuple((n, v.reveal()) for n, v in endpoint.query)),
         method=endpoint.method,
@@ -100,6 +102,8 @@ def _first_request(endpoint: Endpoint) -> Request:
         allow_private=endpoint.allow_private,
         keep_alive=endpoint.keep_alive,
         max_body=endpoint.body_limit,
+        watch=watch,
+        session=session,
     )
 
 
