@@ -126,7 +126,7 @@ class DeliveryWatch:
         """
         recent = tick - self._former_tick <= self._longest_gap
         judging = _Judging(self._former if recent else None, seen, ours, alerts)
-        known, self._messages = self._messages, {}
+        known = self._messages
         waiting = [line for alert in alerts for line in judging.lines(alert)]
         crowds = defaultdict[Key, set[Group]](set)
         for fingerprint, receiver, integration in waiting:
@@ -134,8 +134,7 @@ class DeliveryWatch:
             if former is None or not former.delivered:
                 group = judging.group(fingerprint, receiver)
                 crowds[judging.key(receiver, integration)].add(group)
-        for line in waiting:
-            self._messages[line] = known.get(line) or _Message(unsure=False)
+        self._messages = {line: known.get(line) or _Message(unsure=False) for line in waiting}
         starts = {alert.fingerprint: alert.starts_at for alert in alerts}
         waits = judging.waits(alerts)
         for line, message in self._messages.items():
