@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import getpass
 import json
 import ssl
@@ -10,14 +11,19 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
+from exporter.cli.remote_arguments import ACCESS_VARIABLE
 from exporter.cli.tokens import admin_token
 from exporter.cli.usage import RefusedError, UsageError, meant
-from exporter.secret import Secret
+from exporter.secret import Secret, environment
+
+if TYPE_CHECKING:
+    from exporter.cli.access import Access
 
 
 def ask(
@@ -31,21 +37,19 @@ def ask(
     """Return the JSON answer of the exporter at *base* to a request.
 
     Raises:
-        UsageError: *base* is not a URL, or no exporter answers there.
+        UsageError: *base* is not a URL, no exporter answers there, or `read_access` refuses.
+        SettingsError: the file that the environment names is wrong.
         RefusedError: the exporter answered with an error.
     """
-    if not base.startswith(("http://", "https://")):
-        raise UsageError("--url must be the http:// or https:// URL of an exporter")
-    if "@" in base.partition("://")[2].partition("/")[0]:
-        raise UsageError("--url must not have a user or a password: others can read them there")
+    _check(base)
     request = urllib.request.Request(base.rstrip("/") + path, method=method)  # noqa: S310
     if body is not None:
         request.data = json.dumps(body).encode()
         request.add_header("Content-Type", "application/json")
-    if token is not None:
-        request.add_header("Authorization", f"Bearer {token.reveal()}")
+    access = _access()
+    _identify(request, access, token)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with _opener(access).open(request, timeout=60) as answer:
             return None if answer.status == 204 else json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -54,11 +58,51 @@ def ask(
         if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
             raise UsageError(
                 f"the certificate of {base} is not trusted here; set SSL_CERT_FILE to the file of"
-                " its authority, and give the name that it is for"
+                f" its authority (or {ACCESS_VARIABLE}), and give the name that it is for"
             ) from None
         raise UsageError(
             f"no exporter answers at {base}; start one (service-registry serve) or give --url"
         ) from None
+
+
+def _check(base: str) -> None:
+    if not base.startswith(("http://", "https://")):
+        raise UsageError("--url must be the http:// or https:// URL of an exporter")
+    if "@" in base.partition("://")[2].partition("/")[0]:
+        raise UsageError("--url must not have a user or a password: others can read them there")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: urllib would take password and token along to any other host."""
+
+    def redirect_request(self, *given: Any) -> None:
+        """Refuse, so that the answer is an error like any other."""
+
+
+def _access() -> Access | None:
+    """Return what the file says that the environment names, if one is."""
+    name = environment().get(ACCESS_VARIABLE)
+    if not name:
+        return None
+    from exporter.cli.access import read_access  # noqa: PLC0415, few have a file to be read
+
+    return read_access(Path(name))
+
+
+def _opener(access: Access | None) -> urllib.request.OpenerDirector:
+    context = access.context if access else None
+    return urllib.request.build_opener(_NoRedirect(), urllib.request.HTTPSHandler(context=context))
+
+
+def _identify(request: urllib.request.Request, access: Access | None, token: Secret | None) -> None:
+    password = access and access.password
+    if access and password:
+        pair = f"{access.user}:{password.reveal()}".encode()
+        request.add_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    if token and password:
+        request.add_header("X-Admin-Token", token.reveal())
+    elif token:
+        request.add_header("Authorization", f"Bearer {token.reveal()}")
 
 
 def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
@@ -67,7 +111,16 @@ def _problem(error: urllib.error.HTTPError) -> dict[str, Any]:
         body = json.load(error)
     except ValueError:
         body = None
-    return body if isinstance(body, dict) else {"title": f"status {error.code}"}
+    if 300 <= error.code < 400:
+        return {"title": f"status {error.code}: give the URL that it redirects to as --url"}
+    if not isinstance(body, dict):
+        return {"title": f"status {error.code}"}
+    if error.code == 401 and error.headers.get("WWW-Authenticate", "").startswith("Basic"):
+        return {
+            **body,
+            "detail": f"{ACCESS_VARIABLE} names a file with basic_auth: username, password",
+        }
+    return body
 
 
 def ask_about(

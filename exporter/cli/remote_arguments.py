@@ -9,6 +9,7 @@ from pathlib import Path
 
 from exporter.model import Verdict
 
+ACCESS_VARIABLE = "SERVICE_REGISTRY_HTTP_CONFIG_FILE"
 DEFAULT_URL = "http://127.0.0.1:9642"
 SORTS = ("worst", "since", "ms", "name")
 FAULTS = tuple(str(verdict) for verdict in Verdict if verdict is not Verdict.OK)
@@ -216,7 +217,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_url(parser: argparse.ArgumentParser, default: str = DEFAULT_URL) -> None:
-    parser.add_argument("--url", default=default, help=f"of the exporter; default {DEFAULT_URL}")
+    parser.add_argument(
+        "--url",
+        default=default,
+        help=f"of the exporter; default {DEFAULT_URL}; user and password: {ACCESS_VARIABLE}",
+    )
 
 
 def _add_url_and_json(parser: argparse.ArgumentParser, default: str) -> None:
