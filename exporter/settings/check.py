@@ -350,7 +350,9 @@ def _sentence(error: Any, similar: Similar) -> str:
             return str(error.message)
         case "type":
             wanted = [value] if isinstance(value, str) else value
-            return "must be " + " or ".join(_TYPES[t] for t in wanted)
+            fields = sorted(error.schema.get("properties", {})) if "object" in wanted else []
+            within = f"; its fields: {', '.join(fields)}" if fields else ""
+            return "must be " + " or ".join(_TYPES[t] for t in wanted) + within
         case "enum":
             known = [str(v) for v in value if v is not None]
             near = "" if similar.spent() else similar.to(str(error.instance)[:64], known)
@@ -361,7 +363,7 @@ def _sentence(error: Any, similar: Similar) -> str:
         case "maximum":
             return f"must be at most {value}"
         case "minItems":
-            return f"must have at least {value} item(s)"
+            return f"must have at least {value} {'item' if value == 1 else 'items'}"
         case "maxItems":
             return f"must have at most {value} items"
         case "minLength":
