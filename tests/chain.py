@@ -1,7 +1,7 @@
 """The whole chain of real programs on loopback: providers, exporter, Prometheus, Alertmanager.
 
 Every program can be killed and started again while the chain runs. The shipped rules and routes are
-used as they are, on clocks that run up to `SPEED` times faster: as fast as the machine can follow.
+used as they are, on clocks that run `SPEED` times faster.
 """
 
 from __future__ import annotations
@@ -25,14 +25,11 @@ from typing import IO, Any, NamedTuple, TypeVar
 from exporter.demo.shipped import write_alertmanager, write_prometheus
 from exporter.store import SECRET_KEY_VARIABLE, new_secret_key
 from tests.alertmanager import Mail, Request, Sink, http_sink, mail_sink
-from tests.patience import Patience, share_of_a_core
+from tests.patience import Patience
 from tests.programs import free_port, program, wait_for
 
 SPEED = 20
-"""Of the clocks, where the machine gives a whole core: a scrape has a second then."""
-_LEAST_SPEED = 4
-_ENOUGH = 0.8
-"""Of a core."""
+"""Of the clocks: a scrape has a second."""
 TOKEN = "an-admin-token-of-some-length"
 RECEIVER = "a-receiver-token-of-some-length"
 Found = TypeVar("Found")
@@ -161,8 +158,6 @@ class Chain:
         victoria: bool = False,
     ) -> None:
         self.folder, self.web, self.mail, self.provider = folder, web, mail, Provider()
-        share = share_of_a_core()
-        self.speed = SPEED if share >= _ENOUGH else max(_LEAST_SPEED, SPEED * share)
         ports = {name: free_port() for name in ("exporter", "prometheus", "alertmanager", "rules")}
         here = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
         services = folder / "services.yaml"
@@ -176,14 +171,14 @@ class Chain:
             sink=web.url,
             mail=mail.address,
             token=RECEIVER,
-            speed=self.speed,
+            speed=SPEED,
         )
         rules = write_prometheus(
             folder,
             exporter=here["exporter"],
             alertmanager=here["alertmanager"],
             own=here["prometheus"],
-            speed=self.speed,
+            speed=SPEED,
         )
         self.exporter = Program(
             folder,
@@ -214,9 +209,7 @@ class Chain:
             {SECRET_KEY_VARIABLE: str(folder / "secret-key")},
         )
         self.engine = (
-            _victoria(folder, rules, here, self.speed)
-            if victoria
-            else (_prometheus(folder, rules, here),)
+            _victoria(folder, rules, here) if victoria else (_prometheus(folder, rules, here),)
         )
         """What scrapes, answers queries and evaluates the rules; the first is asked."""
         self.prometheus = self.engine[0]
@@ -272,7 +265,7 @@ class Chain:
             time.sleep(0.1)
 
     def _patience(self, seconds: float) -> Patience:
-        return Patience(seconds * SPEED / self.speed)
+        return Patience(seconds)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -383,18 +376,16 @@ def _prometheus(folder: Path, config: Path, here: Mapping[str, str]) -> Program:
     )
 
 
-def _victoria(
-    folder: Path, config: Path, here: Mapping[str, str], speed: float
-) -> tuple[Program, Program]:
+def _victoria(folder: Path, config: Path, here: Mapping[str, str]) -> tuple[Program, Program]:
     """Return VictoriaMetrics, which scrapes what *config* says, and vmalert with the same rules.
 
-    Their usual delay of 30 s is divided by *speed* as everything else is.
+    Their usual delay of 30 s is divided by `SPEED` as everything else is.
     """
     scrapes = json.loads(config.read_text())
     wanted = {name: scrapes[name] for name in ("scrape_configs",)}
     wanted["global"] = {"scrape_interval": scrapes["global"]["scrape_interval"]}
     (folder / "scrape.json").write_text(json.dumps(wanted))
-    storage, delay = f"http://{here['prometheus']}", f"{round(30000 / speed)}ms"
+    storage, delay = f"http://{here['prometheus']}", f"{30000 // SPEED}ms"
     labels = scrapes["global"]["external_labels"]
     victoria = Program(
         folder,

@@ -72,11 +72,3 @@ def _threads(process: str) -> Iterator[Path]:
     yield from threads
     for child in (one for some in children for one in some):
         yield from _threads(child)
-
-
-def share_of_a_core(seconds: float = 0.3) -> float:
-    """Return which part of a core one thread is given now, from 0 to 1."""
-    begun, used = time.monotonic(), time.thread_time()
-    while (passed := time.monotonic() - begun) < seconds:
-        pass
-    return min(1.0, (time.thread_time() - used) / passed)

@@ -300,7 +300,7 @@ METRICS = (
     | {"exporter_token"}  # a file
 )
 PREFIXED = re.compile(r"(?<![\w:./-])(?:probe|service|exporter)_[a-z0-9_]+(?![\w:])")
-NOT_ALERTS = {"ServiceRegistry", "ManualIncident", "ServiceAccount"}
+NOT_ALERTS = {"ServiceRegistry", "ManualIncident", "ServiceAccount", "PrometheusProto"}
 
 
 def said(path: Path) -> list[str]:

@@ -145,7 +145,7 @@ FURTHER_LABELS = {
     "exporter_probe_shortages_total": {"what"},
     "exporter_probe_schedule_lag_seconds_bucket": {"le"},
 }
-LABELLED = ("families", "lines", "models", "own", "traffic")
+LABELLED = ("families", "lines", "models", "own", "selection", "thresholds", "traffic")
 """The modules of exporter/metrics that write labels."""
 CLOSED = {
     "reason": set(map(str, Reason)),

@@ -18,7 +18,7 @@ from exporter.clock import Clock
 from exporter.config import Target
 from exporter.metrics.family import When
 from exporter.metrics.incidents import IncidentMetrics
-from exporter.metrics.kept import each, length, shared, written
+from exporter.metrics.kept import each, length, packed, shared, written
 from exporter.metrics.lines import (
     PageNews,
     Registered,
@@ -194,7 +194,7 @@ class Exposition:
             family = self._families[i]
             try:
                 text = family.render(snapshot)
-                lines = text.encode()
+                lines = packed(text)
                 row.lines[i] = lines if family.when is When.RESULT else shared(lines)
                 if family.exemplars and (row.marked or snapshot.tally.exemplars):
                     _mark(row, i, text, family.exemplars(snapshot.tally))
@@ -288,7 +288,7 @@ def _mark(row: _Row, family: int, text: str, examples: dict[str, Exemplar]) -> N
     marked = {i: lines for i, lines in (row.marked or {}).items() if i != family}
     shown = with_examples(text, examples)
     if shown != text:
-        marked[family] = shown.encode()
+        marked[family] = packed(shown)
     row.marked = marked or None
 
 

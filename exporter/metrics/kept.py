@@ -11,9 +11,22 @@ import functools
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
-PLACE = "\0"
-"""Where the common labels go. `textformat.escaped` lets no label value hold it."""
-_PLACE = PLACE.encode()
+PLACE = "\udcff"
+"""Where the common labels go in text: no character, so that no value of a label holds it."""
+_PLACE = b"\xff"
+"""The same in bytes, which is in no UTF-8."""
+
+
+def packed(text: str) -> bytes:
+    r"""Return *text* as it is kept.
+
+    >>> packed('up{' + PLACE + '} 1\n')
+    b'up{\xff} 1\n'
+
+    Raises:
+        UnicodeEncodeError: a label holds half of a surrogate pair.
+    """
+    return _PLACE.join([part.encode() for part in text.split(PLACE)])
 
 
 @functools.lru_cache(maxsize=1024)
@@ -25,7 +38,7 @@ def shared(lines: bytes) -> bytes:
 def written(lines: Sequence[bytes], labels: Sequence[bytes]) -> bytes:
     r"""Return the *lines* of services, one after the other, each with the *labels* of its service.
 
-    >>> written([b'up{\0} 1\n', b'up{\0} 0\n'], [b'service="a"', b'service="b"'])
+    >>> written([b'up{\xff} 1\n', b'up{\xff} 0\n'], [b'service="a"', b'service="b"'])
     b'up{service="a"} 1\nup{service="b"} 0\n'
     """
     first = lines[0]

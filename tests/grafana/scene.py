@@ -20,6 +20,7 @@ from exporter.config.thresholds import thresholds_of
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
 from exporter.metrics import FAMILIES, OwnMetrics, PageNews, incident_page
+from exporter.metrics.kept import PLACE
 from exporter.metrics.lines import Registered, Snapshot, state_of
 from exporter.metrics.models import model_page
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
@@ -249,12 +250,11 @@ class Exporter:
             news = STRIPE_SAYS if name == "stripe" else PageNews()
             rotated_at = ROTATED_AT if name == "credits" and at >= ROTATED_AT else None
             snapshot = Snapshot(
-                labels,
                 Registered(target, rotated_at),
                 state_of(target, tally, page, news=news, maintenance=self.painting(name, at)),
                 tally,
             )
-            out += [family.render(snapshot) for family in FAMILIES]
+            out += [family.render(snapshot).replace(PLACE, labels) for family in FAMILIES]
         page = self.own.page(openmetrics=False).decode()
         page += model_page(self.models, openmetrics=False).decode()
         if self.environment == "production":

@@ -199,6 +199,7 @@ class Range:
         made = {"id": row.id, "base_url": url, "api_key": "${KEY}", "health_check": check}
         if row.adapter:
             page = {"url": url, "endpoint": url, "adapter": row.adapter}
+            page["allow_private_addresses"] = True
             made |= {"base_url": self._neighbour.url(), "status_page": page}
         return made
 

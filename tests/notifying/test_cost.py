@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
+import statistics
 import time
 from collections.abc import Iterator
 
@@ -12,7 +14,15 @@ import pytest
 from tests.notifying.stage import ALL, START, Stage, alert
 
 FAILING = 5000
-LONGEST_HOLD_SECONDS = 0.02
+LONGEST_HOLD = 25
+"""At most, in pieces of work of about a millisecond: machines differ, and so do their hours."""
+
+
+def piece_of_work() -> float:
+    """Return the CPU seconds that this machine takes now for texts as messages are made of."""
+    begun = time.thread_time()
+    json.dumps([{"labels": {"service": f"api-{n}", "severity": "high"}} for n in range(1000)])
+    return time.thread_time() - begun
 
 
 @pytest.fixture
@@ -49,4 +59,4 @@ async def test_thousands_of_alerts_never_hold_the_loop_for_long(severity: str) -
         stage.clock._to(stage.clock.tick() + 15)
     watching.cancel()
 
-    assert max(holds) < LONGEST_HOLD_SECONDS
+    assert max(holds) < LONGEST_HOLD * statistics.median(piece_of_work() for _ in range(21))
