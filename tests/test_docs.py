@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from exporter.api import ROUTES
+from exporter.cli.access import HttpConfig
 from exporter.cli.arguments import make_parser
 from exporter.config import Canary, Monitoring, Service, read_files
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
@@ -206,6 +207,7 @@ OURS = set().union(*map(options, parsers().values())) | {"--version"}
 OTHERS = {
     # Prometheus, Alertmanager, amtool, promtool, the test runner, npm, systemctl and the like
     "--storage.tsdb.retention.time",
+    "--http.config.file",
     "--cluster.listen-address",
     "--cluster.peer",
     "--check",
@@ -264,6 +266,8 @@ def test_every_configuration_passes_the_check_it_is_for(
     elif data.keys() == {"routes"}:
         file.write_text(yaml.safe_dump(_alertmanager(data["routes"])))
         _passes("amtool", "check-config", str(file))
+    elif data.keys() == {"basic_auth", "tls_config"}:  # of the commands
+        load(block.text, str(file), object_schema(HttpConfig))
     elif data.keys() == {"sla"}:  # of a preset
         load(yaml.safe_dump(data["sla"]), str(file), object_schema(Promise))
     else:

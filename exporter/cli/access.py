@@ -36,7 +36,7 @@ class TlsClient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class HttpConfig:
     """The whole file."""
 
     basic_auth: BasicAuth | None = option(None, "User and password.")
@@ -65,10 +65,10 @@ def read_access(path: Path) -> Access:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"{shown}: cannot be read ({reason})") from None
-    loaded, refused = examine(text, shown, object_schema(_File))
+    loaded, refused = examine(text, shown, object_schema(HttpConfig))
     if refused:
         raise SettingsError([problem for _, problem in refused])
-    file: _File = build(_File, loaded.data)
+    file: HttpConfig = build(HttpConfig, loaded.data)
     user, password = _password(file.basic_auth, path.parent, shown)
     return Access(user, password, _context(file.tls_config, path.parent, shown))
 
