@@ -57,6 +57,14 @@ def program(*names: str) -> str:
     raise FileNotFoundError(f"{names[0]} is not installed; make test installs it")
 
 
+def unhurried(*names: str) -> list[str]:
+    """Return the command of what computes for long, after all that runs in real time beside it.
+
+    Two tests run at once: a promtool that judges a day would starve the chain of the other one.
+    """
+    return ["nice", "-n", "19", program(*names)]
+
+
 @contextlib.contextmanager
 def running(
     command: list[str], core: int | None, url: str, env: dict[str, str] | None = None

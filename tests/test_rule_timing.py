@@ -17,7 +17,7 @@ import pytest
 
 from exporter.config.declarations import Alerts
 from exporter.config.thresholds import ThresholdKind, thresholds_of
-from tests.programs import program
+from tests.programs import unhurried
 
 RULES = Path(__file__).parent.parent / "prometheus" / "rules"
 EVALUATION = 15
@@ -76,7 +76,7 @@ def played(folder: Path, page: Page, scrape: int, seconds: int) -> dict[str, lis
     path = folder / "played.json"
     path.write_text(json.dumps(test))
     done = subprocess.run(
-        [program("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
+        [*unhurried("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
     )
     return _firing(done.stdout + done.stderr, len(times))
 

@@ -24,7 +24,7 @@ from exporter.model import Reason, Verdict
 from exporter.models import Skip
 from exporter.statuspages import Impact, Stage, State
 from tests.patience import Patience
-from tests.programs import exporter, free_port, program, running
+from tests.programs import exporter, free_port, program, running, unhurried
 
 FOLDER = Path(__file__).parent.parent / "prometheus"
 RULE_FILES = sorted(FOLDER.glob("rules/*.yml"))
@@ -177,7 +177,7 @@ EACH_ALERT = pytest.mark.parametrize(
 
 
 def _promtool(*arguments: str | Path) -> None:
-    command = [program("promtool"), *map(str, arguments)]
+    command = [*unhurried("promtool"), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.engines import Group, links_of, name_of, parsed, read_names, seconds_of
 from tests.fleet import SCRAPE, SCRAPES, START, History, shifted
-from tests.programs import free_port, program, running
+from tests.programs import free_port, program, running, unhurried
 
 Key = tuple[tuple[str, str], ...]
 Times = dict[Key, list[int]]
@@ -142,7 +142,7 @@ def in_prometheus(folder: Path, groups: Sequence[Group], found: History) -> Seen
         "tests": [test],
     }
     (folder / "suite.yml").write_text(json.dumps(suite))
-    command = [program("promtool"), "test", "rules", str(folder / "suite.yml")]
+    command = [*unhurried("promtool"), "test", "rules", str(folder / "suite.yml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return _printed(done.stdout + done.stderr)
 

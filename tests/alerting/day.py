@@ -41,7 +41,7 @@ from tests.clocks import QuickClock, target
 from tests.engines import parsed, read_names
 from tests.fakes import settle
 from tests.fleet import History, Situation, _take
-from tests.programs import program
+from tests.programs import unhurried
 from tests.scripted_models import Check, take
 
 RULES = Path(__file__).parent.parent.parent / "prometheus" / "rules"
@@ -333,7 +333,7 @@ def checked(
     path = folder / "day.json"
     path.write_text(json.dumps(test))
     done = subprocess.run(
-        [program("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
+        [*unhurried("promtool"), "test", "rules", path], capture_output=True, text=True, check=False
     )
     printed = done.stdout + done.stderr
     answers = re.findall(r"time: \S+,\n\s+exp:.*\n\s+got: (.*)", printed)

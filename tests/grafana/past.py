@@ -19,7 +19,7 @@ from tests.grafana import scene
 from tests.grafana.asking import Desk
 from tests.grafana.live import prometheus
 from tests.grafana.reading import ROOT
-from tests.programs import free_port, program
+from tests.programs import free_port, unhurried
 
 _NAME = re.compile(r"\b(?:slo|service|provider|environment):\w+:\w+\b(?!\{)")
 _LOOKS_BACK = re.compile(r":\w+\[\w+\]")
@@ -72,7 +72,7 @@ def _fill(folder: Path, texts: Iterator[str]) -> None:
     with file.open("w") as out:
         out.writelines(texts)
     command = [
-        program("promtool"),
+        *unhurried("promtool"),
         "tsdb",
         "create-blocks-from",
         "--quiet",

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from grafana import queries
-from tests.programs import program
+from tests.programs import unhurried
 
 ONE = 'service="a"'
 LABELS = 'job="j",instance="i",environment="p",service="a"'
@@ -34,7 +34,7 @@ def _growth(folder: Path, series: dict[str, str], times: dict[str, float | None]
         ],
     }
     (folder / "test.yml").write_text(json.dumps({"tests": [test]}))
-    command = [program("promtool"), "test", "rules", str(folder / "test.yml")]
+    command = [*unhurried("promtool"), "test", "rules", str(folder / "test.yml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
