@@ -51,7 +51,7 @@ def test_what_counts_is_the_median_of_the_phases(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(
     sys.version_info[:2] != tuple(map(int, committed().python.split(".")[:2])),
-    reason="another Python does the same with other instructions; the job with the one counts",
+    reason="another Python does the same with other instructions; the job with 3.11 counts",
 )
 @pytest.mark.filterwarnings("default:a probe is cheaper:UserWarning")
 def test_a_probe_costs_no_more_instructions_than_it_did() -> None:

@@ -65,7 +65,7 @@ def test_what_ended_takes_nothing_back() -> None:
     assert patience.is_over
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says it")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux, which CI is, counts it")
 def test_the_programs_that_were_started_are_seen_with_their_threads() -> None:
     code = (
         "import threading, sys; threading.Thread(target=sys.stdin.read).start(); print(flush=True)"
