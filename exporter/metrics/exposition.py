@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,7 +101,7 @@ class Exposition:
         self._models, self._began = models, began
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
-        self._changed: dict[str, Target] = {}
+        self._changed: OrderedDict[str, Target] = OrderedDict()
         self._rhythm = Rhythm()
         self.statuses: Counter[str] = Counter()
         """How many services are in which state; counted as they are rendered."""
@@ -130,10 +130,17 @@ class Exposition:
                 await self.settle()
 
     async def settle(self) -> None:
-        """Render what has changed; the loop runs in between."""
-        while self._changed:
-            for _ in range(min(SLICE_RENDERED, len(self._changed))):
-                service, target = self._changed.popitem()
+        """Render what has changed until now; the loop runs in between.
+
+        What changes meanwhile is left to the next page: where results come in faster than they
+        are rendered, a page that waited for the last of them would never come.
+        """
+        left = len(self._changed)
+        while left and self._changed:
+            turn = min(SLICE_RENDERED, left, len(self._changed))
+            left -= turn
+            for _ in range(turn):
+                service, target = self._changed.popitem(last=False)
                 try:
                     self._refresh(target)
                 except Exception:

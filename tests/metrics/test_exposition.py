@@ -156,6 +156,31 @@ async def test_a_load_of_many_services_is_rendered_in_slices(stage: Stage) -> No
     assert dict(stage.exposition.statuses) == {"unknown": len(targets) - 1}
 
 
+async def test_results_that_come_faster_than_they_are_rendered_hold_no_page_back(
+    stage: Stage,
+) -> None:
+    targets = [stage.put(service_target(f"s{i}")) for i in range(3 * SLICE_RENDERED)]
+    enough, turns = 1000, 0
+
+    async def flood() -> None:
+        nonlocal turns
+        while turns < enough:
+            for target in targets:
+                stage.probe(target)
+            turns += 1
+            await asyncio.sleep(0)
+
+    for target in targets:
+        stage.probe(target, Reason.SERVER_ERROR)
+    flooding = asyncio.create_task(flood())
+
+    seen = await stage.samples("probe_results_total", "service", "reason")
+
+    assert turns < enough
+    assert all(seen[target.id, "server_error"] == 1 for target in targets), "known before the page"
+    flooding.cancel()
+
+
 async def test_every_enum_value_is_there_before_the_first_probe(stage: Stage) -> None:
     stage.put(service_target("a"))
 
