@@ -14,7 +14,8 @@ test: .venv/dev  ## every test; installs Prometheus, nginx and the like where th
 	tests/tools.sh
 	tests/llama/install.sh
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	# hundreds of tests start the exporter: without bytecode each start compiles the whole package
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 lint: .venv/dev  ## style, types, architecture
 	$(BIN)/ruff format --check exporter grafana tests

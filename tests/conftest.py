@@ -24,6 +24,7 @@ from exporter.probers.curl.options import default_authorities
 from exporter.probers.kinds.http import HttpProber
 from exporter.store.database import Database
 from tests.fakes import FakeClock
+from tests.programs import heed_interrupts
 from tests.vendor import Proxy, Vendor
 
 # A busy machine is no defect of what is tested.
@@ -32,6 +33,11 @@ settings.register_profile("project", deadline=None)
 _MANY = int(os.environ.get("TORTURE_EXAMPLES", "2500"))
 settings.register_profile("torture", deadline=None, max_examples=_MANY)
 settings.load_profile("project")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what the tests start, also where they run behind `nohup` or `&`."""
+    heed_interrupts()
 
 
 def pytest_asyncio_loop_factories(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def unhurried(*names: str) -> list[str]:
     Two tests run at once: a promtool that judges a day would starve the chain of the other one.
     """
     return ["nice", "-n", "19", program(*names)]
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT end what this process starts, which inherits it if a shell had it ignored.
+
+    A handler is not inherited. This one does nothing, so that to this process all is as it was.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 @contextlib.contextmanager
