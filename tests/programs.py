@@ -59,11 +59,13 @@ def program(*names: str) -> str:
 
 
 def unhurried(*names: str) -> list[str]:
-    """Return the command of what computes for long, after all that runs in real time beside it.
+    """Return the command of what computes for long, after what runs in real time beside it.
 
-    Two tests run at once: a promtool that judges a day would starve the chain of the other one.
+    Several tests run at once: a promtool that judges a day on every core would starve the chain of
+    another. It has a third of a core that others want too; the last niceness, 19, would leave it a
+    seventieth, and on a busy machine a minute of work would take an hour.
     """
-    return ["nice", "-n", "19", program(*names)]
+    return ["env", "GOMAXPROCS=1", "nice", "-n", "5", program(*names)]
 
 
 def heed_interrupts() -> None:
