@@ -112,7 +112,7 @@ def test_what_the_tests_start_is_compiled_once_whatever_the_shell_has_set(folder
         (folder / name).write_text("#!/bin/sh\n")
         (folder / name).chmod(0o755)
     python = folder / ".venv/bin/python"
-    python.write_text('#!/bin/sh\necho "$2, ${PYTHONDONTWRITEBYTECODE-compiled}"\n')
+    python.write_text('#!/bin/sh\necho "$*, ${PYTHONDONTWRITEBYTECODE-compiled}"\n')
     python.chmod(0o755)
 
     done = subprocess.run(
@@ -125,7 +125,11 @@ def test_what_the_tests_start_is_compiled_once_whatever_the_shell_has_set(folder
         timeout=60,
     )
 
-    assert (done.returncode, done.stdout) == (0, "pytest, compiled\n"), done.stderr
+    assert done.returncode == 0, done.stderr
+    command, _, compiled = done.stdout.partition(", ")
+    assert command.startswith("-m pytest -n ")
+    assert "--no-loadscope-reorder" in command.split(), "the files come as tests/order.py says"
+    assert compiled == "compiled\n"
 
 
 def test_ctrl_c_ends_what_tests_start_although_a_shell_runs_them_in_the_background() -> None:
