@@ -31,7 +31,7 @@ from tests.programs import free_port, program, wait_for
 SPEED = 20
 """Of the clocks: a scrape has a second."""
 RESEND = f"{60 // SPEED}s"
-"""Prometheus' own minute. To Alertmanager an alert is over that is not sent for four times of it: so
+"""Prometheus' own minute. To Alertmanager an alert is over that is not sent for four of them: so
 long may a program take that is killed and comes back."""
 TOKEN = "an-admin-token-of-some-length"
 RECEIVER = "a-receiver-token-of-some-length"
