@@ -30,9 +30,20 @@ from tests.programs import free_port, program, wait_for
 
 SPEED = 20
 """Of the clocks: a scrape has a second."""
+RESEND = f"{60 // SPEED}s"
+"""Prometheus' own minute. To Alertmanager an alert is over that is not sent for four of them: so
+long may a program take that is killed and comes back."""
 TOKEN = "an-admin-token-of-some-length"
 RECEIVER = "a-receiver-token-of-some-length"
+SHORT_OF_TIME = 'alertname="ExporterShortOfResources",what="loop"'
+"""It fires, and rightly, where other work takes the cores; of no other shortage."""
 Found = TypeVar("Found")
+
+
+def of_the_machine(text: str) -> bool:
+    """Return whether a summary or subject says, or says no more, that the cores are taken."""
+    begun, over = "cannot probe as it should: loop", "ExporterShortOfResources is over"
+    return begun in text or over in text
 
 
 class Answer(NamedTuple):
@@ -294,22 +305,28 @@ class Chain:
         return self.until(f"{alertname} {query} is {status}", look, seconds)[0]
 
     def calm(self) -> None:
-        """Mend everything; return once all is healthy, nothing fires and nothing is open."""
+        """Mend everything; return once all is healthy, nothing fires and nothing is open.
+
+        Nobody here can mend a machine that gives the exporter no time to probe.
+        """
         self.provider.answers.clear()
         self.provider.connect()
         self.until("all healthy", lambda: self.ask("/api/health")["status"] == "healthy")
         self.until("our network is up", lambda: not self.query("exporter_network_up == 0"))
-        self.until("nothing fires", lambda: not self.query('ALERTS{alertname!="Watchdog"}'), 90)
+        fires = f'ALERTS{{alertname!="Watchdog"}} unless ALERTS{{{SHORT_OF_TIME}}}'
+        self.until("nothing fires", lambda: not self.query(fires), 90)
         self.until("nothing open", lambda: not self.unresolved())
         asked = "exporter_incidents_reconcile_last_success_timestamp_seconds > 0"
         self.until("Alertmanager is asked", lambda: self.query(asked))
 
     def unresolved(self, alertname: str = "") -> list[dict[str, Any]]:
-        """Return the open and the acknowledged incidents."""
+        """Return the open and the acknowledged incidents, but for what the machine causes."""
         return [
             one
             for one in self.incidents()
-            if one["status"] != "resolved" and alertname in one["alertname"]
+            if one["status"] != "resolved"
+            and alertname in one["alertname"]
+            and not of_the_machine(one["summary"])
         ]
 
     def pages(self, text: str = "", action: str = "trigger") -> list[Request]:
@@ -371,7 +388,7 @@ def _prometheus(folder: Path, config: Path, here: Mapping[str, str]) -> Program:
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'tsdb'}",
             f"--web.listen-address={here['prometheus']}",
-            "--rules.alert.resend-delay=1s",
+            f"--rules.alert.resend-delay={RESEND}",
         ],
     )
 
@@ -415,7 +432,7 @@ def _victoria(folder: Path, config: Path, here: Mapping[str, str]) -> tuple[Prog
             *(f"-external.label={name}={value}" for name, value in labels.items()),
             "-evaluationInterval=1s",
             f"-rule.evalDelay={delay}",
-            "-rule.resendDelay=1s",
+            f"-rule.resendDelay={RESEND}",
             f"-httpListenAddr={here['rules']}",
         ],
     )

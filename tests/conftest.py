@@ -7,7 +7,7 @@ import logging
 import os
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from exporter.probers.curl.options import default_authorities
 from exporter.probers.kinds.http import HttpProber
 from exporter.store.database import Database
 from tests.fakes import FakeClock
+from tests.order import ahead, in_order
+from tests.programs import heed_interrupts
 from tests.vendor import Proxy, Vendor
 
 # A busy machine is no defect of what is tested.
@@ -32,6 +34,23 @@ settings.register_profile("project", deadline=None)
 _MANY = int(os.environ.get("TORTURE_EXAMPLES", "2500"))
 settings.register_profile("torture", deadline=None, max_examples=_MANY)
 settings.load_profile("project")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what the tests start, also where they run behind `nohup` or `&`."""
+    heed_interrupts()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; pytest-randomly has shuffled them before."""
+    items[:] = in_order(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let what has to keep to real time have the cores, with the fixtures of its module."""
+    with ahead(item):
+        return (yield)
 
 
 def pytest_asyncio_loop_factories(
@@ -53,9 +72,12 @@ def _same_umask() -> Iterator[None]:
     os.umask(before)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _no_blocking_calls() -> Iterator[None]:
-    """Fail a test whose event loop is blocked by a call of ours (libcurl's are not Python's)."""
+    """Fail a test whose event loop is blocked by a call of ours (libcurl's are not Python's).
+
+    Put in place once: for each test anew it took a quarter of what a small test takes.
+    """
     default_authorities()  # looks for the system's file once
     with blockbuster_ctx("exporter.probers"):
         yield

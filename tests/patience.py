@@ -3,19 +3,26 @@
 patience = Patience(60)
 while not found():
     assert not patience.is_over, "in vain"
+
+async with patient(60):  # as asyncio.timeout(60)
+    await found()
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 _LOOK_SECONDS = 0.5
 _LONGEST = 4
 """What hangs while the machine gives nothing ends after so many times its seconds."""
 _PROC = Path("/proc")
+Found = TypeVar("Found")
 
 
 class Patience:
@@ -49,6 +56,45 @@ class Patience:
         return self._left <= 0
 
 
+@contextlib.asynccontextmanager
+async def patient(
+    seconds: float, *, waited: Callable[[], dict[str, float]] | None = None
+) -> AsyncIterator[None]:
+    """Cancel the block after *seconds* of `Patience`, which says what *waited* is.
+
+    Raises:
+        TimeoutError: if it was cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    first = min(_LOOK_SECONDS, seconds)
+
+    def look(patience: Patience | None) -> None:
+        """Look again and again; what ends within the first seconds costs no look at all."""
+        nonlocal next_look
+        patience = patience or Patience(seconds - first, waited=waited)
+        if patience.is_over:
+            limit.reschedule(loop.time())
+        else:
+            next_look = loop.call_later(_LOOK_SECONDS / 5, look, patience)
+
+    next_look = loop.call_later(first, look, None)
+    try:
+        async with asyncio.timeout(None) as limit:
+            yield
+    finally:
+        next_look.cancel()
+
+
+async def within(seconds: float, coming: Awaitable[Found]) -> Found:
+    """Return what *coming* is, as `asyncio.wait_for` does, within *seconds* of `Patience`.
+
+    Raises:
+        TimeoutError: if it did not come.
+    """
+    async with patient(seconds):
+        return await coming
+
+
 def seconds_waited() -> dict[str, float]:
     """Return by thread of this process and those below for how long it waited for a core.
 
@@ -61,6 +107,15 @@ def seconds_waited() -> dict[str, float]:
         except (OSError, IndexError, ValueError):  # it has ended
             continue
     return found
+
+
+def seconds_held(process: int) -> float:
+    """Return for how long the threads of *process* have waited for a core; 0 if not Linux."""
+    held = 0.0
+    with contextlib.suppress(OSError):
+        for thread in (_PROC / str(process) / "task").iterdir():
+            held += int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return held
 
 
 def _threads(process: str) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -58,11 +59,22 @@ def program(*names: str) -> str:
 
 
 def unhurried(*names: str) -> list[str]:
-    """Return the command of what computes for long, after all that runs in real time beside it.
+    """Return the command of what computes for long, after what runs in real time beside it.
 
-    Two tests run at once: a promtool that judges a day would starve the chain of the other one.
+    Several tests run at once: a promtool that judges a day on every core would starve the chain of
+    another. It has a third of a core that others want too; the last niceness, 19, would leave it a
+    seventieth, and on a busy machine a minute of work would take an hour.
     """
-    return ["nice", "-n", "19", program(*names)]
+    return ["env", "GOMAXPROCS=1", "nice", "-n", "5", program(*names)]
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT end what this process starts, which inherits it if a shell had it ignored.
+
+    A handler is not inherited. This one does nothing, so that to this process all is as it was.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 @contextlib.contextmanager

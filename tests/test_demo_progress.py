@@ -11,6 +11,7 @@ from rich.console import Console
 from exporter.demo import progress
 from exporter.demo.progress import Waits
 from tests.cli.screen import plain
+from tests.patience import patient
 
 
 class Lines:
@@ -34,7 +35,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_a_terminal_a_long_wait_is_told_again_and_again(quick: None) -> None:
     lines = Lines()
 
-    async with lines.waits.until("stripe is healthy"), asyncio.timeout(30):
+    async with lines.waits.until("stripe is healthy"), patient(30):
         while len(lines.said) < 2:
             await asyncio.sleep(0.01)
 
@@ -67,7 +68,7 @@ async def test_on_a_terminal_a_spinner_names_it_and_is_gone_afterwards(quick: No
     console = Console(file=written, force_terminal=True, width=80)
     waits = Waits(console, lambda text: None)
 
-    async with waits.until("stripe is healthy"), asyncio.timeout(30):
+    async with waits.until("stripe is healthy"), patient(30):
         while "waiting until stripe is healthy 0:00:0" not in plain(written.getvalue()):
             await asyncio.sleep(0.01)
 

@@ -29,6 +29,7 @@ from exporter.model import FACTS, Reason, Verdict
 from exporter.providers import Promise, presets
 from exporter.serving.web_config import WebSettings
 from exporter.settings import load, object_schema, reference
+from tests.patience import patient, within
 from tests.programs import free_port, program
 from tests.reference import GUIDES
 from tests.test_process import eventually
@@ -573,7 +574,7 @@ class Shell:
     async def run(self, *arguments: str) -> tuple[int, str]:
         """Return the exit code and all that is printed."""
         process = await self.start(*arguments)
-        async with asyncio.timeout(60):
+        async with patient(60):
             out, _ = await process.communicate()
         return process.returncode or 0, out.decode()
 
@@ -624,7 +625,7 @@ async def test_what_the_readme_says_in_five_minutes_works(tmp_path: Path, vendor
         await _while_it_runs(shell, f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        out, _ = await asyncio.wait_for(process.communicate(), 20)
+        out, _ = await within(20, process.communicate())
     assert process.returncode == 0, out.decode()
     assert b"Traceback" not in out
 

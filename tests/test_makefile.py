@@ -1,10 +1,11 @@
-"""`make` says what it installs while it does, and shows pip's own words where it fails."""
+"""`make` says what it installs while it does, and starts the tests whoever calls it."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,52 @@ def test_on_a_terminal_it_is_one_line_that_changes(folder: Path) -> None:
     last = written.split("\n")[-2 if written.endswith("\n") else -1]
     assert "downloading aiohttp-3.14.5-cp311.whl" in last
     assert plain(last).rpartition("\r")[2].strip() == "", "the line is empty again at the end"
+
+
+def test_what_the_tests_start_is_compiled_once_whatever_the_shell_has_set(folder: Path) -> None:
+    for name in ("tests/tools.sh", "tests/llama/install.sh", ".venv/bin/lint-imports"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    python = folder / ".venv/bin/python"
+    python.write_text('#!/bin/sh\necho "$*, ${PYTHONDONTWRITEBYTECODE-compiled}"\n')
+    python.chmod(0o755)
+
+    done = subprocess.run(
+        [program("make"), "-s", "-o", ".venv/dev", "test"],
+        cwd=folder,
+        env={**ALONE, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    command, _, compiled = done.stdout.partition(", ")
+    assert command.startswith("-m pytest -n ")
+    assert "--no-loadscope-reorder" in command.split(), "the files come as tests/order.py says"
+    assert compiled == "compiled\n"
+
+
+def test_ctrl_c_ends_what_tests_start_although_a_shell_runs_them_in_the_background() -> None:
+    begun = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    code = (
+        "import signal, subprocess, sys\n"
+        "from tests.programs import heed_interrupts\n"
+        "heed_interrupts()\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+        f"subprocess.run([sys.executable, '-c', {begun!r}], check=True)\n"
+    )
+
+    done = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr

@@ -11,6 +11,7 @@ import pytest
 import exporter.matching.beside as module
 from exporter.matching import Beside, pattern_matches
 from exporter.matching.beside import AT_ONCE, LONG_TEXT
+from tests.patience import within
 
 
 async def test_the_loop_runs_while_a_slow_pattern_is_searched_for() -> None:
@@ -55,7 +56,7 @@ async def test_who_gave_up_takes_a_place_until_the_work_has_ended() -> None:
     assert not waiting.done()
 
     go.set()
-    assert await asyncio.wait_for(waiting, 30) == "done"
+    assert await within(30, waiting) == "done"
 
 
 async def test_a_thread_that_dies_before_its_first_line_holds_nobody(
@@ -68,7 +69,7 @@ async def test_a_thread_that_dies_before_its_first_line_holds_nobody(
         patch.setattr(module._thread, "start_new_thread", lambda *given: started.append(given))
         for _ in range(AT_ONCE + 1):
             with pytest.raises(MemoryError):
-                await asyncio.wait_for(beside.run(lambda: "never", length=LONG_TEXT + 1), 30)
+                await within(30, beside.run(lambda: "never", length=LONG_TEXT + 1))
 
     for search, arguments in started:  # one that was only late does nothing
         search(*arguments)

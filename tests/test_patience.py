@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
-from tests.patience import Patience, seconds_waited
+from tests.patience import Patience, patient, seconds_held, seconds_waited, within
 
 
 class Machine:
@@ -81,3 +85,55 @@ def test_the_programs_that_were_started_are_seen_with_their_threads() -> None:
 
     assert str(child.pid) in found
     assert len(found.keys() - seconds_waited().keys()) >= 2
+
+
+async def test_a_block_that_waits_on_an_idle_machine_is_cancelled_after_its_seconds() -> None:
+    begun = time.monotonic()
+
+    with pytest.raises(TimeoutError):
+        await within(0.1, asyncio.Event().wait())
+
+    assert time.monotonic() - begun >= 0.1
+
+
+async def test_what_comes_in_time_is_returned_and_nothing_is_left_behind() -> None:
+    coming = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(0.7, coming.set_result, "come")  # after the first look
+
+    assert await within(30, coming) == "come"
+
+
+async def test_a_block_has_more_time_while_the_machine_gives_none() -> None:
+    begun, waits = time.monotonic(), itertools.count(0.0, 9.0)
+
+    with pytest.raises(TimeoutError):
+        async with patient(0.6, waited=lambda: {"1": next(waits)}):
+            await asyncio.Event().wait()
+
+    assert time.monotonic() - begun >= 0.8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux, which CI is, counts it")
+def test_what_one_process_waited_for_a_core_is_counted_alone() -> None:
+    """Two that want one core: each waits about as long as the other runs."""
+    core = str(min(os.sched_getaffinity(0)))
+    code = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True); input()"
+    command = ["taskset", "-c", core, sys.executable, "-c", code]
+    before = seconds_held(os.getpid())
+
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
+    ):
+        for each in (one, other):
+            assert each.stdout is not None
+            each.stdout.readline()
+        waited = [seconds_held(each.pid) for each in (one, other)]
+        for each in (one, other):
+            assert each.stdin is not None
+            each.stdin.write(b"\n")
+            each.stdin.close()
+
+    assert sum(waited) >= 0.2
+    assert seconds_held(one.pid) == 0.0, "it has ended"
+    assert seconds_held(os.getpid()) >= before

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.patience import patient, within
 from tests.programs import free_port
 from tests.sentinel import forms_of
 from tests.vendor import Peer, Seen, Vendor, answer
@@ -62,7 +63,7 @@ class Process:
         """End the process by signal *number*, if it still runs; return its exit status."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
-        code = await asyncio.wait_for(self.process.wait(), 10)
+        code = await within(10, self.process.wait())
         await self._reading
         await self._session.close()
         return code
@@ -70,7 +71,7 @@ class Process:
 
 async def eventually(true: Callable[[], Any], seconds: float = 15.0) -> None:
     """Return once the coroutine function or function *true* returns something true."""
-    async with asyncio.timeout(seconds):
+    async with patient(seconds):
         while True:
             found = true()
             if await found if asyncio.iscoroutine(found) else found:
@@ -298,7 +299,7 @@ async def test_a_taken_port_is_reported_with_what_to_do(config: Path, vendor: Ve
         serving(config) as first,
         serving(config, "--listen", first.base.removeprefix("http://")) as second,
     ):
-        code = await asyncio.wait_for(second.process.wait(), 10)
+        code = await within(10, second.process.wait())
         await second.stop()
 
     assert code == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import within
 from tests.sentinel import forms_of
 from tests.test_process import Process, eventually
 from tests.torture.kills import GOOD, QUIET, Starter, at_least, change, results, survive
@@ -88,7 +88,7 @@ async def _sampled(running: Process, line: str) -> bool:
 
 async def test_a_second_process_on_the_directory_ends_with_the_reason(starter: Starter) -> None:
     async with starter.started() as first, starter.started() as second:
-        code = await asyncio.wait_for(second.process.wait(), 10)
+        code = await within(10, second.process.wait())
         await second.stop()
         healthy = await first.get("/-/healthy")
 

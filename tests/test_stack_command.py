@@ -25,7 +25,7 @@ from exporter.cli import main
 from exporter.programs import ProgramError
 from exporter.stack import run
 from tests.alertmanager import Request, Sink, alert, http_sink, post
-from tests.patience import Patience
+from tests.patience import Patience, within
 from tests.programs import free_port, program
 
 ROOT = Path(__file__).parent.parent
@@ -438,4 +438,4 @@ async def test_an_exporter_that_ends_by_itself_is_an_error(error: Exception | No
     stop = asyncio.Event()
 
     with pytest.raises((ProgramError, OSError), match=r"the exporter ended|no such"):
-        await asyncio.wait_for(run(Ending(error), [], stop, lambda: None), 5)  # type: ignore[arg-type]
+        await within(5, run(Ending(error), [], stop, lambda: None))  # type: ignore[arg-type]

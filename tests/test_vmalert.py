@@ -7,7 +7,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -146,12 +146,12 @@ groups:
   - name: broken
     interval: 1s
     rules:
-      - {{alert: Broken, expr: 'exporter_services * on (job) exporter_services'}}
+      - {alert: Broken, expr: 'exporter_services * on (job) exporter_services'}
   - name: kept
     interval: 1s
     rules:
-      - {{alert: Kept, expr: 'vector(time()) < {until}', keep_firing_for: 1h}}
-      - {{alert: NotKept, expr: 'vector(time()) < {until}'}}
+      - {alert: Kept, expr: 'vector(1) unless on () ended', keep_firing_for: 1h}
+      - {alert: NotKept, expr: 'vector(1) unless on () ended'}
 """
 
 
@@ -180,12 +180,11 @@ class Live:
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Run exporter, VictoriaMetrics and vmalert until all is evaluated and a service is down.
 
-    One rule more fails, one ends after a moment, and one Alertmanager more is not there.
+    One rule more fails, two end once they have fired, and one Alertmanager more is not there.
     """
     folder = tmp_path_factory.mktemp("live")
     port = free_port()
-    until = int(time.time()) + 10
-    (folder / "more.yml").write_text(MORE_RULES.format(until=until))
+    (folder / "more.yml").write_text(MORE_RULES)
     with Received() as received, exporter(folder, ONE.format(port=1)) as (_, target):
         scrape = _scraping(folder, target.partition("://")[2], port)
         flags = [f"-promscrape.config={scrape}", "-promscrape.config.strictParse=false"]
@@ -205,19 +204,33 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             ]
             own = f"http://127.0.0.1:{port}"
             with running(command, None, own + "/health"):
-                yield Live(received.alerts, _evaluated(own, received, until + 5), base)
+                _until(own, lambda rules: _all_came(rules, received))
+                ask(base, "/api/v1/import/prometheus", b"ended 1\n")
+                yield Live(received.alerts, _until(own, _one_is_over), base)
 
 
-def _evaluated(base: str, received: Received, until: float) -> list[dict[str, Any]]:
+Rules = list[dict[str, Any]]
+"""What a vmalert says of each rule; an alert may have several."""
+
+
+def _all_came(rules: Rules, received: Received) -> bool:
+    sent = {"ServiceDown", "Watchdog", "Kept", "NotKept"} <= received.alerts.keys()
+    return sent and all(rule["lastEvaluation"] > "1970" for rule in rules)
+
+
+def _one_is_over(rules: Rules) -> bool:
+    return any(rule["name"] == "NotKept" and rule["state"] == "inactive" for rule in rules)
+
+
+def _until(base: str, true: Callable[[Rules], bool]) -> Rules:
+    """Return the rules of the vmalert at *base* once they are so."""
     patience = Patience(60)
     while True:
         groups = json.loads(ask(base, "/api/v1/rules"))["data"]["groups"]
         rules = [rule for group in groups for rule in group["rules"]]
-        done = all(rule["lastEvaluation"] > "1970" for rule in rules)
-        sent = {"ServiceDown", "Watchdog", "Kept", "NotKept"} <= received.alerts.keys()
-        if rules and done and sent and time.time() > until:
+        if rules and true(rules):
             return rules
-        assert not patience.is_over, sorted(received.alerts)
+        assert not patience.is_over, [rule for rule in rules if rule["lastError"]]
         time.sleep(0.3)
 
 

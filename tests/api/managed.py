@@ -18,6 +18,7 @@ from exporter.clock import Clock
 from exporter.config import Configuration, read_text
 from exporter.secret import Secret
 from exporter.store.vault import VARIABLE
+from tests.patience import patient
 
 TOKEN = "an-admin-token-of-some-length"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -63,7 +64,7 @@ class Client:
 
     async def probed(self, service: str) -> None:
         """Return once *service* has a result."""
-        async with asyncio.timeout(5):
+        async with patient(5):
             while self.app.results.of(service).last is None:
                 await asyncio.sleep(0.02)
 

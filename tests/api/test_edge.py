@@ -15,6 +15,7 @@ from exporter.api.guard import Access
 from exporter.app import App, Options
 from exporter.config import Configuration, read_text
 from exporter.secret import Secret
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 TOKEN = "an-admin-token-of-some-length"
@@ -120,7 +121,7 @@ async def test_the_page_can_be_switched_off() -> None:
 
 
 async def test_health_sums_up_the_services(client: Client) -> None:
-    async with asyncio.timeout(5):
+    async with patient(5):
         while client.app.results.of("api").last is None:
             await asyncio.sleep(0.02)
 
@@ -145,7 +146,7 @@ async def test_a_client_that_drips_its_head_is_cut_off() -> None:
 
         writer.write(b"GET /metrics HTTP/1.1\r\n")
         with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(10):
+            async with patient(10):
                 while await reader.read(100):
                     pass
         writer.close()

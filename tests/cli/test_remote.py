@@ -12,6 +12,7 @@ import pytest
 from exporter.cli import main
 from tests.api.test_edge import TOKEN, running
 from tests.fakes import KEY
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 NEW_KEY = "sk-rotated-0123456789-key"
@@ -32,7 +33,7 @@ async def run(*arguments: str) -> int:
 
 
 async def until_probed(app: Any, *names: str) -> None:
-    async with asyncio.timeout(10):
+    async with patient(10):
         while any(app.results.of(name).last is None for name in names):
             await asyncio.sleep(0.02)
 

@@ -13,6 +13,7 @@ import pytest
 from exporter.cli import main
 from tests.api.managed import Client, running, secret_key
 from tests.cli.screen import screen
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 CHECK = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_addresses": True}
@@ -87,7 +88,7 @@ async def test_why_nothing_comes_is_told(
     watching = asyncio.create_task(run("good", "--count", "1", "--url", client.base))
     told = "good: ann paused it; `service-registry resume good` ends it"
     errors = ""
-    async with asyncio.timeout(30):
+    async with patient(30):
         while told not in errors:
             await asyncio.sleep(0.05)
             errors += capsys.readouterr().err

@@ -31,6 +31,7 @@ from tests.fakes import KEY
 from tests.hostile.behaviours import ROWS
 from tests.hostile.table import LIMIT_SECONDS, MARK, USUAL_MEMORY, Misdeed
 from tests.hostile.watch import Watch
+from tests.patience import within
 from tests.vendor import Peer, Seen, Vendor, answer
 
 NEIGHBOUR, NEIGHBOUR_SECONDS = "neighbour", 0.05
@@ -113,7 +114,7 @@ class Child:
 
     async def read(self) -> Any:
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), 60)
+        line = await within(60, self._process.stdout.readline())
         assert line, f"the process has ended: {self._log.read_text(errors='replace')[-2000:]}"
         return json.loads(line)
 
@@ -148,7 +149,7 @@ async def child(module: str, log: Path, *arguments: str) -> AsyncIterator[Child]
     try:
         yield made
         made.finish()
-        await asyncio.wait_for(process.wait(), 20)
+        await within(20, process.wait())
     finally:
         if process.returncode is None:
             process.kill()

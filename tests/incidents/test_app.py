@@ -19,6 +19,7 @@ from exporter.secret import Secret
 from tests.api.managed import ADMIN, TOKEN, Answer, Client
 from tests.incidents.saying import Json, alert, listed, message
 from tests.incidents.servers import Alertmanager
+from tests.patience import patient
 
 RECEIVER = "a-receiver-token-of-some-length"
 AS_RECEIVER = {"Authorization": f"Bearer {RECEIVER}"}
@@ -222,7 +223,7 @@ async def test_a_restart_finds_everything(tmp_path: Path) -> None:
         assert await listing(client) == before
         assert (await client.ask("GET", "/api/incidents/stats")).json == stats
         assert await metric(client, "exporter_watchdog_last_received") == watchdog
-        async with asyncio.timeout(5):
+        async with patient(5):
             while not await metric(client, "service_incidents_open"):
                 await asyncio.sleep(0.02)
         await hear(client, alert(NOW, NOW + 60), alert(NOW, NOW + 60, service="b"))
@@ -232,7 +233,7 @@ async def test_a_restart_finds_everything(tmp_path: Path) -> None:
 async def test_what_is_polled_is_shown(alertmanager: Alertmanager) -> None:
     alertmanager.alerts = [listed(NOW, by="silenced")]
     async with running(alertmanagers=(alertmanager.url,)) as client:
-        async with asyncio.timeout(5):
+        async with patient(5):
             while not (found := await listing(client)):
                 await asyncio.sleep(0.02)
 
@@ -241,15 +242,14 @@ async def test_what_is_polled_is_shown(alertmanager: Alertmanager) -> None:
 
 
 async def test_a_cut_message_is_asked_for_at_once(alertmanager: Alertmanager) -> None:
-    async with running(alertmanagers=(alertmanager.url,)) as client:
-        async with asyncio.timeout(5):
-            while client.app.store.incidents.last_contact("polled") is None:  # the first round
-                await asyncio.sleep(0.01)
-            alertmanager.alerts = [listed(NOW, service="cut")]
-            said = message(alert(NOW)) | {"truncatedAlerts": 1}
-            await client.ask("POST", "/api/alertmanager", said)
-            while len(await listing(client)) < 2:
-                await asyncio.sleep(0.02)
+    async with running(alertmanagers=(alertmanager.url,)) as client, patient(5):
+        while client.app.store.incidents.last_contact("polled") is None:  # the first round
+            await asyncio.sleep(0.01)
+        alertmanager.alerts = [listed(NOW, service="cut")]
+        said = message(alert(NOW)) | {"truncatedAlerts": 1}
+        await client.ask("POST", "/api/alertmanager", said)
+        while len(await listing(client)) < 2:
+            await asyncio.sleep(0.02)
 
 
 # -- read ------------------------------------------------------------------------------------
@@ -439,13 +439,13 @@ async def test_an_incident_is_made_by_hand_and_told(alertmanager: Alertmanager) 
         answer = await client.ask(
             "POST", "/api/incidents", {"summary": "Slow", "service": "stripe", "by": "anna"}
         )
-        async with asyncio.timeout(5):
+        async with patient(5):
             while not alertmanager.posted:
                 await asyncio.sleep(0.01)
             while len((found := await listing(client))[0]["timeline"]) < 2:
                 await asyncio.sleep(0.02)
         await client.ask("POST", f"/api/incidents/{found[0]['id']}/resolve", {"by": "anna"})
-        async with asyncio.timeout(5):
+        async with patient(5):
             while alertmanager.posted[-1][0]["endsAt"] > alertmanager.posted[0][0]["endsAt"][:16]:
                 await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ from exporter.incidents import EntryKind, Escalations, Incident
 from exporter.store import Store, StoreError
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Listener, alert
+from tests.patience import patient
 
 PAUSES = (1, 5, 30, 60, 300, 900)
 
@@ -48,7 +49,7 @@ class Stage(Listener):
 
     async def quiet(self) -> None:
         """Return once no rule does anything but wait for the clock."""
-        async with asyncio.timeout(5):
+        async with patient(5):
             while True:
                 await asyncio.sleep(0.002)
                 running = self.escalations._running
@@ -299,7 +300,7 @@ async def test_a_run_that_cannot_be_kept_is_logged_and_harms_nothing(
     with caplog.at_level(logging.ERROR):
         await stage.hears(alert(NOW))
         await done.wait()
-        async with asyncio.timeout(5):
+        async with patient(5):
             while escalations._running:
                 await asyncio.sleep(0.002)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from exporter.incidents import Peers
 from tests.incidents.saying import NOW, listed
 from tests.incidents.servers import Alertmanager, Prometheus
+from tests.patience import patient
 from tests.programs import free_port, program, running
 
 
@@ -109,7 +109,7 @@ async def test_one_that_hangs_is_given_up(alertmanager: Alertmanager, second: Al
     alertmanager.hangs = True
 
     try:
-        async with asyncio.timeout(20):
+        async with patient(20):
             found = await services(peers)
             taken = await peers.report([({"a": "b"}, {}, NOW)], NOW)
     finally:

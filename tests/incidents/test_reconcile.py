@@ -18,6 +18,7 @@ from exporter.store import Store, StoreError
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Json, Listener, alert, kinds, labels, listed, spans
 from tests.incidents.servers import Alertmanager, Prometheus
+from tests.patience import patient
 
 
 class Stage(Listener):
@@ -57,7 +58,7 @@ async def stage(
 
 async def shown(condition: Callable[[], bool]) -> None:
     """Return once *condition* holds: servers and threads answer when they like."""
-    async with asyncio.timeout(5):
+    async with patient(5):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -31,6 +31,7 @@ from tests.library.answers import (
     chunk,
 )
 from tests.mischief import close, raw
+from tests.patience import patient, within
 from tests.sessions.calling import in_turn
 from tests.vendor import Behaviour, Peer, Seen, Vendor, answer, head_of
 
@@ -167,7 +168,7 @@ async def test_a_streamed_chat_flows(
     await register(registry, vendor, provider)
     client = client_of(registry, provider, ends_of(vendor))
 
-    async with asyncio.timeout(10):
+    async with patient(10):
         pieces = await streamed(client, more.set)
 
     assert "".join(pieces) == "Hello"
@@ -262,7 +263,7 @@ async def test_the_rate_limit_holds_for_the_clients_repetitions_too(
     kind = openai if provider == "openai" else anthropic
 
     with pytest.raises(kind.APITimeoutError) as caught:
-        await asyncio.wait_for(said(client), 30)
+        await within(30, said(client))
 
     assert "the rate limit leaves no room" in str(caught.value.__cause__)
     assert (len(vendor.seen), await counted(registry, provider)) == (2, {"429": 2.0})
@@ -446,9 +447,9 @@ async def test_a_stream_ends_with_the_registry(vendor: Vendor) -> None:
 
     await vendor.until(lambda v: v.open == 0)
     with pytest.raises((httpx2.ReadError, openai.APIConnectionError)):
-        await asyncio.wait_for(reading, 10)
+        await within(10, reading)
     with pytest.raises(RuntimeError, match="closed"):
-        await asyncio.wait_for(said(client), 10)
+        await within(10, said(client))
 
 
 async def test_a_stream_that_is_cancelled_ends_its_connection(

@@ -19,6 +19,7 @@ import pytest
 from tests.alertmanager import mail_sink
 from tests.fakes import KEY
 from tests.library.answers import JSON, MODELS
+from tests.patience import patient, within
 from tests.programs import free_port
 from tests.vendor import Vendor, answer
 
@@ -40,7 +41,7 @@ async def running(name: str, **variables: str) -> AsyncIterator[asyncio.subproce
     try:
         yield program
         program.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(program.communicate(), 30)
+        _, err = await within(30, program.communicate())
         # Of the keys and the unencrypted addresses that only a test has.
         shown = err.decode().replace("configuration warning\n", "")
         assert (program.returncode, shown) == (0, "")
@@ -53,7 +54,7 @@ async def running(name: str, **variables: str) -> AsyncIterator[asyncio.subproce
 async def line(program: asyncio.subprocess.Process, begins: str, seconds: float = 30) -> str:
     """Return the rest of the next line that the program prints."""
     assert program.stdout is not None
-    found = (await asyncio.wait_for(program.stdout.readline(), seconds)).decode()
+    found = (await within(seconds, program.stdout.readline())).decode()
     if not found.startswith(begins):
         assert program.stderr is not None
         pytest.fail(found + (await program.stderr.read()).decode())
@@ -79,7 +80,7 @@ async def test_openai_and_stripe(vendor: Vendor) -> None:
         async with running("openai_and_stripe.py", **variables) as program:
             dashboard = await line(program, "dashboard:")
             await vendor.until(lambda v: len(v.seen) >= 2, 15)
-            async with aiohttp.ClientSession() as session, asyncio.timeout(10):
+            async with aiohttp.ClientSession() as session, patient(10):
                 while True:
                     async with session.get(f"{dashboard}/api/health") as response:
                         health = await response.json()
@@ -135,7 +136,7 @@ async def test_the_demonstration_takes_less_than_a_minute_and_nothing_else() -> 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(program.communicate(), 60)
+    out, err = await within(60, program.communicate())
 
     told = re.findall(r"^ *[0-9]+ s  (.+)$", out.decode(), re.MULTILINE)
     assert (program.returncode, err.decode()) == (0, "")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes import KEY
 from tests.library.answers import CHAT, CHAT_STREAM, JSON, MESSAGE, MODELS, SSE
+from tests.patience import within
 from tests.test_docs import parted
 from tests.vendor import Vendor, answer
 
@@ -61,7 +62,7 @@ async def test_a_program_of_the_guide_runs_as_it_stands(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(running.communicate(), 60)
+    out, err = await within(60, running.communicate())
 
     assert (out.decode().strip(), running.returncode) == (PRINTED[name], 0), err.decode()
     assert not any(seen.holds("not used") for seen in vendor.seen)

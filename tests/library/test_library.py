@@ -22,6 +22,7 @@ from exporter.library import (
 from exporter.secret import Secret
 from tests.fakes import KEY
 from tests.library.answers import JSON, MODELS
+from tests.patience import patient
 from tests.vendor import Peer, Seen, Vendor, answer
 
 NEW_KEY = "sk-another-9876543210-key"
@@ -55,7 +56,7 @@ def only(key: str) -> Any:
 
 
 async def until_probed(registry: ServiceRegistry, name: str = "api") -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with patient(10):
         while (health := registry.get_service_health(name))["last_probe"] is None:
             await asyncio.sleep(0.02)
     return health
@@ -292,7 +293,7 @@ async def test_a_rule_escalates_what_alertmanager_reports(registry: ServiceRegis
         firing = {"status": "firing", "labels": labels, "startsAt": "2026-12-01T22:00:00Z"}
         notes = {"annotations": {"summary": f"it is {severity}"}, "endsAt": "0001-01-01T00:00:00Z"}
         await registry.incidents.receive({"version": "4", "alerts": [firing | notes]})
-    async with asyncio.timeout(5):
+    async with patient(5):
         await done.wait()
 
     assert paged == ["it is critical"]

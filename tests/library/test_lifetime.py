@@ -17,6 +17,7 @@ import pytest
 from exporter import ServiceRegistry
 from exporter.library import SettingsError, UnknownServiceError
 from tests.fakes import KEY
+from tests.patience import patient, within
 from tests.programs import free_port
 from tests.vendor import Peer, Seen, Vendor, answer
 
@@ -44,7 +45,7 @@ async def get(url: str) -> tuple[int, str]:
 
 
 async def until_probed(registry: ServiceRegistry, name: str = "api") -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with patient(10):
         while (health := registry.get_service_health(name))["last_probe"] is None:
             await asyncio.sleep(0.02)
     return health
@@ -156,7 +157,7 @@ async def test_an_open_page_does_not_hold_up_the_stop(registry: ServiceRegistry)
     async with aiohttp.ClientSession() as session, session.get(f"{url}/api/events") as stream:
         await stream.content.readany()
 
-        await asyncio.wait_for(registry.stop(), 10)
+        await within(10, registry.stop())
 
 
 # -- the health monitor ----------------------------------------------------------------------
@@ -338,7 +339,7 @@ async def test_a_fault_of_the_monitoring_is_reported_at_once(
     registry._app.aging.run = _fails  # type: ignore[method-assign]
 
     await registry.start_all_monitoring()
-    async with asyncio.timeout(10):
+    async with patient(10):
         while "monitoring has ended by itself" not in caplog.text:
             await asyncio.sleep(0.02)
 
@@ -422,7 +423,7 @@ async def test_nothing_is_left_behind_and_nothing_of_the_process_is_changed(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(running.communicate(), 120)
+    out, err = await within(120, running.communicate())
 
     # The debug mode of asyncio reports what is slow, which it makes slow itself.
     wrong = [line for line in err.decode().splitlines() if "Executing <" not in line]

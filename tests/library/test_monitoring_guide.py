@@ -22,6 +22,7 @@ from exporter.library import HealthMonitor, IncidentResponse, Incidents, Service
 from exporter.log import event
 from tests.fakes import KEY
 from tests.library.answers import JSON, MODELS
+from tests.patience import within
 from tests.test_docs import parted
 from tests.vendor import Peer, Seen, Vendor, answer
 
@@ -70,7 +71,7 @@ async def test_a_program_of_the_guide_runs(vendor: Vendor, name: str, tmp_path: 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(running.communicate(), 60)
+    out, err = await within(60, running.communicate())
 
     assert running.returncode == 0, err.decode()
     assert re.fullmatch(PRINTED[name], out.decode().strip()), out.decode()

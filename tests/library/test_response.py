@@ -21,6 +21,7 @@ from exporter.library import (
 from exporter.secret import Secret
 from tests.alertmanager import http_sink, mail_sink
 from tests.fakes import KEY
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 SPEED = 25.0
@@ -59,7 +60,7 @@ def made(vendor: Vendor, **more: Any) -> ServiceRegistry:
 
 
 async def eventually(found: Callable[[], Any], seconds: float = 60) -> Any:
-    async with asyncio.timeout(seconds):
+    async with patient(seconds):
         while not (value := found()):
             await asyncio.sleep(0.02)
     return value
@@ -67,7 +68,7 @@ async def eventually(found: Callable[[], Any], seconds: float = 60) -> Any:
 
 async def incidents(registry: ServiceRegistry, **wanted: str) -> list[dict[str, Any]]:
     """Return the incidents that are found, as soon as there are any."""
-    async with asyncio.timeout(60):
+    async with patient(60):
         while not (found := await registry.incidents.get_incidents(**wanted)):  # type: ignore[arg-type]
             await asyncio.sleep(0.02)
     return found
@@ -94,7 +95,7 @@ async def test_a_failure_is_found_told_and_ended(vendor: Vendor) -> None:
             await asyncio.to_thread(hook.wait, ends, 1, 60)
             # The receiver has it a moment before the sender counts it.
             both = 'service_notifications_total{medium="library-webhook",result="sent"} 2.0'
-            async with asyncio.timeout(60):
+            async with patient(60):
                 while both not in await registry.metrics():
                     await asyncio.sleep(0.02)
 

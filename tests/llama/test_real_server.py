@@ -16,6 +16,7 @@ from exporter.clock import SystemClock
 from exporter.models import ModelState
 from tests.api.managed import running
 from tests.llama.server import serving
+from tests.patience import patient
 
 pytestmark = [
     pytest.mark.slow,
@@ -123,6 +124,6 @@ async def test_serving_asks_a_real_model_on_its_interval(server: str, tmp_path: 
 
 
 async def _asked_twice(state: ModelState) -> None:
-    async with asyncio.timeout(60):
+    async with patient(60):
         while state.reasons.total() < 2:
             await asyncio.sleep(0.05)

@@ -22,6 +22,7 @@ from exporter.results.exemplars import KEPT_SECONDS
 from tests.api.managed import running as running_app
 from tests.fakes import service_target
 from tests.metrics.test_exposition import AT, Stage
+from tests.patience import patient
 from tests.programs import free_port, program, running
 from tests.vendor import Vendor, answer
 
@@ -208,7 +209,7 @@ async def _scraped(exporter: str, tmp_path: Path) -> tuple[list[Any], Any]:
     span = urllib.parse.urlencode({"query": series, "start": 0, "end": 2**32})
     with contextlib.ExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, running(command, None, f"{base}/-/ready"))
-        async with asyncio.timeout(60):
+        async with patient(60):
             found: list[Any] = []
             while not found:
                 await asyncio.sleep(0.1)

@@ -16,6 +16,7 @@ from exporter.multitarget.capacity import MAX_BYTES, MAX_PROBES, RETRY_AFTER_SEC
 from exporter.probers import Answer, Request
 from tests.fakes import KEY
 from tests.multitarget.asking import Client, application_of, families
+from tests.patience import within
 
 MIB = 1024 * 1024
 MODULES = f"""
@@ -75,9 +76,9 @@ async def test_what_does_not_fit_is_refused_and_fits_again_later(
     transport = Held()
     async with TestClient(TestServer(application_of(transport, file))) as client:
         running = [asyncio.create_task(status_of(client, module)) for _ in range(fitting)]
-        await asyncio.wait_for(transport.until(fitting), 20)
+        await within(20, transport.until(fitting))
 
-        refused = await asyncio.wait_for(status_of(client, module), 20)
+        refused = await within(20, status_of(client, module))
         transport.release.set()
         answered = await asyncio.gather(*running)
         afterwards = await status_of(client, module)
@@ -94,11 +95,11 @@ async def test_a_large_answer_takes_room_from_small_ones(file: Path) -> None:
     left = (MAX_BYTES - fitting * (10 * MIB + 65536)) // (2 * 65536)
     async with TestClient(TestServer(application_of(transport, file))) as client:
         tasks = [asyncio.create_task(status_of(client, "large")) for _ in range(fitting)]
-        await asyncio.wait_for(transport.until(fitting), 20)
+        await within(20, transport.until(fitting))
         tasks += [asyncio.create_task(status_of(client, "http_2xx")) for _ in range(left)]
-        await asyncio.wait_for(transport.until(fitting + left), 20)
+        await within(20, transport.until(fitting + left))
 
-        status, _ = await asyncio.wait_for(status_of(client, "http_2xx"), 20)
+        status, _ = await within(20, status_of(client, "http_2xx"))
         transport.release.set()
         await asyncio.gather(*tasks)
 

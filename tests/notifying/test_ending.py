@@ -6,6 +6,7 @@ import asyncio
 
 from exporter.notifying.messages import Message
 from tests.notifying.stage import Recorder, Stage, alert, settled
+from tests.patience import within
 
 
 class Swallowing(Recorder):
@@ -27,7 +28,7 @@ async def test_a_cancellation_that_is_swallowed_ends_the_senders_all_the_same() 
         await stage.passes(60)
         assert len(stage.hook.tried) == 1
 
-        await asyncio.wait_for(stage.killed(), 5)
+        await within(5, stage.killed())
 
     await settled()
     assert len(stage.hook.sent) == 1

@@ -22,6 +22,7 @@ from exporter.page.views import view_of
 from tests.api.managed import running
 from tests.page import scenes
 from tests.page.stage import Stage, service, staged
+from tests.patience import patient
 
 Event = tuple[str, Any]
 
@@ -36,7 +37,7 @@ class Stream:
 
     async def next(self, wanted: str = "") -> Event:
         """Return the next event, or the next one called *wanted*."""
-        async with asyncio.timeout(10):
+        async with patient(10):
             while True:
                 event = await self._event()
                 if wanted in ("", event[0]):
@@ -79,7 +80,7 @@ async def opened(stage: Stage, of: str = "/", **headers: str) -> AsyncIterator[S
 
 
 async def until(stage: Stage, viewers: int) -> None:
-    async with asyncio.timeout(5):
+    async with patient(5):
         while stage.live.viewers != viewers:
             await asyncio.sleep(0.01)
 
@@ -261,7 +262,7 @@ async def test_a_viewer_whose_connection_is_closed_is_forgotten(stage: Stage) ->
 
 async def test_the_number_of_viewers_is_limited() -> None:
     async with staged(viewers=2) as stage, opened(stage), opened(stage, "/incidents"):
-        async with asyncio.timeout(10):  # a stream that is let in has no end
+        async with patient(10):  # a stream that is let in has no end
             full = await stage.ask("/api/events?of=/")
         page = await stage.ask("/")
 

@@ -20,6 +20,7 @@ from tests.api.managed import running
 from tests.page import scenes
 from tests.page.reading import Element, read
 from tests.page.stage import NOW, Stage, service
+from tests.patience import patient
 from tests.sentinel import forms_of
 from tests.vendor import Vendor, answer
 
@@ -170,7 +171,7 @@ async def test_a_canary_alone_makes_the_page_blame_the_network(vendor: Vendor) -
     idle = {"id": "b", "base_url": vendor.url(), "api_key": "${ABSENT}"}
     config = {"services": [off, idle], "canaries": [canary]}
 
-    async with running(json.dumps(config)) as client, asyncio.timeout(10):
+    async with running(json.dumps(config)) as client, patient(10):
         while client.app.canaries.online:
             await asyncio.sleep(0.02)
         found = read((await client.ask("GET", "/")).text)

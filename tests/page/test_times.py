@@ -15,6 +15,7 @@ from exporter.results.latencies import level_of
 from tests.page.browser import DESKTOP, PHONE, Visit, visiting
 from tests.page.reading import Element, read
 from tests.page.stage import NOW, Stage, service
+from tests.patience import patient
 
 HOUR, DAY = 3600.0, 86_400.0
 DOWN = {"bad": 15, "worst": Reason.SERVER_ERROR}
@@ -238,7 +239,7 @@ async def test_what_is_read_and_the_focus_stay_while_the_picture_moves_on(
         await stage.step(905)
         stage.saw("a", Reason.TIMEOUT)
         newest = visit.page.locator('#day-rows time[datetime="2027-01-15T08:15:00Z"]')
-        async with asyncio.timeout(20):
+        async with patient(20):
             while not await newest.count():
                 await stage.step(1)
                 await asyncio.sleep(0.02)

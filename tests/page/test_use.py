@@ -15,6 +15,7 @@ from tests.api.managed import TOKEN, running
 from tests.page import scenes
 from tests.page.browser import Visit, visiting
 from tests.page.stage import NOW, Stage, service
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ async def bottom_of(visit: Visit, selector: str) -> float:
 
 async def nobody_looks(stage: Stage) -> None:
     """Return once every stream is closed."""
-    async with asyncio.timeout(10):
+    async with patient(10):
         while stage.live.viewers:
             await stage.step()
             await asyncio.sleep(0.01)

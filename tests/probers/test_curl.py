@@ -11,6 +11,7 @@ from exporter.probers.curl import CurlTransport
 from tests.conftest import Authority
 from tests.fakes import beside_sleeps, make_request, settle
 from tests.mischief import hang
+from tests.patience import patient
 from tests.vendor import Peer, Proxy, Seen, Vendor, answer, head_of
 
 
@@ -248,7 +249,7 @@ async def test_closing_ends_transfers_that_are_under_way(vendor: Vendor) -> None
     await vendor.until(lambda v: len(v.seen) == 5)
 
     await transport.close()
-    async with asyncio.timeout(1):
+    async with patient(1):
         ended = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert all(isinstance(one, asyncio.CancelledError) for one in ended)

@@ -13,6 +13,7 @@ from exporter.probers.curl import CurlTransport
 from exporter.probers.curl.resolver import _DETAILS, ResolveError, Resolver
 from tests.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENCE, NameServer
 from tests.fakes import beside_sleeps, make_request
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 
@@ -180,7 +181,7 @@ async def test_forty_dead_names_do_not_delay_a_healthy_one(dns: NameServer, vend
         asyncio.create_task(transport.fetch(make_request(f"http://dead{i}.test/", timeout=1.0)))
         for i in range(40)
     ]
-    async with asyncio.timeout(10):
+    async with patient(10):
         while len({name for name, _ in dns.asked}) < 40:
             await asyncio.sleep(0.005)
 
@@ -232,7 +233,7 @@ async def test_closing_ends_what_is_still_asked(dns: NameServer) -> None:
         await asyncio.sleep(0.005)
 
     await resolver.close()
-    async with asyncio.timeout(1):
+    async with patient(1):
         ended = await asyncio.gather(*pending, return_exceptions=True)
 
     assert all(isinstance(one, (ResolveError, asyncio.CancelledError)) for one in ended)

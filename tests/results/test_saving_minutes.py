@@ -13,6 +13,7 @@ from exporter.registry import Registry
 from exporter.results import Batch, History, Minutes, Persistence, Results
 from exporter.store import Store, StoreError
 from tests.fakes import FakeClock, service_target
+from tests.patience import patient
 
 M = 30_000_000
 """The minute at which the clock begins."""
@@ -69,7 +70,7 @@ async def settled(stage: Stage, seconds: float) -> None:
 
 async def until(stage: Stage, minute: int) -> tuple[tuple[int, int], ...]:
     """Return the runs that are on the disk once one of them ends with *minute* after `M`."""
-    async with asyncio.timeout(20):
+    async with patient(20):
         while True:
             alive = stage.table.read("api", M, M + 60).alive
             if alive and alive[-1][1] >= M + minute:

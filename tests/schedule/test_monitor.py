@@ -12,6 +12,7 @@ from exporter.config.declarations import RateLimit
 from exporter.schedule import Monitor
 from tests.clocks import FOREVER, Stage, target
 from tests.fakes import settle
+from tests.patience import within
 
 
 class Beside:
@@ -43,7 +44,7 @@ class Monitored(Stage):
         """Stop, and let what is under way end."""
         stopping = asyncio.create_task(self.monitor.stop())
         await self.advance(6)
-        await asyncio.wait_for(stopping, 1)
+        await within(1, stopping)
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ async def test_it_may_be_off_from_the_start_and_ends_then_too(stage: Monitored) 
     await stage.stopped()
 
     stage.monitor.end()
-    await asyncio.wait_for(stage.task, 1)
+    await within(1, stage.task)
 
     assert stage.prober.starts == []
 

@@ -20,6 +20,7 @@ from tests.api.managed import running
 from tests.clocks import ScriptedProber, Stage, outcome, target
 from tests.fakes import make_endpoint
 from tests.mischief import close
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 HOUR = 3600.0
@@ -235,7 +236,7 @@ async def test_the_application_connects_the_canaries_to_the_scheduler(vendor: Ve
         f"services: [{{id: {name}, base_url: '{url}',"
         f" health_check: {{endpoint: /api, interval: 1h, retries: 0, {check}}}}}]\n"
     )
-    async with running(config) as client, asyncio.timeout(20):
+    async with running(config) as client, patient(20):
         tally = client.app.results.of(name)
         while tally.last is None:
             await asyncio.sleep(0.05)

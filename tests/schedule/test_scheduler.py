@@ -14,6 +14,7 @@ from exporter.schedule.entries import share
 from exporter.schedule.scheduler import QUANTUM_SECONDS
 from tests.clocks import FOREVER, QuickClock, Stage, gaps, outcome, target
 from tests.fakes import settle
+from tests.patience import within
 
 
 async def test_a_day_at_30_seconds_has_2880_probes_and_no_drift() -> None:
@@ -252,7 +253,7 @@ async def test_stop_without_anything_under_way_ends_at_the_next_look() -> None:
         await stage.advance(0.3)
 
         assert stage.task.done()
-        await asyncio.wait_for(stage.task, 1)
+        await within(1, stage.task)
 
 
 async def test_no_probe_begins_after_stop() -> None:

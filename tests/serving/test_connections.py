@@ -18,6 +18,7 @@ from exporter.serving.connection import MIN_BYTES_PER_SECOND, Metered, Pace
 from exporter.serving.slots import RESERVED
 from tests.api.test_edge import TOKEN, Client, running
 from tests.conftest import Authority
+from tests.patience import patient, within
 
 STALL = 0.5
 SERVICES = "services: [{}]".format(
@@ -57,7 +58,7 @@ async def _cut_for(client: Client, why: str, seconds: float = 10) -> float:
     """Return after how many seconds a connection was cut because of *why*."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    async with asyncio.timeout(seconds):
+    async with patient(seconds):
         while not (await _cut(client))[why]:
             await asyncio.sleep(0.02)
     return loop.time() - begun
@@ -116,7 +117,7 @@ async def test_a_client_that_reads_slowly_but_steadily_gets_it_all() -> None:
         _, _, whole = await client.ask("GET", "/api/services")
         async with connected(client, _ask("/api/services")) as one:
             found = b""
-            async with asyncio.timeout(20):
+            async with patient(20):
                 while len(found.partition(b"\r\n\r\n")[2]) < len(whole):
                     found += await asyncio.get_running_loop().sock_recv(one, 1024)
                     await asyncio.sleep(0.05)
@@ -160,7 +161,7 @@ async def test_an_idle_connection_makes_room_for_a_new_one() -> None:
         scrape = await stack.enter_async_context(connected(client, _ask("/-/healthy")))
         answer = await asyncio.get_running_loop().sock_recv(scrape, 15)
 
-        refusal = await asyncio.wait_for(_read_all(idle[0]), 5)
+        refusal = await within(5, _read_all(idle[0]))
         assert refusal.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 5\r\n" in refusal
         assert answer == b"HTTP/1.1 200 OK"
@@ -223,7 +224,7 @@ async def full(room_seconds: float) -> AsyncIterator[Full]:
         async with running(SERVICES, connections=1) as client, contextlib.AsyncExitStack() as busy:
             for _ in range(1 + RESERVED):
                 await busy.enter_async_context(connected(client, ESSENTIAL_BODY))
-            async with asyncio.timeout(10):
+            async with patient(10):
                 while not made[0]._slots.full or made[0]._slots._idle:
                     await asyncio.sleep(0.01)
             yield Full(client, made[0], busy)
@@ -243,7 +244,7 @@ async def test_who_is_not_let_in_is_told_when_to_come_back() -> None:
         refused = []
         for request in (b"", _ask("/metrics")):
             one = await stack.enter_async_context(connected(client, request))
-            refused.append(await asyncio.wait_for(_read_all(one), 5))
+            refused.append(await within(5, _read_all(one)))
         cut = await _cut(client)
 
     assert all(map(_is_refused, refused))
@@ -257,7 +258,7 @@ async def test_in_a_burst_a_scrape_waits_for_a_slot() -> None:
         await client.app.clock.sleep(0.1)
         before = [scrape.done() for scrape in scrapes]
         await busy.aclose()
-        answers = [(await asyncio.wait_for(scrape, 30))[0] for scrape in scrapes]
+        answers = [(await within(30, scrape))[0] for scrape in scrapes]
         cut = await _cut(client)
 
     assert not any(before)
@@ -270,7 +271,7 @@ async def test_of_more_than_may_wait_the_first_are_refused(monkeypatch: pytest.M
     monkeypatch.setattr(listening_module, "_MOST_WAITING", 5)
     async with full(60) as (client, listener, stack):
         clients = [await stack.enter_async_context(connected(client)) for _ in range(20)]
-        async with asyncio.timeout(30):
+        async with patient(30):
             answers = [await _read_all(one) for one in clients[:15]]
         (waiting,) = listener._waiting.values()
 
@@ -281,12 +282,12 @@ async def test_of_more_than_may_wait_the_first_are_refused(monkeypatch: pytest.M
 async def test_who_waits_for_a_slot_is_refused_when_the_server_ends() -> None:
     async with full(60) as (client, listener, stack):
         one = await stack.enter_async_context(connected(client))
-        async with asyncio.timeout(10):
+        async with patient(10):
             while not listener._waiting:
                 await asyncio.sleep(0.01)
         listener.close()
         listener.sockets.clear()  # it is closed again with the rest
-        answer = await asyncio.wait_for(_read_all(one), 5)
+        answer = await within(5, _read_all(one))
 
     assert _is_refused(answer)
 
@@ -307,7 +308,7 @@ async def test_a_tls_handshake_that_never_ends_keeps_no_slot(
         url = f"https://127.0.0.1:{client.app.port}/-/healthy"
         async with client.session.get(url, ssl=False) as response:
             status = response.status
-        assert await asyncio.wait_for(_read_all(hanging[0]), 5) == b"", "closed to make room"
+        assert await within(5, _read_all(hanging[0])) == b"", "closed to make room"
 
     assert status == 200
 
@@ -318,7 +319,7 @@ async def test_unread_answers_of_many_clients_are_bounded(monkeypatch: pytest.Mo
         slow = [
             await stack.enter_async_context(connected(client, _ask("/metrics"))) for _ in range(12)
         ]
-        async with asyncio.timeout(10):
+        async with patient(10):
             while (await _cut(client))["too_much_unread"] < 9:
                 await asyncio.sleep(0.02)
         whole, _, page = await client.ask("GET", "/metrics")
@@ -338,7 +339,7 @@ async def test_a_scrape_waits_for_no_unread_answers(monkeypatch: pytest.MonkeyPa
         connected(client, _ask("/metrics")),
     ):
         refused = 0
-        async with asyncio.timeout(10):
+        async with patient(10):
             while refused != 503:
                 refused, headers, _ = await client.ask("GET", "/api/health")
         scraped, _, _ = await client.ask("GET", "/metrics")

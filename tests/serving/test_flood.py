@@ -13,13 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import seconds_held, within
 from tests.serving.flood import IDLE, SLOW_READERS
 from tests.test_process import Process, serving
 
 SERVICES = 400
 MAX_GROWTH_MIB = 30
 MAX_RATIO, MAX_SECONDS = 10, 0.1
-"""Of a scrape in the flood: so many times what it takes without, or so long, whichever is more."""
+"""Of a scrape in the flood: so many times what it takes without, or so long, whichever is more.
+
+What the exporter and this test waited for a core is no part of it: the crowd wants one too, and so
+does whatever else the machine does. What the exporter does meanwhile counts.
+"""
 SCRAPE = {"Accept-Encoding": "gzip", "Connection": "close"}
 
 
@@ -44,7 +49,7 @@ async def flooded(port: int) -> AsyncIterator[asyncio.subprocess.Process]:
     )
     assert crowd.stdout is not None
     try:
-        assert await asyncio.wait_for(crowd.stdout.readline(), 30) == b"all are there\n"
+        assert await within(30, crowd.stdout.readline()) == b"all are there\n"
         yield crowd
     finally:
         crowd.kill()
@@ -52,11 +57,15 @@ async def flooded(port: int) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def scraped(process: Process) -> float:
-    """Return the seconds that a scrape on a new connection takes."""
-    begun = time.perf_counter()
+    """Return the seconds that a scrape on a new connection takes where a core is free."""
+
+    def held() -> float:
+        return seconds_held(process.process.pid) + seconds_held(os.getpid())
+
+    before, begun = held(), time.perf_counter()
     page = await process.get("/metrics", headers=SCRAPE)
     assert page.rstrip().splitlines()[-1].startswith("exporter_")
-    return time.perf_counter() - begun
+    return max(0.0, time.perf_counter() - begun - (held() - before))
 
 
 @pytest.mark.slow

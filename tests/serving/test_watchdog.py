@@ -16,6 +16,7 @@ import pytest
 
 from exporter.metrics import OwnMetrics
 from exporter.serving import Watchdog
+from tests.patience import patient
 
 SENTINEL = "sk-SENTINEL-q7W9xZ2mK4vT8nB1"
 
@@ -49,7 +50,7 @@ async def watched(stalls: Stalls) -> AsyncIterator[None]:
 
 
 async def said(caplog: pytest.LogCaptureFixture, words: str, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with patient(30):
         while sum(words in record.message for record in caplog.records) < count:
             await asyncio.sleep(0.01)
 
@@ -93,14 +94,14 @@ async def test_a_loop_that_runs_is_not_reported() -> None:
 
     async with watched(stalls):
         begun = stalls.watchdog.beat_at
-        async with asyncio.timeout(30):
+        async with patient(30):
             while stalls.watchdog.beat_at < begun + 1.0:
                 await asyncio.sleep(0.01)
         threads = [thread.name for thread in threading.enumerate()]
 
     assert stalls.count == 0
     assert "watchdog" in threads
-    async with asyncio.timeout(30):  # its thread ends with it
+    async with patient(30):  # its thread ends with it
         while "watchdog" in [thread.name for thread in threading.enumerate()]:
             await asyncio.sleep(0.01)
 

@@ -29,6 +29,7 @@ from exporter.serving.webauth import CACHED_ANSWERS, Bucket, Passwords
 from exporter.settings import SettingsError
 from tests.conftest import Authority
 from tests.fakes import FakeClock
+from tests.patience import patient
 
 TOKEN = "an-admin-token-of-some-length"
 ALICE = ("alice", "wonderland")
@@ -217,7 +218,7 @@ async def test_plain_http_is_not_answered_on_a_tls_port(folder: Path) -> None:
 async def test_a_handshake_that_never_ends_is_cut_off(folder: Path) -> None:
     async with running(folder, TLS, head_seconds=0.3) as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.app.port)
-        async with asyncio.timeout(10):
+        async with patient(10):
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
         writer.close()

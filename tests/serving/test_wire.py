@@ -15,6 +15,7 @@ from aiohttp import web
 
 from exporter.api import guard
 from tests.api.test_edge import TOKEN, Client, running
+from tests.patience import within
 
 _HOST = b"Host: x\r\n"
 _POST = (
@@ -144,7 +145,7 @@ async def test_a_body_that_breaks_its_encoding_later_ends_the_connection(
             for piece in (_chunks(b"2\r\n{"), b"}\r\nzz\r\n"):
                 writer.write(piece)
                 await asyncio.sleep(0.1)
-            found = await asyncio.wait_for(reader.read(65536), 10)
+            found = await within(10, reader.read(65536))
         writer.close()
 
     assert found[9:12] in (b"", b"400")

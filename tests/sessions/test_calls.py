@@ -18,6 +18,7 @@ from exporter.sessions import RequestFailed, ServiceSession
 from tests.conftest import Authority
 from tests.fakes import KEY, service_target, settle
 from tests.mischief import close, hang, raw, reflected
+from tests.patience import within
 from tests.sessions.calling import SOURCE, Desk, asked_without_credentials, desk_at, target_at
 from tests.vendor import Vendor, answer, head_of
 
@@ -118,7 +119,7 @@ async def test_whoever_reads_when_the_session_closes_is_told(vendor: Vendor) -> 
         await settle()
 
     with pytest.raises(aiohttp.ClientError):
-        await asyncio.wait_for(reading, 5)
+        await within(5, reading)
 
 
 # -- credentials ------------------------------------------------------------------------------

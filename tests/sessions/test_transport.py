@@ -28,6 +28,7 @@ from tests.clocks import most_in_window
 from tests.conftest import Authority
 from tests.fakes import KEY, FakeClock, settle
 from tests.mischief import close, drip, hang, raw, reset
+from tests.patience import patient, within
 from tests.sessions.calling import SOURCE, Desk, asked_without_credentials, target_at
 from tests.vendor import Peer, Seen, Vendor, answer, head_of, redirect
 
@@ -507,7 +508,7 @@ async def test_the_end_of_the_registry_ends_every_call(vendor: Vendor, clock: Fa
 
     await office.sessions.close()
     await vendor.until(lambda v: v.open == 0)
-    async with asyncio.timeout(10):
+    async with patient(10):
         ends = await asyncio.gather(under_way, reading, waiting, return_exceptions=True)
     with pytest.raises(RuntimeError, match="transport is closed"):
         await client.get(vendor.url("/v1/hang"))
@@ -648,7 +649,7 @@ async def test_sync_clients_in_every_thread_of_the_loop_do_not_wait_for_each_oth
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     client = office_at(vendor).sync_client()
 
-    found = await asyncio.wait_for(asyncio.to_thread(client.get, vendor.url("/v1/x")), 10)
+    found = await within(10, asyncio.to_thread(client.get, vendor.url("/v1/x")))
     await asyncio.to_thread(client.close)
 
     assert found.status_code == 200

@@ -18,6 +18,7 @@ from exporter.config import read_text
 from exporter.secret import Secret
 from exporter.statuspages import State, pages
 from tests.api.managed import TOKEN, Client
+from tests.patience import patient
 from tests.vendor import Vendor, answer
 
 RING = "a-token-for-status-pages"
@@ -193,7 +194,7 @@ async def test_a_running_exporter_says_who_saw_it_first(page: Vendor) -> None:
     page.on("/api/models", answer(500, b"{}"))
     async with running(page) as client:
         said: dict[str, Any] = {}
-        async with asyncio.timeout(30):
+        async with patient(30):
             while said.get("claim") != "lead":
                 await asyncio.sleep(0.05)
                 said = (await client.ask("GET", "/api/services/gpt")).json["status_page"]
