@@ -22,11 +22,15 @@ class EventTooLargeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event: its name ("" without one) and its data; or the text of a comment."""
+    """One event: its name ("" without one) and its data; or the text of a comment.
+
+    `is_bare`: the data came without a field `data`, so that it is no event.
+    """
 
     name: str
     data: bytes
     is_comment: bool = False
+    is_bare: bool = False
 
 
 class Frames:
@@ -111,4 +115,4 @@ class Frames:
         data, bare, name = self._data, self._bare, self._name
         self._name, self._data, self._bare, self._held = "", [], [], 0
         events = (Frame(name, b"\n".join(data)),) if data else ()
-        return (*events, Frame("", b"\n".join(bare))) if bare else events
+        return (*events, Frame("", b"\n".join(bare), is_bare=True)) if bare else events

@@ -73,7 +73,7 @@ class Reading:
     retires: str = ""
     """When the model is switched off, as the API writes it."""
     is_stream: bool = False
-    """At least one event could be read."""
+    """At least one event could be read; JSON that is no event may have an error all the same."""
     is_unreadable: bool = False
     """An event was larger than any token, or had more values."""
     notes: dict[str, Note] = field(default_factory=dict)
@@ -148,11 +148,13 @@ class StreamReader:
             self._note("end", at)
             return
         event = json_of(frame.data)
+        if event is NO_JSON and frame.name == "error":
+            event = {"error": {"message": "not JSON"}}  # its name says it all
         if event is TOO_LARGE:
             found.is_unreadable = True
         if event is NO_JSON or event is TOO_LARGE:
             return
-        found.is_stream, found.last_event = True, at
+        found.last_event, found.is_stream = at, found.is_stream or not frame.is_bare
         found.events += 1
         if found.first_event is None:
             found.first_event = at
