@@ -174,6 +174,7 @@ def test_a_json_body_is_read_in_any_encoding_of_json(body: bytes, data: Any) -> 
         b"\xff\xfe",
         b"\xff",
         b"[" * 99_000,
+        b"[" * 640,
         b'{"a":' * 50_000,
         b"NaN",
         b'{"a": NaN}',
@@ -201,6 +202,24 @@ def test_the_mark_of_no_json_shows_what_it_is() -> None:
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     with contextlib.suppress(UnsearchableError):
         json_values("$..a", json_of(body))
+
+
+@given(st.text("{}[]\"':,.-+0129eEtruefalsnN \\\ufeff\ud800", max_size=40))
+def test_a_short_text_is_read_as_a_long_one_is(text: str) -> None:
+    short, long = json_of(text), json_of(text + " " * 700)
+
+    assert short is long if short is NO_JSON else repr(short) == repr(long)
+
+
+def test_what_is_nested_deeper_than_the_stack_raises_nothing() -> None:
+    def from_deep(left: int) -> Any:
+        return from_deep(left - 1) if left else json_of("[" * 300 + "]" * 300)
+
+    found = [from_deep(left) for left in range(0, sys.getrecursionlimit() - 200, 50)]
+
+    # Python 3.12 counts the parser's calls apart from ours, and reads all of them.
+    assert isinstance(found[0], list)
+    assert all(one is NO_JSON or one == found[0] for one in found)
 
 
 @pytest.mark.parametrize("digits", [1, 19, 640, 641, 4_300, 4_301, 20_000, 65_535])

@@ -52,6 +52,10 @@ DAYS: list[tuple[str, str | None]] = [
     ("it was removed on September 15th, 2025.", "2025-09-15"),
     ("1688169599", "2023-06-30 23:59:59"),
     ("1688169599000", "2023-06-30 23:59:59"),
+    ("Sat, 31 Dec 2026 23:59:59 +0200", "2026-12-31 21:59:59"),  # the zone of mails
+    ("2026-12-11 10:00:00 -05:00", "2026-12-11 15:00:00"),
+    ("2026/12/11", "2026-12-11"),
+    ("Fri, 11 Dec 2026 10:00:00 GMT, Sat, 12 Dec 2026 10:00:00 GMT", "2026-12-11 10:00:00"),
     ("31 Dec 2016 23:59:60 GMT", "2016-12-31 23:59:59"),  # a leap second
     # no day
     ("true", None),
@@ -66,6 +70,7 @@ DAYS: list[tuple[str, str | None]] = [
     ("2026-13-01", None),
     ("Sunday, 06-Nov-94 08:49:37 GMT", None),  # RFC 850: 1994
     ("20261211", None),
+    ("2026/12-11", None),
     ("2026-12-11-12-13", "2026-12-11"),
 ]
 
@@ -108,6 +113,10 @@ def test_the_two_standards_are_read_from_every_answer(
         {"deprecation": "false"},
         {"deprecation": "?0"},
         {"deprecation": " "},
+        {"deprecation": '"false"'},
+        {"deprecation": "?0;x=1"},
+        {"deprecation": "never"},
+        {"deprecation": "n/a"},
         {"sunset": "never"},
         {"link": '<https://a.example/>; rel="sunset"'},
     ],

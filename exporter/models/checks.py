@@ -7,18 +7,18 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from exporter.clock import Clock
 from exporter.config import Budget, Configuration, Target
 from exporter.log import event
 from exporter.model import OFFLINE, Outcome, Reason, Result, Verdict, verdict_of
 from exporter.models.keeping import dump
-from exporter.models.known import ModelStates
+from exporter.models.known import Key, ModelStates
 from exporter.models.needs import Asker, Figures, Network
-from exporter.models.spending import Ledger, Scope, Spending
+from exporter.models.spending import Ledger, Scope, Spending, cost_of, cost_of_check
 from exporter.models.states import ModelResult, ModelState, Skip, verdict_is_ours
 from exporter.models.wording import REFUSED
-from exporter.probers.streaming import Streamed
 from exporter.readings import value_date
 from exporter.registry import RegistryChange
 from exporter.retirement import Notice, Retirement
@@ -29,26 +29,6 @@ MOST_AT_ONCE = 8
 """Streams under way: each is one connection, and may take a minute."""
 DOUBT_SECONDS = 60.0
 """After a failure of the service's own check a model is asked at once, but not more often."""
-_BEFORE_THE_MODEL = frozenset(
-    {
-        Reason.DNS,
-        Reason.CONNECT,
-        Reason.TLS,
-        Reason.ADDRESS_REFUSED,
-        Reason.REDIRECT_REFUSED,
-        Reason.INTERCEPTED,
-        Reason.AUTH_INVALID,
-        Reason.AUTH_EXPIRED,
-        Reason.PERMISSION,
-        Reason.ACCOUNT_DISABLED,
-        Reason.IP_BLOCKED,
-        Reason.REGION_BLOCKED,
-        Reason.QUOTA_EXHAUSTED,
-        Reason.RATE_LIMITED,
-        Reason.RETIRED,
-    }
-)
-"""With these no model has worked: nothing is billed for what was refused before any output."""
 
 
 _Read = tuple[int, Mapping[str, int]]
@@ -179,14 +159,12 @@ class ModelChecks:
         except OSError:
             _log.warning("figures of removed models could not be dropped")
 
-    async def _save(self, state: ModelState) -> None:
+    def _saving(self, state: ModelState) -> Callable[[], None]:
+        """Return what keeps the present figures of *state*, for a thread; it never raises."""
         key = (state.target.id, state.model.id)
         if self._figures is None or self.states.get(*key) is not state:
-            return
-        try:
-            await asyncio.to_thread(self._figures.save, key, dump(state))
-        except OSError:  # the next check tries again
-            _log.warning("the figures of a model could not be saved")
+            return _nothing
+        return partial(_save, self._figures, key, dump(state))
 
     def _adjust(self) -> None:
         """Have a task for each model, and for no other."""
@@ -254,10 +232,7 @@ class ModelChecks:
         if (skip := self._in_vain(state, cause)) is not None:
             raise await self._skipped(state, skip)
         async with self._slots:
-            result = await self._ask(state, cause)
-        self._take(state, result)
-        await self._save(state)
-        return result
+            return await self._ask(state, cause)
 
     def _take(self, state: ModelState, result: ModelResult) -> None:
         before, model = state.last, state.model.id
@@ -278,24 +253,24 @@ class ModelChecks:
         """Send one request, with what it may cost reserved before and settled after it."""
         model, at, tick = state.model, self._clock.now(), self._clock.tick()
         reservation = await self._reserve(state, at)
-        usage, sent = Usage(), True
+        units, saving = cost_of(model, Usage()), _nothing
         try:
             seen = await self._prober.ask(model.endpoint, protocol(model.protocol))
-            sent = not is_free(seen)
-            if seen.reading.is_complete:  # of one that broke off a count says nothing about the end
-                usage = seen.reading.usage
+            units = cost_of_check(model, seen)
+            result = ModelResult(
+                at=at,
+                outcome=seen.outcome,
+                reading=seen.reading,
+                verdict=await self._verdict(seen.outcome, tick),
+                spent=units,
+                cause=cause,
+            )
+            self._take(state, result)
+            saving = self._saving(state)
         finally:
-            settling = partial(self._settle, state, reservation, usage, sent)
-            spent, read = await asyncio.shield(asyncio.to_thread(settling))
-            self._learn(state, read)
-        return ModelResult(
-            at=at,
-            outcome=seen.outcome,
-            reading=seen.reading,
-            verdict=await self._verdict(seen.outcome, tick),
-            spent=spent,
-            cause=cause,
-        )
+            settling = partial(self._settle, state, reservation, units, saving)
+            self._learn(state, await asyncio.shield(asyncio.to_thread(settling)))
+        return result
 
     def _in_vain(self, state: ModelState, cause: str) -> Skip | None:
         now = self._clock.now()
@@ -326,11 +301,11 @@ class ModelChecks:
         return got
 
     def _settle(
-        self, state: ModelState, reservation: int, usage: Usage, sent: bool
-    ) -> tuple[int, _Read | None]:
-        """Settle and read what was spent, in one turn of a thread: each costs time."""
-        spent = self._spending.settle(reservation, state.model, usage, sent=sent)
-        return spent, self._read(state)
+        self, state: ModelState, reservation: int, units: int, saving: Callable[[], None]
+    ) -> _Read | None:
+        """Settle, save the figures in the same write, and read: each turn and write costs time."""
+        self._spending.settle(reservation, units, saving)
+        return self._read(state)
 
     def _read(self, state: ModelState) -> _Read | None:
         try:
@@ -361,16 +336,19 @@ class ModelChecks:
 
     async def _skipped(self, state: ModelState, skip: Skip) -> CheckRefusedError:
         state.skip(skip, self._clock.now())
-        await self._save(state)
+        await asyncio.to_thread(self._saving(state))
         return CheckRefusedError(skip)
 
 
-def is_free(seen: Streamed) -> bool:
-    """Return whether nothing is billed: the model did not begin to work."""
-    outcome = seen.outcome
-    # With another status than 200 what was read as an event is the body of the refusal.
-    begun = outcome.status == 200 and seen.reading.events > 0
-    return outcome.reason in _BEFORE_THE_MODEL and not begun
+def _nothing() -> None:
+    """Save nothing: there is no place for figures, or they are of a model that is gone."""
+
+
+def _save(figures: Figures, key: Key, dumped: Mapping[str, Any]) -> None:
+    try:
+        figures.save(key, dumped)
+    except (OSError, ValueError):  # what was spent must be kept; the next check tries again
+        _log.warning("the figures of a model could not be saved")
 
 
 def _announcement(seen: ModelResult, model: str) -> Retirement | None:

@@ -6,7 +6,7 @@ than it can have cost, so the sum of what was really spent never passes a cap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,10 +14,33 @@ from math import ceil
 from typing import Protocol
 
 from exporter.config import UNITS, Budget, ModelTarget
+from exporter.model import Reason
+from exporter.probers.streaming import Streamed
 from exporter.streams import Usage
 
 BELIEVED = 100
 """Sixty times the tokens that a check was limited to were seen on a bill."""
+
+_BEFORE_THE_MODEL = frozenset(
+    {
+        Reason.DNS,
+        Reason.CONNECT,
+        Reason.TLS,
+        Reason.ADDRESS_REFUSED,
+        Reason.REDIRECT_REFUSED,
+        Reason.INTERCEPTED,
+        Reason.AUTH_INVALID,
+        Reason.AUTH_EXPIRED,
+        Reason.PERMISSION,
+        Reason.ACCOUNT_DISABLED,
+        Reason.IP_BLOCKED,
+        Reason.REGION_BLOCKED,
+        Reason.QUOTA_EXHAUSTED,
+        Reason.RATE_LIMITED,
+        Reason.RETIRED,
+    }
+)
+"""With these no model has worked: nothing is billed for what was refused before any output."""
 
 
 class Scope(StrEnum):
@@ -48,8 +71,13 @@ class Ledger(Protocol):
         Return the number of the reservation, or the name of an account that would.
         """
 
-    def settle(self, reservation: int, units: int) -> None:
-        """Let the reservation have cost *units*, and add them to its total."""
+    def settle(
+        self, reservation: int, units: int, beside: Callable[[], None] = lambda: None
+    ) -> None:
+        """Let the reservation have cost *units*, and add them to its total.
+
+        What *beside* writes to the same store is part of the same write.
+        """
 
     def spent(self, names: tuple[str, ...]) -> dict[str, int]:
         """Return the sums of the accounts that there are."""
@@ -114,15 +142,11 @@ class Spending:
             return got
         return next(one.scope for one in accounts if one.name == got)
 
-    def settle(self, reservation: int, model: ModelTarget, usage: Usage, *, sent: bool) -> int:
-        """Let a check have cost what *usage* counts; return it.
-
-        One whose answer counts nothing has cost its whole reserve; one that was never *sent*, or
-        was refused before the model began, nothing.
-        """
-        units = cost_of(model, usage) if sent else 0
-        self._ledger.settle(reservation, units)
-        return units
+    def settle(
+        self, reservation: int, units: int, beside: Callable[[], None] = lambda: None
+    ) -> None:
+        """Let a check have cost *units*, and write what *beside* writes with it."""
+        self._ledger.settle(reservation, units, beside)
 
     def read(
         self, service: str, model: ModelTarget, together: Budget, now: float
@@ -166,3 +190,21 @@ def cost_of(model: ModelTarget, usage: Usage) -> int:
     if not usage.input or usage.output is None:
         return model.reserve
     return min(model.cost(usage.input, usage.output), BELIEVED * model.reserve)
+
+
+def cost_of_check(model: ModelTarget, seen: Streamed) -> int:
+    """Return what one check has cost: nothing of what is free, the reserve of what broke off.
+
+    Of a stream that broke off a count says nothing about the end.
+    """
+    if is_free(seen):
+        return 0
+    return cost_of(model, seen.reading.usage if seen.reading.is_complete else Usage())
+
+
+def is_free(seen: Streamed) -> bool:
+    """Return whether nothing is billed: the model did not begin to work."""
+    outcome = seen.outcome
+    # With another status than 200 what was read as an event is the body of the refusal.
+    begun = outcome.status == 200 and seen.reading.events > 0
+    return outcome.reason in _BEFORE_THE_MODEL and not begun

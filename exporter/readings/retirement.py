@@ -25,16 +25,17 @@ _RELATIONS = ("deprecation", "sunset", "successor-version")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?"
+_ZONE = r"(?: ?(?P<zone>[+-]\d{2}:?\d{2}))?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _DATES = tuple(
     re.compile(form, re.ASCII | re.IGNORECASE)
     for form in (
         # ISO 8601; a space for the T is common
-        rf"(?<!\d)(?P<year>\d{{4}})-(?P<number>\d{{2}})-(?P<day>\d{{2}})(?!\d)"
-        rf"(?:[T ]{_TIME}(?:\.\d{{1,9}})?(?P<zone>[+-]\d{{2}}:?\d{{2}})?)?",
+        rf"(?<!\d)(?P<year>\d{{4}})([-/])(?P<number>\d{{2}})\2(?P<day>\d{{2}})(?!\d)"
+        rf"(?:[T ]{_TIME}(?:\.\d{{1,9}})?{_ZONE})?",
         # an HTTP-date, whatever its weekday: `01 Feb 2020 00:00:00 GMT`, `01-Feb-20`
         rf"(?<!\d){_DAY}[ -]{_NAME}[ ,-]{{1,2}}(?P<year>\d{{4}}|\d{{2}})(?!\d)"
-        rf"(?:[ T,]{{1,2}}{_TIME})?",
+        rf"(?:[ T,]{{1,2}}{_TIME}{_ZONE})?",
         # words: September 15, 2025
         rf"\b{_NAME} {_DAY},? (?P<year>\d{{4}})(?!\d)",
         # asctime
@@ -50,7 +51,7 @@ _OFF = re.compile(
     r"\b(?:remov|shut|retir|sunset|discontinu|switch|turned off|end[- ]of[- ]life)", re.IGNORECASE
 )
 _GONE = re.compile(r"deprecat", re.IGNORECASE)
-_NOT = frozenset({"", "false", "?0", "0", "none", "null", "no"})
+_NOT = frozenset({"-", "false", "?0", "0", "none", "null", "no", "never", "undefined", "n/a"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,8 @@ def standard_notice(headers: Mapping[str, str]) -> Notice | None:
     if HEADERS.isdisjoint(headers):
         return None
     said = headers.get("deprecation", "")[:MOST_TEXT].strip()
-    deprecated = said.lower() not in _NOT
+    word = said.partition(";")[0].strip(" \"'").lower()
+    deprecated = bool(said) and word not in _NOT
     sunset_at = date_in(headers.get("sunset", ""))
     if not deprecated and sunset_at is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from exporter.store.database import Database
 
@@ -33,8 +33,12 @@ class SpendTable:
             )
             return int(added.lastrowid or 0)
 
-    def settle(self, reservation: int, units: int) -> None:
+    def settle(
+        self, reservation: int, units: int, beside: Callable[[], None] = lambda: None
+    ) -> None:
         with self._database.write() as db:
+            with self._database.attempt():
+                beside()
             asked = "SELECT units, accounts, total FROM model_reservations WHERE id = ?"
             found = db.execute(asked, (reservation,)).fetchone()
             if found is None:

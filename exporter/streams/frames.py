@@ -9,7 +9,7 @@ the events; such lines come as a `Frame` of their own.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 MOST_EVENT_BYTES = 256 * 1024
@@ -22,11 +22,15 @@ class EventTooLargeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event: its name ("" without one) and its data; or the text of a comment."""
+    """One event: its name ("" without one) and its data; or the text of a comment.
+
+    `is_bare`: the data came without a field `data`, so that it is no event.
+    """
 
     name: str
     data: bytes
     is_comment: bool = False
+    is_bare: bool = False
 
 
 class Frames:
@@ -60,11 +64,11 @@ class Frames:
             self._keep(chunk)
             return
         self._after_cr = chunk.endswith(b"\r")
-        lines = b"".join((*self._pieces, chunk)).splitlines(keepends=True)
-        rest = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
+        lines = b"".join((*self._pieces, chunk)).splitlines()
+        rest = b"" if chunk.endswith((b"\n", b"\r")) else lines.pop()
         self._pieces, self._size = [], 0
         for line in lines:
-            yield from self._line(line.rstrip(b"\r\n"))
+            yield from self._line(line)
         self._keep(rest)
 
     def end(self) -> Iterator[Frame]:
@@ -84,16 +88,14 @@ class Frames:
         if self._size + self._held > MOST_EVENT_BYTES:
             raise EventTooLargeError
 
-    def _line(self, line: bytes) -> Iterator[Frame]:
+    def _line(self, line: bytes) -> Sequence[Frame]:
         if self._is_first:
             self._is_first = False
             line = line.removeprefix(codecs.BOM_UTF8)
         if not line:
-            yield from self._dispatch()
-            return
+            return self._dispatch()
         if line.startswith(b":"):
-            yield Frame("", line[1:].strip(), is_comment=True)
-            return
+            return (Frame("", line[1:].strip(), is_comment=True),)
         field, _, value = line.partition(b":")
         if field == b"data":
             self._hold(self._data, value.removeprefix(b" "))
@@ -101,6 +103,7 @@ class Frames:
             self._name = value.removeprefix(b" ").decode("utf-8", "replace")
         elif field not in (b"id", b"retry"):
             self._hold(self._bare, line)
+        return ()
 
     def _hold(self, lines: list[bytes], line: bytes) -> None:
         lines.append(line)
@@ -108,10 +111,8 @@ class Frames:
         if self._held > MOST_EVENT_BYTES:
             raise EventTooLargeError
 
-    def _dispatch(self) -> Iterator[Frame]:
+    def _dispatch(self) -> Sequence[Frame]:
         data, bare, name = self._data, self._bare, self._name
         self._name, self._data, self._bare, self._held = "", [], [], 0
-        if data:
-            yield Frame(name, b"\n".join(data))
-        if bare:
-            yield Frame("", b"\n".join(bare))
+        events = (Frame(name, b"\n".join(data)),) if data else ()
+        return (*events, Frame("", b"\n".join(bare), is_bare=True)) if bare else events

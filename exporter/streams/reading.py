@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -73,7 +73,7 @@ class Reading:
     retires: str = ""
     """When the model is switched off, as the API writes it."""
     is_stream: bool = False
-    """At least one event could be read."""
+    """At least one event could be read; JSON that is no event may have an error all the same."""
     is_unreadable: bool = False
     """An event was larger than any token, or had more values."""
     notes: dict[str, Note] = field(default_factory=dict)
@@ -122,17 +122,17 @@ class StreamReader:
 
     def feed(self, chunk: bytes, at: float) -> None:
         """Read *chunk*, which came *at* seconds after the request began; never raises."""
-        self._read(lambda: self._frames.feed(chunk), at)
+        self._read(self._frames.feed(chunk), at)
 
     def end(self, at: float) -> None:
         """Read what is left: the connection ended *at* seconds after the request began."""
-        self._read(self._frames.end, at)
+        self._read(self._frames.end(), at)
 
-    def _read(self, frames: Callable[[], Iterator[Frame]], at: float) -> None:
+    def _read(self, frames: Iterator[Frame], at: float) -> None:
         if self.reading.is_unreadable:
             return
         try:
-            for frame in frames():
+            for frame in frames:
                 self._take(frame, at)
         except EventTooLargeError:
             self.reading.is_unreadable = True
@@ -148,23 +148,26 @@ class StreamReader:
             self._note("end", at)
             return
         event = json_of(frame.data)
+        if event is NO_JSON and frame.name == "error":
+            event = {"error": {"message": "not JSON"}}  # its name says it all
         if event is TOO_LARGE:
             found.is_unreadable = True
         if event is NO_JSON or event is TOO_LARGE:
             return
-        found.is_stream, found.last_event = True, at
+        found.last_event, found.is_stream = at, found.is_stream or not frame.is_bare
         found.events += 1
         if found.first_event is None:
             found.first_event = at
         own = event.get("type") if isinstance(event, dict) else None
-        names = {frame.name, own} if isinstance(own, str) else {frame.name}
         values = list[tuple[int, Any]]()
         self._places.find(event, values)
         values.sort(key=itemgetter(0))  # stable: the values of a rule stay in the event's order
         means = False
         for number, value in values:
             rule = self._protocol.events[number]
-            if (not rule.event or not names.isdisjoint(rule.event)) and _fits(rule, value):
+            if rule.event and frame.name not in rule.event and own not in rule.event:
+                continue
+            if _fits(rule, value):
                 taken = value.get(rule.member) if rule.member else value
                 means = self._apply(rule, taken, at) or means
         if not means and found.events > 1:
@@ -259,17 +262,27 @@ class _Place:
     rules: list[int] = field(default_factory=list)
     """Their numbers, of those whose path ends here."""
     inner: dict[str, _Place] = field(default_factory=dict)
+    each: _Place | None = None
+    """Where they look in every item of a list."""
 
     def find(self, value: Any, found: list[tuple[int, Any]]) -> None:
         """Add to *found* each value in *value* that a rule looks for, with the rule's number."""
         for number in self.rules:
             found.append((number, value))
-        for step, place in self.inner.items():
-            if step == "*":
-                for item in value if isinstance(value, list) else ():
-                    place.find(item, found)
-            elif isinstance(value, dict) and (inner := value.get(step)) is not None:
-                place.find(inner, found)
+        if isinstance(value, dict):
+            for step, place in self.inner.items():
+                if (inner := value.get(step)) is not None:
+                    place.find(inner, found)
+        elif self.each is not None and isinstance(value, list):
+            for item in value:
+                self.each.find(item, found)
+
+    def at(self, step: str) -> _Place:
+        """Return the place of one step further, a new one if there is none."""
+        if step == "*":
+            self.each = self.each or _Place()
+            return self.each
+        return self.inner.setdefault(step, _Place())
 
 
 def _places(rules: Sequence[EventRule]) -> _Place:
@@ -278,7 +291,7 @@ def _places(rules: Sequence[EventRule]) -> _Place:
     for number, rule in enumerate(rules):
         place = root
         for step in rule.path.split(".") if rule.path else ():
-            place = place.inner.setdefault(step, _Place())
+            place = place.at(step)
         place.rules.append(number)
     return root
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
 
 import uvloop
 
@@ -22,7 +23,7 @@ _LIST = b'{"object": "list", "data": [{"id": "m", "object": "model"}]}'
 
 
 def _event(**members: object) -> bytes:
-    """Return a chunk with an event as long as OpenAI's are."""
+    """Return an event as long as OpenAI's are."""
     usual = {
         "id": "chatcmpl-C9Zr0b1ZQ8uM2pW7kT4nY6xV3dS5g",
         "object": "chat.completion.chunk",
@@ -30,12 +31,24 @@ def _event(**members: object) -> bytes:
         "model": "m-2026-08-06",
         "system_fingerprint": "fp_0123456789",
     }
-    data = b"data: " + json.dumps({**usual, **members}).encode() + b"\n\n"
+    return b"data: " + json.dumps({**usual, **members}).encode() + b"\n\n"
+
+
+def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def _choice(finish: str | None = None, **delta: str) -> dict[str, object]:
     return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], "usage": None}
+
+
+def events(tokens: int) -> Iterator[bytes]:
+    """Yield the pieces of an answer: the role, each of *tokens*, and the end."""
+    yield _event(**_choice(role="assistant", content=""))
+    for _ in range(tokens):
+        yield _event(**_choice(content=" word"))
+    count = {"prompt_tokens": 14, "completion_tokens": tokens, "total_tokens": 14 + tokens}
+    yield _event(**_choice("stop")) + _event(choices=[], usage=count) + b"data: [DONE]\n\n"
 
 
 async def answer(
@@ -45,13 +58,12 @@ async def answer(
     if request.startswith(b"GET"):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_LIST), _LIST))
     else:
-        writer.write(_HEAD + _event(**_choice(role="assistant", content="")))
-        for _ in range(tokens):
+        first, *others, last = events(tokens)
+        writer.write(_HEAD + _chunk(first))
+        for piece in others:
             await asyncio.sleep(pause)
-            writer.write(_event(**_choice(content=" word")))
-        count = {"prompt_tokens": 14, "completion_tokens": tokens, "total_tokens": 14 + tokens}
-        writer.write(_event(**_choice("stop")) + _event(choices=[], usage=count))
-        writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+            writer.write(_chunk(piece))
+        writer.write(_chunk(last) + _chunk(b""))
     await writer.drain()
     writer.close()
 

@@ -1,4 +1,6 @@
-"""How many instructions a probe costs, counted by valgrind: the same number on a busy machine.
+"""How many instructions a probe and a check of a model cost, counted by valgrind.
+
+The number is the same on a busy machine.
 
     python -m tests.instructions             count, and compare with reference.json
     python -m tests.instructions --renew     count, and write reference.json
@@ -6,6 +8,9 @@
 What is counted is ours (`counted.py`): the scheduler, libcurl's engine, recording and the rendered
 lines of /metrics, for probes over plain HTTP, one after the other, in user space. Nothing of the
 kernel is in it, and nothing of TLS: `make bench` measures those.
+
+A check of a model is counted beside its stream (`checks.py`): reserved, read from pieces that were
+recorded, judged, settled and kept on the disk. What libcurl does for a stream is not in it.
 
 An absolute number would be true for one machine: another build of the same Python spends other
 numbers of instructions on the same work. So two more things are counted in the same process and

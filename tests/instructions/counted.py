@@ -23,14 +23,17 @@ from exporter.app import App, Options
 from exporter.config import Target, read_files
 from exporter.model import Result
 from tests.bench.subject import on_results
+from tests.instructions.checks import Checking
 
 PHASES = 5
-"""Of each of the three workloads; what counts is the median."""
+"""Of each of the four workloads; what counts is the median."""
 PROBES = 40
 """In one phase."""
 REQUESTS = 40
 """Bare requests in one phase."""
 WARM_PROBES = 80
+CHECKS = 20
+"""Checks of a model in one phase."""
 UNITS = 20
 """Rounds of the plain workload in one phase."""
 
@@ -135,6 +138,16 @@ def requests(marks: ctypes.CDLL, url: str) -> None:
         marks.end_phase(f"request {phase}".encode() if phase else b"rest")
 
 
+async def checks(marks: ctypes.CDLL, folder: Path) -> None:
+    """Count the instructions of checks of a model, without those of the engine."""
+    checking = Checking(folder)
+    for phase in range(PHASES + 1):
+        for _ in range(CHECKS):
+            await checking.check()
+        marks.end_phase(f"check {phase}".encode() if phase else b"rest")
+    checking.close()
+
+
 @dataclasses.dataclass(slots=True)
 class _Tally:
     name: str
@@ -174,10 +187,11 @@ async def plain(rounds: int) -> int:
 
 
 def main(library: str, url: str, config: str) -> None:
-    """Count all three."""
+    """Count all four."""
     marks = ctypes.CDLL(library)
     uvloop.run(probes(marks, Path(config)))
     requests(marks, url)
+    uvloop.run(checks(marks, Path(config).with_name("models")))
     for phase in range(PHASES + 1):
         uvloop.run(plain(UNITS))
         marks.end_phase(f"plain {phase}".encode() if phase else b"rest")

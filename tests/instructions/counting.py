@@ -17,29 +17,36 @@ from pathlib import Path
 import pycurl
 
 from tests.bench.delay import delay_server
-from tests.instructions.counted import PROBES, REQUESTS, UNITS
+from tests.instructions.counted import CHECKS, PROBES, REQUESTS, UNITS
 from tests.programs import fleet, program
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.json"
 SERVICES = 20
 MOST = 0.10
-"""The share by which a probe may become dearer, or cheaper before its reference is renewed."""
+"""The share by which one may become dearer, or cheaper before its reference is renewed."""
 PATIENCE_SECONDS = 900
-_EACH = {"probe": PROBES, "request": REQUESTS, "plain": UNITS}
+_EACH = {"probe": PROBES, "request": REQUESTS, "check": CHECKS, "plain": UNITS}
 _PHASE = re.compile(r"^desc: Trigger: Client Request: (\w+) \d+$", re.MULTILINE)
 _TOTAL = re.compile(r"^totals: (\d+)", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """Instructions of one probe, of one bare request of libcurl, of one round of plain Python."""
+    """Instructions of a probe and of a bare request of libcurl, of a check of a model without what
+    libcurl does for it, and of a round of plain Python.
+    """
 
     probe: float
     request: float
+    check: float
     plain: float
     python: str = platform.python_version()
     libcurl: str = pycurl.version_info()[1]
+
+    def check_change_since(self, reference: Counts) -> float:
+        """Return the change of the cost of a model's check as a share; no libcurl is in it."""
+        return self.check / (reference.check * self.plain / reference.plain) - 1
 
     def expected_by(self, reference: Counts) -> float:
         """Return what a probe would cost here if our code did what it did for *reference*.
@@ -53,7 +60,7 @@ class Counts:
     def change_since(self, reference: Counts) -> float:
         """Return the change of a probe's cost as a share: 0.1 is a tenth dearer.
 
-        Counts(220, 20, 10).change_since(Counts(120, 20, 10))  # 0.83
+        Counts(220, 20, 90, 10).change_since(Counts(120, 20, 90, 10))  # 0.83
         """
         return self.probe / self.expected_by(reference) - 1
 

@@ -177,22 +177,47 @@ def _asked(url: str) -> Any:
         return json.load(response)["data"]
 
 
+KEY = "sk-live-0123456789abcdefghij"
+LONGEST = "r" + "0" * 117
+HOSTILE = (
+    'say"hi"',
+    "back\\slash",
+    "\u00e9" * 59,
+    LONGEST + "0",
+    'x"} 1 99999999999',
+    "# {a=b} 1",
+    f"req-{KEY}",
+    f"req-{KEY[::-1]}",
+)
+
+
 async def test_prometheus_keeps_them_and_answers_them(vendor: Vendor, tmp_path: Path) -> None:
-    vendor.on("/", answer(500, b"{}", [("X-Request-Id", "req_kept_by_prometheus")]))
+    """Among answers of which each would break the page, or take a key with it, by its id."""
+    ids = ("req_kept_by_prometheus", LONGEST, *HOSTILE)
     check = {"interval": "1s", "retries": 0, "allow_private_addresses": True}
-    service = {"id": "failing", "base_url": vendor.url(), "health_check": check}
-    async with running_app(json.dumps({"services": [service]})) as client:
-        await client.probed("failing")
+    services = []
+    for number, request_id in enumerate(ids):
+        vendor.on(f"/{number}", answer(500, b"{}", [("X-Request-Id", request_id)]))
+        about = {"id": f"s{number}", "base_url": vendor.url(f"/{number}"), "api_key": KEY}
+        services.append({**about, "health_check": check})
+    async with running_app(json.dumps({"services": services})) as client:
+        for service in services:
+            await client.probed(str(service["id"]))
         found, targets = await _scraped(client.base, tmp_path)
 
-    (one,) = found
-    assert one["seriesLabels"]["reason"] == "server_error"
-    assert one["exemplars"][0]["labels"] == {"request_id": "req_kept_by_prometheus"}
+    kept = {
+        (one["seriesLabels"]["service"], one["seriesLabels"]["reason"]): {
+            each["labels"]["request_id"] for each in one["exemplars"]
+        }
+        for one in found
+    }
+    assert kept == {("s0", "server_error"): {ids[0]}, ("s1", "server_error"): {LONGEST}}
     assert targets["activeTargets"][0]["health"] == "up"
+    assert targets["activeTargets"][0]["lastError"] == ""
 
 
 async def _scraped(exporter: str, tmp_path: Path) -> tuple[list[Any], Any]:
-    """Return the exemplars that a Prometheus has of *exporter*, and its targets."""
+    """Return the exemplars that a Prometheus has of the failures of *exporter*, and its targets."""
     port = free_port()
     scrape = {"job_name": "a", "static_configs": [{"targets": [exporter.split("//")[1]]}]}
     config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
@@ -205,8 +230,7 @@ async def _scraped(exporter: str, tmp_path: Path) -> tuple[list[Any], Any]:
         "--enable-feature=exemplar-storage",
     ]
     base = f"http://127.0.0.1:{port}"
-    series = 'probe_results_total{service="failing"}'
-    span = urllib.parse.urlencode({"query": series, "start": 0, "end": 2**32})
+    span = urllib.parse.urlencode({"query": "probe_results_total", "start": 0, "end": 2**32})
     with contextlib.ExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, running(command, None, f"{base}/-/ready"))
         async with patient(60):

@@ -218,6 +218,33 @@ async def test_what_cannot_be_counted_is_not_spent(monkeypatch: pytest.MonkeyPat
         assert rig.state.skipped[Skip.NO_LEDGER] == 1
 
 
+async def test_what_was_spent_and_the_figures_are_one_write() -> None:
+    async with Rig() as rig:
+        done: list[str] = []
+        with rig.store._database.read() as db:
+            db.set_trace_callback(done.append)
+        await rig.pass_(300)
+
+        assert len(rig.asker.asked) == 1
+        assert sum(one == "COMMIT" for one in done) == 2  # the reservation is the other
+
+
+@pytest.mark.parametrize("error", [StoreError("the table is damaged"), ValueError("too large")])
+async def test_what_was_spent_is_kept_where_the_figures_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    async with Rig() as rig:
+        monkeypatch.setattr(type(rig.store.models), "save", refuse)
+        await rig.pass_(300)
+
+        cost = 10 * 1_000_000 + 4 * 2_000_000
+        assert (rig.state.spent, rig.state.reasons[Reason.OK]) == (cost, 1)
+        assert rig.store.model_spend.settle_open() == 0
+
+
 async def test_a_wait_that_is_asked_for_is_kept_by_people_too() -> None:
     async with Rig() as rig:
         rig.asker.answer = lambda: streamed(Reason.RATE_LIMITED, first=None, retry_after=3600.0)

@@ -45,28 +45,17 @@ def test_a_check_is_paid_by_its_own_count() -> None:
 
     got = book.reserve("a", one, TOGETHER, NOW)
     assert isinstance(got, int)
-    cost = book.settle(got, one, Usage(input=10, output=5), sent=True)
+    cost = cost_of(one, Usage(input=10, output=5))
+    book.settle(got, cost)
 
     assert cost == 10 * one.input_price + 5 * one.output_price
     assert total(book, one) == cost
     assert left(book, one, TOGETHER, NOW) == pytest.approx(1 - cost / UNITS)
 
 
-@pytest.mark.parametrize(
-    ("usage", "sent", "share"),
-    [
-        (Usage(), True, 1),
-        (Usage(input=3), True, 1),
-        (Usage(output=3), True, 1),
-        (Usage(), False, 0),
-    ],
-)
-def test_what_nobody_counted_costs_its_whole_reserve(usage: Usage, sent: bool, share: int) -> None:
-    one, book = target(), spending()
-    got = book.reserve("a", one, TOGETHER, NOW)
-    assert isinstance(got, int)
-
-    assert book.settle(got, one, usage, sent=sent) == share * one.reserve
+@pytest.mark.parametrize("usage", [Usage(), Usage(input=3), Usage(output=3)])
+def test_what_nobody_counted_costs_its_whole_reserve(usage: Usage) -> None:
+    assert cost_of(target(), usage) == target().reserve
 
 
 @pytest.mark.parametrize(
@@ -165,11 +154,8 @@ def test_a_cost_in_no_known_currency_is_not_the_bill(other: ModelTarget) -> None
 )
 def test_an_absurd_count_does_not_use_up_the_budget_of_all(usage: Usage) -> None:
     dear = target(price={"input": 1e6, "output": 1e6})
-    book, wide = spending(), Budget(month=1e6)
-    for one, most in ((target(), BELIEVED), (dear, BELIEVED)):
-        got = book.reserve("a", one, wide, NOW)
-        assert isinstance(got, int)
-        assert book.settle(got, one, usage, sent=True) == most * one.reserve
+    for one in (target(), dear):
+        assert cost_of(one, usage) == BELIEVED * one.reserve
 
 
 @pytest.mark.parametrize("usage", [Usage(input=0, output=0), Usage(input=0, output=5)])
@@ -186,7 +172,8 @@ def test_what_costs_nothing_is_asked_with_no_budget_at_all() -> None:
     for _ in range(3):
         got = book.reserve("a", free, nothing, NOW)
         assert isinstance(got, int)
-        assert book.settle(got, free, Usage(input=10**8, output=10**8), sent=True) == 0
+        book.settle(got, cost_of(free, Usage(input=10**8, output=10**8)))
+    assert total(book, free) == 0
     assert left(book, free, nothing, NOW) == 0
 
 
@@ -247,11 +234,11 @@ def test_no_order_of_crashes_passes_a_cap(
         if kind != "dies before":
             usage = vendor.answer(one, used) if kind != "refused" else Usage()
             if kind == "good":
-                book.settle(got, one, usage, sent=True)
+                book.settle(got, cost_of(one, usage))
             elif kind == "no count":
-                book.settle(got, one, Usage(), sent=True)
+                book.settle(got, cost_of(one, Usage()))
             elif kind == "refused":
-                book.settle(got, one, Usage(), sent=False)
+                book.settle(got, 0)
         if kind.startswith("dies"):
             store.model_spend.settle_open()
         (day,) = {a.name[:10] for a in accounts_of("a", one, cap, now) if a.name[10] == " "}

@@ -16,7 +16,7 @@ from exporter.probers.curl import CurlTransport
 from exporter.probers.streaming import Streamed
 from exporter.secret import Secret
 from exporter.streams import StreamReader, Usage, protocol
-from exporter.streams.reading import MOST_TOKENS
+from exporter.streams.reading import MOST_GAPS, MOST_TOKENS
 from tests.fakes import KEY, make_endpoint
 from tests.streams.vendor import SSE, chunk, finish, sent, stream, text
 from tests.vendor import Peer, Seen, Vendor, head_of
@@ -159,6 +159,15 @@ async def test_a_stream_of_single_bytes_is_read_like_any_other(
 
     assert (found.outcome.reason, found.reading.texts) == (Reason.OK, 2)
     assert found.reading.usage == Usage(input=5, output=2)
+
+
+def test_of_more_tokens_than_a_check_asks_for_the_pauses_are_not_kept() -> None:
+    reader = StreamReader(protocol("openai_chat"))
+    for at in range(MOST_GAPS + 100):
+        reader.feed(sent(text("x")), float(at))
+
+    assert len(reader.reading.gaps) == MOST_GAPS
+    assert reader.reading.texts == MOST_GAPS + 100
 
 
 async def test_many_tiny_events_are_counted_and_not_kept(prober: Probers, vendor: Vendor) -> None:

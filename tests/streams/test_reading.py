@@ -50,7 +50,7 @@ def test_each_vendors_stream_is_understood(case: dict[str, Any], newline: str) -
 
     assert {name: getattr(found, name) for name in case["seen"]} == case["seen"]
     assert found.usage == Usage(**case.get("usage", {}))
-    assert found.is_stream
+    assert found.is_stream is case.get("stream", True)
     assert not found.is_unreadable
 
 
