@@ -25,7 +25,6 @@ from exporter.page.wording import (
     Failing,
     Overview,
     ShownState,
-    cause,
     fault,
     short,
 )
@@ -37,6 +36,8 @@ from exporter.results import (
     Tally,
     current_advice,
     current_verdict,
+    kind_of,
+    provider_of,
     status_of,
 )
 from exporter.statuspages import Lead, PageRecord, State
@@ -169,7 +170,7 @@ class Board:
         self.choices: dict[str, list[str]] = {}
         """The values that can be chosen for each filter, and the tags to group by."""
         self._counts = dict.fromkeys(DISPLAY_ORDER, 0)
-        self._causes = Counter[str]()
+        self._causes = Counter[tuple[str, str]]()
         self._troubled: list[ServiceSummary] = []
         self._without_result = self._hidden = 0
         self._sorted_targets: list[Target] | None = None
@@ -208,7 +209,7 @@ class Board:
     async def _rebuild(self, share: LoopShare) -> None:
         groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in DISPLAY_ORDER}
         summaries, warned, without_result, hidden = {}, [], 0, 0
-        causes = Counter[str]()
+        causes = Counter[tuple[str, str]]()
         for target in self._targets_by_name():
             summary = summaries[target.id] = self._summary(target)
             groups[summary.state].append(summary)
@@ -216,7 +217,8 @@ class Board:
                 warned.append(summary)
             last = summary.last
             if last is not None and summary.state in FAILING:
-                causes[cause(last.reason, last.verdict)] += 1
+                provider = short(provider_of(target))
+                causes[kind_of(last.reason, last.verdict, provider)] += 1
             if summary.state is ShownState.UNKNOWN:
                 without_result += last is None
                 hidden += last is not None and is_offline(last.reason, last.verdict)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from exporter.model import CERTIFICATE_EXPIRED, REJECTED, Reason, Verdict, fault_of
+from exporter.model import CERTIFICATE_EXPIRED, Reason, Verdict, fault_of
+from exporter.results import causes_in_words
 
 _DAY_SECONDS = 86400.0
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
@@ -53,22 +54,6 @@ ANSWERERS: Mapping[str, str] = {
     "ours": "a proxy of ours",
 }
 """Who wrote an answer."""
-_CAUSES: Mapping[str, str] = {
-    "provider": "provider",
-    "key rejected": "keys rejected",
-    "access refused": "access refused",
-    "quota used up": "quotas used up",
-    "rate limited": "rate limited",
-    "our request": "our request",
-    "our network": "our network",
-    "exporter": "exporter",
-}
-"""The causes that the headline counts, in its order: of one service, and of several."""
-_CAUSE_BY_VERDICT = {
-    Verdict.PROVIDER: "provider",
-    Verdict.REQUEST: "our request",
-    Verdict.NETWORK: "our network",
-}
 
 
 def fault(reason: Reason, verdict: Verdict, detail: str = "") -> str:
@@ -84,19 +69,6 @@ def fault(reason: Reason, verdict: Verdict, detail: str = "") -> str:
         return words
     expired = reason is Reason.TLS and detail.startswith(CERTIFICATE_EXPIRED)
     return f"provider: {detail if expired else words}"
-
-
-def cause(reason: Reason, verdict: Verdict) -> str:
-    """Return as what the headline counts a failure: by whose fault, ours in more detail.
-
-    >>> cause(Reason.AUTH_EXPIRED, Verdict.CREDENTIAL)
-    'key rejected'
-    """
-    if verdict is Verdict.CREDENTIAL:
-        return "key rejected" if reason in REJECTED else "access refused"
-    if verdict is Verdict.QUOTA:
-        return "rate limited" if reason is Reason.RATE_LIMITED else "quota used up"
-    return _CAUSE_BY_VERDICT.get(verdict, "exporter")
 
 
 def short(text: str, max_length: int = 40) -> str:
@@ -174,8 +146,8 @@ class Overview:
 
     now: float
     counts: Mapping[ShownState, int] = field(default_factory=dict)
-    causes: Mapping[str, int] = field(default_factory=dict)
-    """How many services fail for each `cause`."""
+    causes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many services fail, by cause and provider as `kind_of` has them."""
     failing: Sequence[Failing] = ()
     """Those to name, the worst first; `counts` may hold more."""
     offline_since: float | None = None
@@ -210,15 +182,6 @@ def _counted(overview: Overview) -> str:
     failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
     text = f"{failing} of {overview.total} fail: {causes_in_words(overview.causes)}"
     return f"{text}; {unknown} unknown." if unknown else f"{text}."
-
-
-def causes_in_words(causes: Mapping[str, int]) -> str:
-    """Return how many services fail for each `cause`, for example `3 provider, 1 key rejected`."""
-    return ", ".join(
-        f"{number} {several if number > 1 else one}"
-        for one, several in _CAUSES.items()
-        if (number := causes.get(one, 0))
-    )
 
 
 def sentence(overview: Overview) -> str:
