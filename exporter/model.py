@@ -259,9 +259,10 @@ MAX_WAIT_SECONDS = 86_400.0
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
+OFFLINE_ADVICE = "our own network is down: check it, name servers and firewall first"
 _FAULT_BY_VERDICT = {Verdict.NETWORK: "our network down", Verdict.MONITORING: "no result"}
 _ADVICE_BY_VERDICT = {
-    Verdict.NETWORK: "our own network is down: check it, name servers and firewall first",
+    Verdict.NETWORK: OFFLINE_ADVICE,
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
 }
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exporter.config import Target
-from exporter.page.board import DISPLAY_ORDER, LoopShare, ServiceSummary
+from exporter.page.board import DISPLAY_ORDER, LoopShare
+from exporter.page.summary import ServiceSummary
 from exporter.page.wording import FAILING, FAULTS, ShownState, short
 from exporter.results import causes_in_words, kind_of, provider_of
 

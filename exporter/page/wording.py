@@ -153,7 +153,7 @@ class Overview:
     offline_since: float | None = None
     """The Unix time since which no canary answers; None while one does."""
     hidden: int = 0
-    """Services whose last probe failed by our network."""
+    """Services that were not observed since."""
     without_result: int = 0
     """Services that never had a result."""
     models: Sequence[str] = ()
@@ -180,7 +180,7 @@ def headline(overview: Overview) -> str:
 
 def _counted(overview: Overview) -> str:
     failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
-    text = f"{failing} of {overview.total} fail: {causes_in_words(overview.causes)}"
+    text = f"{_fails(failing, overview.total)}: {causes_in_words(overview.causes)}"
     return f"{text}; {unknown} unknown." if unknown else f"{text}."
 
 
@@ -212,8 +212,7 @@ def _services_sentence(overview: Overview) -> str:
     if overview.offline_since is not None:
         return _offline(overview)
     if failing:
-        counted = f"{failing} of {total} {'fails' if failing == 1 else 'fail'}"
-        text = f"{counted}: {_named_failing(overview)}"
+        text = f"{_fails(failing, total)}: {_named_failing(overview)}"
         return f"{text}; {unknown} unknown." if unknown else f"{text}."
     if overview.count(ShownState.HEALTHY) == total:
         return f"All {total} services are healthy." if total > 1 else "The one service is healthy."
@@ -225,13 +224,12 @@ def _services_sentence(overview: Overview) -> str:
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
     hidden, total = overview.hidden, overview.total
-    if not hidden:  # no probe has failed by it yet
-        return f"Our network is down{since}: the services are shown as they were seen last."
     services = f"{hidden} of {total} services are" if hidden < total else "the services are"
-    text = f"Our network is down{since}: nobody can say how {services}"
+    why = f"nobody can say how {services}" if hidden else "no canary answers"
+    text = f"Our network is down{since}: {why}"
     failing = overview.count(*FAILING)
     if failing > hidden:  # then it is not the whole story: most of these were answered
-        text += f"; {failing} of {total} fail: {causes_in_words(overview.causes)}"
+        text += f"; {_fails(failing, total)}: {causes_in_words(overview.causes)}"
     return f"{text}."
 
 
@@ -257,6 +255,10 @@ def _counts_in_words(overview: Overview) -> Iterator[str]:
 
 def _since(at: float, now: float) -> str:
     return f" since {utc_time(at, now)}" if at else ""
+
+
+def _fails(failing: int, total: int) -> str:
+    return f"{failing} of {total} {'fails' if failing == 1 else 'fail'}"
 
 
 def _services(number: int) -> str:

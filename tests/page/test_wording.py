@@ -120,12 +120,15 @@ def test_where_no_service_is_known_the_network_hides_the_services() -> None:
     )
 
 
-def test_the_network_is_blamed_before_any_probe_has_failed_by_it() -> None:
+def test_the_network_is_blamed_where_it_hides_no_service() -> None:
     counts = {ShownState.HEALTHY: 10, ShownState.DOWN: 1, ShownState.UNKNOWN: 1}
-    overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+    causes = {("provider", "stripe"): 1}
+    overview = Overview(
+        now=NOW, counts=counts, causes=causes, failing=(STRIPE,), offline_since=NOW - 60
+    )
 
     assert headline(overview) == (
-        "Our network is down since 07:59 UTC: the services are shown as they were seen last."
+        "Our network is down since 07:59 UTC: no canary answers; 1 of 12 fails: 1 provider."
     )
 
 
