@@ -266,6 +266,7 @@ class IncidentPage:
             "registered": incident.service in drawer.sources.registry,
             "cache": drawer.incident_cache,
             "entries": _with_failures(incident, ends),
+            "accepts_changes": drawer.sources.accepts_changes,
         }
         regions = {
             name: fragment("incident_parts.html", name, incident=incident, **fields)

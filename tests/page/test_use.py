@@ -259,3 +259,21 @@ async def test_a_service_is_probed_now_with_the_admin_token_only(
             assert TOKEN not in await visit.page.content()
             assert await visit.findings() == []
             visit.complaints = [c for c in visit.complaints if "401" not in c]
+
+
+async def test_since_when_an_incident_is_open_is_said_on_one_line(
+    browser: Browser, stage: Stage
+) -> None:
+    await scenes.mixed(stage)
+    await stage.step(200)
+    script = """() => [...document.querySelectorAll("#side .since")].map((one) => {
+      const range = document.createRange();
+      range.selectNodeContents(one);
+      return new Set([...range.getClientRects()].map((r) => Math.round(r.bottom))).size;
+    })"""
+
+    for size in ((1920, 1080), WIDE, (390, 844)):
+        async with visiting(browser, stage.base, size=size) as visit:
+            await visit.go()
+            lines = await visit.page.evaluate(script)
+            assert lines == [1, 1], size
