@@ -178,7 +178,7 @@ def tallies(
     """Return stacked bars of whole numbers, of `queries.happened` or rounded as it does."""
     whole = {"decimals": 0, **(defaults or {})}
     about = f"{about} {EXTRAPOLATED}"
-    return series(title, about, *queries, bars=True, defaults=whole, **more)
+    return series(title, about, *queries, bars=True, unit="locale", defaults=whole, **more)
 
 
 def _row_options(rows: int, *, values: str, legend: bool) -> Json:

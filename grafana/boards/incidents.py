@@ -18,6 +18,13 @@ _RECEIVED = {
     "message invalid": words.WARN,
     "message failed": words.BAD,
 }
+_OF_LOG = [
+    painted_like("/ ok$/", words.MAINTENANCE),
+    painted_like("/ error$/", words.WARN),
+    painted_like("/ gave_up$/", words.BAD),
+    *painted(_RECEIVED),
+]
+"""An escalation's rule may have any name; what became of it is its last word."""
 _LASTED: Json = {"unit": "s"}
 
 
@@ -171,7 +178,7 @@ def notifications() -> list[Json]:
             "Messages from Alertmanager, and escalations by their own rules.",
             (received, "message {{result}}"),
             (escalated, "{{rule}} {{result}}"),
-            overrides=painted(_RECEIVED),
+            overrides=_OF_LOG,
             step=SLOW,
             size=(6, 8),
             missing="No message in this time, or no data",

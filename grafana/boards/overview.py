@@ -124,7 +124,7 @@ def broken() -> Json:
             {"mappings": ACKNOWLEDGED, "custom__cellOptions": CELL, "custom__width": 140},
         ),
         size=(24, 9),
-        sort=("-fault", "environment", "service"),
+        sort=("-fault", "last success"),
         hidden=("provider",),
         tall=True,
         missing="Nothing is broken, or no data",

@@ -146,7 +146,6 @@ def failures() -> Json:
         "Failed probes by reason. A dot is one with a request id: click it, and the page of the "
         "service shows what was answered.",
         (f"round(sum by (reason) {failed}) > 0", "{{reason}}"),
-        unit="none",
         step=SLOW,
         exemplars=True,
         missing="None failed, or no data",
