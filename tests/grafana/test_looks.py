@@ -109,6 +109,8 @@ def test_what_is_counted_is_whole_and_says_that_it_is_about(name: str) -> None:
             continue
         assert all("round(" in expr for expr in grows), panel["title"]
         assert EXTRAPOLATED in panel["description"], panel["title"]
+        if panel["type"] == "timeseries":
+            assert panel["fieldConfig"]["defaults"]["unit"] == "locale", "4,560, not 5 K"
         columns = [entry for o in panel["fieldConfig"]["overrides"] for entry in o["properties"]]
         own = [entry["value"] for entry in columns if entry["id"] == "decimals"]
         assert [*own, panel["fieldConfig"]["defaults"].get("decimals")][0] == 0, panel["title"]
