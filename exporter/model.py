@@ -111,6 +111,7 @@ class Facts:
 
 
 _P = Verdict.PROVIDER
+_SEE_PAGE = "see its status page"
 FACTS: Mapping[Reason, Facts] = {
     Reason.OK: Facts(Verdict.OK, True, True, "works", "nothing to do"),
     Reason.KEY_OK_LIMITED: Facts(
@@ -158,14 +159,12 @@ FACTS: Mapping[Reason, Facts] = {
         Verdict.QUOTA, True, True, "rate limited", "too many requests: slow down or raise the limit"
     ),
     Reason.OVERLOADED: Facts(
-        _P, False, None, "overloaded", "wait, or use the fallback; see its status page", retry=True
+        _P, False, None, "overloaded", f"wait, or use the fallback; {_SEE_PAGE}", retry=True
     ),
     Reason.SERVER_ERROR: Facts(
-        _P, False, None, "server error", "see its status page; use the fallback", retry=True
+        _P, False, None, "server error", f"{_SEE_PAGE}; use the fallback", retry=True
     ),
-    Reason.MAINTENANCE: Facts(
-        _P, False, None, "in maintenance", "wait; see its status page", retry=True
-    ),
+    Reason.MAINTENANCE: Facts(_P, False, None, "in maintenance", f"wait; {_SEE_PAGE}", retry=True),
     Reason.BAD_BODY: Facts(
         _P,
         False,
@@ -212,7 +211,7 @@ FACTS: Mapping[Reason, Facts] = {
         False,
         None,
         "no answer in time",
-        "try from another network; see its status page",
+        f"try from another network; {_SEE_PAGE}",
         retry=True,
     ),
     Reason.PROTOCOL: Facts(
@@ -259,9 +258,10 @@ MAX_WAIT_SECONDS = 86_400.0
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
+OFFLINE_ADVICE = "our own network is down: check it, name servers and firewall first"
 _FAULT_BY_VERDICT = {Verdict.NETWORK: "our network down", Verdict.MONITORING: "no result"}
 _ADVICE_BY_VERDICT = {
-    Verdict.NETWORK: "our own network is down: check it, name servers and firewall first",
+    Verdict.NETWORK: OFFLINE_ADVICE,
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
 }
 
@@ -278,14 +278,19 @@ def fault_of(reason: Reason, verdict: Verdict) -> str:
     return facts.fault if verdict is facts.verdict else _FAULT_BY_VERDICT[verdict]
 
 
-def advice_of(reason: Reason, verdict: Verdict) -> str:
+def advice_of(reason: Reason, verdict: Verdict, *, has_page: bool = True) -> str:
     """Return what a person should do about *reason* under *verdict*.
+
+    *has_page* is false where no status page of the provider is known: nobody is sent to one.
 
     >>> advice_of(Reason.DNS, Verdict.PROVIDER)
     'try another resolver'
+    >>> advice_of(Reason.SERVER_ERROR, Verdict.PROVIDER, has_page=False)
+    'use the fallback'
     """
     if verdict is FACTS[reason].verdict:
-        return FACTS[reason].advice
+        parts = FACTS[reason].advice.split("; ")
+        return "; ".join(part for part in parts if has_page or part != _SEE_PAGE)
     return _ADVICE_BY_VERDICT[verdict]
 
 

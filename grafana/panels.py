@@ -12,6 +12,8 @@ from grafana.words import NEUTRAL, NO_DATA, OF_TEXT, PLAIN, Json, nothing
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 TOOLTIP: Json = {"mode": "multi", "sort": "desc", "hideZeros": False}
 SINGLE: Json = {"mode": "single", "sort": "none", "hideZeros": False}
+EXTRAPOLATED = "Counts are about right: between scrapes, Prometheus extrapolates."
+"""What a panel of rounded counts says of them."""
 SLOW = "5m"
 """Panels over counters of probes step no finer: probes are up to minutes apart."""
 
@@ -164,6 +166,19 @@ def series(
         overrides=overrides,
         **more,
     )
+
+
+def tallies(
+    title: str,
+    about: str,
+    *queries: tuple[str, str],
+    defaults: Json | None = None,
+    **more: Any,
+) -> Json:
+    """Return stacked bars of whole numbers, of `queries.happened` or rounded as it does."""
+    whole = {"decimals": 0, **(defaults or {})}
+    about = f"{about} {EXTRAPOLATED}"
+    return series(title, about, *queries, bars=True, unit="locale", defaults=whole, **more)
 
 
 def _row_options(rows: int, *, values: str, legend: bool) -> Json:

@@ -150,6 +150,15 @@ def ended(select: str, reason: str = "", window: str = "$__rate_interval") -> st
     return f"({new} or increase({now}[{window}]))"
 
 
+def happened(counter: str, by: str, window: str = "$__rate_interval") -> str:
+    """How many events *counter* counted in *window*, by the labels *by*: whole numbers.
+
+    increase() extrapolates to the edges of the window: one event is 1.02, and never less than it
+    was, so that no event is lost by rounding.
+    """
+    return f"round(sum by ({by}) (increase({counter}[{window}])))"
+
+
 def why(select: str) -> str:
     """The most frequent failure of the last minutes, or of hours where probes are rare; UNSEEN."""
     by = f"{SERVICE}, reason"
@@ -169,7 +178,7 @@ def why(select: str) -> str:
 def results(select: str) -> str:
     """Failed probes a step; a zero of `ok` while probes end, so that no failure is not no data."""
     zero = f'label_replace(0 * (sum({ended(select)}) > 0), "reason", "ok", "", "")'
-    return f"sum by (reason) {ended(select, FAILED)} > 0 or {zero}"
+    return f"round(sum by (reason) {ended(select, FAILED)}) > 0 or {zero}"
 
 
 def of_chosen(expr: str, select: str) -> str:

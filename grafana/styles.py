@@ -61,7 +61,7 @@ def curve_style(bars: bool, *, lined: bool) -> Json:
     """Return how curves or stacked bars are drawn, *lined* with their thresholds."""
     custom: Json = {
         "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 80 if bars else 0,
+        "fillOpacity": 100 if bars else 0,
         "lineWidth": 0 if bars else 2,  # a border would draw each bar of nothing as a line at 0
         "showPoints": "never" if bars else "auto",
         "spanNulls": False,

@@ -137,9 +137,25 @@ def yes_no(yes: str, no: str, *, good: bool | None = None, missing: str = "NO DA
     return mapping({0: (no, colours[0]), 1: (yes, colours[1])}, missing)
 
 
-FAULTS = {str(reason): VERDICTS[facts.verdict][1] for reason, facts in FACTS.items()}
-FAULTS[Reason.MAINTENANCE] = MAINTENANCE
-"""The colour of what is named by a reason: that of its verdict, or the one that says the same."""
+_OF_PROVIDER = {
+    Reason.SERVER_ERROR: PROVIDER,
+    Reason.OVERLOADED: "#B87E8F",
+    Reason.BAD_BODY: "#C83B53",
+    Reason.PROTOCOL: "#69343D",
+    Reason.TIMEOUT: "#FC9086",
+    Reason.CONNECT: "#E26A4A",
+    Reason.DNS: "#FF247B",
+    Reason.TLS: "#84265B",
+    Reason.MAINTENANCE: MAINTENANCE,
+}
+"""Reds that stay apart for everybody: an outage often has several of these reasons in one chart."""
+assert set(_OF_PROVIDER) == {r for r in Reason if FACTS[r].verdict is Verdict.PROVIDER}
+SHADES = {
+    str(reason): _OF_PROVIDER.get(reason, VERDICTS[facts.verdict][1])
+    for reason, facts in FACTS.items()
+}
+"""The colour of what is named by a reason: that of its verdict, a shade of it, or one that says
+the same."""
 PHASE_COLOURS = dict(
     zip(
         map(str, PHASES),

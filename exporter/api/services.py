@@ -87,7 +87,8 @@ async def test(request: web.Request) -> web.Response:
     if outcome is None:
         reason = _target(request).unprobed
         return problem(409, "the service cannot be probed", detail=reason)
-    return web.json_response({**outcome_of(outcome), "success": outcome.success})
+    found = outcome_of(outcome, has_page=_target(request).status_page is not None)
+    return web.json_response({**found, "success": outcome.success})
 
 
 async def rotate(request: web.Request) -> web.Response:
@@ -194,8 +195,11 @@ def _window(window: Maintenance) -> Json:
     return {**fields, "by": by, "origin": "file" if by is None else "api"}
 
 
-def outcome_of(outcome: Outcome) -> Json:
-    """Return *outcome* as the API represents it, durations in milliseconds."""
+def outcome_of(outcome: Outcome, *, has_page: bool = True) -> Json:
+    """Return *outcome* as the API represents it, durations in milliseconds.
+
+    *has_page* is false where no status page of the provider is known.
+    """
     phases = zip(PHASES, outcome.phases, strict=True)
     certificate = outcome.certificate
     verdict = verdict_of(outcome.reason, shortage=outcome.shortage)
@@ -203,7 +207,7 @@ def outcome_of(outcome: Outcome) -> Json:
         "reason": outcome.reason,
         "verdict": verdict,
         "detail": outcome.detail,
-        "advice": advice_of(outcome.reason, verdict),
+        "advice": advice_of(outcome.reason, verdict, has_page=has_page),
         "status_code": outcome.status or None,
         "duration_ms": round(outcome.duration * 1000, 3),
         "phases": {phase: round(seconds * 1000, 3) for phase, seconds in phases},

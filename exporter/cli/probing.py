@@ -168,7 +168,7 @@ def _as_json(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
         "verdict": verdict,
         "detail": outcome.detail,
         "fault": None if outcome.success else fault_of(outcome.reason, verdict),
-        "advice": advice_of(outcome.reason, verdict),
+        "advice": _advice(target, outcome, verdict),
         "up": facts.up,
         "key_configured": target.key_configured,
         "key_valid": facts.key_valid if outcome.keyed else None,
@@ -215,6 +215,10 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
 
 
+def _advice(target: Target, outcome: Outcome, verdict: Verdict) -> str:
+    return advice_of(outcome.reason, verdict, has_page=target.status_page is not None)
+
+
 def _print_waterfall(target: Target, outcome: Outcome, verdict: Verdict) -> None:
     assert target.endpoint is not None
     console = Console(highlight=False, soft_wrap=True)
@@ -226,7 +230,7 @@ def _print_waterfall(target: Target, outcome: Outcome, verdict: Verdict) -> None
     line = f"  {outcome.detail}" if outcome.detail else ""
     console.print(Text(line + (f"  ({outcome.address})" if outcome.address else "")))
     if not outcome.success:
-        console.print(Text(f"  what to do: {advice_of(outcome.reason, verdict)}"))
+        console.print(Text(f"  what to do: {_advice(target, outcome, verdict)}"))
     if target.unprobed:
         console.print(Text(f"  note: {target.unprobed}"))
     console.print()

@@ -18,7 +18,7 @@ from exporter.cli.remote_arguments import SORTS
 from exporter.cli.terminal import Background, is_interactive, keys
 from exporter.cli.usage import RefusedError, UsageError, sentence
 from exporter.clock import SystemClock
-from exporter.results import Status
+from exporter.results import CUSTOM, Status, causes_in_words, kind_of
 from exporter.retirement import API
 
 Row = dict[str, Any]
@@ -184,11 +184,12 @@ def headline(services: Iterable[Row], offline_since: float | None = None) -> str
     if offline_since is not None:
         since = format_time(offline_since)
         return f"our network is down since {since}: the services are shown as they were seen last"
-    failing = [row for row in rows if _is_failing(row)]
-    causes = Counter(str(row["verdict"]) for row in failing).most_common()
-    text = f"{len(failing)} of {len(rows)} fail" if failing else f"none of {len(rows)} fails"
-    if causes:
-        text += ": " + ", ".join(f"{number} {cause}" for cause, number in causes)
+    failing = [row for row in rows if _is_failing(row) and not row["in_maintenance"]]
+    fail = "fails" if len(failing) == 1 else "fail"
+    text = f"none of {len(rows)} fails"
+    if failing:
+        causes = causes_in_words(Counter(map(_kind, failing)))
+        text = f"{len(failing)} of {len(rows)} {fail}: {causes}"
     for name, what in (("in_maintenance", "in maintenance"), ("paused", "paused")):
         if number := sum(row[name] for row in rows):
             text += f"; {number} {what}"
@@ -272,6 +273,11 @@ def _end(seen: Row) -> str:
     if seen["sunset_at"] is not None:
         return f"{name} (ends on {format_time(seen['sunset_at'])[:10]})"
     return f"{name} (deprecated, no end is named)" if seen["deprecated_at"] is not None else ""
+
+
+def _kind(row: Row) -> tuple[str, str]:
+    provider = row["provider"] if row["provider"] != CUSTOM else ""
+    return kind_of(str(row["reason"]), str(row["verdict"]), provider)
 
 
 def _is_failing(row: Row) -> bool:

@@ -15,30 +15,12 @@ from dataclasses import dataclass, replace
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import IncidentLog
-from exporter.model import Result, Verdict, is_offline
 from exporter.models import ModelState, troubles_of, unchecked_of
 from exporter.notifying import EntryState
-from exporter.page.cautions import cautions
-from exporter.page.wording import (
-    FAILING,
-    MAX_NAMED,
-    Failing,
-    Overview,
-    ShownState,
-    cause,
-    fault,
-    short,
-)
+from exporter.page.summary import ServiceSummary, summary_of, unobserved_since
+from exporter.page.wording import FAILING, MAX_NAMED, Failing, Overview, ShownState, short
 from exporter.registry import Registry, RegistryChange
-from exporter.results import (
-    Failures,
-    Persistence,
-    Results,
-    Tally,
-    current_advice,
-    current_verdict,
-    status_of,
-)
+from exporter.results import Failures, Persistence, Results, kind_of, provider_of
 from exporter.statuspages import Lead, PageRecord, State
 
 SLICE_SECONDS = 0.001
@@ -126,37 +108,6 @@ class LoopShare:
             self.resume()
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceSummary:
-    """One service as of one refresh. An unchanged service keeps the same object.
-
-    Rows are cached by the identity of their summary, so a summary is replaced, never changed.
-    """
-
-    target: Target
-    last: Result | None
-    stale: bool
-    verdict: Verdict | None
-    """Whose fault it is now; None while nothing is known."""
-    advice: str
-    in_maintenance: bool
-    status_page_state: State | None
-    state: ShownState
-    fault: str
-    since: float
-    """The Unix time at which the state began; 0 if that is not known."""
-    cautions: tuple[str, ...]
-    troubles: tuple[str, ...] = ()
-    """Which models do badly; with `unchecked` the first of the cautions."""
-    unchecked: tuple[str, ...] = ()
-
-    def matches(self, words: tuple[str, ...]) -> bool:
-        """Return whether each of *words*, in lower case, occurs in a text of the service."""
-        t = self.target
-        texts = (t.name, t.id, t.provider, t.environment, t.type, t.team, t.host, self.fault)
-        return all(word in "\n".join(texts).lower() for word in words)
-
-
 class Board:
     """The summaries of all services, in the order in which they are displayed."""
 
@@ -169,7 +120,7 @@ class Board:
         self.choices: dict[str, list[str]] = {}
         """The values that can be chosen for each filter, and the tags to group by."""
         self._counts = dict.fromkeys(DISPLAY_ORDER, 0)
-        self._causes = Counter[str]()
+        self._causes = Counter[tuple[str, str]]()
         self._troubled: list[ServiceSummary] = []
         self._without_result = self._hidden = 0
         self._sorted_targets: list[Target] | None = None
@@ -208,7 +159,7 @@ class Board:
     async def _rebuild(self, share: LoopShare) -> None:
         groups: dict[ShownState, list[ServiceSummary]] = {state: [] for state in DISPLAY_ORDER}
         summaries, warned, without_result, hidden = {}, [], 0, 0
-        causes = Counter[str]()
+        causes = Counter[tuple[str, str]]()
         for target in self._targets_by_name():
             summary = summaries[target.id] = self._summary(target)
             groups[summary.state].append(summary)
@@ -216,13 +167,16 @@ class Board:
                 warned.append(summary)
             last = summary.last
             if last is not None and summary.state in FAILING:
-                causes[cause(last.reason, last.verdict)] += 1
+                provider = short(provider_of(target))
+                causes[kind_of(last.reason, last.verdict, provider)] += 1
             if summary.state is ShownState.UNKNOWN:
                 without_result += last is None
-                hidden += last is not None and is_offline(last.reason, last.verdict)
+                hidden += summary.is_unobserved
             await share.yield_if_due()
         for state in FAILING:
             groups[state].sort(key=lambda summary: summary.since)
+        if hidden:
+            groups[ShownState.UNKNOWN].sort(key=lambda summary: not summary.failed_before)
         troubled = [one for one in warned if one.troubles and one.state is ShownState.HEALTHY]
         if troubled:  # no outage of the service, but the first of what is none
             for rows in (groups[ShownState.HEALTHY], warned):
@@ -253,6 +207,7 @@ class Board:
         tally, now = sources.results.of(target.id), sources.clock.now()
         in_maintenance = bool(target.maintenance) and target.in_maintenance(now)
         status_page_state = sources.status_page_state(target)
+        hidden_since = unobserved_since(target, tally, sources.offline_since())
         models = sources.models(target.id) if target.models else ()
         troubles = troubles_of(models)
         unchecked = unchecked_of(models)
@@ -264,11 +219,12 @@ class Board:
             and known.stale is tally.stale
             and known.in_maintenance is in_maintenance
             and known.status_page_state is status_page_state
+            and known.unobserved_since == hidden_since
             and known.troubles == troubles
             and known.unchecked == unchecked
         ):
             return known
-        found = summary_of(target, tally, status_page_state, now)
+        found = summary_of(target, tally, status_page_state, now, hidden_since)
         words = (*troubles, *unchecked, *found.cautions)
         return replace(found, cautions=words, troubles=troubles, unchecked=unchecked)
 
@@ -297,47 +253,3 @@ class Board:
         for summary in self.order[:MAX_NAMED]:
             if summary.state in FAILING:
                 yield summary
-
-
-def summary_of(
-    target: Target, tally: Tally, status_page_state: State | None, now: float
-) -> ServiceSummary:
-    """Return the summary of *target* at the Unix time *now*."""
-    in_maintenance = target.in_maintenance(now)
-    state, fault_text, since = _state_fault_since(target, tally)
-    if in_maintenance and state is not ShownState.OFF:
-        window = next(w for w in target.maintenance if w.start <= now < w.end)
-        state, since = ShownState.MAINTENANCE, window.start
-        measured = f"; now: {fault_text}" if fault_text != "works" else ""
-        fault_text = f"planned maintenance{measured}"
-    return ServiceSummary(
-        target=target,
-        last=tally.last,
-        stale=tally.stale,
-        verdict=current_verdict(target, tally),
-        advice=current_advice(target, tally),
-        in_maintenance=in_maintenance,
-        status_page_state=status_page_state,
-        state=state,
-        fault=fault_text,
-        since=since,
-        cautions=cautions(target, tally, status_page_state, now),
-    )
-
-
-def _state_fault_since(target: Target, tally: Tally) -> tuple[ShownState, str, float]:
-    """Return state, fault and begin of what was measured, whether or not in maintenance."""
-    last, pause = tally.last, target.pause
-    if pause is not None:
-        reason = f": {pause.reason}" if pause.reason else ""
-        return ShownState.OFF, f"paused by {pause.by}{reason}", pause.at
-    if not target.enabled:
-        return ShownState.OFF, "switched off", 0.0
-    if target.endpoint is None:
-        return ShownState.OFF, target.unprobed or "nothing to probe", 0.0
-    if last is None:
-        return ShownState.UNKNOWN, "no result yet", 0.0
-    if tally.stale:
-        return ShownState.UNKNOWN, "no result", last.at
-    fault_text = fault(last.reason, last.verdict, last.outcome.detail)
-    return ShownState(str(status_of(target, tally))), fault_text, tally.since

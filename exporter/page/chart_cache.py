@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from exporter.page.board import LoopShare, ServiceSummary, Sources
+from exporter.page.board import LoopShare, Sources
 from exporter.page.chart import DAY, MONTH, Scale, chart
+from exporter.page.summary import ServiceSummary
 from exporter.page.templates import fragment
 from exporter.results import Bucket
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from exporter.page.board import Board, LoopShare, ServiceSummary, Sources
+from exporter.page.board import Board, LoopShare, Sources
 from exporter.page.chart_cache import ChartCache
 from exporter.page.drawing import Strip, spark, strip
 from exporter.page.incident_cache import IncidentCache
+from exporter.page.summary import ServiceSummary
 from exporter.page.templates import fragment
 from exporter.page.uptime import LENGTHS, Uptime, uptimes
 from exporter.page.wording import ShownState

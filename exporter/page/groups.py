@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exporter.config import Target
-from exporter.model import Verdict
-from exporter.page.board import DISPLAY_ORDER, LoopShare, ServiceSummary
-from exporter.page.wording import FAILING, FAULTS, ShownState, cause, causes_in_words, short
+from exporter.page.board import DISPLAY_ORDER, LoopShare
+from exporter.page.summary import ServiceSummary
+from exporter.page.wording import FAILING, FAULTS, ShownState, short
+from exporter.results import causes_in_words, kind_of, provider_of
 
 FIELDS = ("team", "provider", "environment")
 """What services are grouped by, besides their tags."""
@@ -22,7 +23,6 @@ TAG = "tag:"
 """Before the name of a tag: what is in `metadata`, except for owner and runbook."""
 WITHOUT = "(none)"
 """The group of those that have no team, or not that tag."""
-_CUSTOM = "custom"
 
 
 def is_known(by: str) -> bool:
@@ -58,8 +58,7 @@ class Group:
         last = summary.last
         if summary.state in FAILING and last is not None:
             # An outage of one provider is one cause, one of two providers is two.
-            own = last.verdict in (Verdict.NETWORK, Verdict.MONITORING)
-            kind = (cause(last.reason, last.verdict), "" if own else provider_of(summary.target))
+            kind = kind_of(last.reason, last.verdict, provider_of(summary.target))
             self._kinds.setdefault(kind, []).append(summary)
 
     @property
@@ -117,10 +116,12 @@ class Group:
     def why(self) -> str:
         """Why services of it fail, in a few words; empty if none does."""
         if self.has_several_causes:
-            causes = Counter[str]()
-            for (word, _), summaries in self._kinds.items():
-                causes[word] += len(summaries)
-            return causes_in_words(causes)
+            return causes_in_words(
+                {
+                    (cause, short(provider) if provider != self.name else ""): len(summaries)
+                    for (cause, provider), summaries in self._kinds.items()
+                }
+            )
         for (_, provider), summaries in self._kinds.items():
             first, faults = summaries[0], {summary.fault for summary in summaries}
             who = f"{provider}, " if provider and provider != self.name else ""
@@ -137,11 +138,6 @@ class Group:
         """What groups are sorted by, the worst first."""
         worst = DISPLAY_ORDER.index(self.state)
         return worst, -len(self.failing), self.name == WITHOUT, self.name.casefold()
-
-
-def provider_of(target: Target) -> str:
-    """Return whose API *target* is: the provider, or the host of one without a preset."""
-    return target.host if target.provider == _CUSTOM else target.provider
 
 
 async def grouped(found: Iterable[ServiceSummary], by: str, share: LoopShare) -> list[Group]:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from exporter.characters import plain
-from exporter.page.board import Board, LoopShare, ServiceSummary
+from exporter.page.board import Board, LoopShare
 from exporter.page.drawer import Drawer, Page, ShownGroup
 from exporter.page.groups import FIELDS, TAG, Group, grouped, is_known, noun_of
+from exporter.page.summary import ServiceSummary
 from exporter.page.templates import fragment
 from exporter.page.wording import (
     FAILING,

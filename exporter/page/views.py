@@ -17,7 +17,7 @@ from exporter.config import Target
 from exporter.incidents import Entry, Incident, Query, UnknownIncidentError
 from exporter.model import Result, Verdict
 from exporter.models import models_sentence
-from exporter.page.board import LoopShare, ServiceSummary
+from exporter.page.board import LoopShare
 from exporter.page.budgets import budgets
 from exporter.page.chart import DAY, MONTH
 from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
@@ -25,9 +25,10 @@ from exporter.page.drawing import spark, waterfall
 from exporter.page.home import MAX_FILTER_CHARS, HomePage
 from exporter.page.incident_listing import folded_away, open_incidents_sentence
 from exporter.page.models import shown_models
+from exporter.page.summary import ServiceSummary
 from exporter.page.templates import fragment
 from exporter.page.timeline import events_of, timeline
-from exporter.page.wording import STATES, ShownState, short
+from exporter.page.wording import ShownState, short
 from exporter.probers import command_line
 from exporter.results import Ends, current_result
 
@@ -155,7 +156,7 @@ def _models(drawer: Drawer, summary: ServiceSummary, now: float) -> dict[str, An
 
 
 def _as_page(summary: ServiceSummary, regions: Mapping[str, str]) -> Page:
-    title = plain(f"{short(summary.target.name)}: {STATES[summary.state]}")
+    title = plain(f"{short(summary.target.name)}: {summary.word}")
     icon = _ICONS.get(summary.state, "icon.svg")
     if summary.troubles and summary.state is ShownState.HEALTHY:
         icon = _ICONS[ShownState.DEGRADED]
@@ -265,6 +266,7 @@ class IncidentPage:
             "registered": incident.service in drawer.sources.registry,
             "cache": drawer.incident_cache,
             "entries": _with_failures(incident, ends),
+            "accepts_changes": drawer.sources.accepts_changes,
         }
         regions = {
             name: fragment("incident_parts.html", name, incident=incident, **fields)

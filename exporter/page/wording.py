@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from exporter.model import CERTIFICATE_EXPIRED, REJECTED, Reason, Verdict, fault_of
+from exporter.model import CERTIFICATE_EXPIRED, Reason, Verdict, fault_of
+from exporter.results import causes_in_words
 
 _DAY_SECONDS = 86400.0
 _LAST_SECOND = 253402300799.0  # 9999-12-31 23:59:59 UTC
@@ -53,22 +54,6 @@ ANSWERERS: Mapping[str, str] = {
     "ours": "a proxy of ours",
 }
 """Who wrote an answer."""
-_CAUSES: Mapping[str, str] = {
-    "provider": "provider",
-    "key rejected": "keys rejected",
-    "access refused": "access refused",
-    "quota used up": "quotas used up",
-    "rate limited": "rate limited",
-    "our request": "our request",
-    "our network": "our network",
-    "exporter": "exporter",
-}
-"""The causes that the headline counts, in its order: of one service, and of several."""
-_CAUSE_BY_VERDICT = {
-    Verdict.PROVIDER: "provider",
-    Verdict.REQUEST: "our request",
-    Verdict.NETWORK: "our network",
-}
 
 
 def fault(reason: Reason, verdict: Verdict, detail: str = "") -> str:
@@ -84,19 +69,6 @@ def fault(reason: Reason, verdict: Verdict, detail: str = "") -> str:
         return words
     expired = reason is Reason.TLS and detail.startswith(CERTIFICATE_EXPIRED)
     return f"provider: {detail if expired else words}"
-
-
-def cause(reason: Reason, verdict: Verdict) -> str:
-    """Return as what the headline counts a failure: by whose fault, ours in more detail.
-
-    >>> cause(Reason.AUTH_EXPIRED, Verdict.CREDENTIAL)
-    'key rejected'
-    """
-    if verdict is Verdict.CREDENTIAL:
-        return "key rejected" if reason in REJECTED else "access refused"
-    if verdict is Verdict.QUOTA:
-        return "rate limited" if reason is Reason.RATE_LIMITED else "quota used up"
-    return _CAUSE_BY_VERDICT.get(verdict, "exporter")
 
 
 def short(text: str, max_length: int = 40) -> str:
@@ -174,14 +146,14 @@ class Overview:
 
     now: float
     counts: Mapping[ShownState, int] = field(default_factory=dict)
-    causes: Mapping[str, int] = field(default_factory=dict)
-    """How many services fail for each `cause`."""
+    causes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many services fail, by cause and provider as `kind_of` has them."""
     failing: Sequence[Failing] = ()
     """Those to name, the worst first; `counts` may hold more."""
     offline_since: float | None = None
     """The Unix time since which no canary answers; None while one does."""
     hidden: int = 0
-    """Services whose last probe failed by our network."""
+    """Services that were not observed since."""
     without_result: int = 0
     """Services that never had a result."""
     models: Sequence[str] = ()
@@ -208,17 +180,8 @@ def headline(overview: Overview) -> str:
 
 def _counted(overview: Overview) -> str:
     failing, unknown = overview.count(*FAILING), overview.count(ShownState.UNKNOWN)
-    text = f"{failing} of {overview.total} fail: {causes_in_words(overview.causes)}"
+    text = f"{_fails(failing, overview.total)}: {causes_in_words(overview.causes)}"
     return f"{text}; {unknown} unknown." if unknown else f"{text}."
-
-
-def causes_in_words(causes: Mapping[str, int]) -> str:
-    """Return how many services fail for each `cause`, for example `3 provider, 1 key rejected`."""
-    return ", ".join(
-        f"{number} {several if number > 1 else one}"
-        for one, several in _CAUSES.items()
-        if (number := causes.get(one, 0))
-    )
 
 
 def sentence(overview: Overview) -> str:
@@ -249,8 +212,7 @@ def _services_sentence(overview: Overview) -> str:
     if overview.offline_since is not None:
         return _offline(overview)
     if failing:
-        counted = f"{failing} of {total} {'fails' if failing == 1 else 'fail'}"
-        text = f"{counted}: {_named_failing(overview)}"
+        text = f"{_fails(failing, total)}: {_named_failing(overview)}"
         return f"{text}; {unknown} unknown." if unknown else f"{text}."
     if overview.count(ShownState.HEALTHY) == total:
         return f"All {total} services are healthy." if total > 1 else "The one service is healthy."
@@ -262,13 +224,12 @@ def _services_sentence(overview: Overview) -> str:
 def _offline(overview: Overview) -> str:
     since = _since(overview.offline_since or 0.0, overview.now)
     hidden, total = overview.hidden, overview.total
-    if not hidden:  # no probe has failed by it yet
-        return f"Our network is down{since}: the services are shown as they were seen last."
     services = f"{hidden} of {total} services are" if hidden < total else "the services are"
-    text = f"Our network is down{since}: nobody can say how {services}"
+    why = f"nobody can say how {services}" if hidden else "no canary answers"
+    text = f"Our network is down{since}: {why}"
     failing = overview.count(*FAILING)
     if failing > hidden:  # then it is not the whole story: most of these were answered
-        text += f"; {failing} of {total} fail: {causes_in_words(overview.causes)}"
+        text += f"; {_fails(failing, total)}: {causes_in_words(overview.causes)}"
     return f"{text}."
 
 
@@ -294,6 +255,10 @@ def _counts_in_words(overview: Overview) -> Iterator[str]:
 
 def _since(at: float, now: float) -> str:
     return f" since {utc_time(at, now)}" if at else ""
+
+
+def _fails(failing: int, total: int) -> str:
+    return f"{failing} of {total} {'fails' if failing == 1 else 'fail'}"
 
 
 def _services(number: int) -> str:

@@ -44,7 +44,8 @@ def _lead(report: Json) -> str:
     number = len(windows) + report["windows_left_out"]
     times = "once" if number == 1 else count(number, "time")
     down = f"was down {times}" if number else "was never down"
-    lasted = f", {count(minutes['failing'], 'minute')} together" if number else ""
+    lasted = f", for {count(minutes['failing'], 'minute')}" if number else ""
+    lasted += " in all" if number > 1 else ""
     return (
         f"{when} {report['service']} {down}{lasted}: available in "
         f"{percent(report['availability'])} of the minutes that we observed."

@@ -1,6 +1,7 @@
 """What was seen, per service: counted, remembered, saved, aged."""
 
 from exporter.results.aging import Aging
+from exporter.results.causes import CUSTOM, causes_in_words, kind_of, provider_of
 from exporter.results.condition import (
     Status,
     current_advice,
@@ -22,6 +23,7 @@ from exporter.results.tally import BUCKETS, SLOS, Results, Tally
 
 __all__ = [
     "BUCKETS",
+    "CUSTOM",
     "KEPT_FAILURES",
     "REASONS",
     "SLOS",
@@ -49,11 +51,14 @@ __all__ = [
     "States",
     "Status",
     "Tally",
+    "causes_in_words",
     "current_advice",
     "current_result",
     "current_verdict",
     "deprecations",
     "ends",
     "gone",
+    "kind_of",
+    "provider_of",
     "status_of",
 ]

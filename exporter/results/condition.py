@@ -46,7 +46,8 @@ def current_advice(target: Target, tally: Tally) -> str:
         return target.unprobed or "nothing to probe"
     if tally.last is None:
         return target.unprobed or "wait for the first result"
-    return advice_of(tally.last.reason, current_verdict(target, tally) or tally.last.verdict)
+    verdict = current_verdict(target, tally) or tally.last.verdict
+    return advice_of(tally.last.reason, verdict, has_page=target.status_page is not None)
 
 
 def status_of(target: Target, tally: Tally) -> Status:

@@ -62,6 +62,7 @@ class Tally:
         "latency_sum",
         "limits",
         "next_key_valid",
+        "observed",
         "quotas",
         "radar",
         "readings",
@@ -87,6 +88,8 @@ class Tally:
         self.held = 0
         """Failures since then that our own network hid: they count once the provider fails."""
         self.last: Result | None = None
+        self.observed: Result | None = None
+        """The last result that our own network did not hide: the same as `last` while it works."""
         self.last_success = 0.0
         self.failing_since = 0.0
         """When the first failed probe since the last success began; 0 while it succeeds."""
@@ -129,6 +132,8 @@ class Tally:
         if self.last is None or self.last.verdict is not result.verdict:
             self.since = result.at
         self.last = result
+        if not is_offline(result.reason, result.verdict):
+            self.observed = result
         self.recent.append(result)
         if result.success:
             self.failing_since = 0.0
@@ -270,6 +275,7 @@ class Tally:
         self.radar = Radar.restored(state.get("radar"))
         if (last := _restored(state.get("last"))) is not None:
             self.last = last
+            self.observed = None if is_offline(last.reason, last.verdict) else last
 
 
 def _dumped(result: Result) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana import queries, words
 from grafana.board import Row, dashboard, of_series
 from grafana.boards.common import NARROW, SEVERITY, SUBJECT, by_severity, firing_alerts
-from grafana.panels import SLOW, alerts, series, stat
+from grafana.panels import SLOW, alerts, series, stat, tallies
 from grafana.queries import ABOUT, CHOSEN, SERVICE
 from grafana.styles import painted, painted_like
 from grafana.tables import Column, columns, table
@@ -18,6 +18,13 @@ _RECEIVED = {
     "message invalid": words.WARN,
     "message failed": words.BAD,
 }
+_OF_LOG = [
+    painted_like("/ ok$/", words.MAINTENANCE),
+    painted_like("/ error$/", words.WARN),
+    painted_like("/ gave_up$/", words.BAD),
+    *painted(_RECEIVED),
+]
+"""An escalation's rule may have any name; what became of it is its last word."""
 _LASTED: Json = {"unit": "s"}
 
 
@@ -140,20 +147,19 @@ def who_was_first() -> Json:
 
 def notifications() -> list[Json]:
     """Return what was sent through which channel, how fast, and what the incident log received."""
-    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__rate_interval]))"
-    failed = sent.replace("_total", "_failed_total")
-    used = sent.replace("$__rate_interval", _RANGE)
+    sent = queries.happened("alertmanager_notifications_total", "integration")
+    failed = queries.happened("alertmanager_notifications_failed_total", "integration")
+    used = queries.happened("alertmanager_notifications_total", "integration", _RANGE)
     slow = queries.quantile(0.95, "alertmanager_notification_latency_seconds", "", "integration")
-    escalated = "sum by (rule, result) (increase(exporter_escalations_total[$__rate_interval]))"
-    received = "sum by (result) (increase(exporter_alertmanager_messages_total[$__rate_interval]))"
+    escalated = queries.happened("exporter_escalations_total", "rule, result")
+    received = queries.happened("exporter_alertmanager_messages_total", "result")
     return [
-        series(
+        tallies(
             "Notifications",
             "Sent by the channels that were used; failed ones below their own name.",
             (f"{sent} and {used} > 0", "{{integration}}"),
             (f"{failed} > 0", "{{integration}} failed"),
             overrides=[painted_like("/ failed$/", words.BAD)],
-            bars=True,
             step=SLOW,
             size=(12, 8),
             missing="Nothing sent, or no data",
@@ -167,13 +173,12 @@ def notifications() -> list[Json]:
             size=(6, 8),
             missing="Nothing sent, or no data",
         ),
-        series(
+        tallies(
             "Incident log",
             "Messages from Alertmanager, and escalations by their own rules.",
             (received, "message {{result}}"),
             (escalated, "{{rule}} {{result}}"),
-            overrides=painted(_RECEIVED),
-            bars=True,
+            overrides=_OF_LOG,
             step=SLOW,
             size=(6, 8),
             missing="No message in this time, or no data",

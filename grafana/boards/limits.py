@@ -7,7 +7,7 @@ from grafana import queries, words
 from grafana.board import Row, dashboard, of_series
 from grafana.boards.common import LEFT, SINCE, runs_out_next
 from grafana.boards.common import SERVICE as LINKS
-from grafana.panels import SLOW, bars, series, timeline
+from grafana.panels import SLOW, bars, series, tallies, timeline
 from grafana.queries import CHOSEN, SERVICE, fresh
 from grafana.tables import CELL, Column, columns, table
 from grafana.words import Json
@@ -96,20 +96,17 @@ def refusals() -> Json:
     """Return the probes and our own calls that a quota or a rate limit refused."""
     reasons = "|".join(r for r, facts in FACTS.items() if facts.verdict is Verdict.QUOTA)
     refused = queries.ended(CHOSEN, f'reason=~"{reasons}"')
-    probes = f"sum by (environment, service, reason) {refused} > 0"
-    calls = (
-        f'sum by (environment, service) (increase(service_requests_total{{{CHOSEN}, code="429"}}'
-        "[$__rate_interval])) > 0"
+    probes = f"round(sum by (environment, service, reason) {refused})"
+    calls = queries.happened(
+        f'service_requests_total{{{CHOSEN}, code="429"}}', "environment, service"
     )
-    return series(
+    return tallies(
         "Refused for a quota or a rate limit",
         "Probes refused, and calls of our own answered with 429.",
-        (probes, "{{service}} {{reason}} ({{environment}})"),
-        (calls, "{{service}} own calls, 429 ({{environment}})"),
-        bars=True,
+        (f"{probes} > 0", "{{service}} {{reason}} ({{environment}})"),
+        (f"{calls} > 0", "{{service}} own calls, 429 ({{environment}})"),
         step=SLOW,
         size=(24, 7),
-        defaults={"decimals": 0},
         missing="Nothing refused, or no data",
     )
 

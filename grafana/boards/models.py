@@ -6,7 +6,7 @@ from exporter.models import Skip
 from grafana import queries, words
 from grafana.board import Row, dashboard, of_series, silence, to_service
 from grafana.boards.common import AGO, WHY
-from grafana.panels import SLOW, bars, series, stat, timeline
+from grafana.panels import SLOW, bars, series, stat, tallies, timeline
 from grafana.queries import CHOSEN, flat
 from grafana.styles import UNLISTED, override, painted
 from grafana.tables import CELL, Column, table
@@ -276,15 +276,14 @@ def text() -> list[Json]:
 
 def ended() -> Json:
     """Return the failed checks over time by reason."""
-    grown = f"increase(model_probe_results_total{{{CHOSEN}, {queries.FAILED}}}[$__rate_interval])"
+    failed = queries.happened(f"model_probe_results_total{{{CHOSEN}, {queries.FAILED}}}", "reason")
     every = f"increase(model_probe_results_total{{{CHOSEN}}}[$__rate_interval])"
     zero = f'label_replace(0 * (sum({every}) >= 0), "reason", "ok", "", "")'
-    return series(
+    return tallies(
         "Failed checks by reason",
-        "Which kind of failure, in the colour of whose fault it is. An empty plot: none failed.",
-        (f"sum by (reason) ({grown}) > 0 or {zero}", "{{reason}}"),
-        overrides=[*painted(words.FAULTS), override("ok", custom__hideFrom=UNLISTED)],
-        bars=True,
+        "Which kind of failure, in a shade of whose fault it is. An empty plot: none failed.",
+        (f"{failed} > 0 or {zero}", "{{reason}}"),
+        overrides=[*painted(words.SHADES), override("ok", custom__hideFrom=UNLISTED)],
         step=SLOW,
         missing="No check was made, or no data",
     )
@@ -292,16 +291,15 @@ def ended() -> Json:
 
 def skipped() -> Json:
     """Return the checks that were not sent, by why."""
-    grown = f"increase(model_probe_skipped_total{{{CHOSEN}}}[$__rate_interval])"
+    grown = queries.happened(f"model_probe_skipped_total{{{CHOSEN}}}", "why")
     zero = f'label_replace(0 * (sum({grown}) >= 0), "why", "none", "", "")'
-    return series(
+    return tallies(
         "Checks not sent",
         "What was due and was not sent: a budget is used up (budget_*), what it costs cannot be "
         "counted, the provider asked to wait, or the service itself fails or is in maintenance. An "
         "empty plot: everything was sent.",
-        (f"sum by (why) ({grown}) > 0 or {zero}", "{{why}}"),
+        (f"{grown} > 0 or {zero}", "{{why}}"),
         overrides=[*painted(_WHY_NOT), override("none", custom__hideFrom=UNLISTED)],
-        bars=True,
         step=SLOW,
         missing="No model is declared, or no data",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana import queries, words
 from grafana.board import RELOADS, Row, alerts_of, dashboard
 from grafana.boards.common import AGO
-from grafana.panels import SLOW, bars, series, stat, timeline
+from grafana.panels import EXTRAPOLATED, SLOW, bars, series, stat, tallies, timeline
 from grafana.styles import painted
 from grafana.tables import Column, table
 from grafana.words import Json
@@ -165,7 +165,7 @@ def cost() -> list[Json]:
     """Return what the exporters use."""
     cpu = f"max by (instance) (rate(process_cpu_seconds_total[$__rate_interval]) {_EXPORTERS})"
     memory = f"max by (instance) (process_resident_memory_bytes {_EXPORTERS})"
-    errors = "sum by (instance) (increase(exporter_render_errors_total[$__rate_interval]))"
+    errors = queries.happened("exporter_render_errors_total", "instance")
     return [
         series("CPU", "Share of one core.", (cpu, "{{instance}}"), unit="percentunit", size=(8, 6)),
         series("Memory", "Resident.", (memory, "{{instance}}"), unit="bytes", size=(8, 6)),
@@ -182,11 +182,10 @@ def cost() -> list[Json]:
             (f"max by (instance) (scrape_samples_scraped {_EXPORTERS})", "{{instance}}"),
             size=(12, 6),
         ),
-        series(
+        tallies(
             "Lines left out",
             "Because of a bug in the exporter; any is worth a report.",
             (errors, "{{instance}}"),
-            bars=True,
             step=SLOW,
             size=(12, 6),
         ),
@@ -210,11 +209,10 @@ def rules() -> list[Json]:
         "prometheus_rule_group_last_duration_seconds / prometheus_rule_group_interval_seconds",
     )
     return [
-        series(
+        tallies(
             "Rule failures",
             "A failing group is blind to everything it should alert about.",
-            (f"{failing} > 0 or 0 * {failing}", "{{group}}"),
-            bars=True,
+            (f"round({failing}) > 0 or 0 * {failing}", "{{group}}"),
             step=SLOW,
             size=(12, 7),
         ),
@@ -230,13 +228,13 @@ def rules() -> list[Json]:
 
 def delivery() -> list[Json]:
     """Return whether alerts get through to people and to the incident log."""
-    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__range]))"
-    failed = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
+    sent = queries.happened("alertmanager_notifications_total", "integration", "$__range")
+    failed = queries.happened("alertmanager_notifications_failed_total", "integration", "$__range")
     return [
         stat(
             "Notifications that failed",
-            "In the chosen time, by channel that was used.",
-            f"round({failed}) and {sent} > 0",
+            f"In the chosen time, by channel that was used. {EXTRAPOLATED}",
+            f"{failed} and {sent} > 0",
             missing="NONE SENT, or no data",
             legend="{{integration}}",
             thresholds=words.COUNT_OF_BAD,

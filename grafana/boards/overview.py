@@ -15,7 +15,7 @@ from grafana.boards.common import (
     runs_out_next,
     state_timeline,
 )
-from grafana.panels import SLOW, series, stat
+from grafana.panels import EXTRAPOLATED, SLOW, stat, tallies
 from grafana.queries import ABOUT, CHOSEN, NAMED
 from grafana.styles import UNLISTED, override, painted
 from grafana.tables import CELL, Column, columns, table
@@ -124,7 +124,7 @@ def broken() -> Json:
             {"mappings": ACKNOWLEDGED, "custom__cellOptions": CELL, "custom__width": 140},
         ),
         size=(24, 9),
-        sort=("-fault", "environment", "service"),
+        sort=("-fault", "last success"),
         hidden=("provider",),
         tall=True,
         missing="Nothing is broken, or no data",
@@ -133,16 +133,17 @@ def broken() -> Json:
 
 def notified() -> Json:
     """Return the table of notifications that were sent and failed, by channel."""
-    sent = "sum by (integration) (increase(alertmanager_notifications_total[$__range]))"
-    failed = "sum by (integration) (increase(alertmanager_notifications_failed_total[$__range]))"
+    sent = queries.happened("alertmanager_notifications_total", "integration", "$__range")
+    failed = queries.happened("alertmanager_notifications_failed_total", "integration", "$__range")
     return table(
         "Who was told",
-        "Notifications in the chosen time, by channel; heartbeat and incident log are webhooks.",
+        "Notifications in the chosen time, by channel; heartbeat and incident log are webhooks. "
+        + EXTRAPOLATED,
         Column("integration", "", {"displayName": "channel"}),
-        Column("sent", f"round({sent}) > 0", _WHOLE),
+        Column("sent", f"{sent} > 0", _WHOLE),
         Column(
             "failed",
-            f"round({failed}) and ({sent} > 0)",
+            f"{failed} and ({sent} > 0)",
             {**_WHOLE, "thresholds": words.COUNT_OF_BAD, "custom__cellOptions": CELL},
         ),
         size=(8, 10),
@@ -185,16 +186,14 @@ def everything() -> Json:
 
 def failures() -> Json:
     """Return the kinds of failure over time."""
-    return series(
+    return tallies(
         "Failed probes by reason",
-        "Which kind of failure, in the colour of whose fault it is, and when it began. An empty "
+        "Which kind of failure, in a shade of whose fault it is, and when it began. An empty "
         "plot: probes run and none fails.",
         (queries.results(CHOSEN), "{{reason}}"),
-        overrides=[*painted(words.FAULTS), override("ok", custom__hideFrom=UNLISTED)],
-        bars=True,
+        overrides=[*painted(words.SHADES), override("ok", custom__hideFrom=UNLISTED)],
         step=SLOW,
         size=(24, 8),
-        defaults={"decimals": 0},
     )
 
 

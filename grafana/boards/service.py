@@ -7,7 +7,7 @@ from grafana import queries, words
 from grafana.board import ONE as CHOICE
 from grafana.board import Row, dashboard, events, link
 from grafana.boards.common import WHY, firing_alerts, runs_out_next, state_timeline
-from grafana.panels import SLOW, heatmap, history, series, stat, timeline
+from grafana.panels import SLOW, heatmap, history, series, stat, tallies, timeline
 from grafana.queries import ABOUT_ONE, ONE, SERVICE
 from grafana.styles import LOGARITHMIC, override, painted
 from grafana.tables import Column, table
@@ -123,12 +123,12 @@ def reasons() -> Json:
     """Return which kinds of result there were, and when."""
     return history(
         "Reasons",
-        "Which results there were, and when; a row for each reason that occurred, in the colour "
-        "of its verdict.",
+        "Which results there were, and when; a row for each reason that occurred, in a shade of "
+        "its verdict.",
         f"sum by (reason) {queries.ended(ONE)} > 0",
         "{{reason}}",
         unit="none",
-        overrides=painted(words.FAULTS),
+        overrides=painted(words.SHADES),
         show="never",
         interval=SLOW,
         mappings=(),
@@ -141,17 +141,15 @@ def reasons() -> Json:
 def failures() -> Json:
     """Return the failed probes, with their request ids."""
     failed = queries.ended(ONE, 'reason!="ok"')
-    return series(
+    return tallies(
         "Failed probes",
         "Failed probes by reason. A dot is one with a request id: click it, and the page of the "
         "service shows what was answered.",
-        (f"sum by (reason) {failed} > 0", "{{reason}}"),
-        unit="none",
-        bars=True,
+        (f"round(sum by (reason) {failed}) > 0", "{{reason}}"),
         step=SLOW,
         exemplars=True,
         missing="None failed, or no data",
-        overrides=painted(words.FAULTS),
+        overrides=painted(words.SHADES),
         size=(24, 6),
     )
 
@@ -242,7 +240,7 @@ def limits() -> list[Json]:
 
 def objectives() -> list[Json]:
     """Return how fast the budget goes, and what our own calls meet."""
-    calls = f"sum by (code) (increase(service_requests_total{{{ONE}}}[$__rate_interval]))"
+    calls = queries.happened(f"service_requests_total{{{ONE}}}", "code")
     return [
         series(
             "Burn rate",
@@ -252,11 +250,10 @@ def objectives() -> list[Json]:
             lines=words.steps((None, words.OK), (1, words.QUOTA), (14.4, words.BAD)),
             style=LOGARITHMIC,
         ),
-        series(
+        tallies(
             "Our own calls",
             "What the application itself got, through the registry's sessions.",
             (calls, "{{code}}"),
-            bars=True,
             step=SLOW,
             missing="No calls through the registry, or no data",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana import queries, words
 from grafana.board import MANY, Row, dashboard, events, of_series, to_service, variable
-from grafana.panels import history, series, stat
+from grafana.panels import history, series, stat, tallies
 from grafana.queries import ABOUT, CHOSEN, NAMED
 from grafana.styles import LOGARITHMIC
 from grafana.tables import CELL, Column, table
@@ -110,7 +110,7 @@ def objectives() -> Json:
         Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), _BURN),
         Column("burn, 6 h", fast, _BURN),
         Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), _BURN),
-        sort=("budget left",),
+        sort=("budget left", "-burn, 1 h"),
         missing="No objective, or no data",
         size=(24, 14),
     )
@@ -149,13 +149,12 @@ def burn_rate(title: str, about: str, window: str) -> Json:
 def bad_events() -> Json:
     """Return the bad events that the budgets were spent on."""
     total = f'service_sli_bad_events_total{{{CHOSEN}, slo=~"$slo"}}'
-    bad = f"sum by ({_BY}) (increase({total}[$__rate_interval]))"
-    return series(
+    bad = queries.happened(total, _BY)
+    return tallies(
         "What ate the budget",
         "Bad events; put the alerts over them to see which outage.",
         (f"{bad} > 0", _NAME),
         missing="No bad event, or no data",
-        bars=True,
         step="5m",
         size=(24, 8),
         defaults={"links": [of_series()]},

@@ -67,8 +67,8 @@ def past() -> list[Json]:
         ),
         stat(
             "Available, 30 days",
-            "Share of good checks in the last 30 days.",
-            available("30d"),
+            "Share of good checks in the last 30 days, the least first.",
+            f"sort({available('30d')})",
             unit="percentunit",
             decimals=2,
             legend="{{service}}",

@@ -27,6 +27,7 @@ CHECK = {"interval": "1s", "timeout": "1s", "retries": 0, "allow_private_address
 def row(name: str, **more: Any) -> dict[str, Any]:
     return {
         "id": name,
+        "provider": "openai",
         "environment": "production",
         "team": "",
         "enabled": True,
@@ -157,7 +158,8 @@ def test_what_a_terminal_sends_for_a_key_has_a_name_and_the_unknown_none() -> No
 
 def test_the_headline_counts_by_fault() -> None:
     assert headline(FLEET) == (
-        "4 of 7 fail: 3 provider, 1 credential; 1 in maintenance; of 1 nothing is known"
+        "3 of 7 fail: 2 provider (both openai), 1 key rejected; 1 in maintenance;"
+        " of 1 nothing is known"
     )
     assert headline([row("a")]) == "none of 1 fails"
     assert headline([row("a", enabled=False, paused=True)]) == "none of 1 fails; 1 paused"
@@ -222,7 +224,7 @@ async def test_without_a_terminal_it_prints_once_and_a_failing_service_is_exit_c
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 1
-    assert lines[0] == "1 of 31 fail: 1 provider"
+    assert lines[0] == "1 of 31 fails: 1 provider"
     assert lines[2].split()[:2] == ["unhealthy", "broken"]
     assert "\x1b" not in "".join(lines)
 
@@ -245,7 +247,7 @@ def play(base: str) -> str:
     with screen("top", "--url", base, "--interval", "0.2", rows=12, columns=100) as one:
         before = one.settings()
         first = one.until(lambda shown: "q quit" in shown)
-        assert first.startswith("1 of 31 fail: 1 provider")
+        assert first.startswith("1 of 31 fails: 1 provider")
         assert re.search(r"\nunhealthy +broken", first)
         assert "1 to 9 of 31" in first
         assert all(len(line) <= 100 for line in first.splitlines())

@@ -87,10 +87,25 @@ def test_the_text_that_grafana_puts_on_a_colour_can_be_read(colour: str) -> None
     assert contrast("#202226" if bright else "#f7f8fa", colour) >= 4.5, "WCAG 2.2, level AA"
 
 
+@pytest.mark.parametrize("eyes", EYES)
+def test_reasons_of_one_provider_stay_apart_in_a_chart(eyes: str) -> None:
+    """Eight reds cannot be as far apart as states are; each has its word in the legend."""
+    mine = [r for r in Reason if FACTS[r].verdict is Verdict.PROVIDER]
+    others = {colour for verdict, (_, colour) in words.VERDICTS.items() if verdict != "provider"}
+
+    for one, other in itertools.combinations(mine, 2):
+        apart = math.dist(seen(words.SHADES[one], eyes), seen(words.SHADES[other], eyes))
+        assert apart > 12, (one, other)
+    for reason in mine:
+        for colour in others:
+            assert math.dist(seen(words.SHADES[reason], eyes), seen(colour, eyes)) > 12, reason
+
+
 @pytest.mark.parametrize("panel", ["#ffffff", "#181b1f"])
 def test_a_key_of_a_legend_is_seen_on_a_light_panel_and_on_a_dark_one(panel: str) -> None:
     """1.75 is what nine colours can have that are apart for everybody; each comes with a word."""
-    for text, colour in words.STATES.values():
+    named = [*words.STATES.values(), *words.SHADES.items()]
+    for text, colour in named:
         assert contrast(colour, panel) >= 1.75, text
     assert contrast(words.THIN_BAD, panel) >= 3
 

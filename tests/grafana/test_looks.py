@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model import FACTS, Reason
+from exporter.model import FACTS, Reason, Verdict
 from grafana import words
+from grafana.panels import EXTRAPOLATED
 from grafana.styles import TOO_NARROW
 from tests.grafana.reading import BOARDS, Json, panel_of, panels
 
@@ -75,8 +76,10 @@ def test_severities_reasons_and_states_have_the_colours_of_their_words() -> None
         found = colours(panel_of(board, title))
         assert found[Reason.MAINTENANCE] == words.MAINTENANCE
         for reason, facts in FACTS.items():
-            if reason is not Reason.MAINTENANCE:
+            if facts.verdict is not Verdict.PROVIDER or reason is Reason.SERVER_ERROR:
                 assert found[reason] == words.VERDICTS[facts.verdict][1]
+            else:
+                assert found[reason] == words.SHADES[reason]
 
 
 @EACH
@@ -87,16 +90,33 @@ def test_a_bar_keeps_its_height_and_its_number_the_colour_of_text(name: str) -> 
             assert panel["options"]["valueMode"] == "text", panel["title"]
 
 
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("registry-overview", "Failed probes by reason"),
-        ("registry-limits", "Refused for a quota or a rate limit"),
-        ("registry-limits", "Probe requests a day"),
-    ],
-)
-def test_what_is_counted_has_no_decimals(name: str, title: str) -> None:
+NO_COUNTS = {
+    "Reasons",  # cells without a number
+    "Calls that fail",
+    "Latency distribution",
+    "First token, over six hours",
+    "Spent in a day",
+}
+"""What increase() is used for besides counts: shares, quantiles, money."""
+
+
+@EACH
+def test_what_is_counted_is_whole_and_says_that_it_is_about(name: str) -> None:
     """Prometheus extrapolates counts: nobody was refused 4.15 times."""
-    defaults = panel_of(name, title)["fieldConfig"]["defaults"]
+    for panel in panels(BOARDS[name]):
+        grows = [t["expr"] for t in panel["targets"] if "increase(" in t["expr"]]
+        if not grows or panel["title"] in NO_COUNTS:
+            continue
+        assert all("round(" in expr for expr in grows), panel["title"]
+        assert EXTRAPOLATED in panel["description"], panel["title"]
+        if panel["type"] == "timeseries":
+            assert panel["fieldConfig"]["defaults"]["unit"] == "locale", "4,560, not 5 K"
+        columns = [entry for o in panel["fieldConfig"]["overrides"] for entry in o["properties"]]
+        own = [entry["value"] for entry in columns if entry["id"] == "decimals"]
+        assert [*own, panel["fieldConfig"]["defaults"].get("decimals")][0] == 0, panel["title"]
+
+
+def test_what_a_day_took_has_no_decimals() -> None:
+    defaults = panel_of("registry-limits", "Probe requests a day")["fieldConfig"]["defaults"]
 
     assert defaults["decimals"] == 0

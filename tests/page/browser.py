@@ -111,13 +111,19 @@ async def visiting(
     scheme: Any = "light",
     script: bool = True,
     zone: str = "UTC",
+    touch: bool = False,
 ) -> AsyncIterator[Visit]:
-    """Yield a page in a context of its own; at the end it must have no complaints."""
+    """Yield a page in a context of its own; at the end it must have no complaints.
+
+    With *touch* it is a phone's: fingers, scroll bars over the page, the viewport that it asks for.
+    """
     context: BrowserContext = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,
         java_script_enabled=script,
         timezone_id=zone,
+        has_touch=touch,
+        is_mobile=touch,
     )
     if script:
         await context.add_init_script(SHIFTS)

@@ -105,7 +105,7 @@ async def test_the_home_page_is_read_in_the_order_of_what_matters(
         "banner",
         "navigation Pages",
         "main",
-        "h1 6 of 18 fail: 4 provider, 2 keys rejected; 1 unknown.",
+        "h1 6 of 18 fail: 4 provider (3 of them stripe), 2 keys rejected; 1 unknown.",
         "navigation Services by state",
         "search Filter the services",
         "region Services",

@@ -338,7 +338,7 @@ async def test_an_incident_is_acknowledged_with_the_keyboard_alone(
         await keyboard.press("Tab")
         await keyboard.press("Tab")
         await keyboard.press("Enter")
-        await visit.until("#answer", "The incident is acknowledged.")
+        await visit.until("#answer", "The incident is acknowledged by dora.")
         await stage.step()
         await visit.until("#head", "dora")
         await visit.until("#timeline", "on it")

@@ -47,7 +47,10 @@ async def test_a_group_whose_failures_are_alike_is_one_line(stage: Stage) -> Non
     ]
     groups = found.one(id="groups").all("details")
     assert ["open" in one.attributes for one in groups] == [False, True, False, False, False]
-    assert found.one("h1").text == "6 of 18 fail: 4 provider, 2 keys rejected; 1 unknown."
+    assert (
+        found.one("h1").text
+        == "6 of 18 fail: 4 provider (3 of them stripe), 2 keys rejected; 1 unknown."
+    )
 
 
 async def test_a_group_lists_what_fails_and_links_to_the_rest(stage: Stage) -> None:

@@ -148,7 +148,7 @@ def test_a_service_that_is_down_itself_is_not_blamed_on_its_models(stage: Stage)
 def test_the_sentence_names_three_and_counts_the_others() -> None:
     counts = {ShownState.HEALTHY: 5, ShownState.DOWN: 2}
     names = [f"S{n}: model m fails" for n in range(5)]
-    overview = Overview(now=NOW, counts=counts, causes={"provider": 2}, models=names)
+    overview = Overview(now=NOW, counts=counts, causes={("provider", ""): 2}, models=names)
 
     end = "But S0: model m fails; S1: model m fails; S2: model m fails; and models of 2 more."
     assert headline(overview) == f"2 of 7 fail: 2 provider. {end}"

@@ -145,7 +145,57 @@ async def test_our_own_network_is_blamed_once(stage: Stage) -> None:
     assert found.one("h1").text == (
         "Our network is down since 07:59 UTC: nobody can say how the services are."
     )
-    assert all("our network down" in found.one(id=f"row-{n}").text for n in ("alpha", "beta"))
+    for name in ("alpha", "beta", "gamma"):
+        state = found.one(id=f"row-{name}").one("td", **{"class": "c-state"}).text
+        assert state == "Unobserved our network is down last seen 07:58 UTC: works"
+
+
+async def test_what_was_seen_before_our_network_went_down_is_not_shown_as_now(
+    stage: Stage,
+) -> None:
+    stage.add(*(service(n) for n in ("a-fine", "down", "answers", "new", "off", "planned")))
+    stage.add(service("off", enabled=False), service("never"))
+    stage.saw("a-fine", ago=90)
+    stage.saw("down", Reason.SERVER_ERROR, ago=90, status=503)
+    stage.saw("off", ago=90)
+    before = await page(stage)
+    stage.offline_since = NOW - 60
+    stage.saw("answers", Reason.SERVER_ERROR, ago=30, status=500)
+    stage.saw("never", Reason.DNS, ago=30, verdict=Verdict.NETWORK)
+    await stage.step(2)
+
+    found = await page(stage)
+    filtered = await page(stage, "/?fault=network")
+    words = {
+        row.attributes["id"].removeprefix("row-"): row.one("td", **{"class": "c-state"}).text
+        for row in found.one(id="rows").all("tr")
+    }
+
+    assert before.one(id="row-a-fine").one("td", **{"class": "c-state"}).text.startswith("Healthy")
+    assert found.one("h1").text == (
+        "Our network is down since 07:59 UTC: nobody can say how 3 of 7 services are."
+    )
+    # What is answered is seen all the same; then what failed when it was seen last.
+    assert list(words)[:3] == ["answers", "down", "a-fine"]
+    assert words["answers"] == "Down since 07:59 UTC provider: server error"
+    hidden = "Unobserved our network is down"
+    assert words["down"] == f"{hidden} last seen 07:58 UTC: provider: server error"
+    assert words["a-fine"] == f"{hidden} last seen 07:58 UTC: works"
+    assert words["never"] == f"{hidden} never seen before"
+    assert words["new"].startswith("Unknown")
+    assert words["off"].startswith("Not probed")
+    assert rows_of(filtered) == ["down", "a-fine", "never"]
+
+
+async def test_when_our_network_is_back_a_service_is_as_it_was_seen_last(stage: Stage) -> None:
+    stage.add(service("a"))
+    stage.saw("a", ago=90)
+    stage.offline_since = NOW - 60
+    assert "Unobserved" in (await page(stage)).one(id="row-a").text
+    stage.offline_since = None
+    await stage.step(2)
+
+    assert "Healthy" in (await page(stage)).one(id="row-a").text
 
 
 async def test_our_own_network_is_blamed_before_a_service_has_failed_by_it(stage: Stage) -> None:
@@ -158,7 +208,7 @@ async def test_our_own_network_is_blamed_before_a_service_has_failed_by_it(stage
     found = await page(stage)
 
     assert found.one("h1").text == (
-        "Our network is down since 07:59 UTC: the services are shown as they were seen last."
+        "Our network is down since 07:59 UTC: no canary answers; 1 of 3 fails: 1 provider."
     )
     assert found.one("title").text == "(network down) Service registry"
     assert "/icon-network." in found.one("link", id="icon").attributes["href"]
@@ -329,7 +379,7 @@ async def test_title_and_icon_show_what_is_wrong(stage: Stage) -> None:
     stage.offline_since = stage.clock.now()
     await stage.step()
     assert await shown() == ("(network down) Service registry", "icon-network")
-    assert await shown("/services/a") == ("A: Unknown", "icon-network")
+    assert await shown("/services/a") == ("A: Unobserved", "icon-network")
     made = await stage.incidents.create(severity="high", summary="x", by="ann")
     assert (await shown("/incidents"))[1] == "icon-down"
     await stage.incidents.acknowledge(made.id, "ben", "")
@@ -383,15 +433,24 @@ async def test_while_our_network_is_down_a_service_says_so_before_its_next_probe
     stage.saw("a", Reason.SERVER_ERROR, status=503, ago=30)
     before = await page(stage, "/services/a")
     stage.offline_since = NOW - 10
-    down = (await page(stage, "/services/a")).one(id="offline")
+    down = (await page(stage, "/services/a")).one(id="head")
     stage.saw("a", Reason.CONNECT, verdict=Verdict.NETWORK)
-    after = await page(stage, "/services/a")
+    after = (await page(stage, "/services/a")).one(id="head")
 
     assert not before.all(id="offline")
-    assert down.text.startswith("Our network is down since ")
-    assert down.text.endswith(": this is what was seen before.")
-    assert not after.all(id="offline")
-    assert "our network" in after.one(id="head").one("p", **{"class": "verdict"}).text
+    verdict = (
+        "Unobserved since 07:59 UTC : our network is down; last seen 07:59 UTC: provider: server"
+        " error. At fault: our network . What to do: our own network is down: check it,"
+    )
+    for found in (down, after):
+        assert not found.all(id="offline")
+        assert found.one("p", **{"class": "verdict"}).text.startswith(verdict)
+        assert "Last reason seen server_error , HTTP 503" in found.text
+    stage.saw("a", Reason.SERVER_ERROR, status=503)
+    await stage.step(2)
+    answered = (await page(stage, "/services/a")).one(id="head")
+    assert answered.one(id="offline").text.endswith("this was seen all the same.")
+    assert answered.one("p", **{"class": "verdict"}).text.startswith("Down since ")
 
 
 async def test_a_paused_service_says_who_paused_it_since_when_and_why(stage: Stage) -> None:

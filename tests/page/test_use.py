@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 WIDE, PHONE = (1300, 900), (390, 664)
 """A laptop, and what a phone of 390 by 844 leaves between its bars."""
 
+LONG_HOST = f"{'gateway-' * 7}eu.example.com"
+
 
 async def bottom_of(visit: Visit, selector: str) -> float:
     script = f"document.querySelector('{selector}').getBoundingClientRect().bottom"
@@ -55,7 +57,7 @@ async def test_the_headline_is_never_cut(
     browser: Browser, stage: Stage, size: tuple[int, int]
 ) -> None:
     for number, reason in enumerate((*Reason, *Reason)):
-        stage.add(service(f"s{number}", api_key="k" * 20))
+        stage.add(service(f"s{number}", api_key="k" * 20, base_url=f"https://{LONG_HOST}"))
         stage.saw(f"s{number}", reason)
     scenes.many(stage, 300)
 
@@ -67,7 +69,9 @@ async def test_the_headline_is_never_cut(
             "(document.querySelector('h1'))"
         )
 
-    assert re.match(r"\d+ of \d+ fail: \d+ provider, 6 keys rejected, 6 access refused, ", text)
+    shown = re.escape(LONG_HOST[:39])
+    pattern = rf"\d+ of \d+ fail: \d+ provider \(\d+ of them {shown}…\), 6 keys rejected, 6 access"
+    assert re.match(pattern, text)
     assert shape == [0, 0]
 
 
@@ -256,3 +260,21 @@ async def test_a_service_is_probed_now_with_the_admin_token_only(
             assert TOKEN not in await visit.page.content()
             assert await visit.findings() == []
             visit.complaints = [c for c in visit.complaints if "401" not in c]
+
+
+async def test_since_when_an_incident_is_open_is_said_on_one_line(
+    browser: Browser, stage: Stage
+) -> None:
+    await scenes.mixed(stage)
+    await stage.step(200)
+    script = """() => [...document.querySelectorAll("#side .since")].map((one) => {
+      const range = document.createRange();
+      range.selectNodeContents(one);
+      return new Set([...range.getClientRects()].map((r) => Math.round(r.bottom))).size;
+    })"""
+
+    for size in ((1920, 1080), WIDE, (390, 844)):
+        async with visiting(browser, stage.base, size=size) as visit:
+            await visit.go()
+            lines = await visit.page.evaluate(script)
+            assert lines == [1, 1], size

@@ -15,7 +15,6 @@ from exporter.page.wording import (
     Overview,
     ShownState,
     ago,
-    cause,
     fault,
     headline,
     iso,
@@ -25,7 +24,7 @@ from exporter.page.wording import (
     took,
     utc_time,
 )
-from exporter.results import Status
+from exporter.results import Status, kind_of
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 STRIPE = Failing(name="Stripe", fault="provider: server error", since=NOW - 3600)
@@ -104,12 +103,12 @@ def test_our_own_network_comes_before_everything_it_hides() -> None:
 
 def test_where_more_services_fail_than_our_network_hides_they_are_counted() -> None:
     counts = {ShownState.UNKNOWN: 2, ShownState.DOWN: 12, ShownState.HEALTHY: 286}
-    causes = {"provider": 10, "key rejected": 2}
+    causes = {("provider", "openai"): 10, ("key rejected", "kit"): 2}
     overview = Overview(now=NOW, counts=counts, causes=causes, offline_since=NOW - 60, hidden=2)
 
     assert headline(overview) == (
         "Our network is down since 07:59 UTC: nobody can say how 2 of 300 services are;"
-        " 12 of 300 fail: 10 provider, 2 keys rejected."
+        " 12 of 300 fail: 10 provider (all openai), 2 keys rejected."
     )
 
 
@@ -121,26 +120,38 @@ def test_where_no_service_is_known_the_network_hides_the_services() -> None:
     )
 
 
-def test_the_network_is_blamed_before_any_probe_has_failed_by_it() -> None:
+def test_the_network_is_blamed_where_it_hides_no_service() -> None:
     counts = {ShownState.HEALTHY: 10, ShownState.DOWN: 1, ShownState.UNKNOWN: 1}
-    overview = Overview(now=NOW, counts=counts, failing=(STRIPE,), offline_since=NOW - 60)
+    causes = {("provider", "stripe"): 1}
+    overview = Overview(
+        now=NOW, counts=counts, causes=causes, failing=(STRIPE,), offline_since=NOW - 60
+    )
 
     assert headline(overview) == (
-        "Our network is down since 07:59 UTC: the services are shown as they were seen last."
+        "Our network is down since 07:59 UTC: no canary answers; 1 of 12 fails: 1 provider."
     )
 
 
 def test_the_headline_counts_the_causes_and_stays_short() -> None:
-    causes = {"rate limited": 5, "provider": 10, "key rejected": 5}
+    causes = {
+        ("rate limited", "kit"): 5,
+        ("provider", "openai"): 8,
+        ("provider", "hubspot"): 2,
+        ("key rejected", "stripe"): 5,
+    }
     counts = {ShownState.DOWN: 10, ShownState.DEGRADED: 10, ShownState.HEALTHY: 280}
     overview = Overview(now=NOW, counts=counts, causes=causes, failing=(STRIPE, OPENAI, STRIPE))
 
-    assert headline(overview) == "20 of 300 fail: 10 provider, 5 keys rejected, 5 rate limited."
+    assert headline(overview) == (
+        "20 of 300 fail: 10 provider (8 of them openai), 5 keys rejected, 5 rate limited."
+    )
 
 
 def test_the_headline_names_one_failing_service() -> None:
     counts = {ShownState.DOWN: 1, ShownState.HEALTHY: 11}
-    overview = Overview(now=NOW, counts=counts, causes={"provider": 1}, failing=(STRIPE,))
+    overview = Overview(
+        now=NOW, counts=counts, causes={("provider", "stripe"): 1}, failing=(STRIPE,)
+    )
 
     assert headline(overview) == sentence(overview)
     assert headline(overview).startswith("1 of 12 fails: Stripe, provider: server error since")
@@ -150,7 +161,7 @@ def test_the_headline_names_one_failing_service() -> None:
 def test_every_failure_is_counted_in_the_headline(reason: Reason) -> None:
     for verdict in {FACTS[reason].verdict, Verdict.MONITORING}:
         counts = {ShownState.DOWN: 2, ShownState.UNKNOWN: 1}
-        overview = Overview(now=NOW, counts=counts, causes={cause(reason, verdict): 2})
+        overview = Overview(now=NOW, counts=counts, causes={kind_of(reason, verdict, ""): 2})
 
         assert re.fullmatch(r"2 of 3 fail: 2 [a-z ]+; 1 unknown\.", headline(overview))
 

@@ -11,7 +11,7 @@ import pytest
 from exporter.cli import main
 from exporter.metrics import Exposition, IncidentMetrics, OwnMetrics
 from exporter.model import Reason, Result, verdict_of
-from exporter.page.board import summary_of
+from exporter.page.summary import summary_of
 from exporter.probers.curl import CurlTransport
 from exporter.probers.kinds.http import HttpProber
 from exporter.registry import Registry

@@ -243,3 +243,15 @@ def test_words_of_numbers() -> None:
     assert (count(1, "minute"), count(1234.5, "minute")) == ("1 minute", "1,234.5 minutes")
     assert (span(3905), span(0.2), span(None)) == ("1 h 5 min 5 s", "0 s", "–")
     assert moment("2026-11-01T02:11:07Z") == "2026-11-01 02:11:07"
+
+
+@pytest.mark.parametrize(
+    ("windows", "words"),
+    [(1, "down once, for 9 minutes:"), (2, "down 2 times, for 9 minutes in all:")],
+)
+def test_how_long_it_was_down_is_said_in_plain_english(windows: int, words: str) -> None:
+    made = report()
+    made["windows"], made["windows_left_out"] = made["windows"][:1], windows - 1
+    made["minutes"] = {**made["minutes"], "failing": 9}
+
+    assert f"was {words} available in " in FORMATS["text"].render([made])

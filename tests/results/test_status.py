@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from exporter.model import FACTS, Outcome, Reason, Result, Verdict, verdict_of
-from exporter.results import Results, Status, Tally, status_of
+from exporter.results import Results, Status, Tally, current_advice, status_of
+from exporter.statuspages import StatusPage
 from tests.fakes import service_target
 
 TARGET = service_target(interval=30.0)
@@ -74,6 +75,22 @@ def test_a_service_without_or_with_old_results_is_unknown() -> None:
     made.stale = True
 
     assert (before, status_of(TARGET, made)) == (Status.UNKNOWN, Status.UNKNOWN)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_nobody_is_sent_to_a_status_page_that_is_not_known(reason: Reason) -> None:
+    made, page = (
+        Tally(),
+        StatusPage(url="https://status.example.com", adapter="statuspage", confidence="doc"),
+    )
+    made.add(result(reason), TARGET)
+    without = current_advice(TARGET, made)
+    beside = current_advice(replace(TARGET, status_page=page), made)
+
+    assert "status page" not in without
+    assert without
+    assert beside == FACTS[reason].advice
+    assert ("status page" in beside) == (without != beside)
 
 
 class Watch:

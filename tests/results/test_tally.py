@@ -228,6 +228,20 @@ def test_since_when_the_verdict_is_the_same_is_known_and_outlives_a_restart() ->
     assert again.since == 6.0
 
 
+def test_what_our_network_hid_leaves_what_was_observed_before_and_so_does_a_restart() -> None:
+    seen, hidden = result(at=1.0), result(Reason.DNS, at=2.0, verdict=Verdict.NETWORK)
+    proxy = result(Reason.INTERCEPTED, at=3.0)
+    again, blind = Tally(), Tally()
+
+    assert tally(seen).observed is seen
+    assert tally(seen, hidden).observed is seen
+    assert tally(seen, hidden, proxy).observed is proxy, "something was answered"
+    again.restore(tally(seen).dump())
+    blind.restore(tally(seen, hidden).dump())
+    assert again.observed is again.last is not None
+    assert blind.observed is None
+
+
 def test_what_an_answer_told_is_kept_until_it_is_told_anew() -> None:
     certificate = Certificate(expiry=9.0)
     told = result(

@@ -23,6 +23,7 @@
   const reply = (state, text) => {
     answer.dataset.answer = state;
     answer.textContent = text;
+    answer.scrollIntoView({ block: "nearest" }); // a phone's keyboard may be over it
   };
 
   const LONGEST_MS = 90000; // a probe takes a minute at most
@@ -71,12 +72,12 @@
     if (note.value) told.note = note.value;
     const outside = document.getElementById("public");
     if (verb === "note" && outside && outside.checked) told.public = true;
-    await post(told);
+    const found = await post(told);
     kept("by", by.value);
     note.value = "";
     if (outside) outside.checked = false;
     const saved = told.public ? "The note is saved, for outsiders too." : "The note is saved.";
-    reply("good", verb === "note" ? saved : "The incident is acknowledged.");
+    reply("good", verb === "note" ? saved : `The incident is acknowledged by ${found.acknowledged_by}.`);
   };
 
   const probe = async () => {
