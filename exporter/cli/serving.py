@@ -113,7 +113,6 @@ def _freeze() -> None:
     A pass over 10,000 services blocks the loop, and so every running probe, for a quarter of a
     second, about once a minute. Services dropped later are still freed by reference counting.
     """
-    gc.collect(1)
     gc.freeze()
 
 
