@@ -38,9 +38,9 @@ from exporter.results import Results, Tally
 from exporter.statuspages import PageRecord, State
 
 _log = logging.getLogger(__name__)
-SLICE_SECONDS = 0.005
+SLICE_SECONDS = 0.001
 """Spent on an evaluation before the loop runs again."""
-_CHECKED_EVERY = 8
+_CHECKED_EVERY = 2
 """Services between two looks at the time."""
 _RESUMED_SECONDS = 300.0
 _UNKNOWN_SECONDS = 600.0

@@ -97,18 +97,23 @@ def prepare(app: App) -> None:
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, reload)
-    app.registry.subscribe(_freeze)
+    app.registry.subscribe(_freeze_many)
+    app.exposition.subscribe(_freeze)
 
 
-def _freeze(change: RegistryChange) -> None:
-    """Exempt a large configuration that was just loaded from the cycle collector: it stays.
+def _freeze_many(change: RegistryChange) -> None:
+    """Exempt a large configuration that was just loaded from the cycle collector: it stays."""
+    if len(change.current) >= MANY_SERVICES:
+        _freeze()
+
+
+def _freeze() -> None:
+    """Exempt what is in memory, most of which stays, from the cycle collector.
 
     A pass over 10,000 services blocks the loop, and so every running probe, for a quarter of a
     second, about once a minute. Services dropped later are still freed by reference counting.
     """
-    if len(change.current) >= MANY_SERVICES:
-        gc.collect(1)
-        gc.freeze()
+    gc.freeze()
 
 
 def _options(arguments: argparse.Namespace) -> Options:

@@ -46,6 +46,8 @@ def rules_of(service: Service, preset: Preset | None) -> tuple[AnswerRule, ...]:
 def shape_of(service: Service, preset: Preset | None) -> Shape:
     """Return what the API's own answers look like."""
     shape = service.shape or (preset.shape if preset else Shape())
+    if not shape.headers:
+        return shape
     return replace(shape, headers=tuple(name.lower() for name in shape.headers))
 
 

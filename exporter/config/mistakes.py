@@ -236,7 +236,8 @@ def _refused_addresses(raw: dict[str, Any]) -> Found:
         (("status_page", "endpoint"), "status_page"),
     ):
         given = raw.get(path[0]) if len(path) == 1 else raw.get(path[0], {}).get(path[1])
-        if _is_private(given or "") and not raw.get(place, {}).get("allow_private_addresses"):
+        allowed = raw.get(place, {}).get("allow_private_addresses")
+        if given and not allowed and _is_private(given):
             yield path, f"is not a public address: needs {place}.allow_private_addresses"
 
 

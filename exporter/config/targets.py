@@ -43,6 +43,7 @@ from exporter.settings import build, secrets_in, shown_address, shown_prose
 
 NEXT_KEY_INTERVAL = 900.0
 _BOUND = ("endpoint", "method")
+_CALL = PresetCheck(endpoint="", confidence="doc")
 _CALLERS_WORD = Idempotency(header="Idempotency-Key", confidence="belief")
 """Of an API without a preset: who sends the header knows that it is honoured."""
 
@@ -74,11 +75,14 @@ def _with_further_secrets(target: Target, service: Service) -> Target:
     And what looks like a key in its address. The rest of a path may be a word such as "production",
     which must stay readable in a log.
     """
-    known = set(map(id, target.secrets()))
-    further = tuple(secret for secret in secrets_in(service) if id(secret) not in known)
+    further = tuple(secrets_in(service))
+    if further:
+        known = set(map(id, target.secrets()))
+        further = tuple(secret for secret in further if id(secret) not in known)
     if target.endpoint is not None:
-        parts = urlsplit(target.endpoint.url)
-        words = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+        address, _, query = target.endpoint.url.partition("#")[0].partition("?")
+        _, *words = address.partition("://")[2].split("/")
+        words += [value for _, value in parse_qsl(query)]
         further += tuple(Secret(word) for word in words if looks_like_key(word))
     return replace(target, further_secrets=further) if further else target
 
@@ -116,10 +120,13 @@ class _Maker:
         self.auth = auth_of(service, preset)
         self.key_problem = ""
         self.key = key or self._key()
+        self.is_like_calls = False
+        """Whether the health check asks as the user's own calls do, found when it is built."""
 
     def target(self) -> Target:
         service, preset = self.service, self.preset
-        (endpoint, why), calls = self.endpoint(), self._calls()
+        endpoint, why = self.endpoint()
+        calls = self._calls(endpoint)
         interval = self._interval(endpoint)
         check = service.health_check
         retries = service.retry_policy.max_retries if check.retries is None else check.retries
@@ -203,7 +210,12 @@ class _Maker:
         if self.key is not None or not self._needs_key() or self._may_lack_key():
             lacking = f"{why}; only reachability" if self._key_configured() is False else ""
             try:
-                return self._build(self._health(), keyed=self.key is not None), lacking
+                asked = self._health()
+                built = self._build(asked, keyed=self.key is not None)
+                self.is_like_calls = (
+                    not self.service.health_check.headers and replace(asked, endpoint="") == _CALL
+                )
+                return built, lacking
             except _NeedsVariableError as missing:
                 why = f"needs {missing.args[0]}"
         preset = self.preset
@@ -227,10 +239,13 @@ class _Maker:
         }
         return self._preset_check(replace(self.preset.health, **own), frozenset(own))
 
-    def _calls(self) -> Endpoint | None:
-        asked = PresetCheck(endpoint="", confidence="doc")
+    def _calls(self, health: Endpoint | None) -> Endpoint | None:
+        """Return where the user's own calls go; most differ from *health* by the address alone."""
         try:
-            return self._build(asked, keyed=self.key is not None, own={})
+            if health is None or not self.is_like_calls:
+                return self._build(_CALL, keyed=self.key is not None, own={})
+            url = self._url(_CALL.endpoint)
+            return replace(health, url=normalized(url), shown=self._shown(url))
         except _NeedsVariableError:
             return None
 

@@ -56,6 +56,8 @@ NOTHING_USED = Used()
 def used_of(uses: Uses, checks: tuple[ModelCheck, ...], preset: Preset | None) -> Used:
     """Return what a service depends on: what it *uses*, and the models of its *checks*."""
     models = tuple(dict.fromkeys((*uses.models, *(check.id for check in checks))))
+    if not (models or uses.api_version or uses.version_header):
+        return NOTHING_USED
     known = preset.models if preset else None
     found = {model: known.retirement_of(model) for model in models} if known else {}
     return Used(

@@ -1,8 +1,9 @@
 """Results as Prometheus text, rendered soon after a result comes in and only joined when scraped.
 
 A naive exposition of 10,000 services blocks the loop for seconds, and a 50 ms target then reads
-2 s. Here each service's lines of each family are kept as bytes; a scrape joins them in slices
-and lets the loop run between two slices. Removing a service removes its lines: nothing is stale.
+2 s. Here each service's lines of each family are kept as bytes, but for the longest ones; a scrape
+makes those and joins all in slices, and lets the loop run between two slices. What equal services
+have in common is rendered and kept once. Removing a service removes its lines: nothing is stale.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ import asyncio
 import logging
 import zlib
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.config import Target
-from exporter.metrics.family import When
+from exporter.metrics.family import Family, When
 from exporter.metrics.incidents import IncidentMetrics
 from exporter.metrics.kept import each, length, packed, shared, written
 from exporter.metrics.lines import (
     PageNews,
-    Registered,
     ServiceState,
     Snapshot,
+    Terms,
     state_of,
+    terms_of,
     with_examples,
 )
 from exporter.metrics.models import model_page
@@ -34,7 +36,7 @@ from exporter.metrics.selection import families
 from exporter.metrics.starts import LONG_AGO, page_with_starts, with_starts
 from exporter.models import ModelState
 from exporter.registry import RegistryChange
-from exporter.results import Exemplar, Results, status_of
+from exporter.results import Results, status_of
 from exporter.statuspages import State
 from exporter.textformat import head, labelled
 
@@ -48,25 +50,33 @@ CHUNK_BYTES = 512 * 1024
 """Compressed at once, in a thread."""
 PLAIN_CHUNK_BYTES = 64 * 1024
 """Sent at once if not compressed; a client that does not read it leaves so much in memory."""
-SLICE_RENDERED = 16
-"""Services that are rendered before the loop runs again: a third of a millisecond."""
+SLICE_RENDERED = 4
+"""Services that are rendered before the loop runs again: a third of a millisecond, if all of their
+lines are."""
+LOAD = 250
+"""Services whose lines are all rendered between two calls of who follows that."""
+SLICE_MADE = 32
+"""Services whose lines of a PAGE family make one slice: a third of a millisecond."""
+STATES = 512
+"""States whose lines are kept for further services."""
 RENDER_SECONDS = 2.0
 """So long before a page is due what has changed is rendered: it finds little left. Many services at
 once cost half of what each costs by itself, and a result that another one follows costs nothing."""
-_Lines = Mapping[int, bytes] | Sequence[bytes]
 
 
 @dataclass(slots=True)
 class _Row:
-    """The lines of one service, by the index of their family, as they are `kept`."""
+    """The lines of one service as they are `kept`, by the place of their family among its like."""
 
     labels: bytes
     """The three that every line of the service has, without braces."""
-    lines: list[bytes]
-    marked: dict[int, bytes] | None = None
-    """Those with exemplars instead, for OpenMetrics; most services have none."""
-    state: ServiceState | None = None
-    """None until every line is rendered."""
+    terms: Terms
+    own: list[bytes]
+    """Of the TARGET and RESULT families."""
+    common: Sequence[bytes]
+    """Of the STATE families: one object for all services in the same state."""
+    snapshot: Snapshot | None = None
+    """What they were made from; None until every line is."""
     status: str = ""
 
 
@@ -94,27 +104,35 @@ class Exposition:
         self._results, self._own, self._incidents = results, own, incidents
         self._page, self._news, self._rotated_at = page, news, rotated_at
         self._families = families(lean=lean, compact=compact)
-        numbered = tuple(enumerate(self._families))
-        self._all = range(len(self._families))
-        self._often = tuple(i for i, family in numbered if family.when is When.RESULT)
-        self._changing = tuple(i for i, family in numbered if family.when is not When.TARGET)
+        self._common = tuple(f for f in self._families if f.when is When.STATE)
+        self._own_lines = tuple(f for f in self._families if f.when in (When.TARGET, When.RESULT))
+        self._blank = (b"",) * len(self._common)
+        self._states: dict[ServiceState, tuple[ServiceState, Sequence[bytes]]] = {}
         self._models, self._began = models, began
         self._rows: dict[str, _Row] = {}
         self._maintenance: set[str] = set()
         self._changed: OrderedDict[str, Target] = OrderedDict()
         self._rhythm = Rhythm()
+        self._loaded = 0
+        self._listeners: list[Callable[[], None]] = []
         self.statuses: Counter[str] = Counter()
         """How many services are in which state; counted as they are rendered."""
 
     # -- keeping the lines -------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call *listener* each time the lines of `LOAD` further services are in memory."""
+        self._listeners.append(listener)
 
     def put(self, target: Target) -> None:
         """Have every line of *target*, a new or changed one, rendered by the next page."""
         labels = labelled(
             service=target.id, environment=target.environment, provider=target.provider
         ).encode()
-        row = self._rows.setdefault(target.id, _Row(labels, [b""] * len(self._families)))
-        row.labels, row.state = labels, None
+        terms = terms_of(target)
+        blank = _Row(labels, terms, [b""] * len(self._own_lines), self._blank)
+        row = self._rows.setdefault(target.id, blank)
+        row.labels, row.terms, row.snapshot = labels, terms, None
         self._changed[target.id] = target
 
     def refresh(self, target: Target) -> None:
@@ -150,12 +168,21 @@ class Exposition:
 
     def _refresh(self, target: Target) -> None:
         row = self._rows[target.id]
-        snapshot = self._snapshot(target)
-        if row.state is None:
-            self._render(row, self._all, snapshot)
+        before, snapshot = row.snapshot, self._snapshot(target, row.terms)
+        self._count(row, snapshot)
+        if before is None or before.state != snapshot.state:
+            snapshot.state, row.common = self._of_state(snapshot)
         else:
-            same = snapshot.state == row.state
-            self._render(row, self._often if same else self._changing, snapshot)
+            snapshot.state = before.state
+        row.snapshot = snapshot
+        for i, family in enumerate(self._own_lines):
+            if before is None or family.when is not When.TARGET:
+                row.own[i] = self._lines(family, snapshot)
+        if before is None:
+            self._loaded += 1
+            if not self._loaded % LOAD:
+                for listener in self._listeners:
+                    listener()
 
     def follow(self, change: RegistryChange) -> None:
         """Have what was added or changed rendered; forget the lines of what was removed."""
@@ -180,38 +207,46 @@ class Exposition:
             (self._maintenance.add if active else self._maintenance.discard)(target.id)
             self.refresh(target)
 
-    def _snapshot(self, target: Target) -> Snapshot:
+    def _snapshot(self, target: Target, terms: Terms) -> Snapshot:
         tally, maintenance = self._results.of(target.id), target.id in self._maintenance
         return Snapshot(
-            Registered(target, self._rotated_at(target.id)),
+            target,
             state_of(
                 target,
                 tally,
                 self._page(target),
+                terms=terms,
+                rotated_at=self._rotated_at(target.id),
                 news=self._news(target),
                 maintenance=maintenance,
             ),
             tally,
         )
 
-    def _render(self, row: _Row, indexes: Iterable[int], snapshot: Snapshot) -> None:
-        self._count(row, snapshot)
-        row.state = snapshot.state
-        for i in indexes:
-            family = self._families[i]
-            try:
-                text = family.render(snapshot)
-                lines = packed(text)
-                row.lines[i] = lines if family.when is When.RESULT else shared(lines)
-                if family.exemplars and (row.marked or snapshot.tally.exemplars):
-                    _mark(row, i, text, family.exemplars(snapshot.tally))
-            except Exception:
-                row.lines[i] = b""
-                self._own.render_errors.inc()
-                _log.exception("bug in the renderer of %s", family.name)
+    def _of_state(self, snapshot: Snapshot) -> tuple[ServiceState, Sequence[bytes]]:
+        """Return the one object of all states that equal that of *snapshot*, and its lines."""
+        found = self._states.get(snapshot.state)
+        if found is None:
+            if len(self._states) >= STATES:
+                self._states.clear()
+            lines = tuple(shared(self._lines(family, snapshot)) for family in self._common)
+            found = self._states[snapshot.state] = (snapshot.state, lines)
+        return found
+
+    def _lines(self, family: Family, snapshot: Snapshot, *, examples: bool = False) -> bytes:
+        """Return the lines of *family*; with *examples* those that have exemplars show them."""
+        try:
+            text = family.render(snapshot)
+            if examples and family.exemplars and snapshot.tally.exemplars:
+                text = with_examples(text, family.exemplars(snapshot.tally))
+            return packed(text)
+        except Exception:
+            self._own.render_errors.inc()
+            _log.exception("bug in the renderer of %s", family.name)
+            return b""
 
     def _count(self, row: _Row, snapshot: Snapshot) -> None:
-        target = snapshot.registered.target
+        target = snapshot.target
         status = str(status_of(target, snapshot.tally)) if target.enabled else "disabled"
         if status != row.status:
             if row.status:
@@ -271,40 +306,46 @@ class Exposition:
         yield packer.flush()
 
     def _pieces(self, openmetrics: bool, starts: bool) -> Iterator[bytes]:
-        plain: list[_Lines] = [row.lines for row in self._rows.values()]
-        labels = [row.labels for row in self._rows.values()]
-        for i, family in enumerate(self._families):
-            rows = plain
-            if openmetrics and family.exemplars:
-                rows = [_marked(row, i) for row in self._rows.values()]
+        rows = tuple(self._rows.values())
+        labels = [row.labels for row in rows]
+        parts = {When.STATE: ([row.common for row in rows], self._common)}
+        own = ([row.own for row in rows], self._own_lines)
+        for family in self._families:
+            if family.when is When.PAGE:
+                slices = self._made(family, [row.snapshot for row in rows], openmetrics)
+            else:
+                lines, families = parts.get(family.when, own)
+                slices = _slices(lines, labels, families.index(family))
             first = head(family.name, family.kind, family.help, openmetrics=openmetrics).encode()
-            step = _step(rows, labels, i)
-            for at in range(0, len(rows), step):
-                kept, own = [row[i] for row in rows[at : at + step]], labels[at : at + step]
+            at = 0
+            for kept in slices:
+                mine = labels[at : at + len(kept)]
+                at += len(kept)
                 if starts and family.kind != "gauge":
-                    lines = b"".join(with_starts(each(kept, own), self._began))
+                    text = b"".join(with_starts(each(kept, mine), self._began))
                 else:
-                    lines = written(kept, own)
-                if lines:
-                    yield first + lines if first else lines
+                    text = written(kept, mine)
+                if text:
+                    yield first + text if first else text
                     first = b""
 
-
-def _mark(row: _Row, family: int, text: str, examples: dict[str, Exemplar]) -> None:
-    """Keep the lines of *family* with their exemplars, where there are any."""
-    marked = {i: lines for i, lines in (row.marked or {}).items() if i != family}
-    shown = with_examples(text, examples)
-    if shown != text:
-        marked[family] = packed(shown)
-    row.marked = marked or None
-
-
-def _marked(row: _Row, family: int) -> _Lines:
-    return row.marked if row.marked and family in row.marked else row.lines
+    def _made(
+        self, family: Family, sources: Sequence[Snapshot | None], openmetrics: bool
+    ) -> Iterator[list[bytes]]:
+        """Yield the lines of *family*, one of those that each page makes, some services at once."""
+        for at in range(0, len(sources), SLICE_MADE):
+            yield [
+                self._lines(family, source, examples=openmetrics) if source else b""
+                for source in sources[at : at + SLICE_MADE]
+            ]
 
 
-def _step(rows: Sequence[_Lines], labels: Sequence[bytes], family: int) -> int:
-    """Return of how many services the lines of *family* make one slice."""
+def _slices(
+    rows: Sequence[Sequence[bytes]], labels: Sequence[bytes], family: int
+) -> Iterator[list[bytes]]:
+    """Yield the lines of *family*, of so many services at once that they make one slice."""
     first = zip(rows[:16], labels, strict=False)
     longest = max((length(row[family], own) for row, own in first), default=0)
-    return max(16, min(1024, SLICE_BYTES // (longest + 1)))
+    step = max(16, min(1024, SLICE_BYTES // (longest + 1)))
+    for at in range(0, len(rows), step):
+        yield [row[family] for row in rows[at : at + step]]

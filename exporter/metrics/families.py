@@ -1,18 +1,17 @@
 """Every metric of a service: name, type, help, and what its lines are made from.
 
 A name is here and nowhere else in `exporter/`. What a family may read decides when it is rendered
-again: TARGET families see the registered service, STATE families what rarely changes, RESULT
-families everything.
+again: TARGET families see the registered service, STATE families what rarely changes, RESULT and
+PAGE families everything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from exporter.config import ThresholdKind
-from exporter.metrics.family import Family, of_result, of_state, of_target
+from exporter.config import Target, ThresholdKind
+from exporter.metrics.family import Family, of_page, of_result, of_state, of_target
 from exporter.metrics.lines import (
-    Registered,
     ServiceState,
     Snapshot,
     Writer,
@@ -62,8 +61,7 @@ def _last_run(source: Snapshot) -> float | None:
     return None if last is None else last.at
 
 
-def _info(registered: Registered) -> Iterable[tuple[tuple[str, ...], float]]:
-    t = registered.target
+def _info(t: Target) -> Iterable[tuple[tuple[str, ...], float]]:
     return (((t.name, t.type, t.team, t.host, t.owner, t.runbook), 1),)
 
 
@@ -82,8 +80,8 @@ def _limits(field: str) -> Writer[ServiceState]:
     return labelled_gauge(("resource",), read)
 
 
-def _objectives(registered: Registered) -> Iterator[tuple[tuple[str], float]]:
-    objectives = registered.target.objectives
+def _objectives(state: ServiceState) -> Iterator[tuple[tuple[str], float]]:
+    objectives = state.terms.objectives
     latency = objectives.latency.target if objectives.latency else None
     for slo, value in zip(SLOS, (objectives.availability, latency), strict=True):
         if value is not None:
@@ -93,7 +91,7 @@ def _objectives(registered: Registered) -> Iterator[tuple[tuple[str], float]]:
 def _sli(*, bad: bool) -> Writer[Snapshot]:
     def read(source: Snapshot) -> Iterator[tuple[tuple[str], float]]:
         counts = source.tally.bad if bad else source.tally.events
-        shown = (True, source.registered.target.objectives.latency is not None)
+        shown = (True, source.target.objectives.latency is not None)
         for slo, count, is_shown in zip(SLOS, counts, shown, strict=True):
             if is_shown:
                 yield (slo,), count
@@ -106,7 +104,7 @@ def _sli(*, bad: bool) -> Writer[Snapshot]:
 FAMILIES: tuple[Family, ...] = (
     of_state("probe_success", "gauge", "Whether the last probe succeeded.", gauge(_success)),
     of_result("probe_duration_seconds", "gauge", "Duration of the last probe.", gauge(_duration)),
-    of_result(
+    of_page(
         "probe_latency_seconds",
         "histogram",
         "Duration of successful probes.",
@@ -143,7 +141,7 @@ FAMILIES: tuple[Family, ...] = (
         "Earliest expiry in the verified certificate chain, in what was sent if none verified.",
         gauge(lambda state: state.certificate.expiry if state.certificate else None),
     ),
-    of_result(
+    of_page(
         "probe_results_total",
         "counter",
         "Probes by how they ended.",
@@ -198,11 +196,11 @@ FAMILIES: tuple[Family, ...] = (
         "Whether the provider answers as a working API, whatever it thinks of our key.",
         gauge(_up),
     ),
-    of_target(
+    of_state(
         "service_enabled",
         "gauge",
         "Whether the service is to be probed.",
-        gauge(lambda registered: registered.target.enabled),
+        gauge(lambda state: state.terms.enabled),
     ),
     of_state(
         "service_verdict",
@@ -222,11 +220,11 @@ FAMILIES: tuple[Family, ...] = (
         "Whether the provider accepts the key; absent while unknown.",
         gauge(_key_valid),
     ),
-    of_target(
+    of_state(
         "service_key_configured",
         "gauge",
         "Whether a service that needs a key has one.",
-        gauge(lambda registered: registered.target.key_configured),
+        gauge(lambda state: state.terms.key_configured),
     ),
     of_state(
         "service_next_key_valid",
@@ -234,11 +232,11 @@ FAMILIES: tuple[Family, ...] = (
         "Whether the provider accepts the key that will replace the present one.",
         gauge(lambda state: state.next_key_valid),
     ),
-    of_target(
+    of_state(
         "service_key_rotated_timestamp_seconds",
         "gauge",
         "When the key was rotated through the API.",
-        gauge(lambda registered: registered.rotated_at),
+        gauge(lambda state: state.rotated_at),
     ),
     of_state(
         "service_key_expiry_timestamp_seconds",
@@ -349,7 +347,7 @@ FAMILIES: tuple[Family, ...] = (
         "Those of them that missed it.",
         _sli(bad=True),
     ),
-    of_target(
+    of_state(
         "service_slo_objective_ratio",
         "gauge",
         "The objective.",

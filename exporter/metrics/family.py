@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from exporter.config import Target
 from exporter.metrics.kept import PLACE
-from exporter.metrics.lines import Registered, ServiceState, Snapshot, Writer
+from exporter.metrics.lines import ServiceState, Snapshot, Writer
 from exporter.results import Exemplar, Tally
 
 MetricType = Literal["gauge", "counter", "histogram"]
@@ -20,6 +21,7 @@ class When(Enum):
     TARGET = "a changed target"
     STATE = "a result unlike the one before"
     RESULT = "every result"
+    PAGE = "every page: long lines that nearly every result changes are not worth keeping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ class Family:
     """Finds the request ids that its lines have as exemplars, by the last label of a line."""
 
 
-def of_target(name: str, kind: MetricType, text: str, writer: Writer[Registered]) -> Family:
+def of_target(name: str, kind: MetricType, text: str, writer: Writer[Target]) -> Family:
     render = writer(name)
-    return Family(name, kind, text, When.TARGET, lambda s: render(PLACE, s.registered))
+    return Family(name, kind, text, When.TARGET, lambda s: render(PLACE, s.target))
 
 
 def of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState]) -> Family:
@@ -45,13 +47,17 @@ def of_state(name: str, kind: MetricType, text: str, writer: Writer[ServiceState
     return Family(name, kind, text, When.STATE, lambda s: render(PLACE, s.state))
 
 
-def of_result(
+def of_result(name: str, kind: MetricType, text: str, writer: Writer[Snapshot]) -> Family:
+    render = writer(name)
+    return Family(name, kind, text, When.RESULT, lambda s: render(PLACE, s))
+
+
+def of_page(
     name: str,
     kind: MetricType,
     text: str,
     writer: Writer[Snapshot],
-    *,
-    exemplars: Callable[[Tally], dict[str, Exemplar]] | None = None,
+    exemplars: Callable[[Tally], dict[str, Exemplar]],
 ) -> Family:
     render = writer(name)
-    return Family(name, kind, text, When.RESULT, lambda s: render(PLACE, s), exemplars)
+    return Family(name, kind, text, When.PAGE, lambda s: render(PLACE, s), exemplars)

@@ -7,6 +7,7 @@ lines: `ServiceState` is compared to know whether its families must be rendered 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
-from exporter.config import Target
+from exporter.config import Objectives, Target, Threshold
 from exporter.model import Certificate, Limit, Reason, Verdict
 from exporter.results import (
     BUCKETS,
@@ -31,12 +32,31 @@ from exporter.statuspages import Impact, PageRecord, Stage, State
 from exporter.textformat import escaped, number
 
 
-class Registered(NamedTuple):
-    """What changes only when the registry does."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What many services have in common; compared as an object, for equal ones are one."""
 
-    target: Target
-    rotated_at: float | None
-    """When the key in use was rotated in, as a Unix time."""
+    team: str
+    interval: float
+    enabled: bool
+    key_configured: bool | None
+    objectives: Objectives
+    thresholds: tuple[Threshold, ...]
+
+
+def terms_of(target: Target) -> Terms:
+    """Return the terms of *target*, those of an equal one if there is one."""
+    return _terms(
+        target.team,
+        target.interval,
+        target.enabled,
+        target.key_configured,
+        target.objectives,
+        target.thresholds,
+    )
+
+
+_terms = functools.lru_cache(maxsize=1024)(Terms)
 
 
 class PageNews(NamedTuple):
@@ -70,13 +90,16 @@ def news_of(record: PageRecord | None, lead: float | None) -> PageNews:
 
 
 class ServiceState(NamedTuple):
-    """What stays the same from one probe to the next while nothing happens.
+    """What stays the same from one probe to the next while nothing happens; many services have
+    the same.
 
     Fields of the last result are empty unless it counts as now: what is not probed any more,
     disabled or without its key, has no current result.
     """
 
-    target: Target
+    terms: Terms
+    rotated_at: float | None
+    """When the key in use was rotated in, as a Unix time."""
     reason: Reason | None
     verdict: Verdict | None
     status: int
@@ -115,7 +138,7 @@ class ServiceState(NamedTuple):
 class Snapshot:
     """Everything that the lines of one service are made from."""
 
-    registered: Registered
+    target: Target
     state: ServiceState
     tally: Tally
 
@@ -130,6 +153,8 @@ def state_of(
     tally: Tally,
     page: State | None,
     *,
+    terms: Terms,
+    rotated_at: float | None = None,
     news: PageNews = _NO_NEWS,
     maintenance: bool,
 ) -> ServiceState:
@@ -137,7 +162,8 @@ def state_of(
     current = current_result(target, tally)
     outcome = current.outcome if current is not None else None
     return ServiceState(
-        target,
+        terms,
+        rotated_at,
         outcome.reason if outcome else None,
         current_verdict(target, tally),
         outcome.status if outcome else 0,

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from exporter.config import ThresholdKind
 from exporter.metrics.families import FAMILIES
-from exporter.metrics.family import Family, of_result, of_state
+from exporter.metrics.family import Family, of_page, of_state
 from exporter.metrics.lines import (
     NO_INCIDENT,
     ServiceState,
@@ -57,12 +57,12 @@ def _compact() -> Iterator[Family]:
 def _lean(chosen: tuple[Family, ...]) -> Iterator[Family]:
     for family in chosen:
         if family.name == "probe_results_total":
-            yield of_result(
+            yield of_page(
                 family.name,
                 family.kind,
                 family.help,
                 seen_reasons(frozenset({Reason.OK})),
-                exemplars=family.exemplars,
+                of_reasons,
             )
         elif family.kind != "histogram":
             yield family
@@ -71,8 +71,8 @@ def _lean(chosen: tuple[Family, ...]) -> Iterator[Family]:
 def _results() -> Iterator[Family]:
     latency, reasons = histogram(COMPACT_BUCKETS), seen_reasons(_ALWAYS)
     exemplars = of_latency(COMPACT_BUCKETS)
-    yield of_result("probe_latency_seconds", "histogram", "", latency, exemplars=exemplars)
-    yield of_result("probe_results_total", "counter", "", reasons, exemplars=of_reasons)
+    yield of_page("probe_latency_seconds", "histogram", "", latency, exemplars)
+    yield of_page("probe_results_total", "counter", "", reasons, of_reasons)
 
 
 def _states() -> Iterator[Family]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from exporter.config import Threshold, ThresholdKind
-from exporter.metrics.family import Family, of_state, of_target
-from exporter.metrics.lines import Registered, ServiceState, labelled_gauge
+from exporter.metrics.family import Family, of_state
+from exporter.metrics.lines import ServiceState, labelled_gauge
 from exporter.model import Verdict
 
 _LABELS = ("team", "severity", "escalation")
@@ -17,18 +17,18 @@ def threshold(kind: ThresholdKind) -> Family:
     """Return the family of *kind* with all of its rows."""
     name = f"service_threshold_{kind}"
 
-    def read(registered: Registered) -> _Rows:
-        return _rows(registered.target.team, _of_kind(registered.target.thresholds, kind))
+    def read(state: ServiceState) -> _Rows:
+        return _rows(state.terms.team, _of_kind(state.terms.thresholds, kind))
 
     def read_sunset(state: ServiceState) -> _Rows:
-        return read(Registered(state.target, None)) if state.ends else iter(())
+        return read(state) if state.ends else iter(())
 
     if kind is ThresholdKind.SUNSET_REMAINING:
         # only where there is something to compare with: three rows a service are not for nothing
         return of_state(name, "gauge", kind.meaning, labelled_gauge(_LABELS, read_sunset))
     if kind is ThresholdKind.PROBE_STALE:
         return of_state(name, "gauge", kind.meaning, labelled_gauge(_LABELS, _stale))
-    return of_target(name, "gauge", kind.meaning, labelled_gauge(_LABELS, read))
+    return of_state(name, "gauge", kind.meaning, labelled_gauge(_LABELS, read))
 
 
 def compared(kind: ThresholdKind) -> Family:
@@ -41,11 +41,11 @@ def compared(kind: ThresholdKind) -> Family:
         return threshold(kind)
 
     def read(state: ServiceState) -> _Rows:
-        rows = _of_kind(state.target.thresholds, kind)
+        rows = _of_kind(state.terms.thresholds, kind)
         if not is_compared(state):
             is_ladder = kind is ThresholdKind.CONSECUTIVE_FAILURES
             rows = sorted(rows, key=lambda row: row.value)[:1] if is_ladder else []
-        return _rows(state.target.team, rows)
+        return _rows(state.terms.team, rows)
 
     name = f"service_threshold_{kind}"
     return of_state(name, "gauge", kind.meaning, labelled_gauge(_LABELS, read))
@@ -77,8 +77,8 @@ def _rows(team: str, rows: list[Threshold]) -> _Rows:
 
 
 def _stale(state: ServiceState) -> _Rows:
-    target = state.target
+    terms = state.terms
     # A service that is probed less often than asked for may be silent for longer.
-    least = state.silence if state.silence > 3 * target.interval else 0.0
-    for row in _of_kind(target.thresholds, ThresholdKind.PROBE_STALE):
-        yield (target.team, row.severity, row.escalation or None), max(row.value, least)
+    least = state.silence if state.silence > 3 * terms.interval else 0.0
+    for row in _of_kind(terms.thresholds, ThresholdKind.PROBE_STALE):
+        yield (terms.team, row.severity, row.escalation or None), max(row.value, least)

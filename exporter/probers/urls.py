@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
@@ -13,7 +14,10 @@ from exporter.characters import has_control, oversized_url
 _PATH = "/%:@!$&'()*+,;=[]"
 
 
-@functools.lru_cache(maxsize=16384)
+# What is its own normal form, and not too long: most of the addresses of 10,000 services.
+_NORMAL = re.compile(r"https?://[a-z0-9.:-]{1,256}(?:/[A-Za-z0-9/._~-]{0,512})?")
+
+
 def normalized(url: str) -> str:
     """Return *url* with scheme and host in lower case, the host in ASCII, the rest encoded.
 
@@ -23,6 +27,11 @@ def normalized(url: str) -> str:
     >>> normalized("HTTPS://BÜCHER.example/a b|c?q=é")
     'https://xn--bcher-kva.example/a%20b%7Cc?q=%C3%A9'
     """
+    return url if _NORMAL.fullmatch(url) else _normalized(url)
+
+
+@functools.lru_cache(maxsize=16384)
+def _normalized(url: str) -> str:
     if has_control(url) or "\\" in url or oversized_url(url):
         return url
     try:

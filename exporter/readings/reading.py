@@ -39,6 +39,7 @@ class ReadValues:
     retirement: Retirement | None = None
 
 
+_NOTHING_OWN = OwnReadings()
 NOTHING = ReadValues({}, {}, {}, None, None, None, "")
 """The result for most answers. One shared value: callers compare with `is`."""
 
@@ -68,6 +69,8 @@ class Readings:
         >>> GENERIC.with_own(OwnReadings(request_id=("X-Trace",))).request_id
         ('x-trace',)
         """
+        if own == _NOTHING_OWN:
+            return self
         given: dict[str, Any] = {
             "headers": tuple(replace(i, header=i.header.lower()) for i in own.limits),
             "named": tuple(replace(g, header=_lower(g.header)) for g in own.gauges),

@@ -147,7 +147,8 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
         raise DocumentError(1, _invalid("a forbidden character or nesting beyond reason")) from None
     reader = _Reader(expand)
     if node is not None:
-        _Sizes().add(node, 0, 1)
+        if "&" in text or "!" in text:  # otherwise it has neither an alias nor a tag
+            _Sizes().add(node, 0, 1)
         reader.document.data = reader.value(node, ())
     return reader.document
 

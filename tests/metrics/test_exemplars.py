@@ -135,7 +135,6 @@ async def test_an_example_is_offered_for_minutes_and_then_forgotten(stage: Stage
 
     assert await exemplars(stage) == {}
     assert stage.results.of("a").exemplars is None
-    assert stage.exposition._rows["a"].marked is None
 
 
 async def test_none_is_ahead_of_a_clock_that_was_set_back(stage: Stage) -> None:
