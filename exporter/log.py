@@ -6,11 +6,12 @@ the first is that no message is made from a header, a body or a URL's query.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from exporter.secret import HIDDEN, Secret
 Format = Literal["logfmt", "json"]
 _FIELDS = "fields"
 _SHORTEST, _TELLING = 8, 16
+_SHORT, _MOST_SEARCHED = 512, 4096
+"""The names in a certificate are searched after each probe: so many short texts are remembered."""
 
 
 class Redaction:
@@ -26,7 +29,7 @@ class Redaction:
 
     def __init__(self) -> None:
         self._values: list[str] = []
-        self._beginnings: dict[str, list[str]] = {}
+        self._search = _search({})
         self._sources: list[Callable[[], Iterable[Secret]]] = []
 
     def watch(self, *sources: Callable[[], Iterable[Secret]]) -> None:
@@ -45,9 +48,10 @@ class Redaction:
         values = {secret.reveal() for secret in secrets}
         # The longest first: a shorter one may be its beginning, and the rest would be logged.
         self._values = sorted((v for v in values if len(v) >= _SHORTEST), key=len, reverse=True)
-        self._beginnings = {}
+        beginnings: dict[str, list[str]] = {}
         for value in (word for v in self._values for word in v.split() if len(word) >= _SHORTEST):
-            self._beginnings.setdefault(value[:_SHORTEST], []).append(value[:_TELLING])
+            beginnings.setdefault(value[:_SHORTEST], []).append(value[:_TELLING])
+        self._search = _search(beginnings)  # which remembers nothing of the former secrets
 
     def __call__(self, text: str) -> str:
         for value in self._values:
@@ -61,14 +65,24 @@ class Redaction:
         The time depends on the length of *text* only, not on how many secrets are known: a
         request id of each answer is checked, and there may be thousands of services.
         """
+        return (self._search if len(text) <= _SHORT else self._search.__wrapped__)(text)
+
+
+def _search(beginnings: Mapping[str, list[str]]) -> functools._lru_cache_wrapper[bool]:
+    """Return what finds one of *beginnings*, given by their first characters, in a text."""
+
+    @functools.lru_cache(maxsize=_MOST_SEARCHED)
+    def search(text: str) -> bool:
         places = range(len(text) - _SHORTEST + 1)
-        if self._beginnings.keys().isdisjoint([text[i : i + _SHORTEST] for i in places]):
+        if beginnings.keys().isdisjoint([text[i : i + _SHORTEST] for i in places]):
             return False
-        for i in places:
-            for value in self._beginnings.get(text[i : i + _SHORTEST], ()):
-                if text.startswith(value, i):
-                    return True
-        return False
+        return any(
+            text.startswith(value, i)
+            for i in places
+            for value in beginnings.get(text[i : i + _SHORTEST], ())
+        )
+
+    return search
 
 
 class _Formatter(logging.Formatter):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.evidence import Evidence
+from exporter.frozen import frozen
 from exporter.retirement import Retirement
 
 
@@ -269,10 +270,8 @@ _ADVICE_BY_VERDICT = {
 def fault_of(reason: Reason, verdict: Verdict) -> str:
     """Return in a few words what is wrong with *reason* under *verdict*.
 
-    >>> fault_of(Reason.DNS, Verdict.PROVIDER)
-    'name does not resolve'
-    >>> fault_of(Reason.DNS, Verdict.NETWORK)
-    'our network down'
+    >>> fault_of(Reason.DNS, Verdict.PROVIDER), fault_of(Reason.DNS, Verdict.NETWORK)
+    ('name does not resolve', 'our network down')
     """
     facts = FACTS[reason]
     return facts.fault if verdict is facts.verdict else _FAULT_BY_VERDICT[verdict]
@@ -305,7 +304,7 @@ def is_offline(reason: Reason, verdict: Verdict) -> bool:
     return verdict is Verdict.NETWORK and reason in OFFLINE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limit:
     """The last known state of one rate limit; `reset` is a Unix timestamp."""
 
@@ -328,7 +327,7 @@ class Certificate:
     verified: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """What a prober saw in one attempt.
 
@@ -377,7 +376,7 @@ class Outcome:
         return FACTS[self.reason].verdict is Verdict.OK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Result:
     """An outcome with its service, time and verdict; `at` is the Unix time of the start."""
 
@@ -402,4 +401,4 @@ class Result:
 
     @property
     def success(self) -> bool:
-        return self.outcome.success
+        return FACTS[self.outcome.reason].verdict is Verdict.OK

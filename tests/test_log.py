@@ -184,6 +184,36 @@ def test_a_secret_that_is_a_number_is_struck_out(make: Make) -> None:
     assert json.loads(written.text)["number"] == "…"
 
 
+class Looked(str):
+    """A text that counts how often a piece of it is looked at."""
+
+    pieces = 0
+
+    def __getitem__(self, key: object) -> str:
+        Looked.pieces += 1
+        return super().__getitem__(key)  # type: ignore[index]
+
+
+def test_a_text_is_searched_once_for_the_same_secrets() -> None:
+    redaction, text = Redaction(), Looked("CN=api.example, O=sk-live-0123456789")
+
+    assert not redaction.holds(text)
+    first = Looked.pieces
+    assert not redaction.holds(text)
+    assert Looked.pieces == first > 0
+
+
+def test_a_secret_that_becomes_known_is_found_in_what_was_searched_before() -> None:
+    redaction, text = Redaction(), "CN=api.example, O=sk-live-0123456789"
+    assert not redaction.holds(text)
+
+    redaction.replace([Secret("sk-live-0123456789")])
+    assert redaction.holds(text)
+
+    redaction.replace([])
+    assert not redaction.holds(text)
+
+
 def test_a_secret_that_begins_with_another_leaves_no_rest() -> None:
     redaction = Redaction()
     redaction.replace(

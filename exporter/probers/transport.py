@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.checks import TlsSettings
+from exporter.frozen import frozen
 from exporter.model import Certificate, Reason, Shortage
 from exporter.probers.charsets import codec_of, text_of
 
@@ -17,7 +18,7 @@ EXPIRED = "the certificate has expired"
 """The detail of an `Answer` of which a certificate has expired."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """One request as it is sent: its keys are plain text, so its `repr` must show none of them.
 

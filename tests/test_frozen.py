@@ -1,0 +1,36 @@
+"""Immutable values: what mypy is told of them, and that making one costs no setter a field."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.frozen import frozen
+from exporter.model import Limit, Outcome, Result
+from exporter.probers import Request
+
+
+@frozen
+class Point:
+    x: float
+    y: float = 0.0
+
+
+def test_mypy_is_told_that_its_fields_are_never_set() -> None:
+    told = frozen.__dataclass_transform__  # type: ignore[attr-defined]
+
+    assert told["kwargs"]["frozen_default"] is told["kw_only_default"] is True
+
+
+def test_values_are_equal_by_their_fields_and_have_names_only() -> None:
+    assert Point(x=1.0) == Point(x=1.0, y=0.0) != Point(x=1.0, y=2.0)
+    with pytest.raises(TypeError):
+        Point(1.0)  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        hash(Point(x=1.0))
+    with pytest.raises(AttributeError):
+        Point(x=1.0).z = 3.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [Limit, Outcome, Request, Result])
+def test_what_a_probe_makes_is_set_field_by_field_without_a_call(kind: type) -> None:
+    assert kind.__setattr__ is object.__setattr__
