@@ -12,7 +12,8 @@ from itertools import groupby
 
 from exporter.config import Target
 from exporter.incidents import Incident
-from exporter.results import Tally
+from exporter.results import Tally, deprecations, ends, gone
+from exporter.retirement import API
 
 _DAY_SECONDS = 86_400
 BACK_SECONDS, AHEAD_SECONDS = 30 * _DAY_SECONDS, 90 * _DAY_SECONDS
@@ -27,6 +28,7 @@ _LANES = {
     "certificate": "Certificate",
     "key": "Key",
     "limit": "Limits, quotas",
+    "retirement": "Retirement",
 }
 _SHOWN_PAST = 8
 
@@ -148,6 +150,7 @@ def events_of(
     if rotated_at is not None and rotated_at > now - BACK_SECONDS:
         yield _point("key", "Key rotated", rotated_at)
     yield from _limits(tally, now)
+    yield from _retirements(target, tally, now)
 
 
 def _expiry(what: str, at: float, now: float) -> str:
@@ -171,3 +174,26 @@ def _limits(tally: Tally, now: float) -> Iterator[Event]:
         end = quota_ends.get((resource, unit))
         if left > 0 and end is not None and end > now:
             yield _point("limit", f"Quota {resource} is used up at this pace", end)
+
+
+def _retirements(target: Target, tally: Tally, now: float) -> Iterator[Event]:
+    """Yield the days of what the service uses: deprecated, switched off, gone from the list."""
+    radar, used = tally.radar, target.uses
+    kind = "retirement"
+    for (model, by), at in gone(radar):
+        how = "left the provider's list" if by == "list" else "was answered to be gone"
+        yield _point(kind, f"Model {model} {how}", at)
+    for resource, at in ends(radar, used):
+        if radar is not None and resource == API and at == radar.version_gone_at:
+            yield _point(kind, "Answers name another API version", at)
+            continue
+        # What was announced may have been moved: that day says nothing of what is there now.
+        text = "is switched off" if at >= now else "was to be switched off"
+        yield _point(kind, f"{_resource(resource)} {text}", at)
+    for resource, at in deprecations(radar, used):
+        text = "is deprecated" if at < now else "will be deprecated"
+        yield _point(kind, f"{_resource(resource)} {text}", at)
+
+
+def _resource(name: str) -> str:
+    return "API" if name == API else f"Model {name}"

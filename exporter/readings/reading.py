@@ -168,10 +168,10 @@ class Readings:
     ) -> float | None:
         if (text := headers.get("retry-after-ms")) and (at := instant(text, "delta_ms", now)):
             return max(0.0, at - now)
-        if text := headers.get("retry-after"):
-            at = instant(text, "delta_s", now) or instant(text, "http_date", now)
-            if at is not None:
-                return max(0.0, at - now)
+        # seconds or a date (RFC 9110); others send `30s`, a Unix time, or ISO 8601
+        text = headers.get("retry-after", "").strip(' "')
+        if (at := instant(text, "auto", now)) is not None:
+            return max(0.0, at - now)
         for field in self.retry_after:
             if (at := self._time(field, headers, json, now)) is not None:
                 return max(0.0, at - now)

@@ -13,7 +13,8 @@ Meaning = Literal[
 Finish = Literal["complete", "limit", "filtered", "refusal", "tool", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Compared by identity, so that rules can be the key of what is made of them once.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EventRule:
     """Where in an event something is, and what it means.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -285,8 +286,9 @@ class _Place:
         return self.inner.setdefault(step, _Place())
 
 
-def _places(rules: Sequence[EventRule]) -> _Place:
-    """Return where *rules* look; one without a path takes the event itself."""
+@functools.lru_cache(maxsize=64)
+def _places(rules: tuple[EventRule, ...]) -> _Place:
+    """Return where *rules* look; one without a path takes the event itself. Made once."""
     root = _Place()
     for number, rule in enumerate(rules):
         place = root

@@ -14,6 +14,7 @@ from grafana.words import Json
 
 _BY = "environment, service, provider, model"
 _ON = "on (environment, service, model)"
+_OF_RESOURCE = "environment, service, provider, resource"
 _NAME = "{{model}} ({{service}}, {{environment}})"
 _IN_TIME, _NO_DATA, _ONCE, _SLOW, _STALLED, _FAILING = range(1, 7)
 _STATES = {
@@ -332,14 +333,47 @@ def cost() -> list[Json]:
     ]
 
 
+def _day(metric: str) -> str:
+    """Return the milliseconds of *metric*, the earliest of each resource."""
+    return f"1000 * min by ({_OF_RESOURCE}) ({metric}{{{CHOSEN}}})"
+
+
+def ending() -> Json:
+    """Return what is switched off, deprecated or gone: of the models in use, and of the APIs."""
+    known = f"model_gone_timestamp_seconds{{{CHOSEN}}}"
+    named = f'label_replace({known}, "resource", "$1", "model", "(.+)")'
+    gone = f"1000 * min by ({_OF_RESOURCE}) ({named})"
+    ends, deprecated = map(
+        _day, ("service_sunset_timestamp_seconds", "service_deprecation_timestamp_seconds")
+    )
+    told: Json = {"unit": "dateTimeFromNow", "custom__width": 150}
+    return table(
+        "What ends",
+        "Models that services use, and their APIs (api): gone from the provider's list or by its "
+        "own answer, switched off on a day that was announced, or deprecated. What is gone fails "
+        "until another one is asked for; waiting does not help.",
+        Column("resource", "", {"custom__width": 220}),
+        Column("service", "", _LINKS),
+        Column("environment"),
+        Column("known", flat(f"({gone}) or ({ends}) or ({deprecated})"), hidden=True),
+        Column("gone", gone, told),
+        Column("switched off", ends, told),
+        Column("deprecated", deprecated, told),
+        sort=("switched off",),
+        hidden=("provider",),
+        missing="Nothing that is in use ends",
+    )
+
+
 def board() -> Json:
     """Return the dashboard."""
     return dashboard(
         "models",
         "Service registry / Models",
-        "Which model is slow or fails now, which answers in time, and what asking costs.",
+        "Which model is slow or fails now, which answers in time, what ends, what asking costs.",
         [
             Row("", [by_state(), not_asked(), least_left(), worst_first(), over_time()]),
+            Row("What ends", [ending()]),
             Row("How quickly they answer", [*first_token(), *text()]),
             Row("What asking costs", [*cost(), ended(), skipped()]),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -73,8 +74,9 @@ async def test_figures_go_with_the_service(tmp_path: Path) -> None:
             await client.app.models.check(state(client, "n"), "person")
             assert sorted(client.app.store.models.all()) == [("ai", "m"), ("ai", "n")]
         async with running(config(vendor, "n"), data=tmp_path) as client:
-            while ("ai", "m") in client.app.store.models.all():
-                await client.ask("GET", "/-/healthy")
+            async with asyncio.timeout(30):
+                while ("ai", "m") in client.app.store.models.all():
+                    await client.ask("GET", "/-/healthy")
             assert state(client, "n").reasons[Reason.OK] == 1
         async with running(config(vendor, "m", "n"), data=tmp_path) as client:
             assert state(client, "m").last is None

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from exporter.config.declarations import Maintenance
+from exporter.config.uses import Used
 from exporter.model import Certificate, Limit
 from exporter.page.timeline import NOW_X, Event, Timeline, events_of, timeline
-from exporter.results import Tally
+from exporter.results import Radar, Source, Tally
 from exporter.results.runway import Runways
+from exporter.retirement import API, Notice, Retirement
 from tests.fakes import service_target
 from tests.page.stage import NOW
 
@@ -141,3 +143,34 @@ def test_maintenance_is_told_with_its_reason() -> None:
     )
 
     assert known(maintenance=windows) == ["Maintenance: disks", "Maintenance"]
+
+
+def test_what_ends_is_told_with_its_day_and_what_is_gone_with_its_hour() -> None:
+    tally = Tally()
+    tally.radar = radar = Radar()
+    api, old = Notice(deprecated=True, deprecated_at=NOW - DAY), Notice(sunset_at=NOW - 3 * DAY)
+    notices = {API: api, "new": Notice(sunset_at=NOW + 40 * DAY), "old": old}
+    both = {"new": True, "left": True}
+    radar.take(Retirement(notices=notices, listed=both), Source.LIST, NOW - 9 * DAY)
+    radar.take(Retirement(notices=notices, listed={**both, "left": False}), Source.LIST, NOW - 60)
+    radar.note_answer("refused", NOW - 30, is_gone=True)
+    target = service_target("a", uses=Used(models=("new", "old", "left", "refused")))
+
+    line = timeline(events_of(target, tally, (), None, NOW), NOW)
+
+    assert [(lane.kind, len(lane.marks)) for lane in line.lanes] == [("retirement", 5)]
+    assert [event.text for event in line.ahead] == ["Model new is switched off"]
+    assert [(event.text, event.at - NOW) for event in line.past] == [
+        ("Model refused was answered to be gone", -30),
+        ("Model left left the provider's list", -60),
+        ("API is deprecated", -DAY),
+        ("Model old was to be switched off", -3 * DAY),
+    ]
+
+
+def test_another_version_of_the_api_is_told_as_such() -> None:
+    tally = Tally()
+    tally.radar = Radar()
+    tally.radar.take(Retirement(is_version_served=False), Source.PROBE, NOW - DAY)
+
+    assert known(tally) == ["Answers name another API version"]

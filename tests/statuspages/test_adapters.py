@@ -11,6 +11,7 @@ import pytest
 
 from exporter.statuspages import ADAPTERS, adapters
 from exporter.statuspages.adapters import State, path_of
+from exporter.statuspages.reading import read_page
 
 UP, DEGRADED, PARTIAL, MAJOR, MAINTENANCE, UNKNOWN = (
     State.OPERATIONAL,
@@ -269,6 +270,16 @@ def test_with_a_filter_an_incident_counts_for_the_components_that_it_names() -> 
 
     assert state_of("statuspage", data, "Chat") is MAJOR
     assert state_of("statuspage", data, "API") is UP
+
+
+@pytest.mark.parametrize("components", [["API"], [None], [{"name": "API"}], [7, {"id": "a"}]])
+def test_an_incident_is_listed_however_its_components_are_written(components: Any) -> None:
+    data = statuspage("none") | {"incidents": [record("investigating", "major")]}
+    data["incidents"][0] |= {"id": "i", "name": "Slow", "components": components}
+
+    (found,) = read_page("statuspage", json.dumps(data).encode(), None, 1_800_000_000.0).incidents
+
+    assert (found.id, found.is_open) == ("i", True)
 
 
 def test_an_odd_component_hides_no_other() -> None:
@@ -565,6 +576,9 @@ GARBAGE = {
     "xml encoding": b'<?xml version="1.0" encoding="no-such"?><rss/>',
     "xml wide encoding": b'<?xml version="1.0" encoding="utf-7"?><rss/>',
     "xml cut": b"<rss><channel><item>",
+    "rss without a channel": b"<rss></rss>",
+    "rss of something else": b"<rss><error>busy</error></rss>",
+    "atom without anything": b"<feed xmlns='http://www.w3.org/2005/Atom'/>",
     "wrong types": b'{"status": [], "page": 1, "data": "x", "UptimeStatus": 1,'
     b' "ongoing_incidents": {"a": 1}}',
     "nulls": b'{"status": null, "page": null, "data": null, "UptimeStatus": null,'

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import io
 import json
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,11 +17,13 @@ import pytest
 
 from exporter.app import App, Options
 from exporter.config import read_text
+from exporter.log import configure
 from exporter.secret import Secret
 from exporter.statuspages import State, pages
 from tests.api.managed import TOKEN, Client
 from tests.patience import patient
-from tests.vendor import Vendor, answer
+from tests.sentinel import forms_of
+from tests.vendor import Peer, Seen, Vendor, answer
 
 RING = "a-token-for-status-pages"
 ADMIN_HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -33,8 +37,19 @@ STATUSPAGE = {
 
 
 @contextlib.asynccontextmanager
-async def running(vendor: Vendor, *, token: str | None = RING) -> AsyncIterator[Client]:
-    """Run an application with one service whose page is *vendor*."""
+async def running(
+    vendor: Vendor,
+    *,
+    token: str | None = RING,
+    data: Path | None = None,
+    status_page: dict[str, Any] | None = None,
+) -> AsyncIterator[Client]:
+    """Run an application with one service whose page is *vendor*, or *status_page*."""
+    of_vendor = {
+        "url": vendor.url().rstrip("/"),
+        "adapter": "statuspage",
+        "allow_private_addresses": True,
+    }
     config = {
         "services": [
             {
@@ -42,11 +57,7 @@ async def running(vendor: Vendor, *, token: str | None = RING) -> AsyncIterator[
                 "provider": "openai",
                 "base_url": vendor.url("/api"),
                 "health_check": {"allow_private_addresses": True, "retries": 0},
-                "status_page": {
-                    "url": vendor.url().rstrip("/"),
-                    "adapter": "statuspage",
-                    "allow_private_addresses": True,
-                },
+                "status_page": of_vendor if status_page is None else status_page,
             },
             {"id": "own", "base_url": "https://own.example", "health_check": {"enabled": False}},
         ]
@@ -57,6 +68,7 @@ async def running(vendor: Vendor, *, token: str | None = RING) -> AsyncIterator[
         port=0,
         admin_token=Secret(TOKEN),
         status_page_token=None if token is None else Secret(token),
+        data_dir=data,
     )
     app, stop, started = App(options), asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(app.run(stop, lambda _: started.set()))
@@ -160,6 +172,73 @@ async def test_what_is_in_it_does_not_matter(page: Vendor, body: bytes) -> None:
         client.session.post(f"{client.base}{PATH}?token={RING}", data=body) as response,
     ):
         assert response.status == 202
+
+
+async def test_neither_its_token_nor_what_is_in_it_is_shown_or_logged(
+    page: Vendor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = "sk-live-of-a-vendor-0123456789"
+    body = {"incident": {"name": inside, "impact": inside}, "page": {"id": inside}}
+    async with running(page, data=tmp_path / "data") as client:
+        configure(level=logging.DEBUG)  # without the tokens to strike out
+        given = [
+            await client.ask("POST", f"{path}?token={token}", body, headers=NONE)
+            for path in (PATH, "/api/status-page/nobody")
+            for token in (RING, f"{RING}x")
+        ]
+        shown = {
+            path: (await client.ask("GET", path)).text
+            for path in ("/", "/services/gpt", "/api/services/gpt", "/metrics", "/api/incidents")
+        }
+        await client.app.persistence.save()
+    shown["log"] = capsys.readouterr().err
+    shown["answers"] = "".join(one.text for one in given)
+    files = [one for one in (tmp_path / "data").iterdir() if one.is_file()]
+    shown["files"] = "".join(one.read_bytes().decode("latin-1") for one in files)
+
+    assert [one.status for one in given] == [202, 401, 404, 401]
+    assert "status page" in shown["log"]
+    for place, text in shown.items():
+        for secret in (RING, inside):
+            for form, raw in forms_of(secret).items():
+                assert raw not in text.encode(), (place, form)
+
+
+async def test_those_that_ring_while_the_page_is_read_lose_nothing(
+    page: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was posted after the copy that is under way is seen by the read that follows."""
+    monkeypatch.setattr(pages, "LEAST_SECONDS", 0.0)
+    under_way, go_on = asyncio.Event(), asyncio.Event()
+
+    async def old(peer: Peer, seen: Seen) -> None:
+        under_way.set()
+        await go_on.wait()
+        await answer(body=json.dumps({"status": {"indicator": "none"}}).encode())(peer, seen)
+
+    page.on("/api/v2/summary.json", old)
+    async with running(page) as client:
+        await under_way.wait()
+        page.on("/api/v2/summary.json", answer(body=b'{"status": {"indicator": "major"}}'))
+        given = await asyncio.gather(
+            *(client.ask("POST", f"{PATH}?token={RING}", {}, headers=NONE) for _ in range(50))
+        )
+        go_on.set()
+        (one,) = client.app.registry.status_pages()
+        async with asyncio.timeout(30):
+            while client.app.pages.state(one) is not State.PARTIAL_OUTAGE:
+                await asyncio.sleep(0.05)
+
+    assert {answered.status for answered in given} == {202}
+    assert reads(page) <= 4
+
+
+async def test_a_page_that_is_switched_off_is_not_rung(page: Vendor) -> None:
+    async with running(page, status_page={"enabled": False}) as client:
+        given = await client.ask("POST", f"{PATH}?token={RING}", {}, headers=NONE)
+
+    assert given.status == 404
+    assert reads(page) == 0
 
 
 async def test_a_huge_one_is_refused(page: Vendor) -> None:

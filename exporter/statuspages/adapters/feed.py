@@ -67,6 +67,9 @@ def read(body: bytes, component_filter: str | None, now: float) -> Reading:
     if _name(root) not in ("rss", "feed", "RDF"):
         return UNREADABLE
     outer = [root, *(child for child in root if _name(child) == "channel")]
+    # RSS has a channel, Atom an id at least: what has neither is no feed in which all is well
+    if not len(root) or (len(outer) == 1 and _name(root) != "feed"):
+        return UNREADABLE
     items = _items(
         child
         for one in outer

@@ -139,9 +139,11 @@ def _is_group(component: Any) -> bool:
 
 def _matches(component_filter: str | None, component: Any) -> bool:
     """Return whether the name, the id or the group's id of *component* matches."""
-    if not isinstance(component, dict):
-        return False
-    return component_filter is None or any(
+    if isinstance(component, str):
+        component = {"name": component}
+    if component_filter is None or not isinstance(component, dict):
+        return component_filter is None
+    return any(
         pattern_matches(component_filter, str(component.get(name) or ""))
         for name in ("name", "id", "group_id")
     )
