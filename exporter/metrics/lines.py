@@ -22,6 +22,7 @@ from exporter.results import (
     BUCKETS,
     REASONS,
     Exemplar,
+    Runways,
     Tally,
     current_result,
     current_verdict,
@@ -71,6 +72,7 @@ class PageNews(NamedTuple):
 NO_INCIDENT = "none"
 _RATE_LIMITED = REASONS.index(Reason.RATE_LIMITED)
 _NO_NEWS = PageNews()
+_NO_RUNWAYS = Runways()
 
 
 def news_of(record: PageRecord | None, lead: float | None) -> PageNews:
@@ -162,6 +164,7 @@ def state_of(
     """Return the state of a service that STATE families are made from."""
     current = current_result(target, tally)
     outcome = current.outcome if current is not None else None
+    runways = tally.runways or _NO_RUNWAYS
     return ServiceState(
         terms,
         rotated_at,
@@ -178,10 +181,8 @@ def state_of(
         tuple(tally.limits.items()),
         tuple(tally.quotas.items()),
         tuple(tally.readings.items()),
-        tuple(((name,), end) for name, end in tally.runways.limits.items())
-        if tally.runways
-        else (),
-        tuple(tally.runways.quotas.items()) if tally.runways else (),
+        tuple(((name,), end) for name, end in runways.limits.items()),
+        tuple(runways.quotas.items()),
         tally.next_key_valid if target.next_key is not None else None,
         page,
         news,

@@ -18,6 +18,7 @@ from exporter.results.radar import Radar, Source, deprecations, ends, gone
 from exporter.results.recent import REASONS, Recent
 from exporter.results.recording import Display, Recording
 from exporter.results.retention import Retention
+from exporter.results.runway import Runways
 from exporter.results.tally import BUCKETS, SLOS, Results, Tally
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Recording",
     "Results",
     "Retention",
+    "Runways",
     "Seen",
     "Source",
     "States",
