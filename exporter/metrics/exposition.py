@@ -280,7 +280,11 @@ class Exposition:
             model_page(self._models, openmetrics=openmetrics),
         ):
             pending.append(page_with_starts(rest, self._began) if starts else rest)
-        pending.append(self._own.page(openmetrics=openmetrics))
+        for piece in self._own.pieces(openmetrics=openmetrics):
+            pending.append(piece)
+            if loop.time() - turn >= SLICE_SECONDS:
+                await asyncio.sleep(0)
+                turn = loop.time()
         yield b"".join(pending)
 
     async def compressed(
