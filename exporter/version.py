@@ -5,3 +5,5 @@ from __future__ import annotations
 from importlib import metadata
 
 VERSION = metadata.version("tekup-service-registry")
+TOLD = f"service-registry {VERSION}"
+"""What `--version` prints."""

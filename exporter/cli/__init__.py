@@ -1,5 +1,5 @@
 """The commands of `service-registry`: argv in, exit code out."""
 
-from exporter.cli.commands import main
+from exporter.cli.entry import main
 
 __all__ = ["main"]

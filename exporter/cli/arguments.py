@@ -67,7 +67,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
         epilog=_ENDING,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"service-registry {version}")
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(_add(commands, "serve", "run the exporter"))
     check = _add(commands, "check-config", "report every mistake in configuration files")

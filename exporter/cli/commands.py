@@ -12,18 +12,12 @@ from exporter.cli.arguments import make_parser
 from exporter.cli.usage import RefusedError, UsageError, sentence
 from exporter.errors import ShownError
 from exporter.log import places_of
-from exporter.version import VERSION
+from exporter.version import TOLD
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in *argv* and return its exit code.
-
-        main(["check-config", "config/services.yaml"])  # prints a summary and returns 0
-
-    Without *argv* the arguments are those of the process. Wrong usage may also end in SystemExit,
-    which argparse raises.
-    """
-    arguments = make_parser(VERSION).parse_args(argv)
+def main(argv: Sequence[str]) -> int:
+    """Run the command in *argv* as `entry.main` does."""
+    arguments = make_parser(TOLD).parse_args(argv)
     try:
         return _run(arguments)
     except UsageError as error:

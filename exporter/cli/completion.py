@@ -9,12 +9,12 @@ from pathlib import Path
 import shtab
 
 from exporter.cli.arguments import make_parser
-from exporter.version import VERSION
+from exporter.version import TOLD
 
 
 def print_completion(arguments: argparse.Namespace) -> int:
     """Print the script with which a shell completes the whole command line."""
-    parser = make_parser(VERSION)
+    parser = make_parser(TOLD)
     for command_parser in _parsers(parser):
         for action in command_parser._actions:
             if action.type is Path or str(action.metavar).startswith("FILE"):

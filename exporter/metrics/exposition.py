@@ -19,7 +19,7 @@ from exporter.clock import Clock
 from exporter.config import Target
 from exporter.metrics.family import Family, When
 from exporter.metrics.incidents import IncidentMetrics
-from exporter.metrics.kept import each, length, packed, shared, written
+from exporter.metrics.kept import each, length, packed, shared, unpacked, written
 from exporter.metrics.lines import (
     PageNews,
     ServiceState,
@@ -236,10 +236,11 @@ class Exposition:
     def _lines(self, family: Family, snapshot: Snapshot, *, examples: bool = False) -> bytes:
         """Return the lines of *family*; with *examples* those that have exemplars show them."""
         try:
-            text = family.render(snapshot)
+            lines = family.render(snapshot)
             if examples and family.exemplars and snapshot.tally.exemplars:
-                text = with_examples(text, family.exemplars(snapshot.tally))
-            return packed(text)
+                found = family.exemplars(snapshot.tally)
+                lines = packed(with_examples(unpacked(lines), found))
+            return lines
         except Exception:
             self._own.render_errors.inc()
             _log.exception("bug in the renderer of %s", family.name)
@@ -286,7 +287,11 @@ class Exposition:
             model_page(self._models, openmetrics=openmetrics),
         ):
             pending.append(page_with_starts(rest, self._began) if starts else rest)
-        pending.append(self._own.page(openmetrics=openmetrics))
+        for piece in self._own.pieces(openmetrics=openmetrics):
+            pending.append(piece)
+            if loop.time() - turn >= SLICE_SECONDS:
+                await asyncio.sleep(0)
+                turn = loop.time()
         yield b"".join(pending)
 
     async def compressed(

@@ -29,6 +29,15 @@ def packed(text: str) -> bytes:
     return _PLACE.join([part.encode() for part in text.split(PLACE)])
 
 
+def unpacked(lines: bytes) -> str:
+    r"""Return the text that *lines* were made from.
+
+    >>> unpacked(packed('up{' + PLACE + '} 1\n')) == 'up{' + PLACE + '} 1\n'
+    True
+    """
+    return PLACE.join([part.decode() for part in lines.split(_PLACE)])
+
+
 @functools.lru_cache(maxsize=1024)
 def shared(lines: bytes) -> bytes:
     """Return the first of all equal *lines*."""

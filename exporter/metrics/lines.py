@@ -16,11 +16,13 @@ from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 from exporter.config import Objectives, Target, Threshold
+from exporter.metrics.kept import PLACE, packed
 from exporter.model import Certificate, Limit, Reason, Verdict
 from exporter.results import (
     BUCKETS,
     REASONS,
     Exemplar,
+    Runways,
     Tally,
     current_result,
     current_verdict,
@@ -70,6 +72,7 @@ class PageNews(NamedTuple):
 NO_INCIDENT = "none"
 _RATE_LIMITED = REASONS.index(Reason.RATE_LIMITED)
 _NO_NEWS = PageNews()
+_NO_RUNWAYS = Runways()
 
 
 def news_of(record: PageRecord | None, lead: float | None) -> PageNews:
@@ -161,6 +164,7 @@ def state_of(
     """Return the state of a service that STATE families are made from."""
     current = current_result(target, tally)
     outcome = current.outcome if current is not None else None
+    runways = tally.runways or _NO_RUNWAYS
     return ServiceState(
         terms,
         rotated_at,
@@ -177,10 +181,8 @@ def state_of(
         tuple(tally.limits.items()),
         tuple(tally.quotas.items()),
         tuple(tally.readings.items()),
-        tuple(((name,), end) for name, end in tally.runways.limits.items())
-        if tally.runways
-        else (),
-        tuple(tally.runways.quotas.items()) if tally.runways else (),
+        tuple(((name,), end) for name, end in runways.limits.items()),
+        tuple(runways.quotas.items()),
         tally.next_key_valid if target.next_key is not None else None,
         page,
         news,
@@ -218,6 +220,8 @@ Renderer = Callable[[str, T], str]
 """From the common labels and what may be read to lines."""
 Writer = Callable[[str], Renderer[T]]
 """From the name of a family to its renderer."""
+PageWriter = Callable[[str], Callable[[Tally], bytes]]
+"""From the name of a family to what makes its lines of a tally, as they are `kept`: fast."""
 
 
 def gauge(read: Callable[[T], float | None]) -> Writer[T]:
@@ -279,54 +283,42 @@ def state_set(
     return write
 
 
-def _interleaved(labels: str, values: Iterable[int]) -> tuple[str | int, ...]:
-    return tuple(text for value in values for text in (labels, value))
-
-
-def histogram(shown: tuple[float, ...] = BUCKETS) -> Writer[Snapshot]:
+def histogram(shown: tuple[float, ...] = BUCKETS) -> PageWriter:
     """Return the writer of the latency of successful probes, by *shown*, some of `BUCKETS`."""
     places = [*(BUCKETS.index(bound) for bound in shown), len(BUCKETS)]
 
-    def write(name: str) -> Renderer[Snapshot]:
-        template = (
-            "".join(f'{name}_bucket{{%s,le="{bound}"}} %d\n' for bound in (*shown, "+Inf"))
-            + f"{name}_sum{{%s}} %.6f\n{name}_count{{%s}} %d\n"
+    def write(name: str) -> Callable[[Tally], bytes]:
+        template = packed(
+            "".join(f'{name}_bucket{{{PLACE},le="{bound}"}} %d\n' for bound in (*shown, "+Inf"))
+            + f"{name}_sum{{{PLACE}}} %.6f\n{name}_count{{{PLACE}}} %d\n"
         )
 
-        def render(labels: str, source: Snapshot) -> str:
-            sums = list(accumulate(source.tally.buckets))
-            return template % (
-                *_interleaved(labels, [sums[place] for place in places]),
-                labels,
-                source.tally.latency_sum,
-                labels,
-                sums[-1],
-            )
+        def render(tally: Tally) -> bytes:
+            sums = list(accumulate(tally.buckets))
+            return template % (*[sums[place] for place in places], tally.latency_sum, sums[-1])
 
         return render
 
     return write
 
 
-def reason_counts(name: str) -> Renderer[Snapshot]:
+def reason_counts(name: str) -> Callable[[Tally], bytes]:
     """Write the probes by reason, every reason from 0."""
-    template = "".join(f'{name}{{%s,reason="{reason}"}} %d\n' for reason in REASONS)
-
-    def render(labels: str, source: Snapshot) -> str:
-        return template % _interleaved(labels, source.tally.reasons)
-
-    return render
+    template = packed("".join(f'{name}{{{PLACE},reason="{reason}"}} %d\n' for reason in REASONS))
+    return lambda tally: template % (*tally.reasons,)
 
 
-def seen_reasons(always: Collection[Reason]) -> Writer[Snapshot]:
+def seen_reasons(always: Collection[Reason]) -> PageWriter:
     """Return the writer of the probes by reason: those that occurred, and *always*."""
 
-    def write(name: str) -> Renderer[Snapshot]:
-        def render(labels: str, source: Snapshot) -> str:
-            return "".join(
-                f'{name}{{{labels},reason="{reason}"}} {count}\n'
-                for reason, count in zip(REASONS, source.tally.reasons, strict=True)
-                if count or reason in always
+    def write(name: str) -> Callable[[Tally], bytes]:
+        templates = [packed(f'{name}{{{PLACE},reason="{reason}"}} %d\n') for reason in REASONS]
+        shown = [(templates[i], reason in always) for i, reason in enumerate(REASONS)]
+
+        def render(tally: Tally) -> bytes:
+            counted = zip(shown, tally.reasons, strict=True)
+            return b"".join(
+                [line % count for (line, is_shown), count in counted if count or is_shown]
             )
 
         return render

@@ -23,6 +23,7 @@ from exporter.schedule import Canaries, Scheduler
 
 LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LAG_PERIOD_SECONDS = 0.1
+_END = b"# EOF\n"
 CUTS = ("refused", "made_room", "idle", "slow_reader", "slow_sender", "too_much_unread")
 
 
@@ -302,14 +303,31 @@ class OwnMetrics:
 
     def page(self, *, openmetrics: bool) -> bytes:
         """Return the text of these metrics, the last part of a page."""
+        return b"".join(self.pieces(openmetrics=openmetrics))
+
+    def pieces(self, *, openmetrics: bool) -> Iterator[bytes]:
+        """Yield the same one family at a time: all at once take two milliseconds."""
         write = _openmetrics if openmetrics else exposition.generate_latest
-        return bytes(write(self._registry))
+        for metric in self._registry.collect():
+            yield bytes(write(_Only(metric))).removesuffix(_END)
+        if openmetrics:
+            yield _END
 
     def _gauge(self, name: str, text: str) -> client.Gauge:
         return client.Gauge(name, text, registry=self._registry)
 
     def _histogram(self, name: str, text: str) -> client.Histogram:
         return client.Histogram(name, text, buckets=LAG_BUCKETS, registry=self._registry)
+
+
+class _Only(CollectorRegistry):
+    """As if one family were all."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._metric
 
 
 def _openmetrics(registry: CollectorRegistry) -> bytes:

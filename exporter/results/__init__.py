@@ -19,6 +19,7 @@ from exporter.results.radar import Radar, Source, deprecations, ends, gone
 from exporter.results.recent import REASONS, Recent
 from exporter.results.recording import Display, Recording
 from exporter.results.retention import Retention
+from exporter.results.runway import Runways
 from exporter.results.tally import BUCKETS, SLOS, Results, Tally
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Recording",
     "Results",
     "Retention",
+    "Runways",
     "Seen",
     "Source",
     "States",

@@ -132,7 +132,10 @@ class Persistence:
 
     async def _save_urgent(self) -> None:
         wanted, self._urgent = self._urgent, set()
-        states = {name: self._results.of(name).dump() for name in wanted if name in self._registry}
+        states: dict[str, Mapping[str, Any]] = {}
+        async for name in in_slices(wanted, SLICE_SERVICES):
+            if name in self._registry:
+                states[name] = self._results.of(name).dump()
         with contextlib.suppress(OSError):  # the next full save tries again and reports it
             await asyncio.to_thread(self._write, states, [])
             self._note(states)

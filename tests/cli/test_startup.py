@@ -66,9 +66,17 @@ def modules_of(*arguments: str) -> set[str]:
     return set(ended.stderr.split())
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--version"], ["--help"], ["serve", "--help"], ["report", "--help"]]
-)
+def test_the_version_is_told_without_building_the_parsers() -> None:
+    modules = modules_of("--version")
+
+    assert {name for name in modules if name.startswith("exporter.")} == {
+        "exporter.cli",
+        "exporter.cli.entry",
+        "exporter.version",
+    }
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["report", "--help"]])
 def test_what_only_the_parser_answers_imports_no_library(arguments: list[str]) -> None:
     modules = modules_of(*arguments)
 

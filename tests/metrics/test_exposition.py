@@ -549,3 +549,14 @@ async def test_a_service_that_cannot_be_shown_leaves_the_others_fresh(stage: Sta
 
     assert success == {("good",): 1}
     assert (await stage.samples("exporter_render_errors_total"))[()] == 1
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_what_is_told_of_the_exporter_comes_family_by_family(
+    stage: Stage, openmetrics: bool
+) -> None:
+    pieces = [piece.decode() for piece in stage.own.pieces(openmetrics=openmetrics)]
+
+    assert all(piece.count("# HELP ") <= 2 for piece in pieces)  # a counter's has its _created
+    assert len(pieces) > 30
+    assert stage.own.page(openmetrics=openmetrics).decode().count("# EOF") == openmetrics

@@ -156,3 +156,36 @@ def test_many_services_are_out_of_the_cycle_collectors_sight(
         [sys.executable, "-c", _SERVE, str(config)], capture_output=True, text=True, check=True
     )
     assert (int(run.stdout) > 50 * count) is frozen
+
+
+_RENDER = """
+import asyncio, gc, os, signal, sys
+from exporter.app import App, Options
+from exporter.cli.serving import serve
+from exporter.config import read_files
+from exporter.metrics.exposition import LOAD
+from pathlib import Path
+
+async def main(app):
+    started = asyncio.Event()
+    serving = asyncio.create_task(serve(app, lambda app: started.set()))
+    await started.wait()
+    before = gc.get_freeze_count()
+    await app.exposition.settle()
+    print(LOAD, gc.get_freeze_count() - before)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serving
+
+app = App(Options(source=lambda: read_files([Path(sys.argv[1])], {}), environment={}, port=0))
+asyncio.run(main(app))
+"""
+
+
+def test_their_rendered_lines_are_out_of_its_sight_too(tmp_path: Path) -> None:
+    config = tmp_path / "services.yaml"
+    config.write_text(fleet("http://127.0.0.1:1", 600, "1h"))
+    run = subprocess.run(
+        [sys.executable, "-c", _RENDER, str(config)], capture_output=True, text=True, check=True
+    )
+    at_once, frozen = map(int, run.stdout.split())
+    assert frozen > 2 * at_once
