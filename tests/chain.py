@@ -30,6 +30,9 @@ from tests.programs import free_port, program, wait_for
 
 SPEED = 20
 """Of the clocks: a scrape has a second."""
+RESEND = f"{60 // SPEED}s"
+"""Prometheus' own minute. To Alertmanager an alert is over that is not sent for four of them: so
+long may a program take that is killed and comes back."""
 TOKEN = "an-admin-token-of-some-length"
 RECEIVER = "a-receiver-token-of-some-length"
 SHORT_OF_TIME = 'alertname="ExporterShortOfResources",what="loop"'
@@ -385,7 +388,7 @@ def _prometheus(folder: Path, config: Path, here: Mapping[str, str]) -> Program:
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'tsdb'}",
             f"--web.listen-address={here['prometheus']}",
-            "--rules.alert.resend-delay=1s",
+            f"--rules.alert.resend-delay={RESEND}",
         ],
     )
 
@@ -429,7 +432,7 @@ def _victoria(folder: Path, config: Path, here: Mapping[str, str]) -> tuple[Prog
             *(f"-external.label={name}={value}" for name, value in labels.items()),
             "-evaluationInterval=1s",
             f"-rule.evalDelay={delay}",
-            "-rule.resendDelay=1s",
+            f"-rule.resendDelay={RESEND}",
             f"-httpListenAddr={here['rules']}",
         ],
     )

@@ -27,6 +27,8 @@ WAITING = (
     "tests/test_ticket.py",
     "tests/test_vmalert.py",
     "tests/probers/test_network_faults.py",
+    "tests/probers/test_rebinding.py",
+    "tests/probers/test_hostile.py",
     "tests/models/test_kills.py",
     "tests/serving/test_flood.py",
     "tests/serving/test_crowd.py",

@@ -36,6 +36,7 @@ def test_no_kill_loses_an_incident_or_sends_a_second_page(running: Chain) -> Non
     running.marked()
 
     for victim in (running.exporter, running.alertmanager, running.prometheus):
+        running.remembered()
         victim.kill()
         victim.start()
         running.until(
