@@ -167,7 +167,7 @@ def test_what_fails_when_our_network_returns_is_paged_promptly(calm: Chain) -> N
     calm.provider.connect()
     opened = calm.incident("ServiceDown", "open", seconds=20, service="api-9")
     calm.until("page", lambda: calm.pages("api-9"))
-    failures = calm.query('probe_consecutive_failures{service="api-9"}')
+    failures = calm.query('last_over_time(probe_consecutive_failures{service="api-9"}[10s])')
     calm.provider.answers.clear()
     calm.incident("ServiceDown", "resolved", service="api-9")
     calm.marked()

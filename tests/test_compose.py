@@ -17,6 +17,7 @@ from exporter.cli import main
 from exporter.cli.arguments import make_parser
 from exporter.config import read_files
 from exporter.config.declarations import Monitoring
+from tests.documents import yaml_of
 from tests.programs import free_port, program, running
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,7 @@ def composed(*files: Path, **variables: str) -> dict[str, Any]:
         env={"PATH": os.environ["PATH"], **variables},
     )
     assert done.returncode == 0, done.stderr
-    return dict(yaml.safe_load(done.stdout))
+    return dict(yaml_of(done.stdout))
 
 
 STACK = composed()["services"]
@@ -98,7 +99,7 @@ def test_our_containers_are_given_arguments_that_exist(name: str, files: tuple[P
 
 def test_the_page_for_outsiders_is_one_comment_sign_away() -> None:
     opened, count = re.subn(r"(?m)^( +)# (- --public-page)", r"\1\2", BASE.read_text())
-    arguments = yaml.safe_load(opened)["services"]["exporter"]["command"]
+    arguments = yaml_of(opened)["services"]["exporter"]["command"]
 
     assert count == 1
     assert make_parser("0").parse_args(arguments).public_page

@@ -29,6 +29,7 @@ from exporter.model import FACTS, Reason, Verdict
 from exporter.providers import Promise, presets
 from exporter.serving.web_config import WebSettings
 from exporter.settings import load, object_schema, reference
+from tests.documents import yaml_of
 from tests.patience import patient, within
 from tests.programs import free_port, program
 from tests.reference import GUIDES
@@ -251,7 +252,7 @@ def test_every_configuration_passes_the_check_it_is_for(
 ) -> None:
     file = tmp_path / "example.yml"
     file.write_text(block.text)
-    data: dict[str, Any] = yaml.safe_load(block.text)
+    data: dict[str, Any] = yaml_of(block.text)
 
     if data.keys() <= OUR_KEYS:
         for service in data.get("services", ()):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.documents import yaml_of
 from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running
 from tests.test_rules import ONE
@@ -71,7 +72,7 @@ def test_naming_a_job_is_not_asking_for_it(text: str) -> None:
 
 
 def _monitor(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((KUBERNETES / name).read_text())["spec"]
+    found: dict[str, Any] = yaml_of((KUBERNETES / name).read_text())["spec"]
     return found
 
 
@@ -98,7 +99,7 @@ def test_the_service_monitor_finds_each_exporter_once() -> None:
 
 
 def test_both_monitors_have_the_limit_of_our_own_file() -> None:
-    job = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())["scrape_configs"][0]
+    job = yaml_of((ROOT / "prometheus/prometheus.yml").read_text())["scrape_configs"][0]
 
     for name in ("podmonitor.yaml", "servicemonitor.yaml"):
         assert _monitor(name)["sampleLimit"] == job["sample_limit"]

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.documents import yaml_of
 from tests.mutants.__main__ import Copy, by_file, judged, unchanged
 from tests.mutants.table import ROOT, Mutant, load
 
@@ -40,7 +40,7 @@ def test_an_edit_fits_its_file_and_names_tests_that_exist(mutant: Mutant) -> Non
         case ".py":
             ast.parse(edited)
         case ".yaml" | ".yml":
-            yaml.safe_load(edited)
+            yaml_of(edited)
     assert mutant.tests
     for test in mutant.tests:
         file, _, function = test.partition("::")

@@ -32,10 +32,11 @@ from tests.alertmanager import (
     seconds,
     shipped,
 )
+from tests.documents import yaml_of
 from tests.programs import program
 
 ROOM = SHIPPED.parent
-CONFIG = yaml.safe_load(SHIPPED.read_text())
+CONFIG = yaml_of(SHIPPED.read_text())
 CASES = list(csv.reader((ROOM / "tests" / "routes.tsv").read_text().splitlines(), delimiter="\t"))
 RUNBOOK = "https://runbooks.example.org/prometheus#servicedown"
 TEXTS = {  # every text a receiver sends, by the engine Alertmanager uses for it
@@ -114,7 +115,7 @@ def test_no_secret_is_in_the_file() -> None:
 
 
 def test_every_secret_file_is_explained_in_the_readme() -> None:
-    both = [CONFIG, yaml.safe_load((ROOM / "alertmanager.slack-updates.yml").read_text())]
+    both = [CONFIG, yaml_of((ROOM / "alertmanager.slack-updates.yml").read_text())]
     files = {Path(value).name for name, value in fields(both) if name.endswith("_file")}
 
     listed = re.findall(r"^\| `(\w+)` \|", (ROOM / "README.md").read_text(), re.MULTILINE)
@@ -133,7 +134,7 @@ def alerts_of_the_rules() -> set[str]:
     return {
         rule["alert"]
         for path in (ROOM.parent / "prometheus" / "rules").glob("*.yml")
-        for group in yaml.safe_load(path.read_text())["groups"]
+        for group in yaml_of(path.read_text())["groups"]
         for rule in group["rules"]
         if "alert" in rule
     }
@@ -219,7 +220,7 @@ def test_a_beat_is_never_skipped() -> None:
 
 def test_updates_of_slack_messages_are_the_only_difference() -> None:
     text = (ROOM / "alertmanager.slack-updates.yml").read_text()
-    found = json.loads(json.dumps(yaml.safe_load(text)))  # what anchors share is separate then
+    found = json.loads(json.dumps(yaml_of(text)))  # what anchors share is separate then
 
     assert found["global"].pop("slack_app_token_file")
     assert found["global"] == {k: v for k, v in CONFIG["global"].items() if "slack" not in k}
@@ -237,7 +238,7 @@ def test_updates_of_slack_messages_are_the_only_difference() -> None:
 def test_an_example_is_one_receiver_with_our_texts_and_no_secret(tmp_path: Path, name: str) -> None:
     path = ROOM / "examples" / f"{name}.yml"
     text = path.read_text()
-    (receiver,) = yaml.safe_load(text)["receivers"]
+    (receiver,) = yaml_of(text)["receivers"]
     (media,) = [value for key, value in receiver.items() if key != "name"]
     secrets = [v for key, v in fields(media) if key.endswith("_file")]
 
@@ -382,7 +383,7 @@ def test_details_for_pagerduty_are_text_for_a_newer_alertmanager_too(
     text = rendered("registry.pagerduty.firing", path)
 
     with pytest.raises(yaml.YAMLError):
-        yaml.safe_load(text)
+        yaml_of(text)
 
 
 def test_slack_sees_no_command_in_a_hostile_text() -> None:

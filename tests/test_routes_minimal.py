@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.programs import write_config
 from exporter.stack import Minimal, minimal_routes
 from tests.alertmanager import alertmanager, http_sink, muted, post, seconds
+from tests.documents import yaml_of
 from tests.patience import Patience
 from tests.test_routes import ROOM, alerts_of_the_rules, amtool
 from tests.test_stack_command import old
 
 SHIPPED = ROOM / "alertmanager.minimal.yml"
-CONFIG = yaml.safe_load(SHIPPED.read_text())
+CONFIG = yaml_of(SHIPPED.read_text())
 PLACE = {"environment": "production", "provider": "openai", "service": "a", "cluster": "main"}
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests import engines
+from tests.documents import yaml_of
 from tests.engines import CHECKS, Check
 
 FILES = sorted((Path(__file__).parent.parent / "prometheus" / "rules").glob("*.yml"))
 GROUPS: list[engines.Group] = [
-    group for path in FILES for group in yaml.safe_load(path.read_text())["groups"]
+    group for path in FILES for group in yaml_of(path.read_text())["groups"]
 ]
 
 AVERAGE = "avg by (service) (rate(bad[5m]))"
@@ -42,7 +42,7 @@ def test_the_shipped_rules_mean_the_same_in_both_engines(check: Check) -> None:
 def test_what_a_user_switches_on_means_the_same_in_both_engines(check: Check) -> None:
     others = FILES[0].parent.parent / "other-calls.yml"
 
-    assert check([*GROUPS, *yaml.safe_load(others.read_text())["groups"]]) == []
+    assert check([*GROUPS, *yaml_of(others.read_text())["groups"]]) == []
 
 
 def test_the_rules_are_read() -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.incidents.alerts import NOTIFICATIONS_FAILING, RUNBOOK
@@ -23,6 +22,7 @@ from exporter.metrics.models import MODEL_FAMILIES
 from exporter.model import Reason, Verdict
 from exporter.models import Skip
 from exporter.statuspages import Impact, Stage, State
+from tests.documents import yaml_of
 from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running, unhurried
 
@@ -158,7 +158,7 @@ CLOSED = {
 
 
 def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml_of(path.read_text())
 
 
 RULES: list[dict[str, Any]] = [

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.incidents.alerts import key_of
+from tests.documents import yaml_of
 from tests.patience import Patience
 from tests.programs import exporter, free_port, program, running
 from tests.test_rules import ALERTS, FOLDER, ONE, RECORDED, RULE_FILES
@@ -28,7 +28,7 @@ CONFIG, PAGE, MORE = (
 
 
 def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml_of(path.read_text())
 
 
 def _dry_run(rules: str) -> subprocess.CompletedProcess[str]:
@@ -156,7 +156,7 @@ groups:
 
 
 def _scraping(folder: Path, address: str, vmalert: int) -> Path:
-    config = yaml.safe_load(CONFIG.read_text())
+    config = yaml_of(CONFIG.read_text())
     config["global"] |= {"scrape_interval": "1s", "scrape_timeout": "1s"}
     config["scrape_configs"] = config["scrape_configs"][:1]
     config["scrape_configs"][0]["static_configs"] = [{"targets": [address]}]

@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
+
+from tests.documents import yaml_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -132,7 +133,7 @@ def test_the_demonstration_of_an_installation_uses_the_shipped_files(
 def test_what_is_promised_of_python_is_what_the_workflow_runs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     promised = [c.rpartition(" ")[2] for c in project["classifiers"] if "Python :: 3" in c]
-    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    workflow = yaml_of((ROOT / ".github/workflows/tests.yml").read_text())
 
     assert workflow["jobs"]["tests"]["strategy"]["matrix"]["python"] == promised
     assert project["requires-python"] == f">={promised[0]}"

@@ -16,8 +16,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import yaml
-
 from exporter.alerting import Evaluator, OwnWatch, Response, Views
 from exporter.alerting.own import JOB
 from exporter.config import Target
@@ -38,6 +36,7 @@ from exporter.statuspages import PageIncident, PageRecord, State
 from exporter.statuspages.incidents import Reading
 from exporter.store import Store
 from tests.clocks import QuickClock, target
+from tests.documents import yaml_of
 from tests.engines import parsed, read_names
 from tests.fakes import settle
 from tests.fleet import History, Situation, _take
@@ -54,7 +53,7 @@ ORDER = [
 GROUPS = [
     group
     for path in sorted(RULES.glob("*.yml"))
-    for group in yaml.safe_load(path.read_text())["groups"]
+    for group in yaml_of(path.read_text())["groups"]
     if not re.search("_slo|_burn|_pipeline", group["name"])
 ]
 """Without those of what is not judged here: they are most of the work."""

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.alerting import INHIBITIONS
 from exporter.alerting.inhibition import Inhibitor, Matcher
+from tests.documents import yaml_of
 
 ROOT = Path(__file__).parent.parent.parent
-SHIPPED = yaml.safe_load((ROOT / "alertmanager" / "alertmanager.yml").read_text())["inhibit_rules"]
+SHIPPED = yaml_of((ROOT / "alertmanager" / "alertmanager.yml").read_text())["inhibit_rules"]
 Labels = dict[str, str]
 
 
@@ -23,7 +23,7 @@ def _alerts() -> list[Labels]:
     """Return every alert of the shipped rules with each set of labels that makes a difference."""
     found: list[Labels] = []
     for path in sorted((ROOT / "prometheus" / "rules").glob("*.yml")):
-        for group in yaml.safe_load(path.read_text())["groups"]:
+        for group in yaml_of(path.read_text())["groups"]:
             for rule in group["rules"]:
                 found += _variants(rule) if "alert" in rule else ()
     manual = {"alertname": "ManualIncident", "service": "a", "environment": "prod"}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.alerting import NAMES, NOT_ALONE
 from exporter.alerting.models import MODEL_RULES
@@ -17,13 +16,14 @@ from exporter.alerting.rule import Rule
 from exporter.alerting.table import NETWORK_RULES, OWN_RULES, PROVIDER_RULES, SERVICE_RULES
 from exporter.alerting.words import runbook_url
 from exporter.metrics.own import LAG_BUCKETS
+from tests.documents import yaml_of
 from tests.engines import seconds_of
 
 FOLDER = Path(__file__).parent.parent.parent / "prometheus" / "rules"
 SHIPPED = [
     rule
     for path in sorted(FOLDER.glob("*.yml"))
-    for group in yaml.safe_load(path.read_text())["groups"]
+    for group in yaml_of(path.read_text())["groups"]
     for rule in group["rules"]
     if "alert" in rule
 ]

@@ -22,6 +22,7 @@ from typing import Any
 import trustme
 import yaml
 
+from tests.documents import yaml_of
 from tests.grafana.asking import Desk
 from tests.grafana.reading import ROOT
 from tests.patience import Patience
@@ -146,7 +147,7 @@ def _rules(folder: Path) -> str:
     out = folder / "rules"
     out.mkdir()
     for path in (ROOT / "prometheus" / "rules").glob("*.yml"):
-        rules = yaml.safe_load(path.read_text())
+        rules = yaml_of(path.read_text())
         for group in rules["groups"]:
             group["interval"] = "1s"
         (out / path.name).write_text(yaml.safe_dump(rules))

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tests.documents import yaml_of
 from tests.grafana import scene
 from tests.grafana.asking import Desk
 from tests.grafana.live import prometheus
@@ -31,9 +30,7 @@ _LONG = re.compile(r":ratio_rate(?:1d|3d|30d)$|:(?:ratio|seconds)30d$|_objective
 def recording_rules() -> dict[str, str]:
     """Return the expressions of the recording rules in terms of what is scraped."""
     path = ROOT / "prometheus" / "rules" / "10-recording.yml"
-    rules = [
-        rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]
-    ]
+    rules = [rule for group in yaml_of(path.read_text())["groups"] for rule in group["rules"]]
     written = {rule["record"]: re.sub(r"#[^\n]*", "", rule["expr"]) for rule in rules}
     # A rule that looks back at what is recorded cannot be written in terms of what is scraped.
     written = {name: expr for name, expr in written.items() if not _LOOKS_BACK.search(expr)}

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES, OwnMetrics
 from exporter.metrics.models import MODEL_FAMILIES
+from tests.documents import yaml_of
 from tests.grafana.linter import RULES
 from tests.grafana.promql import GLOBALS, selectors, variables_of
 from tests.grafana.reading import BOARDS, ROOT, Json, expressions, links, panels, properties
 
-WAIVERS: dict[str, Any] = yaml.safe_load((ROOT / "grafana" / ".lint").read_text())["exclusions"]
+WAIVERS: dict[str, Any] = yaml_of((ROOT / "grafana" / ".lint").read_text())["exclusions"]
 MOST_QUERIES = 28
 EACH = pytest.mark.parametrize("name", BOARDS)
 

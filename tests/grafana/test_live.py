@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest
-import yaml
 
 from grafana import words
+from tests.documents import yaml_of
 from tests.grafana import scene
 from tests.grafana.live import Moments, chain
 from tests.grafana.past import recording_rules
@@ -119,7 +119,7 @@ def catalogue(moments: Moments) -> Mapping[str, set[str]]:
     for name in recording_rules():
         level = {"slo": "slo", "service": "provider"}.get(name.partition(":")[0], "provider")
         known.setdefault(name, {"environment", "service", level})
-    calls = yaml.safe_load((ROOT / "prometheus" / "rules" / "50-calls.yml").read_text())
+    calls = yaml_of((ROOT / "prometheus" / "rules" / "50-calls.yml").read_text())
     for rule in (rule for group in calls["groups"] for rule in group["rules"]):
         if "record" in rule:
             known.setdefault(rule["record"], {"environment", "service", "source"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
+from tests.documents import yaml_of
 from tests.grafana import scene
 from tests.grafana.asking import Desk
 from tests.grafana.past import month
@@ -57,7 +57,7 @@ def test_ten_minutes_after_the_last_exporter_nothing_is_green(base: str, name: s
 
 def test_every_recorded_series_is_one_of_a_shipped_rule() -> None:
     files = (ROOT / "prometheus" / "rules").glob("*.yml")
-    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    groups = [group for file in files for group in yaml_of(file.read_text())["groups"]]
     known = {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
 
     for board in BOARDS.values():

@@ -7,14 +7,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
 from exporter.page.views import ServicePage, view_of
+from tests.documents import yaml_of
 from tests.grafana.reading import BOARDS, ROOT, links, panels
 
 PLACE = ROOT / "grafana" / "provisioning"
-SOURCES: Any = yaml.safe_load((PLACE / "datasources" / "datasources.yml").read_text())
-PROVIDERS: Any = yaml.safe_load((PLACE / "dashboards" / "dashboards.yml").read_text())
+SOURCES: Any = yaml_of((PLACE / "datasources" / "datasources.yml").read_text())
+PROVIDERS: Any = yaml_of((PLACE / "dashboards" / "dashboards.yml").read_text())
 ENVIRONMENT = dict(
     line.split("=", 1)
     for line in (PLACE / "grafana.env").read_text().splitlines()
@@ -105,7 +105,7 @@ def by_uid(uid: str) -> Any:
 
 def test_the_least_interval_is_the_scrape_interval() -> None:
     """$__rate_interval is made from it: a smaller one gives empty panels."""
-    scraped = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
+    scraped = yaml_of((ROOT / "prometheus" / "prometheus.yml").read_text())
 
     assert by_uid("prometheus")["jsonData"]["timeInterval"] == scraped["global"]["scrape_interval"]
 
@@ -132,7 +132,7 @@ def test_panels_show_request_ids_where_prometheus_stores_them() -> None:
     assert [title for title, _ in asked] == ["Failed probes", "Latency distribution"]
     assert all(re.search(r"probe_(results_total|latency_seconds_bucket)", e) for _, e in asked)
     for file in ("docker-compose.yml", "config/production/docker-compose.yml"):
-        command = yaml.safe_load((ROOT / file).read_text())["services"]["prometheus"]["command"]
+        command = yaml_of((ROOT / file).read_text())["services"]["prometheus"]["command"]
         assert "--enable-feature=exemplar-storage" in command
 
 
@@ -191,7 +191,7 @@ def test_the_dashboard_of_every_alert_exists() -> None:
     named = {
         rule["alert"]: rule["annotations"].get("__dashboardUid__", "")
         for path in (ROOT / "prometheus" / "rules").glob("*.yml")
-        for group in yaml.safe_load(path.read_text())["groups"]
+        for group in yaml_of(path.read_text())["groups"]
         for rule in group["rules"]
         if "alert" in rule
     }

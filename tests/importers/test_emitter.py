@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.importers.emitter import emit, scalar
 from exporter.settings.document import read
+from tests.documents import yaml_of
 
 TRICKY = [
     "yes",
@@ -117,7 +117,7 @@ def test_what_is_written_is_read_back_equal(data: dict[str, Any], commented: boo
 
     text = emit(data, comments)
 
-    assert same(yaml.safe_load(text), data)
+    assert same(yaml_of(text), data)
     assert same(read(text).data, data)
 
 
@@ -127,7 +127,7 @@ def test_a_text_that_could_be_misread_is_quoted_or_safe(text: str) -> None:
         written = scalar(text, flow=flow)
         around = f"[{written}]" if flow else f"- {written}"
 
-        assert yaml.safe_load(around) == [text]
+        assert yaml_of(around) == [text]
         assert read(around).data == [text]
 
 
@@ -148,4 +148,4 @@ def test_a_long_list_is_wrapped() -> None:
     text = emit({"codes": list(range(200, 260))}, {})
 
     assert max(map(len, text.splitlines())) <= 100
-    assert yaml.safe_load(text) == {"codes": list(range(200, 260))}
+    assert yaml_of(text) == {"codes": list(range(200, 260))}

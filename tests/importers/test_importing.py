@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from exporter.cli.importing import run_import
 from exporter.cli.usage import UsageError
 from exporter.config import read_files
 from exporter.importers import FORMATS
 from exporter.settings import SettingsError
+from tests.documents import yaml_of
 from tests.importers.foreign import FILES, arguments
 
 GATUS = FILES / "gatus.yaml"
@@ -22,7 +22,7 @@ def test_yaml_goes_out_and_losses_go_to_standard_error(capsys: pytest.CaptureFix
     assert run_import(arguments(GATUS)) == 0
 
     printed = capsys.readouterr()
-    assert len(yaml.safe_load(printed.out)["services"]) == 7
+    assert len(yaml_of(printed.out)["services"]) == 7
     assert "endpoints[8].url: no equivalent: only http and https" in printed.err
     assert "ok: 7 services (4 enabled) from gatus; " in printed.err.splitlines()[-1]
 

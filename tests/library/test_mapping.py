@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter import ServiceRegistry
 from exporter.config import Given, read_files
 from exporter.library import SettingsError
 from exporter.secret import Secret
 from exporter.settings import copied
+from tests.documents import yaml_of
 from tests.fakes import KEY
 from tests.vendor import Vendor, answer
 
@@ -37,7 +37,7 @@ def mistakes(given: dict[Any, Any], variables: dict[str, str] | None = None) -> 
 @pytest.mark.parametrize("name", ["services.yaml", "demo.yaml"])
 def test_a_mapping_means_what_the_same_file_means(name: str) -> None:
     path = ROOT / "config" / name
-    given = yaml.safe_load(path.read_text())
+    given = yaml_of(path.read_text())
 
     found, same = Given(given).read({}), read_files([path], {})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from tests.documents import yaml_of
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent
@@ -39,7 +39,5 @@ def load() -> list[Mutant]:
     Raises:
         TypeError: if a row lacks a field or has an unknown one.
     """
-    rows = [
-        row for path in sorted(FOLDER.glob("*.yaml")) for row in yaml.safe_load(path.read_text())
-    ]
+    rows = [row for path in sorted(FOLDER.glob("*.yaml")) for row in yaml_of(path.read_text())]
     return [Mutant(**{**row, "tests": tuple(row.get("tests", ()))}) for row in rows]

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-import yaml
 
 from exporter.checks import Assertion
 from exporter.config import Declared, Target, make_target
@@ -23,13 +22,14 @@ from exporter.probers.kinds.http import HttpProber
 from exporter.probers.urls import normalized
 from exporter.providers import Preset, presets
 from exporter.secret import expand
+from tests.documents import yaml_of
 from tests.fakes import KEY
 from tests.vendor import Seen, Vendor, answer
 
-ANSWERS: dict[str, list[dict[str, Any]]] = yaml.safe_load(
+ANSWERS: dict[str, list[dict[str, Any]]] = yaml_of(
     (Path(__file__).parents[1] / "vendor_answers.yaml").read_text(encoding="utf-8")
 )
-TRUTH: list[dict[str, Any]] = yaml.safe_load(
+TRUTH: list[dict[str, Any]] = yaml_of(
     (Path(__file__).parents[1] / "truth.yaml").read_text(encoding="utf-8")
 )
 CASES = [(name, number) for name, cases in ANSWERS.items() for number in range(len(cases))]

@@ -12,17 +12,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from exporter.config import Declared, make_target
 from exporter.model import Outcome, Reason
 from exporter.probers import Endpoint
 from exporter.probers.kinds.http import HttpProber
 from exporter.providers import presets
+from tests.documents import yaml_of
 from tests.fakes import KEY, FakeClock
 from tests.vendor import Vendor, answer
 
-CASES: list[dict[str, Any]] = yaml.safe_load(
+CASES: list[dict[str, Any]] = yaml_of(
     (Path(__file__).parents[1] / "truth.yaml").read_text(encoding="utf-8")
 )
 

@@ -15,6 +15,7 @@ from exporter.providers.presets import _rules as preset_rules
 from exporter.settings.accepting import accepts
 from exporter.settings.check import _validator
 from exporter.settings.document import read
+from tests.documents import yaml_of
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PRESETS = Path(__file__).parents[2] / "exporter/providers"
@@ -53,7 +54,7 @@ def spoiled(data: Any) -> Iterator[Any]:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_configuration_is_accepted_only_if_the_schema_has_nothing_against_it(path: Path) -> None:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml_of(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError):
         return
     assert not (accepts(_rules(), data) and refused(_rules(), data))

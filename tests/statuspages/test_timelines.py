@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.probers import Answer, Request
 from exporter.statuspages import ADAPTERS, Claim, StatusPage, StatusPages, lead_of, sentence
 from tests.clocks import QuickClock
+from tests.documents import yaml_of
 from tests.statuspages.bodies import at, body_of, list_of, moment
 
-NIGHTS = yaml.safe_load((Path(__file__).parent / "timelines.yaml").read_text())
+NIGHTS = yaml_of((Path(__file__).parent / "timelines.yaml").read_text())
 
 
 class Jobs:

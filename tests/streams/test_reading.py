@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +23,9 @@ from exporter.streams import (
     protocol,
 )
 from exporter.streams.frames import MOST_EVENT_BYTES
+from tests.documents import yaml_of
 
-CASES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text())
+CASES: list[dict[str, Any]] = yaml_of(Path(__file__).with_name("cases.yaml").read_text())
 NAMES = [case["name"] for case in CASES]
 ENDS = {"LF": "\n", "CR": "\r", "CRLF": "\r\n"}
 
@@ -164,7 +164,7 @@ def test_the_request_is_the_protocols_with_the_familys_members() -> None:
     chat = protocol("openai_chat")
     members = {"stream_options": None, "reasoning": {"effort": "low"}}
 
-    body = yaml.safe_load(
+    body = yaml_of(
         body_of(
             chat,
             model="m",

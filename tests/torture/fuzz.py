@@ -29,6 +29,7 @@ from exporter.library import ManagementError, UnknownIncidentError, UnknownServi
 from exporter.serving.web_config import read_web
 from exporter.settings import Problem, SettingsError
 from tests.api.managed import Answer, Client
+from tests.documents import yaml_of
 from tests.importers.foreign import EXAMPLES, FILES
 from tests.incidents import test_app as receiving
 from tests.incidents.saying import NOW, alert, message
@@ -40,8 +41,7 @@ EXAMPLES_OF_EACH = int(os.environ.get("TORTURE_EXAMPLES", "400"))
 TITLE = "Nearly right input: taken, or told what is wrong"
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = [
-    yaml.safe_load(path.read_text())
-    for path in sorted((ROOT / "tests/configs").glob("good-*.yaml"))
+    yaml_of(path.read_text()) for path in sorted((ROOT / "tests/configs").glob("good-*.yaml"))
 ]
 HASH = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 WEB = {
@@ -155,11 +155,11 @@ def foreign_configuration_is_imported(kind: str, documents: tuple[Any, Any]) -> 
 
 def foreign(kind: str) -> st.SearchStrategy[tuple[Any, Any]]:
     name, targets = EXAMPLES[kind]
-    text = st.just(yaml.safe_load((FILES / name).read_text()))
+    text = st.just(yaml_of((FILES / name).read_text()))
     first = text.flatmap(lambda document: mutated(document) | st.just(document))
     if targets is None:
         return first.map(lambda document: (document, None))
-    second = yaml.safe_load((FILES / targets).read_text())
+    second = yaml_of((FILES / targets).read_text())
     return st.tuples(first, mutated(second) | st.just(second))
 
 
