@@ -32,7 +32,7 @@ def now() -> list[Json]:
             "When a probe last succeeded; known for 12 h after an exporter died.",
             f"max({queries.last_success(ONE)})",
             unit="dateTimeFromNow",
-            missing="NEVER",
+            missing="NEVER, or no data",
             background=False,
         ),
         incident(),

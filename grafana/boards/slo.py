@@ -49,7 +49,7 @@ def now() -> list[Json]:
             "Objectives",
             "How many objectives there are.",
             f"count({recorded('service_slo_objective:ratio')})",
-            missing="NONE",
+            missing="NONE, or no data",
         ),
         stat(
             "Missed",
