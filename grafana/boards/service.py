@@ -301,7 +301,7 @@ def board() -> Json:
                 "",
                 [*now(), why(), state_timeline(ONE, size=(24, 4)), reasons(), failures(), facts()],
             ),
-            Row("Alerts", [firing_alerts(ABOUT_ONE, size=(24, 5))]),
+            Row("Alerts", [firing_alerts(ABOUT_ONE, size=(24, 6))]),
             Row("Latency", latency()),
             Row("Limits and key", limits()),
             Row("Objectives and traffic", objectives()),
