@@ -208,12 +208,7 @@ FACTS: Mapping[Reason, Facts] = {
         _P, False, None, "TLS fails", "look at the certificate and who issued it", retry=True
     ),
     Reason.TIMEOUT: Facts(
-        _P,
-        False,
-        None,
-        "no answer in time",
-        f"try from another network; {_SEE_PAGE}",
-        retry=True,
+        _P, False, None, "no answer in time", f"try from another network; {_SEE_PAGE}", retry=True
     ),
     Reason.PROTOCOL: Facts(
         _P, False, None, "no valid HTTP", "see who answers: wrong port or a proxy?", retry=True
@@ -259,10 +254,9 @@ MAX_WAIT_SECONDS = 86_400.0
 REJECTED_INTERVAL_SECONDS = 300.0
 """Seconds between probes with a rejected key: providers block addresses that keep trying."""
 
-OFFLINE_ADVICE = "our own network is down: check it, name servers and firewall first"
 _FAULT_BY_VERDICT = {Verdict.NETWORK: "our network down", Verdict.MONITORING: "no result"}
 _ADVICE_BY_VERDICT = {
-    Verdict.NETWORK: OFFLINE_ADVICE,
+    Verdict.NETWORK: "our own network is down: check it, name servers and firewall first",
     Verdict.MONITORING: "no result for three intervals: look at the exporter",
 }
 
@@ -280,16 +274,14 @@ def fault_of(reason: Reason, verdict: Verdict) -> str:
 def advice_of(reason: Reason, verdict: Verdict, *, has_page: bool = True) -> str:
     """Return what a person should do about *reason* under *verdict*.
 
-    *has_page* is false where no status page of the provider is known: nobody is sent to one.
+    Nobody is sent to a status page that is not known: then *has_page* is false.
 
-    >>> advice_of(Reason.DNS, Verdict.PROVIDER)
-    'try another resolver'
     >>> advice_of(Reason.SERVER_ERROR, Verdict.PROVIDER, has_page=False)
     'use the fallback'
     """
     if verdict is FACTS[reason].verdict:
-        parts = FACTS[reason].advice.split("; ")
-        return "; ".join(part for part in parts if has_page or part != _SEE_PAGE)
+        whole = FACTS[reason].advice
+        return whole if has_page else whole.replace(_SEE_PAGE, "").strip("; ")
     return _ADVICE_BY_VERDICT[verdict]
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exporter.config import Target
-from exporter.model import OFFLINE_ADVICE, Result, Verdict, is_offline
+from exporter.model import Reason, Result, Verdict, advice_of, is_offline
 from exporter.page.cautions import cautions
 from exporter.page.wording import STATES, ShownState, fault
 from exporter.results import Tally, current_advice, current_result, current_verdict, status_of
 from exporter.statuspages import State
+
+_OFFLINE_ADVICE = advice_of(Reason.CONNECT, Verdict.NETWORK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def summary_of(
         last=tally.last,
         stale=tally.stale,
         verdict=Verdict.NETWORK if unobserved_since is not None else current_verdict(target, tally),
-        advice=current_advice(target, tally) if unobserved_since is None else OFFLINE_ADVICE,
+        advice=current_advice(target, tally) if unobserved_since is None else _OFFLINE_ADVICE,
         in_maintenance=in_maintenance,
         status_page_state=status_page_state,
         state=state,

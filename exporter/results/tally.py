@@ -8,24 +8,23 @@ from __future__ import annotations
 import contextlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from exporter.config import Target
 from exporter.model import (
-    PHASES,
     REJECTED,
     REJECTED_INTERVAL_SECONDS,
     Certificate,
     Limit,
-    Outcome,
     Reason,
     Result,
     Verdict,
     is_offline,
 )
 from exporter.registry import RegistryChange
+from exporter.results.dumps import MOST, are_seconds, counts, dumped, is_whole, restored
 from exporter.results.exemplars import Exemplars, is_slow, noted
 from exporter.results.radar import Radar, after_probe
 from exporter.results.recent import INDEX, REASONS, Recent
@@ -33,12 +32,9 @@ from exporter.results.runway import Runways
 from exporter.secret import Secret
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
-_VERDICTS = frozenset(Verdict)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 SLOS = ("availability", "latency")
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
-_MOST = 2**32 - 1
-"""That a count can be: a century of probes, one a second."""
 
 
 class Tally:
@@ -249,92 +245,33 @@ class Tally:
             "last_success": self.last_success,
             "since": self.since,
             "failing_since": self.failing_since,
-            "last": None if self.last is None else _dumped(self.last),
+            "last": None if self.last is None else dumped(self.last),
             **({} if self.radar is None else {"radar": self.radar.dump()}),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from *state*, a `dump`; what is unknown or damaged in it is passed over."""
-        for name, number in _pairs(state.get("reasons")):
+        for name, number in counts(state.get("reasons")):
             if name in INDEX:
                 self.reasons[INDEX[Reason(name)]] = number
-        for name, number in _pairs(state.get("buckets")):
+        for name, number in counts(state.get("buckets")):
             with contextlib.suppress(ValueError):
                 bucket = bisect_left(BUCKETS, float(name))
-                self.buckets[bucket] = min(_MOST, self.buckets[bucket] + number)
+                self.buckets[bucket] = min(MOST, self.buckets[bucket] + number)
         for name in ("events", "bad"):
             match state.get(name):
-                case [available, fast] if _whole(available) and _whole(fast):
+                case [available, fast] if is_whole(available) and is_whole(fast):
                     setattr(self, name, [available, fast])
         for name in ("attempts", "changes", "in_a_row", "held"):
-            if _whole(state.get(name)):
+            if is_whole(state.get(name)):
                 setattr(self, name, state[name])
         for name in ("latency_sum", "last_success", "since", "failing_since"):
-            if _seconds(state.get(name)):
+            if are_seconds(state.get(name)):
                 setattr(self, name, float(state[name]))
         self.radar = Radar.restored(state.get("radar"))
-        if (last := _restored(state.get("last"))) is not None:
+        if (last := restored(state.get("last"))) is not None:
             self.last = last
             self.observed = None if is_offline(last.reason, last.verdict) else last
-
-
-def _dumped(result: Result) -> dict[str, Any]:
-    outcome = result.outcome
-    return {
-        "service": result.service,
-        "at": result.at,
-        "verdict": result.verdict.value,
-        "reason": outcome.reason.value,
-        "duration": outcome.duration,
-        "phases": list(outcome.phases),
-        "status": outcome.status,
-        "http_version": outcome.http_version,
-        "content_length": outcome.content_length,
-        "keyed": outcome.keyed,
-        "retry_after": outcome.retry_after,
-    }
-
-
-def _restored(last: Any) -> Result | None:
-    match last:
-        case {
-            "service": str(service),
-            "at": at,
-            "verdict": str(verdict),
-            "reason": str(reason),
-            "duration": duration,
-        } if _seconds(at) and _seconds(duration) and verdict in _VERDICTS and reason in INDEX:
-            pass
-        case _:
-            return None
-    phases, length = last.get("phases"), last.get("content_length")
-    more: dict[str, Any] = {"keyed": last.get("keyed") is True}
-    if isinstance(phases, list) and len(phases) == len(PHASES) and all(map(_seconds, phases)):
-        more["phases"] = tuple(map(float, phases))
-    if _whole(last.get("status")):
-        more["status"] = last["status"]
-    if _seconds(last.get("http_version")):
-        more["http_version"] = float(last["http_version"])
-    if _seconds(last.get("retry_after")):
-        more["retry_after"] = float(last["retry_after"])
-    if _whole(length):
-        more["content_length"] = length
-    outcome = Outcome(reason=Reason(reason), duration=float(duration), **more)
-    return Result(service=service, at=float(at), outcome=outcome, verdict=Verdict(verdict))
-
-
-def _pairs(found: Any) -> Iterator[tuple[str, int]]:
-    pairs = found.items() if isinstance(found, Mapping) else ()
-    return ((str(name), number) for name, number in pairs if _whole(number) and number <= _MOST)
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
-
-
-def _seconds(value: Any) -> bool:
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return plain and 0 <= value < 2**53
 
 
 class Results:

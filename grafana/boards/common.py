@@ -122,6 +122,6 @@ def runs_out_next(
         about,
         *cols,
         size=size,
-        missing="Nothing is known to run out",
+        missing="Nothing is known to run out, or no data",
         hidden=hidden,
     )

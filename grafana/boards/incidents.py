@@ -80,13 +80,13 @@ def now() -> list[Json]:
             "Mean time to acknowledge",
             "From the start until somebody took it, in this time.",
             "service_incident_acknowledge_seconds",
-            "NONE TAKEN",
+            "NONE TAKEN, or no data",
         ),
         _mean_time(
             "Mean time to resolve",
             "From start to end, of incidents that ended in this time.",
             "service_incident_resolve_seconds",
-            "NONE ENDED",
+            "NONE ENDED, or no data",
         ),
         stat(
             "Silenced or inhibited",
@@ -111,7 +111,7 @@ def open_ones() -> list[Json]:
         Column("open", queries.about(opened), {"custom__width": 60}),
         size=(10, 9),
         sort=("-severity", "about"),
-        missing="No incident is open",
+        missing="No incident is open, or no data",
         hidden=("severity",),
     )
     return [
@@ -141,7 +141,7 @@ def who_was_first() -> Json:
         Column("provider"),
         Column("their page after us", queries.about(lead), {"unit": "s"}),
         size=(24, 6),
-        missing="No claim: nothing fails, or no page says when it posted",
+        missing="No claim: nothing fails, no page says when it posted, or no data",
     )
 
 
@@ -252,7 +252,7 @@ def costly_services() -> Json:
         Column("down", queries.about(f"max by ({SERVICE}) ({down}) > 0"), _LASTED),
         size=(24, 11),
         sort=("-critical incidents", "-down"),
-        missing="No incident in this time",
+        missing="No incident in this time, or no data",
     )
 
 

@@ -160,7 +160,7 @@ def least_left() -> Json:
         f"min(model_probe_budget_remaining_ratio{{{CHOSEN}}})",
         unit="percentunit",
         thresholds=_LEFT,
-        missing="NO BUDGET",
+        missing="NO BUDGET, or no data",
     )
 
 

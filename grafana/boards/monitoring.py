@@ -81,7 +81,7 @@ def now() -> list[Json]:
             "How long ago the alert that always fires came back to the exporter: the "
             "whole way of an alert in one number.",
             "exporter_watchdog_last_received_timestamp_seconds",
-            missing="NEVER HEARD",
+            missing="NEVER HEARD, or no data",
         ),
     ]
 
@@ -246,7 +246,7 @@ def delivery() -> list[Json]:
             "Incident log compared",
             "How long ago the incident log last compared itself with Alertmanager.",
             "exporter_incidents_reconcile_last_success_timestamp_seconds",
-            missing="NEVER",
+            missing="NEVER, or no data",
             size=(8, 5),
         ),
     ]

@@ -148,7 +148,7 @@ def notified() -> Json:
         ),
         size=(8, 10),
         sort=("-failed", "-sent"),
-        missing="Nobody was told in this time",
+        missing="Nobody was told in this time, or no data",
     )
 
 

@@ -49,7 +49,7 @@ def now() -> list[Json]:
             "Objectives",
             "How many objectives there are.",
             f"count({recorded('service_slo_objective:ratio')})",
-            missing="NONE",
+            missing="NONE, or no data",
         ),
         stat(
             "Missed",
@@ -110,7 +110,7 @@ def objectives() -> Json:
         Column("burn, 1 h", recorded("service_burn_rate:ratio_rate1h"), _BURN),
         Column("burn, 6 h", fast, _BURN),
         Column("burn, 3 d", recorded("service_burn_rate:ratio_rate3d"), _BURN),
-        sort=("budget left", "-burn, 1 h"),
+        sort=("budget left",),
         missing="No objective, or no data",
         size=(24, 14),
     )

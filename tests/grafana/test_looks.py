@@ -120,3 +120,16 @@ def test_what_a_day_took_has_no_decimals() -> None:
     defaults = panel_of("registry-limits", "Probe requests a day")["fieldConfig"]["defaults"]
 
     assert defaults["decimals"] == 0
+
+
+ALERTS_ONLY = {"Firing alerts", "Firing by severity", "Silenced or inhibited"}
+"""What Prometheus answers by itself: without an alert, none fires."""
+
+
+@EACH
+def test_nothing_is_not_said_where_nothing_is_known(name: str) -> None:
+    """With dead exporters a panel said that no incident is open."""
+    for panel in panels(BOARDS[name]):
+        empty = panel["fieldConfig"]["defaults"].get("noValue")
+        if empty and panel["title"] not in ALERTS_ONLY:
+            assert "no data" in empty.lower(), panel["title"]
