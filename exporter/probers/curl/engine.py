@@ -24,7 +24,7 @@ from exporter.probers.curl.answers import answer_of
 from exporter.probers.curl.certificates import earliest
 from exporter.probers.curl.chains import Chains
 from exporter.probers.curl.handles import Handles
-from exporter.probers.curl.heads import head_of, versions_exist
+from exporter.probers.curl.heads import head_of
 from exporter.probers.curl.inspection import Inspection
 from exporter.probers.curl.options import address_of, set_own_options
 from exporter.probers.curl.readiness import Readiness, best_readiness
@@ -157,7 +157,7 @@ class CurlTransport:
         inspection = Inspection(curl, request) if watched else None
         try:
             ended = await self._run(transfer)
-            headers, repeated = head_of(transfer.lines)
+            headers, repeated, versions_exist = head_of(transfer.lines)
             collected = Answer(
                 headers=headers,
                 repeated=repeated,
@@ -166,7 +166,7 @@ class CurlTransport:
             )
             answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)
-            if answer.failure is None and not versions_exist(transfer.lines):
+            if answer.failure is None and not versions_exist:
                 answer.failure, answer.detail = Reason.PROTOCOL, "the answer is not HTTP"
             if transfer.lacked is not None and answer.failure and not transfer.refused:
                 blame(answer, transfer.lacked)
