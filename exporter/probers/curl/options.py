@@ -20,6 +20,9 @@ from exporter.probers.urls import ascii_host, normalized
 _GROUPS = "X25519:P-256:P-384:P-521"
 
 
+_DAY_MILLISECONDS = 86_400_000
+
+
 @functools.lru_cache(maxsize=1)
 def default_authorities() -> str:
     """Return the PEM file of the trusted authorities: the system's, else certifi's."""
@@ -68,6 +71,7 @@ def set_options(curl: Any, request: Request) -> None:
     set_ = curl.setopt
     set_(pycurl.NOSIGNAL, 1)
     set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    set_(pycurl.CONNECTTIMEOUT_MS, _DAY_MILLISECONDS)  # the time of the whole is what counts
     set_(pycurl.PROXY, normalized(request.proxy or "").encode())
     set_(pycurl.NOPROXY, "")  # if unset, the environment's no_proxy decides
     set_(pycurl.ACCEPT_ENCODING, "")  # empty: every encoding that libcurl can decode
@@ -90,8 +94,7 @@ def set_own_options(curl: Any, request: Request, addresses: list[str], seconds: 
     """
     milliseconds = max(1, round(seconds * 1000))  # 0 would mean no timeout
     curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
-    curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
-    headers = [_header_line(name, value) for name, value in request.headers]
+    headers = _header_lines(request.headers)
     headers += _set_address(curl, request, addresses)
     if headers:
         curl.setopt(pycurl.HTTPHEADER, headers)
@@ -99,10 +102,13 @@ def set_own_options(curl: Any, request: Request, addresses: list[str], seconds: 
         curl.unsetopt(pycurl.HTTPHEADER)  # an empty list would leave those of another request
 
 
-def _header_line(name: str, value: str) -> bytes:
-    if has_control(name) or has_control(value.replace("\t", "")):  # RFC 9110 allows a tab
+def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
+    names, values = "".join([name for name, _ in headers]), "".join([text for _, text in headers])
+    if has_control(names) or has_control(values.replace("\t", "")):  # RFC 9110 allows a tab
         raise ValueError("a header holds a control character")
-    return (f"{name}: {value}" if value.strip() else f"{name};").encode()
+    return [
+        (f"{name}: {value}" if value.strip() else f"{name};").encode() for name, value in headers
+    ]
 
 
 def _set_method(curl: Any, request: Request) -> None:
@@ -147,7 +153,7 @@ def host_lines(request: Request) -> list[str]:
 
 
 def _server_name(request: Request) -> str:
-    return ascii_host(request.tls.server_name or "")
+    return ascii_host(request.tls.server_name) if request.tls.server_name else ""
 
 
 def _set_tls(curl: Any, request: Request) -> None:
