@@ -111,7 +111,7 @@ class Facts:
     retry: bool = False
 
 
-_P = Verdict.PROVIDER
+_OK, _P = Verdict.OK, Verdict.PROVIDER  # to look into an enumeration takes its metaclass
 _SEE_PAGE = "see its status page"
 FACTS: Mapping[Reason, Facts] = {
     Reason.OK: Facts(Verdict.OK, True, True, "works", "nothing to do"),
@@ -365,7 +365,7 @@ class Outcome:
 
     @property
     def success(self) -> bool:
-        return FACTS[self.reason].verdict is Verdict.OK
+        return FACTS[self.reason].verdict is _OK
 
 
 @frozen
@@ -393,4 +393,4 @@ class Result:
 
     @property
     def success(self) -> bool:
-        return FACTS[self.outcome.reason].verdict is Verdict.OK
+        return FACTS[self.outcome.reason].verdict is _OK

@@ -135,7 +135,7 @@ class Trail:
 
 def own_headers(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
     """Return every header of a request to the endpoint's own origin."""
-    return (*endpoint.headers, *((name, key.reveal()) for name, key in endpoint.credentials))
+    return (*endpoint.headers, *[(name, key.reveal()) for name, key in endpoint.credentials])
 
 
 def joined(before: Answer, after: Answer) -> Answer:

@@ -72,7 +72,8 @@ class Policy:
 
 def mentions_limits(headers: Mapping[str, str]) -> bool:
     """Return whether any of *headers*, names in lower case, may be about a rate limit."""
-    return any("ratelimit" in name or "rate-limit" in name for name in headers)
+    names = "\n".join(headers)
+    return "ratelimit" in names or "rate-limit" in names
 
 
 def declared_limits(

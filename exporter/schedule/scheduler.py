@@ -300,7 +300,7 @@ class Scheduler:
         """Slow down as the provider wants it; make up for what our own network hid."""
         entry.hidden = is_offline(result.reason, result.verdict)
         now = entry.target
-        same = now.key == target.key and now.endpoint == target.endpoint
+        same = now is target or (now.key == target.key and now.endpoint == target.endpoint)
         slowed = result.reason in REJECTED and same
         wait = result.outcome.asked_wait if same else None
         not_before = NEVER if wait is None else self._clock.tick() + wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from typing import Any
 
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Reason
+from exporter.probers.curl import CurlTransport, engine, transfer
 from exporter.probers.curl.addresses import is_public
-from exporter.probers.curl.engine import CurlTransport, _Transfer
 from exporter.probers.curl.resolver import Resolver
+from exporter.probers.curl.transfer import Transfer
 from tests.dns import NXDOMAIN, NameServer
 from tests.fakes import make_request, settle
 from tests.vendor import Vendor, answer
@@ -353,9 +355,8 @@ async def test_the_address_that_was_looked_up_is_the_one_that_is_dialled(vendor:
 @pytest.fixture
 def second_loopback_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take 127.0.0.2 for public, so that no test can dial what really is."""
-    monkeypatch.setattr(
-        "exporter.probers.curl.engine.is_public", lambda address: address == "127.0.0.2"
-    )
+    for module in (engine, transfer):
+        monkeypatch.setattr(module, "is_public", lambda address: address == "127.0.0.2")
 
 
 @pytest.mark.usefixtures("second_loopback_is_public")
@@ -423,18 +424,20 @@ async def test_a_kept_connection_that_another_service_opened_inside_is_not_used(
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1", "::ffff:8.8.8.8"])
 async def test_at_the_last_moment_no_socket_is_opened_to_a_private_address(address: str) -> None:
-    transfer = _Transfer(None, make_request("http://x.example/"))
+    one = Transfer(None)
+    one.begin(make_request("http://x.example/"), asyncio.Future())
     family = 10 if ":" in address else 2
 
-    got = transfer.open_public(0, (family, 1, 6, (address, 80)))
+    got = one.open_public(0, (family, 1, 6, (address, 80)))
 
-    assert (got, transfer.refused) == (pycurl.SOCKET_BAD, True)
+    assert (got, one.refused) == (pycurl.SOCKET_BAD, True)
 
 
 async def test_of_a_mixed_answer_only_the_public_address_gets_a_socket() -> None:
-    transfer = _Transfer(None, make_request("http://x.example/"))
+    one = Transfer(None)
+    one.begin(make_request("http://x.example/"), asyncio.Future())
 
-    opened = transfer.open_public(0, (2, 1, 6, ("8.8.8.8", 443)))  # a socket, not a connection
+    opened = one.open_public(0, (2, 1, 6, ("8.8.8.8", 443)))  # a socket, not a connection
 
     opened.close()
-    assert not transfer.refused
+    assert not one.refused

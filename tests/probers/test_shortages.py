@@ -20,7 +20,7 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.model import FACTS, Reason, Shortage, Verdict
-from exporter.probers.curl import CurlTransport, certificates, engine
+from exporter.probers.curl import CurlTransport, certificates, engine, handles, transfer
 from exporter.probers.curl.resolver import ResolveError, Resolver
 from exporter.probers.curl.shortages import (
     DETAILS,
@@ -62,7 +62,8 @@ def descriptors_left(left: int) -> Iterator[None]:
 
 @pytest.fixture
 def all_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "is_public", lambda address: True)
+    for module in (engine, transfer):
+        monkeypatch.setattr(module, "is_public", lambda address: True)
 
 
 @pytest.fixture
@@ -247,7 +248,7 @@ async def test_no_memory_is_our_failure(
     def no_memory(*given: object) -> None:
         raise pycurl.error(pycurl.E_OUT_OF_MEMORY, "")
 
-    monkeypatch.setattr(engine, "set_options", no_memory)
+    monkeypatch.setattr(handles, "set_options", no_memory)
 
     got = await transport.fetch(make_request("http://127.0.0.1:1/"))
 

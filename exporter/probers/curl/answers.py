@@ -44,10 +44,11 @@ def answer_of(
     code, text = ended
     get: Callable[[int], Any] = curl.getinfo
     secure = request.url.startswith("https")
-    answer.status = get(pycurl.RESPONSE_CODE)
+    answer.status = status = get(pycurl.RESPONSE_CODE)
     answer.content_length = int(get(_CONTENT_LENGTH))
     answer.http_version = _VERSIONS.get(get(pycurl.INFO_HTTP_VERSION), 0.0)
-    answer.phases = _phases(get, resolved, secure)
+    connected = not code or _connected(get, secure)
+    answer.phases = _phases(_stamps(get, status), resolved, secure, connected=connected)
     answer.duration = sum(answer.phases)
     answer.address = get(pycurl.PRIMARY_IP) or ""
     cut = code == pycurl.E_WRITE_ERROR and answer.truncated
@@ -67,31 +68,34 @@ def answer_of(
             answer.failure, answer.detail = Reason.CONNECT, "the proxy refused the connection"
         else:
             verify = get(pycurl.SSL_VERIFYRESULT) if secure else 0
-            answer.failure, answer.detail = failure_of(code, text, _open_phase(get, secure), verify)
+            phase = _open_phase(_stamps(get, status), secure, connected=connected)
+            answer.failure, answer.detail = failure_of(code, text, phase, verify)
     return answer
 
 
-def _stamps(get: Callable[[int], Any]) -> tuple[float, float, float, float, float]:
+_Stamps = tuple[float, float, float, float, float]
+
+
+def _stamps(get: Callable[[int], Any], status: int) -> _Stamps:
     return (
         get(pycurl.NAMELOOKUP_TIME),
         get(pycurl.CONNECT_TIME),
         get(pycurl.APPCONNECT_TIME),
         # A failure sets it too, so it counts only if there is a status.
-        get(pycurl.STARTTRANSFER_TIME) if get(pycurl.RESPONSE_CODE) else 0.0,
+        get(pycurl.STARTTRANSFER_TIME) if status else 0.0,
         get(pycurl.TOTAL_TIME),
     )
 
 
 def _phases(
-    get: Callable[[int], Any], resolved: float, secure: bool
+    stamps: _Stamps, resolved: float, secure: bool, *, connected: bool
 ) -> tuple[float, float, float, float, float]:
     """Return the seconds of the phases in the order of `PHASES`; they sum to the duration.
 
     libcurl's stamps are cumulative and 0 where a phase did not happen (a kept connection) or did
     not end (a failure). In the second case the rest of the time belongs to that phase.
     """
-    lookup, connect, handshake, first, total = _stamps(get)
-    connected = _connected(get, secure)
+    lookup, connect, handshake, first, total = stamps
     ends, before = [], 0.0
     for stamp, happens, is_over in (
         (lookup, True, connected),
@@ -120,10 +124,10 @@ def _connected(get: Callable[[int], Any], secure: bool) -> bool:
     return bool(not secure or get(pycurl.APPCONNECT_TIME) > 0 or get(pycurl.NAMELOOKUP_TIME) <= 0)
 
 
-def _open_phase(get: Callable[[int], Any], secure: bool) -> str:
+def _open_phase(stamps: _Stamps, secure: bool, *, connected: bool) -> str:
     """Return in words the phase that had not ended."""
-    lookup, connect, handshake, first, _ = _stamps(get)
-    if _connected(get, secure):
+    lookup, connect, handshake, first, _ = stamps
+    if connected:
         return "reading the answer" if first > 0 else "waiting for the answer"
     if lookup <= 0:
         return "resolving the name"

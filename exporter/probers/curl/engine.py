@@ -10,7 +10,6 @@ returned as an `Answer`, not raised as a `pycurl.error`.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,100 +17,21 @@ from typing import Any
 import pycurl
 
 from exporter.checks import TlsSettings
-from exporter.model import Certificate, Reason, Shortage
-from exporter.probers import MAX_HEAD_BYTES, MAX_HEADERS, Answer, Request
+from exporter.model import Certificate, Reason
+from exporter.probers import Answer, Request
 from exporter.probers.curl.addresses import is_public
 from exporter.probers.curl.answers import answer_of
 from exporter.probers.curl.certificates import earliest
 from exporter.probers.curl.chains import Chains
-from exporter.probers.curl.heads import head_of, versions_exist
+from exporter.probers.curl.handles import Handles
+from exporter.probers.curl.heads import head_of
 from exporter.probers.curl.inspection import Inspection
-from exporter.probers.curl.options import address_of, set_options
+from exporter.probers.curl.options import address_of, set_own_options
 from exporter.probers.curl.readiness import Readiness, best_readiness
 from exporter.probers.curl.resolver import ResolveError, Resolver, literal_address
 from exporter.probers.curl.shortages import answer_for, blame, shortage_behind, shortage_of
+from exporter.probers.curl.transfer import Transfer
 from exporter.probers.urls import normalized
-
-# The status line, the headers and the empty line. Interim (1xx) answers count as well.
-MAX_LINES = MAX_HEADERS + 2
-MAX_SENT = 2
-"""How often one request is sent: libcurl alone would repeat a refused one five times."""
-
-
-class _Transfer:
-    """What libcurl's callbacks collect during one request; `done` has its error number and text."""
-
-    __slots__ = (
-        "body",
-        "done",
-        "lacked",
-        "lines",
-        "max_body",
-        "opened",
-        "public_only",
-        "refused",
-        "sent",
-        "size",
-        "truncated",
-        "watch",
-    )
-
-    def __init__(self, done: asyncio.Future[tuple[int, str]], request: Request) -> None:
-        self.done, self.max_body, self.watch = done, request.max_body, request.watch
-        self.lines: list[bytes] = []
-        self.body: list[bytes] = []
-        self.opened: list[socket.socket] = []
-        self.size = self.sent = 0
-        self.truncated = self.refused = self.public_only = False
-        self.lacked: Shortage | None = None
-
-    def on_request(self, address: str, *_: object) -> int:
-        """Let a request go over the connection to *address*, new or kept: twice, if it may."""
-        self.sent += 1
-        if self.public_only and not is_public(address):
-            self.refused = True
-        may = self.sent <= MAX_SENT and not self.refused
-        return int(pycurl.PREREQFUNC_OK if may else pycurl.PREREQFUNC_ABORT)
-
-    def on_header(self, line: bytes) -> int | None:
-        self.lines.append(line)
-        self.size += len(line)
-        # Any number but the length of the line makes libcurl stop; None means all of it.
-        return -1 if len(self.lines) > MAX_LINES or self.size > MAX_HEAD_BYTES else None
-
-    def on_body(self, chunk: bytes) -> int | None:
-        room = self.max_body
-        if self.watch is not None:
-            self.watch(chunk[:room])
-        self.body.append(chunk[:room])
-        self.max_body = room - len(chunk)
-        if self.max_body < 0:
-            self.truncated = True
-            return 0  # libcurl stops with a write error
-        return None
-
-    def open_public(self, purpose: int, address: Any) -> Any:
-        """Open a socket, to a public address only.
-
-        The check of the resolved addresses is not enough: this is the address that libcurl
-        connects to in the end.
-        """
-        family, kind, protocol, where = address
-        if not is_public(str(where[0])):
-            self.refused = True
-            return pycurl.SOCKET_BAD
-        try:
-            new = socket.socket(family, kind, protocol)
-        except OSError as error:
-            self.lacked = shortage_of(error)
-            return pycurl.SOCKET_BAD
-        self.opened.append(new)
-        return new
-
-    def close_opened(self) -> None:
-        """Close our copies of the sockets: pycurl works on a duplicate of each."""
-        for opened in self.opened:
-            opened.close()
 
 
 class CurlTransport:
@@ -137,8 +57,8 @@ class CurlTransport:
         self._multi: Any = None
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._timer: asyncio.Handle | None = None
-        self._running: dict[Any, _Transfer] = {}
-        self._idle: list[Any] = []
+        self._running: dict[Any, Transfer] = {}
+        self._handles = Handles()
 
     async def fetch(self, request: Request) -> Answer:
         """Return the answer to *request*, or how far it came, within its timeout."""
@@ -209,9 +129,7 @@ class CurlTransport:
             self._forget(curl)
             curl.close()
             transfer.done.cancel()
-        for curl in self._idle:
-            curl.close()
-        self._idle.clear()
+        self._handles.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._multi is not None:
@@ -226,18 +144,20 @@ class CurlTransport:
     async def _send(self, request: Request, addresses: list[str], resolved: float) -> Answer:
         secure = request.url.startswith("https")
         try:
-            curl, transfer = self._prepare(request, addresses, request.timeout - resolved)
-            if secure and not self._chains.lacks(request, addresses, self._loop.time()):
-                curl.setopt(pycurl.OPT_CERTINFO, 0)
+            transfer = self._prepare(request, addresses, request.timeout - resolved)
         except ValueError:
             return Answer(
                 failure=Reason.CLIENT_ERROR, detail="the URL or a header holds a control character"
             )
+        curl = transfer.curl
+        if secure:
+            lacks = self._chains.lacks(request, addresses, self._loop.time())
+            curl.setopt(pycurl.OPT_CERTINFO, int(lacks))
         watched = request.session or request.inspect
         inspection = Inspection(curl, request) if watched else None
         try:
-            ended = await self._run(curl, transfer)
-            headers, repeated = head_of(transfer.lines)
+            ended = await self._run(transfer)
+            headers, repeated, versions_exist = head_of(transfer.lines)
             collected = Answer(
                 headers=headers,
                 repeated=repeated,
@@ -246,7 +166,7 @@ class CurlTransport:
             )
             answer = answer_of(curl, collected, ended, resolved, request, refused=transfer.refused)
             answer.resolved = tuple(addresses)
-            if answer.failure is None and not versions_exist(transfer.lines):
+            if answer.failure is None and not versions_exist:
                 answer.failure, answer.detail = Reason.PROTOCOL, "the answer is not HTTP"
             if transfer.lacked is not None and answer.failure and not transfer.refused:
                 blame(answer, transfer.lacked)
@@ -256,8 +176,7 @@ class CurlTransport:
             self._forget(curl)
             curl.close()
             raise
-        curl.reset()
-        self._idle.append(curl)
+        self._handles.give_back(transfer, clean=not ended[0] and transfer.sent == 1)
         return answer
 
     async def _unverified_certificate(
@@ -277,12 +196,14 @@ class CurlTransport:
             ip_version=request.ip_version,
             tls=TlsSettings(server_name=request.tls.server_name),
         )
-        curl, transfer = self._prepare(bare, addresses, left)
+        transfer = self._prepare(bare, addresses, left)
+        curl = transfer.curl
+        curl.setopt(pycurl.OPT_CERTINFO, 1)
         curl.setopt(pycurl.CONNECT_ONLY, 1)
         curl.setopt(pycurl.SSL_VERIFYPEER, 0)
         curl.setopt(pycurl.SSL_VERIFYHOST, 0)
         try:
-            await self._run(curl, transfer)
+            await self._run(transfer)
             return earliest(curl.getinfo(pycurl.INFO_CERTINFO), verified=False)
         except pycurl.error:
             return None
@@ -290,27 +211,19 @@ class CurlTransport:
             self._forget(curl)
             curl.close()
 
-    def _prepare(
-        self, request: Request, addresses: list[str], seconds: float
-    ) -> tuple[Any, _Transfer]:
-        curl = self._idle.pop() if self._idle else pycurl.Curl()
-        transfer = _Transfer(self._loop.create_future(), request)
+    def _prepare(self, request: Request, addresses: list[str], seconds: float) -> Transfer:
+        transfer = self._handles.take(request)
         try:
-            set_options(curl, request, addresses, seconds)
+            set_own_options(transfer.curl, request, addresses, seconds)
         except BaseException:
-            curl.close()
+            transfer.curl.close()
             raise
-        curl.setopt(pycurl.PREREQFUNCTION, transfer.on_request)
-        curl.setopt(pycurl.HEADERFUNCTION, transfer.on_header)
-        curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
-        if not request.allow_private:
-            curl.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_public)
-            transfer.public_only = request.keep_alive  # a kept connection opens no socket
-        return curl, transfer
+        transfer.begin(request, self._loop.create_future())
+        return transfer
 
-    async def _run(self, curl: Any, transfer: _Transfer) -> tuple[int, str]:
-        self._running[curl] = transfer
-        self._multi.add_handle(curl)
+    async def _run(self, transfer: Transfer) -> tuple[int, str]:
+        self._running[transfer.curl] = transfer
+        self._multi.add_handle(transfer.curl)
         try:
             return await transfer.done
         finally:

@@ -11,12 +11,16 @@ import certifi
 import pycurl
 
 from exporter.characters import has_control
+from exporter.checks import TlsSettings
 from exporter.probers import Request
 from exporter.probers.urls import ascii_host, normalized
 
 # OpenSSL 3.5 and newer offers a post-quantum key share first. It costs a tenth of a handshake and a
 # second packet, and most servers cannot use it yet.
 _GROUPS = "X25519:P-256:P-384:P-521"
+
+
+_DAY_MILLISECONDS = 86_400_000
 
 
 @functools.lru_cache(maxsize=1)
@@ -40,25 +44,41 @@ def address_of(url: str) -> tuple[str, int, bool]:
     return host, parts.port or (443 if secure else 80), secure
 
 
-def set_options(curl: Any, request: Request, addresses: list[str], seconds: float) -> None:
-    """Set the options of *curl* for *request*, except the callbacks; it may take *seconds*.
+Shape = tuple[str, str | None, TlsSettings, bool, bool, bool, bool, int]
 
-    Raises:
-        ValueError: a header holds a control character, or the URL a NUL.
+
+def shape_of(request: Request) -> Shape | None:
+    """Return what *request* has in common with others whose handle has the same options.
+
+    None if it has options besides that `set_own_options` does not set.
     """
-    milliseconds = max(1, round(seconds * 1000))  # 0 would mean no timeout
+    if request.body is not None or request.session or request.inspect or request.tls.server_name:
+        return None
+    return (
+        request.method,
+        request.proxy,
+        request.tls,
+        request.url.startswith("https"),
+        request.allow_private,
+        request.keep_alive,
+        request.http2,
+        request.ip_version,
+    )
+
+
+def set_options(curl: Any, request: Request) -> None:
+    """Set the options of *curl* that *request* shares with all of its shape, but no callback."""
     set_ = curl.setopt
     set_(pycurl.NOSIGNAL, 1)
     set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    set_(pycurl.TIMEOUT_MS, milliseconds)
-    set_(pycurl.CONNECTTIMEOUT_MS, milliseconds)
+    set_(pycurl.CONNECTTIMEOUT_MS, _DAY_MILLISECONDS)  # the time of the whole is what counts
     set_(pycurl.PROXY, normalized(request.proxy or "").encode())
     set_(pycurl.NOPROXY, "")  # if unset, the environment's no_proxy decides
     set_(pycurl.ACCEPT_ENCODING, "")  # empty: every encoding that libcurl can decode
-    headers = [_header_line(name, value) for name, value in request.headers]
-    headers += _set_address(curl, request, addresses)
-    set_(pycurl.HTTPHEADER, headers)
     _set_method(curl, request)
+    if request.ip_version:
+        only = pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6
+        set_(pycurl.IPRESOLVE, only)
     if not request.keep_alive:
         set_(pycurl.FRESH_CONNECT, 1)
         set_(pycurl.FORBID_REUSE, 1)
@@ -66,10 +86,29 @@ def set_options(curl: Any, request: Request, addresses: list[str], seconds: floa
         _set_tls(curl, request)
 
 
-def _header_line(name: str, value: str) -> bytes:
-    if has_control(name) or has_control(value.replace("\t", "")):  # RFC 9110 allows a tab
+def set_own_options(curl: Any, request: Request, addresses: list[str], seconds: float) -> None:
+    """Set the options of *curl* that *request* shares with no other; it may take *seconds*.
+
+    Raises:
+        ValueError: a header holds a control character, or the URL a NUL.
+    """
+    milliseconds = max(1, round(seconds * 1000))  # 0 would mean no timeout
+    curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+    headers = _header_lines(request.headers)
+    headers += _set_address(curl, request, addresses)
+    if headers:
+        curl.setopt(pycurl.HTTPHEADER, headers)
+    else:
+        curl.unsetopt(pycurl.HTTPHEADER)  # an empty list would leave those of another request
+
+
+def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
+    names, values = "".join([name for name, _ in headers]), "".join([text for _, text in headers])
+    if has_control(names) or has_control(values.replace("\t", "")):  # RFC 9110 allows a tab
         raise ValueError("a header holds a control character")
-    return (f"{name}: {value}" if value.strip() else f"{name};").encode()
+    return [
+        (f"{name}: {value}" if value.strip() else f"{name};").encode() for name, value in headers
+    ]
 
 
 def _set_method(curl: Any, request: Request) -> None:
@@ -102,9 +141,6 @@ def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[byte
         text = ",".join(f"[{a}]" if ":" in a else a for a in addresses)
         # With `+` the entry expires; without it libcurl would keep the addresses for ever.
         curl.setopt(pycurl.RESOLVE, [f"+{host}:{port}:{text}".encode()])
-    if request.ip_version:
-        only = pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6
-        curl.setopt(pycurl.IPRESOLVE, only)
     return host_headers
 
 
@@ -117,7 +153,7 @@ def host_lines(request: Request) -> list[str]:
 
 
 def _server_name(request: Request) -> str:
-    return ascii_host(request.tls.server_name or "")
+    return ascii_host(request.tls.server_name) if request.tls.server_name else ""
 
 
 def _set_tls(curl: Any, request: Request) -> None:

@@ -92,7 +92,7 @@ def _first_request(
     endpoint: Endpoint, watch: Callable[[bytes], None] | None, *, session: bool
 ) -> Request:
     return Request(
-        url=with_query(endpoint.url, tuple((n, v.reveal()) for n, v in endpoint.query)),
+        url=with_query(endpoint.url, tuple([(n, v.reveal()) for n, v in endpoint.query])),
         method=endpoint.method,
         headers=own_headers(endpoint),
         body=endpoint.body,
