@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from exporter.config.declarations import Service
 from exporter.config.mistakes import Found, service_mistakes, warnings_of
 from exporter.config.notify import MEDIA, entries_of
-from exporter.secret import SecretError, read_key_file
+from exporter.secret import Secret, SecretError, read_key_file
 from exporter.settings import FieldPath, Loaded, Problem
 
 _SERVICE_FIELDS = ("api_key_file", "api_key_next_file")
@@ -69,3 +70,13 @@ def _wrong(raw: Mapping[str, Any], name: str, denied: bool) -> str:
             return f"{why}: check as the user that serves"
         return f"{why}; {_NEXT_STEP}"
     return ""
+
+
+def following_key(service: Service) -> Secret | None:
+    """Return the key that will replace the present one; an unreadable file is none."""
+    if service.api_key_next_file:
+        try:
+            return read_key_file(Path(service.api_key_next_file))
+        except SecretError:
+            return None
+    return service.api_key_next

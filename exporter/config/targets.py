@@ -19,6 +19,7 @@ from exporter.config.as_preset import (
 )
 from exporter.config.declarations import Service
 from exporter.config.files import Declared
+from exporter.config.key_files import following_key
 from exporter.config.models import model_targets
 from exporter.config.radar import with_radar
 from exporter.config.requests import USER_AGENT, body_of
@@ -59,7 +60,7 @@ def make_target(
     preset = presets().get(service.provider)
     maker = _Maker(service, declared, preset, environment, key)
     target = _with_further_secrets(maker.with_uses(maker.target()), service)
-    following = _following_key(service)
+    following = following_key(service)
     if following is None:
         return target
     endpoint, _ = _Maker(service, declared, preset, environment, following).endpoint()
@@ -75,26 +76,14 @@ def _with_further_secrets(target: Target, service: Service) -> Target:
     And what looks like a key in its address. The rest of a path may be a word such as "production",
     which must stay readable in a log.
     """
-    further = tuple(secrets_in(service))
-    if further:
-        known = set(map(id, target.secrets()))
-        further = tuple(secret for secret in further if id(secret) not in known)
+    known = set(map(id, target.secrets()))
+    further = tuple(secret for secret in secrets_in(service) if id(secret) not in known)
     if target.endpoint is not None:
         address, _, query = target.endpoint.url.partition("#")[0].partition("?")
         _, *words = address.partition("://")[2].split("/")
         words += [value for _, value in parse_qsl(query)]
         further += tuple(Secret(word) for word in words if looks_like_key(word))
     return replace(target, further_secrets=further) if further else target
-
-
-def _following_key(service: Service) -> Secret | None:
-    """Return the key that will replace the present one; an unreadable file is none."""
-    if service.api_key_next_file:
-        try:
-            return read_key_file(Path(service.api_key_next_file))
-        except SecretError:
-            return None
-    return service.api_key_next
 
 
 class _NeedsVariableError(LookupError):
@@ -120,8 +109,7 @@ class _Maker:
         self.auth = auth_of(service, preset)
         self.key_problem = ""
         self.key = key or self._key()
-        self.is_like_calls = False
-        """Whether the health check asks as the user's own calls do, found when it is built."""
+        self.is_like_calls = False  # known when the health check is built
 
     def target(self) -> Target:
         service, preset = self.service, self.preset
@@ -210,12 +198,9 @@ class _Maker:
         if self.key is not None or not self._needs_key() or self._may_lack_key():
             lacking = f"{why}; only reachability" if self._key_configured() is False else ""
             try:
-                asked = self._health()
-                built = self._build(asked, keyed=self.key is not None)
-                self.is_like_calls = (
-                    not self.service.health_check.headers and replace(asked, endpoint="") == _CALL
-                )
-                return built, lacking
+                asked, own = self._health(), self.service.health_check.headers
+                self.is_like_calls = not own and replace(asked, endpoint="") == _CALL
+                return self._build(asked, keyed=self.key is not None), lacking
             except _NeedsVariableError as missing:
                 why = f"needs {missing.args[0]}"
         preset = self.preset
