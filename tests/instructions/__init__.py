@@ -17,7 +17,7 @@ numbers of instructions on the same work. So two more things are counted in the 
 take part in the comparison (`counting.py`): a bare request of libcurl, and a workload of plain
 Python.
 
-Ten runs on two cores shared with twenty other busy programs found 811,387 to 812,468 instructions a
-probe: 0.13 % apart. Debian's build of Python 3.11 needs 727,033, which compares as +0.2 %; without
-libc's routines for AVX2 and newer it compares as +1.2 %.
+Ten runs of one commit on two cores shared with twenty other busy programs found 811,387 to 812,468
+instructions a probe: 0.13 % apart. Debian's build of Python 3.11 needed 727,033 for the same, which
+compared as +0.2 %; without libc's routines for AVX2 and newer it compared as +1.2 %.
 """
