@@ -54,7 +54,7 @@ class StreamProber:
 
     async def ask(self, endpoint: Endpoint, protocol: StreamProtocol) -> Streamed:
         """Return what one request to *endpoint* saw, read as *protocol* says."""
-        # Not the loop's own time: uvloop's stands still while it works, and counts milliseconds.
+        # Not the loop's own time: uvloop's counts whole milliseconds.
         tick, reader = self._clock.tick, StreamReader(protocol)
         begun = tick()
         outcome = await self._prober.probe(

@@ -156,7 +156,7 @@ async def test_an_error_is_never_quoted(prober: StreamProber, words: str) -> Non
 
 
 async def test_times_are_those_of_the_clock_not_of_the_loop() -> None:
-    """uvloop's own time stands still while it works, and counts milliseconds."""
+    """uvloop's own time counts whole milliseconds."""
     clock = FakeClock()
 
     class Slow:
