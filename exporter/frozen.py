@@ -16,11 +16,12 @@ T = TypeVar("T")
 def frozen(kind: type[T]) -> type[T]:
     """Make *kind* a dataclass with slots whose fields are given by name and never set again.
 
-    Values are equal by their fields, and have no hash.
+    Values are equal by their fields, and have a hash if these have.
 
         @frozen
         class Point:
             x: float
             y: float = 0.0
     """
-    return dataclass(slots=True, kw_only=True)(kind)
+    # Nothing but mypy keeps a field from being set, so `dataclass` calls the hash unsafe.
+    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(kind)

@@ -25,8 +25,7 @@ def test_values_are_equal_by_their_fields_and_have_names_only() -> None:
     assert Point(x=1.0) == Point(x=1.0, y=0.0) != Point(x=1.0, y=2.0)
     with pytest.raises(TypeError):
         Point(1.0)  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        hash(Point(x=1.0))
+    assert hash(Point(x=1.0)) == hash(Point(x=1.0, y=0.0)) != hash(Point(x=1.0, y=2.0))
     with pytest.raises(AttributeError):
         Point(x=1.0).z = 3.0  # type: ignore[attr-defined]
 

@@ -21,7 +21,7 @@ from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
 from exporter.metrics import FAMILIES, OwnMetrics, PageNews, incident_page
 from exporter.metrics.kept import PLACE
-from exporter.metrics.lines import Registered, Snapshot, state_of
+from exporter.metrics.lines import Snapshot, state_of, terms_of
 from exporter.metrics.models import model_page
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
 from exporter.models import ModelResult, ModelStates, Skip
@@ -250,8 +250,16 @@ class Exporter:
             news = STRIPE_SAYS if name == "stripe" else PageNews()
             rotated_at = ROTATED_AT if name == "credits" and at >= ROTATED_AT else None
             snapshot = Snapshot(
-                Registered(target, rotated_at),
-                state_of(target, tally, page, news=news, maintenance=self.painting(name, at)),
+                target,
+                state_of(
+                    target,
+                    tally,
+                    page,
+                    terms=terms_of(target),
+                    rotated_at=rotated_at,
+                    news=news,
+                    maintenance=self.painting(name, at),
+                ),
                 tally,
             )
             out += [family.render(snapshot).replace(PLACE, labels) for family in FAMILIES]
