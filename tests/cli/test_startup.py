@@ -42,6 +42,7 @@ LIGHT = {
     "errors",
     "evidence",
     "files",
+    "frozen",
     "listing",
     "retirement",
     "log",
