@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,7 @@ from exporter.config.thresholds import thresholds_of
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
 from exporter.metrics import FAMILIES, OwnMetrics, PageNews, incident_page
-from exporter.metrics.kept import PLACE
+from exporter.metrics.kept import each
 from exporter.metrics.lines import Snapshot, state_of, terms_of
 from exporter.metrics.models import model_page
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
@@ -262,7 +263,8 @@ class Exporter:
                 ),
                 tally,
             )
-            out += [family.render(snapshot).replace(PLACE, labels) for family in FAMILIES]
+            lines = [family.render(snapshot) for family in FAMILIES]
+            out.append(b"".join(each(lines, repeat(labels.encode()))).decode())
         page = self.own.page(openmetrics=False).decode()
         page += model_page(self.models, openmetrics=False).decode()
         if self.environment == "production":
