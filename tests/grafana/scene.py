@@ -18,6 +18,7 @@ from exporter.config import Objectives, Target
 from exporter.config.declarations import Alerts, LatencyObjective
 from exporter.config.models import FirstToken
 from exporter.config.thresholds import thresholds_of
+from exporter.config.uses import Used
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, Row, Times
 from exporter.metrics import FAMILIES, OwnMetrics, PageNews, incident_page
@@ -27,6 +28,8 @@ from exporter.metrics.models import model_page
 from exporter.model import Certificate, Limit, Outcome, Reason, Result, Verdict, verdict_of
 from exporter.models import ModelResult, ModelStates, Skip
 from exporter.results import Results
+from exporter.results.radar import Radar, Source
+from exporter.retirement import Notice, Retirement
 from exporter.secret import Secret
 from exporter.statuspages import State
 from exporter.streams import Reading, Usage
@@ -81,6 +84,8 @@ MODELS = {
 }
 SLOW_SINCE, GONE_SINCE = END - 70 * MINUTE, END - 50 * MINUTE
 STALLS_SINCE, SPENT_SINCE = END - 16 * MINUTE, END - 2 * HOUR
+LEFT_SINCE, ENDS = END - HOUR, END + 200 * DAY
+ANNOUNCED = Notice(deprecated=True, deprecated_at=END - 20 * DAY, sunset_at=ENDS)
 QUARTER = 15 * MINUTE
 INCIDENTS = (  # service, severity, start, seconds until taken, seconds until resolved
     ("openai", "critical", END - 5 * DAY, 240, 2900),
@@ -202,6 +207,9 @@ class Exporter:
             tally.add(result, target, counted=not self.painting(name, at))
             if name == "credits":
                 tally.next_key_valid = True
+            if target.models and name == "openai":
+                tally.radar = tally.radar or Radar()
+                tally.radar.take(listed_at(at), Source.LIST, at)
             self.own.traffic.observe(target, "429" if name == "legacy" else "200", 0.3)
         self.own.count_message("ok")
         self.own.count_escalation("page-the-boss", "ok")
@@ -227,6 +235,7 @@ class Exporter:
             key_configured=True,
             interval=60.0,
             next_key=Secret("the-next-one") if name == "credits" else None,
+            uses=Used(models=MODELS.get(name, ())),
             objectives=Objectives(availability=0.999, latency=latency),
             models=tuple(
                 model(
@@ -270,6 +279,12 @@ class Exporter:
         if self.environment == "production":
             page += incident_page(counts_at(at), lambda service: True, openmetrics=False).decode()
         return "".join(out) + page
+
+
+def listed_at(at: float) -> Retirement:
+    """Return what OpenAI's list says: one model has left it, and of one the end is announced."""
+    listed = {"gpt-4.1": at < LEFT_SINCE, "gpt-4o": True}
+    return Retirement(notices={"gpt-4o": ANNOUNCED}, listed=listed)
 
 
 def counts_at(at: float) -> Counts:
