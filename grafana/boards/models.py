@@ -361,7 +361,7 @@ def ending() -> Json:
         Column("deprecated", deprecated, told),
         sort=("switched off",),
         hidden=("provider",),
-        missing="Nothing that is in use ends",
+        missing="Nothing that is in use ends, or no data",
     )
 
 

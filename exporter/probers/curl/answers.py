@@ -41,7 +41,7 @@ def answer_of(
     *ended* is libcurl's error number and text; the text is only searched, never shown. *resolved*
     is how many seconds the resolution took. *refused*: the address policy refused a connection.
     """
-    code, text = ended
+    code = ended[0]
     get: Callable[[int], Any] = curl.getinfo
     secure = request.url.startswith("https")
     answer.status = status = get(pycurl.RESPONSE_CODE)
@@ -57,20 +57,33 @@ def answer_of(
         entries = get(pycurl.INFO_CERTINFO)
         answer.certificate = earliest(entries, verified=verified)
         answer.chain = chain_of(entries)
-    # A body cut at its bound ends the transfer with a write error of our own making.
-    if code and not cut:
-        if refused:
-            answer.failure = Reason.ADDRESS_REFUSED
-            answer.detail = "the address is not public"
-        elif why := _INTERCEPTED.get(get(pycurl.HTTP_CONNECTCODE)):
-            answer.failure, answer.detail = Reason.INTERCEPTED, why
-        elif get(pycurl.HTTP_CONNECTCODE) >= 300:
-            answer.failure, answer.detail = Reason.CONNECT, "the proxy refused the connection"
-        else:
-            verify = get(pycurl.SSL_VERIFYRESULT) if secure else 0
-            phase = _open_phase(_stamps(get, status), secure, connected=connected)
-            answer.failure, answer.detail = failure_of(code, text, phase, verify)
+    if code and not cut:  # a body cut at its bound ends with a write error of our own making
+        answer.failure, answer.detail = _failure(
+            get, ended, status, secure, connected=connected, refused=refused
+        )
     return answer
+
+
+def _failure(
+    get: Callable[[int], Any],
+    ended: tuple[int, str],
+    status: int,
+    secure: bool,
+    *,
+    connected: bool,
+    refused: bool,
+) -> tuple[Reason, str]:
+    """Return why there is no whole answer, and what is shown of it."""
+    if refused:
+        return Reason.ADDRESS_REFUSED, "the address is not public"
+    tunnel = get(pycurl.HTTP_CONNECTCODE)
+    if why := _INTERCEPTED.get(tunnel):
+        return Reason.INTERCEPTED, why
+    if tunnel >= 300:
+        return Reason.CONNECT, "the proxy refused the connection"
+    verify = get(pycurl.SSL_VERIFYRESULT) if secure else 0
+    phase = _open_phase(_stamps(get, status), secure, connected=connected)
+    return failure_of(*ended, phase, verify)
 
 
 _Stamps = tuple[float, float, float, float, float]
