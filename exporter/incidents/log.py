@@ -280,11 +280,11 @@ class IncidentLog:
         Raises:
             UnknownIncidentError: there is none of that id.
         """
-        return await asyncio.to_thread(self._storage.get, id_)
+        return (await asyncio.to_thread(self._storage.get, id_)).dated()
 
     async def find(self, query: Query) -> list[Incident]:
         """Return the incidents that *query* asks for, the newest first."""
-        return await asyncio.to_thread(self._storage.find, query)
+        return [one.dated() for one in await asyncio.to_thread(self._storage.find, query)]
 
     async def unresolved(self) -> list[Incident]:
         """Return those that are not resolved; of more than a thousand, the worst and newest."""

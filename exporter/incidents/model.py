@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 from typing import Self
@@ -247,6 +247,18 @@ class Incident:
         if self.acknowledged_at is not None:
             return IncidentStatus.ACKNOWLEDGED
         return IncidentStatus.OPEN
+
+    def dated(self) -> Incident:
+        """Return it with the last end in its timeline at the time that is known of it now.
+
+        An end may be heard twice: when the alert is seen no more, and later with its true time.
+        """
+        ends = [at for at, one in enumerate(self.timeline) if one.kind is EntryKind.RESOLVED]
+        if self.resolved_at is None or not ends or self.timeline[ends[-1]].at == self.resolved_at:
+            return self
+        entries = list(self.timeline)
+        entries[ends[-1]] = replace(entries[ends[-1]], at=self.resolved_at)
+        return replace(self, timeline=tuple(sorted(entries, key=lambda one: one.at)))
 
     @property
     def suppressed(self) -> str:

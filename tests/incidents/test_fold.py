@@ -442,3 +442,16 @@ async def test_what_opens_an_incident_again_tells_its_own_text(log: Listener) ->
 
     found = await log.one()
     assert (found.reopened, found.description) == (1, "At fault: the provider.")
+
+
+async def test_the_timeline_ends_when_the_incident_did(log: Listener) -> None:
+    await log.hears(at(0))
+    for later in range(60, 1200, 60):
+        await log.to(later)
+        await log.polls()
+    assert (await log.one()).resolved_by == Source.POLL
+
+    await log.hears(at(0, 40))
+
+    assert await log.tells() == ["opened 0", "resolved 40"]
+    assert told(await log.log.get((await log.one()).id)) == ["opened 0", "resolved 40"]
