@@ -162,7 +162,8 @@ def _axis_label(seconds: float) -> str:
 
 
 def _y(seconds: float, top: float) -> float:
-    return round(PLOT_HEIGHT - seconds / top * PLOT_HEIGHT, 1)
+    # The highest may be above the top by the last bit of a float: no picture has a -0.
+    return max(0.0, round(PLOT_HEIGHT - seconds / top * PLOT_HEIGHT, 1))
 
 
 def _curves(parts: Sequence[_Part], scale: Scale, top: float) -> tuple[str, str, str]:

@@ -200,3 +200,11 @@ def test_whatever_was_seen_stays_in_the_picture(
     assert len(found.lines) in (0, 2, 3, 4, 5, 6)
     assert all(mark.x >= 0 and mark.x + mark.width <= 100.02 for mark in found.failures)
     assert [row.x for row in found.rows] == sorted({row.x for row in found.rows})
+
+
+def test_the_highest_point_is_at_the_top_and_no_minus_zero() -> None:
+    """Of 30.41… seconds the level is above the top by the last bit of a float."""
+    found = chart([bucket(0, 30.414841321533082)], DAY, NOW, None)
+
+    assert points(found.median)[0][1] == 0
+    assert "-" not in found.median + found.high
