@@ -111,6 +111,7 @@ def catalogue(moments: Moments) -> Mapping[str, set[str]]:
     for labels in moments.desk().get("series", **{"match[]": '{__name__!=""}'}):
         known.setdefault(labels["__name__"], set()).update(labels)
     exporter = scene.exporters()[0]
+    exporter.probe(scene.LEFT_SINCE - scene.MINUTE)  # a model leaves the list that has been in it
     exporter.probe(scene.END)
     for at in range(scene.END, scene.END + 3 * scene.QUARTER, scene.MINUTE):
         exporter.ask_models(at - 5)
