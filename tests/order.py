@@ -27,6 +27,7 @@ WAITING = (
     "tests/test_ticket.py",
     "tests/test_vmalert.py",
     "tests/probers/test_network_faults.py",
+    "tests/probers/test_name_servers.py",
     "tests/probers/test_rebinding.py",
     "tests/probers/test_hostile.py",
     "tests/models/test_kills.py",

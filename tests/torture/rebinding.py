@@ -170,8 +170,8 @@ async def rebinding(folder: Path, rounds: int = 3) -> dict[str, str | float]:
                 await eventually(lambda: _complete(running, expected, rounds), 8 + 2 * rounds)
             seen = _without_ours(await _reasons(running), await running.sample(HELD) or 0)
             asked = await _probed(running)
-            canaries = [await running.sample(f'{CANARY}"{n}.test"') for n in ("good", "inside")]
-    assert canaries == [1, 0]
+            canaries = await _canaries(running)
+    assert canaries == [1, 0], canaries
     _judge(seen, expected, scene)
     return {
         "connections inside": scene.inside.connections,
@@ -205,7 +205,14 @@ async def _reasons(running: Process) -> dict[str, Counter[str]]:
     return found
 
 
+async def _canaries(running: Process) -> list[float | None]:
+    """Return whether the good canary answers and the one inside; None before one is known."""
+    return [await running.sample(f'{CANARY}"{name}.test"') for name in ("good", "inside")]
+
+
 async def _complete(running: Process, expected: Mapping[str, set[str]], rounds: int) -> bool:
+    if await _canaries(running) != [1, 0]:
+        return False
     seen = await _reasons(running)
     return all(
         sum(seen.get(name, Counter()).values()) >= rounds and ends <= seen[name].keys()
