@@ -48,7 +48,7 @@ SLICE_SECONDS = 0.001
 takes: a page in a hundred turns would come after seconds when many clients are served."""
 CHUNK_BYTES = 512 * 1024
 """Compressed at once, in a thread."""
-PLAIN_CHUNK_BYTES = 64 * 1024
+PLAIN_CHUNK_BYTES = 32 * 1024
 """Sent at once if not compressed; a client that does not read it leaves so much in memory."""
 SLICE_RENDERED = 4
 """Services that are rendered before the loop runs again: a third of a millisecond, if all of their
@@ -276,9 +276,10 @@ class Exposition:
         for piece in self._pieces(openmetrics, starts):
             pending.append(piece)
             size += len(piece)
+            del piece
             if size >= chunk_bytes:
-                yield b"".join(pending)
-                pending, size = [], 0
+                size = 0
+                yield _taken(pending)
             if loop.time() - turn >= SLICE_SECONDS:
                 await asyncio.sleep(0)
                 turn = loop.time()
@@ -326,13 +327,13 @@ class Exposition:
             for kept in slices:
                 mine = labels[at : at + len(kept)]
                 at += len(kept)
+                if not any(kept):
+                    continue
                 if starts and family.kind != "gauge":
-                    text = b"".join(with_starts(each(kept, mine), self._began))
+                    yield first + b"".join(with_starts(each(kept, mine), self._began))
                 else:
-                    text = written(kept, mine)
-                if text:
-                    yield first + text if first else text
-                    first = b""
+                    yield first + written(kept, mine)
+                first = b""
 
     def _made(
         self, family: Family, sources: Sequence[Snapshot | None], openmetrics: bool
@@ -343,6 +344,16 @@ class Exposition:
                 self._lines(family, source, examples=openmetrics) if source else b""
                 for source in sources[at : at + SLICE_MADE]
             ]
+
+
+def _taken(pieces: list[bytes]) -> bytes:
+    """Return *pieces* as one, and empty their list.
+
+    Whoever yields that keeps no copy of it: a client that does not read would leave two in memory.
+    """
+    joined = b"".join(pieces)
+    pieces.clear()
+    return joined
 
 
 def _slices(
