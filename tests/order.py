@@ -41,7 +41,6 @@ WAITING = (
 )
 """Real programs that have to keep to real time, for which they need little of a core, but soon."""
 COMPUTING = (
-    "tests/metrics/test_compact_alerts.py",
     "tests/test_victoria.py",
     "tests/page/test_browser.py",
     "tests/alerting/test_both_ways.py",

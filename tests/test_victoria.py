@@ -1,8 +1,12 @@
-"""VictoriaMetrics and vmalert, the real ones: the same alerts as in Prometheus."""
+"""The same alerts as in Prometheus: in the real VictoriaMetrics and vmalert, from a compact page.
+
+Together, since what Prometheus makes of hours of every trouble takes a minute.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,10 @@ from tests.victoria import Seen, Times, remembering, steady, strange, tolerances
 pytestmark = pytest.mark.slow
 
 RULES = victoria.of_alerts(GROUPS)
+NAMES, READ = (
+    {name for g in groups for rule in g["rules"] for name in read_names(parsed(rule))}
+    for groups in (GROUPS, RULES)
+)
 MARGINS = tolerances(RULES)
 REMEMBERING = remembering(RULES)
 LABEL = "-external.label=cluster=main"
@@ -27,10 +35,19 @@ VARIANTS = {
 }
 
 
+def read(found: History) -> History:
+    """Return of *found* what the rules of alerts read."""
+    return {series: rows for series, rows in found.items() if series.partition("{")[0] in READ}
+
+
 @pytest.fixture(scope="module")
-def history() -> History:
-    wanted = {name for g in RULES for rule in g["rules"] for name in read_names(parsed(rule))}
-    return asyncio.run(fleet.history(wanted))
+def complete() -> History:
+    return asyncio.run(fleet.history(NAMES))
+
+
+@pytest.fixture(scope="module")
+def history(complete: History) -> History:
+    return read(complete)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +67,18 @@ def vmalert(
 
 def test_every_alert_occurs_in_the_history(prometheus: Seen) -> None:
     assert {dict(key)["alertname"] for key in prometheus.firing} == ALERTS
+
+
+def test_every_alert_of_a_compact_page_fires_when_it_does_with_a_complete_one(
+    complete: History, prometheus: Seen, tmp_path: Path
+) -> None:
+    compact = asyncio.run(fleet.history(NAMES, compact=True))
+
+    found = victoria.in_prometheus(tmp_path, RULES, read(compact))
+
+    assert found.firing == prometheus.firing
+    assert found.rows == prometheus.rows
+    assert len(compact) < 0.6 * len(complete)
 
 
 def replayable(times: Times) -> Times:
