@@ -303,8 +303,8 @@ class Exporter:
             page = re.sub(r'(?m)^.*service="lost".*\n', "", page)
         restarts = [at for at in RESTARTS[self.instance] if at <= self.minute]
         started = START + 60 * restarts[-1] if restarts else START - DAY
-        page = re.sub(r"(?m)^(#.*|process_start_time_seconds .*)\n", "", page)
-        return page + f"process_start_time_seconds {started}\n"
+        told = [one for one in page.splitlines() if not one.startswith(_NOT_OF_THE_STORY)]
+        return "\n".join((*told, f"process_start_time_seconds {started}\n"))
 
     def others(self, page: str | None) -> str:
         """Return what Prometheus adds to a scrape."""
@@ -312,6 +312,9 @@ class Exporter:
         if LARGE[0] <= self.minute < LARGE[1]:
             lines += 1_700_000
         return f"up {int(page is not None)}\nscrape_samples_scraped {lines}\n"
+
+
+_NOT_OF_THE_STORY = ("#", "process_start_time_seconds ")
 
 
 def _neighbours(minute: float) -> Iterator[tuple[str, str]]:

@@ -5,10 +5,10 @@ Together, since what Prometheus makes of hours of every trouble takes a minute.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests import fleet, victoria
 from tests.engines import parsed, read_names
@@ -42,7 +42,7 @@ def read(found: History) -> History:
 
 @pytest.fixture(scope="module")
 def complete() -> History:
-    return asyncio.run(fleet.history(NAMES))
+    return uvloop.run(fleet.history(NAMES))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_every_alert_occurs_in_the_history(prometheus: Seen) -> None:
 def test_every_alert_of_a_compact_page_fires_when_it_does_with_a_complete_one(
     complete: History, prometheus: Seen, tmp_path: Path
 ) -> None:
-    compact = asyncio.run(fleet.history(NAMES, compact=True))
+    compact = uvloop.run(fleet.history(NAMES, compact=True))
 
     found = victoria.in_prometheus(tmp_path, RULES, read(compact))
 
