@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exporter.clock import Clock
+from exporter.collection import no_collection
 from exporter.config import Configuration, Declared, Monitoring, Target, make_target, make_targets
 from exporter.log import event
 from exporter.registry.overlay import Overlay
 from exporter.registry.targets import Registry
 from exporter.secret import Secret, file_signature
-from exporter.settings import SettingsError, no_collection
+from exporter.settings import SettingsError
 
 _log = logging.getLogger(__name__)
 KEY_POLL_SECONDS = 2.0
