@@ -83,7 +83,7 @@ class CurlTransport:
             return addresses
         resolved = self._loop.time() - begun
         answer = await self._send(request, addresses, resolved)
-        if answer.failure is Reason.ADDRESS_REFUSED and request.keep_alive:
+        if request.keep_alive and answer.failure is Reason.ADDRESS_REFUSED:
             # The kept connection was that of a service of the same host which may connect inside.
             answer = await self._send(replace(request, keep_alive=False), addresses, resolved)
         if secure:
