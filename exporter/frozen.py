@@ -6,8 +6,9 @@ the price: three such values took a tenth of a probe.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeVar, dataclass_transform
+import functools
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
 
@@ -25,3 +26,22 @@ def frozen(kind: type[T]) -> type[T]:
     """
     # Nothing but mypy keeps a field from being set, so `dataclass` calls the hash unsafe.
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(kind)
+
+
+def changed(value: T, **fields: Any) -> T:
+    """Return *value*, of a dataclass with slots, with other *fields*.
+
+    Twice as fast as `dataclasses.replace`, as it makes no call of `__init__`, and so nothing that a
+    `__post_init__` would do either.
+
+        changed(Point(x=1.0), y=2.0)  # Point(x=1.0, y=2.0)
+    """
+    made, put = object.__new__(type(value)), object.__setattr__
+    for name in _names(cast(type, type(value))):
+        put(made, name, fields[name] if name in fields else getattr(value, name))
+    return made
+
+
+@functools.cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))

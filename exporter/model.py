@@ -111,7 +111,11 @@ class Facts:
     retry: bool = False
 
 
-_OK, _P = Verdict.OK, Verdict.PROVIDER  # to look into an enumeration takes its metaclass
+_OK, _P, _NETWORK = (
+    Verdict.OK,
+    Verdict.PROVIDER,
+    Verdict.NETWORK,
+)  # to look into an enumeration takes its metaclass
 _SEE_PAGE = "see its status page"
 FACTS: Mapping[Reason, Facts] = {
     Reason.OK: Facts(Verdict.OK, True, True, "works", "nothing to do"),
@@ -293,7 +297,7 @@ def verdict_of(reason: Reason, *, online: bool = True, shortage: Shortage | None
 
 def is_offline(reason: Reason, verdict: Verdict) -> bool:
     """Return whether our own network hid the provider; a proxy of ours that answers did not."""
-    return verdict is Verdict.NETWORK and reason in OFFLINE
+    return verdict is _NETWORK and reason in OFFLINE
 
 
 @frozen

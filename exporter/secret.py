@@ -227,6 +227,8 @@ _PREFIXED = re.compile(
     r"[-_.][A-Za-z0-9_.-]{8,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[A-Za-z0-9_-]{20,}|SG\.[\w.-]{12,}"
     r"|eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*|[0-9]{6,}:[A-Za-z0-9_-]{20,}"
 )
+_SHORTEST_KEY = 11
+"""Characters of the shortest that `_PREFIXED` takes, such as `re_` and eight."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -235,6 +237,8 @@ def looks_like_key(text: str) -> bool:
 
     A guess: a known prefix, or a long mix of letters and digits that is not a UUID.
     """
+    if len(text) < _SHORTEST_KEY:
+        return False
     if _PREFIXED.fullmatch(text):
         return bool(re.search(r"[0-9]", text)) or len(text) >= 32
     if len(text) < 20 or _UUID.fullmatch(text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.frozen import frozen
+from exporter.frozen import changed, frozen
 from exporter.model import Limit, Outcome, Result
 from exporter.probers import Request
 
@@ -33,3 +33,12 @@ def test_values_are_equal_by_their_fields_and_have_names_only() -> None:
 @pytest.mark.parametrize("kind", [Limit, Outcome, Request, Result])
 def test_what_a_probe_makes_is_set_field_by_field_without_a_call(kind: type) -> None:
     assert kind.__setattr__ is object.__setattr__
+
+
+def test_a_changed_value_is_another_one() -> None:
+    before = Point(x=1.0, y=2.0)
+
+    after = changed(before, y=3.0)
+
+    assert after == Point(x=1.0, y=3.0)
+    assert before == Point(x=1.0, y=2.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from exporter.alerting.facts import OwnFacts
@@ -39,21 +38,22 @@ def both(*followers: Callable[..., object]) -> Callable[..., None]:
 class OwnWatch:
     """Counts what is reported to it, and looks at it in each evaluation. Durations are seconds."""
 
-    def __init__(self, refused: Callable[[], bool], instance: Callable[[], str]) -> None:
-        """*refused*: whether an older configuration is in force than is wanted."""
+    def __init__(
+        self, refused: Callable[[], bool], instance: Callable[[], str], lags: array[int]
+    ) -> None:
+        """*refused*: whether an older configuration is in force than is wanted.
+
+        *lags* says of how many probes the delay was in which of the buckets of `LAG_BOUNDS`.
+        """
         self._refused, self._instance = refused, instance
-        self._lags = array("Q", bytes(8 * (len(LAG_BOUNDS) + 1)))
-        self._lag = Histogram(_TEN_MINUTES, self._lags)
+        self._lags = lags
+        self._lag = Histogram(_TEN_MINUTES, lags)
         self._spoiled = dict.fromkeys(Shortage, 0)
         self._shortages = {what: Count(_TEN_MINUTES, 0) for what in Shortage}
         self._saves = self._is_whole = True
         self._damaged = self._stalled = 0
         self._stalls = Count(_TEN_MINUTES, 0)
         self._unsaved_at = self._accepted_at = self._whole_at = _NEVER
-
-    def note_lag(self, seconds: float) -> None:
-        """Note how late a probe starts."""
-        self._lags[bisect_left(LAG_BOUNDS, seconds)] += 1
 
     def note_shortage(self, what: Shortage) -> None:
         """Note that a shortage of ours spoiled an attempt of a probe."""

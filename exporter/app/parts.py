@@ -78,6 +78,7 @@ class Parts:
         self.own_watch = OwnWatch(
             refused=lambda: self.loader.refused_at is not None,
             instance=lambda: instance_of(options.host, self.port),
+            lags=self.own.schedule_lag.counts,
         )
         self.watchdog = Watchdog(both(self.own.loop_stalls.inc, self.own_watch.note_stall))
         self.store = open_store(
@@ -211,7 +212,7 @@ class Parts:
             both(self.recording.probe, self.models.doubt, self.leads.probe),
             self.canaries,
             Observer(
-                lag=both(self.own.schedule_lag.observe, self.own_watch.note_lag),
+                lag=self.own.schedule_lag.observe,
                 shortage=both(self.own.count_shortage, self.own_watch.note_shortage),
             ),
             wait_left=lambda target: self.results.wait_left(target, self.clock.now()),

@@ -10,6 +10,7 @@ from typing import Any
 
 from exporter.cli.arguments import make_parser
 from exporter.cli.usage import RefusedError, UsageError, sentence
+from exporter.collection import no_collection
 from exporter.errors import ShownError
 from exporter.log import places_of
 from exporter.version import TOLD
@@ -50,7 +51,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _imported(module: str, function: str) -> Callable[..., Any]:
     """Return *function* of *module*: of all that the exporter has, a command imports its own."""
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    with no_collection():
+        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return found
 
 

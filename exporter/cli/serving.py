@@ -17,6 +17,7 @@ from exporter.cli.addresses import server_url
 from exporter.cli.sources import sharded, source_of
 from exporter.cli.tokens import admin_token, receiver_token, status_page_token
 from exporter.cli.usage import UsageError, counted
+from exporter.collection import no_collection
 from exporter.log import configure
 from exporter.registry import RegistryChange
 from exporter.secret import environment, protect_process
@@ -50,7 +51,8 @@ def run_server(arguments: argparse.Namespace) -> int:
     redaction = configure(arguments.log_format, level)
     options = _options(arguments)
     try:
-        app = App(options, redaction=redaction)
+        with no_collection():
+            app = App(options, redaction=redaction)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(serve(app, partial(_announce, from_environment=not arguments.config)))
     except StoreError as error:  # before OSError, which it is: the port is not to blame

@@ -1,5 +1,6 @@
 """The user's files: declared settings, merged and checked, made into targets. Never the network."""
 
+from exporter.config.alike import make_targets
 from exporter.config.declarations import (
     Budgets,
     Canary,
@@ -72,6 +73,7 @@ __all__ = [
     "cost_totals",
     "file_schema",
     "make_target",
+    "make_targets",
     "merged",
     "model_costs",
     "read_files",

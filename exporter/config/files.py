@@ -11,6 +11,7 @@ from typing import Any
 
 from exporter import files
 from exporter.checks import pattern_mistakes
+from exporter.collection import no_collection
 from exporter.config.declarations import Budgets, Canary, Monitoring, Service
 from exporter.config.key_files import mistakes_with_files, notify_files, warnings_with_files
 from exporter.config.merge import empty_files, has_value, listed, merged, once, only, prune
@@ -37,7 +38,6 @@ from exporter.settings import (
     build,
     dotted,
     examine,
-    no_collection,
     object_schema,
     schema,
 )

@@ -13,13 +13,16 @@ from exporter.settings import FieldPath, Loaded, Problem
 
 # One source each: naming one in the service drops the other kind from what is below.
 _EITHER = (("api_key", "api_key_file"), ("base_url", "region"))
+_OTHER = dict((*_EITHER, *(pair[::-1] for pair in _EITHER)))
 _WHOLE = frozenset({"body"})
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Return *above* completed by *below*."""
-    below = {k: v for k, v in below.items() if not _displaced(k, above)}
     out = dict(below)
+    for name in above:
+        if name in _OTHER:
+            out.pop(_OTHER[name], None)
     for name, value in above.items():
         known = out.get(name)
         if isinstance(known, dict) and isinstance(value, dict) and name not in _WHOLE:
@@ -27,12 +30,6 @@ def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         else:
             out[name] = value
     return out
-
-
-def _displaced(name: str, above: dict[str, Any]) -> bool:
-    return any(
-        name in pair and any(other in above for other in pair if other != name) for pair in _EITHER
-    )
 
 
 def prune(data: Any, path: FieldPath) -> None:

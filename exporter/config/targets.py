@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from exporter.checks import Assertion
 from exporter.config.as_preset import (
@@ -21,26 +20,23 @@ from exporter.config.declarations import Service
 from exporter.config.files import Declared
 from exporter.config.key_files import following_key
 from exporter.config.models import model_targets
+from exporter.config.own import Place, about, address, host_of, is_whole, secrets_in_address
 from exporter.config.radar import with_radar
 from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.shared import shared
-from exporter.config.shown import shown_tags
 from exporter.config.thresholds import thresholds_of
 from exporter.config.uses import used_of
 from exporter.config.values import SideRequest, Target
 from exporter.probers import Endpoint
-from exporter.probers.urls import normalized
 from exporter.providers import Idempotency, Preset, PresetCheck, presets
 from exporter.secret import (
-    HIDDEN,
     MissingVariableError,
     Secret,
     SecretError,
     expand,
-    looks_like_key,
     read_key_file,
 )
-from exporter.settings import build, secrets_in, shown_address, shown_prose
+from exporter.settings import build, secrets_in
 
 NEXT_KEY_INTERVAL = 900.0
 _BOUND = ("endpoint", "method")
@@ -71,18 +67,11 @@ def make_target(
 
 
 def _with_further_secrets(target: Target, service: Service) -> Target:
-    """Return *target* knowing every secret of *service*, also of settings that it does not use.
-
-    And what looks like a key in its address. The rest of a path may be a word such as "production",
-    which must stay readable in a log.
-    """
+    """Return *target* knowing every secret of *service*, also of settings that it does not use."""
     known = set(map(id, target.secrets()))
     further = tuple(secret for secret in secrets_in(service) if id(secret) not in known)
     if target.endpoint is not None:
-        address, _, query = target.endpoint.url.partition("#")[0].partition("?")
-        _, *words = address.partition("://")[2].split("/")
-        words += [value for _, value in parse_qsl(query)]
-        further += tuple(Secret(word) for word in words if looks_like_key(word))
+        further += secrets_in_address(target.endpoint.url)
     return replace(target, further_secrets=further) if further else target
 
 
@@ -119,16 +108,12 @@ class _Maker:
         check = service.health_check
         retries = service.retry_policy.max_retries if check.retries is None else check.retries
         return Target(
-            id=service.id,
-            name=service.name or service.id,
+            **about(self.declared),
             type=service.type or (preset.type if preset else "api"),
             provider=service.provider,
             environment=service.environment,
             team=service.team,
-            owner=shown_prose(service.metadata.get("owner", "")),
-            runbook=shown_prose(service.metadata.get("runbook", "")),
-            tags=shown_tags(self.declared),
-            host=urlsplit(endpoint.url).netloc if endpoint else "",
+            host=host_of(endpoint.url) if endpoint else "",
             enabled=service.enabled and check.enabled,
             endpoint=endpoint,
             unprobed=why,
@@ -229,8 +214,7 @@ class _Maker:
         try:
             if health is None or not self.is_like_calls:
                 return self._build(_CALL, keyed=self.key is not None, own={})
-            url = self._url(_CALL.endpoint)
-            return replace(health, url=normalized(url), shown=self._shown(url))
+            return replace(health, **self._address(_CALL))
         except _NeedsVariableError:
             return None
 
@@ -238,7 +222,6 @@ class _Maker:
         self, asked: PresetCheck, *, keyed: bool, own: Mapping[str, Secret] | None = None
     ) -> Endpoint:
         check, keyed = self.service.health_check, keyed and self.auth.kind != "none"
-        url = self._url(asked.endpoint)
         body, content_type = body_of(asked.body)
         public = {"User-Agent": USER_AGENT, "Accept": "*/*", **content_type}
         if self.preset is not None:
@@ -248,8 +231,7 @@ class _Maker:
         given = {name.lower() for name in own}
         credentials, query = self._credentials() if keyed else ((), ())
         return Endpoint(
-            url=normalized(url),
-            shown=self._shown(url),
+            **self._address(asked),
             prober=check.prober,
             method=asked.method,
             headers=shared(tuple((n, v) for n, v in public.items() if n.lower() not in given)),
@@ -281,15 +263,17 @@ class _Maker:
     def _floor(self) -> float:
         return self.service.health_check.interval if "interval" in self.raw_check else 300.0
 
-    def _url(self, endpoint: str) -> str:
-        if endpoint and not endpoint.startswith("/"):
-            return endpoint
+    def _address(self, asked: PresetCheck) -> Place:
+        base = "" if is_whole(asked.endpoint) else self._base_url()
+        return address(base, asked.endpoint, hides_path=self.declared.hides_path)
+
+    def _base_url(self) -> str:
         service, preset = self.service, self.preset
         base = service.base_url or ""
         if preset is not None and not base:
             region = preset.regions.get(service.region or "")
             base = self._expanded(region or preset.base_url)
-        return base.rstrip("/") + endpoint if endpoint else base
+        return base
 
     def _credentials(self) -> tuple[tuple[tuple[str, Secret], ...], tuple[tuple[str, Secret], ...]]:
         auth, key = self.auth, self.key
@@ -379,12 +363,6 @@ class _Maker:
         if isinstance(assertion.equals, str):
             return replace(assertion, equals=self._expanded(assertion.equals))
         return assertion
-
-    def _shown(self, url: str) -> str:
-        if not self.declared.hides_path:
-            return shown_address(url)
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc}/{HIDDEN}"
 
     def _optional_headers(self) -> dict[str, str]:
         found = {}

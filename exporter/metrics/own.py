@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from exporter.clock import Clock
 from exporter.incidents import IncidentLog
+from exporter.metrics.delays import Delays
 from exporter.metrics.traffic import UserTraffic
 from exporter.model import WHOSE, Reason, Shortage, advice_of, fault_of, verdict_of
 from exporter.notifying import RESULTS
@@ -125,10 +126,10 @@ class OwnMetrics:
         )
         build.labels(version, ".".join(map(str, sys.version_info[:3]))).set(1)
         self._explain_reasons()
-        self.schedule_lag = self._histogram(
+        self.schedule_lag = self._delays(
             "exporter_probe_schedule_lag_seconds", "How late probes start."
         )
-        self.loop_lag = self._histogram(
+        self.loop_lag = self._delays(
             "exporter_event_loop_lag_seconds", "How late the event loop wakes up."
         )
         self.loop_stalls = client.Counter(
@@ -316,8 +317,10 @@ class OwnMetrics:
     def _gauge(self, name: str, text: str) -> client.Gauge:
         return client.Gauge(name, text, registry=self._registry)
 
-    def _histogram(self, name: str, text: str) -> client.Histogram:
-        return client.Histogram(name, text, buckets=LAG_BUCKETS, registry=self._registry)
+    def _delays(self, name: str, text: str) -> Delays:
+        delays = Delays(name, text, LAG_BUCKETS)
+        self._registry.register(delays)
+        return delays
 
 
 class _Only(CollectorRegistry):

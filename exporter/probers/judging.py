@@ -48,6 +48,7 @@ _REASON_BY_STATUS = {
     509: Reason.QUOTA_EXHAUSTED,
     529: Reason.OVERLOADED,  # not registered; Anthropic documents it as overloaded_error
 }
+_OK = Reason.OK  # to look into an enumeration takes its metaclass
 _MAX_PLAIN_BYTES = 1024
 _TEXT_DIGITS = 20
 Json = Callable[[], Any]
@@ -168,7 +169,7 @@ def _check_assertions(answer: Answer, expect: Expectations, json: Json) -> tuple
                 why = "the body is larger than health_check.body_limit, so this cannot be checked"
                 return Reason.CLIENT_ERROR, f"assertion {number + 1}: {why}"
             return Reason.BAD_BODY, f"assertion {number + 1}: {why}"
-    return Reason.OK, f"status {answer.status}"
+    return _OK, f"status {answer.status}"
 
 
 def assertion_failure(assertion: Assertion, answer: Answer, json: Json) -> str:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exporter.clock import Clock
-from exporter.config import Configuration, Declared, Monitoring, Target, make_target
+from exporter.collection import no_collection
+from exporter.config import Configuration, Declared, Monitoring, Target, make_target, make_targets
 from exporter.log import event
 from exporter.registry.overlay import Overlay
 from exporter.registry.targets import Registry
 from exporter.secret import Secret, file_signature
-from exporter.settings import SettingsError, no_collection
+from exporter.settings import SettingsError
 
 _log = logging.getLogger(__name__)
 KEY_POLL_SECONDS = 2.0
@@ -136,10 +137,7 @@ class Loader:
         # Before the keys are read: a file that changes meanwhile is read again by `watch_keys`.
         signatures = {path: _signature(path) for path in files}
         declared = {d.raw["id"]: d for d in (*self.overlay.services(), *configuration.services)}
-        targets = [
-            make_target(d, self._environment, self.overlay.key(name))
-            for name, d in declared.items()
-        ]
+        targets = make_targets(declared.values(), self._environment, self.overlay.key)
         return _Read(configuration, declared, targets, signatures)
 
     def _activate(self, read: _Read) -> None:

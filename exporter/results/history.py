@@ -19,6 +19,7 @@ MONTH_SECONDS = 30 * 86_400.0
 DAY_SECONDS = 86_400.0
 _DAY_QUARTERS = 96
 _OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
+_OK = Verdict.OK  # to look into an enumeration takes its metaclass
 _Key = tuple[str, int]
 """Service and start of a bucket."""
 
@@ -133,7 +134,7 @@ class History:
 
 def _with_success(former: Bucket, result: Result) -> Bucket:
     """Return *former* with one more success: `_joined` at a fifth of the price, for most probes."""
-    took, was_good = result.outcome.duration, FACTS[former.worst].verdict is Verdict.OK
+    took, was_good = result.outcome.duration, FACTS[former.worst].verdict is _OK
     return Bucket(
         former.service,
         former.start,

@@ -77,7 +77,7 @@ class Leads:
     def probe(self, target: Target, result: Result) -> None:
         """Take in a *result*; to be called after it was counted."""
         spell = self._spells.get(target.id)
-        if result.verdict is Verdict.PROVIDER and not result.success:
+        if not result.success and result.verdict is Verdict.PROVIDER:
             if spell is None or _is_over(spell, result.at, MERGED_SECONDS):
                 # since when its verdict is so; after a restart that is earlier than this result
                 since = self._results.of(target.id).since or result.at

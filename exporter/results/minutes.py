@@ -64,6 +64,7 @@ _SEEN = {
     Verdict.MONITORING: Seen.MONITORING,
 }
 _OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
+_GOOD = Seen.GOOD  # to look into an enumeration takes its metaclass
 PROOFS = ("", "canary", "answer")
 """What shows that our network worked, the weakest first: nothing, a canary, the answer itself."""
 
@@ -160,7 +161,7 @@ class Minutes:
         if minute != watch.minute and not self._move(watch, target, minute):
             return
         seen = _SEEN[result.verdict] if counted else Seen.MAINTENANCE
-        if seen is Seen.GOOD and watch.entries is None:
+        if seen is _GOOD and watch.entries is None:
             watch.good[minute % SLOT_MINUTES] += 1
         else:
             self._note(watch, target, result, seen)

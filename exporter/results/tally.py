@@ -33,6 +33,7 @@ from exporter.secret import Secret
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
+_RATE_LIMITED = Reason.RATE_LIMITED  # to look into an enumeration takes its metaclass
 SLOS = ("availability", "latency")
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -149,7 +150,7 @@ class Tally:
 
     def _judge(self, result: Result) -> None:
         """Count failures in a row and changes: only of what the provider can be judged by."""
-        if result.reason is Reason.RATE_LIMITED:
+        if result.reason is _RATE_LIMITED:
             return  # it works, and we ask too often: neither an outage nor the end of one
         if result.outcome.shortage is not None:
             return  # nothing was seen of the provider, so it is not even held against it later

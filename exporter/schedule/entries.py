@@ -1,4 +1,4 @@
-"""What the scheduler knows of each service: its place in every interval, and when it is next due.
+"""What the scheduler knows of each service and host: its place, when it is next due, its limits.
 
 Pure; the caller brings the time: ticks of the clock, and Unix times where it says so.
 """
@@ -6,11 +6,13 @@ Pure; the caller brings the time: ticks of the clock, and Unix times where it sa
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exporter.budget import Budget
 from exporter.config import Target
 from exporter.model import REJECTED_INTERVAL_SECONDS
+from exporter.schedule.slots import Slots
 
 NEVER = float("-inf")
 
@@ -68,3 +70,19 @@ class Entry:
         if due - last < interval / 2:
             due += interval
         return max(due, self.not_before)
+
+
+@dataclass(slots=True)
+class Host:
+    """What the services of one host share."""
+
+    budget: Budget
+    slots: Slots
+    limits: tuple[int | None, int | None]
+    """Of the budget: requests in a minute and in an hour."""
+
+
+def largest(limits: Iterable[int | None]) -> int | None:
+    """Return the largest of *limits*; None, for no limit, if none is one."""
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if known else None

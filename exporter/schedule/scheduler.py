@@ -30,9 +30,10 @@ from exporter.model import (
 from exporter.probers import Endpoint, Prober
 from exporter.registry import RegistryChange
 from exporter.schedule.canaries import SETTLE_SECONDS
-from exporter.schedule.entries import NEVER, Entry, first_round_seconds, share
+from exporter.schedule.entries import NEVER, Entry, Host, first_round_seconds, largest, share
 from exporter.schedule.heart import HELD_SECONDS, Heart
 from exporter.schedule.shortages import Shortages
+from exporter.schedule.slots import Slots
 
 _log = logging.getLogger(__name__)
 QUANTUM_SECONDS = 0.010
@@ -50,13 +51,6 @@ class Network(Protocol):
 
     async def confirm(self, since: float) -> bool:
         """Return whether our network has worked since the tick *since*."""
-
-
-@dataclass(slots=True)
-class _Host:
-    budget: Budget
-    slots: asyncio.Semaphore
-    limits: tuple[int | None, int | None]
 
 
 @dataclass(slots=True)
@@ -93,8 +87,8 @@ class Scheduler:
         self._shortages = Shortages(clock, self._observer.shortage)
         self._entries: dict[str, Entry] = {}
         self._queue: list[tuple[float, str, int]] = []
-        self._hosts: dict[str, _Host] = {}
-        self._slots = asyncio.Semaphore(MAX_PROBES)
+        self._hosts: dict[str, Host] = {}
+        self._slots = Slots(MAX_PROBES)
         self._running: set[str] = set()
         self._recovery = NEVER
         self._stopping = False
@@ -179,11 +173,11 @@ class Scheduler:
             pair = (limit.requests_per_minute, limit.requests_per_hour)
             wanted.setdefault(entry.target.host, []).append(pair)
         for name, pairs in wanted.items():
-            minute, hour = (_largest(side) for side in zip(*pairs, strict=True))
+            minute, hour = (largest(side) for side in zip(*pairs, strict=True))
             known = self._hosts.get(name)
             if known is None:
-                slots = asyncio.Semaphore(MAX_PROBES_PER_HOST)
-                self._hosts[name] = _Host(Budget(minute, hour), slots, (minute, hour))
+                slots = Slots(MAX_PROBES_PER_HOST)
+                self._hosts[name] = Host(Budget(minute, hour), slots, (minute, hour))
             elif known.limits != (minute, hour):
                 known.budget, known.limits = Budget(minute, hour), (minute, hour)
         for name in self._hosts.keys() - wanted.keys():
@@ -318,16 +312,25 @@ class Scheduler:
             return None
         deadline = due + target.interval
         # The host's slots first: a probe that waits for a hanging host must not hold a slot of all.
-        async with host.slots, self._slots:
-            self._observer.lag(max(0.0, self._clock.tick() - due))
-            if not await self._may_send(entry, host, deadline):
-                return None
-            started, at = self._clock.tick(), self._clock.now()
-            self.in_flight += 1
+        if not host.slots.take():
+            await host.slots.wait()
+        try:
+            if not self._slots.take():
+                await self._slots.wait()
             try:
-                outcome, attempts = await self._attempts(entry, host, target, deadline)
+                self._observer.lag(max(0.0, self._clock.tick() - due))
+                if not await self._may_send(entry, host, deadline):
+                    return None
+                started, at = self._clock.tick(), self._clock.now()
+                self.in_flight += 1
+                try:
+                    outcome, attempts = await self._attempts(entry, host, target, deadline)
+                finally:
+                    self.in_flight -= 1
             finally:
-                self.in_flight -= 1
+                self._slots.give_back()
+        finally:
+            host.slots.give_back()
         # Only these reasons can be our own network's fault; the canaries are asked then.
         doubtful = outcome.reason in OFFLINE and outcome.shortage is None
         online = not doubtful or await self._network.confirm(started)
@@ -339,7 +342,7 @@ class Scheduler:
             attempts=attempts,
         )
 
-    async def _may_send(self, entry: Entry, host: _Host, deadline: float) -> bool:
+    async def _may_send(self, entry: Entry, host: Host, deadline: float) -> bool:
         """Wait for the budgets of service and host and spend one request of each."""
         while True:
             now = self._clock.tick()
@@ -353,7 +356,7 @@ class Scheduler:
             await self._clock.sleep(wait)
 
     async def _attempts(
-        self, entry: Entry, host: _Host, target: Target, deadline: float
+        self, entry: Entry, host: Host, target: Target, deadline: float
     ) -> tuple[Outcome, int]:
         assert target.endpoint is not None
         endpoint, policy = target.endpoint, target.retry_policy
@@ -389,8 +392,3 @@ class Scheduler:
         except Exception:
             _log.exception("bug in a prober")
             return Outcome(reason=Reason.INTERNAL, detail="a fault in the exporter; see its log")
-
-
-def _largest(limits: Iterable[int | None]) -> int | None:
-    known = [limit for limit in limits if limit is not None]
-    return max(known) if known else None

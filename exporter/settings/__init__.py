@@ -13,7 +13,6 @@ from exporter.settings.check import (
     dotted,
     examine,
     load,
-    no_collection,
     parse,
     unknown_field,
 )
@@ -63,7 +62,6 @@ __all__ = [
     "duration",
     "examine",
     "load",
-    "no_collection",
     "object_schema",
     "option",
     "parse",

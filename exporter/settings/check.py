@@ -9,15 +9,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import gc
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from exporter.collection import no_collection
 from exporter.errors import ShownError
 from exporter.secret import Secret, expand
 from exporter.settings.accepting import accepts, fits_pattern, kind_mistake
@@ -102,18 +101,6 @@ def load(
     if problems:
         raise SettingsError(problem for _, problem in problems)
     return loaded
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Build large data without the cycle collector walking through it again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @no_collection()

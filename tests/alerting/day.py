@@ -128,7 +128,9 @@ class Process:
         self.loader = SimpleNamespace(loaded_at=1.0, refused_at=None)
         self.states: dict[str, bool] = {}
         self.watch = OwnWatch(
-            refused=lambda: self.loader.refused_at is not None, instance=lambda: INSTANCE
+            refused=lambda: self.loader.refused_at is not None,
+            instance=lambda: INSTANCE,
+            lags=self.own.schedule_lag.counts,
         )
         self.response = Response(self._evaluator, self.incidents, clock, alertmanager=False)
         self.response.follow(Configuration())
@@ -200,9 +202,7 @@ class Process:
                     await self.incidents.acknowledge(one.id, "Ada")
         for (service, model), check in day.models.get(minute, {}).items():
             take(self.model_states.get(service, model), check, self.clock.now())
-        lag = 8.0 if day.busy(minute) else 0.002
-        self.own.schedule_lag.observe(lag)
-        self.watch.note_lag(lag)
+        self.own.schedule_lag.observe(8.0 if day.busy(minute) else 0.002)
         if day.short(minute):
             self.own.count_shortage(Shortage.DESCRIPTORS)
             self.watch.note_shortage(Shortage.DESCRIPTORS)

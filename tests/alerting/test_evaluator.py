@@ -8,10 +8,12 @@ import tracemalloc
 from collections.abc import Sequence
 
 from exporter.alerting import Evaluator, OwnWatch, Views
+from exporter.alerting.own import LAG_BOUNDS
 from exporter.config import Target
 from exporter.config.declarations import Alerts
 from exporter.config.thresholds import thresholds_of
 from exporter.incidents.model import Alert
+from exporter.metrics.delays import Delays
 from exporter.model import Reason, Result, verdict_of
 from exporter.registry import Registry
 from exporter.results import Results
@@ -29,7 +31,7 @@ class Fleet:
         self.failing = failing
         rows = thresholds_of(Alerts(), 30.0)
         self.registry.replace(target(f"s{i}", thresholds=rows, team="t") for i in range(count))
-        own = OwnWatch(refused=lambda: False, instance=lambda: "a:9642")
+        own = OwnWatch(lambda: False, lambda: "a:9642", lags=Delays("lag", "", LAG_BOUNDS).counts)
         self.evaluator = Evaluator(
             self.registry, self.results, self.clock, Views(canaries=dict), own=own
         )

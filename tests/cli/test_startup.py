@@ -39,6 +39,7 @@ LIBRARIES = {
 LIGHT = {
     "characters",
     "cli",
+    "collection",
     "errors",
     "evidence",
     "files",

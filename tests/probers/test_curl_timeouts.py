@@ -50,6 +50,39 @@ async def test_time_runs_out_while_waiting_for_the_answer(
     assert ended == (Reason.TIMEOUT, "time ran out waiting for the answer", 3)
 
 
+@pytest.mark.parametrize("former", [LIMIT / 2, 30.0], ids=["sooner", "later"])
+async def test_time_runs_out_whatever_a_former_request_had(
+    vendor: Vendor, transport: CurlTransport, former: float
+) -> None:
+    vendor.on("/quick", answer(200))
+    vendor.on("/", hang)
+    quick = await transport.fetch(make_request(vendor.url("/quick"), timeout=former))
+
+    ended = await _timed(transport, vendor.url())
+
+    assert quick.status == 200
+    assert ended == (Reason.TIMEOUT, "time ran out waiting for the answer", 3)
+
+
+async def test_time_runs_out_after_the_engine_was_closed_in_between(
+    vendor: Vendor, transport: CurlTransport
+) -> None:
+    vendor.on("/", hang)
+    given_up = asyncio.create_task(
+        transport.fetch(make_request(vendor.url(), timeout=LIMIT / 2)),
+    )
+    while not transport.in_flight:
+        await asyncio.sleep(0)
+    await asyncio.sleep(LIMIT / 10)
+    await transport.close()
+    await asyncio.gather(given_up, return_exceptions=True)
+
+    reason, _, _ = await _timed(transport, vendor.url())
+
+    assert given_up.cancelled()
+    assert reason is Reason.TIMEOUT
+
+
 async def test_time_runs_out_while_the_body_is_read(
     vendor: Vendor, transport: CurlTransport
 ) -> None:

@@ -33,6 +33,10 @@ from exporter.probers.curl.shortages import answer_for, blame, shortage_behind, 
 from exporter.probers.curl.transfer import Transfer
 from exporter.probers.urls import normalized
 
+_NEVER = float("inf")
+_TIMER_ERROR_SECONDS = 0.0005
+"""A timer of the loop, which counts milliseconds, may run so early."""
+
 
 class CurlTransport:
     """Sends requests on the running event loop. One instance serves every probe of a process.
@@ -56,7 +60,9 @@ class CurlTransport:
         self._sockets: Readiness
         self._multi: Any = None
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
-        self._timer: asyncio.Handle | None = None
+        self._due = self._alarm_at = _NEVER
+        """When libcurl wants to be asked, and for when the loop's timer is set."""
+        self._alarm: asyncio.TimerHandle | None = None
         self._running: dict[Any, Transfer] = {}
         self._handles = Handles()
 
@@ -83,7 +89,7 @@ class CurlTransport:
             return addresses
         resolved = self._loop.time() - begun
         answer = await self._send(request, addresses, resolved)
-        if answer.failure is Reason.ADDRESS_REFUSED and request.keep_alive:
+        if request.keep_alive and answer.failure is Reason.ADDRESS_REFUSED:
             # The kept connection was that of a service of the same host which may connect inside.
             answer = await self._send(replace(request, keep_alive=False), addresses, resolved)
         if secure:
@@ -130,13 +136,14 @@ class CurlTransport:
             curl.close()
             transfer.done.cancel()
         self._handles.close()
-        if self._timer is not None:
-            self._timer.cancel()
         if self._multi is not None:
             self._loop.remove_reader(self._sockets.fileno())
             self._multi.close()
             self._multi = None
             self._sockets.close()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._due, self._alarm_at = None, _NEVER, _NEVER
         await self.resolver.close()
 
     # -- one transfer ------------------------------------------------------------------------
@@ -252,19 +259,36 @@ class CurlTransport:
         self._sockets.watch(fd, events & pycurl.POLL_INOUT)  # POLL_REMOVE has neither bit: 0
 
     def _on_timer(self, milliseconds: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._due = self._loop.time() + milliseconds / 1000 if milliseconds >= 0 else _NEVER
         if milliseconds == 0:
             # Not at once: libcurl must not be entered again from its own callback.
-            self._timer = self._loop.call_soon(self._on_timeout)
-        elif milliseconds > 0:
-            self._timer = self._loop.call_later(milliseconds / 1000, self._on_timeout)
+            self._loop.call_soon(self._on_timeout)
+        elif self._due < self._alarm_at:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Wake up when libcurl is due.
+
+        An alarm that is set earlier stays: most transfers end before theirs, and to cancel one and
+        set another each time took a hundredth of a probe.
+        """
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = self._due
+        self._alarm = self._loop.call_at(self._due, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm, self._alarm_at = None, _NEVER
+        self._on_timeout()
+        if self._due < self._alarm_at:
+            self._set_alarm()
 
     def _on_timeout(self) -> None:
-        self._timer = None
-        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        self._collect()
+        # Nothing to do if libcurl has been asked since, or thought better of it.
+        if self._multi is not None and self._due - self._loop.time() < _TIMER_ERROR_SECONDS:
+            self._due = _NEVER
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._collect()
 
     def _on_ready(self) -> None:
         for fd, events in self._sockets.ready():

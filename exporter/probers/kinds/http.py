@@ -29,6 +29,7 @@ from exporter.readings import NOTHING
 _log = logging.getLogger(__name__)
 
 
+_OK = Verdict.OK  # to look into an enumeration takes its metaclass
 _MOST_WATCHED = 1_000
 """Addresses that failed last; each is a text that the registry has anyway."""
 
@@ -133,9 +134,9 @@ def _outcome(
     reason, detail = judge(answer, endpoint.expect, json)
     if detail == EXPIRED and answer.certificate is not None and answer.certificate.expiry < now:
         detail = CERTIFICATE_EXPIRED + _day(answer.certificate.expiry)
-    if reason is Reason.REDIRECT_REFUSED and hops:
+    if hops and reason is Reason.REDIRECT_REFUSED:
         detail = f"redirect {hops + 1} may not be followed"
-    failed = FACTS[reason].verdict is not Verdict.OK
+    failed = FACTS[reason].verdict is not _OK
     return Outcome(
         reason=reason,
         detail=detail,
