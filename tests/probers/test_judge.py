@@ -288,6 +288,30 @@ CHARSETS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "codec", "content_type"),
+    [
+        ("<html><meta charset='iso-8859-1'><p>prêt</p>", "latin-1", "text/html"),
+        (
+            '<html><meta http-equiv="Content-Type" content="text/html; charset=windows-1251">да',
+            "cp1251",
+            "text/html",
+        ),
+        ('<?xml version="1.0" encoding="ISO-8859-1"?><a>prêt</a>', "latin-1", "application/xml"),
+        ("<html><meta charset='utf-16'><p>prêt</p>", "utf-8", "text/html"),
+        ("<html><meta charset='latin1'><p>prêt</p>", "utf-8", "text/html; charset=utf-8"),
+        ("<html><meta name='a'><p>prêt charset=latin1</p>", "utf-8", "text/html"),
+        ("the manual says <meta charset='latin1'>: prêt", "utf-8", "text/plain"),
+    ],
+)
+def test_a_page_may_name_its_charset_in_its_first_lines(
+    text: str, codec: str, content_type: str
+) -> None:
+    page = answer(body=text.encode(codec), content_type=content_type)
+
+    assert not why(Assertion(body=True, equals=text), page)
+
+
 @pytest.mark.parametrize(("text", "codec", "content_type"), CHARSETS)
 def test_a_body_is_text_in_the_charset_it_declares(
     text: str, codec: str, content_type: str
