@@ -333,6 +333,44 @@ def test_the_delay_before_the_next_request_is_read_wherever_it_is(
 
 
 @pytest.mark.parametrize(
+    ("date", "delay"),
+    [
+        ("Fri, 15 Jan 2027 09:00:00 GMT", 60.0),  # their clock is an hour ahead
+        ("Fri, 15 Jan 2027 08:58:00 GMT", 180.0),
+        ("?", 3660.0),
+    ],
+)
+def test_a_date_to_come_back_at_is_one_of_the_clock_that_wrote_it(date: str, delay: float) -> None:
+    headers = {"retry-after": "Fri, 15 Jan 2027 09:01:00 GMT", "date": date}
+
+    assert read(GENERIC, headers, status=503).retry_after == delay
+    assert read(GENERIC, headers | {"retry-after": "7"}, status=503).retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        # discord.com/developers/docs/topics/rate-limits
+        {
+            "x-ratelimit-limit": "5",
+            "x-ratelimit-remaining": "0",
+            "x-ratelimit-reset-after": "60.0",
+        },
+        {"ratelimit": "Limit=5, Remaining=0, Reset=60"},
+        {
+            "x-ratelimit-limit": '"5"',
+            "x-ratelimit-remaining": '"0"',
+            "x-ratelimit-reset": '"60"',
+        },
+    ],
+)
+def test_a_limit_is_read_in_forms_that_no_draft_has(headers: dict[str, str]) -> None:
+    limit = Limit(limit=5.0, remaining=0.0, reset=NOW + 60)
+
+    assert read(GENERIC, headers).limits == {"requests": limit}
+
+
+@pytest.mark.parametrize(
     ("status", "headers", "delay"),
     [
         (429, {}, 60.0),

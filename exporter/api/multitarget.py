@@ -72,6 +72,9 @@ async def probe(request: web.Request) -> web.Response:
     if module is None and (kind := probing.modules.other_prober(name)):
         why = f"its prober is {kind}; only http is probed here, keep blackbox_exporter for it"
         return problem(400, "this module is not supported", detail=why)
+    if module is None and (field := probing.modules.lacking(name)):
+        why = f"it has {field}, which is not known here; keep blackbox_exporter for it"
+        return problem(400, "this module is not supported", detail=why)
     if module is None:
         return problem(400, "unknown module", detail="the modules are those of --probe.config.file")
     try:

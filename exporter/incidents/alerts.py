@@ -7,6 +7,7 @@ added under version "4": `notification_reason` in 0.32); api/v2/openapi.yaml.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,12 +28,15 @@ _HEX = re.compile("[0-9a-f]{1,32}")
 # The words of rules that are not ours: of syslog, X.733, PagerDuty, Opsgenie, Zabbix and the SRE
 # books. An unknown word means medium, so that it neither wakes people nor is overlooked.
 _WORDS = {
-    "critical": "critical crit page fatal emergency emerg panic disaster blocker alert urgent",
-    "high": "high error err errors major severe",
-    "medium": "medium warning warn moderate average minor normal ticket",
-    "low": "low info information informational notice debug trivial verylow noncritical",
+    "critical": "critical crit page fatal emergency emerg panic disaster blocker alert urgent "
+    "highest immediate",
+    "high": "high error err errors major severe important",
+    "medium": "medium med warning warn moderate average minor normal ticket",
+    "low": "low info information informational notice debug trivial lowest verylow noncritical "
+    "uncritical ok",
     "none": "none",
 }
+_NEGATIONS = frozenset({"no", "non", "not", "un"})
 _LEVELS = ("critical", "critical", "high", "medium", "low", "low")
 """Of p0 to p5 and sev0 to sev5: some count from zero, so that both first ones are the worst."""
 _SEVERITY_BY_WORD = {word: name for name, words in _WORDS.items() for word in words.split()} | {
@@ -261,15 +265,20 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 def severity_of(labels: Mapping[str, str]) -> str:
     """Return the alert's severity in our words, "none" for one that is only informative.
 
-    Upper and lower case, spaces and punctuation make no difference.
+    Upper and lower case, spaces and punctuation make no difference; of several words the worst
+    counts.
 
-    >>> severity_of({"severity": "SEV-1"})
-    'critical'
+    >>> severity_of({"severity": "SEV-1"}), severity_of({"severity": "P3 - High"})
+    ('critical', 'high')
     """
     if labels.get("alertname") == WATCHDOG:
         return "none"
-    word = re.sub(r"[\W_]+", "", labels.get("severity", "").casefold())
-    return _SEVERITY_BY_WORD.get(word, "medium")
+    text = unicodedata.normalize("NFKC", labels.get("severity", "")).casefold()
+    words = re.findall(r"[^\W_]+", text)
+    if (known := _SEVERITY_BY_WORD.get("".join(words))) is not None:
+        return known
+    found = [name for word in words if (name := _SEVERITY_BY_WORD.get(word)) in SEVERITIES]
+    return worst(found) if found and _NEGATIONS.isdisjoint(words) else "medium"
 
 
 def name_of(labels: Mapping[str, str]) -> str:

@@ -17,6 +17,8 @@ from exporter.settings import FieldPath, Problem, examine
 _SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
 _FACTORS = {None: 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 MAX_BODY_LIMIT_BYTES = 10 * 1024 * 1024
+_DEPTH = 3
+"""Steps to a module's http section."""
 Mistakes = Iterator[tuple[FieldPath, str]]
 
 
@@ -29,7 +31,7 @@ class Document:
 
     def __init__(self, text: str, source: str, rules: dict[str, Any]) -> None:
         self._loaded, refused = examine(text, source, rules)
-        self.problems = [problem for _, problem in refused]
+        self._refused = refused
         modules = self._loaded.data.get("modules") if isinstance(self._loaded.data, dict) else None
         self.modules: dict[str, Any] = modules if isinstance(modules, dict) else {}
         for path, _ in refused:
@@ -42,6 +44,23 @@ class Document:
             for name, raw in self.modules.items()
             if isinstance(raw, dict) and raw.get("prober") in probers
         }
+        self.modules = {name: raw for name, raw in self.modules.items() if name not in taken}
+        return taken
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What the schema refuses, in modules that are not taken out."""
+        return [problem for _, problem in self._refused]
+
+    def take_out_with(self, fields: Collection[str]) -> dict[str, FieldPath]:
+        """Take the modules with one of *fields* out; return where each has it, by their names."""
+        taken: dict[str, FieldPath] = {}
+        for path, _ in self._refused:
+            if len(path) > _DEPTH and path[0] == "modules" and path[-1] in fields:
+                taken.setdefault(str(path[1]), path)
+        self._refused = [
+            (path, why) for path, why in self._refused if len(path) < 2 or path[1] not in taken
+        ]
         self.modules = {name: raw for name, raw in self.modules.items() if name not in taken}
         return taken
 

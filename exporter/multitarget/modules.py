@@ -1,7 +1,8 @@
 """The modules of `/probe`, in blackbox_exporter's own file format, its http prober only.
 
 Reads the file, reports every mistake at once by file and line, and makes a `Check` of a module and
-a target. Modules of other probers are left out with a warning: one file may serve both exporters.
+a target. Modules of other probers, and of fields that blackbox alone has, are left
+out with a warning: one file may serve both exporters.
 As in blackbox no `${NAME}` is replaced here. A secret belongs in a file of its own (`*_file`),
 which is read at each probe, so that a new one is used at once.
 """
@@ -42,6 +43,16 @@ MAX_TIMEOUT = 120.0
 _Source = TypeVar("_Source")
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _OTHER_PROBERS = ("tcp", "icmp", "dns", "grpc", "unix", "websocket")
+# Fields of blackbox_exporter 0.27 that are not here: without them a probe would be another one.
+_LACKING = frozenset(
+    {
+        *("http_headers", "oauth2", "enable_http3", "no_proxy", "proxy_from_environment"),
+        *("proxy_connect_header", "skip_resolve_phase_with_proxy"),
+        *("fail_if_body_json_matches_cel", "fail_if_body_json_not_matches_cel"),
+        *("ca", "cert", "key", "min_version", "max_version"),
+    }
+)
+_LACKS = "is not known here, so its module is left out; keep blackbox_exporter for it"
 _LEFT_OUT = "is left out: only http is probed here; keep blackbox_exporter for the others"
 
 
@@ -71,6 +82,8 @@ class ModuleFile:
 
     modules: dict[str, Module]
     others: dict[str, str]
+    lacking: dict[str, str]
+    """The field that is not known here, by the name of the module that was left out for it."""
     warnings: tuple[Problem, ...] = ()
 
 
@@ -81,7 +94,7 @@ def read_modules(text: str, source: str) -> ModuleFile:
         SettingsError: with every mistake, each with its line.
     """
     document = Document(text, source, _RULES)
-    others = document.take_out(_OTHER_PROBERS)
+    others, lacking = document.take_out(_OTHER_PROBERS), document.take_out_with(_LACKING)
     problems = [*document.problems, *mistakes_of(document)]
     if problems:
         raise SettingsError(problems)
@@ -91,7 +104,9 @@ def read_modules(text: str, source: str) -> ModuleFile:
         for name, raw in document.modules.items()
     }
     warnings = [document.problem(("modules", name, "prober"), _LEFT_OUT) for name in others]
-    return ModuleFile(modules, others, tuple(warnings))
+    warnings += [document.problem(path, _LACKS) for path in lacking.values()]
+    fields_lacking = {name: str(path[-1]) for name, path in lacking.items()}
+    return ModuleFile(modules, others, fields_lacking, tuple(warnings))
 
 
 class Modules:
@@ -103,7 +118,7 @@ class Modules:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._active = self._loaded = ModuleFile({}, {})
+        self._active = self._loaded = ModuleFile({}, {}, {})
 
     @property
     def enabled(self) -> bool:
@@ -117,6 +132,10 @@ class Modules:
     def other_prober(self, name: str) -> str:
         """Return the prober of the module *name* if it was left out for it, else an empty text."""
         return self._active.others.get(name, "")
+
+    def lacking(self, name: str) -> str:
+        """Return the field for which the module *name* was left out, else an empty text."""
+        return self._active.lacking.get(name, "")
 
     def secrets(self) -> list[Secret]:
         """Return every secret in the modules, for the redaction of the log."""
@@ -149,7 +168,7 @@ class Modules:
 
     def _load(self) -> ModuleFile:
         if self._path is None:
-            return ModuleFile({}, {})
+            return ModuleFile({}, {}, {})
         source = named(self._path, "--probe.config.file")
         try:
             return read_modules(read_text(self._path), source)

@@ -242,6 +242,12 @@ _CHALLENGE_HEADERS: tuple[tuple[str, str], ...] = (
 _FIREWALL_PAGES = tuple(
     (f"(?i){pattern}", reason, who)
     for pattern, reason, who in (
+        (
+            # GitHub, Wikimedia, the National Weather Service: our request lacks one.
+            r"\b(?:has|have|set|provide|include|missing|valid|identify)\b[^<]{0,30}\buser-agent\b",
+            Reason.CLIENT_ERROR,
+            "The edge",
+        ),
         (r"sorry, you have been blocked", Reason.IP_BLOCKED, "Cloudflare"),
         (
             r"<title>just a moment|checking your browser|attention required! \| cloudflare",
@@ -323,11 +329,16 @@ def _cloudflare_problem(json: Any) -> int:
 _MAINTENANCE = re.compile(r"(?i)\b(?:scheduled |planned |under |down for )?maintenance\b")
 
 
+_RATE_WORDS = r"(?i)rate[- ]?limit|too many requests"
+
+
 def _by_status(answer: Answer, page: str) -> tuple[Reason, str]:
     """Return the reason of an HTML page that is not the API's: its status is the edge's word."""
     status = answer.status
     detail = f"an HTML page with status {status} instead of the API's answer"
-    if status in (401, 403, 405, 406, 451):
+    if status == 403 and pattern_matches(_RATE_WORDS, page):
+        reason = Reason.RATE_LIMITED
+    elif status in (401, 403, 405, 406, 451):
         reason = Reason.REGION_BLOCKED if status == 451 else Reason.IP_BLOCKED
     elif status == 429:
         reason = Reason.RATE_LIMITED

@@ -1,4 +1,4 @@
-"""The text of a body, in the charset that its Content-Type declares.
+"""The text of a body, in the charset that its Content-Type declares, or else its own first lines.
 
 A label counts if the WHATWG Encoding Standard knows it; only such labels reach Python's codecs,
 which keep every name they are asked for and have some that are no charsets (zlib, punycode).
@@ -11,6 +11,12 @@ import functools
 import re
 
 _DECLARED = re.compile(r"""(?i);\s*charset\s*=\s*["']?([^\s"';,]{1,64})""")
+# HTML standard, 13.2.3.2 (the first 1,024 bytes); XML 1.0, appendix F. By default both are UTF-8.
+_PRESCANNED = 1024
+_INSIDE = re.compile(
+    rb"""(?is)^\s{0,32}<\?xml\s[^>]{0,100}?\bencoding\s*=\s*["']([\w.:-]{1,64})"""
+    rb"""|<meta\s[^>]{0,200}?\bcharset\s*=\s*["']?\s*([\w.:-]{1,64})"""
+)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -75,4 +81,15 @@ def text_of(body: bytes, content_type: str) -> str:
     for mark, codec in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(codec, "replace")
-    return body.decode(codec_of(content_type), "replace")
+    codec = codec_of(content_type)
+    if not _DECLARED.search(content_type[:256]) and re.search(r"(?i)html|xml", content_type[:256]):
+        codec = _codec_inside(body[:_PRESCANNED])
+    return body.decode(codec, "replace")
+
+
+def _codec_inside(beginning: bytes) -> str:
+    match = _INSIDE.search(beginning)
+    label = (match.group(1) or match.group(2)).decode("ascii", "replace") if match else ""
+    codec = codec_of(f"; charset={label}")
+    # what could be read as far as its own declaration is not UTF-16
+    return "utf-8" if codec.startswith("utf-16") else codec

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from exporter.checks import AnswerRule, Assertion, operator_of
-from exporter.matching import UnsearchableError, json_values, number_of, pattern_matches
+from exporter.checks import AnswerRule, Assertion, Shape, operator_of
+from exporter.matching import NO_JSON, UnsearchableError, json_values, number_of, pattern_matches
 from exporter.model import Reason
 from exporter.probers.answerer import (
     Answerer,
@@ -22,7 +22,7 @@ from exporter.probers.answerer import (
     may_be_a_page,
 )
 from exporter.probers.endpoint import Expectations
-from exporter.probers.error_texts import classified
+from exporter.probers.error_texts import challenge_text, classified
 from exporter.probers.transport import Answer
 from exporter.settings import shown_expression
 
@@ -50,6 +50,7 @@ _REASON_BY_STATUS = {
 }
 _OK = Reason.OK  # to look into an enumeration takes its metaclass
 _MAX_PLAIN_BYTES = 1024
+_USUAL_SHAPE = Shape(error=("error", "errors"))
 _TEXT_DIGITS = 20
 Json = Callable[[], Any]
 
@@ -62,6 +63,7 @@ def judge(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str
     if answer.failure is not None:
         return answer.failure, answer.detail
     status = answer.status
+    json = _single(json, answer, expect)
     if status not in expect.statuses or may_be_a_page(answer):
         # An edge's or a proxy's answer says nothing about the key, whatever its status.
         who = attribute(answer, json(), expect.shape, expected=status in expect.statuses)
@@ -77,12 +79,33 @@ def judge(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str
         return _judge_keyless(answer, expect, json)
     if status in expect.statuses:
         return _judge_expected(answer, expect, json)
-    if (reason := classified(status, json(), _plain(answer))) is not None:
-        return reason, f"status {status}, by the words of its error"
+    if (said := _said(answer, json)) is not None:
+        return said, f"status {status}, by the words of its error"
     for rule in rules:
         if not _conditional(rule):
             return rule.reason, f"status {status}"
     return _usual_reason(status), f"status {status} instead of {_listed(expect.statuses)}"
+
+
+def _single(json: Json, answer: Answer, expect: Expectations) -> Json:
+    """Return *json* without the list that Google's OpenAI form puts around a single error."""
+    if answer.status in expect.statuses or answer.body[:64].lstrip()[:1] != b"[":
+        return json
+    value = json()
+    if isinstance(value, list) and len(value) == 1 and error_member(value[0], expect.shape):
+        return lambda: value[0]
+    return json
+
+
+def _said(answer: Answer, json: Json) -> Reason | None:
+    """Return the reason that the words of an error name, in its body or else in its challenge."""
+    return classified(answer.status, json(), _plain(answer)) or _challenged(answer)
+
+
+def _challenged(answer: Answer) -> Reason | None:
+    """Return the reason that the challenge of an answer names (RFC 6750: with an empty body)."""
+    said = challenge_text(", ".join(answer.values_of("www-authenticate")))
+    return classified(answer.status, NO_JSON, said) if said else None
 
 
 def _judge_keyless(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str]:
@@ -116,12 +139,17 @@ _NOT_FOR_A_KEY = frozenset(
 def _judge_expected(answer: Answer, expect: Expectations, json: Json) -> tuple[Reason, str]:
     """Judge an answer of an expected status: assertions, and errors that come with it."""
     reason, detail = _check_assertions(answer, expect, json)
-    if expect.shape.error and (reason is Reason.BAD_BODY or _may_hold_error(answer)):
-        error = error_member(json(), expect.shape)
+    shape = expect.shape
+    if reason is Reason.BAD_BODY and not shape.error:
+        shape = _USUAL_SHAPE  # what fails an assertion may say why
+    if shape.error and (reason is Reason.BAD_BODY or _may_hold_error(answer)):
+        error = error_member(json(), shape)
         if error is not None:
             # An error inside a success, as a 401 would have it: Slack, GraphQL and RPC APIs.
             named = classified(401, error) or classified(429, error) or classified(503, error)
-            return named or Reason.BAD_BODY, f"status {answer.status} with an error in its body"
+            if named or shape is expect.shape:
+                detail = f"status {answer.status} with an error in its body"
+            return named or Reason.BAD_BODY, detail
     return reason, detail
 
 

@@ -120,7 +120,7 @@ def _place(name: str) -> tuple[Literal["limit", "remaining", "reset"], str, str]
             continue
         rest = name[len(prefix) + 1 :]
         for field in _FIELDS:
-            if rest == field:
+            if rest in (field, f"{field}-after"):  # Discord's x-ratelimit-reset-after
                 return field, REQUESTS, prefix
             if rest.startswith(field + "-"):
                 suffix = rest[len(field) + 1 :]
@@ -160,14 +160,14 @@ def _first_item(text: str) -> str:
     """
     if re.match(r"\s*[A-Za-z]", text):
         return text
-    return text[:_MAX_VALUE].partition(",")[0].partition(";")[0].strip()
+    return text[:_MAX_VALUE].partition(",")[0].partition(";")[0].strip(' "')
 
 
 def _structured(headers: Mapping[str, str], name: str, now: float) -> dict[str, Policy]:
     """Return the policies in the headers *name* and `<name>-policy`, by their own names."""
     text = headers.get(name, "")[:_MAX_VALUE]
     policies: dict[str, Policy] = {}
-    if members := _MEMBER.findall(text):  # draft-07: a dictionary
+    if members := _MEMBER.findall(text.lower()):  # draft-07: a dictionary
         policy = policies.setdefault("", Policy())
         for field, value in members:
             amount = float(value)

@@ -166,6 +166,9 @@ class Readings:
     def _retry_after(
         self, headers: Mapping[str, str], json: Callable[[], Any], now: float
     ) -> float | None:
+        # A date is one of the server's clock, which may differ from ours (RFC 9110, 6.6.1).
+        sent = instant(headers.get("date", ""), "http_date", now)
+        now = now if sent is None else sent
         if (text := headers.get("retry-after-ms")) and (at := instant(text, "delta_ms", now)):
             return max(0.0, at - now)
         # seconds or a date (RFC 9110); others send `30s`, a Unix time, or ISO 8601

@@ -33,7 +33,6 @@ from exporter.matching import NO_JSON, json_of
 from exporter.model import Reason
 from exporter.probers import Answer, Endpoint
 from exporter.probers.judging import judge
-from exporter.readings import instant
 from exporter.sessions.exchange import lowered
 from exporter.sessions.wire import FailedAttempt, SilentResponse
 
@@ -112,11 +111,8 @@ class Repeats:
         return self._pause(asked, attempt)
 
     def _asked(self, seen: Answer, data: Any) -> float | None:
-        now = self.clock.now()
-        date = instant(seen.headers.get("date", ""), "http_date", now)
-        theirs = now if date is None else date
-        readings = self.access.readings
-        asked = readings.read(seen.status, seen.headers, lambda: data, theirs).retry_after
+        readings, now = self.access.readings, self.clock.now()
+        asked = readings.read(seen.status, seen.headers, lambda: data, now).retry_after
         return math.inf if asked is None and _is_absurd(seen.headers) else asked
 
     def _pause(self, asked: float | None, attempt: int) -> float | None:

@@ -28,14 +28,15 @@ class Phase(Enum):
 _WORDS = {
     Phase.OPEN: "investigating identified monitoring open active ongoing unresolved reopened "
     "mitigating mitigated degraded degraded_performance outage partial_outage major_outage "
-    "disruption service_disruption service_outage down partially_resolved detected confirmed",
+    "disruption service_disruption service_outage service_degradation "
+    "performance_issues down partially_resolved detected confirmed",
     Phase.WORK: "in_progress verifying under_maintenance maintenance_in_progress",
     Phase.ANNOUNCED: "scheduled rescheduled upcoming planned announced not_started_yet "
     "notstartedyet maintenance_scheduled maintenance_planned",
     Phase.ENDED: "resolved completed complete closed postmortem post_mortem cancelled canceled "
     "fixed recovered operational all_clear false_alarm ended finished maintenance_completed "
     "maintenance_complete service_is_operating_normally",
-    Phase.UPDATE: "update updated",
+    Phase.UPDATE: "update updated informational_message",
 }
 _PHASE_BY_WORD = {word: phase for phase, words in _WORDS.items() for word in words.split()}
 _WORD = "|".join(
@@ -53,7 +54,7 @@ _ZONE = "am|pm|utc|gmt|at|[ecmp][sd]?t|cest|west|bst|ist|jst|aest|aedt|nzst|nzdt
 _LEAD = (
     rf"(?:[^a-z\n]|(?<=[0-9])[tz](?![a-z])|\b(?:{_MONTH}|mon|tue|wed|thu|fri|sat|sun)[a-z]*\b"
     rf"|\b(?:{_ZONE})\b){{0,60}}?"
-    r"(?:[a-z ]{0,24}\b(?:status|state) ?[:=-] ?\x01?)?[\[(\x01 ]{0,4}"
+    r"(?:[a-z ]{0,24}\b(?:status|state) ?\x02? ?[:=-] ?\x02? ?\x01?)?[\[(\x01 ]{0,4}"
 )
 _UPDATE = re.compile(
     rf"(?im)^({_LEAD})({_WORD})"
@@ -65,6 +66,16 @@ _TITLE_START = re.compile(
 _TITLE_END = re.compile(
     rf"(?i)(?:\[ *({_WORD}) *\]|\( *({_WORD}) *\)|(?:[:|]| [-–—]) *({_WORD})) *$"
 )
+# "API is up" (Uptime Kuma, Better Stack): the name is what the updates have in common
+_TITLE_SENTENCE = re.compile(
+    r"(?i)^(.{1,400}?) (?:(recovered|is (?:back )?(?:up|online))|(?:is|went) (?:down|offline))$"
+)
+_QUIET_TITLE = re.compile(
+    r"(?i)^\W*(?:all (?:systems|services)\b.{0,20}\b(?:operational|normal(?:ly)?)"
+    r"|no (?:open |known |active |current |ongoing )?(?:incidents?|issues|outages)\b"
+    r"(?: (?:reported|today|known|found|at this time)){0,3})\W*$"
+)
+_MOST_PREFIXES = 3
 _PLANNED_TITLE = re.compile(
     r"(?i)^\W*(?:(?:upcoming|planned|scheduled)\b.{0,40}\bmaintenance"
     r"|maintenance (?:notice|window))"
@@ -105,15 +116,32 @@ def titled_phase(title: str) -> tuple[Phase | None, str]:
     (<Phase.ENDED: 'ended'>, 'Slow API')
     """
     title = " ".join(title[:_LONGEST_TITLE].split())
-    for pattern in (_TITLE_START, _TITLE_END):
-        if match := pattern.search(title):
-            word = next(group for group in match.groups() if group)
-            return phase_of_word(word), (title[: match.start()] + title[match.end() :]).strip()
+    phases, rest = _marked(title)
+    if phases:
+        return newest(phases), rest
+    if match := _TITLE_SENTENCE.search(title):
+        return (Phase.ENDED if match.group(2) else Phase.OPEN), match.group(1)
+    if _QUIET_TITLE.search(title):
+        return Phase.ENDED, title
     if _PLANNED_TITLE.search(title):
         return Phase.ANNOUNCED, title
     if _WORK_TITLE.search(title) and not _TROUBLE.search(title):
         return Phase.WORK, title
     return None, title
+
+
+def _marked(title: str) -> tuple[list[Phase], str]:
+    """Return the phases in the marks at the ends of *title*, and the title without those marks.
+
+    AWS has two: `Informational message: [RESOLVED] Increased Error Rates`.
+    """
+    phases: list[Phase] = []
+    for pattern in (*[_TITLE_START] * _MOST_PREFIXES, _TITLE_END):
+        if (match := pattern.search(title)) and not (phases and pattern is _TITLE_END):
+            word = next(group for group in match.groups() if group)
+            phases += [phase] if (phase := phase_of_word(word)) else []
+            title = (title[: match.start()] + title[match.end() :]).strip()
+    return phases, title
 
 
 def written_phases(markup: str) -> list[Phase]:

@@ -357,6 +357,25 @@ def test_severities_are_in_our_words(word: str, expected: str) -> None:
     assert severity_of({"severity": word}) == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("P1 - Critical", "critical"),
+        ("warning/high", "high"),
+        ("Critical (P1)", "critical"),
+        ("high-priority", "high"),
+        ("non-critical", "low"),
+        ("not critical", "medium"),
+        ("Not classified", "medium"),
+        ("none, info", "low"),
+        ("none or less", "medium"),
+        ("\uff43\uff52\uff49\uff54\uff49\uff43\uff41\uff4c", "critical"),  # full width
+    ],
+)
+def test_of_several_words_the_worst_counts(words: str, expected: str) -> None:
+    assert severity_of({"severity": words}) == expected
+
+
 def test_the_watchdog_is_no_trouble_whatever_its_severity() -> None:
     assert severity_of({"alertname": "Watchdog", "severity": "critical"}) == "none"
 

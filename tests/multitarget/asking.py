@@ -53,6 +53,7 @@ modules:
 """
 OURS = """
   ping: {prober: icmp, icmp: {preferred_ip_protocol: ip4}}
+  http3: {prober: http, http: {enable_http3: true}}
   public: {prober: http, http: {preferred_ip_protocol: ip4}}
   keyed: {prober: http, http: {PRIVATE bearer_token: KEY, headers: {X-Api-Key: KEY}, body: KEY,
     method: POST, tls_config: {ca_file: CA},

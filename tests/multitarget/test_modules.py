@@ -89,6 +89,38 @@ def test_a_module_of_another_prober_is_left_out_and_never_takes_the_list_with_it
     ]
 
 
+@pytest.mark.parametrize(
+    ("http", "where"),
+    [
+        ("{oauth2: {}, method: BREW}", "http.oauth2"),
+        ("{http_headers: {X-A: {values: [b]}}}", "http.http_headers"),
+        ("{fail_if_body_json_matches_cel: body.a == 1}", "http.fail_if_body_json_matches_cel"),
+        ("{enable_http3: true, valid_http_versions: [HTTP/3.0]}", "http.enable_http3"),
+        ("{tls_config: {min_version: TLS12}}", "http.tls_config.min_version"),
+    ],
+)
+def test_a_module_with_what_blackbox_alone_has_is_left_out(http: str, where: str) -> None:
+    """One file may serve both exporters: what is good there must not keep this one from starting.
+
+    Fields of blackbox_exporter 0.27: its CONFIGURATION.md, and HTTPClientConfig of common/config.
+    """
+    found = read_modules(
+        f"modules:\n  web: {{prober: http}}\n  m:\n    prober: http\n    http: {http}\n", "m.yaml"
+    )
+
+    assert list(found.modules) == ["web"]
+    assert found.lacking == {"m": where.rpartition(".")[2]}
+    assert [str(warning) for warning in found.warnings] == [
+        f"m.yaml:5: modules.m.{where}: is not known here, so its module is left out; keep "
+        "blackbox_exporter for it"
+    ]
+
+
+def test_a_field_of_blackbox_in_a_wrong_place_is_a_mistake() -> None:
+    assert mistakes("modules: {m: {prober: http, oauth2: {}}}")
+    assert mistakes("modules: {m: {prober: http, http: {oauth2: {}}}, n: {prober: htp}}")
+
+
 @pytest.mark.parametrize("kind", ["htp", "HTTP", "tcp4", "[tcp]", "''"])
 def test_a_prober_that_does_not_exist_is_refused_with_one_clear_message(kind: str) -> None:
     found = mistakes(f"modules:\n  m:\n    prober: {kind}\n  other: {{prober: tcp}}\n")
@@ -168,7 +200,7 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_no_value() -> None:
         ("{proxy_url: 'ftp://x'}", "proxy_url", "must be a proxy URL"),
         ("{method: BREW}", "method", "must be one of"),
         ("{preferred_ip_protocol: ip5}", "preferred_ip_protocol", "must be one of ip4, ip6"),
-        ("{oauth2: {}}", "oauth2", "unknown field oauth2"),
+        ("{oauth: {}}", "oauth", "unknown field oauth"),
     ],
 )
 def test_a_mistake_in_a_module_is_refused(http: str, where: str, what: str) -> None:
@@ -335,12 +367,17 @@ def test_what_is_left_out_is_logged_when_it_comes_into_use(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "modules.yaml"
-    file.write_text("modules: {web: {prober: http}, ping: {prober: icmp}}")
+    file.write_text(
+        "modules: {web: {prober: http}, ping: {prober: icmp}, h3: {prober: http, "
+        "http: {enable_http3: true}}}"
+    )
     modules = Modules(file)
     modules.loading_with(lambda: None)()
     modules.activate()
 
-    assert [record.getMessage() for record in caplog.records] == ["configuration warning"]
+    assert [record.getMessage() for record in caplog.records] == ["configuration warning"] * 2
+    assert (modules.get("h3"), modules.lacking("h3")) == (None, "enable_http3")
+    assert (modules.lacking("web"), modules.lacking("nothing")) == ("", "")
     assert (modules.get("ping"), modules.other_prober("ping")) == (None, "icmp")
     assert (modules.other_prober("web"), modules.other_prober("nothing")) == ("", "")
 

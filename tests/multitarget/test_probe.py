@@ -269,6 +269,7 @@ async def test_phases_are_summed_over_redirects_and_fit_the_duration(
         ({"target": ""}, "target parameter is missing"),
         ({"target": "x", "module": f"{KEY}"}, "unknown module"),
         ({"target": "x", "module": "ping"}, "this module is not supported"),
+        ({"target": "x", "module": "http3"}, "this module is not supported"),
         ({"target": "x", "scrape": "abc"}, "not a number"),
         ({"target": "x", "scrape": "nan"}, "not a number"),
         ({"target": "x", "hostname": "a b"}, "not a host name"),

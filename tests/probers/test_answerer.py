@@ -81,6 +81,16 @@ def test_a_proxy_a_filter_or_a_portal_is_ours(
         (503, "<html>Busy</html>", HTML, Reason.OVERLOADED),
         (401, "<html>401 Authorization Required</html>", HTML, Reason.IP_BLOCKED),
         (200, "<html>Hello</html>", HTML, Reason.BAD_BODY),
+        # GitHub's page (docs.github.com, "Rate limits for the REST API": 403 or 429).
+        (403, "<html><h1>Whoa there!</h1>a secondary rate limit</html>", HTML, Reason.RATE_LIMITED),
+        # GitHub's and Wikimedia's demand: our own request is refused, not our address.
+        (403, "make sure your request has a User-Agent header", HTML, Reason.CLIENT_ERROR),
+        (
+            403,
+            "<html>Please set a user-agent and respect our policy</html>",
+            HTML,
+            Reason.CLIENT_ERROR,
+        ),
     ],
 )
 def test_an_edge_is_told_by_its_marks_and_a_page_is_never_the_word_of_a_json_api(

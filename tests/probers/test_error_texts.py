@@ -8,7 +8,7 @@ import pytest
 
 from exporter.matching import NO_JSON
 from exporter.model import Reason
-from exporter.probers.error_texts import classified, error_text
+from exporter.probers.error_texts import challenge_text, classified, error_text
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,49 @@ from exporter.probers.error_texts import classified, error_text
         (429, "Limit: 10000 tokens per min. Upgrade your plan", Reason.RATE_LIMITED),
         (403, "Developer Over Qps", Reason.RATE_LIMITED),
         (429, "1000 calls per minute or per month exceeded: monthly quota", Reason.QUOTA_EXHAUSTED),
+        # Our clock: another key would be refused as well (docs.aws.amazon.com, S3 error responses).
+        (403, "RequestTimeTooSkewed", Reason.CLIENT_ERROR),
+        (403, "Signature expired: 20240101T000000Z is now earlier than 2024", Reason.CLIENT_ERROR),
+        (401, "Request timestamp is too far from server time", Reason.CLIENT_ERROR),
+        # What OAuth 2.0 answers with 400 (RFC 6749, 5.2; learn.microsoft.com, AADSTS codes).
+        (400, "invalid_client", Reason.AUTH_INVALID),
+        (400, "Access has been blocked by Conditional Access policies", Reason.PERMISSION),
+        (400, "you must use multi-factor authentication to access it", Reason.PERMISSION),
+        (401, "The certificate used to sign the client assertion is expired", Reason.AUTH_EXPIRED),
+        (400, "Invalid OAuth access token", Reason.AUTH_INVALID),
+        # Codes in one word (developers.google.com/drive/api/guides/handle-errors, AWS, Apigee).
+        (403, "quotaExceeded", Reason.QUOTA_EXHAUSTED),
+        (400, "keyInvalid", Reason.AUTH_INVALID),
+        (403, "User Rate Limit Exceeded. Rate of requests exceed the quota", Reason.RATE_LIMITED),
+        (400, "Level of configured provisioned throughput was exceeded", Reason.RATE_LIMITED),
+        (403, "monthly_quota_used_up", Reason.QUOTA_EXHAUSTED),
+        (403, "<Error><Code>RequestLimitExceeded</Code></Error>", Reason.RATE_LIMITED),
+        (401, "You are not subscribed to this service", Reason.PERMISSION),
+        (403, "authentication_error", None),
+        (400, "Invalid access token, does not contain scopes:[user:read]", Reason.PERMISSION),
+        (400, "number of hourly API invocations has been exceeded", Reason.RATE_LIMITED),
+        (403, "Active subscription needed.", Reason.QUOTA_EXHAUSTED),
+        (403, "Invalid Application-ID or API key", Reason.AUTH_INVALID),
+        (400, "INVALID_API_KEYS", Reason.AUTH_INVALID),
+        (400, "the API is undergoing planned maintenance", Reason.MAINTENANCE),
+        (401, "Developer Status is not Active", Reason.ACCOUNT_DISABLED),
+        (401, "Your account is currently blocked", Reason.ACCOUNT_DISABLED),
+        (423, "This shop is unavailable", Reason.ACCOUNT_DISABLED),
+        (403, "API key is currently blocked", Reason.AUTH_INVALID),
+        (400, "Your organization must be verified to stream this model", Reason.PERMISSION),
+        (400, "Application does not have permission for this action", Reason.PERMISSION),
+        (404, "This model version has reached the end of its life", Reason.RETIRED),
+        (429, "daily request count exceeded, request rate limited", Reason.QUOTA_EXHAUSTED),
+        (403, "limit exceeded, try again after 22 minutes", Reason.RATE_LIMITED),
+        (418, "Way too many requests; IP banned until 1573199816187", Reason.IP_BLOCKED),
+        (403, "To access this, an admin must allow list your IP", Reason.IP_BLOCKED),
+        (403, "Access denied. Please check your network settings.", Reason.IP_BLOCKED),
+        (403, "The key does not allow requests from your IP address", Reason.IP_BLOCKED),
         # Words of another trade.
+        (400, "The timestamp of the event is required", None),
+        (404, "The certificate was not found", None),
+        (400, "endOfLifeDate must be a date", None),
+        (403, "unlimited", None),
         (422, "User not found", None),
         (400, "Invalid token '}' at position 5 in JSON", None),
         (400, "Unexpected token < in JSON at position 0", None),
@@ -119,8 +161,31 @@ def test_only_the_usual_members_of_an_error_are_read(body: Any) -> None:
     assert classified(403, body) is None
 
 
+def test_what_a_challenge_says_is_quoted_or_bare() -> None:
+    said = challenge_text('Bearer realm="a", error="invalid_token", error_description="It expired"')
+
+    assert said == "invalid_token.;\nIt expired"
+    assert challenge_text("Bearer error=invalid_token") == "invalid_token"
+    assert challenge_text('Basic realm="error"') == ""
+
+
 def test_no_more_than_4096_characters_of_an_error_are_looked_at() -> None:
     assert len(error_text({"errors": [{"message": "x" * 5000}] * 50})) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        # developers.dropbox.com, plaid.com/docs/errors, docs.apigee.com
+        ({"error_summary": "expired_access_token/."}, Reason.AUTH_EXPIRED),
+        ({"error": {".tag": "expired_access_token"}}, Reason.AUTH_EXPIRED),
+        ({"error_code": "INVALID_API_KEYS"}, Reason.AUTH_INVALID),
+        ({"fault": {"detail": {"errorcode": "access_token_expired"}}}, Reason.AUTH_EXPIRED),
+        ({"errors": [{"extensions": {"code": "UNAUTHENTICATED"}}]}, Reason.AUTH_INVALID),
+    ],
+)
+def test_members_that_some_vendors_use_are_read(body: Any, reason: Reason) -> None:
+    assert classified(401, body) is reason
 
 
 def test_words_of_two_texts_say_nothing_together() -> None:

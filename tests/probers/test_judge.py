@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.checks import AnswerRule, Assertion
+from exporter.checks import AnswerRule, Assertion, Shape
 from exporter.matching import NO_JSON, json_of
 from exporter.model import Reason
 from exporter.probers import Answer, Expectations, Request
@@ -52,6 +52,62 @@ def judged(given_: Answer, **expect: Any) -> tuple[Reason, str]:
 def why(assertion: Assertion, given_: Answer | None = None) -> str:
     response = given_ or answer(x_left="7", x_name="Some One")
     return assertion_failure(assertion, response, lambda: json_of(response.body))
+
+
+@pytest.mark.parametrize(
+    ("status", "challenge", "reason"),
+    [
+        (401, 'Bearer error="invalid_token", error_description="It expired"', Reason.AUTH_INVALID),
+        (
+            401,
+            'Bearer error="invalid_token", error_description="The access token expired"',
+            Reason.AUTH_EXPIRED,
+        ),
+        (403, 'Bearer realm="example", error="insufficient_scope", scope="r"', Reason.PERMISSION),
+        (401, 'Bearer realm="example"', Reason.AUTH_INVALID),
+    ],
+)
+def test_an_error_without_a_body_may_be_in_its_challenge(
+    status: int, challenge: str, reason: Reason
+) -> None:
+    """RFC 6750, section 3: the error and its description are attributes of WWW-Authenticate."""
+    said = judged(answer(status, b"", www_authenticate=challenge))
+
+    assert said[0] is reason
+
+
+def test_the_words_of_a_body_come_before_those_of_a_challenge() -> None:
+    expired = 'Bearer error="invalid_token", error_description="The access token expired"'
+    refused = answer(401, {"error": "Your account was suspended"}, www_authenticate=expired)
+
+    assert judged(refused)[0] is Reason.ACCOUNT_DISABLED
+
+
+def test_a_single_error_in_a_list_is_that_error() -> None:
+    """Google's OpenAI form and its streams: github.com/jackmpcollins/magentic/pull/382."""
+    when = Assertion(json="$.error.status", equals="RESOURCE_EXHAUSTED")
+    rules = (rule(Reason.RATE_LIMITED, 429, when=when),)
+    error = {"error": {"message": "You exceeded your quota", "status": "RESOURCE_EXHAUSTED"}}
+    shape = Shape(content="json", error=("error",))
+
+    assert judged(answer(429, [error]), rules=rules, shape=shape)[0] is Reason.RATE_LIMITED
+    two = judged(answer(429, [error, error]), rules=rules, shape=shape)
+    assert two[0] is Reason.QUOTA_EXHAUSTED  # by its words: nobody knows which the rule means
+
+
+def test_what_fails_an_assertion_may_say_why() -> None:
+    """Errors with status 200, of an API of which no shape is declared."""
+    good = (Assertion(json="$.success", equals=True),)
+    spent = {"success": False, "error": {"type": "usage_limit_reached"}}
+    expired = {"success": False, "errors": [{"message": "Your API key has expired"}]}
+    silent = {"success": False, "error": {"type": "of_tomorrow"}}
+
+    assert judged(answer(body=spent), assertions=good)[0] is Reason.QUOTA_EXHAUSTED
+    assert judged(answer(body=expired), assertions=good)[0] is Reason.AUTH_EXPIRED
+    assert judged(answer(body=silent), assertions=good) == (
+        Reason.BAD_BODY,
+        "assertion 1: $.success is not the expected value",
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,6 +286,30 @@ CHARSETS = [
     ("prêt", "utf-8", "text/plain; charset=\x00"),
     ("prêt", "utf-8", "text/plain; charset="),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "content_type"),
+    [
+        ("<html><meta charset='iso-8859-1'><p>prêt</p>", "latin-1", "text/html"),
+        (
+            '<html><meta http-equiv="Content-Type" content="text/html; charset=windows-1251">да',
+            "cp1251",
+            "text/html",
+        ),
+        ('<?xml version="1.0" encoding="ISO-8859-1"?><a>prêt</a>', "latin-1", "application/xml"),
+        ("<html><meta charset='utf-16'><p>prêt</p>", "utf-8", "text/html"),
+        ("<html><meta charset='latin1'><p>prêt</p>", "utf-8", "text/html; charset=utf-8"),
+        ("<html><meta name='a'><p>prêt charset=latin1</p>", "utf-8", "text/html"),
+        ("the manual says <meta charset='latin1'>: prêt", "utf-8", "text/plain"),
+    ],
+)
+def test_a_page_may_name_its_charset_in_its_first_lines(
+    text: str, codec: str, content_type: str
+) -> None:
+    page = answer(body=text.encode(codec), content_type=content_type)
+
+    assert not why(Assertion(body=True, equals=text), page)
 
 
 @pytest.mark.parametrize(("text", "codec", "content_type"), CHARSETS)

@@ -515,6 +515,60 @@ def test_what_is_announced_is_no_trouble(title: str, text: str, state: State) ->
     assert feed(item(title, text, NEXT_MONTH)) is state
 
 
+@pytest.mark.parametrize(
+    ("title", "text", "state"),
+    [
+        # AWS marks a title twice
+        ("Informational message: [RESOLVED] Increased Error Rates", "Between 9 and 10", UP),
+        ("Informational message: Increased Error Rates", "We look", DEGRADED),
+        ("Service degradation: Increased Error Rates", "We look", DEGRADED),
+        # Uptime Kuma and Better Stack write a sentence
+        ("API is down", "API has been down since 2026-11-28 17:00:00", DEGRADED),
+        ("API went down", "", DEGRADED),
+        ("API recovered", "", UP),
+        ("API is back up", "", UP),
+        ("The guide to the API is up to date", "", DEGRADED),
+        # an item instead of none
+        ("All systems operational", "", UP),
+        ("No incidents reported today.", "", UP),
+        ("No incidents are closed yet", "", DEGRADED),
+        # Status.io writes the name of the state in bold, not the state
+        ("API", "<strong>Current State</strong>: Resolved<br/>It is over", UP),
+        ("API", "<strong>Status:</strong> Resolved<br/>It is over", UP),
+        ("API", "<b>Status</b>: Investigating<br/>The last one was resolved", DEGRADED),
+    ],
+)
+def test_titles_and_states_are_read_as_they_are_written(
+    title: str, text: str, state: State
+) -> None:
+    assert feed(item(title, text)) is state
+
+
+def test_what_a_title_says_of_the_same_thing_later_ends_it() -> None:
+    down = item("API is down", "", "Sat, 28 Nov 2026 17:00:00 +0000", "https://status.example/")
+    up = item("API is up", "", "Sat, 28 Nov 2026 17:30:00 +0000", "https://status.example/")
+    slow = item("Service degradation: Slow", "", "Sat, 28 Nov 2026 17:00:00 +0000")
+    over = item("Service is operating normally: [RESOLVED] Slow", "", "Sat, 28 Nov 2026 18:00:00 Z")
+
+    assert feed(up, down) is UP
+    assert feed(down) is DEGRADED
+    assert feed(over, slow) is UP
+
+
+@pytest.mark.parametrize("page", ["https://status7.example", "https://status.example/page/7/"])
+def test_the_address_of_the_page_is_not_that_of_an_incident(page: str) -> None:
+    items = (
+        item("Slow mails", "Resolved - over", "Sat, 28 Nov 2026 18:00:00 Z", page),
+        item("No calls", "Investigating - we look", "Sat, 28 Nov 2026 17:00:00 Z", page),
+    )
+
+    assert feed(f"<link>{page.rstrip('/')}</link>", *items) is DEGRADED
+
+
+def test_lines_before_a_feed_do_not_make_it_unreadable() -> None:
+    assert read("feed", b"\r\n\n" + rss("Resolved"), None) is UP
+
+
 def test_what_begins_after_the_feed_was_made_is_announced() -> None:
     made = f"<lastBuildDate>{NOON}</lastBuildDate>"
 

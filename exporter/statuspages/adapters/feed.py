@@ -35,7 +35,8 @@ _TEXTS = ("description", "summary", "content", "encoded")
 _DATES = ("updated", "lastBuildDate", "pubDate", "date", "published")
 # Of one feed; beyond that its state is unknown. Vendors list 25 to 100 incidents in 10 to 500 KiB.
 MOST_MARKS, MOST_ITEMS, MOST_TEXT = 50_000, 500, 512 * 1024
-_MOST_DATES, _LONGEST_DATE, _MOST_CATEGORIES = 3, 100, 10
+_MOST_DATES, _LONGEST_DATE, _MOST_CATEGORIES, _MOST_LINKS = 3, 100, 10, 10
+_HOST = re.compile(r"^[a-z]{1,10}://[^/]*", re.IGNORECASE)
 _STALE_SECONDS, _MARGIN_SECONDS = 7 * 86400.0, 3600.0
 
 
@@ -61,7 +62,8 @@ def read(body: bytes, component_filter: str | None, now: float) -> Reading:
     if sum(map(body.count, (b"<", b"="))) > MOST_MARKS:
         return UNREADABLE  # elements and attributes: a parser builds an object for each
     try:
-        root = ElementTree.fromstring(body)
+        # what is before the declaration makes it no XML, and is in many feeds of PHP all the same
+        root = ElementTree.fromstring(body.lstrip())
     except (ElementTree.ParseError, ValueError, LookupError):
         return UNREADABLE
     if _name(root) not in ("rss", "feed", "RDF"):
@@ -70,12 +72,13 @@ def read(body: bytes, component_filter: str | None, now: float) -> Reading:
     # RSS has a channel, Atom an id at least: what has neither is no feed in which all is well
     if not len(root) or (len(outer) == 1 and _name(root) != "feed"):
         return UNREADABLE
-    items = _items(
+    entries = (
         child
         for one in outer
         for child in one
         if _name(child) in ("item", "entry") and _matches(component_filter, child)
     )
+    items = _items(entries, frozenset(link for one in outer for link in _links(one)))
     if items is None:
         return UNREADABLE
     made_at = max(map(_time, outer))
@@ -112,8 +115,11 @@ def _page_incident(key: str, updates: list[_Item], state: State) -> PageIncident
     )
 
 
-def _items(elements: Iterable[Any]) -> list[_Item] | None:
-    """Return the items of *elements*; None if there are too many or their texts too long."""
+def _items(elements: Iterable[Any], own: frozenset[str]) -> list[_Item] | None:
+    """Return the items of *elements*; None if there are too many or their texts too long.
+
+    *own* are the addresses of the page itself.
+    """
     items: list[_Item] = []
     left = MOST_TEXT
     for element in elements:
@@ -121,7 +127,7 @@ def _items(elements: Iterable[Any]) -> list[_Item] | None:
         left -= sum(map(len, bodies))
         if left < 0 or len(items) >= MOST_ITEMS:
             return None
-        items.append(_item(element, bodies))
+        items.append(_item(element, bodies, own))
     return items
 
 
@@ -152,7 +158,7 @@ def _state(updates: list[_Item], latest: float) -> State:
     return State.MAINTENANCE if is_work else State.DEGRADED
 
 
-def _item(element: Any, bodies: list[str]) -> _Item:
+def _item(element: Any, bodies: list[str], own: frozenset[str]) -> _Item:
     title = " ".join(_texts(element, "title")).strip()
     titled, rest = titled_phase(title)
     written = max(map(written_phases, bodies), key=len, default=[])
@@ -160,7 +166,7 @@ def _item(element: Any, bodies: list[str]) -> _Item:
     phases = [*written, *named, *([titled] if titled else [])]
     mentions = " ".join((title, *bodies)).lower()
     return _Item(
-        key=_key(element, rest),
+        key=_key(element, rest, own),
         at=_time(element),
         phase=next((p for p in phases if p is not Phase.UPDATE), phases[0] if phases else None),
         is_planned=Phase.ANNOUNCED in phases or "maintenance" in mentions,
@@ -169,15 +175,19 @@ def _item(element: Any, bodies: list[str]) -> _Item:
     )
 
 
-def _key(element: Any, title: str) -> str:
+def _key(element: Any, title: str, own: frozenset[str]) -> str:
     """Return what the updates of one incident have in common: its address, else its title."""
-    links = [child.get("href") or child.text or "" for child in element if _name(child) == "link"]
-    for address in (*links, *_texts(element, "guid"), *_texts(element, "id")):
-        whole = address.strip().partition("#")[0]
+    for address in (*_links(element), *_texts(element, "guid"), *_texts(element, "id")):
+        whole = address.strip().partition("#")[0].rstrip("/")
         # an address without a number is the page's own, the same for every incident
-        if re.search("[0-9]", whole.rstrip("/").rpartition("/")[2]):
+        if whole not in own and re.search("[0-9]", _HOST.sub("", whole).rpartition("/")[2]):
             return whole
     return title.lower()
+
+
+def _links(element: Any) -> list[str]:
+    found = (child.get("href") or child.text or "" for child in element if _name(child) == "link")
+    return [link.strip().rstrip("/") for link in islice(found, _MOST_LINKS)]
 
 
 def _time(element: Any, names: Iterable[str] = _DATES) -> float:
