@@ -113,7 +113,9 @@ class Narrator:
         await self._until(f"the verdict on {service} is {verdict}", has_verdict)
         last = results.of(service).last
         assert last is not None
-        fault = f"whose fault: {verdict} ({last.reason}); {advice_of(last.reason, verdict)}"
+        has_page = self._stage.app.registry.get(service).has_page
+        advice = advice_of(last.reason, verdict, has_page=has_page)
+        fault = f"whose fault: {verdict} ({last.reason}); {advice}"
         self.say(f"exporter: {service} fails; {fault}")
 
     async def _until_incident(
