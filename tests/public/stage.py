@@ -36,6 +36,7 @@ class Outside(Stage):
                 records=self.store.public,
                 clock=self.clock,
                 monitoring=lambda: self.monitoring,
+                offline_since=lambda: self.offline_since,
                 on=on,
             )
         )
