@@ -275,10 +275,10 @@ class Narrator:
         self.say(f"on a terminal service-registry top --url {stage.url.rstrip('/')}")
         self.say(f"break one     curl -X POST {stage.providers.url}/faults/stripe/down")
         self.say(f"repair it     curl -X POST {stage.providers.url}/faults/stripe/none")
-        self.say("everything runs on; stop it with Ctrl-C")
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self.say("everything runs on; stop it with Ctrl-C")
         await stop.wait()
         self.say("stopping")
 
