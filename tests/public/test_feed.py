@@ -74,7 +74,8 @@ async def test_our_own_network_is_no_event_of_the_feed_and_ends_none(stage: Outs
     before = await feed_of(stage)
 
     stage.offline_since = stage.clock.now()
-    await stage.fires("MonitoringNetworkDown")
+    await stage.fires("MonitoringNetworkDown", ago=0)
+    await stage.held_back("ServiceDown", by="MonitoringNetworkDown", service="a")
     stage.saw("a", Reason.TIMEOUT, verdict=Verdict.NETWORK)
 
     assert await feed_of(stage) == before

@@ -227,6 +227,30 @@ async def test_what_is_held_back_or_planned_is_no_incident_of_its_own(stage: Out
     assert "Outage" not in await stage.page()
 
 
+@pytest.mark.parametrize(
+    ("cause", "ago", "shown"),
+    [
+        ({"alertname": "MonitoringNetworkDown"}, 0, True),
+        ({"alertname": "MonitoringNetworkDown"}, 900, False),
+        ({"alertname": "ProviderOutage", "provider": "custom"}, 0, False),
+    ],
+    ids=["seen before", "never seen", "explained"],
+)
+async def test_an_outage_that_was_seen_stays_while_nothing_can_be_seen(
+    stage: Outside, cause: dict[str, str], ago: float, shown: bool
+) -> None:
+    stage.add(service("a"), service("b"))
+    await stage.fires("ServiceDown", service="a")
+    assert "Outage: A<" in await stage.page()
+
+    await stage.fires(**cause, ago=ago)
+    await stage.held_back("ServiceDown", by=cause["alertname"], service="a")
+
+    page = await stage.page()
+    assert ("Outage: A<" in page) is shown
+    assert ("Outage: A, B" in page) is ("provider" in cause)
+
+
 async def test_an_outage_of_a_provider_names_the_public_services_of_it(stage: Outside) -> None:
     of = {"provider": "stripe", "api_key": "sk_test_x" * 4}
     stage.add(service("a", public=True, **of), service("b", **of))
