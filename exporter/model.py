@@ -111,12 +111,10 @@ class Facts:
     retry: bool = False
 
 
-_OK, _P, _NETWORK = (
-    Verdict.OK,
-    Verdict.PROVIDER,
-    Verdict.NETWORK,
-)  # to look into an enumeration takes its metaclass
-_SEE_PAGE = "see its status page"
+# Looked up once: to look into an enumeration takes its metaclass.
+_OK, _P, _NETWORK = Verdict.OK, Verdict.PROVIDER, Verdict.NETWORK
+_IF_ANY = ", if it has one"
+_SEE_PAGE = f"see its status page{_IF_ANY}"
 FACTS: Mapping[Reason, Facts] = {
     Reason.OK: Facts(Verdict.OK, True, True, "works", "nothing to do"),
     Reason.KEY_OK_LIMITED: Facts(
@@ -275,17 +273,19 @@ def fault_of(reason: Reason, verdict: Verdict) -> str:
     return facts.fault if verdict is facts.verdict else _FAULT_BY_VERDICT[verdict]
 
 
-def advice_of(reason: Reason, verdict: Verdict, *, has_page: bool = True) -> str:
+def advice_of(reason: Reason, verdict: Verdict, *, has_page: bool | None = None) -> str:
     """Return what a person should do about *reason* under *verdict*.
 
-    Nobody is sent to a status page that is not known: then *has_page* is false.
+    *has_page*: whether a status page of the provider is known; None where that is not asked.
 
     >>> advice_of(Reason.SERVER_ERROR, Verdict.PROVIDER, has_page=False)
     'use the fallback'
     """
     if verdict is FACTS[reason].verdict:
         whole = FACTS[reason].advice
-        return whole if has_page else whole.replace(_SEE_PAGE, "").strip("; ")
+        if has_page is None:
+            return whole
+        return whole.replace(_IF_ANY if has_page else _SEE_PAGE, "").strip("; ")
     return _ADVICE_BY_VERDICT[verdict]
 
 

@@ -23,6 +23,7 @@ from rich.text import Text
 
 FILE = Path(__file__).parents[1] / ".github" / "demo.svg"
 COMMAND = "service-registry demo"
+LAST, CTRL_C = "everything runs on", b"\x03"
 COLUMNS, ROWS = 134, 30
 PAUSE = 2.0
 """Seconds of the longest pause in the film."""
@@ -37,6 +38,7 @@ COLOURS = {"red": "#ff8a80", "green": "#7ee2a8", "yellow": "#ffd866", "": "#d7da
 GROUND, BAR = "#14171c", "#9aa3ad"
 _NAMES = {1: "red", 2: "green", 3: "yellow"}
 """Of the colours of a terminal."""
+_LINE_UP, _ERASED = "\x1b[1A", "\x1b[2K"
 _CONSOLE = Console()
 
 
@@ -51,6 +53,9 @@ class Line:
 def recorded(command: Sequence[str]) -> list[Line]:
     """Run *command* in a terminal of its own; return its output by lines.
 
+    On a terminal the demonstration runs on when all is told: it gets Ctrl-C then, which is not
+    filmed.
+
     Raises:
         RuntimeError: it failed; the message is the end of its output.
     """
@@ -59,17 +64,27 @@ def recorded(command: Sequence[str]) -> list[Line]:
     if child == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS=str(COLUMNS), LINES=str(ROWS))
         os.execv(command[0], command)
-    rest, lines = b"", list[Line]()
+    rest, lines, is_told = b"", list[Line](), False
     while True:
         try:
             rest += os.read(terminal, 65536)
         except OSError:  # the other end is closed
             break
         *whole, rest = rest.split(b"\n")
-        lines += [Line(time.monotonic() - begun, one.decode().rstrip("\r")) for one in whole]
+        for text in (one.decode().rstrip("\r") for one in whole):
+            if not is_told:
+                _write(lines, Line(time.monotonic() - begun, text))
+            if not is_told and LAST in text:
+                is_told = os.write(terminal, CTRL_C) == 1
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         raise RuntimeError("\n".join(line.text for line in lines[-5:]))
     return lines
+
+
+def _write(lines: list[Line], line: Line) -> None:
+    """Add *line* to *lines* as a terminal shows it in the end: a spinner is erased again."""
+    kept = len(lines) - line.text.count(_LINE_UP)
+    lines[kept:] = [Line(line.at, line.text.rpartition(_ERASED)[2])]
 
 
 def shortened(lines: Sequence[Line]) -> list[Line]:

@@ -18,7 +18,7 @@ from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.metrics.family import Family
 from exporter.metrics.incidents import IncidentFamily
 from exporter.metrics.models import MODEL_FAMILIES, ModelFamily
-from exporter.model import FACTS, Reason
+from exporter.model import FACTS, Reason, advice_of, verdict_of
 from exporter.providers import Preset, PresetCheck, Promise, presets
 from exporter.reports import FORMATS
 from exporter.settings import reference
@@ -164,7 +164,9 @@ def _answers(preset: Preset) -> Iterator[str]:
     yield "|---|---|---|---|"
     for rule in preset.answers:
         note = f" – {rule.note}" if rule.note else ""
-        answer, advice = _cell(_condition(rule) + note), FACTS[rule.reason].advice
+        answer = _cell(_condition(rule) + note)
+        verdict, has_page = verdict_of(rule.reason), preset.status_page is not None
+        advice = advice_of(rule.reason, verdict, has_page=has_page)
         yield f"| {answer} | `{rule.reason}` | {rule.confidence} | {advice} |"
 
 

@@ -67,6 +67,45 @@ def test_a_run_is_recorded_with_its_times_and_a_failed_one_is_not() -> None:
         cast.recorded([sys.executable, "-c", "print('no use'); raise SystemExit(1)"])
 
 
+def test_what_a_terminal_erases_again_is_not_in_the_film() -> None:
+    script = """
+import asyncio
+from rich.console import Console
+from exporter.demo.progress import Waits
+
+async def main():
+    console = Console(soft_wrap=True)
+    waits = Waits(console, console.print)
+    console.print("before")
+    async with waits.until("it works"):
+        await asyncio.sleep(0.8)
+        console.print("meanwhile")
+        await asyncio.sleep(0.2)
+    console.print("after")
+
+asyncio.run(main())
+"""
+    lines = cast.recorded([sys.executable, "-c", script])
+
+    assert [line.text for line in lines] == ["before", "meanwhile", "after"]
+
+
+def test_a_demonstration_that_runs_on_is_ended_and_the_film_with_it() -> None:
+    script = f"""
+import signal
+try:
+    print("one")
+    print("{cast.LAST}; stop it with Ctrl-C", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    print("stopping")
+"""
+    lines = cast.recorded([sys.executable, "-c", script])
+
+    assert [line.text for line in lines] == ["one", f"{cast.LAST}; stop it with Ctrl-C"]
+    assert cast.LAST in (ROOT / "exporter" / "demo" / "story.py").read_text()
+
+
 def test_the_committed_film_is_of_the_story_that_is_told() -> None:
     tree = ast.parse((ROOT / "exporter" / "demo" / "story.py").read_text())
     told = {
@@ -82,6 +121,7 @@ def test_the_committed_film_is_of_the_story_that_is_told() -> None:
 
     assert len(told) >= 3
     assert [one for one in told if one not in shown] == [], "run `make readme-pictures`"
+    assert "waiting until" not in shown, "a spinner is no part of the story"
     assert "prefers-reduced-motion:reduce" in svg
     assert not re.search(r"<script|href|url\(", svg)
 

@@ -95,3 +95,18 @@ def test_advice_follows_the_verdict_and_not_the_reason_alone(reason: Reason) -> 
     assert own == FACTS[reason].advice
     assert offline == own if reason not in OFFLINE else "our own network" in offline
     assert "exporter" in advice_of(reason, Verdict.MONITORING)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_where_nobody_knows_of_a_status_page_the_advice_is_true_with_and_without_one(
+    reason: Reason,
+) -> None:
+    verdict = verdict_of(reason)
+    unasked = advice_of(reason, verdict)
+    known, unknown = (advice_of(reason, verdict, has_page=found) for found in (True, False))
+
+    assert ("if it has one" in unasked) == ("status page" in unasked) == (known != unknown)
+    assert "if it has one" not in known
+    assert "status page" not in unknown
+    assert unknown
+    assert not any(one.strip(";, ") != one for one in (unasked, known, unknown))

@@ -163,7 +163,7 @@ class Evaluator:
         """Count a service in *seen*, and add it to *worth* if it is worth a judgement."""
         facts = self._look(target, now, tick)
         seen.add(facts)
-        if target.status_page is not None:
+        if target.has_page:
             self._read_page(seen, target)
         if not self._is_calm(facts):
             worth.append(facts)

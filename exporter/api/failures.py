@@ -26,7 +26,8 @@ async def listing(request: web.Request) -> web.Response:
     found = await request.app[FAILURES].newest(target.id, limit + 1, before)
     shown = found[:limit]
     following = repr(shown[-1].at) if len(found) > len(shown) else None
-    return web.json_response({"failures": list(map(failure_json, shown)), "next": following})
+    rows = [failure_json(one, has_page=target.has_page) for one in shown]
+    return web.json_response({"failures": rows, "next": following})
 
 
 async def evidence_of(failures: Failures, incident: Incident) -> Json | None:
@@ -40,15 +41,18 @@ async def evidence_of(failures: Failures, incident: Incident) -> Json | None:
     }
 
 
-def failure_json(result: Result) -> Json:
-    """Return *result* with its evidence; `at` is a Unix time, durations are in milliseconds."""
+def failure_json(result: Result, *, has_page: bool | None = None) -> Json:
+    """Return *result* with its evidence; `at` is a Unix time, durations are in milliseconds.
+
+    *has_page*: as of `advice_of`.
+    """
     outcome = result.outcome
     return {
         "service": result.service,
         "at": result.at,
         "reason": result.reason,
         "verdict": result.verdict,
-        "advice": advice_of(result.reason, result.verdict),
+        "advice": advice_of(result.reason, result.verdict, has_page=has_page),
         "detail": outcome.detail,
         "status": outcome.status or None,
         "attempts": result.attempts,

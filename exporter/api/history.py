@@ -9,7 +9,8 @@ from aiohttp import web
 
 from exporter.api.app_keys import AUDIT, FAILURES, PERSISTENCE, REGISTRY, RESULTS
 from exporter.api.bodies import BodyError, page_size
-from exporter.model import FACTS, Verdict
+from exporter.config import Target
+from exporter.model import FACTS, Reason, Result, Verdict, advice_of
 from exporter.results.history import SPAN_SECONDS, WIDTH_SECONDS, Bucket
 from exporter.results.recent import KEPT_RESULTS
 
@@ -41,7 +42,7 @@ async def recent(request: web.Request) -> web.Response:
     target = request.app[REGISTRY].get(request.match_info["id"])
     tally = request.app[RESULTS].of(target.id)
     failures = await request.app[FAILURES].newest(target.id, KEPT_RESULTS)
-    whole = {one.at: one.outcome for one in (*failures, tally.last) if one is not None}
+    whole = {one.at: one for one in (*failures, tally.last) if one is not None}
     return web.json_response(
         {
             "service": target.id,
@@ -51,13 +52,26 @@ async def recent(request: web.Request) -> web.Response:
                     "duration_ms": round(took * 1000, 3),
                     "reason": reason,
                     "success": FACTS[reason].verdict is Verdict.OK,
-                    "status_code": whole[at].status or None if at in whole else None,
-                    "detail": whole[at].detail if at in whole else "",
+                    **_known(whole.get(at), reason, target),
                 }
                 for at, took, reason in tally.recent
             ],
         }
     )
+
+
+def _known(result: Result | None, reason: Reason, target: Target) -> dict[str, object]:
+    """Return what is kept of one of the last results: of an older success its reason alone."""
+    if result is None:
+        verdict = Verdict.OK if FACTS[reason].verdict is Verdict.OK else None
+        return {"status_code": None, "detail": "", "verdict": verdict, "advice": ""}
+    failed = not result.success
+    return {
+        "status_code": result.outcome.status or None,
+        "detail": result.outcome.detail,
+        "verdict": result.verdict,
+        "advice": advice_of(reason, result.verdict, has_page=target.has_page) if failed else "",
+    }
 
 
 def _bucket_json(row: Bucket) -> dict[str, object]:

@@ -234,12 +234,11 @@ SCHEMAS: dict[str, Schema] = {
         service=TEXT,
         results=array(
             record(
+                **{n: _OUTCOME[n] for n in ("duration_ms", "reason", "status_code", "detail")},
                 at=NUMBER,
-                duration_ms=NUMBER,
-                reason=shapes.REASON,
                 success=BOOLEAN,
-                status_code=nullable(COUNT),
-                detail=TEXT,
+                verdict=nullable(shapes.VERDICT),
+                advice=TEXT | {"description": "Empty of a success."},
             )
         ),
     ),

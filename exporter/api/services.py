@@ -21,7 +21,7 @@ from exporter.config import (
     service_warnings,
     shown_declaration,
 )
-from exporter.model import PHASES, Outcome, advice_of, verdict_of
+from exporter.model import PHASES, Outcome, Verdict, advice_of, verdict_of
 from exporter.probers import command_line
 from exporter.secret import Secret
 
@@ -87,7 +87,7 @@ async def test(request: web.Request) -> web.Response:
     if outcome is None:
         reason = _target(request).unprobed
         return problem(409, "the service cannot be probed", detail=reason)
-    found = outcome_of(outcome, has_page=_target(request).status_page is not None)
+    found = outcome_of(outcome, has_page=_target(request).has_page)
     return web.json_response({**found, "success": outcome.success})
 
 
@@ -111,7 +111,11 @@ async def rotate(request: web.Request) -> web.Response:
             force=force,
             allow_limited=allow_limited,
         )
-    verified = outcome_of(rotation.outcome) if rotation.outcome is not None else None
+    verified = (
+        None
+        if rotation.outcome is None
+        else outcome_of(rotation.outcome, has_page=_target(request).has_page)
+    )
     return web.json_response(
         {
             "service": service,
@@ -182,7 +186,10 @@ async def service_json(request: web.Request, target: Target) -> Json:
         "curl": command_line(target.endpoint) if target.endpoint else None,
         **models_json(request, target),
         "failures": [
-            {"at": result.at, "verdict": result.verdict, **outcome_of(result.outcome)}
+            {
+                "at": result.at,
+                **outcome_of(result.outcome, has_page=target.has_page, verdict=result.verdict),
+            }
             for result in reversed(failures)
         ],
         "status_page": page_json(request, target),
@@ -195,14 +202,16 @@ def _window(window: Maintenance) -> Json:
     return {**fields, "by": by, "origin": "file" if by is None else "api"}
 
 
-def outcome_of(outcome: Outcome, *, has_page: bool = True) -> Json:
+def outcome_of(
+    outcome: Outcome, *, has_page: bool | None = None, verdict: Verdict | None = None
+) -> Json:
     """Return *outcome* as the API represents it, durations in milliseconds.
 
-    *has_page* is false where no status page of the provider is known.
+    *has_page*: as of `advice_of`. *verdict*: the one that was reached, if that is known.
     """
     phases = zip(PHASES, outcome.phases, strict=True)
     certificate = outcome.certificate
-    verdict = verdict_of(outcome.reason, shortage=outcome.shortage)
+    verdict = verdict or verdict_of(outcome.reason, shortage=outcome.shortage)
     return {
         "reason": outcome.reason,
         "verdict": verdict,

@@ -284,6 +284,7 @@ class Parts:
                 records=self.store.public,
                 clock=self.clock,
                 monitoring=lambda: self.loader.monitoring,
+                offline_since=lambda: self.canaries.offline_since,
                 on=self.options.public_page,
             )
         )

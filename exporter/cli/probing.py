@@ -216,7 +216,7 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 
 def _advice(target: Target, outcome: Outcome, verdict: Verdict) -> str:
-    return advice_of(outcome.reason, verdict, has_page=target.status_page is not None)
+    return advice_of(outcome.reason, verdict, has_page=target.has_page)
 
 
 def _print_waterfall(target: Target, outcome: Outcome, verdict: Verdict) -> None:

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from exporter.cli.asking import ask_about, format_time
 from exporter.cli.usage import RefusedError, UsageError
-from exporter.model import FACTS, Reason
 
 _SECONDS = 0.5
 """Between two looks; the exporter keeps 20 results, so that none is missed at one a second."""
@@ -119,10 +118,8 @@ def _told(result: dict[str, Any]) -> str:
         return str(result["reason"])
     status = f" {result['status_code']}" if result["status_code"] else ""
     detail = f": {result['detail']}" if result["detail"] else ""
-    text = f"{result['reason']}{status}{detail}"
-    if result["reason"] in set(Reason):  # an exporter of another version may know more
-        text += f"; {FACTS[Reason(result['reason'])].advice}"
-    return text
+    advice = f"; {result['advice']}" if result.get("advice") else ""  # an older exporter has none
+    return f"{result['reason']}{status}{detail}{advice}"
 
 
 def _why_none(found: dict[str, Any]) -> str:

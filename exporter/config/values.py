@@ -88,6 +88,11 @@ class Target:
     further_secrets: tuple[Secret, ...] = ()
     """Those of the declaration that are in no endpoint."""
 
+    @property
+    def has_page(self) -> bool:
+        """Whether a status page of the provider is known."""
+        return self.status_page is not None
+
     def secrets(self) -> Iterator[Secret]:
         """Yield everything that must not be shown, derived forms included."""
         if self.key is not None:

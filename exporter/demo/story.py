@@ -113,7 +113,9 @@ class Narrator:
         await self._until(f"the verdict on {service} is {verdict}", has_verdict)
         last = results.of(service).last
         assert last is not None
-        fault = f"whose fault: {verdict} ({last.reason}); {advice_of(last.reason, verdict)}"
+        has_page = self._stage.app.registry.get(service).has_page
+        advice = advice_of(last.reason, verdict, has_page=has_page)
+        fault = f"whose fault: {verdict} ({last.reason}); {advice}"
         self.say(f"exporter: {service} fails; {fault}")
 
     async def _until_incident(
@@ -273,10 +275,10 @@ class Narrator:
         self.say(f"on a terminal service-registry top --url {stage.url.rstrip('/')}")
         self.say(f"break one     curl -X POST {stage.providers.url}/faults/stripe/down")
         self.say(f"repair it     curl -X POST {stage.providers.url}/faults/stripe/none")
-        self.say("everything runs on; stop it with Ctrl-C")
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self.say("everything runs on; stop it with Ctrl-C")
         await stop.wait()
         self.say("stopping")
 

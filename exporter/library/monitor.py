@@ -56,7 +56,8 @@ class HealthMonitor:
         outcome = await app.management.test(service)
         if outcome is None:
             raise ManagementError(app.registry.get(service).unprobed)
-        return {"success": outcome.success, **outcome_of(outcome)}
+        has_page = app.registry.get(service).has_page
+        return {"success": outcome.success, **outcome_of(outcome, has_page=has_page)}
 
 
 def rotated(outcome: Outcome | None, rotation: Rotation | None = None, message: str = "") -> Json:

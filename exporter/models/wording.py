@@ -212,7 +212,7 @@ def model_advice(state: ModelState) -> str:
         ):
             if last.reason is Reason.TIMEOUT and last.verdict is Verdict.PROVIDER:
                 return "use another model until this one answers again"
-            return advice_of(last.reason, last.verdict)
+            return advice_of(last.reason, last.verdict, has_page=state.target.has_page)
         case ModelCondition.SLOW | ModelCondition.STALLED:
             return "use another model until this one is as fast as usual"
     return ""

@@ -49,6 +49,8 @@ class Page:
     now: float
     sentence: str
     worst: PublicState
+    unseen_since: float | None
+    """The Unix time since which nobody can say how services are; None if that can be said."""
     rows: Sequence[Row]
     left_out: int
     open: Sequence[PublicIncident]

@@ -7,11 +7,11 @@ people. A title is made here; a text is one that a person marked as public.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.config import Target
-from exporter.incidents import EntryKind, Incident
+from exporter.incidents import EntryKind, Incident, causes_of
 
 _OUTAGE, _DEGRADED = "Outage", "Degraded"
 KINDS: Mapping[str, str] = {
@@ -51,30 +51,45 @@ class PublicIncident:
     """The newest first."""
 
 
-def shown(incidents: Iterable[Incident], targets: Sequence[Target]) -> list[PublicIncident]:
+def shown(incidents: Sequence[Incident], targets: Sequence[Target]) -> list[PublicIncident]:
     """Return those of *incidents* that affect one of *targets*, in the same order."""
     by_id = {target.id: [target] for target in targets}
     by_provider = defaultdict[tuple[str, str], list[Target]](list)
     for target in targets:
         by_provider[target.provider, target.environment].append(target)
-    found = []
+    unseen, found = _unseen(incidents), []
     for incident in incidents:
         if incident.service:
             affected = by_id.get(incident.service, [])
         else:  # without a provider it is about the network, the exporter or the whole stack
             affected = by_provider.get((incident.provider, incident.environment), [])
-        if affected and (one := _shown(incident, affected)) is not None:
+        noticed = _is_noticed(incident, affected, is_unseen=incident.id in unseen)
+        if affected and (one := _shown(incident, affected, noticed)) is not None:
             found.append(one)
     return found
 
 
-def _shown(incident: Incident, affected: Sequence[Target]) -> PublicIncident | None:
+def _unseen(incidents: Sequence[Incident]) -> set[str]:
+    """Return the ids of what began before its cause, where that is no service and no provider.
+
+    It is held back because nobody can see how it goes on: to outsiders it must not seem over.
+    """
+    by_id = {one.id: one for one in incidents}
+    pairs = ((by_id[id_], by_id[cause]) for id_, cause in causes_of(incidents).items())
+    return {
+        one.id
+        for one, cause in pairs
+        if not (cause.service or cause.provider) and one.started_at < cause.started_at
+    }
+
+
+def _shown(incident: Incident, affected: Sequence[Target], noticed: bool) -> PublicIncident | None:
     updates = tuple(
         Update(at=entry.at, text=entry.note)
         for entry in reversed(incident.timeline)
         if entry.kind is EntryKind.UPDATE
     )
-    if not updates and not _is_noticed(incident, affected):
+    if not updates and not noticed:
         return None
     times = [entry.at for entry in incident.timeline if entry.kind in _CHANGES]
     return PublicIncident(
@@ -87,12 +102,12 @@ def _shown(incident: Incident, affected: Sequence[Target]) -> PublicIncident | N
     )
 
 
-def _is_noticed(incident: Incident, affected: Sequence[Target]) -> bool:
+def _is_noticed(incident: Incident, affected: Sequence[Target], *, is_unseen: bool) -> bool:
     """Return whether outsiders notice it: not what another incident or a maintenance explains."""
     if incident.alertname not in KINDS:
         return False
     held_back = [entry.kind for entry in incident.timeline if entry.kind in _HELD_BACK][-1:]
-    if incident.suppressed or held_back == [EntryKind.SUPPRESSED]:
+    if not is_unseen and (incident.suppressed or held_back == [EntryKind.SUPPRESSED]):
         return False
     return not all(target.in_maintenance(incident.started_at) for target in affected)
 

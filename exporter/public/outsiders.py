@@ -51,6 +51,8 @@ class Sources:
     clock: Clock
     monitoring: Callable[[], Monitoring]
     """The settings in force."""
+    offline_since: Callable[[], float | None]
+    """Since when our own network is down, a Unix time."""
     on: bool
     """Whether the page is served; without it there are only badges, of all services."""
 
@@ -103,8 +105,11 @@ class Outsiders:
         target = self._target(service)
         if target is None:
             return UNKNOWN_SERVICE
-        tally = self._sources.results.of(service)
-        return state_badge(target.name, state_of(target, tally, self._sources.clock.now()))
+        return state_badge(target.name, self._state(target, self._sources.clock.now()))
+
+    def _state(self, target: Target, now: float) -> PublicState:
+        tally, offline_since = self._sources.results.of(target.id), self._sources.offline_since()
+        return state_of(target, tally, now, offline_since)
 
     async def uptime(self, service: str, days: int) -> Badge:
         """Return the badge with how *service* did in the last *days*, today included."""
@@ -147,7 +152,7 @@ class Outsiders:
         chosen = await asyncio.to_thread(sorted, targets, key=_by_name)
         states = {}
         async for target in in_slices(chosen, _SLICE_SERVICES):
-            states[target.id] = state_of(target, sources.results.of(target.id), now)
+            states[target.id] = self._state(target, now)
         listed = chosen[:MOST_SERVICES]
         days = await self._days.of([target.id for target in listed], now)
         unresolved = list(reversed(await sources.incidents.unresolved()))
@@ -161,6 +166,9 @@ class Outsiders:
                 now=now,
                 sentence=sentence,
                 worst=worst,
+                unseen_since=sources.offline_since()
+                if PublicState.UNKNOWN in states.values()
+                else None,
                 rows=[_row(target, states[target.id], days[target.id], now) for target in listed],
                 left_out=len(chosen) - len(listed),
                 open=incidents.shown(unresolved, chosen),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from exporter.config import Target, ThresholdKind
+from exporter.page.summary import unobserved_since
 from exporter.results import Status, Tally, current_result, status_of
 
 
@@ -14,8 +15,8 @@ class PublicState(StrEnum):
 
     OUTAGE = "outage"
     DEGRADED = "degraded"
-    MAINTENANCE = "maintenance"
     UNKNOWN = "unknown"
+    MAINTENANCE = "maintenance"
     OPERATIONAL = "operational"
     OFF = "off"
 
@@ -46,17 +47,20 @@ _BY_STATUS = {
 _FAILING = (PublicState.OUTAGE, PublicState.DEGRADED)
 
 
-def state_of(target: Target, tally: Tally, now: float) -> PublicState:
+def state_of(
+    target: Target, tally: Tally, now: float, offline_since: float | None = None
+) -> PublicState:
     """Return the state of a service at the Unix time *now*.
 
-    A failure is shown once there are as many in a row as the service's alert needs
+    What was seen before our own network went down, *offline_since*, a Unix time, says nothing of
+    now. A failure is shown once there are as many in a row as the service's alert needs
     (`alerts.down_after`): one lost packet is no outage for outsiders.
     """
     if not target.enabled or target.endpoint is None:
         return PublicState.OFF
     if target.in_maintenance(now):
         return PublicState.MAINTENANCE
-    if current_result(target, tally) is None:
+    if current_result(target, tally) is None or unobserved_since(target, tally, offline_since):
         return PublicState.UNKNOWN
     state = _BY_STATUS[status_of(target, tally)]
     known = tally.last_success > 0
@@ -80,6 +84,8 @@ def headline(named: Sequence[tuple[str, PublicState]]) -> tuple[str, PublicState
         whole = f"All {len(watched)} services are" if len(watched) > 1 else f"{watched[0][0]} is"
         return f"{whole} operational.", worst
     of_it = [name for name, state in watched if state is worst]
+    if worst is PublicState.UNKNOWN and len(watched) == len(of_it) > 1:
+        return f"The state of all {len(of_it)} services is not known at the moment.", worst
     return f"{_WORDS[worst]}: {_listed(of_it)}.", worst
 
 

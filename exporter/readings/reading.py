@@ -185,7 +185,7 @@ GENERIC = Readings()
 """For an API without a preset: the headers that many APIs share."""
 
 MOST_REQUEST_ID = 128
-"""Characters: half of an id helps nobody. Those of AWS's storage have 76, no known one has 128."""
+"""Characters. Those of AWS's storage have 76, no known one has 128."""
 REQUEST_ID_HEADERS = (
     "x-request-id",
     "request-id",
@@ -217,8 +217,13 @@ def _provider_seconds(
 
 
 def _request_id(wanted: tuple[str, ...], headers: Mapping[str, str]) -> str:
-    text = next((headers[name] for name in wanted if name in headers), "")
-    return "".join(c for c in text[:1024] if c.isascii() and c.isprintable())[:MOST_REQUEST_ID]
+    found = (headers[name] for name in wanted if name in headers)
+    return next(filter(_is_request_id, found), "")
+
+
+def _is_request_id(text: str) -> bool:
+    """Return whether *text* can be shown whole: a vendor finds nothing by a part of an id."""
+    return 0 < len(text) <= MOST_REQUEST_ID and text.isascii() and text.isprintable()
 
 
 def _first_value(path: str | None, json: Callable[[], Any]) -> Any:

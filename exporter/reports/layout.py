@@ -123,6 +123,9 @@ def _in_minutes(counted: Mapping[str, int]) -> str:
     return ", ".join(f"{name} in {count(minutes, 'minute')}" for name, minutes in counted.items())
 
 
+_LEFT_OUT = "Those of our own network or exporter are left out."
+
+
 def _requests(report: Json) -> Section:
     rows = [
         (
@@ -136,7 +139,7 @@ def _requests(report: Json) -> Section:
     ]
     title = "Failed requests"
     if not rows:
-        text = "No failed request of this time is kept any more, or there was none."
+        text = f"No failed request of this time is kept any more, or there was none. {_LEFT_OUT}"
         return Section(title=title, sentences=(text,))
     head = ("At (UTC)", "What failed", "Status", "Request id", "Detail")
     listed = Table(caption="Failed requests that are kept, in UTC", head=head, rows=rows)
@@ -146,7 +149,7 @@ def _requests(report: Json) -> Section:
         sentences=(
             "The vendor's support finds a request in its logs by its id and time.",
             f"At least the newest {KEPT_FAILURES} of a service are kept, and the first and the"
-            " last of each incident.",
+            f" last of each incident. {_LEFT_OUT}",
         ),
     )
 

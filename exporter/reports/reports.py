@@ -10,6 +10,7 @@ from typing import Any
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import Incident, IncidentLog, Query
+from exporter.model import Verdict
 from exporter.providers import Preset, Promise
 from exporter.registry import Registry
 from exporter.reports import rules
@@ -21,6 +22,8 @@ from exporter.results.minutes import MINUTE_SECONDS
 AT_ONCE = 2
 """Reports that are made at once: each may read 400 days in a thread."""
 MOST_INCIDENTS = MOST_FAILURES = 1000
+_OURS = (Verdict.NETWORK, Verdict.MONITORING)
+"""No request reached the vendor, or nobody knows: in its report such a failure only misleads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,8 @@ class Reports:
         kept = await sources.persistence.minutes(target.id, first, min(last, known))
         latest = sources.results.of(target.id).last
         incidents = await self._incidents(target.id, begin, until)
-        failed = await sources.failures.newest(target.id, MOST_FAILURES, until)
+        newest = await sources.failures.newest(target.id, MOST_FAILURES, until)
+        failed = [one for one in reversed(newest) if one.at >= begin and one.verdict not in _OURS]
         facts = Facts(
             target=target,
             promise=promise,
@@ -81,7 +85,7 @@ class Reports:
             now=now,
             kept=kept,
             incidents=incidents,
-            failures=[failed_request(one) for one in reversed(failed) if one.at >= begin],
+            failures=[failed_request(one) for one in failed],
             page_story=page_story(incidents),
             canaries=sources.canaries(),
             version=sources.version,

@@ -47,7 +47,7 @@ def current_advice(target: Target, tally: Tally) -> str:
     if tally.last is None:
         return target.unprobed or "wait for the first result"
     verdict = current_verdict(target, tally) or tally.last.verdict
-    return advice_of(tally.last.reason, verdict, has_page=target.status_page is not None)
+    return advice_of(tally.last.reason, verdict, has_page=target.has_page)
 
 
 def status_of(target: Target, tally: Tally) -> Status:

@@ -36,6 +36,7 @@ class Outside(Stage):
                 records=self.store.public,
                 clock=self.clock,
                 monitoring=lambda: self.monitoring,
+                offline_since=lambda: self.offline_since,
                 on=on,
             )
         )
@@ -68,6 +69,13 @@ class Outside(Stage):
             [replace(alert, **more)], Source.WEBHOOK, self.clock.now()
         )
         return changes[0].incident.id
+
+    async def held_back(self, alertname: str, *, by: str, **fields: str) -> None:
+        """Let the open incident of an alert be inhibited by that of the alert *by*."""
+        unresolved = await self.incidents.unresolved()
+        (cause,) = (one for one in unresolved if one.alertname == by)
+        held_by = tuple(state.fingerprint for state in cause.alerts)
+        await self.fires(alertname, suppressed="inhibited", held_by=held_by, **fields)
 
     async def page(self) -> str:
         """Return the public page as it is now."""

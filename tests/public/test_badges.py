@@ -48,6 +48,24 @@ async def test_a_badge_says_the_state_as_picture_and_as_data(stage: Outside) -> 
     }
 
 
+@pytest.mark.parametrize("failing", [False, True], ids=["worked", "failed"])
+async def test_while_our_network_is_down_a_badge_does_not_say_how_it_was(
+    stage: Outside, failing: bool
+) -> None:
+    stage.add(service("a"))
+    stage.saw("a")
+    if failing:
+        stage.fails("a")
+    before = (await stage.ask("/badge/a.json")).json["message"]
+
+    stage.offline_since = stage.clock.now() + 1
+
+    found = (await stage.ask("/badge/a.json")).json
+    assert before == ("outage" if failing else "operational")
+    assert (found["message"], found["color"]) == ("unknown", COLOURS[PublicState.UNKNOWN])
+    assert texts_of((await stage.ask("/badge/a.svg")).text) == ["A", "unknown"]
+
+
 async def test_a_badge_has_a_name_for_those_who_cannot_see_it(stage: Outside) -> None:
     stage.add(service("a", name="A & B"))
 

@@ -13,6 +13,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from exporter.config import Monitoring
+from exporter.model import Reason, Verdict
 from exporter.store import Store
 from tests.fakes import FakeClock
 from tests.page.scenes import TROUBLE
@@ -63,6 +64,22 @@ def checked(text: str) -> Element:
     ids = [entry.findtext(f"{ATOM}id") for entry in entries]
     assert len(ids) == len(set(ids))
     return feed
+
+
+async def test_our_own_network_is_no_event_of_the_feed_and_ends_none(stage: Outside) -> None:
+    stage.add(service("a"))
+    stage.saw("a")
+    stage.fails("a")
+    await stage.fires("ServiceDown", service="a")
+    before = await feed_of(stage)
+
+    stage.offline_since = stage.clock.now()
+    await stage.fires("MonitoringNetworkDown", ago=0)
+    await stage.held_back("ServiceDown", by="MonitoringNetworkDown", service="a")
+    stage.saw("a", Reason.TIMEOUT, verdict=Verdict.NETWORK)
+
+    assert await feed_of(stage) == before
+    assert [entry.title for entry in parsed(before).entries] == ["Outage: A"]
 
 
 async def test_a_reader_learns_of_incidents_and_what_people_wrote(stage: Outside) -> None:

@@ -56,6 +56,52 @@ async def test_every_state_is_a_word_for_outsiders(stage: Outside) -> None:
     }
 
 
+async def test_while_our_network_is_down_the_page_cannot_say_and_blames_nobody(
+    stage: Outside,
+) -> None:
+    names = ("works", "down", "planned", "seen", "off")
+    more = {"planned": {"maintenance": [window(NOW - 60, NOW + 3600)]}, "off": {"enabled": False}}
+    stage.add(*(service(name, **more.get(name, {})) for name in names))
+    for name in names:
+        stage.saw(name, ago=120)
+    stage.fails("down")
+    await stage.clock.advance(60)
+    stage.offline_since = stage.clock.now() - 30
+    stage.saw("seen", ago=10)
+
+    shown = await states(stage)
+    page = read(await stage.page())
+
+    assert shown == {
+        "Works": "Unknown",
+        "Down": "Unknown",
+        "Planned": "Maintenance",
+        "Seen": "Operational",
+        "Off": "Not monitored",
+    }
+    assert page.one("h1").text == "State not known at the moment: Down, Works."
+    assert "unknown" in page.all("link", rel="icon")[0].attributes["href"]
+    assert "Since 08:00 UTC nothing can be checked from here." in page.text
+    for blaming in ("network", "canar", "provider", "Outage", "fail "):
+        assert blaming not in page.text
+
+    stage.offline_since = None
+    back = await stage.page()
+    assert "Outage: Down." in back
+    assert "nothing can be checked" not in back
+
+
+async def test_of_many_that_nobody_sees_the_sentence_gives_the_number(stage: Outside) -> None:
+    stage.add(*(service(name) for name in "abcde"))
+    for name in "abcde":
+        stage.saw(name)
+    stage.offline_since = NOW + 1
+
+    page = read(await stage.page())
+
+    assert page.one("h1").text == "The state of all 5 services is not known at the moment."
+
+
 async def test_a_lost_packet_is_no_outage_and_the_first_success_ends_one(stage: Outside) -> None:
     stage.add(service("a", alerts={"down_after": 2, "critical_after": 5}))
     stage.saw("a")
@@ -179,6 +225,30 @@ async def test_what_is_held_back_or_planned_is_no_incident_of_its_own(stage: Out
     await stage.incidents.resolve(id_, "ann")
 
     assert "Outage" not in await stage.page()
+
+
+@pytest.mark.parametrize(
+    ("cause", "ago", "shown"),
+    [
+        ({"alertname": "MonitoringNetworkDown"}, 0, True),
+        ({"alertname": "MonitoringNetworkDown"}, 900, False),
+        ({"alertname": "ProviderOutage", "provider": "custom"}, 0, False),
+    ],
+    ids=["seen before", "never seen", "explained"],
+)
+async def test_an_outage_that_was_seen_stays_while_nothing_can_be_seen(
+    stage: Outside, cause: dict[str, str], ago: float, shown: bool
+) -> None:
+    stage.add(service("a"), service("b"))
+    await stage.fires("ServiceDown", service="a")
+    assert "Outage: A<" in await stage.page()
+
+    await stage.fires(**cause, ago=ago)
+    await stage.held_back("ServiceDown", by=cause["alertname"], service="a")
+
+    page = await stage.page()
+    assert ("Outage: A<" in page) is shown
+    assert ("Outage: A, B" in page) is ("provider" in cause)
 
 
 async def test_an_outage_of_a_provider_names_the_public_services_of_it(stage: Outside) -> None:

@@ -62,6 +62,27 @@ async def test_the_public_page_fits_and_axe_finds_nothing(
         assert min(heights) > 20
 
 
+@LOOKS
+async def test_that_nothing_can_be_checked_is_read_at_first_sight(
+    browser: Browser, stage: Outside, size: tuple[int, int], scheme: str
+) -> None:
+    await scene(stage)
+    await stage.clock.advance(60)
+    stage.offline_since = stage.clock.now()
+
+    async with visiting(browser, stage.base, size=size, scheme=scheme) as visit:
+        await visit.go("/public", live=False)
+        await visit.page.evaluate(AXE)
+        assert await visit.page.evaluate(ALL_FINDINGS) == []
+        assert await visit.wide() == 0
+        note = visit.page.locator(".unseen")
+        box = await note.bounding_box()
+        assert "nothing can be checked from here" in await note.inner_text()
+        assert box is not None
+        assert box["y"] + box["height"] < size[1]
+        assert await visit.page.locator(".state.is-outage, .state.is-operational").count() == 0
+
+
 async def test_without_a_script_everything_is_there(browser: Browser, stage: Outside) -> None:
     await scene(stage)
 

@@ -39,7 +39,7 @@ async def run(*arguments: str) -> int:
     return await asyncio.to_thread(main, arguments)
 
 
-def live_through(app: App, *reasons: Reason) -> None:
+def live_through(app: App, *reasons: Reason, online: bool = True) -> None:
     """Let *app* have seen *reasons* of the service `past`, one a minute, the last a minute ago."""
     now = app.clock.now() // 60 * 60
     app.minutes.start_run(now - 3600)
@@ -47,7 +47,8 @@ def live_through(app: App, *reasons: Reason) -> None:
     for number, reason in enumerate(reasons):
         at = now - 60 * (len(reasons) - number) + 7
         outcome = Outcome(reason=reason, status=500, request_id=f"req-{number}")
-        result = Result(service="past", at=at, outcome=outcome, verdict=verdict_of(reason))
+        verdict = verdict_of(reason, online=online)
+        result = Result(service="past", at=at, outcome=outcome, verdict=verdict)
         app.recording.probe(target, result)
 
 
@@ -108,6 +109,20 @@ async def test_a_failing_service_is_down_in_its_report_before_anything_is_saved(
     assert report["minutes"]["observed"] == 4
     assert report["minutes"]["unobserved"]["quota"] == 1
     assert report["availability"] == 0.5
+
+
+async def test_a_vendor_s_report_lists_no_failure_of_our_own_network_or_exporter(
+    vendor: Vendor,
+) -> None:
+    reasons = (Reason.SERVER_ERROR, Reason.TIMEOUT, Reason.INTERNAL)
+    async with running(config(vendor)) as client:
+        await until_probed(client.app, "bad")
+        live_through(client.app, Reason.OK, *reasons, online=False)
+        report = json.loads((await client.ask("GET", PAST))[2])
+        text = (await client.ask("GET", f"{PAST}&format=text"))[2]
+
+    assert [one["reason"] for one in report["failures"]] == ["server_error"]
+    assert "Those of our own network or exporter are left out." in " ".join(text.split())
 
 
 async def test_a_report_is_the_same_after_the_exporter_was_killed(
