@@ -38,15 +38,18 @@ from tests.test_rules import ALERTS, RECORDED, RECORDED_OF_OTHERS
 from tests.vendor import Vendor, answer
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = (".", ".github", "alertmanager", "config", "exporter", "grafana", "prometheus")
+FOLDERS = (
+    *(".", ".github", "alertmanager", "config", "exporter", "findings", "grafana", "prometheus"),
+    "tests",
+)
 DOCS = sorted(
     path
     for folder in FOLDERS
     for path in (ROOT / folder).rglob("*.md")
     if folder != "." or path.parent == ROOT
 )
-FOREIGN = ROOT / "config" / "MIGRATION.md"
-"""Names of other tools' settings stand there."""
+FOREIGN = {ROOT / "config" / "MIGRATION.md", ROOT / "findings" / "README.md"}
+"""Names of other tools' settings and variables are in these."""
 LONGEST = 160  # 140 is the aim; older documents are above it
 KINDS_OF_CODE = {"nginx", "", "sh", "console", "yaml", "python", "json", "promql"}
 
@@ -56,7 +59,7 @@ def name_of(path: Path) -> str:
 
 
 EACH = pytest.mark.parametrize("path", DOCS, ids=name_of)
-EACH_OF_OURS = pytest.mark.parametrize("path", [p for p in DOCS if p != FOREIGN], ids=name_of)
+EACH_OF_OURS = pytest.mark.parametrize("path", [p for p in DOCS if p not in FOREIGN], ids=name_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,13 @@ def test_every_block_says_its_language_and_no_line_of_prose_is_too_long(path: Pa
     assert {block.language for block in blocks} <= KINDS_OF_CODE
     long = [line for line in prose.splitlines() if len(line) > LONGEST and not line.startswith("|")]
     assert [line for line in long if "](" not in line] == []
+
+
+def test_an_issue_template_begins_with_what_github_shows_of_it() -> None:
+    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"):
+        head = path.read_text().split("---\n")[1]
+
+        assert {"name", "about"} <= yaml_of(head).keys()
 
 
 # -- commands --------------------------------------------------------------------------------
@@ -221,6 +231,10 @@ OTHERS = {
     "--profile",
     "--table",  # tests.bench
     "--renew",  # tests.instructions
+    "--package-lock-only",
+    "--ignore-scripts",
+    "--legacy-peer-deps",
+    "--cpu",  # stress-ng
 }
 
 

@@ -164,7 +164,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="directory for services and keys set over the API, counters and a day of results",
+        help="directory for services and keys set over the API, counters, results and incidents",
     )
     parser.add_argument(
         "--from-env",
