@@ -23,7 +23,7 @@ from exporter.config.thresholds import thresholds_of
 from exporter.incidents import alerts, fold, log, peers, reconcile, spells, states
 from exporter.matching import beside, data, evaluation, paths
 from exporter.model import REJECTED_INTERVAL_SECONDS
-from exporter.models import keeping
+from exporter.models.states import MOST_USUAL
 from exporter.multitarget import capacity, module_mistakes, prober
 from exporter.notifying import failing, mailbox, notifier, sending, web
 from exporter.options import Options
@@ -64,7 +64,7 @@ FIGURES: list[tuple[str, str, tuple[float | None, ...]]] = [
     (README, "judges its own results every {} seconds", (response.PERIOD_SECONDS,)),
     (README, "`--rollback` within {} h", (keys.ROLLBACK_SECONDS / HOUR,)),
     (SETTINGS, "model_checks: {{day: {}, month: {}}}", (DEFAULT_BUDGET.day, DEFAULT_BUDGET.month)),
-    (SETTINGS, "the median of up to {} good checks", (keeping._MOST_USUAL,)),
+    (SETTINGS, "the median of up to {} good checks", (MOST_USUAL,)),
     (SETTINGS, "each of the first {:w} models that cost a cent", (costs._MOST_LINES,)),
     (SETTINGS, "`api_key_file` is noticed within {:w} seconds", (loading.KEY_POLL_SECONDS,)),
     (SETTINGS, "asked every {} s at the latest", (canaries.OFFLINE_INTERVAL_SECONDS,)),
