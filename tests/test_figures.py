@@ -30,10 +30,11 @@ from exporter.options import Options
 from exporter.probers import cookies, echoes, transport, x509
 from exporter.probers.curl import certificates, chains, shortages
 from exporter.providers import presets
-from exporter.public import days, outsiders
+from exporter.public import bars, days, outsiders
 from exporter.readings import limits, retirement, times
 from exporter.registry import loading
 from exporter.results import failures, minutes, persistence, recent
+from exporter.results.history import WIDTH_SECONDS
 from exporter.schedule import canaries, heart, scheduler
 from exporter.serving import connection, listening, slots, stopping, watchdog
 from exporter.sessions import retrying
@@ -45,6 +46,7 @@ from exporter.statuspages import leads as page_leads
 from exporter.statuspages.adapters import feed
 from exporter.store import damage, database, keys, upkeep
 from exporter.store import incidents as incident_table
+from exporter.store.history import KEPT_BUCKETS
 from tests.hostile.behaviours import BEHAVIOURS
 from tests.test_rules import ALERTS, RULES
 
@@ -83,6 +85,12 @@ FIGURES: list[tuple[str, str, tuple[float | None, ...]]] = [
     (SETTINGS, "made every {:w} seconds at most", (days.FRESH_SECONDS,)),
     (SETTINGS, "up to {} services are on it", (outsiders.MOST_SERVICES,)),
     (SETTINGS, "the last {:w} weeks", (outsiders._PAST_SECONDS / DAY / 7,)),
+    (
+        SETTINGS,
+        "has more than {} services the bars and the uptime are of fewer days: {:,} quarters",
+        (KEPT_BUCKETS // (bars.DAYS * DAY // WIDTH_SECONDS), KEPT_BUCKETS),
+    ),
+    (SETTINGS, "or until there are {:,} of them", (KEPT_BUCKETS,)),
     (SETTINGS, "ever later up to {:w} minutes", (sending.LONGEST_PAUSE_SECONDS / MINUTE,)),
     (SETTINGS, "after {:w} minutes the others are told", (failing.AFTER_SECONDS / MINUTE,)),
     (SETTINGS, "on another one half of the {}", (OPTIONS.connections,)),
