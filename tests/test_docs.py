@@ -23,9 +23,10 @@ import yaml
 from exporter.api import ROUTES
 from exporter.cli.access import HttpConfig
 from exporter.cli.arguments import make_parser
-from exporter.config import Canary, Monitoring, Service, read_files
+from exporter.config import Canary, Monitoring, Service, make_target, read_files, read_text
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
 from exporter.model import FACTS, Reason, Verdict
+from exporter.probers import command_line
 from exporter.providers import Promise, presets
 from exporter.serving.web_config import WebSettings
 from exporter.settings import load, object_schema, reference
@@ -607,6 +608,15 @@ async def test_the_readme_s_first_configuration_is_good_as_it_is_typed(tmp_path:
     code, shown = await Shell(tmp_path).run(*_in_readme("check-config", "my-services.yaml"))
 
     assert (code, "ok: 2 services (2 enabled)" in shown) == (0, True), shown
+
+
+def test_the_readme_shows_the_curl_line_that_a_probe_prints() -> None:
+    key = f"sk-{'a' * 24}x9Qz"
+    declared = read_text(f"services: [{{id: openai, provider: openai, api_key: {key}}}]", "x", {})
+    endpoint = make_target(declared.services[0], {}).endpoint
+    assert endpoint is not None
+
+    assert f"  {command_line(endpoint)}\n" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.slow
