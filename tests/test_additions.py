@@ -444,10 +444,39 @@ def test_a_reason_is_a_member_and_its_facts(copy: Copy) -> None:
     assert len(copy.touched) == 1
 
 
-@pytest.mark.parametrize(
-    "claim",
-    ["provider", "setting", "reason", "metric", "status page adapter", "importer", "kind of probe"],
-)
+def test_a_route_is_one_line(copy: Copy) -> None:
+    copy.insert(
+        "api/routes.py",
+        '    Route("GET", "/sd",',
+        '    Route("POST", "/api/rain", status.healthy, ADMIN, "Rain.", ((200, alike.PLAIN),)),\n',
+    )
+
+    answered, described = copy.run("""
+        import asyncio, json
+        from aiohttp.test_utils import TestClient, TestServer
+        from exporter.api import ROUTES, make_application
+        from exporter.api.guard import ADMIN_TOKEN
+        from exporter.api.openapi import text
+
+        async def main():
+            application = make_application()
+            application[ADMIN_TOKEN] = None
+            async with TestClient(TestServer(application)) as client:
+                return (await client.post("/api/rain")).status
+
+        described = json.loads(text(ROUTES, "0"))["paths"]["/api/rain"]["post"]["summary"]
+        print(json.dumps([asyncio.run(main()), described]))
+    """)
+
+    assert (answered, described) == (403, "Rain.")
+    assert len(copy.touched) == 1
+
+
+CLAIMS = ["provider", "setting", "reason", "metric", "status page adapter", "importer"]
+CLAIMS += ["kind of probe", "route"]
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
 def test_the_map_says_what_is_proven_here(claim: str) -> None:
     text = (ROOT / "exporter" / "README.md").read_text()
 

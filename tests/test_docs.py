@@ -23,9 +23,10 @@ import yaml
 from exporter.api import ROUTES
 from exporter.cli.access import HttpConfig
 from exporter.cli.arguments import make_parser
-from exporter.config import Canary, Monitoring, Service, read_files
+from exporter.config import Canary, Monitoring, Service, make_target, read_files, read_text
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
-from exporter.model import Reason, Verdict, advice_of, verdict_of
+from exporter.model import FACTS, Reason, Verdict, advice_of, verdict_of
+from exporter.probers import command_line
 from exporter.providers import Promise, presets
 from exporter.serving.web_config import WebSettings
 from exporter.settings import load, object_schema, reference
@@ -38,15 +39,18 @@ from tests.test_rules import ALERTS, RECORDED, RECORDED_OF_OTHERS
 from tests.vendor import Vendor, answer
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = (".", ".github", "alertmanager", "config", "exporter", "grafana", "prometheus")
+FOLDERS = (
+    *(".", ".github", "alertmanager", "config", "exporter", "findings", "grafana", "prometheus"),
+    "tests",
+)
 DOCS = sorted(
     path
     for folder in FOLDERS
     for path in (ROOT / folder).rglob("*.md")
     if folder != "." or path.parent == ROOT
 )
-FOREIGN = ROOT / "config" / "MIGRATION.md"
-"""Names of other tools' settings stand there."""
+FOREIGN = {ROOT / "config" / "MIGRATION.md", ROOT / "findings" / "README.md"}
+"""Names of other tools' settings and variables are in these."""
 LONGEST = 160  # 140 is the aim; older documents are above it
 KINDS_OF_CODE = {"nginx", "", "sh", "console", "yaml", "python", "json", "promql"}
 
@@ -56,7 +60,7 @@ def name_of(path: Path) -> str:
 
 
 EACH = pytest.mark.parametrize("path", DOCS, ids=name_of)
-EACH_OF_OURS = pytest.mark.parametrize("path", [p for p in DOCS if p != FOREIGN], ids=name_of)
+EACH_OF_OURS = pytest.mark.parametrize("path", [p for p in DOCS if p not in FOREIGN], ids=name_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,13 @@ def test_every_block_says_its_language_and_no_line_of_prose_is_too_long(path: Pa
     assert [line for line in long if "](" not in line] == []
 
 
+def test_an_issue_template_begins_with_what_github_shows_of_it() -> None:
+    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"):
+        head = path.read_text().split("---\n")[1]
+
+        assert {"name", "about"} <= yaml_of(head).keys()
+
+
 # -- commands --------------------------------------------------------------------------------
 
 
@@ -212,15 +223,17 @@ OTHERS = {
     "--http.config.file",
     "--cluster.listen-address",
     "--cluster.peer",
-    "--check",
     "--storage.path",
     "--tail",
     "--now",
     "--dispatch.start-delay",
     "--query.max-samples",
-    "--profile",
     "--table",  # tests.bench
     "--renew",  # tests.instructions
+    "--package-lock-only",
+    "--ignore-scripts",
+    "--legacy-peer-deps",
+    "--cpu",  # stress-ng
 }
 
 
@@ -385,48 +398,27 @@ WORDS_OF_OTHERS = {
     # Prometheus and Alertmanager
     "exported_service",
     "external_labels",
-    "evaluation_interval",
     "query_offset",
-    "rule_files",
-    "sample_limit",
-    "scrape_configs",
-    "scrape_interval",
     "remote_write",
     "http_sd_configs",
-    "group_wait",
-    "credentials_file",
-    "url_file",
-    "keep_firing_for",
-    "http_headers",
-    "basic_auth",
     "scrape_samples_scraped",
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
     "prometheus_tsdb_head_series",
-    "file_sd_configs",
-    "last_error",
-    "tls_config",
-    "https_proxy",
     # those who count calls elsewhere
     "api_base",
     "api_provider",
     "api_openai_com",
     "api_openai_com_8443",
     "envoy_cluster_upstream_rq_xx",
-    "error_type",
     "http_client_request_duration_seconds_count",
     "litellm_deployment_total_requests_total",
     "litellm_deployment_failure_responses_total",
-    "metric_relabel_configs",
     "server_address",
     "server_port",
-    "source_labels",
-    "target_label",
     # providers' own words
     "restricted_api_key",
     "rak_balance_read",
-    "sending_access",
-    "check_api_key",
 }
 
 
@@ -442,6 +434,13 @@ def test_every_reason_and_setting_that_is_named_exists(path: Path) -> None:
     named = {piece for piece in pieces(prose) if shape.fullmatch(piece)}
 
     assert named <= WORDS | WORDS_OF_OTHERS
+
+
+def test_no_word_of_others_is_on_a_list_without_need() -> None:
+    text = "\n".join(path.read_text() for path in DOCS)
+
+    assert {word for word in WORDS_OF_OTHERS if word in WORDS or word not in text} == set()
+    assert {option for option in OTHERS if option in OURS or option not in text} == set()
 
 
 @EACH
@@ -599,6 +598,22 @@ async def test_the_readme_s_first_configuration_is_good_as_it_is_typed(tmp_path:
     code, shown = await Shell(tmp_path).run(*_in_readme("check-config", "my-services.yaml"))
 
     assert (code, "ok: 2 services (2 enabled)" in shown) == (0, True), shown
+
+
+def test_the_readme_names_every_package_that_the_tests_install() -> None:
+    needed = re.findall(r"^need \S+ (\S+)$", (ROOT / "tests" / "tools.sh").read_text(), re.M)
+    _, _, after = (ROOT / "README.md").read_text().partition("Debian's packages\n")
+
+    assert set(pieces(after.partition("(with")[0])) == set(needed)
+
+
+def test_the_readme_shows_the_curl_line_that_a_probe_prints() -> None:
+    key = f"sk-{'a' * 24}x9Qz"
+    declared = read_text(f"services: [{{id: openai, provider: openai, api_key: {key}}}]", "x", {})
+    endpoint = make_target(declared.services[0], {}).endpoint
+    assert endpoint is not None
+
+    assert f"  {command_line(endpoint)}\n" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.slow

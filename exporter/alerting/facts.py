@@ -67,7 +67,7 @@ def rows_of(thresholds: tuple[Threshold, ...]) -> Rows:
 
 
 class Memory:
-    """What is known of one service from before; 400 bytes while nothing happens."""
+    """What is known of one service from before; 350 bytes while nothing happens."""
 
     __slots__ = (
         "changes",

@@ -265,8 +265,8 @@ class Monitoring:
     )
     metrics_retention_days: int = option(
         100,
-        "Days that history is kept, and that Prometheus should keep its samples: windows of"
-        " objectives need more than 30.",
+        "Days that history is kept, at most 2,000,000 quarters of an hour of all services, and that"
+        " Prometheus should keep its samples: windows of objectives need more than 30.",
         minimum=1,
         maximum=3650,
     )

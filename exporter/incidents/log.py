@@ -63,11 +63,10 @@ class IncidentLog:
         storage: IncidentStorage,
         clock: Clock,
         *,
-        grace: float = states.GRACE,
         show: Callable[[Counts], None] = lambda counts: None,
     ) -> None:
         """*show* is called with new counts, in a thread."""
-        self._storage, self._clock, self._grace, self._show = storage, clock, grace, show
+        self._storage, self._clock, self._show = storage, clock, show
         self.decider = Decider.ALERTMANAGER
         """Who decides what is an incident."""
         self.why_nobody = ""
@@ -186,7 +185,7 @@ class IncidentLog:
             source=source,
             now=now,
             new_id=_new_id,
-            grace=self._grace,
+            grace=states.GRACE,
             polled_at=self._polled_at,
         )
 
@@ -334,7 +333,7 @@ class IncidentLog:
             await asyncio.to_thread(self._count)
 
     def _count(self) -> None:
-        self.counts = self._storage.counts(self._clock.now() - self._grace)
+        self.counts = self._storage.counts(self._clock.now() - states.GRACE)
         self._show(self.counts)
 
     async def _change(self, id_: str, act: Callable[[Incident], IncidentChange | None]) -> Incident:

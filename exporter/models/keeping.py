@@ -6,19 +6,18 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from exporter.model import Outcome, Reason, Verdict
-from exporter.models.states import FIRST_TOKEN_BUCKETS, ModelResult, ModelState, Skip
+from exporter.models.states import FIRST_TOKEN_BUCKETS, MOST_USUAL, ModelResult, ModelState, Skip
 from exporter.streams import Reading, Usage
 
 _BOUNDS = (*map(str, FIRST_TOKEN_BUCKETS), "+Inf")
 _COUNTS = ("good", "counted", "failures", "slow")
 _TIMES = ("first_token_sum", "failing_since", "wait_until", "withheld_since")
-_STREAM_TIMES = ("first_event", "first_reasoning", "first_text", "last_text", "last_event")
+_STREAM_TIMES = ("first_event", "first_reasoning", "first_text", "last_text")
 _STREAM_COUNTS = ("texts", "events")
 _USAGE = ("input", "output", "reasoning", "cached")
 _REASONS, _SKIPS = frozenset(map(str, Reason)), frozenset(map(str, Skip))
 _VERDICTS = frozenset(map(str, Verdict))
 _MOST = 2**53
-_MOST_USUAL = 20
 _DETAIL_CHARS = 300
 
 
@@ -41,7 +40,6 @@ def restore(state: ModelState, kept: Mapping[str, Any]) -> None:
     state.skipped.update({Skip(k): n for k, n in _pairs(kept.get("skipped"), _SKIPS)})
     for name, number in _pairs(kept.get("buckets"), _BOUNDS):
         state.buckets[_BOUNDS.index(name)] = number
-    state.first_token_count = sum(state.buckets)
     for name in _COUNTS:
         if _whole(kept.get(name)):
             setattr(state, name, kept[name])
@@ -50,7 +48,7 @@ def restore(state: ModelState, kept: Mapping[str, Any]) -> None:
             setattr(state, name, float(kept[name]))
     usual = kept.get("usual")
     if isinstance(usual, list):
-        state.usual = [float(one) for one in usual[-_MOST_USUAL:] if _seconds(one)]
+        state.usual = [float(one) for one in usual[-MOST_USUAL:] if _seconds(one)]
     if isinstance(why := kept.get("withheld"), str) and why in _SKIPS:
         state.withheld = Skip(why)
     state.last = _restored(kept.get("last"))

@@ -11,6 +11,8 @@ from exporter.config import ModelTarget, Target
 from exporter.model import FACTS, Outcome, Reason, Verdict
 from exporter.streams import Reading
 
+MOST_USUAL = 20
+"""The newest good checks: from their first tokens follows what is usual."""
 FIRST_TOKEN_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 
 
@@ -74,7 +76,6 @@ class ModelState:
     skipped: Counter[Skip] = field(default_factory=Counter)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(FIRST_TOKEN_BUCKETS) + 1))
     first_token_sum: float = 0.0
-    first_token_count: int = 0
     good: int = 0
     """Checks whose first token came in time, and of all that count for the objective."""
     counted: int = 0
@@ -122,8 +123,7 @@ class ModelState:
             place = sum(bound < first for bound in FIRST_TOKEN_BUCKETS)
             self.buckets[place] += 1
             self.first_token_sum += first
-            self.first_token_count += 1
-            self.usual = [*self.usual[-19:], first]
+            self.usual = [*self.usual[1 - MOST_USUAL :], first]
         if (wait := result.outcome.asked_wait) is not None:
             self.wait_until = result.at + result.outcome.duration + wait
 

@@ -24,8 +24,8 @@ class Capacity:
     A probe is charged with its limits before it starts, so that none fails half-way.
     """
 
-    def __init__(self, probes: int = MAX_PROBES, memory: int = MAX_BYTES) -> None:
-        self._probes, self._bytes = probes, memory
+    def __init__(self) -> None:
+        self._probes, self._bytes = MAX_PROBES, MAX_BYTES
 
     @contextmanager
     def taken(self, check: Check) -> Iterator[None]:

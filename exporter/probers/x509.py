@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from exporter.characters import printable
 
-_SEQUENCE, _SET, _OID, _VERSION, _EXTENSIONS, _DNS = 0x30, 0x31, 0x06, 0xA0, 0xA3, 0x82
+_VERSION, _EXTENSIONS, _DNS = 0xA0, 0xA3, 0x82
 _UTC_TIME, _UTF16, _UTF32 = 0x17, 0x1E, 0x1C
 _ALTERNATIVE, _KEY_ID, _SIGNER_ID = (bytes.fromhex(f"551d{oid}") for oid in ("11", "0e", "23"))
 _KEY_IDENTIFIER = 0x80

@@ -14,11 +14,11 @@ _AT_START = re.compile(r"^([-.>)]|\d{1,9}(?=[.)](?:\s|$)))")
 _IN_ANGLES = re.compile(r"[\s<>]")
 
 
-def markdown_of(sheet: Sheet, level: int = 1) -> str:
-    """Return *sheet* as Markdown with headings from *level* on."""
-    lines = [f"{'#' * level} {escaped(sheet.title)}", "", escaped(sheet.lead)]
+def markdown_of(sheet: Sheet) -> str:
+    """Return *sheet* as Markdown."""
+    lines = [f"# {escaped(sheet.title)}", "", escaped(sheet.lead)]
     for section in sheet.sections:
-        lines += ["", f"{'#' * (level + 1)} {escaped(section.title)}"]
+        lines += ["", f"## {escaped(section.title)}"]
         lines += _section(section)
     return "\n".join([*lines, "", escaped(sheet.footer), ""])
 

@@ -1,4 +1,4 @@
-"""What survives a restart: counters, last states and a day of results, saved every 15 seconds.
+"""What survives a restart: counters, last states and history, saved every 15 seconds.
 
 What fails is saved within a second: an exporter that forgot how often something has failed would
 end its alert, and the next failures would page people again.

@@ -14,6 +14,8 @@ from exporter.clock import Clock
 _log = logging.getLogger(__name__)
 Job = Callable[[], Awaitable[None]]
 MAX_JOBS = 4
+_GAP_SECONDS = 0.2
+"""Between the first runs of two jobs."""
 
 
 @dataclass(slots=True)
@@ -26,10 +28,10 @@ class _Entry:
 
 
 class Polling:
-    """Runs jobs by name; *gap* seconds are between first runs, so that a start makes no burst."""
+    """Runs jobs by name; their first runs are apart, so that a start makes no burst."""
 
-    def __init__(self, clock: Clock, gap: float = 0.2) -> None:
-        self._clock, self._gap = clock, gap
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._entries: dict[str, _Entry] = {}
 
     def put(self, name: str, interval: float, job: Job) -> None:
@@ -38,7 +40,7 @@ class Polling:
         if known is not None:
             known.interval, known.job = interval, job
             return
-        due = self._clock.tick() + self._gap * len(self._entries)
+        due = self._clock.tick() + _GAP_SECONDS * len(self._entries)
         self._entries[name] = _Entry(interval, due, job)
 
     def hasten(self, name: str, seconds: float) -> None:

@@ -14,7 +14,7 @@ from exporter.log import event
 
 _log = logging.getLogger(__name__)
 STALL_SECONDS = 5.0
-"""Without a turn of the loop for longer, a stall is reported: a probe takes 5 s by default."""
+"""Without a turn of the loop for longer, a stall is reported: half of a probe's usual limit."""
 _BEAT_SECONDS = 0.5
 _DEEPEST = 25
 

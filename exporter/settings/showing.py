@@ -205,9 +205,9 @@ def secrets_in(settings: Any) -> Iterator[Secret]:
             yield from secrets_in(value)
 
 
-def readable_texts(tp: Any, raw: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+def readable_texts(tp: Any, raw: Any) -> Iterator[tuple[FieldPath, str]]:
     """Yield path and text of everything in *raw* that everybody may read."""
-    return _texts(_readable(tp), raw, path)
+    return _texts(_readable(tp), raw, ())
 
 
 @functools.cache

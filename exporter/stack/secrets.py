@@ -17,6 +17,7 @@ def _token() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "admin_token": _token,  # for changes over the API
     "exporter_token": _token,  # for Alertmanager's webhook to the incident log
+    "status_page_token": _token,  # for vendors' webhooks of their status pages
     "secret_key": new_secret_key,  # encrypts stored keys
     "grafana_admin_password": _token,
 }

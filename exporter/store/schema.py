@@ -132,17 +132,17 @@ def refuse_newer(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:
         raise StoreError(f"the store {what}; upgrade, or give it a new directory")
 
 
-def mend_version(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:
+def mend_version(db: sqlite3.Connection) -> None:
     """Put the number of steps right where a flipped bit in the file's header changed it.
 
     Since the sixth step the number is in `meta` too, also in what a newer version wrote; which of
     our own steps were made shows in the tables that there are.
     """
-    found, made = version(db), _made(db, steps)
+    found, made = version(db), _made(db)
     if found == made or not made:
         return
     noted = db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-    if noted is not None and str(noted[0]).isdecimal() and int(noted[0]) > len(steps):
+    if noted is not None and str(noted[0]).isdecimal() and int(noted[0]) > len(STEPS):
         return  # a newer version's
     db.execute(f"PRAGMA user_version = {made}")
 
@@ -156,25 +156,25 @@ def note_schema(db: sqlite3.Connection) -> None:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", note)
 
 
-def has_sound_schema(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> bool:
+def has_sound_schema(db: sqlite3.Connection) -> bool:
     """Return whether tables and indexes are those that the steps so far make, to the letter."""
     asked = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
     right = sqlite3.connect(":memory:", isolation_level=None)
     try:
         if made := version(db):
-            migrate(right, steps[:made])
+            migrate(right, STEPS[:made])
         return right.execute(asked).fetchall() == db.execute(asked).fetchall()
     finally:
         right.close()
 
 
-def _made(db: sqlite3.Connection, steps: Sequence[Step]) -> int:
+def _made(db: sqlite3.Connection) -> int:
     tables = {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    for number, step in enumerate(steps):
+    for number, step in enumerate(STEPS):
         wanted = (s.split()[2] for s in step if s.startswith("CREATE TABLE"))
         if not tables.issuperset(wanted):
             return number
-    return len(steps)
+    return len(STEPS)
 
 
 def migrate(db: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:

@@ -54,7 +54,6 @@ class Reading:
     first_reasoning: float | None = None
     first_text: float | None = None
     last_text: float | None = None
-    last_event: float | None = None
     texts: int = 0
     events: int = 0
     comments: int = 0
@@ -155,7 +154,7 @@ class StreamReader:
             found.is_unreadable = True
         if event is NO_JSON or event is TOO_LARGE:
             return
-        found.last_event, found.is_stream = at, found.is_stream or not frame.is_bare
+        found.is_stream = found.is_stream or not frame.is_bare
         found.events += 1
         if found.first_event is None:
             found.first_event = at

@@ -103,9 +103,7 @@ def _with_files(text: str, authority: Authority) -> str:
     return text.replace("KEY", KEY)
 
 
-def application_of(
-    transport: Transport, file: Path | None, capacity: Capacity | None = None
-) -> web.Application:
+def application_of(transport: Transport, file: Path | None) -> web.Application:
     """Return the web application with nothing behind it but `/probe`."""
     modules = Modules(file)
     modules.loading_with(lambda: None)()
@@ -115,7 +113,7 @@ def application_of(
     redaction.watch(modules.secrets)
     redaction.refresh()
     prober = MultiTargetProber(transport, SystemClock())
-    made[PROBING] = Probing(modules, prober, "agent", redaction, capacity or Capacity())
+    made[PROBING] = Probing(modules, prober, "agent", redaction, Capacity())
     return made
 
 

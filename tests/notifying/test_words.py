@@ -17,7 +17,6 @@ from tests.notifying.stage import alert, message_of
 from tests.test_routes import ROOM, rendered
 
 PAGE = "https://registry.example.org"
-_SILENCE = re.compile(r"\n?[^\n]*#/silences/new[^\n]*")
 _BEFORE_HOSTILE = {"é": "ß ǆ ŉ", "service": "a&b <c>", "severity": "hÿgh ß"}
 
 

@@ -16,8 +16,6 @@ from exporter.statuspages.updates import _plain, phase_of_word, written_phases
 from tests.clocks import QuickClock
 from tests.steps import steps_of
 
-KIB = 1024
-
 
 def read(adapter: str, body: bytes, component_filter: str | None) -> State:
     return adapters.read_page(adapter, body, component_filter, 0.0).state
