@@ -25,7 +25,7 @@ from exporter.cli.access import HttpConfig
 from exporter.cli.arguments import make_parser
 from exporter.config import Canary, Monitoring, Service, make_target, read_files, read_text
 from exporter.metrics import FAMILIES, INCIDENT_FAMILIES
-from exporter.model import FACTS, Reason, Verdict, advice_of, verdict_of
+from exporter.model import Reason, Verdict, advice_of, verdict_of
 from exporter.probers import command_line
 from exporter.providers import Promise, presets
 from exporter.serving.web_config import WebSettings
