@@ -241,6 +241,9 @@ KINDS = (
         r"ratelimit",
         r"secondary limit",
     ),
+    # Apigee Edge answers 500 unless a flag of the organization says 429 (docs.apigee.com).
+    Kind(Reason.QUOTA_EXHAUSTED, _statuses(500), r"policies\.ratelimit\.QuotaViolation"),
+    Kind(Reason.RATE_LIMITED, _statuses(500), r"policies\.ratelimit\.SpikeArrestViolation"),
     Kind(
         Reason.RETIRED,
         _statuses(400, 403, 404, 405, 410, 422, 426, 501),

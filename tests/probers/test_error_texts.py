@@ -103,6 +103,8 @@ from exporter.probers.error_texts import challenge_text, classified, error_text
         (403, "Invalid Application-ID or API key", Reason.AUTH_INVALID),
         (400, "INVALID_API_KEYS", Reason.AUTH_INVALID),
         (400, "the API is undergoing planned maintenance", Reason.MAINTENANCE),
+        (500, "policies.ratelimit.QuotaViolation", Reason.QUOTA_EXHAUSTED),
+        (500, "policies.ratelimit.SpikeArrestViolation", Reason.RATE_LIMITED),
         (401, "Developer Status is not Active", Reason.ACCOUNT_DISABLED),
         (401, "Your account is currently blocked", Reason.ACCOUNT_DISABLED),
         (423, "This shop is unavailable", Reason.ACCOUNT_DISABLED),
