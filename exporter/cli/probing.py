@@ -203,7 +203,7 @@ def _as_json(target: Target, outcome: Outcome, verdict: Verdict) -> dict[str, An
 
 
 def _evidence_json(outcome: Outcome) -> dict[str, Any] | None:
-    """Return what the failed answer showed; the certificate stands beside it."""
+    """Return what the failed answer showed; the certificate is shown apart."""
     if outcome.evidence is None:
         return None
     kept = outcome.evidence

@@ -60,7 +60,7 @@ class Listing:
 
     entries: str = option(doc="JSONPath to the entries: `$.data[*]`.")
     id: PublicText = option("id", "The member of an entry that is the model's id.")
-    prefix: PublicText = option("", "What stands before an id and is no part of it.")
+    prefix: PublicText = option("", "What comes before an id and is not part of it.")
     aliases: PublicText = option("", "The member with a list of further names of the model.")
     more: str = option("", "JSONPath to what shows that there is a further page.")
     deprecated: tuple[PublicText, ...] = option(

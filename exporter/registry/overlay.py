@@ -150,7 +150,7 @@ def _read(name: str, plain: dict[str, Any], hidden: StoredKey | None) -> Declare
     """
     more = {} if hidden is None else json.loads(hidden.secret.reveal())
     if not isinstance(more, dict):
-        raise ValueError("what is hidden is no part of a service")
+        raise ValueError("what is hidden is not part of a service")
     declared = read_request(merged(plain, more), SOURCE)
     if declared.raw.get("id") != name:
         raise ValueError("it is another service's")

@@ -256,7 +256,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that cannot be parsed; it is no defect of ours, so nothing is logged."""
+        """Answer a request that cannot be parsed; it is not our defect, so nothing is logged."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         if isinstance(exc, LineTooLong):

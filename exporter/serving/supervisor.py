@@ -24,7 +24,7 @@ class Supervisor:
         """*variables* is the process environment."""
         self._clock = clock or SystemClock()
         address = variables.get("NOTIFY_SOCKET", "")
-        # "@" stands for the NUL of an abstract address.
+        # "@" means the NUL of an abstract address.
         self._address = "\0" + address[1:] if address[:1] == "@" else address
         self._beat = _beat_seconds(variables)
 

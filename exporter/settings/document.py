@@ -170,9 +170,9 @@ def _invalid(why: str) -> str:
 
 
 class _Sizes:
-    """How many values each node stands for, its aliases resolved: known before any is.
+    """How many values each node makes, its aliases resolved: known before any is.
 
-    An alias bomb of 400 bytes stands for 10**9 values. Each node is looked at once here, so that
+    An alias bomb of 400 bytes makes 10**9 values. Each node is looked at once here, so that
     it is refused in no time, and whoever walks the nodes afterwards needs no guard.
     """
 

@@ -272,7 +272,7 @@ def _connected(directory: Path) -> sqlite3.Connection:
     db = None
     try:
         if not has_sound_header(path):
-            raise DamagedError(f"the store in {directory}: its file is no database of ours")
+            raise DamagedError(f"the store in {directory}: its file is not a database of ours")
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.text_factory = AS_IT_IS
         mend_version(db)
