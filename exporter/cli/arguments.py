@@ -20,7 +20,7 @@ _ENDING = """first steps:
 
 more examples: service-registry COMMAND --help
 completion: eval "$(service-registry completion bash)", or source it for zsh and fish
-exit codes: 0 success, 1 failure, 2 wrong usage; NO_COLOR is honoured
+exit codes: 0 success, 1 failure, 2 wrong usage or no exporter answers; NO_COLOR is honoured
 """
 
 

@@ -1,4 +1,7 @@
-"""Runs the command in argv. Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
+"""Runs the command in argv.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage or no exporter answers, 130 interrupted.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class UsageError(Exception):
-    """The arguments cannot be used as typed; the message is for the user."""
+    """The arguments cannot be used as typed, or nobody answers there; the text is for the user."""
 
 
 class RefusedError(Exception):
