@@ -262,6 +262,25 @@ def test_the_examples_of_the_docstrings_are_true(path: Path) -> None:
     assert result.failed == 0
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_what_a_docstring_calls_a_parameter_is_one(path: Path) -> None:
+    """`*name*` is a parameter, or a field of the class: also after it was renamed."""
+    wrong = []
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ClassDef):
+            known = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            known |= {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            known = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+        else:
+            continue
+        text = (ast.get_docstring(node) or "").partition(">>>")[0]
+        named = set(re.findall(r"(?<![\w*`])\*([a-z_]+)\*(?![\w*])", text))
+        wrong += [f"{node.name}: {name}" for name in sorted(named - known)]
+
+    assert wrong == []
+
+
 def test_the_map_answers_with_what_exists() -> None:
     text = (ROOT / "exporter" / "README.md").read_text()
     questions = text.partition("## Where is it")[2].partition("## Rules")[0]

@@ -199,7 +199,7 @@ class ServiceRegistry(Lifetime):
         Raises:
             UnknownServiceError: *service* is not registered.
             ManagementError: the key cannot be proven, as no probe sends one.
-            StoreError: with a *data_dir*: it cannot be kept there.
+            StoreError: with a `data_dir`: it cannot be kept there.
         """
         self._running.enter()
         new = key if isinstance(key, Secret) else Secret(key)

@@ -79,7 +79,7 @@ class Sources:
 class LoopShare:
     """A stopwatch for work on the event loop; it lets other tasks run after each slice of work.
 
-    Pause it around every wait, so that *spent* counts work only:
+    Pause it around every wait, so that `spent` counts work only:
 
         share.pause()
         incidents = await log.find(query)

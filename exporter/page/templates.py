@@ -92,7 +92,7 @@ def fragment(file: str, macro: str, **arguments: Any) -> str:
 
 
 def whole_page(name: str, **context: Any) -> str:
-    """Return the HTML of a page, with the ages of times as of *now* in *context*.
+    """Return the HTML of a page, with the ages of times as of `now` in *context*.
 
     `regions` in *context* are its parts by id, as `fragment` returns them: already escaped.
     """
