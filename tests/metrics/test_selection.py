@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from tests.grafana.reading import BOARDS, expressions
 from tests.metrics.test_exposition import AT, Stage
 from tests.test_rule_expressions import GROUPS
 
+ROOT = Path(__file__).parent.parent.parent
 MOST = {"custom": 40, "everything": 60}
 """Series of a service that works, as DESIGN promises."""
 _SERIES = re.compile(r'^(\w+)\{[^}]*service="a"', re.MULTILINE)
@@ -229,6 +232,23 @@ async def test_lean_and_compact_leave_out_what_either_does() -> None:
     assert found["probe_results_total"] == 1
     assert found.total() < 25
     assert not [name for name in found if name.startswith("probe_latency")]
+
+
+async def test_the_references_say_how_many_series_a_custom_api_has() -> None:
+    found = []
+    for lean, compacted in product((False, True), repeat=2):
+        stage = Stage(lean=lean, compact=compacted)
+        seen(stage, stage.put(plain()), content_length=12)
+        found.append((await counted(stage)).total())
+    whole, half, rest, both = found
+
+    metrics = " ".join((ROOT / "exporter" / "metrics" / "README.md").read_text().split())
+    settings = (ROOT / "config" / "README.md").read_text()
+    assert f"for a custom API instead of {whole}," in metrics
+    assert f"{rest} series for a custom API, {both} together" in metrics
+    assert f"| {whole} series without a preset," in settings
+    assert f"; {half} and 60 with `--metrics.compact`" in settings
+    assert f"; {whole - rest} fewer with `--metrics.lean`" in settings
 
 
 async def test_a_refreshed_compact_page_is_what_a_new_one_would_be() -> None:
