@@ -48,13 +48,17 @@ from exporter.store import damage, database, keys, upkeep
 from exporter.store import incidents as incident_table
 from exporter.store.history import KEPT_BUCKETS
 from tests.hostile.behaviours import BEHAVIOURS
+from tests.sentinel import forms_of
+from tests.serving.flood import IDLE, SLOW_READERS
 from tests.test_rules import ALERTS, RULES
+from tests.torture.rebinding import ADDRESSES, REDIRECTS
 
 ROOT = Path(__file__).parent.parent
 KIB, MIB = 1024, 1024 * 1024
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 README, SETTINGS = "README.md", "config/README.md"
 SECURITY, RUNBOOK = ".github/SECURITY.md", "prometheus/README.md"
+TORTURE = "tests/torture/README.md"
 OPTIONS = Options(source=Configuration, environment={})
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -276,6 +280,13 @@ FIGURES: list[tuple[str, str, tuple[float | None, ...]]] = [
     (RUNBOOK, "service is probed only once in {:w} minutes", (REJECTED_INTERVAL_SECONDS / MINUTE,)),
     (RUNBOOK, "and once in {:w} minutes. So a renewed", (chains.MAX_AGE_SECONDS / MINUTE,)),
     (RUNBOOK, "row says ({} times by default)", (Alerts().flapping,)),
+    (SECURITY, "of {} kinds of names and redirects", (len(ADDRESSES) + len(REDIRECTS),)),
+    (
+        SECURITY,
+        "{} clients that never read and {:,} that never ask",
+        (SLOW_READERS, IDLE),
+    ),
+    (TORTURE, "looked for in {} spellings", (len(forms_of("a secret of 24 characters")),)),
     ("exporter/reports/README.md", "for {} days in `--data-dir`", (minutes.KEPT_DAYS,)),
     (
         "exporter/reports/README.md",
