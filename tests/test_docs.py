@@ -610,6 +610,13 @@ async def test_the_readme_s_first_configuration_is_good_as_it_is_typed(tmp_path:
     assert (code, "ok: 2 services (2 enabled)" in shown) == (0, True), shown
 
 
+def test_the_readme_names_every_package_that_the_tests_install() -> None:
+    needed = re.findall(r"^need \S+ (\S+)$", (ROOT / "tests" / "tools.sh").read_text(), re.M)
+    _, _, after = (ROOT / "README.md").read_text().partition("Debian's packages\n")
+
+    assert set(pieces(after.partition("(with")[0])) == set(needed)
+
+
 def test_the_readme_shows_the_curl_line_that_a_probe_prints() -> None:
     key = f"sk-{'a' * 24}x9Qz"
     declared = read_text(f"services: [{{id: openai, provider: openai, api_key: {key}}}]", "x", {})
