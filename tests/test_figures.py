@@ -64,6 +64,8 @@ WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 
 FIGURES: list[tuple[str, str, tuple[float | None, ...]]] = [
     (README, "It knows {} providers", (len(presets()),)),
+    (README, "[{:w} dashboards]", (len([*ROOT.glob("grafana/dashboards/*.json")]),)),
+    ("CHANGELOG.md", "Prometheus rules for {} alerts", (len(ALERTS),)),
     (README, "has the last {} results", (recent.KEPT_RESULTS,)),
     (README, "what the last {} failed probes were answered", (failures.KEPT_FAILURES,)),
     (README, "asked as well (every {} s, and at the start)", (reconcile.INTERVAL_SECONDS,)),
