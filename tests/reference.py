@@ -280,7 +280,7 @@ _SLACK_EDITS = (
         "        channel: '#api-alerts'\n        update_message: true\n",
     ),
     (
-        "# Who is told what. Loads in Alertmanager 0.25 (Debian 12) and in the newest.\n",
+        "# Who is told what. Loads in Alertmanager 0.25 (Debian 12) and later (tested: to 0.35).\n",
         _SLACK_HEAD,
     ),
 )
