@@ -13,7 +13,7 @@ from exporter.config import Target
 from exporter.config.declarations import Alerts
 from exporter.config.thresholds import thresholds_of
 from exporter.incidents.model import Alert
-from exporter.metrics.delays import Delays
+from exporter.metrics.own import Delays
 from exporter.model import Reason, Result, verdict_of
 from exporter.registry import Registry
 from exporter.results import Results

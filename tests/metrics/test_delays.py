@@ -11,7 +11,7 @@ from prometheus_client import (
 )
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from exporter.metrics.delays import Delays
+from exporter.metrics.own import Delays
 
 BOUNDS = (0.001, 0.25, 1.0, 10.0)
 
