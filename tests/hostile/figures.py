@@ -267,7 +267,7 @@ def judged(row: Misdeed, seen: dict[str, Any], baseline: float) -> Figure:
     if mine is None or (row.adapter and "state" not in mine):
         faults.append("has not ended")
     else:
-        lateness = max(0.0, mine["seconds"] - mine["waited"]) / limit
+        lateness = max(0.0, mine["seconds"] - mine["starved"]) / limit
         got = (mine["reason"], mine["verdict"], mine.get("state", row.state))
         if got != (row.reason, row.verdict, row.state):
             faults.append(f"is {' '.join(got)}: {mine['detail']}")

@@ -125,10 +125,11 @@ class Subject:
         }
 
     def _times(self, seconds: float) -> dict[str, float]:
-        """Return when something ended that took so many *seconds*, and how many we had to wait."""
+        """Return when something ended that took so many *seconds*, and what of it was no core."""
         now = time.monotonic()
         waited = self.watch.waited(now - seconds, now)
-        return {"ended": now, "seconds": seconds, "waited": waited}
+        starved = self.watch.starved(now - seconds, now)
+        return {"ended": now, "seconds": seconds, "waited": waited, "starved": starved}
 
     async def _page(self, target: Any) -> dict[str, Any]:
         begun = time.monotonic()
