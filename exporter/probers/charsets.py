@@ -10,12 +10,14 @@ import codecs
 import functools
 import re
 
+import re2
+
 _DECLARED = re.compile(r"""(?i);\s*charset\s*=\s*["']?([^\s"';,]{1,64})""")
 # HTML standard, 13.2.3.2 (the first 1,024 bytes); XML 1.0, appendix F. By default both are UTF-8.
 _PRESCANNED = 1024
-_INSIDE = re.compile(
-    rb"""(?is)^\s{0,32}<\?xml\s[^>]{0,100}?\bencoding\s*=\s*["']([\w.:-]{1,64})"""
-    rb"""|<meta\s[^>]{0,200}?\bcharset\s*=\s*["']?\s*([\w.:-]{1,64})"""
+_INSIDE = re2.compile(  # linear: of spaces and tags that never end, `re` would hold the loop
+    r"""(?is)^\s{0,32}<\?xml\s[^>]{0,100}?\bencoding\s*=\s*["']([\w.:-]{1,64})"""
+    r"""|<meta\s[^>]{0,200}?\bcharset\s*=\s*["']?\s*([\w.:-]{1,64})"""
 )
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -88,8 +90,8 @@ def text_of(body: bytes, content_type: str) -> str:
 
 
 def _codec_inside(beginning: bytes) -> str:
-    match = _INSIDE.search(beginning)
-    label = (match.group(1) or match.group(2)).decode("ascii", "replace") if match else ""
+    match = _INSIDE.search(beginning.decode("latin-1"))
+    label = match.group(1) or match.group(2) if match else ""
     codec = codec_of(f"; charset={label}")
     # what could be read as far as its own declaration is not UTF-16
     return "utf-8" if codec.startswith("utf-16") else codec
