@@ -17,6 +17,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -35,8 +36,8 @@ from tests.patience import within
 from tests.vendor import Peer, Seen, Vendor, answer
 
 NEIGHBOUR, NEIGHBOUR_SECONDS = "neighbour", 0.05
-TRIES = 3
-"""For a row: what a busy machine did to it is over at the next one, and a defect is not."""
+TOGETHER, ALONE = 2, 5
+"""Tries of a row: what a busy machine did to it is over at the next one, and a defect is not."""
 FIRST = ("certificate: below 90 authorities", "HTTP/2: an answer", "gzip bomb")
 ROOT = Path(__file__).parents[2]
 ERROR_SECONDS = 0.05
@@ -174,8 +175,8 @@ class Range:
     def __init__(self, subject: Child, port: int, known: dict[str, Any], neighbour: Vendor) -> None:
         self._subject, self._port, self._known = subject, port, known
         self._neighbour, self._watch = neighbour, Watch()
-        self._took: list[tuple[float, float]] = []
-        """When the neighbour had answered, and after how many seconds."""
+        self._took: deque[tuple[float, float]] = deque()
+        """When the neighbour was asked, and for how many seconds it let wait."""
         neighbour.on("/", self._answer)
 
     async def __aenter__(self) -> Self:
@@ -186,11 +187,15 @@ class Range:
         self._watching.cancel()
 
     async def _answer(self, peer: Peer, seen: Seen) -> None:
-        """Answer well, and note how long that took: it is what a probe must measure."""
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        await answer(body="ok", head_delay=NEIGHBOUR_SECONDS)(peer, seen)
-        self._took.append((time.monotonic(), loop.time() - begun))
+        """Answer well, and note how long that took: it is what a probe must measure.
+
+        It is noted before it is sent: this process may lose its core to whom it wakes by sending,
+        and who has the answer has to find the note.
+        """
+        asked = time.monotonic()
+        await asyncio.sleep(NEIGHBOUR_SECONDS)
+        self._took.append((asked, time.monotonic() - asked))
+        await answer(body="ok")(peer, seen)
 
     def _service(self, row: Misdeed) -> dict[str, Any]:
         url = self._known["urls"][row.id]
@@ -240,11 +245,16 @@ class Range:
         worst = 0.0 if seen["neighbours"] else float("inf")
         for probe in seen["neighbours"]:
             ended = probe["ended"]
-            begun = ended - probe["seconds"]
-            took = next((took for at, took in self._took if begun < at < ended), float("inf"))
-            waited = probe["waited"] + self._watch.waited(begun, ended)
-            worst = max(worst, abs(probe["duration"] - took) - waited)
+            waited = probe["waited"] + self._watch.waited(ended - probe["seconds"], ended)
+            worst = max(worst, abs(probe["duration"] - self._last_before(ended)) - waited)
         return worst
+
+    def _last_before(self, ended: float) -> float:
+        """Return how long the last answer before *ended* took, and forget it; infinite if none."""
+        took = float("inf")
+        while self._took and self._took[0][0] < ended:
+            _, took = self._took.popleft()
+        return took
 
     async def _shown(self) -> dict[str, str]:
         """Return the pages that a hostile text might get to."""
@@ -343,9 +353,9 @@ async def _figures(place: Range, rows: list[Misdeed]) -> Figures:
     figures.baseline_lag = quiet["lag"]
     for members in rounds(rows):
         left = members
-        for tried in range(TRIES):
+        for tried in range(TOGETHER + ALONE):
             # At last each alone: then a fault of one is not that of others as well.
-            together = tried < TRIES - 1 and left
+            together = tried < TOGETHER and left
             for group in [left] if together else [[row] for row in left]:
                 seen = await place.play(group)
                 for row in group:

@@ -47,7 +47,7 @@ class Watch:
 
     def waited(self, since: float, until: float) -> float:
         """Return the seconds between two `time.monotonic` for which the machine served others."""
-        return sum(seconds for at, seconds in self._foreign if since <= at <= until)
+        return sum(gap for at, gap in self._foreign if since <= at and at - gap <= until)
 
     def starved(self, since: float, until: float) -> float:
         """Return the seconds for which the loop, or a thread that is awaited, had no core."""
