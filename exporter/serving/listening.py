@@ -21,7 +21,11 @@ from exporter.serving.connection import GRACE_SECONDS, Behind, Connection
 from exporter.serving.slots import Slot, Slots
 from exporter.serving.web_config import WebFile
 
-_BACKLOG = 1024
+_BACKLOG = 4096
+"""Clients that the kernel keeps until they are accepted: as many as Linux lets it, by default.
+
+Who finds no place there asks again after 1, 3 and 7 seconds, be it Prometheus.
+"""
 _LOOK_SECONDS = 0.5
 _BATCH = 32
 """Connections that are accepted before what has arrived on others is read."""
@@ -193,8 +197,14 @@ class Listener:
         slot.refuse = partial(self._refuse, accepted)
         task = self._loop.create_task(self._start(accepted, slot))
         self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        task.add_done_callback(partial(self._started, accepted, slot))
         return True
+
+    def _started(self, accepted: socket.socket, slot: Slot, task: asyncio.Task[None]) -> None:
+        self._starting.discard(task)
+        if task.cancelled():  # perhaps before its first step
+            self._slots.release(slot)
+            accepted.close()
 
     def _turn_away(self, accepted: socket.socket) -> None:
         self._count("refused")
@@ -241,10 +251,6 @@ class Listener:
         except (OSError, ssl.SSLError):  # the client left, or its handshake failed or took long
             self._slots.release(slot)
             accepted.close()
-        except asyncio.CancelledError:
-            self._slots.release(slot)
-            accepted.close()
-            raise
 
     def _connection(self, slot: Slot) -> Connection:
         connection = Connection(
