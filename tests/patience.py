@@ -6,6 +6,10 @@ while not found():
 
 async with patient(60):  # as asyncio.timeout(60)
     await found()
+
+watch = Stopwatch()
+await found()
+assert watch.read().given < 0.9
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 _LOOK_SECONDS = 0.5
 _LONGEST = 4
@@ -93,6 +97,32 @@ async def within(seconds: float, coming: Awaitable[Found]) -> Found:
     """
     async with patient(seconds):
         return await coming
+
+
+class Spent(NamedTuple):
+    """How long something lasted: at least `seconds` is judged, at most `given`."""
+
+    seconds: float
+    """What a clock on the wall says."""
+    given: float
+    """Those of them in which no thread waited for a core: what others took is not counted."""
+
+
+class Stopwatch:
+    """Measures since it was made how long this process, and others, have taken."""
+
+    def __init__(self, *processes: int) -> None:
+        """*processes*, by number, are those that are waited for beside this one."""
+        self._processes = (os.getpid(), *processes)
+        self._begun, self._before = time.monotonic(), self._held()
+
+    def read(self) -> Spent:
+        """Return what has been spent until now."""
+        seconds = time.monotonic() - self._begun
+        return Spent(seconds, max(0.0, seconds - (self._held() - self._before)))
+
+    def _held(self) -> float:
+        return sum(map(seconds_held, self._processes))
 
 
 def seconds_waited() -> dict[str, float]:

@@ -51,12 +51,12 @@ def test_a_pattern_is_searched_anywhere_in_the_text(pattern: str, text: str, wan
 
 def test_no_pattern_takes_more_than_linear_time() -> None:
     text = "a" * 65_536 + "!"
-    begun = time.perf_counter()
+    begun = time.thread_time()
 
     hits = [pattern_matches(pattern, text) for pattern in ("^(a+)+$", "^(a|aa)+$", "^(.*a){20}$")]
 
     assert hits == [False, False, False]
-    assert time.perf_counter() - begun < 0.5
+    assert time.thread_time() - begun < 0.5
 
 
 BAD_PATTERNS = [

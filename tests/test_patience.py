@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +138,24 @@ def test_what_one_process_waited_for_a_core_is_counted_alone() -> None:
     assert sum(waited) >= 0.2
     assert seconds_held(one.pid) == 0.0, "it has ended"
     assert seconds_held(os.getpid()) >= before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux, which CI is, counts it")
+def test_a_stopwatch_tells_what_others_took_apart() -> None:
+    """Of two that want one core, one measures itself while it computes."""
+    core = str(min(os.sched_getaffinity(0)))
+    code = (
+        "import time\nfrom tests.patience import Stopwatch\nwatch = Stopwatch()\n"
+        "while time.process_time() < 0.6: pass\nprint(*watch.read())"
+    )
+    pinned = ["taskset", "-c", core, sys.executable, "-c"]
+    root = Path(__file__).parents[1]
+
+    with subprocess.Popen([*pinned, "while True: pass"]) as rival:
+        done = subprocess.run(
+            [*pinned, code], cwd=root, capture_output=True, text=True, check=True, timeout=60
+        )
+        rival.kill()
+
+    seconds, given = map(float, done.stdout.split())
+    assert 0 < given < seconds - 0.1

@@ -197,9 +197,9 @@ def test_json_is_read_as_json_reads_it() -> None:
 def key_of(length: int) -> float:
     """Return how long a service takes whose key has *length* characters."""
     service = {"id": "a", "baseUrl": "https://a.example", "apiKey": "${ " * (length // 3)}
-    started = time.perf_counter()
+    started = time.thread_time()
     import_text(json.dumps([service]), "r.json")
-    return time.perf_counter() - started
+    return time.thread_time() - started
 
 
 def test_a_huge_key_costs_little_more_than_a_small_one() -> None:
@@ -219,9 +219,9 @@ def many(count: int) -> tuple[list[str], float]:
         '      - "[RESPONSE_TIME] < 300"\n'
     )
     text = "endpoints:\n" + "".join(endpoint.format(i, i % 7) for i in range(count))
-    started = time.perf_counter()
+    started = time.thread_time()
     imported = import_text(text, "g.yaml")
-    return [s["id"] for s in imported.services], time.perf_counter() - started
+    return [s["id"] for s in imported.services], time.thread_time() - started
 
 
 def test_the_time_grows_with_the_endpoints_and_not_with_their_square() -> None:

@@ -175,12 +175,12 @@ def test_without_a_way_to_an_authority_there_is_no_expiry() -> None:
 def test_a_peer_cannot_make_paths_without_number() -> None:
     many = (cert("x", "x", NOW + 50 + i, str(i)) for i in range(16))
     sent = (cert("leaf", "x", NOW + 90), *many)
-    begun = time.monotonic()
+    begun = time.thread_time()
 
     found = chain_expiry(sent, [cert("x", "x", NOW + 80)], NOW)
 
     assert found == NOW + 80
-    assert time.monotonic() - begun < 0.1
+    assert time.thread_time() - begun < 0.1
 
 
 def test_a_long_name_is_cut() -> None:

@@ -18,7 +18,7 @@ from exporter.serving.connection import MIN_BYTES_PER_SECOND, Metered, Pace
 from exporter.serving.slots import RESERVED
 from tests.api.test_edge import TOKEN, Client, running
 from tests.conftest import Authority
-from tests.patience import patient, within
+from tests.patience import Spent, Stopwatch, patient, within
 
 STALL = 0.5
 SERVICES = "services: [{}]".format(
@@ -54,14 +54,13 @@ async def _cut(client: Client) -> dict[str, float]:
     return {why: float(count) for why, _, count in (line.partition('"} ') for line in lines)}
 
 
-async def _cut_for(client: Client, why: str, seconds: float = 10) -> float:
-    """Return after how many seconds a connection was cut because of *why*."""
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
+async def _cut_for(client: Client, why: str, seconds: float = 10) -> Spent:
+    """Return how long it took until a connection was cut because of *why*."""
+    watch = Stopwatch()
     async with patient(seconds):
         while not (await _cut(client))[why]:
             await asyncio.sleep(0.02)
-    return loop.time() - begun
+    return watch.read()
 
 
 async def _read_all(one: socket.socket) -> bytes:
@@ -92,7 +91,8 @@ async def test_a_client_that_does_not_read_its_answer_is_cut_off(
         took = await _cut_for(client, "slow_reader")
         was_reset = await _is_reset(one)
 
-    assert STALL / 2 < took < 10 * STALL
+    assert took.seconds > STALL / 2
+    assert took.given < 10 * STALL
     assert was_reset, "or the kernel would go on to offer the answer"
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
@@ -109,7 +109,7 @@ async def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(path: str) -> 
                 await asyncio.get_running_loop().sock_recv(one, 8)
                 await asyncio.sleep(0.05)
 
-        assert await cut < 10 * STALL
+        assert (await cut).given < 10 * STALL
 
 
 async def test_a_client_that_reads_slowly_but_steadily_gets_it_all() -> None:
@@ -129,7 +129,7 @@ async def test_a_client_that_reads_slowly_but_steadily_gets_it_all() -> None:
 
 async def test_a_body_that_stops_is_cut_off() -> None:
     async with running(SERVICES, stall_seconds=STALL) as client, connected(client, BODY):
-        assert await _cut_for(client, "slow_sender") < 10 * STALL
+        assert (await _cut_for(client, "slow_sender")).given < 10 * STALL
 
 
 async def test_a_body_that_drips_is_cut_off() -> None:
@@ -140,7 +140,7 @@ async def test_a_body_that_drips_is_cut_off() -> None:
                 await asyncio.get_running_loop().sock_sendall(one, b" ")
                 await asyncio.sleep(0.05)
 
-        assert await cut < 10 * STALL
+        assert (await cut).given < 10 * STALL
 
 
 async def test_idle_connections_are_closed_sooner_while_slots_are_short() -> None:
@@ -152,7 +152,7 @@ async def test_idle_connections_are_closed_sooner_while_slots_are_short() -> Non
             await stack.enter_async_context(connected(client))
         took = await _cut_for(client, "idle")
 
-    assert took < 10
+    assert took.given < 10
 
 
 async def test_an_idle_connection_makes_room_for_a_new_one() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.patience import seconds_held, within
+from tests.patience import Stopwatch, within
 from tests.serving.flood import IDLE, SLOW_READERS
 from tests.test_process import Process, serving
 
@@ -58,14 +58,10 @@ async def flooded(port: int) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def scraped(process: Process) -> float:
     """Return the seconds that a scrape on a new connection takes where a core is free."""
-
-    def held() -> float:
-        return seconds_held(process.process.pid) + seconds_held(os.getpid())
-
-    before, begun = held(), time.perf_counter()
+    watch = Stopwatch(process.process.pid)
     page = await process.get("/metrics", headers=SCRAPE)
     assert page.rstrip().splitlines()[-1].startswith("exporter_")
-    return max(0.0, time.perf_counter() - begun - (held() - before))
+    return watch.read().given
 
 
 @pytest.mark.slow
