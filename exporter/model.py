@@ -245,6 +245,8 @@ FACTS: Mapping[Reason, Facts] = {
     ),
 }
 # Failures that our own network can cause: while no canary answers, their verdict is `network`.
+OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
+"""Whose failures are on our own side: they show nothing of a provider, and no figure has them."""
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
 CERTIFICATE_EXPIRED = "certificate expired on "
 """How the detail of `tls` begins where that is the cause; the day in words follows."""

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from exporter.characters import plain
 from exporter.evidence import NETWORK_WORDS
 from exporter.incidents import told_sentence
+from exporter.model import OURS
 from exporter.page import drawing, timeline, wording
 from exporter.page.assets import path_of, version
 from exporter.statuspages import sentence
@@ -75,6 +76,7 @@ def environment() -> Environment:
         "lead_sentence": sentence,
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
+        "OURS": OURS,
         "ANSWERERS": wording.ANSWERERS,
         "NETWORK_WORDS": NETWORK_WORDS,
         "waterfall": drawing.waterfall,

@@ -19,7 +19,6 @@ from exporter.model import Result, Verdict
 from exporter.models import models_sentence
 from exporter.page.board import LoopShare
 from exporter.page.budgets import budgets
-from exporter.page.chart import DAY, MONTH
 from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
 from exporter.page.drawing import spark, waterfall
 from exporter.page.home import MAX_FILTER_CHARS, HomePage
@@ -87,9 +86,7 @@ class ServicePage:
         summary = drawer.board.summaries.get(self.id)
         if summary is None:
             raise PageNotFoundError(self.id)
-        day = await drawer.day(summary, share)
-        up = await drawer.uptimes(self.id, share)
-        charts = [await drawer.chart_cache.of(summary, scale, share) for scale in (DAY, MONTH)]
+        past = await drawer.chart_cache.of(summary, share)
         share.pause()
         incidents = await drawer.incident_cache.newest_of(self.id)
         failures = await self._failures(drawer)
@@ -102,10 +99,8 @@ class ServicePage:
             "models": _models(drawer, summary, now),
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {
-                "day": day,
+                "past": past,
                 "spark": spark(recent),
-                "uptimes": up,
-                "quarters": charts[0].rows,
                 "probes": len(recent),
             },
             "budget": {"budgets": budgets(target, tally)},
@@ -118,7 +113,7 @@ class ServicePage:
         rotated_at = drawer.sources.rotated_at(target.id)
         known = events_of(target, tally, incidents, rotated_at, now)
         times: dict[str, dict[str, Any]] = {"ahead": {"line": timeline(known, now)}}
-        regions = {"day": charts[0].html, "month": charts[1].html}
+        regions = {"day": past.day, "month": past.month}
         for file, parts in (("service_parts.html", arguments), ("service_times.html", times)):
             for name, fields in parts.items():
                 regions[name] = fragment(file, name, summary=summary, now=now, **fields)

@@ -83,7 +83,7 @@ async def test_a_row_has_state_latency_day_and_warning_as_text(stage: Stage) -> 
     assert state.text == "Down since 07:56 UTC provider: server error"
     assert when.attributes["datetime"] == "2027-01-15T07:56:00Z"
     spark, day = row.all("svg", role="img")
-    assert spark.attributes["aria-label"] == "last 20 results: 180 ms to 380 ms, 4 failed"
+    assert spark.attributes["aria-label"] == "last 20 results: 180 ms to 380 ms, 4 bad"
     assert "with the provider down" in day.attributes["aria-label"]
     assert row.one("td", **{"class": "c-note"}).text == "provider reports a major outage"
     assert "330 ms" in found.one(id="row-ledger").text
