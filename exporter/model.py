@@ -244,9 +244,8 @@ FACTS: Mapping[Reason, Facts] = {
         "this endpoint, version or model is gone: move to its successor",
     ),
 }
+OURS = frozenset({_NETWORK, Verdict.MONITORING})  # they show nothing of a provider: in no figure
 # Failures that our own network can cause: while no canary answers, their verdict is `network`.
-OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
-"""Whose failures are on our own side: they show nothing of a provider, and no figure has them."""
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
 CERTIFICATE_EXPIRED = "certificate expired on "
 """How the detail of `tls` begins where that is the cause; the day in words follows."""
