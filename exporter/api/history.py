@@ -8,7 +8,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from exporter.api.app_keys import AUDIT, FAILURES, PERSISTENCE, REGISTRY, RESULTS
-from exporter.api.bodies import BodyError, page_size
+from exporter.api.bodies import chosen, page_size
 from exporter.config import Target
 from exporter.model import FACTS, Result, Verdict, advice_of
 from exporter.results.history import SPAN_SECONDS, WIDTH_SECONDS, Bucket
@@ -21,10 +21,8 @@ RANGES = {"24h": WIDTH_SECONDS, "30d": SPAN_SECONDS}
 async def of_service(request: web.Request) -> web.Response:
     """Return the results of a service in the range of the query, only where there are some."""
     target = request.app[REGISTRY].get(request.match_info["id"])
-    wanted, kept = request.query.get("range", "24h"), request.app[PERSISTENCE]
-    if wanted not in RANGES:
-        raise BodyError(f"range: must be one of {', '.join(RANGES)}")
-    past = kept.past(target.id)
+    wanted = chosen(request, "range", RANGES, "24h")
+    past = request.app[PERSISTENCE].past(target.id)
     rows = await (past.day() if wanted == "24h" else past.month())
     return web.json_response(
         {

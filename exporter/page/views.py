@@ -14,11 +14,19 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from exporter.characters import plain
 from exporter.config import Target
-from exporter.incidents import Entry, Incident, Query, UnknownIncidentError
+from exporter.incidents import (
+    SEVERITIES,
+    Entry,
+    Incident,
+    IncidentStatus,
+    Query,
+    UnknownIncidentError,
+)
 from exporter.model import Result, Verdict
 from exporter.models import models_sentence
 from exporter.page.board import LoopShare
 from exporter.page.budgets import budgets
+from exporter.page.choices import Ignored, without_unknown
 from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
 from exporter.page.drawing import spark, waterfall
 from exporter.page.home import MAX_FILTER_CHARS, HomePage
@@ -172,17 +180,17 @@ class IncidentsPage:
     severity: str = ""
     service: str = ""
     before: str = ""
+    ignored: Ignored = ()
     template: str = field(default="incidents", init=False)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> IncidentsPage:
-        """Return the view of *query*; unknown names are ignored."""
-        return cls(
-            **{
-                name: query.get(name, "")[:MAX_FILTER_CHARS]
-                for name in ("status", "severity", "service", "before")
-            }
-        )
+        """Return the view of *query*; unknown names are ignored, impossible values in words."""
+        names = ("status", "severity", "service", "before")
+        given = {name: query.get(name, "")[:MAX_FILTER_CHARS] for name in names}
+        known = {"status": [str(one) for one in IncidentStatus], "severity": SEVERITIES}
+        asked, ignored = without_unknown(given, known)
+        return cls(**asked, ignored=ignored)
 
     def link(self, **changes: str) -> str:
         """Return the address of this view, with *changes*."""
@@ -221,7 +229,7 @@ class IncidentsPage:
         announcement = open_incidents_sentence(cache.folded, cache.unlisted)
         listing = {"incidents": shown, "now": now, "view": self, "older_link": older_link}
         arguments: dict[str, dict[str, Any]] = {
-            "headline": {"sentence": announcement, "stats": stats},
+            "headline": {"sentence": announcement, "stats": stats, "view": self},
             "choices": {"view": self, "stats": stats},
             "listing": listing | {"cache": cache},
         }

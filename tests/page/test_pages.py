@@ -770,3 +770,34 @@ async def test_without_an_admin_token_the_incident_page_shows_how_to_set_one() -
 
     assert "--admin-token-file" in found.text
     assert not found.all("form", id="act")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/?state=bad", "state … unhealthy, degraded, unknown, healthy, maintenance, off, warned"),
+        ("/?fault=theirs&sort=slow", "fault … provider, credential, quota, request"),
+        ("/?sort=size", "sort … name, since, slow"),
+        ("/?group=colour", "group … "),
+        ("/incidents?status=closed", "status … open, acknowledged, resolved"),
+        ("/incidents?severity=worst", "severity … critical, high, medium, low"),
+    ],
+)
+async def test_a_choice_that_does_not_exist_is_ignored_and_said_so(
+    stage: Stage, path: str, said: str
+) -> None:
+    stage.add(service("a"))
+    name, _, allowed = said.partition(" … ")
+
+    page = read((await stage.ask(path)).text)
+
+    notice = page.one("p", id=f"ignored-{name}")
+    assert notice.text.startswith(f"The address asks for a {name} that does not exist")
+    assert f"There are: {allowed}" in notice.text
+    assert not page.all(id="clear"), "nothing is filtered by it"
+
+
+async def test_choices_that_exist_are_no_notice(stage: Stage) -> None:
+    stage.add(service("a"))
+    for path in ("/?state=off&sort=slow&group=team&fault=network", "/incidents?status=open"):
+        assert "does not exist" not in (await stage.ask(path)).text
