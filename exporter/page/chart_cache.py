@@ -17,7 +17,8 @@ from exporter.page.templates import fragment
 from exporter.page.uptime import Uptime, begins, uptimes
 
 _MAX_REMEMBERED = 100
-_MAX_AGE_SECONDS = 60.0
+_MAX_AGE_SECONDS, _MIN_AGE_SECONDS = 60.0, 5.0
+"""However often a service is probed, its past is not drawn more often while its state stays."""
 
 
 class DrawnPast(NamedTuple):
@@ -32,31 +33,48 @@ class DrawnPast(NamedTuple):
     """How many rows the table of the day has."""
 
 
+class _Known(NamedTuple):
+    """What was drawn, when, of what, and after how many failures."""
+
+    at: float
+    as_of: tuple[object, ...]
+    failures: int
+    past: DrawnPast
+
+    def is_old(self, now: float, failures: int) -> bool:
+        most = _MAX_AGE_SECONDS if failures == self.failures else _MIN_AGE_SECONDS
+        return not 0 <= now - self.at < most
+
+
 class ChartCache:
     """Draws the past of a service again when it is old, or the service in another state."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._drawn: dict[str, tuple[float, tuple[object, ...], DrawnPast]] = {}
+        self._drawn: dict[str, _Known] = {}
 
     def forget(self) -> None:
         """Drop every picture."""
         self._drawn.clear()
 
     async def of(self, summary: ServiceSummary, share: LoopShare) -> DrawnPast:
-        """Return the past of a service: at most a minute old, drawn anew in another state."""
+        """Return the past of a service: at most a minute old, drawn anew in another state.
+
+        After a further failure it is five seconds old at most: the error budget has that at once.
+        """
         now, target = self._sources.clock.now(), summary.target
         # A row shows a time without its day while that is today: at midnight all is drawn anew.
         as_of = (target, summary.state, int(now // 86_400))
+        failures = self._sources.results.of(target.id).failures
         known = self._drawn.pop(target.id, None)
-        if known is None or known[1] != as_of or not 0 <= now - known[0] < _MAX_AGE_SECONDS:
+        if known is None or known.as_of != as_of or known.is_old(now, failures):
             share.pause()
-            known = (now, as_of, await self._draw(summary))
+            known = _Known(now, as_of, failures, await self._draw(summary))
             share.resume()
         self._drawn[target.id] = known  # at the end, away from what is dropped
         if len(self._drawn) > _MAX_REMEMBERED:
             del self._drawn[next(iter(self._drawn))]
-        return known[2]
+        return known.past
 
     async def _draw(self, summary: ServiceSummary) -> DrawnPast:
         latency = summary.target.objectives.latency

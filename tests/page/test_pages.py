@@ -13,7 +13,7 @@ import pytest
 from exporter.config import Pause
 from exporter.model import Reason, Verdict
 from exporter.page.home import ROWS_PER_PAGE
-from exporter.page.templates import web_link
+from exporter.page.templates import coded, web_link
 from exporter.statuspages import PageIncident, PageRecord, State, lead_of
 from exporter.statuspages.incidents import Reading
 from tests.api.managed import running
@@ -801,3 +801,8 @@ async def test_choices_that_exist_are_no_notice(stage: Stage) -> None:
     stage.add(service("a"))
     for path in ("/?state=off&sort=slow&group=team&fault=network", "/incidents?status=open"):
         assert "does not exist" not in (await stage.ask(path)).text
+
+
+def test_a_command_in_a_sentence_is_code_and_nothing_else_is_html() -> None:
+    assert coded("run `top --once`, then") == "run <code>top --once</code>, then"
+    assert coded("`<b>` & \x1b") == "<code>&lt;b&gt;</code> &amp; \ufffd"

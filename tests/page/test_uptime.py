@@ -89,6 +89,21 @@ async def test_a_failure_is_in_the_figure_when_it_is_in_the_bar(stage: Stage) ->
     assert "1 of 2 probes bad" in page
 
 
+async def test_after_a_failure_bars_figure_and_budget_agree_soon(stage: Stage) -> None:
+    stage.add(service("a", objectives={"availability": "99%"}))
+    for ago in (180, 120, 60):
+        stage.saw("a", Reason.SERVER_ERROR, ago=ago)
+    assert "3 of 3 probes bad" in (await stage.ask("/services/a")).text
+    await stage.step(5)
+
+    stage.saw("a", Reason.SERVER_ERROR)
+    page = (await stage.ask("/services/a")).text
+
+    assert "4 bad of 4 counted" in page
+    assert "4 of 4 probes bad" in page
+    assert "last 24 hours: 4 bad probes" in page
+
+
 async def test_the_figures_are_read_once_a_minute(stage: Stage) -> None:
     def bad() -> str:
         return f"{15 * len(hours)} probes bad"
