@@ -244,10 +244,10 @@ FACTS: Mapping[Reason, Facts] = {
         "this endpoint, version or model is gone: move to its successor",
     ),
 }
-# Failures that our own network can cause: while no canary answers, their verdict is `network`.
+OURS = frozenset({_NETWORK, Verdict.MONITORING})  # their failures are in no figure
+# Our own network can cause these: while no canary answers, their verdict is `network`.
 OFFLINE = frozenset({Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.PROTOCOL})
-CERTIFICATE_EXPIRED = "certificate expired on "
-"""How the detail of `tls` begins where that is the cause; the day in words follows."""
+CERTIFICATE_EXPIRED = "certificate expired on "  # begins such a detail; the day follows
 REJECTED = frozenset({Reason.AUTH_INVALID, Reason.AUTH_EXPIRED, Reason.ACCOUNT_DISABLED})
 ASKING = frozenset({Reason.RATE_LIMITED, Reason.QUOTA_EXHAUSTED})
 """After these a Retry-After holds for the next probe as well."""

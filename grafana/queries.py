@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.model import Verdict
+from exporter.model import Reason, Verdict
 from grafana.words import (
     CODES,
     GRADES,
+    HIDDEN,
     IN_MAINTENANCE,
     MUTED,
     PAGE_STATES,
@@ -160,7 +161,10 @@ def happened(counter: str, by: str, window: str = "$__rate_interval") -> str:
 
 
 def why(select: str) -> str:
-    """The most frequent failure of the last minutes, or of hours where probes are rare; UNSEEN."""
+    """The most frequent failure of the last minutes, or of hours where probes are rare; UNSEEN.
+
+    HIDDEN while our own network is to blame for it: what the reason says elsewhere is wrong then.
+    """
     by = f"{SERVICE}, reason"
 
     def most_frequent(window: str) -> str:
@@ -172,7 +176,17 @@ def why(select: str) -> str:
         unless {ON} ({watched(select)})
     """)
     no_data = f'label_replace({unwatched}, "reason", "{UNSEEN}", "", "")'
-    return f"{most_frequent('15m')} or {ON} {most_frequent('2h')} or {ON} {no_data}"
+    seen = f"{most_frequent('15m')} or {ON} {most_frequent('2h')}"
+    blind = f'{select}, verdict="network", reason!="{Reason.INTERCEPTED}"'
+    hidden = flat(f"""
+        label_replace(
+            max by ({SERVICE}) ({seen}) and {ON} (
+                max by (environment, service) (service_failing_since_timestamp_seconds{{{blind}}})
+            ),
+            "reason", "{HIDDEN}", "", ""
+        )
+    """)
+    return f"{hidden} or {ON} {seen} or {ON} {no_data}"
 
 
 def results(select: str) -> str:

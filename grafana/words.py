@@ -58,8 +58,8 @@ PUBLIC: dict[int, tuple[str, str]] = {
     WITHOUT_DATA: ("NO DATA", NO_DATA),
     WITHOUT_DATA + 1: ("DISRUPTED", PROVIDER),
 }
-UNSEEN = "no_data"
-"""The reason of a service that no exporter watches."""
+UNSEEN, HIDDEN = "no_data", "our_network"
+"""The reason of a service that no exporter watches, and of one that our own network hides."""
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 SEVERITY_COLOURS = dict(zip(SEVERITIES, (BAD, WARN, QUOTA, MAINTENANCE), strict=True))
 GRADES = {name: len(SEVERITIES) - i for i, name in enumerate(SEVERITIES)}
@@ -113,7 +113,8 @@ def reasons() -> list[Json]:
         for reason, facts in FACTS.items()
     }
     no_data = f"no data: {advice_of(Reason.OK, Verdict.MONITORING)}"
-    return [mapping(words | {UNSEEN: (no_data, NO_DATA)})[0]]
+    hidden = advice_of(Reason.CONNECT, Verdict.NETWORK), VERDICTS[Verdict.NETWORK][1]
+    return [mapping(words | {UNSEEN: (no_data, NO_DATA), HIDDEN: hidden})[0]]
 
 
 def spent() -> list[Json]:

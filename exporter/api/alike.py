@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from exporter import public
 from exporter.api import incidents, services
-from exporter.api.shapes import TEXT
+from exporter.api.shapes import TEXT, Schema
 from exporter.reports import FORMATS
 
+Parameter = tuple[str, Schema]
 PLAIN, HTML = "text/plain", "text/html"
 METRICS_ANSWERS = ((200, PLAIN), (200, "application/openmetrics-text"))
 TOKEN_REFUSED = ((401, ""), (403, ""))
+
+
+def _filters(names: Iterable[str], values: Mapping[str, Sequence[str]]) -> tuple[Parameter, ...]:
+    """Return the query's *names* with what is allowed of each, if that is among *values*."""
+    return tuple((name, {"enum": list(values[name])} if name in values else TEXT) for name in names)
+
+
 SERVICES_QUERY = (
-    *((name, TEXT) for name in (*services.FILTERS, "cursor")),
+    *_filters(services.FILTERS, services.FILTER_VALUES),
+    ("cursor", TEXT),
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
 )
-_OF_INCIDENTS = tuple(
-    (
-        name,
-        {"enum": list(incidents.FILTER_VALUES[name])} if name in incidents.FILTER_VALUES else TEXT,
-    )
-    for name in incidents.FILTERS
-)
+_OF_INCIDENTS = _filters(incidents.FILTERS, incidents.FILTER_VALUES)
 INCIDENTS_QUERY = (
     *_OF_INCIDENTS,
     ("cursor", TEXT),

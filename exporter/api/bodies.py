@@ -17,6 +17,7 @@ from exporter.matching import TooManyValuesError, json_in_turns
 MOST_VALUES = 5_000
 """Of a body: a service of hundreds of settings has not a tenth of them."""
 _SHORT_BYTES = 16 * 1024
+_PLAIN_WORD = re.compile("[A-Za-z][a-z_-]{0,23}")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -25,7 +26,7 @@ MAX_NAME_LENGTH = 128
 
 
 class BodyError(ValueError):
-    """Body or query cannot be used; the message says why and contains no value of it."""
+    """Body or query cannot be used; the message says why, and at most repeats a plain word."""
 
 
 class EncodingError(BodyError):
@@ -147,6 +148,19 @@ def page_size(request: web.Request, default: int) -> int:
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 1000:
         raise BodyError("limit must be a number from 1 to 1000")
     return int(text)
+
+
+def chosen(request: web.Request, name: str, allowed: Collection[str], default: str = "") -> str:
+    """Return the query's *name*, *default* if there is none.
+
+    Raises:
+        BodyError: it is none of *allowed*. A value that may be anything else is not repeated.
+    """
+    value = request.query.get(name)
+    if value is None or value in allowed:
+        return default if value is None else value
+    said = f", not {value}" if _PLAIN_WORD.fullmatch(value) else ""
+    raise BodyError(f"{name} must be one of {', '.join(allowed)}{said}")
 
 
 def only_fields(body: dict[str, Any], names: Collection[str]) -> None:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from aiohttp import web
 
 from exporter.api.app_keys import AUDIT, FAILURES, PERSISTENCE, REGISTRY, RESULTS
-from exporter.api.bodies import BodyError, page_size
+from exporter.api.bodies import chosen, page_size
 from exporter.config import Target
-from exporter.model import FACTS, Reason, Result, Verdict, advice_of
+from exporter.model import FACTS, Result, Verdict, advice_of
 from exporter.results.history import SPAN_SECONDS, WIDTH_SECONDS, Bucket
 from exporter.results.recent import KEPT_RESULTS
 
@@ -21,10 +21,9 @@ RANGES = {"24h": WIDTH_SECONDS, "30d": SPAN_SECONDS}
 async def of_service(request: web.Request) -> web.Response:
     """Return the results of a service in the range of the query, only where there are some."""
     target = request.app[REGISTRY].get(request.match_info["id"])
-    wanted, kept = request.query.get("range", "24h"), request.app[PERSISTENCE]
-    if wanted not in RANGES:
-        raise BodyError(f"range: must be one of {', '.join(RANGES)}")
-    rows = await (kept.day(target.id) if wanted == "24h" else kept.month(target.id))
+    wanted = chosen(request, "range", RANGES, "24h")
+    past = request.app[PERSISTENCE].past(target.id)
+    rows = await (past.day() if wanted == "24h" else past.month())
     return web.json_response(
         {
             "service": target.id,
@@ -52,25 +51,26 @@ async def recent(request: web.Request) -> web.Response:
                     "duration_ms": round(took * 1000, 3),
                     "reason": reason,
                     "success": FACTS[reason].verdict is Verdict.OK,
-                    **_known(whole.get(at), reason, target),
+                    **_known(whole.get(at), verdict, target),
                 }
-                for at, took, reason in tally.recent
+                for at, took, reason, verdict in tally.recent
             ],
         }
     )
 
 
-def _known(result: Result | None, reason: Reason, target: Target) -> dict[str, object]:
-    """Return what is kept of one of the last results: of an older success its reason alone."""
+def _known(result: Result | None, verdict: Verdict, target: Target) -> dict[str, object]:
+    """Return what is kept of one of the last results: of an older one its *verdict* alone."""
     if result is None:
-        verdict = Verdict.OK if FACTS[reason].verdict is Verdict.OK else None
         return {"status_code": None, "detail": "", "verdict": verdict, "advice": ""}
     failed = not result.success
     return {
         "status_code": result.outcome.status or None,
         "detail": result.outcome.detail,
         "verdict": result.verdict,
-        "advice": advice_of(reason, result.verdict, has_page=target.has_page) if failed else "",
+        "advice": advice_of(result.reason, result.verdict, has_page=target.has_page)
+        if failed
+        else "",
     }
 
 

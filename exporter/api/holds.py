@@ -8,7 +8,14 @@ from typing import cast
 from aiohttp import web
 
 from exporter.api.app_keys import HOLDS, Json
-from exporter.api.bodies import MAX_NAME_LENGTH, BodyError, bounded_text, json_object, only_fields
+from exporter.api.bodies import (
+    MAX_NAME_LENGTH,
+    BodyError,
+    bounded_text,
+    chosen,
+    json_object,
+    only_fields,
+)
 from exporter.api.services import caller, service_json
 from exporter.config import PlannedMaintenance
 from exporter.registry import Which
@@ -64,9 +71,7 @@ async def maintain(request: web.Request) -> web.Response:
 
 async def end_maintenance(request: web.Request) -> web.Response:
     """Take out the windows that were set at run time: those that are open, planned, or all."""
-    which = request.query.get("which", "open")
-    if which not in WHICH:
-        raise BodyError(f"which must be one of {', '.join(WHICH)}")
+    which = chosen(request, "which", WHICH, "open")
     target = await request.app[HOLDS].end_maintenance(
         request.match_info[_ID], cast(Which, which), caller(request)
     )

@@ -14,13 +14,13 @@ from exporter.api.bodies import (
     MAX_NAME_LENGTH,
     BodyError,
     bounded_text,
+    chosen,
     json_object,
     only_fields,
     page_size,
     text_field,
 )
 from exporter.api.failures import evidence_of
-from exporter.api.guard import problem
 from exporter.incidents import (
     SEVERITIES,
     Incident,
@@ -42,8 +42,7 @@ FILTER_VALUES = {"severity": SEVERITIES, "status": tuple(str(status) for status 
 async def listing(request: web.Request) -> web.Response:
     """Return one page of the incidents that match the filters, newest first."""
     for name, allowed in FILTER_VALUES.items():
-        if request.query.get(name, allowed[0]) not in allowed:
-            return problem(400, f"{name} must be one of {', '.join(allowed)}")
+        chosen(request, name, allowed)
     limit = page_size(request, PAGE_SIZE)
     query = Query(
         **{name: request.query.get(name, "") for name in FILTERS},

@@ -7,16 +7,14 @@ import asyncio
 from aiohttp import web
 
 from exporter.api.app_keys import CLOCK, REGISTRY, REPORTS
-from exporter.api.bodies import BodyError
+from exporter.api.bodies import BodyError, chosen
 from exporter.reports import FORMATS, POLICY, TimesError, minutes_between
 
 
 async def report(request: web.Request) -> web.Response:
     """Return the report of a service for the time between `from` and `to`."""
     target = request.app[REGISTRY].get(request.match_info["id"])
-    name = request.query.get("format", "json")
-    if name not in FORMATS:
-        raise BodyError(f"format must be one of {', '.join(FORMATS)}")
+    name = chosen(request, "format", FORMATS, "json")
     try:
         start, end = minutes_between(
             request.query.get("from", ""),
@@ -27,10 +25,10 @@ async def report(request: web.Request) -> web.Response:
     except TimesError as error:
         raise BodyError(str(error)) from None
     found = await request.app[REPORTS].report(target.id, start, end)
-    chosen = FORMATS[name]
-    text = await asyncio.to_thread(chosen.render, [found])
-    answer = web.Response(text=text, content_type=chosen.media_type, charset="utf-8")
-    file = f"{target.id}-{found['from'][:10]}-{found['to'][:10]}.{chosen.extension}"
+    form = FORMATS[name]
+    text = await asyncio.to_thread(form.render, [found])
+    answer = web.Response(text=text, content_type=form.media_type, charset="utf-8")
+    file = f"{target.id}-{found['from'][:10]}-{found['to'][:10]}.{form.extension}"
     shown = "attachment" if name == "csv" else "inline"
     answer.headers["Content-Disposition"] = f'{shown}; filename="{file}"'
     if name == "html":

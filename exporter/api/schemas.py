@@ -237,7 +237,7 @@ SCHEMAS: dict[str, Schema] = {
                 **{n: _OUTCOME[n] for n in ("duration_ms", "reason", "status_code", "detail")},
                 at=NUMBER,
                 success=BOOLEAN,
-                verdict=nullable(shapes.VERDICT),
+                verdict=shapes.VERDICT,
                 advice=TEXT | {"description": "Empty of a success."},
             )
         ),

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import get_args
 
 from aiohttp import web
 
 from exporter.api.app_keys import FAILURES, HOLDS, LOADER, MANAGEMENT, REGISTRY, RESULTS, Json
-from exporter.api.bodies import BodyError, flag, json_object, only_fields, page_size, text_field
+from exporter.api.bodies import (
+    BodyError,
+    chosen,
+    flag,
+    json_object,
+    only_fields,
+    page_size,
+    text_field,
+)
 from exporter.api.guard import problem
 from exporter.api.models import models_json
 from exporter.api.status import service_health
@@ -23,9 +32,16 @@ from exporter.config import (
 )
 from exporter.model import PHASES, Outcome, Verdict, advice_of, verdict_of
 from exporter.probers import command_line
+from exporter.providers import ServiceType
+from exporter.results import Status
 from exporter.secret import Secret
 
 FILTERS = ("environment", "provider", "type", "status")
+FILTER_VALUES = {
+    "type": get_args(ServiceType),
+    "status": tuple(str(status) for status in Status),
+}
+"""What is allowed where that is known; environments and providers have any name."""
 PAGE_SIZE = 500
 _SHOWN_FAILURES = 5
 """In a service; /failures has all that are kept."""
@@ -33,6 +49,8 @@ _SHOWN_FAILURES = 5
 
 async def listing(request: web.Request) -> web.Response:
     """Return one page of the services that match the filters, sorted by id."""
+    for name, allowed in FILTER_VALUES.items():
+        chosen(request, name, allowed)
     filters = {name: request.query[name] for name in FILTERS if name in request.query}
     after = request.query.get("cursor", "")
     limit = page_size(request, PAGE_SIZE)

@@ -167,6 +167,21 @@ def all_services(base: str) -> list[dict[str, Any]]:
         cursor = page["next"]
 
 
+def lasted(seconds: float) -> str:
+    """Return a length of time in its two largest units.
+
+    >>> [lasted(seconds) for seconds in (-1, 59.9, 3600, 7530)]
+    ['0s', '59s', '1h 0m', '2h 5m']
+    """
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if left >= size or (parts and len(parts) < 2):
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return " ".join(parts[:2]) or "0s"
+
+
 def format_time(at: float | None) -> str:
     """Return a Unix time as `2026-12-01 22:00:00Z`, and nothing for None."""
     if at is None:

@@ -12,7 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.asking import ask, default_author, format_time, print_table, require_token
+from exporter.cli.asking import (
+    ask,
+    default_author,
+    format_time,
+    lasted,
+    print_table,
+    require_token,
+)
 from exporter.clock import SystemClock
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
@@ -155,11 +162,4 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _duration(row: dict[str, Any]) -> str:
-    """Return how long an incident has lasted, in its two largest units: `2h 5m`."""
-    seconds = max(0, int((row["resolved_at"] or SystemClock().now()) - row["started_at"]))
-    parts: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        if seconds >= size or (parts and len(parts) < 2):
-            parts.append(f"{seconds // size}{unit}")
-            seconds %= size
-    return " ".join(parts[:2]) or "0s"
+    return lasted((row["resolved_at"] or SystemClock().now()) - row["started_at"])

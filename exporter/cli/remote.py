@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from exporter.cli.asking import (
     ask,
     ask_about,
     format_time,
+    lasted,
     print_table,
     require_token,
 )
@@ -53,11 +55,20 @@ def print_stats(arguments: argparse.Namespace) -> int:
         return 0
     console = Console(highlight=False)
     for name, value in stats.items():
-        shown = "–" if value is None else str(value)
-        if isinstance(value, dict):
-            shown = ", ".join(f"{key} {number}" for key, number in sorted(value.items()))
-        console.print(Text(f"{name.replace('_', ' '):<16}{shown}"))
+        title = name.removesuffix("_seconds").replace("_", " ")
+        console.print(Text(f"{title:<16}{_shown_stat(name, value)}"))
     return 0
+
+
+def _shown_stat(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number}" for key, number in sorted(value.items()))
+    if name == "availability":
+        # Rounded down: with a failure it is never 100 %.
+        return f"{math.floor(round(value * 10_000, 6)) / 100:.2f} %"
+    return lasted(value) if name.endswith("_seconds") else str(value)
 
 
 def rotate_key(arguments: argparse.Namespace) -> int:

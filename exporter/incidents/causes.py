@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.incidents.alerts import MANUAL
-from exporter.incidents.model import Incident, IncidentStatus
+from exporter.incidents.model import SEVERITIES, Incident, IncidentStatus
 
 _LONGEST_DIFFERENCE = 120
 
@@ -54,6 +54,11 @@ class Folded:
     """By the id of what is held back: the one that holds it, as `causes_of` returns it."""
 
     @property
+    def worst_first(self) -> tuple[Incident, ...]:
+        """The causes by severity, those that nobody has acknowledged first, else as they were."""
+        return tuple(sorted(self.causes, key=_urgency))
+
+    @property
     def held(self) -> int:
         """Return how many are held back."""
         return sum(map(len, self.under.values()))
@@ -62,6 +67,10 @@ class Folded:
     def waiting(self) -> int:
         """Return how many causes nobody has acknowledged."""
         return sum(one.status is IncidentStatus.OPEN for one in self.causes)
+
+
+def _urgency(incident: Incident) -> tuple[int, bool]:
+    return SEVERITIES.index(incident.severity), incident.status is not IncidentStatus.OPEN
 
 
 def folded(unresolved: Sequence[Incident]) -> Folded:

@@ -1,67 +1,97 @@
-"""The charts of services: drawn in a thread, remembered for a minute, those of a month for five."""
+"""The pictures of a service's past, and the figures beside them: remembered for a minute.
+
+All of one service is read as of one moment and drawn together: a bar that was drawn before a
+failure would contradict a figure that was counted after it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from exporter.page.board import LoopShare, Sources
-from exporter.page.chart import DAY, MONTH, Scale, chart
+from exporter.page.chart import DAY, MONTH, chart
+from exporter.page.drawing import Strip, strip
 from exporter.page.summary import ServiceSummary
 from exporter.page.templates import fragment
-from exporter.results import Bucket
+from exporter.page.uptime import Uptime, begins, uptimes
 
 _MAX_REMEMBERED = 100
-_MAX_AGE_SECONDS = {DAY: 60.0, MONTH: 300.0}
+_MAX_AGE_SECONDS, _MIN_AGE_SECONDS = 60.0, 5.0
+"""However often a service is probed, its past is not drawn more often while its state stays."""
 
 
-class DrawnChart(NamedTuple):
-    """The region of a chart, and how many rows its table has."""
+class DrawnPast(NamedTuple):
+    """What a service's page shows of its past."""
 
-    html: str
-    rows: int
+    strip: Strip
+    uptimes: tuple[Uptime, ...]
+    day: str
+    """The region of a chart, as HTML; `month` too."""
+    month: str
+    quarters: int
+    """How many rows the table of the day has."""
+
+
+class _Known(NamedTuple):
+    """What was drawn, when, of what, and after how many failures."""
+
+    at: float
+    as_of: tuple[object, ...]
+    failures: int
+    past: DrawnPast
+
+    def is_old(self, now: float, failures: int) -> bool:
+        most = _MAX_AGE_SECONDS if failures == self.failures else _MIN_AGE_SECONDS
+        return not 0 <= now - self.at < most
 
 
 class ChartCache:
-    """Draws the chart of a service again when it is old, or the service in another state."""
+    """Draws the past of a service again when it is old, or the service in another state."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._drawn: dict[tuple[str, Scale], tuple[float, tuple[object, ...], DrawnChart]] = {}
+        self._drawn: dict[str, _Known] = {}
 
     def forget(self) -> None:
-        """Drop every chart."""
+        """Drop every picture."""
         self._drawn.clear()
 
-    async def of(self, summary: ServiceSummary, scale: Scale, share: LoopShare) -> DrawnChart:
-        """Return the chart of a service on *scale*."""
+    async def of(self, summary: ServiceSummary, share: LoopShare) -> DrawnPast:
+        """Return the past of a service: at most a minute old, drawn anew in another state.
+
+        After a further failure it is five seconds old at most: the error budget has that at once.
+        """
         now, target = self._sources.clock.now(), summary.target
-        key = (target.id, scale)
         # A row shows a time without its day while that is today: at midnight all is drawn anew.
         as_of = (target, summary.state, int(now // 86_400))
-        known = self._drawn.pop(key, None)
-        if known is None or known[1] != as_of or not 0 <= now - known[0] < _MAX_AGE_SECONDS[scale]:
+        failures = self._sources.results.of(target.id).failures
+        known = self._drawn.pop(target.id, None)
+        if known is None or known.as_of != as_of or known.is_old(now, failures):
             share.pause()
-            known = (now, as_of, await self._draw(summary, scale, now))
+            known = _Known(now, as_of, failures, await self._draw(summary))
             share.resume()
-        self._drawn[key] = known  # at the end, away from what is dropped
+        self._drawn[target.id] = known  # at the end, away from what is dropped
         if len(self._drawn) > _MAX_REMEMBERED:
             del self._drawn[next(iter(self._drawn))]
-        return known[2]
+        return known.past
 
-    async def _draw(self, summary: ServiceSummary, scale: Scale, now: float) -> DrawnChart:
-        kept, target = self._sources.persistence, summary.target
-        latency = target.objectives.latency
+    async def _draw(self, summary: ServiceSummary) -> DrawnPast:
+        latency = summary.target.objectives.latency
+        threshold = latency.threshold if latency else None
+        past = self._sources.persistence.past(summary.target.id)
+        now, day, month = past.now, await past.day(), await past.month()
+        counted = await past.counted(begins(now))
 
-        def drawn(buckets: Sequence[Bucket]) -> DrawnChart:
-            made = chart(buckets, scale, now, latency.threshold if latency else None)
-            return DrawnChart(_html(scale, chart=made, now=now), len(made.rows))
+        def drawn() -> DrawnPast:
+            charts = [chart(day, DAY, now, threshold), chart(month, MONTH, now, threshold)]
+            return DrawnPast(
+                strip=strip(day, now),
+                uptimes=uptimes(counted, now),
+                day=fragment("service_times.html", "day", chart=charts[0], now=now),
+                month=fragment("service_times.html", "month", chart=charts[1], now=now),
+                quarters=len(charts[0].rows),
+            )
 
-        read = kept.day if scale is DAY else kept.month
         # Some milliseconds of work: too long for the event loop.
-        return await asyncio.to_thread(drawn, await read(target.id))
-
-
-def _html(scale: Scale, **fields: object) -> str:
-    return fragment("service_times.html", "day" if scale is DAY else "month", **fields)
+        return await asyncio.to_thread(drawn)

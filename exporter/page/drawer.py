@@ -14,7 +14,6 @@ from exporter.page.drawing import Strip, spark, strip
 from exporter.page.incident_cache import IncidentCache
 from exporter.page.summary import ServiceSummary
 from exporter.page.templates import fragment
-from exporter.page.uptime import LENGTHS, Uptime, uptimes
 from exporter.page.wording import ShownState
 
 _MAX_REMEMBERED = 2000
@@ -80,7 +79,6 @@ class Drawer:
         self.incident_cache = IncidentCache(sources.incidents)
         self.chart_cache = ChartCache(sources)
         self._days: dict[str, tuple[float, ShownState, Strip]] = {}
-        self._uptimes: dict[str, tuple[float, tuple[Uptime, ...]]] = {}
         self._rows: dict[str, tuple[ServiceSummary, Strip, int, str]] = {}
 
     def forget(self) -> None:
@@ -88,7 +86,6 @@ class Drawer:
         self.board.forget()
         self.chart_cache.forget()
         self._days.clear()
-        self._uptimes.clear()
         self._rows.clear()
 
     async def day(self, summary: ServiceSummary, share: LoopShare) -> Strip:
@@ -102,25 +99,13 @@ class Drawer:
         ):
             return known[2]
         share.pause()
-        buckets = await self.sources.persistence.day(id_)
+        buckets = await self.sources.persistence.past(id_).day()
         share.resume()
         drawn = strip(buckets, now)
         if known is not None and known[2] == drawn:
             drawn = known[2]  # the same object: `row` compares by identity
         _remember(self._days, id_, (now, summary.state, drawn))
         return drawn
-
-    async def uptimes(self, id_: str, share: LoopShare) -> tuple[Uptime, ...]:
-        """Return how much of the time a service worked: at most a minute old."""
-        now = self.sources.clock.now()
-        known = self._uptimes.get(id_)
-        if known is not None and 0 <= now - known[0] < _DAY_MAX_AGE_SECONDS:
-            return known[1]
-        share.pause()
-        counted = await self.sources.persistence.counted(id_, LENGTHS)
-        share.resume()
-        _remember(self._uptimes, id_, (now, uptimes(counted, now)))
-        return self._uptimes[id_][1]
 
     async def row(self, summary: ServiceSummary, share: LoopShare) -> str:
         """Return the row of a service in the list, as HTML."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from exporter.model import FACTS, PHASES, Reason, Verdict
+from exporter.model import FACTS, OURS, PHASES, Reason, Verdict
 from exporter.page.wording import took
 from exporter.results.history import DAY_SECONDS, WIDTH_SECONDS, Bucket
 
@@ -56,17 +56,16 @@ class Bar:
     seconds: float
 
 
-def spark(recent: Iterable[tuple[float, float, Reason]]) -> Spark:
-    """Return the latency picture of *recent*: (Unix time, seconds, reason), the oldest first."""
+def spark(recent: Iterable[tuple[float, float, Reason, Verdict]]) -> Spark:
+    """Return the latency picture of *recent*, the oldest first, as `Recent` has them."""
     results = list(recent)[-_POINTS:]
-    successes = [FACTS[reason].verdict is Verdict.OK for _, _, reason in results]
-    times = [seconds for (_, seconds, _), ok in zip(results, successes, strict=True) if ok]
+    times = [seconds for _, seconds, _, verdict in results if verdict is Verdict.OK]
     top = max(times, default=0.0) or 1.0
     first = _POINTS - len(results)
     line, failures, command = [], [], "M"
-    for index, ((_, seconds, _), ok) in enumerate(zip(results, successes, strict=True), first):
+    for index, (_, seconds, _, verdict) in enumerate(results, first):
         x = index * _POINT_WIDTH + _POINT_WIDTH / 2
-        if ok:
+        if verdict is Verdict.OK:
             line.append(f"{command}{x:g} {21 - seconds / top * 18:.1f}")
             command = "L"
         else:
@@ -74,21 +73,24 @@ def spark(recent: Iterable[tuple[float, float, Reason]]) -> Spark:
             command = "M"  # the line is interrupted where there is no latency
     if len(line) == 1:  # browsers do not draw a line of one point
         line.append("h.1")
-    label = _latency_label(times, len(results))
+    label = _latency_label(times, [verdict for *_, verdict in results])
     return Spark(line="".join(line), failures="".join(failures), label=label)
 
 
-def _latency_label(times: Sequence[float], results: int) -> str:
-    if not results:
+def _latency_label(times: Sequence[float], verdicts: Sequence[Verdict]) -> str:
+    if not verdicts:
         return "no result yet"
-    failed = results - len(times)
-    subject = f"last {results} results" if results > 1 else "last result"
+    ours = sum(verdict in OURS for verdict in verdicts)
+    bad = len(verdicts) - len(times) - ours
+    subject = f"last {len(verdicts)} results" if len(verdicts) > 1 else "last result"
     parts = []
     if times:
         low, high = took(min(times)), took(max(times))
         parts.append(low if low == high else f"{low} to {high}")
-    if failed:
-        parts.append(f"{failed} failed")
+    if bad:
+        parts.append(f"{bad} bad")
+    if ours:
+        parts.append(f"{ours} failed on our side")
     return f"{subject}: {', '.join(parts)}"
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from exporter.characters import plain
 from exporter.page.board import Board, LoopShare
+from exporter.page.choices import Ignored, without_unknown
 from exporter.page.drawer import Drawer, Page, ShownGroup
 from exporter.page.groups import FIELDS, TAG, Group, grouped, is_known, noun_of
 from exporter.page.summary import ServiceSummary
@@ -97,21 +98,23 @@ class HomePage:
     only: str = ""
     """The one group whose services are listed, all of them."""
     number: int = 1
+    ignored: Ignored = ()
     template: str = field(default="home", init=False)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> HomePage:
-        """Return the view of *query*; unknown names and impossible values are ignored."""
+        """Return the view of *query*; unknown names are ignored, impossible values in words."""
         asked = {name: query.get(name, "")[:MAX_FILTER_CHARS] for name in _KEPT}
         asked["q"] = asked["q"].strip()
-        for name, known in (("state", {*STATES, WARNED}), ("fault", FAULTS), ("sort", ORDERS)):
-            if asked[name] not in known:
-                asked[name] = ""
+        known = {"state": (*STATES, WARNED), "fault": FAULTS, "sort": ORDERS}
+        asked, ignored = without_unknown(asked, known)
         if not is_known(asked["group"]):
+            if asked["group"]:
+                ignored = (*ignored, ("group", f"{', '.join(FIELDS)}, {TAG}NAME"))
             asked["group"] = asked["only"] = ""
         number = query.get("page", "")
         plausible = number.isascii() and number.isdigit() and len(number) < 6
-        return cls(**asked, number=int(number) if plausible else 1)
+        return cls(**asked, ignored=ignored, number=int(number) if plausible else 1)
 
     def link(self, **changes: Any) -> str:
         """Return the address of this view, with *changes*."""

@@ -12,22 +12,33 @@ from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from exporter.characters import plain
 from exporter.evidence import NETWORK_WORDS
 from exporter.incidents import told_sentence
+from exporter.model import OURS
 from exporter.page import drawing, timeline, wording
 from exporter.page.assets import path_of, version
 from exporter.statuspages import sentence
 
 _TIME_ELEMENT = re.compile('<time datetime="([0-9TZ:-]{20})" data-ago>')
+_CODE = re.compile("`([^`]+)`")
 _PAGES = ("home", "service", "incidents", "incident", "nothing", "api")
 
 
 def _plain(value: Any) -> Any:
     # Markup is our own HTML; any other str may hold what a peer or a user sent.
     return plain(value) if isinstance(value, str) and type(value) is not Markup else value
+
+
+def coded(text: str) -> Markup:
+    """Return *text* as HTML in which what is between two backticks is code.
+
+    >>> coded("run `top`, not <b>")
+    Markup('run <code>top</code>, not &lt;b&gt;')
+    """
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(plain(text)))))  # noqa: S704
 
 
 def web_link(text: str) -> str:
@@ -59,6 +70,7 @@ def environment_of(package: str) -> Environment:
         "span": wording.span,
         "short": wording.short,
         "web_link": web_link,
+        "coded": coded,
     }
     result.globals["utc_time"] = wording.utc_time
     return result
@@ -75,6 +87,7 @@ def environment() -> Environment:
         "lead_sentence": sentence,
         "STATES": wording.STATES,
         "FAULTS": wording.FAULTS,
+        "OURS": OURS,
         "ANSWERERS": wording.ANSWERERS,
         "NETWORK_WORDS": NETWORK_WORDS,
         "waterfall": drawing.waterfall,

@@ -14,12 +14,19 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from exporter.characters import plain
 from exporter.config import Target
-from exporter.incidents import Entry, Incident, Query, UnknownIncidentError
+from exporter.incidents import (
+    SEVERITIES,
+    Entry,
+    Incident,
+    IncidentStatus,
+    Query,
+    UnknownIncidentError,
+)
 from exporter.model import Result, Verdict
 from exporter.models import models_sentence
 from exporter.page.board import LoopShare
 from exporter.page.budgets import budgets
-from exporter.page.chart import DAY, MONTH
+from exporter.page.choices import Ignored, without_unknown
 from exporter.page.drawer import Drawer, Page, PageNotFoundError, PageView
 from exporter.page.drawing import spark, waterfall
 from exporter.page.home import MAX_FILTER_CHARS, HomePage
@@ -87,9 +94,7 @@ class ServicePage:
         summary = drawer.board.summaries.get(self.id)
         if summary is None:
             raise PageNotFoundError(self.id)
-        day = await drawer.day(summary, share)
-        up = await drawer.uptimes(self.id, share)
-        charts = [await drawer.chart_cache.of(summary, scale, share) for scale in (DAY, MONTH)]
+        past = await drawer.chart_cache.of(summary, share)
         share.pause()
         incidents = await drawer.incident_cache.newest_of(self.id)
         failures = await self._failures(drawer)
@@ -102,10 +107,8 @@ class ServicePage:
             "models": _models(drawer, summary, now),
             "phases": {"bars": waterfall(last.outcome.phases) if last else ()},
             "pictures": {
-                "day": day,
+                "past": past,
                 "spark": spark(recent),
-                "uptimes": up,
-                "quarters": charts[0].rows,
                 "probes": len(recent),
             },
             "budget": {"budgets": budgets(target, tally)},
@@ -118,7 +121,7 @@ class ServicePage:
         rotated_at = drawer.sources.rotated_at(target.id)
         known = events_of(target, tally, incidents, rotated_at, now)
         times: dict[str, dict[str, Any]] = {"ahead": {"line": timeline(known, now)}}
-        regions = {"day": charts[0].html, "month": charts[1].html}
+        regions = {"day": past.day, "month": past.month}
         for file, parts in (("service_parts.html", arguments), ("service_times.html", times)):
             for name, fields in parts.items():
                 regions[name] = fragment(file, name, summary=summary, now=now, **fields)
@@ -177,17 +180,17 @@ class IncidentsPage:
     severity: str = ""
     service: str = ""
     before: str = ""
+    ignored: Ignored = ()
     template: str = field(default="incidents", init=False)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> IncidentsPage:
-        """Return the view of *query*; unknown names are ignored."""
-        return cls(
-            **{
-                name: query.get(name, "")[:MAX_FILTER_CHARS]
-                for name in ("status", "severity", "service", "before")
-            }
-        )
+        """Return the view of *query*; unknown names are ignored, impossible values in words."""
+        names = ("status", "severity", "service", "before")
+        given = {name: query.get(name, "")[:MAX_FILTER_CHARS] for name in names}
+        known = {"status": [str(one) for one in IncidentStatus], "severity": SEVERITIES}
+        asked, ignored = without_unknown(given, known)
+        return cls(**asked, ignored=ignored)
 
     def link(self, **changes: str) -> str:
         """Return the address of this view, with *changes*."""
@@ -226,7 +229,7 @@ class IncidentsPage:
         announcement = open_incidents_sentence(cache.folded, cache.unlisted)
         listing = {"incidents": shown, "now": now, "view": self, "older_link": older_link}
         arguments: dict[str, dict[str, Any]] = {
-            "headline": {"sentence": announcement, "stats": stats},
+            "headline": {"sentence": announcement, "stats": stats, "view": self},
             "choices": {"view": self, "stats": stats},
             "listing": listing | {"cache": cache},
         }

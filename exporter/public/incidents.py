@@ -51,13 +51,18 @@ class PublicIncident:
     """The newest first."""
 
 
-def shown(incidents: Sequence[Incident], targets: Sequence[Target]) -> list[PublicIncident]:
-    """Return those of *incidents* that affect one of *targets*, in the same order."""
+def shown(
+    incidents: Sequence[Incident], targets: Sequence[Target], causes: Sequence[Incident] = ()
+) -> list[PublicIncident]:
+    """Return those of *incidents* that affect one of *targets*, in the same order.
+
+    *causes* are further incidents that may have held one of them back.
+    """
     by_id = {target.id: [target] for target in targets}
     by_provider = defaultdict[tuple[str, str], list[Target]](list)
     for target in targets:
         by_provider[target.provider, target.environment].append(target)
-    unseen, found = _unseen(incidents), []
+    unseen, found = _unseen(incidents) | _outlasted((*incidents, *causes)), []
     for incident in incidents:
         if incident.service:
             affected = by_id.get(incident.service, [])
@@ -81,6 +86,38 @@ def _unseen(incidents: Sequence[Incident]) -> set[str]:
         for one, cause in pairs
         if not (cause.service or cause.provider) and one.started_at < cause.started_at
     }
+
+
+def _outlasted(incidents: Sequence[Incident]) -> set[str]:
+    """Return the ids of resolved incidents that were seen before something held them back.
+
+    What explains an outage from its beginning, or is shown in its place, explains it for good. What
+    came later is over with it: to outsiders it was an outage, and must not seem to have been none.
+    """
+    holders = defaultdict[str, list[Incident]](list)
+    for incident in incidents:
+        for state in incident.alerts:
+            holders[state.fingerprint].append(incident)
+    found = set[str]()
+    for one in incidents:
+        muted = [entry for entry in one.timeline if entry.kind in _HELD_BACK][-1:]
+        if one.resolved_at is None or not muted:
+            continue
+        at = muted[0].at
+        names = {name for state in one.alerts for name in state.held_by}
+        above = [cause for name in names for cause in holders[name] if _lasts(cause, at)]
+        if any(cause.service or cause.provider for cause in above):
+            continue
+        # What is held back from the beginning comes to be known by the report that says so.
+        known = min((state.known_at or 0.0 for state in one.alerts), default=at)
+        if all(one.started_at < cause.started_at for cause in above) and known != at:
+            found.add(one.id)
+    return found
+
+
+def _lasts(incident: Incident, at: float) -> bool:
+    """Return whether *incident* lasted at the Unix time *at*."""
+    return incident.started_at <= at <= (incident.resolved_at or at)
 
 
 def _shown(incident: Incident, affected: Sequence[Target], noticed: bool) -> PublicIncident | None:

@@ -172,7 +172,7 @@ class Outsiders:
                 rows=[_row(target, states[target.id], days[target.id], now) for target in listed],
                 left_out=len(chosen) - len(listed),
                 open=incidents.shown(unresolved, chosen),
-                past=incidents.shown(past, chosen)[:_MOST_PAST],
+                past=incidents.shown(past, chosen, unresolved)[:_MOST_PAST],
                 windows=sorted(_windows(chosen, now), key=lambda window: window.start),
             )
 

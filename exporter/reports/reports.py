@@ -10,7 +10,7 @@ from typing import Any
 from exporter.clock import Clock
 from exporter.config import Target
 from exporter.incidents import Incident, IncidentLog, Query
-from exporter.model import Verdict
+from exporter.model import OURS
 from exporter.providers import Preset, Promise
 from exporter.registry import Registry
 from exporter.reports import rules
@@ -22,7 +22,6 @@ from exporter.results.minutes import MINUTE_SECONDS
 AT_ONCE = 2
 """Reports that are made at once: each may read 400 days in a thread."""
 MOST_INCIDENTS = MOST_FAILURES = 1000
-_OURS = (Verdict.NETWORK, Verdict.MONITORING)
 """No request reached the vendor, or nobody knows: in its report such a failure only misleads."""
 
 
@@ -76,7 +75,7 @@ class Reports:
         latest = sources.results.of(target.id).last
         incidents = await self._incidents(target.id, begin, until)
         newest = await sources.failures.newest(target.id, MOST_FAILURES, until)
-        failed = [one for one in reversed(newest) if one.at >= begin and one.verdict not in _OURS]
+        failed = [one for one in reversed(newest) if one.at >= begin and one.verdict not in OURS]
         facts = Facts(
             target=target,
             promise=promise,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from exporter.model import FACTS, Reason, Result, Verdict
+from exporter.model import FACTS, OURS, Reason, Result, Verdict
 from exporter.registry import RegistryChange
 from exporter.results import latencies
 
@@ -18,7 +18,6 @@ SPAN_SECONDS = 14_400
 MONTH_SECONDS = 30 * 86_400.0
 DAY_SECONDS = 86_400.0
 _DAY_QUARTERS = 96
-_OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
 _OK = Verdict.OK  # to look into an enumeration takes its metaclass
 _Key = tuple[str, int]
 """Service and start of a bucket."""
@@ -154,7 +153,7 @@ def _bucket(result: Result, start: int) -> Bucket:
         service=result.service,
         start=start,
         ok=int(counts),
-        bad=int(not result.success and result.verdict not in _OURS),
+        bad=int(not result.success and result.verdict not in OURS),
         worst=result.reason,
         latency_sum=took,
         latency_max=took,

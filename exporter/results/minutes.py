@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from exporter.config import Target
-from exporter.model import OFFLINE, Result, Verdict
+from exporter.model import OFFLINE, OURS, Result, Verdict
 from exporter.registry import RegistryChange
 
 MINUTE_SECONDS = 60
@@ -63,7 +63,6 @@ _SEEN = {
     Verdict.REQUEST: Seen.REQUEST,
     Verdict.MONITORING: Seen.MONITORING,
 }
-_OURS = frozenset({Verdict.NETWORK, Verdict.MONITORING})
 _GOOD = Seen.GOOD  # to look into an enumeration takes its metaclass
 PROOFS = ("", "canary", "answer")
 """What shows that our network worked, the weakest first: nothing, a canary, the answer itself."""
@@ -248,7 +247,7 @@ class Minutes:
     def proof_of(self, result: Result) -> str:
         """Return what shows that our network worked at a failed *result*: one of `PROOFS`."""
         unsent = result.verdict is Verdict.REQUEST and not result.outcome.status
-        if unsent or result.verdict in _OURS:
+        if unsent or result.verdict in OURS:
             return ""
         return self._network() if result.reason in OFFLINE else "answer"
 

@@ -14,22 +14,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from exporter.clock import Clock, Steps, in_slices
 from exporter.log import event
 from exporter.registry import Registry
-from exporter.results.history import (
-    DAY_SECONDS,
-    MONTH_SECONDS,
-    SPAN_SECONDS,
-    WIDTH_SECONDS,
-    Bucket,
-    History,
-    in_spans,
-)
+from exporter.results.history import WIDTH_SECONDS, Bucket, History
 from exporter.results.minutes import MINUTE_SECONDS, Batch, Kept, Minutes, overlaid
+from exporter.results.past import KeptHistory, Past
 from exporter.results.tally import Results
 
 _log = logging.getLogger(__name__)
@@ -39,7 +32,7 @@ SLICE_SERVICES = 32
 """Services that are dumped before the loop runs again: half a millisecond."""
 
 
-class States(Protocol):
+class States(KeptHistory, Protocol):
     """Where states and history are kept; implemented by `store`."""
 
     def save_states(self, states: Mapping[str, bytes | Mapping[str, Any]]) -> None:
@@ -53,15 +46,6 @@ class States(Protocol):
 
     def record_history(self, rows: list[Bucket]) -> None:
         """Keep *rows*, each in place of a former version of it."""
-
-    def history(self, service: str | None = None, since: float = 0.0) -> list[Bucket]:
-        """Return the buckets that begin at the Unix time *since* or later."""
-
-    def spans(self, service: str, since: float) -> list[Bucket]:
-        """Return the four hours each that begin at *since* or later, without the last hours."""
-
-    def counted(self, service: str, since: float) -> tuple[int, int, float | None]:
-        """Return good and bad results since then, and when the first bucket of them began."""
 
 
 class KeptMinutes(Protocol):
@@ -193,24 +177,9 @@ class Persistence:
         for service, state in states.items():
             self._saved[service] = state["last"]["at"]
 
-    async def day(self, service: str) -> list[Bucket]:
-        """Return the buckets of the last 24 h of *service*, the oldest first."""
-        return await self.buckets(service, self._clock.now() - DAY_SECONDS)
-
-    async def buckets(self, service: str, since: float) -> list[Bucket]:
-        """Return the buckets of *service* that began after the Unix time *since*, oldest first."""
-        kept = await asyncio.to_thread(self._states.history, service, since)
-        rows = {row.start: row for row in (*kept, *self._history.of(service))}
-        return [rows[start] for start in sorted(rows) if start > since]
-
-    async def month(self, service: str) -> list[Bucket]:
-        """Return the last 30 days of *service* in spans of four hours, the oldest first."""
-        since = self._clock.now() - MONTH_SECONDS
-        begun = since // SPAN_SECONDS * SPAN_SECONDS
-        spans = await asyncio.to_thread(self._states.spans, service, begun)
-        rest = spans[-1].start + SPAN_SECONDS if spans else begun
-        quarters = await self.buckets(service, rest - 1)
-        return spans + await asyncio.to_thread(in_spans, quarters)
+    def past(self, service: str) -> Past:
+        """Return what was seen of *service* until now, for pictures and figures that agree."""
+        return Past(self._states, service, self._history.of(service), self._clock.now())
 
     async def minutes(self, service: str, start: int, end: int) -> Kept:
         """Return the entries of *service* from the minute *start* until *end*, as of now."""
@@ -227,15 +196,6 @@ class Persistence:
             alive=(*found.alive, *(((first, last),) if first < last else ())),
             watched=(*found.watched, *fresh),
             since=found.since,
-        )
-
-    async def counted(
-        self, service: str, lengths: Sequence[float]
-    ) -> list[tuple[int, int, float | None]]:
-        """Return for each of *lengths*, seconds up to now, what is saved: see `States.counted`."""
-        now = self._clock.now()
-        return await asyncio.to_thread(
-            lambda: [self._states.counted(service, now - length) for length in lengths]
         )
 
     def _write(self, states: Mapping[str, Mapping[str, Any]], rows: list[Bucket]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from exporter.config import Target
 from exporter.model import (
+    FACTS,
     REJECTED,
     REJECTED_INTERVAL_SECONDS,
     Certificate,
@@ -32,6 +33,7 @@ from exporter.results.runway import Runways
 from exporter.secret import Secret
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
+_SUCCESSES = tuple(reason for reason in REASONS if FACTS[reason].verdict is Verdict.OK)
 _SLI = frozenset({Verdict.OK, Verdict.PROVIDER})
 _RATE_LIMITED = Reason.RATE_LIMITED  # to look into an enumeration takes its metaclass
 SLOS = ("availability", "latency")
@@ -197,6 +199,11 @@ class Tally:
         if latency is not None and result.success and result.outcome.measured:
             self.events[1] += 1
             self.bad[1] += result.outcome.duration > latency.threshold
+
+    @property
+    def failures(self) -> int:
+        """How many probes did not succeed, whoever is to blame."""
+        return sum(self.reasons) - sum(self.reasons[INDEX[reason]] for reason in _SUCCESSES)
 
     def pace(self, target: Target) -> float:
         """Return the seconds between probes; fewer are made with a rejected key."""

@@ -58,11 +58,14 @@ class HistoryTable:
         rows = self._database.damage.without_damaged(table, rows, sound.bucket)
         return [Bucket._make((*row[:4], Reason(row[4]), *row[5:])) for row in rows]
 
-    def counted(self, service: str, since: float) -> tuple[int, int, float | None]:
-        """Return good and bad results since *since*, and when the first quarter of them began."""
+    def counted(self, service: str, since: float, until: float) -> tuple[int, int, float | None]:
+        """Return good and bad results of the quarters that begin at *since* or later, but before
+        *until*, and when the first of these quarters began.
+        """
         asked = f"SELECT total(ok), total(bad), min(start) FROM history WHERE {sound.COUNTED}"  # noqa: S608
         with self._database.read() as db:
-            ok, bad, first = db.execute(asked, (service, since)).fetchone()
+            given = (service, since, until)
+            ok, bad, first = db.execute(f"{asked} AND start < ?", given).fetchone()
         return int(ok), int(bad), first
 
     def newest(self) -> float | None:

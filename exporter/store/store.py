@@ -174,9 +174,11 @@ class Store(KeyTable):
         """Return the four hours each of *service* that begin at *since* or later, by time."""
         return self._history.spans(service, since)
 
-    def counted(self, service: str, since: float) -> tuple[int, int, float | None]:
-        """Return good and bad results since *since*, and when the first quarter of them began."""
-        return self._history.counted(service, since)
+    def counted(self, service: str, since: float, until: float) -> tuple[int, int, float | None]:
+        """Return good and bad results of the quarters that begin in that time, and when the first
+        of them began.
+        """
+        return self._history.counted(service, since, until)
 
     def newest(self) -> float | None:
         """Return the Unix time at which the last quarter of the history began; None without one."""

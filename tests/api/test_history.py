@@ -41,4 +41,4 @@ async def test_percentiles_and_verdicts_are_in_both_ranges() -> None:
         assert bucket["latency_mean_ms"] == pytest.approx(1000 * statistics.mean(TIMES))
         assert bucket["latency_max_ms"] == 2000
     assert (refused.status, refused.type) == (400, "application/problem+json")
-    assert "range: must be one of 24h, 30d" in refused.text
+    assert "range must be one of 24h, 30d" in refused.text

@@ -190,7 +190,7 @@ async def test_the_answer_does_not_say_which_files_the_machine_has(
         ("?provider=custom&type=ai", ["a"]),
         ("?status=healthy", []),
         ("?status=unknown&environment=production", ["a"]),
-        ("?type=nonsense", []),
+        ("?provider=nonsense", []),
     ],
 )
 async def test_the_list_has_what_fits_every_filter(
@@ -203,6 +203,56 @@ async def test_the_list_has_what_fits_every_filter(
 
     assert [row["id"] for row in found.json["services"]] == expected
     assert found.json["next"] is None
+
+
+STATUSES = "status must be one of healthy, degraded, unhealthy, unknown"
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("status=bad", f"{STATUSES}, not bad"),
+        ("status=", STATUSES),
+        ("status=sk-live-0123456789", STATUSES),
+        ("status=Healthy", f"{STATUSES}, not Healthy"),
+        ("type=nonsense&environment=x", "type must be one of ai, payment, communication, business"),
+    ],
+)
+async def test_a_filter_that_no_service_can_match_is_refused(
+    client: Client, query: str, said: str
+) -> None:
+    refused = await client.ask("GET", f"/api/services?{query}")
+
+    assert (refused.status, refused.headers["Content-Type"]) == (
+        400,
+        "application/problem+json; charset=utf-8",
+    )
+    assert refused.json["title"].startswith(said)
+    assert "0123" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        (
+            "/api/incidents?status=bad",
+            "status must be one of open, acknowledged, resolved, not bad",
+        ),
+        (
+            "/api/incidents?severity=worst",
+            "severity must be one of critical, high, medium, low, not worst",
+        ),
+        ("/api/services/filed/history?range=year", "range must be one of 24h, 30d, not year"),
+        ("/api/services/filed/report?format=pdf", "format must be one of "),
+    ],
+)
+async def test_other_choices_are_refused_in_the_same_words(
+    client: Client, path: str, title: str
+) -> None:
+    refused = await client.ask("GET", path)
+
+    assert refused.status == 400
+    assert refused.json["title"].startswith(title)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 1000])

@@ -88,6 +88,16 @@ async def test_stats_sum_up(vendor: Vendor, capsys: pytest.CaptureFixture[str]) 
     assert "production 2" in output
 
 
+async def test_stats_are_in_units_that_people_read(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Vendor() as exporter:
+        shown = {"availability": 0.999999, "mttr_seconds": 7530.2, "mtta_seconds": None}
+        exporter.on("/api/stats", answer(200, {"services": 2, **shown, "by_type": {"api": 2}}))
+        assert await run("stats", "--url", exporter.url("").rstrip("/")) == 0
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["services 2", "availability 99.99 %", "mttr 2h 5m", "mtta –", "by type api 2"]
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[str, str]:
     token, key = tmp_path / "token", tmp_path / "key"

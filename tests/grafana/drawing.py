@@ -14,6 +14,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
+from tests.grafana.asking import SCRAPE
 from tests.grafana.reading import ROOT, Json
 
 BUILT = ROOT / "build" / "render"
@@ -44,7 +45,10 @@ CELL = 38
 
 @dataclass(slots=True)
 class Drawing:
-    """What to draw: *board* at the Unix time *now*, with *chosen* values of its variables."""
+    """What to draw: *board* at the Unix time *now*, with *chosen* values of its variables.
+
+    *scrape* is the data source's interval in seconds: no curve has its points closer together.
+    """
 
     base: str
     board: Json
@@ -52,6 +56,7 @@ class Drawing:
     theme: str = "dark"
     width: int = 1600
     chosen: Mapping[str, str] = field(default_factory=dict)
+    scrape: int = SCRAPE
 
     @property
     def height(self) -> int:
@@ -67,6 +72,7 @@ class Drawing:
             "now": self.now,
             "theme": self.theme,
             "width": self.width,
+            "scrape": self.scrape,
             "variables": {v["name"]: self._value(v) for v in self.board["templating"]["list"]},
         }
         text = json.dumps(job).replace("</", "<\\/")

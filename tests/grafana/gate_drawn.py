@@ -7,19 +7,20 @@ and after its exporters died. What is drawn is kept in build/pictures.
 from __future__ import annotations
 
 import copy
+import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 import pytest
 from playwright.async_api import Browser
 
 from tests.grafana import scene
-from tests.grafana.asking import Desk
+from tests.grafana.asking import Desk, settings
 from tests.grafana.drawing import Drawing, drawn
 from tests.grafana.live import Moments, chain
 from tests.grafana.past import month
-from tests.grafana.reading import BOARDS, ROOT, Json
+from tests.grafana.reading import BOARDS, ROOT, Json, panels
 from tests.grafana.written import Drawn
 from tests.page.conftest import browser, running_chromium
 
@@ -28,8 +29,29 @@ __all__ = ["browser", "running_chromium"]  # fixtures of the page's tests
 FOLDER = ROOT / "build" / "pictures"
 LOOKS = [(theme, width) for theme in ("dark", "light") for width in (1600, 1300)]
 """A usual window, and one beside Grafana's own menu, in pixels."""
-SECONDS_OLD = "now-5m"
+SECONDS_OLD = "now-1m"
 """The time to look at what began seconds ago: in hours its curves would be a point."""
+SECONDS, BAR = 2, "5s"
+"""Then its points are so close together, and a bar is so wide.
+
+Grafana asks for points at whole multiples of a step: of five minutes the last one is mostly from
+before anything was there, and every panel of bars would be empty.
+"""
+LIVE_CURVES = {
+    "registry-overview": ("State over time", "Failed probes by reason"),
+    "registry-service": ("State over time", "Reasons", "Failed probes", "In every environment"),
+    "registry-limits": ("Key accepted over time", "Rate limit left over time", "Quota left"),
+    "registry-monitoring": ("Services by state", "Canaries", "CPU", "Memory", "Scrape"),
+    "registry-incidents": ("Notifications",),
+    "registry-slo": ("Burn rate, 1 h", "Burn rate, 6 h", "What ate the budget"),
+    "registry-status": ("Today",),
+}
+"""What has something to show as soon as the chain runs: by dashboard, the panels over time."""
+WITHOUT_QUERY = {
+    "Grafana's view": "Grafana itself lists its alerts there, and asks no Prometheus",
+    "Words": "a text",
+}
+"""The panels that no scene can give data, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +71,26 @@ class Scene:
         one = {"service": self.service, "environment": self.environment}
         chosen = one if name == "registry-service" else {}
         board = copy.deepcopy(BOARDS[name])
-        if self.since:
-            board["time"]["from"] = self.since
-        return Drawing(self.base, board, self.now, theme, width, chosen)
+        if not self.since:
+            return Drawing(self.base, board, self.now, theme, width, chosen)
+        board["time"]["from"] = self.since
+        for panel in panels(board):
+            panel.pop("timeFrom", None)
+            if "interval" in panel:
+                panel["interval"] = BAR
+        return Drawing(self.base, board, self.now, theme, width, chosen, SECONDS)
+
+    def without_data(self, name: str) -> set[str]:
+        """Return the titles of the panels of which no query has a finite value here."""
+        what = self.drawing(name, *LOOKS[0])
+        desk = Desk(what.base, what.now, what.chosen)
+        found = set()
+        for panel in panels(what.board):
+            answers = [desk.ask(what.board, panel, one) for one in panel.get("targets", ())]
+            values = [value for each in answers for answer in each for value in answer.values]
+            if not any(map(math.isfinite, values)):
+                found.add(panel["title"])
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +105,22 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moments]:
         yield found
 
 
-async def draw(browser: Browser, what: Drawing, picture: str) -> list[str]:
-    """Draw *what*, keep it as *picture*, and return its faults and its lies."""
+async def draw(
+    browser: Browser, what: Drawing, picture: str, curves: Collection[str] = ()
+) -> list[str]:
+    """Draw *what*, keep it as *picture*, and return its faults, its lies and the empty *curves*."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     async with drawn(browser, what) as (page, faults):
         await page.screenshot(path=FOLDER / f"{picture}-{what.theme}-{what.width}.png")
         texts = await page.evaluate("window.__texts()")
         asked = await page.evaluate("window.__asked")
-    panels = [panel["title"] for panel in what.board["panels"]]
-    assert [text["title"] for text in texts] == panels
+    titles = [panel["title"] for panel in what.board["panels"]]
+    assert [text["title"] for text in texts] == titles
     desk = Desk(what.base, what.now)
-    return [*faults, *Drawn(desk, what.board, asked, texts).lies()]
+    nothing = {p["title"]: settings(p, "").get("noValue", "No data") for p in panels(what.board)}
+    empty = {one["title"] for one in texts if one["text"] == nothing.get(one["title"])}
+    lies = Drawn(desk, what.board, asked, texts).lies()
+    return [*faults, *lies, *(f"{title}: empty" for title in curves if title in empty)]
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
@@ -97,7 +141,17 @@ async def test_a_dashboard_of_the_live_chain_can_be_read_and_is_true(
     live = Scene(moments.base, moments.live, "outage", "outage", SECONDS_OLD)
     picture = name.replace("registry", "live")
 
-    assert await draw(browser, live.drawing(name, theme, width), picture) == []
+    what = live.drawing(name, theme, width)
+    assert await draw(browser, what, picture, LIVE_CURVES.get(name, ())) == []
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_panel_has_something_to_show_in_a_scene(past: Scene, name: str) -> None:
+    looks = [past, replace(past, service="openai")]  # one that fails, one with limits
+
+    empty = set[str].intersection(*(look.without_data(name) for look in looks))
+
+    assert empty == {one["title"] for one in panels(BOARDS[name])} & set(WITHOUT_QUERY)
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -38,6 +38,7 @@ from tests.scripted_models import model
 
 END = 1_795_132_800  # 2026-11-20T00:00:00Z
 MINUTE, HOUR, DAY = 60, 3600, 86400
+WEEK = 7 * DAY
 DEAD = END + 15 * MINUTE
 """Every exporter has been dead for so long."""
 RECENT = END - 6 * HOUR - 30 * MINUTE
@@ -53,6 +54,8 @@ SERVICES = {
     "mail": "custom",
     "split": "custom",
 }
+_STARTED = re.compile(r"^(process_start_time_seconds ).*$", re.MULTILINE)
+"""The process that writes the month was started today, its exporters were not."""
 STAGING = {"openai": "openai", "forgotten": "custom", "removed": "custom"}
 PROVIDERS = SERVICES | STAGING
 FORGOTTEN_SINCE = END - 20 * MINUTE
@@ -274,7 +277,7 @@ class Exporter:
             )
             lines = [family.render(snapshot) for family in FAMILIES]
             out.append(b"".join(each(lines, repeat(labels.encode()))).decode())
-        page = self.own.page(openmetrics=False).decode()
+        page = _STARTED.sub(rf"\g<1>{RECENT}", self.own.page(openmetrics=False).decode())
         page += model_page(self.models, openmetrics=False).decode()
         if self.environment == "production":
             page += incident_page(counts_at(at), lambda service: True, openmetrics=False).decode()
@@ -426,6 +429,10 @@ def _long_ago() -> Iterator[str]:
                         yield f"service_enabled{{{known}}} 1 {at}\n"
                         lost = down(service, at)
                         yield f"service:service_down:seconds1d{{{known}}} {lost} {at}\n"
+            if END - WEEK <= at < RECENT - 300:
+                known = f'environment="production",service="{service}",provider="{provider}"'
+                is_down = any(start <= at < end for start, end in OUTAGES.get(service, ()))
+                yield f"service:service_down:bool{{{known}}} {int(is_down)} {at}\n"
         if at % HOUR == 0 and at < RECENT:
             page = incident_page(counts_at(at), lambda service: True, openmetrics=False)
             for instance in ("a:9642", "b:9642"):

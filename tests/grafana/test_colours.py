@@ -128,9 +128,10 @@ def test_every_state_verdict_and_reason_has_a_word_of_its_own() -> None:
     reasons = words.reasons()[0]["options"]
 
     assert len(set(texts)) == len(texts) == len(Verdict) + 2
-    assert set(reasons) - {words.UNSEEN} == set(Reason) == set(FACTS)
+    assert set(reasons) - {words.UNSEEN, words.HIDDEN} == set(Reason) == set(FACTS)
     assert all(FACTS[r].advice in reasons[r]["text"] for r in Reason)
     assert reasons[words.UNSEEN]["text"].startswith("no data: ")
+    assert reasons[words.HIDDEN]["text"].startswith("our own network is down: check it")
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -180,7 +180,7 @@ def broken(moments: Moments, moment: str, environment: str) -> dict[str, dict[st
             "OUR QUOTA",
             "quota used up (quota_exhausted): credits or quota are used up",
         ),
-        ("network", "silent", "OUR NETWORK", "no connection (connect): "),
+        ("network", "silent", "OUR NETWORK", "our own network is down: check it, "),
     ],
 )
 def test_the_overview_says_what_is_broken_and_whose_fault_it_is(

@@ -174,3 +174,17 @@ async def test_the_sentence_counts_causes(
     unresolved = await stage.incidents.unresolved()
 
     assert incident_listing.open_incidents_sentence(folded(unresolved)) == sentence
+
+
+async def test_the_worst_incidents_are_listed_whatever_came_later(stage: Stage) -> None:
+    minor = [listed(NOW - n, service=f"m{n}", severity="medium") for n in range(8)]
+    taken = listed(NOW - 500, service="taken", severity="critical")
+    worst = listed(NOW - 600, service="worst", severity="critical")
+    known = await polled(stage, *minor, taken, worst)
+    await stage.incidents.acknowledge(known["taken"].id, "ann", "")
+
+    shown = (await page(stage, "/")).one(id="incidents").all("li")
+
+    first = [item.one("a").attributes["id"] for item in shown[:3]]
+    assert first[:2] == [f"incident-{known[name].id}" for name in ("worst", "taken")]
+    assert len(shown) >= 8

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model import Reason
+from exporter.model import Reason, Verdict, verdict_of
 from exporter.page.drawing import QUARTERS, kind_of, spark, strip, waterfall
 from exporter.results import Bucket
 
@@ -20,6 +20,13 @@ def bucket(quarters_ago: int, ok: int = 15, bad: int = 0, worst: Reason = OK) ->
     return Bucket("a", int(NOW // 900 - quarters_ago) * 900, ok, bad, worst, 1.0, 0.1)
 
 
+def seen(
+    *results: tuple[float, float, Reason], ours: bool = False
+) -> list[tuple[float, float, Reason, Verdict]]:
+    """Return *results* with their verdicts, as of a network of *ours* that is down."""
+    return [(*one, verdict_of(one[2], online=not ours)) for one in results]
+
+
 def test_without_results_the_labels_say_so() -> None:
     assert spark(()).label == "no result yet"
     assert (spark(()).line, spark(()).failures) == ("", "")
@@ -28,26 +35,36 @@ def test_without_results_the_labels_say_so() -> None:
 
 
 def test_the_newest_result_is_at_the_right_end() -> None:
-    drawn = spark([(0.0, 0.1, OK), (1.0, 0.2, OK)])
+    drawn = spark(seen((0.0, 0.1, OK), (1.0, 0.2, OK)))
 
     assert drawn.line == "M74 12.0L78 3.0"
     assert drawn.label == "last 2 results: 100 ms to 200 ms"
 
 
 def test_one_result_is_drawn_too() -> None:
-    assert spark([(0.0, 0.1, OK)]).line == "M78 3.0h.1"
+    assert spark(seen((0.0, 0.1, OK))).line == "M78 3.0h.1"
 
 
 def test_a_failure_breaks_the_line_and_is_a_mark_at_the_bottom() -> None:
-    drawn = spark([(0.0, 0.1, OK), (1.0, 10.0, DOWN), (2.0, 0.1, OK)])
+    drawn = spark(seen((0.0, 0.1, OK), (1.0, 10.0, DOWN), (2.0, 0.1, OK)))
 
     assert drawn.line == "M70 3.0M78 3.0"
     assert drawn.failures == "M74 17v7"
-    assert drawn.label == "last 3 results: 100 ms, 1 failed"
+    assert drawn.label == "last 3 results: 100 ms, 1 bad"
 
 
 def test_only_failures_are_counted() -> None:
-    assert spark([(0.0, 1.0, DOWN)] * 2).label == "last 2 results: 2 failed"
+    assert spark(seen((0.0, 1.0, DOWN)) * 2).label == "last 2 results: 2 bad"
+
+
+def test_what_failed_on_our_side_is_named_beside_what_is_bad() -> None:
+    bad, hidden = seen((0.0, 1.0, DOWN)), seen((1.0, 1.0, DOWN), ours=True)
+    internal = seen((2.0, 0.0, Reason.INTERNAL))
+
+    drawn = spark(bad + hidden + internal)
+
+    assert drawn.label == "last 3 results: 1 bad, 2 failed on our side"
+    assert drawn.failures.count("M") == 3, "each is a mark"
 
 
 def test_quarters_alike_are_one_piece() -> None:
@@ -118,7 +135,7 @@ def test_without_any_time_there_is_no_bar() -> None:
 def test_a_path_holds_numbers_only_and_stays_in_its_frame(
     results: list[tuple[float, float, Reason]], quarters: list[tuple[int, int, Reason]]
 ) -> None:
-    drawn = spark(results)
+    drawn = spark(seen(*results))
     day = strip([bucket(ago, bad=bad, worst=worst) for ago, bad, worst in quarters], NOW)
 
     paths = [drawn.line, drawn.failures, *(path for _, path in day.paths)]

@@ -13,7 +13,7 @@ import pytest
 from exporter.config import Pause
 from exporter.model import Reason, Verdict
 from exporter.page.home import ROWS_PER_PAGE
-from exporter.page.templates import web_link
+from exporter.page.templates import coded, web_link
 from exporter.statuspages import PageIncident, PageRecord, State, lead_of
 from exporter.statuspages.incidents import Reading
 from tests.api.managed import running
@@ -83,7 +83,7 @@ async def test_a_row_has_state_latency_day_and_warning_as_text(stage: Stage) -> 
     assert state.text == "Down since 07:56 UTC provider: server error"
     assert when.attributes["datetime"] == "2027-01-15T07:56:00Z"
     spark, day = row.all("svg", role="img")
-    assert spark.attributes["aria-label"] == "last 20 results: 180 ms to 380 ms, 4 failed"
+    assert spark.attributes["aria-label"] == "last 20 results: 180 ms to 380 ms, 4 bad"
     assert "with the provider down" in day.attributes["aria-label"]
     assert row.one("td", **{"class": "c-note"}).text == "provider reports a major outage"
     assert "330 ms" in found.one(id="row-ledger").text
@@ -770,3 +770,39 @@ async def test_without_an_admin_token_the_incident_page_shows_how_to_set_one() -
 
     assert "--admin-token-file" in found.text
     assert not found.all("form", id="act")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/?state=bad", "state … unhealthy, degraded, unknown, healthy, maintenance, off, warned"),
+        ("/?fault=theirs&sort=slow", "fault … provider, credential, quota, request"),
+        ("/?sort=size", "sort … name, since, slow"),
+        ("/?group=colour", "group … "),
+        ("/incidents?status=closed", "status … open, acknowledged, resolved"),
+        ("/incidents?severity=worst", "severity … critical, high, medium, low"),
+    ],
+)
+async def test_a_choice_that_does_not_exist_is_ignored_and_said_so(
+    stage: Stage, path: str, said: str
+) -> None:
+    stage.add(service("a"))
+    name, _, allowed = said.partition(" … ")
+
+    page = read((await stage.ask(path)).text)
+
+    notice = page.one("p", id=f"ignored-{name}")
+    assert notice.text.startswith(f"The address asks for a {name} that does not exist")
+    assert f"There are: {allowed}" in notice.text
+    assert not page.all(id="clear"), "nothing is filtered by it"
+
+
+async def test_choices_that_exist_are_no_notice(stage: Stage) -> None:
+    stage.add(service("a"))
+    for path in ("/?state=off&sort=slow&group=team&fault=network", "/incidents?status=open"):
+        assert "does not exist" not in (await stage.ask(path)).text
+
+
+def test_a_command_in_a_sentence_is_code_and_nothing_else_is_html() -> None:
+    assert coded("run `top --once`, then") == "run <code>top --once</code>, then"
+    assert coded("`<b>` & \x1b") == "<code>&lt;b&gt;</code> &amp; \ufffd"

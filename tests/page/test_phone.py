@@ -98,3 +98,17 @@ async def test_a_wrong_token_is_said_where_the_keyboard_leaves_it_to_be_read(
         await visit.until("#answer", "Not done: the admin token is wrong.")
         assert not await covered(visit, "#answer")
         visit.complaints = [one for one in visit.complaints if "401" not in one]
+
+
+async def test_why_nobody_was_told_is_read_whole(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+    waiting = next(one for one in await stage.incidents.unresolved() if one.severity == "critical")
+    why = "nobody: no notify is set that takes it; add one to the configuration, then try"
+
+    async with visiting(browser, stage.base, size=PHONE, touch=True) as visit:
+        await visit.go(f"/incidents/{waiting.id}")
+        told = visit.page.locator(".answers > div", has_text="Notified").locator("dd")
+        await told.evaluate("(one, text) => { one.textContent = text; }", f"{why} this command")
+
+        assert await told.evaluate("(one) => one.scrollHeight - one.clientHeight") <= 1
+        assert await visit.wide() == 0

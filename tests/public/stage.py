@@ -70,7 +70,7 @@ class Outside(Stage):
         )
         return changes[0].incident.id
 
-    async def held_back(self, alertname: str, *, by: str, **fields: str) -> None:
+    async def held_back(self, alertname: str, *, by: str, **fields: Any) -> None:
         """Let the open incident of an alert be inhibited by that of the alert *by*."""
         unresolved = await self.incidents.unresolved()
         (cause,) = (one for one in unresolved if one.alertname == by)

@@ -251,6 +251,44 @@ async def test_an_outage_that_was_seen_stays_while_nothing_can_be_seen(
     assert ("Outage: A, B" in page) is ("provider" in cause)
 
 
+PAST = [
+    ({"alertname": "MonitoringNetworkDown"}, 0, True),
+    ({"alertname": "MonitoringNetworkDown"}, 900, False),
+    ({"alertname": "ProviderOutage", "provider": "custom"}, 0, False),
+    (None, 0, True),
+]
+
+
+@pytest.mark.parametrize("cause_is_over", [False, True], ids=["still held", "cause over too"])
+@pytest.mark.parametrize(
+    ("cause", "ago", "shown"), PAST, ids=["seen before", "never seen", "explained", "silenced"]
+)
+async def test_an_outage_that_ended_while_it_was_held_back_is_past(
+    stage: Outside, cause: dict[str, str] | None, ago: float, shown: bool, cause_is_over: bool
+) -> None:
+    stage.add(service("a"), service("b"))
+    await stage.fires("ServiceDown", service="a")
+    assert "Outage: A<" in await stage.page()
+
+    if cause is None:  # as a maintenance that begins later does
+        await stage.fires("ServiceDown", service="a", ago=611, suppressed="silenced")
+    else:
+        await stage.fires(**cause, ago=ago)
+        await stage.held_back("ServiceDown", by=cause["alertname"], service="a", ago=611)
+    await stage.step(60)
+    now = stage.clock.now()
+    await stage.fires("ServiceDown", service="a", ago=671, firing=False, ends_at=now)
+    if cause is not None and cause_is_over:
+        await stage.fires(**cause, ago=ago + 60, firing=False, ends_at=now)
+
+    page = await stage.page()
+    feed = (await stage.ask("/public/feed.atom")).text
+
+    past = read(page).one("section", **{"aria-labelledby": "h-past"}).text
+    assert ("Outage: A " in f"{past} ") is shown
+    assert (">Outage: A<" in feed) is shown
+
+
 async def test_an_outage_of_a_provider_names_the_public_services_of_it(stage: Outside) -> None:
     of = {"provider": "stripe", "api_key": "sk_test_x" * 4}
     stage.add(service("a", public=True, **of), service("b", **of))

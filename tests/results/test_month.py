@@ -52,7 +52,7 @@ async def test_a_month_has_every_result_once(store: Store, clock: FakeClock) -> 
             await kept.persistence.save()
             store.prune_history(at - 100 * 86_400)
 
-    month = await kept.persistence.month("a")
+    month = await kept.persistence.past("a").month()
 
     assert [span.start for span in month] == [
         month[0].start + SPAN_SECONDS * number for number in range(len(month))
@@ -70,7 +70,7 @@ async def test_before_anything_is_joined_a_month_is_made_of_quarters(
     await kept.persistence.save()
     kept.saw(NOW, took=0.75)
 
-    month = await kept.persistence.month("a")
+    month = await kept.persistence.past("a").month()
 
     assert [(NOW - span.start, span.ok) for span in month] == [(SPAN_SECONDS, 1), (0, 1)]
     assert store.spans("a", 0.0) == []

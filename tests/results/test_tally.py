@@ -200,7 +200,8 @@ def test_the_last_results_are_kept_oldest_first() -> None:
     made = tally(*(result(Reason.DNS, at=float(i), duration=i / 100) for i in range(50)))
 
     assert len(made.recent) == KEPT_RESULTS
-    assert list(made.recent) == [(float(i), i / 100, Reason.DNS) for i in range(30, 50)]
+    newest = [(float(i), i / 100, Reason.DNS, Verdict.PROVIDER) for i in range(30, 50)]
+    assert list(made.recent) == newest
 
 
 def test_the_last_success_is_remembered() -> None:
@@ -303,14 +304,16 @@ def test_the_memory_of_a_full_tally_is_bounded(reason: Reason, most: float) -> N
 
 @given(
     st.lists(
-        st.tuples(st.floats(0, 2**40), st.floats(0, 1e5), st.sampled_from(Reason)),
+        st.tuples(
+            st.floats(0, 2**40), st.floats(0, 1e5), st.sampled_from(Reason), st.booleans()
+        ).map(lambda one: (*one[:3], verdict_of(one[2], online=one[3]))),
         max_size=2 * KEPT_RESULTS + 1,
     )
 )
-def test_what_is_packed_comes_out_exactly(seen: list[tuple[float, float, Reason]]) -> None:
+def test_what_is_packed_comes_out_exactly(seen: list[tuple[float, float, Reason, Verdict]]) -> None:
     recent = Recent()
-    for at, duration, reason in seen:
-        recent.append(result(reason, at=at, duration=duration))
+    for at, duration, reason, verdict in seen:
+        recent.append(result(reason, verdict=verdict, at=at, duration=duration))
 
     assert list(recent) == seen[-KEPT_RESULTS:]
     assert len(recent) == min(len(seen), KEPT_RESULTS)

@@ -12,7 +12,6 @@ type Row = {
 };
 /** What Prometheus was asked: panel, target, path, parameters. */
 export const asked: Array<[string, string, string, Record<string, string>]> = [];
-const SCRAPE = 15; // seconds; what the provisioned data source calls timeInterval
 const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 
 /** Puts the values of variables into a text. */
@@ -46,15 +45,16 @@ function before(end: number, milliseconds: number): TimeRange {
 /** The frames that answer the queries of a panel of a width in pixels. */
 export async function ask(
   base: string, panel: any, range: TimeRange, width: number, variables: Variables,
+  scrape: number, // seconds; what the provisioned data source calls timeInterval
 ): Promise<DataFrame[]> {
-  const least = panel.interval ?? `${SCRAPE}s`;
+  const least = panel.interval ?? `${scrape}s`;
   const most = panel.maxDataPoints ?? Math.floor(width);
   const { intervalMs } = rangeUtil.calculateInterval(range, most, least);
-  const step = Math.max(Math.round(intervalMs / 1000), SCRAPE);
+  const step = Math.max(Math.round(intervalMs / 1000), scrape);
   const [from, to] = [range.from.valueOf() / 1000, range.to.valueOf() / 1000];
   const globals = {
     __interval: `${step}s`,
-    __rate_interval: `${Math.max(step + SCRAPE, 4 * SCRAPE)}s`,
+    __rate_interval: `${Math.max(step + scrape, 4 * scrape)}s`,
     __range: `${Math.round(to - from)}s`,
   };
   const answers = await Promise.all((panel.targets ?? []).map(async (target: any) => {

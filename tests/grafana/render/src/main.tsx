@@ -39,7 +39,7 @@ function replace(text: string, scoped?: any) {
 }
 
 async function framesOf(panel: any, range: any, width: number, theme: any) {
-  const raw = await ask(job.base, panel, range, width, job.variables);
+  const raw = await ask(job.base, panel, range, width, job.variables, job.scrape);
   const context: any = { interpolate: replace };
   const data = panel.transformations?.length
     ? await lastValueFrom(transformDataFrame(panel.transformations, raw, context)) : raw;
