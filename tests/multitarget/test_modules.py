@@ -82,10 +82,10 @@ def test_a_module_of_another_prober_is_left_out_and_never_takes_the_list_with_it
     found = read_modules(text, "modules.yaml")
 
     assert list(found.modules) == ["web"]
-    assert found.others == {"other": kind}
+    why = f"its prober is {kind}, and only http is probed here; keep blackbox_exporter for it"
+    assert found.left_out == {"other": why}
     assert [str(warning) for warning in found.warnings] == [
-        "modules.yaml:5: modules.other.prober: is left out: only http is probed here; keep "
-        "blackbox_exporter for the others"
+        f"modules.yaml:5: modules.other.prober: the module is left out: {why}"
     ]
 
 
@@ -109,10 +109,11 @@ def test_a_module_with_what_blackbox_alone_has_is_left_out(http: str, where: str
     )
 
     assert list(found.modules) == ["web"]
-    assert found.lacking == {"m": where.rpartition(".")[2]}
+    field = where.rpartition(".")[2]
+    why = f"it has {field}, which is not known here; keep blackbox_exporter for it"
+    assert found.left_out == {"m": why}
     assert [str(warning) for warning in found.warnings] == [
-        f"m.yaml:5: modules.m.{where}: is not known here, so its module is left out; keep "
-        "blackbox_exporter for it"
+        f"m.yaml:5: modules.m.{where}: the module is left out: {why}"
     ]
 
 
@@ -376,10 +377,10 @@ def test_what_is_left_out_is_logged_when_it_comes_into_use(
     modules.activate()
 
     assert [record.getMessage() for record in caplog.records] == ["configuration warning"] * 2
-    assert (modules.get("h3"), modules.lacking("h3")) == (None, "enable_http3")
-    assert (modules.lacking("web"), modules.lacking("nothing")) == ("", "")
-    assert (modules.get("ping"), modules.other_prober("ping")) == (None, "icmp")
-    assert (modules.other_prober("web"), modules.other_prober("nothing")) == ("", "")
+    assert modules.get("h3") is modules.get("ping") is None
+    assert modules.why_left_out("h3").startswith("it has enable_http3, ")
+    assert modules.why_left_out("ping").startswith("its prober is icmp, ")
+    assert (modules.why_left_out("web"), modules.why_left_out("nothing")) == ("", "")
 
 
 def test_mistakes_of_both_files_are_raised_together(tmp_path: Path) -> None:
