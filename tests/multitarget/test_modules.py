@@ -112,9 +112,8 @@ def test_a_module_with_what_blackbox_alone_has_is_left_out(http: str, where: str
     field = where.rpartition(".")[2]
     why = f"it has {field}, which is not known here; keep blackbox_exporter for it"
     assert found.left_out == {"m": why}
-    assert [str(warning) for warning in found.warnings] == [
-        f"m.yaml:5: modules.m.{where}: the module is left out: {why}"
-    ]
+    (warning,) = found.warnings
+    assert str(warning) == f"m.yaml:5: modules.m.{where}: the module is left out: {why}"
 
 
 def test_a_field_of_blackbox_in_a_wrong_place_is_a_mistake() -> None:
@@ -368,17 +367,15 @@ def test_what_is_left_out_is_logged_when_it_comes_into_use(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "modules.yaml"
-    file.write_text(
-        "modules: {web: {prober: http}, ping: {prober: icmp}, h3: {prober: http, "
-        "http: {enable_http3: true}}}"
-    )
+    left_out = "ping: {prober: icmp}, signed: {prober: http, http: {oauth2: {}}}"
+    file.write_text(f"modules: {{web: {{prober: http}}, {left_out}}}")
     modules = Modules(file)
     modules.loading_with(lambda: None)()
     modules.activate()
 
     assert [record.getMessage() for record in caplog.records] == ["configuration warning"] * 2
-    assert modules.get("h3") is modules.get("ping") is None
-    assert modules.why_left_out("h3").startswith("it has enable_http3, ")
+    assert modules.get("signed") is modules.get("ping") is None
+    assert modules.why_left_out("signed").startswith("it has oauth2, ")
     assert modules.why_left_out("ping").startswith("its prober is icmp, ")
     assert (modules.why_left_out("web"), modules.why_left_out("nothing")) == ("", "")
 
