@@ -21,7 +21,7 @@ from exporter.config.uses import Used
 from exporter.metrics import FAMILIES, OwnMetrics, PageNews, incident_page
 from exporter.metrics.kept import each
 from exporter.metrics.lines import Snapshot, state_of, terms_of
-from exporter.metrics.models import model_page
+from exporter.metrics.models import model_pieces
 from exporter.model import Outcome, Reason, Result, verdict_of
 from exporter.models import ModelStates, Skip
 from exporter.results import Results
@@ -193,7 +193,7 @@ class Exporter:
             lines = [family.render(snapshot) for family in FAMILIES]
             out.append(b"".join(each(lines, repeat(labels.encode()))).decode())
         page = self.own.page(openmetrics=False).decode()
-        page += model_page(self.models, openmetrics=False).decode()
+        page += b"".join(model_pieces(self.models, openmetrics=False)).decode()
         if self.environment == "production":
             page += incident_page(counts_at(at), lambda service: True, openmetrics=False).decode()
         return "".join(out) + page
