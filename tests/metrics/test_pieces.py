@@ -94,10 +94,10 @@ async def test_a_page_waits_for_no_rows_of_the_log_that_are_being_written() -> N
     assert begun.wait(30)
 
     reader.start()
-    reader.join(30)
+    reader.join(15)
 
     came = bool(page)
     go.set()
     writer.join(30)
-    reader.join(30)
+    reader.join(15)
     assert came
