@@ -22,6 +22,18 @@ class Budget:
             (seconds, deque(maxlen=limit)) for seconds, limit in limits if limit
         )
 
+    def changed(self, per_minute: int | None, per_hour: int | None) -> Budget:
+        """Return a budget with other limits, to which counts what was sent under these.
+
+        >>> Budget(1, None).changed(2, None).wait(0.0)
+        0.0
+        """
+        other = Budget(per_minute, per_hour)
+        known = max((sent for _, sent in self._windows), key=len, default=())
+        for _, sent in other._windows:
+            sent.extend(known)
+        return other
+
     def wait(self, now: float) -> float:
         """Return how many seconds after *now* the next request may be sent; 0 means at once."""
         if not self._windows:

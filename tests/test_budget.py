@@ -38,6 +38,21 @@ def test_no_window_ever_holds_more_than_its_limit(
     assert most_in_window(ticks, 3600) <= (hour or len(ticks))
 
 
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=8), pauses)
+def test_no_window_holds_more_than_the_largest_of_limits_that_follow_each_other(
+    minutes: list[int], pauses: list[float]
+) -> None:
+    budget, now, ticks = Budget(minutes[0], None), 1000.0, list[float]()
+    for number, pause in enumerate(pauses):
+        now += pause
+        budget = budget.changed(minutes[number % len(minutes)], None)
+        if not budget.wait(now):
+            budget.spend(now)
+            ticks.append(now)
+
+    assert most_in_window(ticks, 60) <= max(minutes)
+
+
 @given(st.integers(1, 20), pauses)
 def test_the_wait_is_no_longer_than_needed(limit: int, pauses: list[float]) -> None:
     budget = Budget(limit, None)

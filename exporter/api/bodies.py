@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from exporter.characters import has_control
-from exporter.matching import TooManyValuesError, json_in_turns
+from exporter.matching import RepeatedNameError, TooManyValuesError, json_in_turns
 
 MOST_VALUES = 5_000
 """Of a body: a service of hundreds of settings has not a tenth of them."""
@@ -57,6 +57,8 @@ async def json_object(request: web.Request, *, most_values: int = MOST_VALUES) -
             body = await asyncio.to_thread(_data, text, most_values)
     except TooManyValuesError:
         raise BodyError(f"the JSON of the body has more than {most_values} values") from None
+    except RepeatedNameError:
+        raise BodyError("an object in the JSON of the body has a name twice") from None
     except (ValueError, RecursionError):
         raise BodyError("the body is not JSON") from None
     if not isinstance(body, dict):
@@ -174,7 +176,7 @@ def only_fields(body: dict[str, Any], names: Collection[str]) -> None:
 
 
 def _data(text: bytes, most_values: int) -> Any:
-    data = json_in_turns(text, most_values)
+    data = json_in_turns(text, most_values, names_once=True)
     if _SURROGATE.search(text):  # mostly half of a pair; alone it can be neither stored nor sent
         json.dumps(data, ensure_ascii=False).encode()
     return data

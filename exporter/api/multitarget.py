@@ -69,11 +69,7 @@ async def probe(request: web.Request) -> web.Response:
         return problem(404, "/probe is off", detail="start with serve --probe.enable")
     query = request.query
     module = probing.modules.get(name := query.get("module") or DEFAULT_MODULE)
-    if module is None and (kind := probing.modules.other_prober(name)):
-        why = f"its prober is {kind}; only http is probed here, keep blackbox_exporter for it"
-        return problem(400, "this module is not supported", detail=why)
-    if module is None and (field := probing.modules.lacking(name)):
-        why = f"it has {field}, which is not known here; keep blackbox_exporter for it"
+    if module is None and (why := probing.modules.why_left_out(name)):
         return problem(400, "this module is not supported", detail=why)
     if module is None:
         return problem(400, "unknown module", detail="the modules are those of --probe.config.file")

@@ -25,7 +25,6 @@ def connect(parts: Parts) -> None:
         parts.failures.follow,
         parts.own.traffic.follow,
         parts.sessions.follow,
-        parts.incident_metrics.follow,
         lambda change: parts.redaction.refresh(),
         lambda change: parts.pages.set_pages(parts.registry.status_pages()),
         parts.leads.follow,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -19,5 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked == ["--version"]:  # to build the parsers takes four times as long
         print(importlib.import_module("exporter.version").TOLD)
         raise SystemExit(0)
+    if asked[:1] == ["serve"]:
+        # It would end the process until `serve` heeds it. Nothing is read yet that could be stale.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     code: int = importlib.import_module("exporter.cli.commands").main(asked)
     return code

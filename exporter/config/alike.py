@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from exporter.config.files import Declared
-from exporter.config.own import about, address, host_of, secrets_in_address
+from exporter.config.own import about, address, host_of, secrets_in_addresses
 from exporter.config.targets import make_target
 from exporter.config.values import Target
 from exporter.frozen import changed
@@ -56,11 +56,8 @@ def _common(declared: Declared) -> object:
 
 def _is_model(target: Target) -> bool:
     """Return whether nothing of *target* but its names, endpoint and calls is its own."""
-    addressed = target.endpoint
     return not (
-        target.models
-        or target.next_key
-        or (addressed is not None and secrets_in_address(addressed.url))
+        target.models or target.next_key or secrets_in_addresses(target.endpoint, target.calls)
     )
 
 
@@ -68,11 +65,14 @@ def _like(model: Target, declared: Declared) -> Target:
     """Return the target of *declared*, which has all in common with that of *model*."""
     raw, own = declared.raw, about(declared)
     base, path = raw["base_url"], raw.get("health_check", {}).get("endpoint", "")
-    if model.endpoint is not None:
+    endpoint, calls = model.endpoint, model.calls
+    if endpoint is not None:
         place = address(base, path, hides_path=declared.hides_path)
-        own["endpoint"], own["host"] = changed(model.endpoint, **place), host_of(place["url"])
-        own["further_secrets"] = model.further_secrets + secrets_in_address(place["url"])
-    if model.calls is not None:
+        own["endpoint"] = endpoint = changed(endpoint, **place)
+        own["host"] = host_of(place["url"])
+    if calls is not None:
         place = address(base, "", hides_path=declared.hides_path)
-        own["calls"], own["base_url"] = changed(model.calls, **place), place["url"]
+        own["calls"] = calls = changed(calls, **place)
+        own["base_url"] = place["url"]
+    own["further_secrets"] = model.further_secrets + secrets_in_addresses(endpoint, calls)
     return changed(model, **own)

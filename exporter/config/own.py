@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from exporter.config.files import Declared
 from exporter.config.shown import shown_tags
+from exporter.probers import Endpoint
 from exporter.probers.urls import normalized
 from exporter.secret import HIDDEN, Secret, looks_like_key
 from exporter.settings import shown_address, shown_prose
@@ -60,12 +61,15 @@ def host_of(url: str) -> str:
     return plain[1] if plain else urlsplit(url).netloc
 
 
-def secrets_in_address(url: str) -> tuple[Secret, ...]:
-    """Return what looks like a key in *url*.
+def secrets_in_addresses(*endpoints: Endpoint | None) -> tuple[Secret, ...]:
+    """Return what looks like a key in the addresses of *endpoints*, each of them once.
 
     The rest of a path may be a word such as "production", which must stay readable in a log.
     """
-    place, _, query = url.partition("#")[0].partition("?")
-    _, *words = place.partition("://")[2].split("/")
-    words += [value for _, value in parse_qsl(query)] if query else []
-    return tuple(Secret(word) for word in words if looks_like_key(word))
+    words: list[str] = []
+    for endpoint in endpoints:
+        if endpoint is not None:
+            place, _, query = endpoint.url.partition("#")[0].partition("?")
+            words += place.partition("://")[2].split("/")[1:]
+            words += [value for _, value in parse_qsl(query)] if query else []
+    return tuple(Secret(word) for word in dict.fromkeys(words) if looks_like_key(word))

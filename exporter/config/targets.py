@@ -20,7 +20,7 @@ from exporter.config.declarations import Service
 from exporter.config.files import Declared
 from exporter.config.key_files import following_key
 from exporter.config.models import model_targets
-from exporter.config.own import Place, about, address, host_of, is_whole, secrets_in_address
+from exporter.config.own import Place, about, address, host_of, is_whole, secrets_in_addresses
 from exporter.config.radar import with_radar
 from exporter.config.requests import USER_AGENT, body_of
 from exporter.config.shared import shared
@@ -70,8 +70,7 @@ def _with_further_secrets(target: Target, service: Service) -> Target:
     """Return *target* knowing every secret of *service*, also of settings that it does not use."""
     known = set(map(id, target.secrets()))
     further = tuple(secret for secret in secrets_in(service) if id(secret) not in known)
-    if target.endpoint is not None:
-        further += secrets_in_address(target.endpoint.url)
+    further += secrets_in_addresses(target.endpoint, target.calls)
     return replace(target, further_secrets=further) if further else target
 
 

@@ -69,11 +69,18 @@ class TooManyValuesError(ValueError):
     """A text of JSON has more values than its reader takes."""
 
 
-def json_in_turns(text: bytes, most_values: int) -> Any:
+class RepeatedNameError(ValueError):
+    """An object of a text of JSON has a name twice: readers differ in which value counts."""
+
+
+def json_in_turns(text: bytes, most_values: int, *, names_once: bool = False) -> Any:
     """Return the data of the JSON in *text*; in a thread, others run between its objects.
+
+    Of a name that an object has twice the last value counts, unless *names_once*.
 
     Raises:
         TooManyValuesError: it may have more than *most_values* values, counted as for `json_of`.
+        RepeatedNameError: an object has a name twice, and *names_once*.
         ValueError, RecursionError: it is not JSON (RFC 8259), or has a number such as 1e999.
     """
     if _value_count(text) > most_values:
@@ -84,7 +91,15 @@ def json_in_turns(text: bytes, most_values: int) -> Any:
         parse_float=_finite,
         parse_int=_whole,
         object_hook=_turn,
+        object_pairs_hook=_with_names_once if names_once else None,  # goes before the other
     )
+
+
+def _with_names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RepeatedNameError
+    return found
 
 
 def _turn(found: dict[str, Any]) -> dict[str, Any]:

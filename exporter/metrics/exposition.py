@@ -29,11 +29,11 @@ from exporter.metrics.lines import (
     terms_of,
     with_examples,
 )
-from exporter.metrics.models import model_page
+from exporter.metrics.models import model_pieces
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.rhythm import Rhythm
 from exporter.metrics.selection import families
-from exporter.metrics.starts import LONG_AGO, page_with_starts, with_starts
+from exporter.metrics.starts import LONG_AGO, with_starts
 from exporter.models import ModelState
 from exporter.registry import RegistryChange
 from exporter.results import Results, status_of
@@ -283,17 +283,7 @@ class Exposition:
             if loop.time() - turn >= SLICE_SECONDS:
                 await asyncio.sleep(0)
                 turn = loop.time()
-        for rest in (
-            self._incidents.page(openmetrics=openmetrics),
-            model_page(self._models, openmetrics=openmetrics),
-        ):
-            pending.append(page_with_starts(rest, self._began) if starts else rest)
-        for piece in self._own.pieces(openmetrics=openmetrics):
-            pending.append(piece)
-            if loop.time() - turn >= SLICE_SECONDS:
-                await asyncio.sleep(0)
-                turn = loop.time()
-        yield b"".join(pending)
+        yield _taken(pending)
 
     async def compressed(
         self, *, openmetrics: bool = False, starts: bool = False
@@ -312,6 +302,14 @@ class Exposition:
         yield packer.flush()
 
     def _pieces(self, openmetrics: bool, starts: bool) -> Iterator[bytes]:
+        """Yield all families in pieces; each is made in about as long as the loop may wait."""
+        began = self._began if starts else None
+        yield from self._of_services(openmetrics, starts)
+        yield from self._incidents.pieces(openmetrics=openmetrics, began=began)
+        yield from model_pieces(self._models, openmetrics=openmetrics, began=began)
+        yield from self._own.pieces(openmetrics=openmetrics)
+
+    def _of_services(self, openmetrics: bool, starts: bool) -> Iterator[bytes]:
         rows = tuple(self._rows.values())
         labels = [row.labels for row in rows]
         parts = {When.STATE: ([row.common for row in rows], self._common)}

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from exporter.incidents import Counts
 from exporter.incidents.model import ACKNOWLEDGE_BUCKETS, RESOLVE_BUCKETS, SEVERITIES, Row, Times
 from exporter.metrics.family import MetricType
-from exporter.registry import Registry, RegistryChange
+from exporter.metrics.starts import sliced
+from exporter.registry import Registry
 from exporter.textformat import head, labelled, number
 
 
@@ -86,38 +87,55 @@ INCIDENT_FAMILIES: tuple[IncidentFamily, ...] = (
 
 
 class _Rendered:
-    """The lines of each family by row: only those of rows that changed are written anew."""
+    """The lines of each family by row: only those of rows that changed are written anew.
+
+    They are written in a thread. It holds the lock for a row at a time, and never while it writes:
+    a page that waited for 10,000 rows would hold the loop for a second.
+    """
 
     def __init__(self) -> None:
-        self._lines: tuple[dict[Row, str], ...] = tuple({} for _ in INCIDENT_FAMILIES)
+        self._lines = _no_lines()
+        self._lock = threading.Lock()
 
     def show(self, counts: Counts) -> None:
-        changed = counts.changed
+        changed, lines = counts.changed, self._lines
         if changed is None:
-            changed = frozenset(
-                row
-                for by_row in (counts.acknowledged, counts.resolve, counts.acknowledge)
-                for row in by_row
-            ) | {row for by_both in (counts.open, counts.total) for row, _ in by_both}
-            for lines in self._lines:
-                lines.clear()
+            changed, lines = _rows(counts), _no_lines()
         for row in changed:
             only = _only(counts, row)
-            for family, lines in zip(INCIDENT_FAMILIES, self._lines, strict=True):
-                if text := "".join(family.lines(family.name, only)):
-                    lines[row] = text
-                else:
-                    lines.pop(row, None)
+            texts = ["".join(family.lines(family.name, only)) for family in INCIDENT_FAMILIES]
+            with self._lock:
+                for by_row, text in zip(lines, texts, strict=True):
+                    if text:
+                        by_row[row] = text.encode()
+                    else:
+                        by_row.pop(row, None)
+        self._lines = lines
 
-    def page(self, known: Callable[[str], bool], *, openmetrics: bool) -> bytes:
-        pieces: list[str] = []
+    def pieces(
+        self, known: Callable[[str], bool], *, openmetrics: bool, began: float | None
+    ) -> Iterator[bytes]:
+        """Yield the families in pieces; with start times, *began* for all, unless it is None."""
         for family, by_row in zip(INCIDENT_FAMILIES, self._lines, strict=True):
+            with self._lock:
+                rows = tuple(by_row.items())
             gauge = family.kind == "gauge"  # an open incident is shown whatever became of it
-            lines = [text for row, text in by_row.items() if gauge or not row[0] or known(row[0])]
-            if lines:
-                pieces.append(head(family.name, family.kind, family.help, openmetrics=openmetrics))
-                pieces += lines
-        return "".join(pieces).encode()
+            texts = (text for row, text in rows if gauge or not row[0] or known(row[0]))
+            first = head(family.name, family.kind, family.help, openmetrics=openmetrics)
+            yield from sliced(first, texts, began=None if gauge else began)
+
+
+def _no_lines() -> tuple[dict[Row, bytes], ...]:
+    return tuple({} for _ in INCIDENT_FAMILIES)
+
+
+def _rows(counts: Counts) -> frozenset[Row]:
+    """Return every row that *counts* have."""
+    by_row = (counts.acknowledged, counts.resolve, counts.acknowledge)
+    of_severities = (counts.open, counts.total)
+    return frozenset(row for rows in by_row for row in rows) | {
+        row for both in of_severities for row, _ in both
+    }
 
 
 def _only(counts: Counts, row: Row) -> Counts:
@@ -135,7 +153,7 @@ def incident_page(counts: Counts, known: Callable[[str], bool], *, openmetrics: 
     """Return the families of *counts*; a service that is not *known* any more has no series."""
     rendered = _Rendered()
     rendered.show(replace(counts, changed=None))
-    return rendered.page(known, openmetrics=openmetrics)
+    return b"".join(rendered.pieces(known, openmetrics=openmetrics, began=None))
 
 
 def _labels(row: Row) -> str:
@@ -148,24 +166,12 @@ class IncidentMetrics:
 
     def __init__(self, registry: Registry) -> None:
         self._registry, self._rendered = registry, _Rendered()
-        self._pages: dict[bool, bytes] = {}
-        self._lock = threading.Lock()
 
     def show(self, counts: Counts) -> None:
-        """Write the lines of what changed; the log calls this in a thread."""
-        with self._lock:
-            self._rendered.show(counts)
-            self._pages.clear()
+        """Write the lines of what changed; the log calls this in a thread, once at a time."""
+        self._rendered.show(counts)
 
-    def follow(self, change: RegistryChange) -> None:
-        """Show no more what was removed, and again what was added."""
-        with self._lock:
-            self._pages.clear()
-
-    def page(self, *, openmetrics: bool) -> bytes:
-        """Return the families as of the last change."""
-        with self._lock:
-            if openmetrics not in self._pages:
-                known = self._registry.__contains__
-                self._pages[openmetrics] = self._rendered.page(known, openmetrics=openmetrics)
-            return self._pages[openmetrics]
+    def pieces(self, *, openmetrics: bool, began: float | None = None) -> Iterator[bytes]:
+        """Yield the families as of the last change; with start times unless *began* is None."""
+        known = self._registry.__contains__
+        return self._rendered.pieces(known, openmetrics=openmetrics, began=began)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from exporter.config import UNITS
 from exporter.metrics.family import MetricType
+from exporter.metrics.starts import sliced
 from exporter.model import Reason
 from exporter.models import FIRST_TOKEN_BUCKETS, ModelState, Skip
 from exporter.textformat import head, labelled, number
@@ -229,8 +230,13 @@ MODEL_FAMILIES: tuple[ModelFamily, ...] = (
 )
 
 
-def model_page(states: Iterable[ModelState], *, openmetrics: bool) -> bytes:
-    """Return the families of *states*; one without a sample is left out."""
+def model_pieces(
+    states: Iterable[ModelState], *, openmetrics: bool, began: float | None = None
+) -> Iterator[bytes]:
+    """Yield the families of *states* in pieces; one without a sample is left out.
+
+    With start times, the Unix time *began* for all, unless it is None.
+    """
     labels = [
         (
             state,
@@ -243,17 +249,20 @@ def model_page(states: Iterable[ModelState], *, openmetrics: bool) -> bytes:
         )
         for state in states
     ]
-    pieces: list[str] = []
     for family in MODEL_FAMILIES:
-        lines = [
-            f"{family.name}{suffix}{{{own}{further}}} {_text(value)}\n"
-            for state, own in labels
-            for suffix, further, value in family.samples(state)
+        texts = (_lines(family, state, own) for state, own in labels)
+        first = head(family.name, family.kind, family.help, openmetrics=openmetrics)
+        yield from sliced(first, texts, began=None if family.kind == "gauge" else began)
+
+
+def _lines(family: ModelFamily, state: ModelState, labels: str) -> bytes:
+    samples = family.samples(state)
+    return "".join(
+        [
+            f"{family.name}{suffix}{{{labels}{further}}} {_text(value)}\n"
+            for suffix, further, value in samples
         ]
-        if lines:
-            pieces.append(head(family.name, family.kind, family.help, openmetrics=openmetrics))
-            pieces += lines
-    return "".join(pieces).encode()
+    ).encode()
 
 
 def _text(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,13 @@ from exporter.checks import control_mistake, header_mistake
 from exporter.files import is_file
 from exporter.matching import pattern_mistake
 from exporter.multitarget.allowed import mistakes_of_targets
+from exporter.multitarget.left_out import LeftOut, left_out
 from exporter.probers.client_keys import key_mistakes_of
 from exporter.settings import FieldPath, Problem, examine
 
 _SIZE = re.compile(r"([0-9]+)(?:([KMG])i?)?B?")
 _FACTORS = {None: 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 MAX_BODY_LIMIT_BYTES = 10 * 1024 * 1024
-_DEPTH = 3
-"""Steps to a module's http section."""
 Mistakes = Iterator[tuple[FieldPath, str]]
 
 
@@ -37,27 +36,14 @@ class Document:
         for path, _ in refused:
             self._remove(path)
 
-    def take_out(self, probers: Collection[str]) -> dict[str, str]:
-        """Take the modules of *probers* out of `modules`; return their probers by their names."""
-        taken = {
-            name: str(raw["prober"])
-            for name, raw in self.modules.items()
-            if isinstance(raw, dict) and raw.get("prober") in probers
-        }
-        self.modules = {name: raw for name, raw in self.modules.items() if name not in taken}
-        return taken
-
     @property
     def problems(self) -> list[Problem]:
         """What the schema refuses, in modules that are not taken out."""
         return [problem for _, problem in self._refused]
 
-    def take_out_with(self, fields: Collection[str]) -> dict[str, FieldPath]:
-        """Take the modules with one of *fields* out; return where each has it, by their names."""
-        taken: dict[str, FieldPath] = {}
-        for path, _ in self._refused:
-            if len(path) > _DEPTH and path[0] == "modules" and path[-1] in fields:
-                taken.setdefault(str(path[1]), path)
+    def take_out(self) -> dict[str, LeftOut]:
+        """Take the modules that are left out of `modules`, with what the schema refuses in them."""
+        taken = left_out(self.modules, (path for path, _ in self._refused))
         self._refused = [
             (path, why) for path, why in self._refused if len(path) < 2 or path[1] not in taken
         ]

@@ -1,8 +1,7 @@
 """The modules of `/probe`, in blackbox_exporter's own file format, its http prober only.
 
 Reads the file, reports every mistake at once by file and line, and makes a `Check` of a module and
-a target. Modules of other probers, and of fields that blackbox alone has, are left
-out with a warning: one file may serve both exporters.
+a target. Modules that blackbox alone can use are left out with a warning (`left_out`).
 As in blackbox no `${NAME}` is replaced here. A secret belongs in a file of its own (`*_file`),
 which is read at each probe, so that a new one is used at once.
 """
@@ -24,6 +23,7 @@ from exporter.files import named, read_bytes, read_text
 from exporter.log import event
 from exporter.multitarget.allowed import is_allowed
 from exporter.multitarget.declarations import HttpSettings, Module
+from exporter.multitarget.left_out import OTHER_PROBERS
 from exporter.multitarget.module_mistakes import Document, mistakes_of, size
 from exporter.multitarget.prober import MAX_REDIRECTS, Check, Rules
 from exporter.probers import Endpoint
@@ -42,27 +42,13 @@ _log = logging.getLogger(__name__)
 MAX_TIMEOUT = 120.0
 _Source = TypeVar("_Source")
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
-_OTHER_PROBERS = ("tcp", "icmp", "dns", "grpc", "unix", "websocket")
-# Fields of blackbox_exporter 0.27 that are not here: without them a probe would be another one.
-_LACKING = frozenset(
-    {
-        *("http_headers", "oauth2", "enable_http3", "no_proxy", "proxy_from_environment"),
-        *("proxy_connect_header", "skip_resolve_phase_with_proxy"),
-        *("fail_if_body_json_matches_cel", "fail_if_body_json_not_matches_cel"),
-        *("ca", "cert", "key", "min_version", "max_version"),
-    }
-)
-_LACKS = "is not known here, so its module is left out; keep blackbox_exporter for it"
-_LEFT_OUT = "is left out: only http is probed here; keep blackbox_exporter for the others"
-
-
 _RULES = {
     "type": "object",
     "properties": {
         "modules": {
             "type": "object",
             "additionalProperties": {
-                "if": {"properties": {"prober": {"enum": _OTHER_PROBERS}}, "required": ["prober"]},
+                "if": {"properties": {"prober": {"enum": OTHER_PROBERS}}, "required": ["prober"]},
                 "then": {},
                 # Sections of other probers are without effect in an http module, as in blackbox.
                 "else": object_schema(
@@ -78,23 +64,22 @@ _RULES = {
 
 @dataclass(frozen=True, slots=True)
 class ModuleFile:
-    """What a module file declares: the modules by name, and the prober of each one left out."""
+    """What a module file declares: the modules by name, and why others were left out."""
 
     modules: dict[str, Module]
-    others: dict[str, str]
-    lacking: dict[str, str]
-    """The field that is not known here, by the name of the module that was left out for it."""
+    left_out: dict[str, str]
+    """Why blackbox_exporter alone can use the module, by its name."""
     warnings: tuple[Problem, ...] = ()
 
 
 def read_modules(text: str, source: str) -> ModuleFile:
-    """Return the modules that the YAML in *text* declares; those of other probers are left out.
+    """Return the modules that the YAML in *text* declares; what blackbox alone can use is left out.
 
     Raises:
         SettingsError: with every mistake, each with its line.
     """
     document = Document(text, source, _RULES)
-    others, lacking = document.take_out(_OTHER_PROBERS), document.take_out_with(_LACKING)
+    left_out = document.take_out()
     problems = [*document.problems, *mistakes_of(document)]
     if problems:
         raise SettingsError(problems)
@@ -103,10 +88,11 @@ def read_modules(text: str, source: str) -> ModuleFile:
         name: build(Module, {key: raw[key] for key in fields if raw.get(key) is not None})
         for name, raw in document.modules.items()
     }
-    warnings = [document.problem(("modules", name, "prober"), _LEFT_OUT) for name in others]
-    warnings += [document.problem(path, _LACKS) for path in lacking.values()]
-    fields_lacking = {name: str(path[-1]) for name, path in lacking.items()}
-    return ModuleFile(modules, others, fields_lacking, tuple(warnings))
+    warnings = [
+        document.problem(each.path, f"the module is left out: {each.why}")
+        for each in left_out.values()
+    ]
+    return ModuleFile(modules, {n: each.why for n, each in left_out.items()}, tuple(warnings))
 
 
 class Modules:
@@ -118,7 +104,7 @@ class Modules:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._active = self._loaded = ModuleFile({}, {}, {})
+        self._active = self._loaded = ModuleFile({}, {})
 
     @property
     def enabled(self) -> bool:
@@ -129,13 +115,9 @@ class Modules:
         """Return the module *name*, or None."""
         return self._active.modules.get(name)
 
-    def other_prober(self, name: str) -> str:
-        """Return the prober of the module *name* if it was left out for it, else an empty text."""
-        return self._active.others.get(name, "")
-
-    def lacking(self, name: str) -> str:
-        """Return the field for which the module *name* was left out, else an empty text."""
-        return self._active.lacking.get(name, "")
+    def why_left_out(self, name: str) -> str:
+        """Return why the module *name* is in the file and not in use; empty if that is not so."""
+        return self._active.left_out.get(name, "")
 
     def secrets(self) -> list[Secret]:
         """Return every secret in the modules, for the redaction of the log."""
@@ -168,7 +150,7 @@ class Modules:
 
     def _load(self) -> ModuleFile:
         if self._path is None:
-            return ModuleFile({}, {}, {})
+            return ModuleFile({}, {})
         source = named(self._path, "--probe.config.file")
         try:
             return read_modules(read_text(self._path), source)

@@ -118,8 +118,9 @@ class Persistence:
         wanted, self._urgent = self._urgent, set()
         states: dict[str, Mapping[str, Any]] = {}
         async for name in in_slices(wanted, SLICE_SERVICES):
-            if name in self._registry:
-                states[name] = self._results.of(name).dump()
+            # It may have been removed, or removed and added again, without a result so far.
+            if name in self._registry and (tally := self._results.of(name)).last is not None:
+                states[name] = tally.dump()
         with contextlib.suppress(OSError):  # the next full save tries again and reports it
             await asyncio.to_thread(self._write, states, [])
             self._note(states)

@@ -45,6 +45,8 @@ class Entry:
     hidden: bool = False
     """Whether our own network hid it from the last probe."""
     again: bool = False
+    has_begun: bool = False
+    """Whether the probe that is under way has sent a request; before, it waits for its turn."""
 
     @property
     def held_up(self) -> bool:

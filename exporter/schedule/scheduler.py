@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -158,7 +158,7 @@ class Scheduler:
         entry.target = target
         if before.rate_limit != target.rate_limit:
             limit = target.rate_limit
-            entry.budget = Budget(limit.requests_per_minute, limit.requests_per_hour)
+            entry.budget = entry.budget.changed(limit.requests_per_minute, limit.requests_per_hour)
         if before.key != target.key or (entry.held_up and before.endpoint != target.endpoint):
             self.expedite(target.id)
         elif before.interval != target.interval:
@@ -179,7 +179,7 @@ class Scheduler:
                 slots = Slots(MAX_PROBES_PER_HOST)
                 self._hosts[name] = Host(Budget(minute, hour), slots, (minute, hour))
             elif known.limits != (minute, hour):
-                known.budget, known.limits = Budget(minute, hour), (minute, hour)
+                known.budget, known.limits = known.budget.changed(minute, hour), (minute, hour)
         for name in self._hosts.keys() - wanted.keys():
             del self._hosts[name]
 
@@ -191,15 +191,15 @@ class Scheduler:
     # -- the loop ----------------------------------------------------------------------------
 
     async def run(self, grace: float = 5.0) -> None:
-        """Probe until `stop`; then wait up to *grace* seconds for what is under way."""
-        tasks: set[asyncio.Task[None]] = set()
+        """Probe until `stop`; then wait up to *grace* seconds for what has sent a request."""
+        tasks: dict[asyncio.Task[None], Entry] = {}
         start = asyncio.get_running_loop().create_task  # asyncio's own looks for the loop each time
         try:
             while not self._stopping:
                 for entry in self._due():
                     task = start(self._probe(entry, entry.due))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
+                    tasks[task] = entry
+                    task.add_done_callback(tasks.pop)
                     self._next(entry, entry.due)
                 pause = self._pause()
                 self._heart.beat(pause)
@@ -212,8 +212,11 @@ class Scheduler:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _finish(self, tasks: set[asyncio.Task[None]], grace: float) -> None:
-        """Wait until *tasks* are done, at most *grace* seconds."""
+    async def _finish(self, tasks: Mapping[asyncio.Task[None], Entry], grace: float) -> None:
+        """Wait until *tasks* are done, at most *grace* seconds; end those that sent nothing yet."""
+        for task, entry in tasks.items():
+            if not entry.has_begun:
+                task.cancel()
         limit = asyncio.create_task(self._clock.sleep(grace))
         try:
             while tasks and not limit.done():
@@ -253,6 +256,7 @@ class Scheduler:
                 self._spread(entry, now)
             else:
                 self._running.add(service)
+                entry.has_begun = False
                 found.append(entry)
         return found
 
@@ -323,6 +327,7 @@ class Scheduler:
                     return None
                 started, at = self._clock.tick(), self._clock.now()
                 self.in_flight += 1
+                entry.has_begun = True
                 try:
                     outcome, attempts = await self._attempts(entry, host, target, deadline)
                 finally:

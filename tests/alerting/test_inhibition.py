@@ -19,7 +19,7 @@ SHIPPED = yaml_of((ROOT / "alertmanager" / "alertmanager.yml").read_text())["inh
 Labels = dict[str, str]
 
 
-def _alerts() -> list[Labels]:
+def alerts_of_the_rules() -> list[Labels]:
     """Return every alert of the shipped rules with each set of labels that makes a difference."""
     found: list[Labels] = []
     for path in sorted((ROOT / "prometheus" / "rules").glob("*.yml")):
@@ -63,7 +63,7 @@ def _places(name: str) -> Iterator[Labels]:
         yield {"instance": "x"}
 
 
-def _matches(matchers: list[str], labels: Labels) -> bool:
+def matches(matchers: list[str], labels: Labels) -> bool:
     """Return whether *labels* match, read from the file in a way of its own."""
     for written in matchers:
         name, sign, value = re.split(r"(=~|!~|!=|=)", written, maxsplit=1)
@@ -80,7 +80,7 @@ Sides = list[tuple[bool, bool]]
 
 def _sides(labels: Labels) -> Sides:
     return [
-        (_matches(rule["source_matchers"], labels), _matches(rule["target_matchers"], labels))
+        (matches(rule["source_matchers"], labels), matches(rule["target_matchers"], labels))
         for rule in SHIPPED
     ]
 
@@ -95,7 +95,7 @@ def _held(source: Labels, by: Sides, target: Labels, of: Sides) -> bool:
 
 
 def test_every_pair_of_alerts_is_decided_as_alertmanager_does() -> None:
-    alerts = _alerts()
+    alerts = alerts_of_the_rules()
     sides = [_sides(one) for one in alerts]
     held = 0
 

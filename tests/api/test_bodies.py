@@ -31,6 +31,8 @@ BAD = {
     "a number too large": b'{"id": "b", "health_check": {"body": 1e999}}',
     "half a character": b'{"id": "b", "name": "\\ud800", "api_key": "\\udfff"}',
     "a number too long": b'{"id": ' + b"1" * 5000 + b"}",
+    "a name twice": b'{"id": "b", "base_url": "http://a", "base_url": "http://b"}',
+    "a name twice within": b'{"api_key": "k", "id": "b", "metadata": {"a": 1, "\\u0061": 2}}',
     "very deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
 }
 

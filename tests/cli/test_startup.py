@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,25 @@ def modules_of(*arguments: str) -> set[str]:
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
     )
     return set(ended.stderr.split())
+
+
+def test_a_reload_that_comes_while_the_server_starts_does_not_end_it() -> None:
+    script = (
+        "import importlib, os, signal, sys\n"
+        "from exporter.cli import main\n"
+        "imported = importlib.import_module\n"
+        "def told_to_reload(name):\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    return imported(name)\n"
+        "importlib.import_module = told_to_reload\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+
+    def exit_code(command: str) -> int:
+        arguments = [sys.executable, "-c", script, command, "--help"]
+        return subprocess.run(arguments, check=False, capture_output=True).returncode
+
+    assert (exit_code("serve"), exit_code("stats")) == (0, -signal.SIGHUP)
 
 
 def test_the_version_is_told_without_building_the_parsers() -> None:

@@ -27,6 +27,10 @@ UNLIKE: tuple[dict[str, Any], ...] = (
     {"base_url": "HTTPS://BÜCHER.example/a"},
     {"base_url": "https://api.example", "health_check": {"endpoint": "/ok?probe=1"}},
     {"base_url": "https://api.example", "health_check": {"endpoint": "https://api.example/up"}},
+    {
+        "base_url": "https://api.example/sk_live_0123456789/v1",
+        "health_check": {"endpoint": "https://api.example/up"},
+    },
     {"base_url": "https://api.example", "health_check": {"endpoint": "/${TOKEN}/getMe"}},
     {
         "base_url": "https://api.example",
@@ -121,3 +125,13 @@ def test_a_key_that_replaces_one_is_its_services_alone() -> None:
         "rotated-key-0123",
         "k" * 24,
     ]
+
+
+@pytest.mark.parametrize("check", ["https://api.example/up", "/up", ""])
+def test_a_key_in_the_base_url_is_a_secret_wherever_the_check_is(check: str) -> None:
+    """The user's own calls go there, and what sends them may log the address."""
+    health = {"health_check": {"endpoint": check}} if check else {}
+
+    together, _ = made([{"base_url": "https://api.example/sk_live_0123456789/v1"} | health])
+
+    assert [secrets_of(target) for target in together] == [["sk_live_0123456789"]]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import pytest
 from playwright.async_api import Browser
 
-from tests.grafana import scene
+from tests.grafana import happened
 from tests.grafana.asking import Desk, settings
 from tests.grafana.drawing import Drawing, drawn
 from tests.grafana.live import Moments, chain
@@ -96,7 +96,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with month(tmp_path_factory.mktemp("month")) as base:
-        yield Scene(base, scene.END, "stripe", "production")
+        yield Scene(base, happened.END, "stripe", "production")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.documents import yaml_of
-from tests.grafana import scene
+from tests.grafana import happened, scene
 from tests.grafana.asking import Desk
 from tests.grafana.live import prometheus
 from tests.grafana.reading import ROOT
@@ -49,12 +49,12 @@ def recording_rules() -> dict[str, str]:
 
 def _recorded(desk: Desk) -> Iterator[str]:
     for name, expr in recording_rules().items():
-        spans = [(scene.RECENT, scene.END, 60)]
+        spans = [(happened.RECENT, happened.END, 60)]
         if _LONG.search(name):
-            quarter = 6 * scene.HOUR
+            quarter = 6 * happened.HOUR
             spans = [
-                (scene.WEEKS, scene.END - 2 * quarter, quarter),
-                (scene.RECENT, scene.DEAD, 300),
+                (happened.WEEKS, happened.END - 2 * quarter, quarter),
+                (happened.RECENT, happened.DEAD, 300),
             ]
         for start, end, step in spans:
             found = desk.get("query_range", query=expr, start=start, end=end, step=step)
@@ -96,10 +96,10 @@ def _serving(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def month(folder: Path) -> Iterator[str]:
-    """Yield the address of a Prometheus that remembers the month before `scene.END`."""
+    """Yield the address of a Prometheus that remembers the month before `happened.END`."""
     _fill(folder, scene.lines())
     with _serving(folder) as base:
-        recorded = list(_recorded(Desk(base, scene.END)))
+        recorded = list(_recorded(Desk(base, happened.END)))
     _fill(folder, iter(recorded))
     with _serving(folder) as base:
         yield base

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright
 
-from tests.grafana import scene
+from tests.grafana import happened
 from tests.grafana.drawing import Drawing, drawn
 from tests.grafana.past import month
 from tests.grafana.reading import BOARDS, ROOT
@@ -32,7 +32,7 @@ async def _take(base: str) -> None:
             for name, last in FOLDS.items():
                 board = BOARDS[f"registry-{name}"]
                 chosen = ONE if name == "service" else {}
-                what = Drawing(base, board, scene.END, "dark", WIDTH, chosen)
+                what = Drawing(base, board, happened.END, "dark", WIDTH, chosen)
                 async with drawn(browser, what) as (page, faults):
                     assert not faults, faults
                     box = await page.locator(f"[data-panel='{last}']").bounding_box()

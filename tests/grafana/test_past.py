@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.documents import yaml_of
-from tests.grafana import scene
+from tests.grafana import happened
 from tests.grafana.asking import Desk
 from tests.grafana.past import month
 from tests.grafana.promql import selectors
@@ -26,11 +26,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-def desk(base: str, at: int = scene.END, **chosen: str) -> Desk:
+def desk(base: str, at: int = happened.END, **chosen: str) -> Desk:
     return Desk(base, at, chosen)
 
 
-def asked(base: str, name: str, at: int = scene.END) -> list[list[Asked]]:
+def asked(base: str, name: str, at: int = happened.END) -> list[list[Asked]]:
     if name != "registry-service":
         return [list(ask(desk(base, at), name))]
     return [
@@ -50,8 +50,8 @@ def test_every_query_has_an_answer_that_can_be_drawn(base: str, name: str) -> No
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_ten_minutes_after_the_last_exporter_nothing_is_green(base: str, name: str) -> None:
-    for one in asked(base, name, scene.DEAD):
-        assert green(one, scene.DEAD) - STAYS == set()
+    for one in asked(base, name, happened.DEAD):
+        assert green(one, happened.DEAD) - STAYS == set()
         assert not_finite(one) == set()
 
 
@@ -96,8 +96,8 @@ def test_all_services_of_a_pair_of_exporters_are_there_once(base: str) -> None:
 
     assert sorted((row["service"], row["environment"]) for row in rows) == sorted(
         [
-            *((name, PROD) for name in scene.SERVICES),
-            *((name, "staging") for name in scene.STAGING if name != "removed"),
+            *((name, PROD) for name in happened.SERVICES),
+            *((name, "staging") for name in happened.STAGING if name != "removed"),
         ]
     ), "what was removed from a living exporter is gone at once"
 
@@ -115,7 +115,7 @@ def test_an_outage_is_the_providers_since_its_last_success(base: str) -> None:
         "sendgrid": "OUR KEY",
         "split": "THE PROVIDER",
     }
-    assert since["stripe"] == pytest.approx(scene.END - 40 * 60 - 65, abs=61)
+    assert since["stripe"] == pytest.approx(happened.END - 40 * 60 - 65, abs=61)
     assert rows["stripe"]["in a row"] == "40"
     assert rows["stripe"]["told"] == "told, not taken"
     assert rows["sendgrid"]["told"] == "acknowledged"
@@ -167,9 +167,9 @@ def test_budgets_are_those_of_the_outages(base: str) -> None:
         if row["slo"] == "availability" and row["environment"] == PROD
     }
 
-    for service, outages in scene.OUTAGES.items():
-        lost = sum(min(end, scene.END) - start for start, end in outages)
-        left = 1 - lost / (0.001 * 30 * scene.DAY)
+    for service, outages in happened.OUTAGES.items():
+        lost = sum(min(end, happened.END) - start for start, end in outages)
+        left = 1 - lost / (0.001 * 30 * happened.DAY)
         assert float(rows[service]["budget left"]) == pytest.approx(left, abs=0.4)
     assert float(rows["legacy"]["budget left"]) == 1
     least = desk(base).stat("registry-slo", "Least budget left")
@@ -222,7 +222,7 @@ def test_the_timeline_tells_when_it_began(base: str) -> None:
 
     began = next(t for t, v in zip(found[0].times, found[0].values, strict=True) if v == 7)
     assert set(found[0].values) == {1.0, 7.0}
-    assert began == pytest.approx(scene.END - 40 * 60, abs=180)
+    assert began == pytest.approx(happened.END - 40 * 60, abs=180)
 
 
 def test_reasons_have_a_row_for_each_that_occurred(base: str) -> None:
@@ -236,7 +236,7 @@ def test_the_status_page_shows_production_only_and_days(base: str) -> None:
     (days,) = desk(base).panel("registry-status", title)
     worst = {answer.labels["service"]: min(answer.values) for answer in days}
 
-    assert set(worst) == set(scene.SERVICES)
+    assert set(worst) == set(happened.SERVICES)
     assert worst["legacy"] == 1
     assert worst["stripe"] < 0.93, "two hours of one day"
     assert panel_of("registry-status", title)["timeFrom"] == "90d"

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes import KEY
 from tests.library.answers import CHAT, CHAT_STREAM, JSON, MESSAGE, MODELS, SSE
 from tests.patience import within
-from tests.test_docs import parted
+from tests.prose import parted
 from tests.vendor import Vendor, answer
 
 ROOT = Path(__file__).parent.parent.parent

@@ -23,7 +23,7 @@ from exporter.log import event
 from tests.fakes import KEY
 from tests.library.answers import JSON, MODELS
 from tests.patience import within
-from tests.test_docs import parted
+from tests.prose import parted
 from tests.vendor import Peer, Seen, Vendor, answer
 
 ROOT = Path(__file__).parent.parent.parent

@@ -13,14 +13,18 @@ import aiohttp
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 
-from exporter.metrics.models import model_page
-from exporter.metrics.starts import EVERY_LINES, LONG_AGO, page_with_starts
+from exporter.metrics import IncidentMetrics
+from exporter.metrics.models import model_pieces
+from exporter.metrics.starts import EVERY_LINES, LONG_AGO
 from exporter.model import Reason
+from exporter.models import ModelStates
+from exporter.registry import Registry
 from exporter.textformat import OPENMETRICS
 from tests.api.managed import running as running_app
 from tests.fakes import service_target
 from tests.metrics.test_exposition import AT, Stage, rich_probe, rich_target
-from tests.metrics.test_incidents import A, counts, page
+from tests.metrics.test_incidents import A, counts
+from tests.scripted_models import model
 
 PLAIN = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
 PROTO = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;q=0.7,"
@@ -127,9 +131,19 @@ async def test_braces_and_quotes_in_labels_stay_in_labels() -> None:
 
 def test_incidents_and_models_have_them_too() -> None:
     rows = [(f"s{number}", A[1], A[2]) for number in range(50)]
-    known = [row[0] for row in rows]
+    registry = Registry()
+    registry.replace(service_target(row[0]) for row in rows)
+    incidents = IncidentMetrics(registry)
+    incidents.show(counts(*rows))
+    states = ModelStates()
+    for row in rows:
+        states.put(replace(service_target(row[0]), models=(model("m"),)))
 
-    shown = page_with_starts(page(counts(*rows), *known, openmetrics=True).encode(), AT).decode()
+    pieces = (
+        *incidents.pieces(openmetrics=True, began=AT),
+        *model_pieces(states, openmetrics=True, began=AT),
+    )
+    shown = b"".join(pieces).decode()
 
     assert longest_search(shown) <= 2 * EVERY_LINES
     families = {family.name: family for family in open_families(shown + "# EOF\n")}
@@ -137,7 +151,7 @@ def test_incidents_and_models_have_them_too() -> None:
         any(one.name.endswith("_created") for one in family.samples) == (family.type != "gauge")
         for family in families.values()
     )
-    assert page_with_starts(model_page([], openmetrics=True), AT) == b""
+    assert [*model_pieces([], openmetrics=True, began=AT)] == []
 
 
 @pytest.mark.parametrize(("accept", "found"), [(PLAIN, False), (PROTO + PLAIN, True)])

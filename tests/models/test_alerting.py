@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from exporter.config import make_target, read_text
-from exporter.metrics.models import model_page
+from exporter.metrics.models import model_pieces
 from exporter.model import Outcome, Reason, Verdict
 from exporter.models import ModelResult, ModelState, Skip
 from exporter.streams import Reading
@@ -53,7 +53,7 @@ def shown(state: ModelState) -> dict[str, float]:
         one.name + "".join(f" {v}" for n, v in sorted(one.labels.items()) if n not in usual): (
             one.value
         )
-        for family in families(model_page([state], openmetrics=False).decode())
+        for family in families(b"".join(model_pieces([state], openmetrics=False)).decode())
         for one in family.samples
     }
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from exporter.metrics.models import MODEL_FAMILIES, model_page
+from exporter.metrics.models import MODEL_FAMILIES, model_pieces
 from exporter.model import Reason, Verdict
 from tests.api.managed import Client, running
 from tests.models.serving import KEY, LISTED, config, state
@@ -73,8 +73,8 @@ async def test_both_formats_are_read_and_say_the_same(tmp_path: Path) -> None:
         async with running(config(vendor, "m", 'odd"\\x'), data=tmp_path) as client:
             await client.app.models.check(state(client, 'odd"\\x'), "person")
             states = list(client.app.model_states)
-    plain = model_page(states, openmetrics=False).decode()
-    opened = model_page(states, openmetrics=True).decode() + "# EOF\n"
+    plain = b"".join(model_pieces(states, openmetrics=False)).decode()
+    opened = b"".join(model_pieces(states, openmetrics=True)).decode() + "# EOF\n"
 
     def read(found: Any) -> dict[Any, float]:
         return {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.metrics.models import model_page
+from exporter.metrics.models import model_pieces
 from exporter.model import Reason, Verdict
 from exporter.models import ModelResult, ModelState, Skip, model_sentence
 from exporter.models.keeping import dump, restore
@@ -36,13 +36,13 @@ async def test_figures_continue_after_a_restart(tmp_path: Path) -> None:
             vendor.on("/v1/chat/completions", stream(end="cut"))
             for _ in range(2):
                 await client.app.models.check(state(client), "person")
-            pages.append(model_page([state(client)], openmetrics=False))
+            pages.append(b"".join(model_pieces([state(client)], openmetrics=False)))
             sentences.append(model_sentence(state(client), 0.0))
             usual = state(client).usual_first_token
         async with running(config(vendor, "m"), data=tmp_path) as client:
             while state(client).remaining is None:
                 await client.ask("GET", "/-/healthy")
-            pages.append(model_page([state(client)], openmetrics=False))
+            pages.append(b"".join(model_pieces([state(client)], openmetrics=False)))
             sentences.append(model_sentence(state(client), 0.0))
             again = state(client).usual_first_token
 
@@ -105,13 +105,13 @@ def test_what_is_damaged_is_passed_over() -> None:
             found = ModelState(state.target, state.model)
             restore(found, {**whole, name: value})
             assert model_sentence(found, 0.0)
-            assert model_page([found], openmetrics=True)
+            assert b"".join(model_pieces([found], openmetrics=True))
     for name in whole["last"]:
         for value in rubbish:
             found = ModelState(state.target, state.model)
             restore(found, {**whole, "last": {**whole["last"], name: value}})
             assert model_sentence(found, 0.0)
-            assert model_page([found], openmetrics=False)
+            assert b"".join(model_pieces([found], openmetrics=False))
 
 
 def test_a_row_is_bounded_and_holds_no_word_of_an_answer() -> None:

@@ -82,10 +82,10 @@ def test_a_module_of_another_prober_is_left_out_and_never_takes_the_list_with_it
     found = read_modules(text, "modules.yaml")
 
     assert list(found.modules) == ["web"]
-    assert found.others == {"other": kind}
+    why = f"its prober is {kind}, and only http is probed here; keep blackbox_exporter for it"
+    assert found.left_out == {"other": why}
     assert [str(warning) for warning in found.warnings] == [
-        "modules.yaml:5: modules.other.prober: is left out: only http is probed here; keep "
-        "blackbox_exporter for the others"
+        f"modules.yaml:5: modules.other.prober: the module is left out: {why}"
     ]
 
 
@@ -109,11 +109,11 @@ def test_a_module_with_what_blackbox_alone_has_is_left_out(http: str, where: str
     )
 
     assert list(found.modules) == ["web"]
-    assert found.lacking == {"m": where.rpartition(".")[2]}
-    assert [str(warning) for warning in found.warnings] == [
-        f"m.yaml:5: modules.m.{where}: is not known here, so its module is left out; keep "
-        "blackbox_exporter for it"
-    ]
+    field = where.rpartition(".")[2]
+    why = f"it has {field}, which is not known here; keep blackbox_exporter for it"
+    assert found.left_out == {"m": why}
+    (warning,) = found.warnings
+    assert str(warning) == f"m.yaml:5: modules.m.{where}: the module is left out: {why}"
 
 
 def test_a_field_of_blackbox_in_a_wrong_place_is_a_mistake() -> None:
@@ -367,19 +367,17 @@ def test_what_is_left_out_is_logged_when_it_comes_into_use(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "modules.yaml"
-    file.write_text(
-        "modules: {web: {prober: http}, ping: {prober: icmp}, h3: {prober: http, "
-        "http: {enable_http3: true}}}"
-    )
+    left_out = "ping: {prober: icmp}, signed: {prober: http, http: {oauth2: {}}}"
+    file.write_text(f"modules: {{web: {{prober: http}}, {left_out}}}")
     modules = Modules(file)
     modules.loading_with(lambda: None)()
     modules.activate()
 
     assert [record.getMessage() for record in caplog.records] == ["configuration warning"] * 2
-    assert (modules.get("h3"), modules.lacking("h3")) == (None, "enable_http3")
-    assert (modules.lacking("web"), modules.lacking("nothing")) == ("", "")
-    assert (modules.get("ping"), modules.other_prober("ping")) == (None, "icmp")
-    assert (modules.other_prober("web"), modules.other_prober("nothing")) == ("", "")
+    assert modules.get("signed") is modules.get("ping") is None
+    assert modules.why_left_out("signed").startswith("it has oauth2, ")
+    assert modules.why_left_out("ping").startswith("its prober is icmp, ")
+    assert (modules.why_left_out("web"), modules.why_left_out("nothing")) == ("", "")
 
 
 def test_mistakes_of_both_files_are_raised_together(tmp_path: Path) -> None:

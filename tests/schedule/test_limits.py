@@ -75,6 +75,16 @@ async def test_the_largest_limit_of_its_services_is_the_hosts() -> None:
         assert most_in_window(stage.prober.ticks("small"), MINUTE) == 2
 
 
+async def test_a_limit_that_changes_counts_what_was_sent_under_the_former_one() -> None:
+    async with Stage() as stage:
+        for number in range(40):  # as reloads and PATCHes do, each with another limit
+            minute = 10 - number % 2
+            stage.put(target(interval=5.0, rate_limit=RateLimit(requests_per_minute=minute)))
+            await stage.advance(15)
+
+        assert most_in_window(stage.prober.ticks(), MINUTE) == 10
+
+
 async def test_a_slot_without_budget_is_skipped_and_leaves_no_result() -> None:
     limit = RateLimit(requests_per_hour=10)
     async with Stage() as stage:

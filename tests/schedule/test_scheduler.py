@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from exporter.config.declarations import RateLimit
 from exporter.model import Reason
 from exporter.schedule.entries import share
-from exporter.schedule.scheduler import QUANTUM_SECONDS
+from exporter.schedule.scheduler import MAX_PROBES_PER_HOST, QUANTUM_SECONDS
 from tests.clocks import FOREVER, QuickClock, Stage, gaps, outcome, target
 from tests.fakes import settle
 from tests.patience import within
@@ -267,6 +268,34 @@ async def test_no_probe_begins_after_stop() -> None:
 
         assert 0 < before < 50
         assert len(stage.prober.starts) == before
+
+
+async def test_stop_neither_sends_what_waits_for_a_slot_nor_waits_for_it() -> None:
+    async with Stage() as stage:
+        stage.prober.takes = lambda service: 4.0
+        count = MAX_PROBES_PER_HOST + 50
+        stage.put(*(target(f"service-{i}", host="one.example") for i in range(count)))
+        await stage.advance(3.5)
+        assert len(stage.prober.starts) == MAX_PROBES_PER_HOST
+
+        stage.scheduler.stop()
+        await stage.advance(4.5)
+
+        assert stage.task.done()
+        assert len(stage.prober.starts) == len(stage.results) == MAX_PROBES_PER_HOST
+
+
+async def test_stop_does_not_wait_for_a_probe_that_waits_for_its_rate_limit() -> None:
+    async with Stage() as stage:
+        stage.put(target(rate_limit=RateLimit(requests_per_minute=1)))
+        await stage.advance(2.5)
+        await stage.advance(stage.prober.ticks()[0] + 55 - stage.clock.tick())
+
+        stage.scheduler.stop()
+        await stage.advance(0.3)
+
+        assert stage.task.done()
+        assert len(stage.prober.starts) == 1
 
 
 async def test_the_lag_of_every_start_is_observed_and_small() -> None:

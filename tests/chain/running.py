@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from exporter.demo.shipped import write_alertmanager, write_prometheus
-from exporter.store import SECRET_KEY_VARIABLE, new_secret_key
+from exporter.store import new_secret_key
 from tests.alertmanager import Mail, Request, Sink, http_sink, mail_sink
+from tests.chain.programs import (
+    SPEED,
+    Program,
+    alertmanager,
+    exporter,
+    prometheus,
+    victoria_metrics,
+)
+from tests.chain.provider import Provider
 from tests.patience import Patience
-from tests.programs import free_port, program, wait_for
+from tests.programs import free_port
 
-SPEED = 20
-"""Of the clocks: a scrape has a second."""
-RESEND = f"{60 // SPEED}s"
-"""Prometheus' own minute. To Alertmanager an alert is over that is not sent for four of them: so
-long may a program take that is killed and comes back."""
 TOKEN = "an-admin-token-of-some-length"
 RECEIVER = "a-receiver-token-of-some-length"
 SHORT_OF_TIME = 'alertname="ExporterShortOfResources",what="loop"'
@@ -44,115 +42,6 @@ def of_the_machine(text: str) -> bool:
     """Return whether a summary or subject says, or says no more, that the cores are taken."""
     begun, over = "cannot probe as it should: loop", "ExporterShortOfResources is over"
     return begun in text or over in text
-
-
-class Answer(NamedTuple):
-    """What a provider answers, after *seconds*."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str] = {}
-    seconds: float = 0.0
-
-
-class Provider:
-    """Answers for every API by the first part of the path; each can be made to fail."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, Any] | Answer | Iterator[Answer]] = {}
-        """What is answered instead of 200 to paths that begin so, or one after the other."""
-        self._server: ThreadingHTTPServer | None = None
-        self.port = 0
-        self.connect()
-
-    def connect(self) -> None:
-        """Take connections, on the same port as before."""
-        if self._server is not None:
-            return
-        answers = self.answers
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                good = (200, GOOD.get(self.path.split("/")[1], {"status": "ok"}))
-                faults = [a for path, a in list(answers.items()) if self.path.startswith(path)]
-                fault = faults[0] if faults else good
-                answer = next(fault) if isinstance(fault, Iterator) else Answer(*fault)
-                time.sleep(answer.seconds)
-                text = json.dumps(answer.body).encode()
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: object) -> None:
-                """Stay silent."""
-
-        class Server(ThreadingHTTPServer):
-            request_queue_size = 512
-            daemon_threads = True
-
-            def handle_error(self, *_: Any) -> None:
-                """A prober that is killed hangs up."""
-
-        self._server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def disconnect(self) -> None:
-        """Refuse connections, as if our own network were gone."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-
-GOOD = {
-    "openai": {"object": "list", "data": [{"id": "gpt-5", "object": "model"}]},
-    "stripe": {"object": "balance", "available": [], "pending": []},
-}
-
-
-class Program:
-    """One process that can end and begin again."""
-
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        url: str,
-        command: list[str],
-        env: dict[str, str] | None = None,
-    ) -> None:
-        self.url, self._command, self._env = url, command, env
-        self._log: IO[bytes] = (folder / f"{name}.log").open("a+b")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        env = {**os.environ, **self._env} if self._env else None
-        self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log, env=env)
-        wait_for(self.url + "/-/ready", self._process, self._log)
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Send *how* and wait for the end."""
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(30)
-            self._process = None
-
-    def signal(self, which: signal.Signals) -> None:
-        """Send *which* and go on."""
-        assert self._process is not None
-        self._process.send_signal(which)
-
-    def kill(self) -> None:
-        self.end(signal.SIGKILL)
-
-    def close(self) -> None:
-        self.kill()
-        self._log.close()
 
 
 class Chain:
@@ -191,53 +80,15 @@ class Chain:
             own=here["prometheus"],
             speed=SPEED,
         )
-        self.exporter = Program(
-            folder,
-            "exporter",
-            f"http://{here['exporter']}",
-            [
-                sys.executable,
-                "-m",
-                "exporter",
-                "serve",
-                "--config",
-                str(services),
-                "--listen",
-                here["exporter"],
-                "--data-dir",
-                str(folder / "data"),
-                "--admin-token-file",
-                str(folder / "admin"),
-                "--alertmanager.token-file",
-                str(folder / "receiver"),
-                "--alertmanager.url",
-                f"http://{here['alertmanager']}",
-                "--alertmanager.interval",
-                "1",
-                "--prometheus.url",
-                f"http://{here['prometheus']}",
-            ],
-            {SECRET_KEY_VARIABLE: str(folder / "secret-key")},
-        )
+        self.exporter = exporter(folder, services, here)
         self.engine = (
-            _victoria(folder, rules, here) if victoria else (_prometheus(folder, rules, here),)
+            victoria_metrics(folder, rules, here)
+            if victoria
+            else (prometheus(folder, rules, here),)
         )
         """What scrapes, answers queries and evaluates the rules; the first is asked."""
         self.prometheus = self.engine[0]
-        self.alertmanager = Program(
-            folder,
-            "alertmanager",
-            f"http://{here['alertmanager']}",
-            [
-                program("prometheus-alertmanager", "alertmanager"),
-                f"--config.file={routes}",
-                f"--storage.path={folder / 'alertmanager'}",
-                "--cluster.listen-address=",
-                f"--web.listen-address={here['alertmanager']}",
-                # What was sent is on the disk so soon: a kill sends nothing twice.
-                "--data.maintenance-interval=1s",
-            ],
-        )
+        self.alertmanager = alertmanager(folder, routes, here)
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -376,69 +227,6 @@ class Chain:
         id_ = self.ask("/api/incidents", body)["id"]
         self.until("the marker arrives", lambda: self.pages(text))
         self.ask(f"/api/incidents/{id_}/resolve", {"by": "test"})
-
-
-def _prometheus(folder: Path, config: Path, here: Mapping[str, str]) -> Program:
-    return Program(
-        folder,
-        "prometheus",
-        f"http://{here['prometheus']}",
-        [
-            program("prometheus"),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={folder / 'tsdb'}",
-            f"--web.listen-address={here['prometheus']}",
-            f"--rules.alert.resend-delay={RESEND}",
-        ],
-    )
-
-
-def _victoria(folder: Path, config: Path, here: Mapping[str, str]) -> tuple[Program, Program]:
-    """Return VictoriaMetrics, which scrapes what *config* says, and vmalert with the same rules.
-
-    Their usual delay of 30 s is divided by `SPEED` as everything else is.
-    """
-    scrapes = json.loads(config.read_text())
-    wanted = {name: scrapes[name] for name in ("scrape_configs",)}
-    wanted["global"] = {"scrape_interval": scrapes["global"]["scrape_interval"]}
-    (folder / "scrape.json").write_text(json.dumps(wanted))
-    storage, delay = f"http://{here['prometheus']}", f"{30000 // SPEED}ms"
-    labels = scrapes["global"]["external_labels"]
-    victoria = Program(
-        folder,
-        "victoria-metrics",
-        storage,
-        [
-            program("victoria-metrics"),
-            f"-promscrape.config={folder / 'scrape.json'}",
-            f"-storageDataPath={folder / 'victoria'}",
-            "-retentionPeriod=100d",
-            f"-httpListenAddr={here['prometheus']}",
-            f"-search.latencyOffset={delay}",
-            # A kill loses what is not on the disk: five seconds, 100 on these clocks.
-            "-inmemoryDataFlushInterval=1s",
-        ],
-    )
-    vmalert = Program(
-        folder,
-        "vmalert",
-        f"http://{here['rules']}",
-        [
-            program("vmalert"),
-            f"-rule={folder / 'rules'}/*.yml",
-            f"-datasource.url={storage}",
-            f"-remoteWrite.url={storage}",
-            f"-remoteRead.url={storage}",
-            "-remoteWrite.flushInterval=200ms",
-            f"-notifier.url=http://{here['alertmanager']}",
-            *(f"-external.label={name}={value}" for name, value in labels.items()),
-            "-evaluationInterval=1s",
-            f"-rule.evalDelay={delay}",
-            f"-rule.resendDelay={RESEND}",
-            f"-httpListenAddr={here['rules']}",
-        ],
-    )
-    return victoria, vmalert
 
 
 @contextlib.contextmanager
