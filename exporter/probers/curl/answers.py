@@ -109,20 +109,12 @@ def _phases(
     not end (a failure). In the second case the rest of the time belongs to that phase.
     """
     lookup, connect, handshake, first, total = stamps
-    ends, before = [], 0.0
-    for stamp, happens, is_over in (
-        (lookup, True, connected),
-        (connect, True, connected),
-        (handshake, secure, connected),
-        (first, True, False),
-    ):
-        if stamp > 0 and happens:
-            end = min(max(stamp, before), total)
-        else:
-            end = before if is_over or not happens else total
-        ends.append(end)
-        before = end
-    a, b, c, d = ends
+    a = min(lookup, total) if lookup > 0 else (0.0 if connected else total)
+    b = min(max(connect, a), total) if connect > 0 else (a if connected else total)
+    c = b
+    if secure:
+        c = min(max(handshake, b), total) if handshake > 0 else (b if connected else total)
+    d = min(max(first, c), total) if first > 0 else total
     return (resolved + a, b - a, c - b, d - c, total - d)
 
 
