@@ -90,6 +90,7 @@ class Scheduler:
         self._hosts: dict[str, Host] = {}
         self._slots = Slots(MAX_PROBES)
         self._running: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._recovery = NEVER
         self._stopping = False
         self._epoch = clock.now() - clock.tick()
@@ -192,14 +193,12 @@ class Scheduler:
 
     async def run(self, grace: float = 5.0) -> None:
         """Probe until `stop`; then wait up to *grace* seconds for what is under way."""
-        tasks: set[asyncio.Task[None]] = set()
+        self._tasks = tasks = set[asyncio.Task[None]]()
         start = asyncio.get_running_loop().create_task  # asyncio's own looks for the loop each time
         try:
             while not self._stopping:
                 for entry in self._due():
-                    task = start(self._probe(entry, entry.due))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
+                    tasks.add(start(self._probe(entry, entry.due)))
                     self._next(entry, entry.due)
                 pause = self._pause()
                 self._heart.beat(pause)
@@ -284,6 +283,8 @@ class Scheduler:
         except Exception:
             _log.exception("bug around a probe")
         finally:
+            # Here, and not when the task is done: a callback is one more turn of the loop.
+            self._tasks.discard(asyncio.current_task())
             self._running.discard(target.id)
             current = self._entries.get(target.id)
             if current is not None and current.again:

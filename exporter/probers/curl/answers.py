@@ -109,13 +109,37 @@ def _phases(
     not end (a failure). In the second case the rest of the time belongs to that phase.
     """
     lookup, connect, handshake, first, total = stamps
-    a = min(lookup, total) if lookup > 0 else (0.0 if connected else total)
-    b = min(max(connect, a), total) if connect > 0 else (a if connected else total)
-    c = b
-    if secure:
-        c = min(max(handshake, b), total) if handshake > 0 else (b if connected else total)
-    d = min(max(first, c), total) if first > 0 else total
-    return (resolved + a, b - a, c - b, d - c, total - d)
+    if not secure:
+        handshake = connect
+    if not 0 < lookup <= connect <= handshake <= first <= total:  # seldom: a new connection's are
+        lookup, connect, handshake, first = _ends(stamps, secure, connected=connected)
+    return (
+        resolved + lookup,
+        connect - lookup,
+        handshake - connect,
+        first - handshake,
+        total - first,
+    )
+
+
+def _ends(stamps: _Stamps, secure: bool, *, connected: bool) -> tuple[float, float, float, float]:
+    """Return when each phase but the last ended, in their order."""
+    lookup, connect, handshake, first, total = stamps
+    ends, before = [], 0.0
+    for stamp, happens, is_over in (
+        (lookup, True, connected),
+        (connect, True, connected),
+        (handshake, secure, connected),
+        (first, True, False),
+    ):
+        if stamp > 0 and happens:
+            end = min(max(stamp, before), total)
+        else:
+            end = before if is_over or not happens else total
+        ends.append(end)
+        before = end
+    a, b, c, d = ends
+    return a, b, c, d
 
 
 def _connected(get: Callable[[int], Any], secure: bool) -> bool:

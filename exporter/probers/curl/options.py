@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ssl
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,9 +110,10 @@ def set_own_options(curl: Any, request: Request, addresses: list[str], seconds: 
 
 
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
-    names, values = "".join([name for name, _ in headers]), "".join([text for _, text in headers])
-    if has_control(names) or has_control(values.replace("\t", "")):  # RFC 9110 allows a tab
-        raise ValueError("a header holds a control character")
+    if has_control("".join(chain.from_iterable(headers))):
+        names, values = map("".join, zip(*headers, strict=True))
+        if has_control(names) or has_control(values.replace("\t", "")):  # RFC 9110 allows a tab
+            raise ValueError("a header holds a control character")
     return [
         (f"{name}: {value}" if value.strip() else f"{name};").encode() for name, value in headers
     ]
