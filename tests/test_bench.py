@@ -18,7 +18,7 @@ from tests.bench.figures import Processor, Spread, percentile, ratios, shown, sp
 from tests.bench.peer import version
 from tests.bench.series import series
 from tests.bench.subject import Lag, Probes
-from tests.bench.subjects import ROOT, cpu_seconds, family, memory_bytes, turns
+from tests.bench.subjects import ROOT, Exporter, cpu_seconds, family, memory_bytes, turns
 from tests.bench.table import (
     BASELINE,
     BLACKBOX,
@@ -39,6 +39,16 @@ STAT = "cpu  {user} 0 100 {idle} 50 0 0 {stolen} 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n
 def test_a_spread_has_the_middle_the_least_and_the_most() -> None:
     assert spread([5, 1, 3]) == Spread(3, 1, 5)
     assert str(spread([0.5, 0.25, 1.5])) == "0.500 (0.250 to 1.50)"
+
+
+def test_a_subject_may_keep_compiled_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PATH", "/usr/bin")
+
+    found = Exporter(OURS, Path(sys.executable), tmp_path).environment
+
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert (found["PYTHONPATH"], found["PATH"]) == (str(tmp_path), "/usr/bin")
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:

@@ -102,7 +102,7 @@ async def show(request: web.Request, routes: tuple[Route, ...]) -> web.Response:
     found = await asyncio.to_thread(reference_of, routes, request.app[SOFTWARE_VERSION])
     given = request.app[LOADER].monitoring.page_url
     base = given.rstrip("/") if given else f"{request.scheme}://{request.host}"
-    return whole(request, "api", title="The API", reference=found, base=base)
+    return await whole(request, "api", title="The API", reference=found, base=base)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -76,7 +77,7 @@ def check_preset(path: Path) -> int:
     return 0
 
 
-def _print_presets(known: dict[str, Preset]) -> None:
+def _print_presets(known: Mapping[str, Preset]) -> None:
     table = Table("provider", "type", "key variable", "health call", "interval", "confidence")
     for name, preset in known.items():
         table.add_row(

@@ -233,7 +233,8 @@ class _Reading:
         self._files: list[_File] = []
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
-        self._ids: dict[str, Problem] = {}
+        self._ids: dict[str, tuple[Loaded, FieldPath]] = {}
+        """Where each was used first."""
 
     def fail(self, source: str, what: str) -> None:
         self._problems.append(Problem(source, 1, "(file)", what))
@@ -317,11 +318,12 @@ class _Reading:
         name = own.get("id")
         if name is None:
             return
-        here = loaded.problem((*place, "id"), "")
+        here = (loaded, place)
         first = self._ids.setdefault(name, here)
         if first is not here:
-            what = f"this id is used before, in {first.place}"
-            self._problems.append(replace(here, what=what))
+            before = first[0].problem((*first[1], "id"), "").place
+            what = f"this id is used before, in {before}"
+            self._problems.append(loaded.problem((*place, "id"), what))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,15 @@ def service_mistakes(raw: dict[str, Any]) -> Found:
     preset = presets().get(raw.get("provider", "custom"))
     yield from _address_mistakes(raw, preset)
     yield from _key_mistakes(raw, preset)
-    yield from _headers(raw.get("additional_headers", {}), ("additional_headers",))
+    # Most services have none of some sections: to look into what is empty takes time as well.
+    if headers := raw.get("additional_headers"):
+        yield from _headers(headers, ("additional_headers",))
     for path, what in check_mistakes(raw.get("health_check", {})):
         yield ("health_check", *path), what
-    yield from _alert_mistakes(raw.get("alerts", {}), raw.get("health_check", {}).get("interval"))
-    yield from _metadata_mistakes(raw.get("metadata", {}))
+    if alerts := raw.get("alerts"):
+        yield from _alert_mistakes(alerts, raw.get("health_check", {}).get("interval"))
+    if metadata := raw.get("metadata"):
+        yield from _metadata_mistakes(metadata)
     yield from model_mistakes(raw, preset)
     yield from uses_mistakes(raw, preset)
     for index, window in enumerate(raw.get("maintenance", ())):

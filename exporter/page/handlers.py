@@ -28,25 +28,26 @@ async def show(request: web.Request) -> web.Response:
         view = view_of(request.rel_url.raw_path_qs)
         page = await live.page(view)
     except PageNotFoundError:
-        return _html("nothing", live, status=404)
+        return await _html("nothing", live, status=404)
     context: dict[str, Any] = {"view": view, "regions": page.regions, "icon": page.icon}
     if isinstance(view, HomePage):
         choices = live.drawer.board.choices
         context |= {"rows": page.rows, "groups": page.groups, "choices": choices, "orders": ORDERS}
         context["groupings"] = choices_of_groups(choices.get("tag", ()), view.group)
-    return _html(view.template, live, title=page.title, **context)
+    return await _html(view.template, live, title=page.title, **context)
 
 
-def whole(request: web.Request, template: str, **context: Any) -> web.Response:
+async def whole(request: web.Request, template: str, **context: Any) -> web.Response:
     """Return a page that is not updated; *context* is what its template needs, with a `title`.
 
     Raises:
         HTTPNotFound: the page is switched off.
     """
-    return _html(template, _live(request), **context)
+    return await _html(template, _live(request), **context)
 
 
-def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> web.Response:
+async def _html(template: str, live: Live, *, status: int = 200, **context: Any) -> web.Response:
+    await live.compiled()
     now = live.sources.clock.now()
     common = {
         "title": "Nothing here",
@@ -125,7 +126,7 @@ def _too_many_pages() -> web.Response:
 
 async def asset(request: web.Request) -> web.Response:
     """Return a style sheet, script or icon by the name that holds its hash."""
-    _live(request)
+    await _live(request).compiled()
     file = assets_by_served_name().get(request.match_info["id"])
     if file is None:
         raise web.HTTPNotFound

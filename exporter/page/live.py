@@ -48,6 +48,10 @@ class Viewer:
         self.disconnect, self.is_disconnected = disconnect, is_disconnected
 
 
+def _compile() -> None:
+    environment(), assets_by_served_name()
+
+
 @dataclass(slots=True)
 class _OpenView:
     """A view with its viewers and the page that they were sent last."""
@@ -62,8 +66,7 @@ class Live:
     """Draws pages for requests, and keeps the open ones up to date."""
 
     def __init__(self, sources: Sources) -> None:
-        # Read and compile everything now, so that no request waits for it.
-        environment(), assets_by_served_name()
+        self._compiling: asyncio.Task[object] | None = None
         self.sources = sources
         self.drawer = Drawer(sources)
         self._open_views: dict[PageView, _OpenView] = {}
@@ -77,6 +80,17 @@ class Live:
         """How many pages are open."""
         return sum(len(view.viewers) + view.entering for view in self._open_views.values())
 
+    async def compiled(self) -> None:
+        """Wait until templates and assets are read, in a thread: on the loop probes would wait too.
+
+        It takes a fifth of the time in which an exporter starts, and many are only ever scraped.
+        """
+        if self._compiling is None:
+            self._compiling = asyncio.create_task(asyncio.to_thread(_compile))
+        if not self._compiling.done():
+            # Whoever waits may be cancelled; the others, and those to come, need it all the same.
+            await asyncio.shield(self._compiling)
+
     async def page(self, view: PageView) -> Page:
         """Return the page of *view* as it is now.
 
@@ -84,6 +98,7 @@ class Live:
             PageNotFoundError: the service or incident of *view* does not exist.
         """
         self._last_use = self.sources.clock.tick()
+        await self.compiled()
         return await view.page(self.drawer, LoopShare(self.sources.clock))
 
     async def enter(self, view: PageView, viewer: Viewer) -> None:

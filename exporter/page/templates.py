@@ -78,7 +78,7 @@ def environment_of(package: str) -> Environment:
 
 @functools.cache
 def environment() -> Environment:
-    """Return that of the page with every template compiled, so that no request waits for it."""
+    """Return that of the page with every template compiled, which takes half a second."""
     result = environment_of(__package__)
     result.globals |= {
         "asset": path_of,

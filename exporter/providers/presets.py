@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def use_folder(folder: Path) -> None:
         problems.append(Problem(named(folder, "--providers"), 1, "folder", "holds no NAME.yaml"))
     if problems:
         raise SettingsError(problems)
-    presets().update(found)
+    presets().add(found)
 
 
 def _compiles(pattern: str) -> bool:
@@ -90,14 +91,41 @@ def _compiles(pattern: str) -> bool:
     return True
 
 
+class Presets(Mapping[str, Preset]):
+    """Every preset by its name, which is that of its file; each is read when it is asked for.
+
+    To read all takes as long as to check 500 services, and most people use a few.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Preset | None] = dict.fromkeys(names_in("providers", ".yaml"))
+
+    def __getitem__(self, name: str) -> Preset:
+        preset = self._known[name]
+        if preset is None:
+            preset = self._known[name] = _shipped(name)
+        return preset
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, found: Mapping[str, Preset]) -> None:
+        """Add *found*; a preset with the name of another replaces it."""
+        self._known.update(found)
+
+
+def _shipped(name: str) -> Preset:
+    text = resources.files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return load(f"exporter/providers/{name}.yaml", text)
+
+
 @functools.cache
-def presets() -> dict[str, Preset]:
-    """Return every preset by its name, which is that of its file; read once."""
-    folder = resources.files(__package__)
-    return {
-        name: load(
-            f"exporter/providers/{name}.yaml",
-            folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"),
-        )
-        for name in names_in("providers", ".yaml")
-    }
+def presets() -> Presets:
+    """Return the presets of this process."""
+    return Presets()

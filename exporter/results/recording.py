@@ -54,7 +54,7 @@ class Recording:
 
     def probe(self, target: Target, result: Result) -> None:
         """Take in the *result* of a probe of *target*."""
-        tally = self._results.of(target.id)
+        tally, success = self._results.of(target.id), result.success
         before = tally.last
         counted = not target.in_maintenance(result.at)
         tally.add(result, target, counted=counted)
@@ -63,12 +63,12 @@ class Recording:
         self._minutes.add(
             target, result, counted=counted, before=None if before is None else before.at
         )
-        if not result.success:
+        if not success:
             counts_until = result.at + tally.silence(target)
             proven = _with_proof(result, self._minutes.proof_of(result))
             self._failures.add(proven, spell=tally.failing_since, until=counts_until)
         changed = before is None or before.reason is not result.reason
-        if changed or not result.success:
+        if changed or not success:
             # A restart that forgot a failure would end its alert and begin it anew.
             self._persistence.schedule_save(target.id)
         if changed or _log.isEnabledFor(logging.DEBUG):

@@ -119,7 +119,7 @@ class Tally:
 
     def add(self, result: Result, target: Target, *, counted: bool = True) -> None:
         """Take in *result*; *counted* is false during maintenance: then no SLI event."""
-        outcome = result.outcome
+        outcome, success = result.outcome, result.success
         if target.key is not self.key:
             if self.last is not None and target.key != self.key:
                 self.forget_key()
@@ -134,7 +134,7 @@ class Tally:
         if not is_offline(result.reason, result.verdict):
             self.observed = result
         self.recent.append(result)
-        if result.success:
+        if success:
             self.failing_since = 0.0
             self.last_success = result.at
             if outcome.measured:
@@ -142,7 +142,7 @@ class Tally:
                 self.latency_sum += outcome.duration
         else:
             self.failing_since = self.failing_since or result.at
-        if self.exemplars or not result.success or is_slow(result, target):
+        if self.exemplars or not success or is_slow(result, target):
             self.exemplars = noted(self.exemplars, result, target, BUCKETS)
         self._remember(result)
         if outcome.retirement is not None or self.radar is not None:

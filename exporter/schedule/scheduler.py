@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from exporter.budget import Budget
 from exporter.clock import Clock
@@ -90,6 +90,7 @@ class Scheduler:
         self._hosts: dict[str, Host] = {}
         self._slots = Slots(MAX_PROBES)
         self._running: set[str] = set()
+        self._tasks: dict[asyncio.Task[None], Entry] = {}
         self._recovery = NEVER
         self._stopping = False
         self._epoch = clock.now() - clock.tick()
@@ -192,14 +193,12 @@ class Scheduler:
 
     async def run(self, grace: float = 5.0) -> None:
         """Probe until `stop`; then wait up to *grace* seconds for what has sent a request."""
-        tasks: dict[asyncio.Task[None], Entry] = {}
+        self._tasks = tasks = dict[asyncio.Task[None], Entry]()
         start = asyncio.get_running_loop().create_task  # asyncio's own looks for the loop each time
         try:
             while not self._stopping:
                 for entry in self._due():
-                    task = start(self._probe(entry, entry.due))
-                    tasks[task] = entry
-                    task.add_done_callback(tasks.pop)
+                    tasks[start(self._probe(entry, entry.due))] = entry
                     self._next(entry, entry.due)
                 pause = self._pause()
                 self._heart.beat(pause)
@@ -217,10 +216,11 @@ class Scheduler:
         for task, entry in tasks.items():
             if not entry.has_begun:
                 task.cancel()
-        limit = asyncio.create_task(self._clock.sleep(grace))
+        limit, left = asyncio.create_task(self._clock.sleep(grace)), set(tasks)
         try:
-            while tasks and not limit.done():
-                await asyncio.wait({limit, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            while left and not limit.done():
+                done, _ = await asyncio.wait({limit, *left}, return_when=asyncio.FIRST_COMPLETED)
+                left -= done
         finally:
             limit.cancel()
 
@@ -288,6 +288,8 @@ class Scheduler:
         except Exception:
             _log.exception("bug around a probe")
         finally:
+            # Here, and not when the task is done: a callback is one more turn of the loop.
+            self._tasks.pop(cast("asyncio.Task[None]", asyncio.current_task()), None)
             self._running.discard(target.id)
             current = self._entries.get(target.id)
             if current is not None and current.again:

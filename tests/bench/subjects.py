@@ -25,6 +25,9 @@ if len(CORES) == 2:
     DRIVER = TARGET
 
 
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """A running exporter."""
@@ -49,8 +52,12 @@ class Exporter:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of a process; -P leaves the code to be found by them alone."""
-        return {**os.environ, "PYTHONPATH": str(self.tree)}
+        """The variables of a process; -P leaves the code to be found by them alone.
+
+        Compiled code is kept, as where it is installed: else each start would compile it all.
+        """
+        kept = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+        return {**kept, "PYTHONPATH": str(self.tree)}
 
     @contextlib.contextmanager
     def serving(

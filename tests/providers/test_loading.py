@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from exporter.config import make_target, read_text
 from exporter.providers import SettingsError, key_mistakes, load, load_file, presets, use_folder
+
+module = sys.modules[presets.__module__]
 
 GOOD = """\
 name: Made Up
@@ -142,6 +147,23 @@ def test_known_kinds_of_keys_are_told_apart(
 def _presets_of_our_own_again() -> Iterator[None]:
     yield
     presets.cache_clear()
+
+
+@pytest.mark.usefixtures("_presets_of_our_own_again")
+def test_a_configuration_reads_the_presets_that_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    presets.cache_clear()
+    read: list[str] = []
+    monkeypatch.setattr(module, "_shipped", lambda name: read.append(name) or load(name, GOOD))
+    stripe = {"id": "a", "provider": "stripe", "api_key": "mk-abcdefgh"}
+    own = {"id": "b", "base_url": "https://api.example.com"}
+
+    text = json.dumps({"services": [stripe, own]})
+    declared = read_text(text, "services.yaml", {}).services
+    targets = [make_target(one, {}) for one in declared]
+
+    assert [target.id for target in targets] == ["a", "b"]
+    assert read == ["stripe"]
+    assert "openai" in presets()
 
 
 @pytest.mark.usefixtures("_presets_of_our_own_again")

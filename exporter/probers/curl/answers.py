@@ -109,6 +109,22 @@ def _phases(
     not end (a failure). In the second case the rest of the time belongs to that phase.
     """
     lookup, connect, handshake, first, total = stamps
+    if not secure:
+        handshake = connect
+    if not 0 < lookup <= connect <= handshake <= first <= total:  # seldom: a new connection's are
+        lookup, connect, handshake, first = _ends(stamps, secure, connected=connected)
+    return (
+        resolved + lookup,
+        connect - lookup,
+        handshake - connect,
+        first - handshake,
+        total - first,
+    )
+
+
+def _ends(stamps: _Stamps, secure: bool, *, connected: bool) -> tuple[float, float, float, float]:
+    """Return when each phase but the last ended, in their order."""
+    lookup, connect, handshake, first, total = stamps
     ends, before = [], 0.0
     for stamp, happens, is_over in (
         (lookup, True, connected),
@@ -123,7 +139,7 @@ def _phases(
         ends.append(end)
         before = end
     a, b, c, d = ends
-    return (resolved + a, b - a, c - b, d - c, total - d)
+    return a, b, c, d
 
 
 def _connected(get: Callable[[int], Any], secure: bool) -> bool:

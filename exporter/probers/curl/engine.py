@@ -31,7 +31,6 @@ from exporter.probers.curl.readiness import Readiness, best_readiness
 from exporter.probers.curl.resolver import ResolveError, Resolver, literal_address
 from exporter.probers.curl.shortages import answer_for, blame, shortage_behind, shortage_of
 from exporter.probers.curl.transfer import Transfer
-from exporter.probers.urls import normalized
 
 _NEVER = float("inf")
 _TIMER_ERROR_SECONDS = 0.0005
@@ -78,12 +77,12 @@ class CurlTransport:
 
     async def _answer(self, request: Request, begun: float) -> Answer:
         self._start()
-        if (url := normalized(request.url)) != request.url:
-            request = replace(request, url=url)
         try:
-            host, _, secure = address_of(request.url)
+            host, _, secure, url = address_of(request.url)
         except ValueError:
             return Answer(failure=Reason.CLIENT_ERROR, detail="the URL is not valid")
+        if url != request.url:
+            request = replace(request, url=url)
         addresses = await self._addresses(request, host, begun)
         if isinstance(addresses, Answer):
             return addresses
@@ -287,13 +286,17 @@ class CurlTransport:
         # Nothing to do if libcurl has been asked since, or thought better of it.
         if self._multi is not None and self._due - self._loop.time() < _TIMER_ERROR_SECONDS:
             self._due = _NEVER
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self._collect()
+            self._work(pycurl.SOCKET_TIMEOUT, 0)
 
     def _on_ready(self) -> None:
         for fd, events in self._sockets.ready():
-            self._multi.socket_action(fd, events)
-        self._collect()
+            self._work(fd, events)
+
+    def _work(self, fd: int, events: int) -> None:
+        """Let libcurl do what is due for *fd*, and take what has ended: mostly nothing has."""
+        _, running = self._multi.socket_action(fd, events)
+        if running < len(self._running):
+            self._collect()
 
     def _collect(self) -> None:
         while True:

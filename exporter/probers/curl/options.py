@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ssl
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,21 +31,22 @@ def default_authorities() -> str:
 
 
 @functools.lru_cache(maxsize=16384)
-def address_of(url: str) -> tuple[str, int, bool]:
-    """Return host, port and whether *url* is https.
+def address_of(url: str) -> tuple[str, int, bool, str]:
+    """Return host, port, whether *url* is https, and its normal form, which the first are of.
 
     Raises:
         ValueError: *url* is not an http or https URL with a host and a valid port.
     """
+    url = normalized(url)
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or not host or not host.isascii():
         raise ValueError("not an http or https URL with a host")
     secure = parts.scheme == "https"
-    return host, parts.port or (443 if secure else 80), secure
+    return host, parts.port or (443 if secure else 80), secure, url
 
 
-Shape = tuple[str, str | None, TlsSettings, bool, bool, bool, bool, int]
+Shape = tuple[str, str | None, TlsSettings | None, bool, bool, bool, bool, int]
 
 
 def shape_of(request: Request) -> Shape | None:
@@ -57,7 +59,7 @@ def shape_of(request: Request) -> Shape | None:
     return (
         request.method,
         request.proxy,
-        request.tls,
+        request.tls if _has_tls(request) else None,  # to look one up takes its hash
         request.url.startswith("https"),
         request.allow_private,
         request.keep_alive,
@@ -82,8 +84,13 @@ def set_options(curl: Any, request: Request) -> None:
     if not request.keep_alive:
         set_(pycurl.FRESH_CONNECT, 1)
         set_(pycurl.FORBID_REUSE, 1)
-    if request.url.startswith("https") or (request.proxy or "").startswith("https"):
+    if _has_tls(request):
         _set_tls(curl, request)
+
+
+def _has_tls(request: Request) -> bool:
+    """Return whether *request* is sent over TLS, be it to a proxy only."""
+    return request.url.startswith("https") or (request.proxy or "").startswith("https")
 
 
 def set_own_options(curl: Any, request: Request, addresses: list[str], seconds: float) -> None:
@@ -103,9 +110,10 @@ def set_own_options(curl: Any, request: Request, addresses: list[str], seconds: 
 
 
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
-    names, values = "".join([name for name, _ in headers]), "".join([text for _, text in headers])
-    if has_control(names) or has_control(values.replace("\t", "")):  # RFC 9110 allows a tab
-        raise ValueError("a header holds a control character")
+    if has_control("".join(chain.from_iterable(headers))):
+        names, values = map("".join, zip(*headers, strict=True))
+        if has_control(names) or has_control(values.replace("\t", "")):  # RFC 9110 allows a tab
+            raise ValueError("a header holds a control character")
     return [
         (f"{name}: {value}" if value.strip() else f"{name};").encode() for name, value in headers
     ]
@@ -126,7 +134,7 @@ def _set_method(curl: Any, request: Request) -> None:
 
 def _set_address(curl: Any, request: Request, addresses: list[str]) -> list[bytes]:
     """Set the URL and where to connect; return the Host header if it is not the URL's own."""
-    host, port, _ = address_of(request.url)
+    host, port, _, _ = address_of(request.url)
     url, host_headers = request.url, []
     if (name := _server_name(request)) and name != host:
         # libcurl takes SNI and the name to verify from the URL. So the URL gets the other name,

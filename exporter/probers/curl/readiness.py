@@ -39,13 +39,16 @@ class Epoll:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        both = select.EPOLLIN | select.EPOLLOUT
+        self._bits = (0, select.EPOLLIN, select.EPOLLOUT, both)
+        """What epoll calls IN, OUT and IN | OUT."""
         self._watched: set[int] = set()
 
     def fileno(self) -> int:
         return self._epoll.fileno()
 
     def watch(self, fd: int, events: int) -> None:
-        wanted = (events & IN and select.EPOLLIN) | (events & OUT and select.EPOLLOUT)
+        wanted = self._bits[events]
         if fd not in self._watched:
             if wanted:
                 self._watched.add(fd)

@@ -55,9 +55,11 @@ class HttpProber:
         failed_last = endpoint.url in self._failed
         request = _first_request(endpoint, watch, session=failed_last)
         answer = await self._transport.fetch(request)
-        trail, hops = Trail(endpoint, TlsSettings(ca_file=endpoint.tls.ca_file)), 0
-        while (target := _next_url(request, answer, trail, hops)) is not None:
+        trail: Trail | None = None  # most answers redirect nowhere
+        hops = 0
+        while (target := _next_url(endpoint, request, answer, hops)) is not None:
             hops += 1
+            trail = trail or Trail(endpoint, TlsSettings(ca_file=endpoint.tls.ca_file))
             left = endpoint.timeout - answer.duration
             request = trail.hop(request, target, answer, left=left, now=self._clock.now())
             answer = joined(answer, await self._transport.fetch(request))
@@ -108,9 +110,8 @@ def _first_request(
     )
 
 
-def _next_url(request: Request, answer: Answer, trail: Trail, hops: int) -> str | None:
+def _next_url(endpoint: Endpoint, request: Request, answer: Answer, hops: int) -> str | None:
     """Return where *answer* redirects to; None if it does not or must not be followed."""
-    endpoint = trail.endpoint
     if answer.status in endpoint.expect.statuses or hops >= endpoint.follow_redirects:
         return None
     target = redirect_target(request.url, answer)

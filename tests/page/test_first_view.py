@@ -1,0 +1,54 @@
+"""The templates: compiled when a page is first looked at, off the event loop, once for all."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from exporter.page import live
+from tests.page.stage import staged
+from tests.patience import patient
+
+
+class Compiling:
+    """In the place of what compiles: waits until it may end, and remembers its threads."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+        self.may_end = threading.Event()
+
+    def __call__(self) -> None:
+        self.threads.append(threading.get_ident())
+        assert self.may_end.wait(60)
+
+
+@pytest.fixture
+def compiling(monkeypatch: pytest.MonkeyPatch) -> Compiling:
+    made = Compiling()
+    monkeypatch.setattr(live, "_compile", made)
+    return made
+
+
+async def test_nothing_is_compiled_before_a_page_is_looked_at(compiling: Compiling) -> None:
+    async with staged():
+        assert not compiling.threads
+
+
+@pytest.mark.parametrize("path", ["/", "/services/nobody", "/api/events?of=/"])
+async def test_the_first_view_waits_for_a_thread_and_not_the_loop(
+    compiling: Compiling, path: str
+) -> None:
+    async with staged() as stage, patient(30):
+        url = stage.base + path
+        first, second = (asyncio.create_task(stage.session.get(url)) for _ in range(2))
+        while not compiling.threads:
+            await asyncio.sleep(0.001)
+        first.cancel()  # its browser went away: the other view needs what it began
+        assert not second.done()
+        compiling.may_end.set()
+        (await second).close()
+
+    (thread,) = compiling.threads
+    assert thread != threading.get_ident()
