@@ -40,6 +40,7 @@ _REASON_BY_STATUS = {
     430: Reason.RATE_LIMITED,
     440: Reason.AUTH_EXPIRED,
     451: Reason.REGION_BLOCKED,  # RFC 7725
+    456: Reason.QUOTA_EXHAUSTED,  # DeepL: the characters of the month, or the own cost control
     495: Reason.AUTH_INVALID,  # nginx: our client certificate
     496: Reason.AUTH_INVALID,
     498: Reason.AUTH_INVALID,
