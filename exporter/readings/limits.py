@@ -6,6 +6,7 @@
 - a dictionary, `ratelimit: limit=100, remaining=50, reset=30` (-07);
 - named policies, `ratelimit: "burst";r=50;t=30` with `ratelimit-policy: "burst";q=100;w=60` (-08
   and newer, structured fields of RFC 9651);
+- the resource first, `x-ratelimit-requests-remaining: 5` (RapidAPI and others);
 - a window in the value, `ratelimit-remaining: 20;w=21600` (Docker Hub), or in the name,
   `x-ratelimit-remaining-minute: 5` (Kong's rate-limiting plugin).
 
@@ -26,6 +27,7 @@ from exporter.readings.times import instant, number
 
 REQUESTS, TOKENS = "requests", "tokens"
 _PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
+_ITSELF_THE_LIMIT = frozenset({"x-ratelimit", "x-rate-limit"})  # Zendesk's X-Rate-Limit: 700
 _FIELDS: tuple[Literal["limit", "remaining", "reset"], ...] = ("limit", "remaining", "reset")
 _MAX_VALUE = 1024
 # An item of a structured field (RFC 9651): a quoted name or a bare word, with parameters behind it.
@@ -116,6 +118,8 @@ def generic_limits(headers: Mapping[str, str], now: float) -> dict[str, Limit]:
 def _place(name: str) -> tuple[Literal["limit", "remaining", "reset"], str, str] | None:
     """Return what the header *name* is about: field, resource, and a key for its window."""
     for prefix in _PREFIXES:
+        if name == prefix and prefix in _ITSELF_THE_LIMIT:
+            return "limit", REQUESTS, prefix
         if not name.startswith(prefix + "-"):
             continue
         rest = name[len(prefix) + 1 :]
@@ -124,6 +128,10 @@ def _place(name: str) -> tuple[Literal["limit", "remaining", "reset"], str, str]
                 return field, REQUESTS, prefix
             if rest.startswith(field + "-"):
                 suffix = rest[len(field) + 1 :]
+                resource = _resource(suffix)
+                return None if resource is None else (field, resource, f"{prefix} {suffix}")
+            if rest.endswith(f"-{field}"):  # the resource first: RapidAPI's, API-Sports', Linear's
+                suffix = rest[: -len(field) - 1]
                 resource = _resource(suffix)
                 return None if resource is None else (field, resource, f"{prefix} {suffix}")
     return None

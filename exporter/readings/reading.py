@@ -22,6 +22,7 @@ from exporter.readings.declarations import (
 from exporter.readings.limits import declared_limits, generic_limits, mentions_limits
 from exporter.readings.retirement import HEADERS, PLAIN, RetirementReadings
 from exporter.readings.times import instant, number
+from exporter.readings.waits import STATUSES, asked_in
 from exporter.retirement import Retirement
 
 
@@ -49,7 +50,8 @@ class Readings:
     """Where the values of an answer are.
 
     Retry-After, request ids and processing times are also read from the headers that many APIs
-    share; the generic limit headers only if there are no *headers* of the provider's own.
+    share; the generic limit headers only if there are no *headers* of the provider's own. A pause
+    is also read from the body of a 429 or 503, if no header asks for one.
     """
 
     headers: tuple[LimitHeader, ...] = ()
@@ -91,12 +93,12 @@ class Readings:
         """
         if (
             self._in_headers_only
-            and status != 429
+            and status not in STATUSES
             and self._relevant_headers.isdisjoint(headers)
             and (self.headers or not mentions_limits(headers))
         ):
             return NOTHING
-        retry_after = self._retry_after(headers, json, now)
+        retry_after = self._retry_after(status, headers, json, now)
         if retry_after is None and status == 429:
             retry_after = self.fixed_retry
         return ReadValues(
@@ -164,7 +166,7 @@ class Readings:
         return instant(str(text), field.format, now)
 
     def _retry_after(
-        self, headers: Mapping[str, str], json: Callable[[], Any], now: float
+        self, status: int, headers: Mapping[str, str], json: Callable[[], Any], now: float
     ) -> float | None:
         # A date is one of the server's clock, which may differ from ours (RFC 9110, 6.6.1).
         sent = instant(headers.get("date", ""), "http_date", now)
@@ -178,6 +180,8 @@ class Readings:
         for field in self.retry_after:
             if (at := self._time(field, headers, json, now)) is not None:
                 return max(0.0, at - now)
+        if status in STATUSES and (at := asked_in(json(), now)) is not None:
+            return max(0.0, at - now)
         return None
 
 
