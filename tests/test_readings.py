@@ -379,6 +379,40 @@ def test_a_limit_is_read_in_forms_that_no_draft_has(headers: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "30, 60"},
+        {"retry-after": "30 seconds"},
+        {"x-ms-retry-after-ms": "30000"},
+        {"retry-after": "Fri, 15 Jan 2027 08:00:30 GMT"},
+    ],
+)
+def test_a_pause_is_read_however_it_is_written(headers: dict[str, str]) -> None:
+    assert read(GENERIC, headers, status=429).retry_after == 30.0
+
+
+def test_a_policy_of_another_unit_than_requests_is_no_limit_of_requests() -> None:
+    headers = {
+        "ratelimit-policy": '"size";q=1000000;qu="content-bytes";w=60, "all";q=10;w=1',
+        "ratelimit": '"size";r=0;t=30, "all";r=9;t=1',
+    }
+
+    assert read(GENERIC, headers).limits == {
+        "requests": Limit(limit=10, remaining=9, reset=NOW + 1)
+    }
+    del headers["ratelimit"]
+    assert read(GENERIC, headers).limits == {"requests": Limit(limit=10)}
+
+
+def test_of_two_equal_limits_the_one_with_a_reset_is_shown() -> None:
+    plain = {"ratelimit-limit": "100/hour", "ratelimit-remaining": "5"}
+    more = {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "5", "x-ratelimit-reset": "9"}
+
+    limit = Limit(limit=100.0, remaining=5.0, reset=NOW + 9)
+    assert read(GENERIC, plain | more).limits == {"requests": limit}
+
+
+@pytest.mark.parametrize(
     ("body", "delay"),
     [
         ({"message": "You are being rate limited.", "retry_after": 64.57, "global": False}, 64.57),

@@ -72,7 +72,7 @@ KINDS = (
         r"billing account\b[^.;{}]{0,60}?\b(?:disabled|closed|suspended|absent|inactive|"
         r"not active)",
         r"check your (?:plan and )?billing",
-        r"billing (?:issue|problem)",
+        r"billing (?:issue|problem)|due to (?:billing|payment)",
         r"(?:un|non-?)pa(?:id|yment)\b[^.;{}]{0,20}(?:invoice|bill|balance)?",
         r"past[- _]due",
         r"overdue",

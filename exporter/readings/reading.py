@@ -5,6 +5,7 @@ Unreadable values are left out: a provider's header must never fail a probe.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -128,7 +129,7 @@ class Readings:
         """Every header that is read."""
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
         return frozenset(
-            {"retry-after", "retry-after-ms", *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
+            {"retry-after", *_WAIT_MS, *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
             | {*self.radar.warnings, self.radar.version_header}
             | {limit.header for limit in self.headers}
             | {gauge.header for gauge in self.named if gauge.header}
@@ -171,10 +172,14 @@ class Readings:
         # A date is one of the server's clock, which may differ from ours (RFC 9110, 6.6.1).
         sent = instant(headers.get("date", ""), "http_date", now)
         now = now if sent is None else sent
-        if (text := headers.get("retry-after-ms")) and (at := instant(text, "delta_ms", now)):
-            return max(0.0, at - now)
+        for name in _WAIT_MS:
+            if (text := headers.get(name)) and (at := instant(text, "delta_ms", now)):
+                return max(0.0, at - now)
         # seconds or a date (RFC 9110); others send `30s`, a Unix time, or ISO 8601
-        text = headers.get("retry-after", "").strip(' "')
+        text = headers.get("retry-after", "")
+        if re.match(r'[\s"\d.]+,', text):  # sent twice, or by two servers on the way
+            text = text.partition(",")[0]
+        text = text.strip(' "')
         if (at := instant(text, "auto", now)) is not None:
             return max(0.0, at - now)
         for field in self.retry_after:
@@ -198,6 +203,8 @@ REQUEST_ID_HEADERS = (
     "x-correlation-id",
 )
 """Where many APIs put the id of a request; after those of the provider's own."""
+_WAIT_MS = ("retry-after-ms", "x-ms-retry-after-ms")
+"""OpenAI's and Azure's; before Retry-After, which is rounded to seconds."""
 _SERVER_TIME = (
     ("openai-processing-ms", "ms"),
     ("twilio-request-duration", "s"),

@@ -126,6 +126,7 @@ from exporter.probers.error_texts import challenge_text, classified, error_text
         (429, "Suspended account, check your plan and billing details", Reason.QUOTA_EXHAUSTED),
         (401, "DeveloperStatus is not Active", Reason.ACCOUNT_DISABLED),
         (403, "Your account must be activated before you can use it", Reason.ACCOUNT_DISABLED),
+        (402, "Your account has been limited due to billing", Reason.QUOTA_EXHAUSTED),
         (403, "This application is blocked. Contact your administrator", Reason.ACCOUNT_DISABLED),
         (403, "Blocked User. Please contact your API provider.", Reason.ACCOUNT_DISABLED),
         (403, "Key is not active, please renew", Reason.AUTH_INVALID),
