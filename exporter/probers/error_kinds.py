@@ -85,6 +85,8 @@ KINDS = (
         r"余额不足|欠费|充值|(?:额度|配额)(?:不足|已用尽|已用完|已耗尽)",
         r"payment_issue|(?:failed|incomplete|outstanding) (?:or incomplete )?payment",
         r"used all of your (?:request|call|message)",
+        r"(?:run|ran|are) out of (?:api )?(?:request|search|call|quer|message|email|character)",
+        r"\bkey has no more (?:request|call)",
         r"arrearage|good standing",
         r"\b(?:no|any) (?:remaining )?credits\b",
         r"budget (?:has been |is |was )?(?:exceed|exhaust|reach)",
@@ -245,7 +247,7 @@ KINDS = (
     Kind(
         Reason.RATE_LIMITED,
         _statuses(400, 403, 409, 420, 423, 429, 430, 503, 509, 529),
-        r"rate[- _]?limit",
+        r"rate[- _]?limit(?:[^e]|e[^r]|$)",  # a rate limiter that is down limits nobody
         r"rate exceeded",
         r"hourly\b[^.;{}]{0,40}?\bexceed",
         r"throughput\b[^.;{}]{0,40}?\bexceed",
@@ -258,7 +260,6 @@ KINDS = (
         r"(?:limit|exceed)[^.;{}]{0,30}?concurren",
         r"requests?[_ ]limit",
         r"calls? per",
-        r"ratelimit",
         r"secondary limit",
     ),
     # Apigee Edge answers 500 unless a flag of the organization says 429 (docs.apigee.com).

@@ -38,6 +38,8 @@ _REASON_BY_STATUS = {
     425: Reason.OVERLOADED,
     429: Reason.RATE_LIMITED,  # RFC 6585
     430: Reason.RATE_LIMITED,
+    432: Reason.QUOTA_EXHAUSTED,  # docs.tavily.com: of the key or the plan
+    433: Reason.QUOTA_EXHAUSTED,  # docs.tavily.com: the own limit on paying as you go
     440: Reason.AUTH_EXPIRED,
     451: Reason.REGION_BLOCKED,  # RFC 7725
     456: Reason.QUOTA_EXHAUSTED,  # DeepL: the characters of the month, or the own cost control

@@ -148,7 +148,11 @@ from exporter.probers.error_texts import challenge_text, classified, error_text
         (401, "该令牌已过期", Reason.AUTH_EXPIRED),
         (401, "无效的令牌", Reason.AUTH_INVALID),
         (403, "用户已被封禁", Reason.ACCOUNT_DISABLED),
+        (429, "Your account has run out of searches.", Reason.QUOTA_EXHAUSTED),
+        (429, "Your API key has no more requests available.", Reason.QUOTA_EXHAUSTED),
+        (503, "rateLimitExceeded", Reason.RATE_LIMITED),
         # Words of another trade.
+        (503, "The rate limiter cannot be reached", None),
         (400, "The billing details.email is missing", None),
         (400, "You cannot message a blocked user", None),
         (403, "The order status is not active", None),
