@@ -103,7 +103,6 @@ WORDS = (
 WORDS_OF_OTHERS = {
     # Prometheus and Alertmanager
     "exported_service",
-    "external_labels",
     "query_offset",
     "remote_write",
     "http_sd_configs",

@@ -357,6 +357,14 @@ def test_a_date_to_come_back_at_is_one_of_the_clock_that_wrote_it(date: str, del
             "x-ratelimit-reset-after": "60.0",
         },
         {"ratelimit": "Limit=5, Remaining=0, Reset=60"},
+        # rapidapi.com, api-sports.io, linear.app: the resource first
+        {
+            "x-ratelimit-requests-limit": "5",
+            "x-ratelimit-requests-remaining": "0",
+            "x-ratelimit-requests-reset": "60",
+        },
+        # developer.zendesk.com
+        {"x-rate-limit": "5", "x-rate-limit-remaining": "0", "x-rate-limit-reset": "60"},
         {
             "x-ratelimit-limit": '"5"',
             "x-ratelimit-remaining": '"0"',
@@ -368,6 +376,79 @@ def test_a_limit_is_read_in_forms_that_no_draft_has(headers: dict[str, str]) -> 
     limit = Limit(limit=5.0, remaining=0.0, reset=NOW + 60)
 
     assert read(GENERIC, headers).limits == {"requests": limit}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "30, 60"},
+        {"retry-after": "30 seconds"},
+        {"x-ms-retry-after-ms": "30000"},
+        {"retry-after": "Fri, 15 Jan 2027 08:00:30 GMT"},
+    ],
+)
+def test_a_pause_is_read_however_it_is_written(headers: dict[str, str]) -> None:
+    assert read(GENERIC, headers, status=429).retry_after == 30.0
+
+
+def test_a_policy_of_another_unit_than_requests_is_no_limit_of_requests() -> None:
+    headers = {
+        "ratelimit-policy": '"size";q=1000000;qu="content-bytes";w=60, "all";q=10;w=1',
+        "ratelimit": '"size";r=0;t=30, "all";r=9;t=1',
+    }
+
+    assert read(GENERIC, headers).limits == {
+        "requests": Limit(limit=10, remaining=9, reset=NOW + 1)
+    }
+    del headers["ratelimit"]
+    assert read(GENERIC, headers).limits == {"requests": Limit(limit=10)}
+
+
+def test_of_two_equal_limits_the_one_with_a_reset_is_shown() -> None:
+    plain = {"ratelimit-limit": "100/hour", "ratelimit-remaining": "5"}
+    more = {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "5", "x-ratelimit-reset": "9"}
+
+    limit = Limit(limit=100.0, remaining=5.0, reset=NOW + 9)
+    assert read(GENERIC, plain | more).limits == {"requests": limit}
+
+
+@pytest.mark.parametrize(
+    ("body", "delay"),
+    [
+        ({"message": "You are being rate limited.", "retry_after": 64.57, "global": False}, 64.57),
+        ({"ok": False, "parameters": {"retry_after": 35}}, 35.0),
+        ({"error": {"message": "slow down", "retry_after_ms": 1500}}, 1.5),
+        ({"errors": [{"extensions": {"retryAfter": "12"}}]}, 12.0),
+        ({"retryAfter": "2027-01-15T08:01:00Z"}, 60.0),
+        ({"error": {"details": [{"reason": "x"}, {"retryDelay": "34.5s"}]}}, 34.5),
+        ({"retry_after": True}, None),
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": None, "error": {"retry_after": 2}}, 2.0),
+        ({"items": [{"retry_after": 2}]}, None),
+        ([[[[[[{"retry_after": 2}]]]]]], 2.0),
+        ("retry_after", None),
+        (NO_JSON, None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_is_read_from_the_body_if_no_header_asks_for_one(
+    status: int, body: Any, delay: float | None
+) -> None:
+    found = read(GENERIC, {}, body, status=status).retry_after
+
+    assert found == (delay if delay is None else pytest.approx(delay))
+    assert read(GENERIC, {"retry-after": "7"}, body, status=status).retry_after == 7.0
+    assert read(GENERIC, {}, body, status=400) is NOTHING
+
+
+def test_a_body_of_many_objects_is_not_searched_to_its_end() -> None:
+    wide = {"errors": [{"errors": [{}] * 8}] * 8, "details": [{"retry_after": 2}]}
+
+    assert read(GENERIC, {}, wide, status=429).retry_after is not None
+    deep: Any = {"retry_after": 2}
+    for _ in range(40):
+        deep = {"error": deep}
+    assert read(GENERIC, {}, deep, status=429).retry_after is None
 
 
 @pytest.mark.parametrize(

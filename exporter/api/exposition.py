@@ -10,6 +10,7 @@ from typing import Protocol, cast, runtime_checkable
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
+from exporter.api.accepting import prefers_openmetrics, takes_gzip
 from exporter.api.app_keys import EXPOSITION, OWN
 from exporter.textformat import OPENMETRICS, PROTOBUF, TEXT
 
@@ -33,10 +34,10 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     whatever switched it on, its Accept says so.
     """
     started = asyncio.get_running_loop().time()
-    accept = request.headers.get("Accept", "")
-    openmetrics = "application/openmetrics-text" in accept
-    starts = openmetrics and PROTOBUF in accept
-    gzip = "gzip" in request.headers.get("Accept-Encoding", "")
+    accept = request.headers.getall("Accept", ())
+    openmetrics = prefers_openmetrics(accept)
+    starts = openmetrics and PROTOBUF in ",".join(accept)
+    gzip = takes_gzip(request.headers.getall("Accept-Encoding", ()))
     exposition = request.app[EXPOSITION]
     response = web.StreamResponse(headers={"Content-Type": OPENMETRICS if openmetrics else TEXT})
     if gzip:

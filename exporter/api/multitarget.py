@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from exporter.api.accepting import takes_gzip
 from exporter.api.guard import problem
 from exporter.model import Reason
 from exporter.multitarget import (
@@ -94,7 +95,7 @@ async def probe(request: web.Request) -> web.Response:
         return web.Response(text=probing.strike(text))
     response = web.Response(text=page)
     response.headers["Content-Type"] = TEXT
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if takes_gzip(request.headers.getall("Accept-Encoding", ())):
         response.enable_compression(web.ContentCoding.gzip)
     return response
 

@@ -14,6 +14,7 @@ from exporter.importers.credentials import holds_key
 from exporter.importers.fields import Fields, duration, seconds
 from exporter.importers.relabelling import Labels, RelabelError, Rule, relabelled, rules_of
 from exporter.importers.report import Ledger
+from exporter.importers.request import ROUTING
 from exporter.settings import FieldPath
 
 _NAMES = ("service", "name", "instance")
@@ -107,7 +108,10 @@ def jobs_of(ledger: Ledger, modules: Collection[str]) -> list[Job]:
     jobs = []
     for config in top.each("scrape_configs"):
         if _may_ask_probe(config):
-            jobs.append(_job(config, common, modules))
+            job = _job(config, common, modules)
+            for probed in job.targets:  # a label of the target goes before an external one
+                probed.labels = _routing(common) | probed.labels
+            jobs.append(job)
         elif _sets(config, "__param_target"):
             name = _new_job(config, common).shown_name
             ledger.lost(config.path, f"{name}: {_OTHER_EXPORTER}; not imported")
@@ -259,6 +263,12 @@ def _probed(
         interval=interval,
         timeout=timeout,
     )
+
+
+def _routing(common: Fields) -> Labels:
+    """Return those external labels that say who is told: Prometheus puts them on every alert."""
+    external = common.text_map("external_labels")
+    return {name: value for name, value in external.items() if name.lower() in ROUTING}
 
 
 def _own_labels(final: Labels, implied: Labels, used: Collection[str]) -> Labels:

@@ -42,6 +42,8 @@ _LABELS = {
     "stage": "environment",
     "team": "team",
 }
+ROUTING = frozenset(_LABELS)
+"""Names of labels by which messages are routed, in lower case."""
 
 
 class Builder:

@@ -13,7 +13,7 @@ def _statuses(*codes: int) -> frozenset[int]:
     return frozenset(codes)
 
 
-_REFUSALS = _statuses(400, 401, 402, 403, 422, 429)
+_REFUSALS = _statuses(400, 401, 402, 403, 412, 422, 429, 456)
 
 
 class Kind:
@@ -72,15 +72,21 @@ KINDS = (
         r"billing account\b[^.;{}]{0,60}?\b(?:disabled|closed|suspended|absent|inactive|"
         r"not active)",
         r"check your (?:plan and )?billing",
-        r"billing (?:issue|problem)",
+        r"billing (?:issue|problem)|due to (?:billing|payment)",
         r"(?:un|non-?)pa(?:id|yment)\b[^.;{}]{0,20}(?:invoice|bill|balance)?",
         r"past[- _]due",
         r"overdue",
         r"insufficient (?:balance|fund|credit)",
         r"recharge your account",
         r"not enough (?:balance|fund|credit)",
+        r"(?:invalid|valid|no) payment (?:instrument|method)",
+        r"free tier\b[^.;{}]{0,40}?\bexhaust",
+        # "Balance not enough", "arrears", "please top up", "quota used up" of vendors in China.
+        r"余额不足|欠费|充值|(?:额度|配额)(?:不足|已用尽|已用完|已耗尽)",
         r"payment_issue|(?:failed|incomplete|outstanding) (?:or incomplete )?payment",
         r"used all of your (?:request|call|message)",
+        r"(?:run|ran|are) out of (?:api )?(?:request|search|call|quer|message|email|character)",
+        r"\bkey has no more (?:request|call)",
         r"arrearage|good standing",
         r"\b(?:no|any) (?:remaining )?credits\b",
         r"budget (?:has been |is |was )?(?:exceed|exhaust|reach)",
@@ -110,6 +116,12 @@ KINDS = (
         r"(?:currently |temporarily |permanently )?"
         r"(?:blocked|restricted|rejected|limited|flagged|unavailable)",
         r"activate your (?:\w+ )?account",
+        r"account (?:must|needs to|has to) be (?:re)?(?:activated|approved)",
+        r"(?:application|app|user|client|project|workspace|tenant) (?:has been|is|was) "
+        r"(?:currently |temporarily |permanently )?blocked",
+        r"(?:^|\n)\W{0,4}blocked (?:account|user)\b",
+        rf"{_OWNER} ?status (?:is )?not ?active",
+        r"(?:用户|账户|账号)[^,.;。，]{0,6}(?:封禁|冻结|禁用)",
         r"access (?:was|has been|is) terminated",
         r"project has been denied access",
         r"user (?:is )?inactive",
@@ -165,6 +177,14 @@ KINDS = (
         r"\btime ?stamp\b[^.;{}]{0,60}?\b(?:outside|too (?:far|old|new)|not within|skew)",
     ),
     Kind(
+        # A key that was switched off, whatever the code beside it says of permissions.
+        Reason.AUTH_INVALID,
+        _statuses(401, 403),
+        r"\b(?:key|token)\b[^.;{}]{0,20}?\b(?:is |was |are |has been |been )+"
+        r"(?:currently |temporarily )?"
+        r"(?:suspended|deactivated|disabled|inactive|not active|blocked|archived)",
+    ),
+    Kind(
         # OAuth 2.0 answers 400 to all of this (RFC 6749, 5.2), and calls some of it invalid_grant.
         Reason.PERMISSION,
         _statuses(400, 401, 403),
@@ -182,7 +202,7 @@ KINDS = (
         Reason.AUTH_EXPIRED,
         _statuses(400, 401, 403, 498),
         r"(?:api[- _]?key|access[- _]?key|key|token|credential|secret|authori[sz]ation|grant|"
-        r"session)s?\b[^.;{}]{0,30}?\b(?:has |is |have |was |been )*expired",
+        r"session|password)s?\b[^.;{}]{0,30}?\b(?:has |is |have |was |been )*expired",
         r"\bpat\b (?:has |is )*expired",
         r"\bcertificate\b[^.;{}]{0,80}?\b(?:has |is )*expired",
         r"credentials?_expired",
@@ -191,6 +211,7 @@ KINDS = (
         r"(?:api_?)?(?:key|token)_?expired",
         r"\b(?:jwt|signature|access)\b (?:has |is )*expired",
         r"authentication_expired",
+        r"令牌已过期",
     ),
     Kind(
         Reason.REGION_BLOCKED,
@@ -221,11 +242,12 @@ KINDS = (
         r"access from (?:this|your) (?:network|address|host)",
         r"public (?:network )?access is (?:disabled|denied)",
         r"check your network settings",
+        r"blocked by (?:our|the) security (?:service|rule|polic)",
     ),
     Kind(
         Reason.RATE_LIMITED,
         _statuses(400, 403, 409, 420, 423, 429, 430, 503, 509, 529),
-        r"rate[- _]?limit",
+        r"rate[- _]?limit(?:[^e]|e[^r]|$)",  # a rate limiter that is down limits nobody
         r"rate exceeded",
         r"hourly\b[^.;{}]{0,40}?\bexceed",
         r"throughput\b[^.;{}]{0,40}?\bexceed",
@@ -238,7 +260,6 @@ KINDS = (
         r"(?:limit|exceed)[^.;{}]{0,30}?concurren",
         r"requests?[_ ]limit",
         r"calls? per",
-        r"ratelimit",
         r"secondary limit",
     ),
     # Apigee Edge answers 500 unless a flag of the organization says 429 (docs.apigee.com).
@@ -265,7 +286,16 @@ KINDS = (
         r"subscription[- _]?|auth(?:entication|orization)?[- _]?|bearer[- _]?|secret[- _]?|"
         r"x-api-)?(?:key|token|credentials?|grant|signature)s?(?:[^a-z]|$)",
         r"invalid [\w-]{1,20} or (?:api[- _]?)?(?:key|token|secret)s?\b",
-        r"missing (?:api|access|subscription|secret)[- _]?(?:key|token)",
+        r"missing (?:a |an |the |your )?(?:valid )?(?:api|access|subscription|secret)[- _]?"
+        r"(?:key|token)",
+        r"(?:missing (?:the |an? )?)authori[sz]ation (?:header|field)",
+        r"(?:authori[sz]ation (?:header|field)|authentication (?:parameters?|information|header))s?"
+        r" (?:is |are |was |were )?(?:missing|required|not (?:found|present|provided))",
+        r"credentials (?:were |was |are )?not (?:provided|supplied|given|present)",
+        r"access token must be (?:used|provided|supplied|set)",
+        r"\bkey format is (?:not valid|invalid)",
+        r"unregistered callers",
+        r"令牌(?:无效|不正确)|无效的(?:令牌|密钥)",
         r"(?:api[- _]?key|access[- _]?key|token|credential|authentication key|hapikey|"
         r"secret key)s?\b[^.;{}]{0,60}?\b(?:is |was |are |has been |been |"
         r"reported as )*(?:not valid|invalid|incorrect|not found|revoked|deleted|leaked|"
@@ -277,7 +307,7 @@ KINDS = (
         r"bad credentials",
         r"signature[^.;{}]{0,20} ?does ?not ?match",
         r"invalid credentials",
-        r"could not (?:authenticate|be authenticated)",
+        r"could not (?:authenticate|be authenticated)|could not validate (?:the |your )?credential",
         r"authenticat(?:e|ion) (?:failed|failure|error)",
     ),
     Kind(
@@ -286,10 +316,7 @@ KINDS = (
         _statuses(401, 403),
         r"\buser not found",
         r"no user (?:was )?found",
-        r"\b(?:key|token)\b[^.;{}]{0,20}?\b(?:is |was |are |has been |been )+"
-        r"(?:currently |temporarily )?"
-        r"(?:suspended|deactivated|disabled|inactive|blocked|archived|expired)",
-        r"\bunauthenticated\b",
+        r"\bunauthenticated\b|\bnot authenticated\b",
         r"(?:access|api|auth|bearer|security) (?:token|key) (?:is |was )?(?:missing|required|"
         r"needed)",
         r"missing (?:authentication|auth|security) token",

@@ -69,7 +69,7 @@ _NOT_MEANT = re2.compile(
     r"|\btoken (?:id|count|limit|name|index|length)s?\b"
     r"|['\"`](?:location|region|country|territory)['\"`]"
     r"|\b(?:field|parameter|property|argument) (?:location|region|country|territory)\b"
-    r"|\bbilling[_ ](?:address|details?\.|email|country|zip)"
+    r"|\bbilling[_ ](?:address|details?\.\w|email|country|zip)"
     r"|\btoo many requests in (?:a |the |this |one )?batch"
 )
 

@@ -38,8 +38,11 @@ _REASON_BY_STATUS = {
     425: Reason.OVERLOADED,
     429: Reason.RATE_LIMITED,  # RFC 6585
     430: Reason.RATE_LIMITED,
+    432: Reason.QUOTA_EXHAUSTED,  # docs.tavily.com: of the key or the plan
+    433: Reason.QUOTA_EXHAUSTED,  # docs.tavily.com: the own limit on paying as you go
     440: Reason.AUTH_EXPIRED,
     451: Reason.REGION_BLOCKED,  # RFC 7725
+    456: Reason.QUOTA_EXHAUSTED,  # DeepL: the characters of the month, or the own cost control
     495: Reason.AUTH_INVALID,  # nginx: our client certificate
     496: Reason.AUTH_INVALID,
     498: Reason.AUTH_INVALID,
@@ -47,6 +50,7 @@ _REASON_BY_STATUS = {
     503: Reason.OVERLOADED,
     509: Reason.QUOTA_EXHAUSTED,
     529: Reason.OVERLOADED,  # not registered; Anthropic documents it as overloaded_error
+    999: Reason.IP_BLOCKED,  # LinkedIn, Yahoo: a client that is taken for a robot
 }
 _OK = Reason.OK  # to look into an enumeration takes its metaclass
 _MAX_PLAIN_BYTES = 1024

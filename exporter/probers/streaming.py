@@ -19,6 +19,7 @@ from exporter.probers.judging import judge
 from exporter.probers.transport import Answer
 from exporter.streams import Reading, StreamProtocol, StreamReader
 
+_REFUSED = "the model or its filter refused the prompt: write another one"
 _DEFAULT_STATUS = 500
 _CODES = ("code", "status", "status_code", "type", "error_type")
 
@@ -91,6 +92,8 @@ def judge_stream(
 
 def _judge_end(reading: Reading) -> tuple[Reason, str]:
     """Judge a stream that came to its end without an error."""
+    if reading.refused and reading.first_text is None:
+        return Reason.CLIENT_ERROR, _REFUSED
     if reading.finish == "failed":
         return Reason.SERVER_ERROR, f"the stream ended with a failure, {_progress(reading)}"
     if reading.first_text is not None:
@@ -98,8 +101,8 @@ def _judge_end(reading: Reading) -> tuple[Reason, str]:
     if reading.finish == "limit":
         what = "max_tokens was used up before any visible text: the model thinks; raise it"
         return Reason.CLIENT_ERROR, what
-    if reading.refused or reading.finish in ("refusal", "filtered"):
-        return Reason.CLIENT_ERROR, "the model or its filter refused the prompt: write another one"
+    if reading.finish in ("refusal", "filtered"):
+        return Reason.CLIENT_ERROR, _REFUSED
     return Reason.BAD_BODY, "the stream ended without visible text"
 
 

@@ -16,6 +16,8 @@ MAX_HEADERS = 128
 MAX_HEAD_BYTES = 64 * 1024
 EXPIRED = "the certificate has expired"
 """The detail of an `Answer` of which a certificate has expired."""
+UNKNOWN_CODING = "the body has an encoding that HTTP does not know"
+"""The detail of an `Answer` with a `Content-Encoding` such as utf-8; `plain`, it can be read."""
 
 
 @frozen
@@ -43,6 +45,8 @@ class Request:
     """Send no headers but the given ones, decode `encoding` only, fill `Answer.session`."""
     encoding: str = ""
     """With `inspect`: the content encoding to decode; empty leaves the body as it is sent."""
+    plain: bool = False
+    """Ask for no content encoding and decode none."""
     watch: Callable[[bytes], None] | None = field(default=None, repr=False)
     """Called with each piece of the body as it comes, decoded; it must not raise."""
 

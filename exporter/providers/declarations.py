@@ -68,7 +68,7 @@ class RateLimits:
 
     headers: tuple[LimitHeader, ...] = option((), "Limit headers.")
     retry_after: tuple[TimedField, ...] = option(
-        (), "Besides retry-after(-ms), which is always read."
+        (), "Besides retry-after(-ms), and the usual members of a 429 or 503."
     )
     fixed_retry: Duration | None = option(None, "Wait after a 429 that gives no time.")
     confidence: Confidence = option(doc="How well this is known.")

@@ -6,6 +6,7 @@
 - a dictionary, `ratelimit: limit=100, remaining=50, reset=30` (-07);
 - named policies, `ratelimit: "burst";r=50;t=30` with `ratelimit-policy: "burst";q=100;w=60` (-08
   and newer, structured fields of RFC 9651);
+- the resource first, `x-ratelimit-requests-remaining: 5` (RapidAPI and others);
 - a window in the value, `ratelimit-remaining: 20;w=21600` (Docker Hub), or in the name,
   `x-ratelimit-remaining-minute: 5` (Kong's rate-limiting plugin).
 
@@ -26,6 +27,7 @@ from exporter.readings.times import instant, number
 
 REQUESTS, TOKENS = "requests", "tokens"
 _PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
+_ITSELF_THE_LIMIT = frozenset({"x-ratelimit", "x-rate-limit"})  # Zendesk's X-Rate-Limit: 700
 _FIELDS: tuple[Literal["limit", "remaining", "reset"], ...] = ("limit", "remaining", "reset")
 _MAX_VALUE = 1024
 # An item of a structured field (RFC 9651): a quoted name or a bare word, with parameters behind it.
@@ -34,6 +36,8 @@ _ITEM = re.compile(
     r"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=[^;,]{0,64})?)*)"
 )
 _PARAMETER = re.compile(r"([a-z]+)=(-?\d{1,15})(?:\.\d{1,6})?")
+# A policy of another unit than requests, such as "content-bytes" (draft-ietf-httpapi-ratelimit-09).
+_UNIT = re.compile(r"""(?i);\s*qu\s*=\s*["'](?!requests["'])""")
 _MEMBER = re.compile(r"(limit|remaining|reset)\s*=\s*(-?\d{1,15})")
 _WINDOWS = frozenset(
     {"second", "minute", "hour", "day", "month", "year", "1s", "1m", "60s", "1h", "1d"}
@@ -61,6 +65,11 @@ class Policy:
         if self.remaining is None or not self.limit:
             return 2.0
         return self.remaining / self.limit
+
+    @property
+    def order(self) -> tuple[float, bool]:
+        """What binds first; of two that say the same, the one that also says until when."""
+        return self.share_left, self.reset is None
 
     def set(self, field: str, value: float) -> None:
         """Set *field*; a negative number means that there is no such limit."""
@@ -116,6 +125,8 @@ def generic_limits(headers: Mapping[str, str], now: float) -> dict[str, Limit]:
 def _place(name: str) -> tuple[Literal["limit", "remaining", "reset"], str, str] | None:
     """Return what the header *name* is about: field, resource, and a key for its window."""
     for prefix in _PREFIXES:
+        if name == prefix and prefix in _ITSELF_THE_LIMIT:
+            return "limit", REQUESTS, prefix
         if not name.startswith(prefix + "-"):
             continue
         rest = name[len(prefix) + 1 :]
@@ -124,6 +135,10 @@ def _place(name: str) -> tuple[Literal["limit", "remaining", "reset"], str, str]
                 return field, REQUESTS, prefix
             if rest.startswith(field + "-"):
                 suffix = rest[len(field) + 1 :]
+                resource = _resource(suffix)
+                return None if resource is None else (field, resource, f"{prefix} {suffix}")
+            if rest.endswith(f"-{field}"):  # the resource first: RapidAPI's, API-Sports', Linear's
+                suffix = rest[: -len(field) - 1]
                 resource = _resource(suffix)
                 return None if resource is None else (field, resource, f"{prefix} {suffix}")
     return None
@@ -156,11 +171,11 @@ def _read_field(
 def _first_item(text: str) -> str:
     """Return the first of a list, without its parameters: draft-03 puts what expires next first.
 
-    A date has a comma of its own.
+    A date has a comma of its own; "100/hour" has its window behind a slash.
     """
     if re.match(r"\s*[A-Za-z]", text):
         return text
-    return text[:_MAX_VALUE].partition(",")[0].partition(";")[0].strip(' "')
+    return re.split(r"[,;/]", text[:_MAX_VALUE], maxsplit=1)[0].strip(' "')
 
 
 def _structured(headers: Mapping[str, str], name: str, now: float) -> dict[str, Policy]:
@@ -173,8 +188,12 @@ def _structured(headers: Mapping[str, str], name: str, now: float) -> dict[str, 
             amount = float(value)
             policy.set(field, now + amount if field == "reset" else amount)
         return policies
-    quotas = dict(_items(headers.get(f"{name}-policy", "")[:_MAX_VALUE]))
+    rules = headers.get(f"{name}-policy", "")[:_MAX_VALUE]
+    quotas = dict(_items(rules))
+    others = {first or second for first, second, rest in _ITEM.findall(rules) if _UNIT.search(rest)}
     for item, parameters in _items(text):
+        if item in others:
+            continue
         policy = policies.setdefault(item, Policy())
         if "r" in parameters:
             policy.set("remaining", parameters["r"])
@@ -185,7 +204,7 @@ def _structured(headers: Mapping[str, str], name: str, now: float) -> dict[str, 
             policy.set("limit", quota)
     if not policies:  # only the policy was sent
         for item, parameters in quotas.items():
-            if "q" in parameters:
+            if "q" in parameters and item not in others:
                 policies.setdefault(item, Policy()).set("limit", parameters["q"])
     return policies
 
@@ -204,7 +223,7 @@ def _binding(policies: Mapping[tuple[str, str], Policy]) -> dict[str, Limit]:
         if not policy.is_known:
             continue
         known = chosen.get(resource)
-        if known is None or policy.share_left < known.share_left:
+        if known is None or policy.order < known.order:
             chosen[resource] = policy
     return {
         resource: Limit(limit=policy.limit, remaining=policy.remaining, reset=policy.reset)

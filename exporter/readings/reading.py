@@ -5,6 +5,7 @@ Unreadable values are left out: a provider's header must never fail a probe.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from exporter.readings.declarations import (
 from exporter.readings.limits import declared_limits, generic_limits, mentions_limits
 from exporter.readings.retirement import HEADERS, PLAIN, RetirementReadings
 from exporter.readings.times import instant, number
+from exporter.readings.waits import STATUSES, asked_in
 from exporter.retirement import Retirement
 
 
@@ -49,7 +51,8 @@ class Readings:
     """Where the values of an answer are.
 
     Retry-After, request ids and processing times are also read from the headers that many APIs
-    share; the generic limit headers only if there are no *headers* of the provider's own.
+    share; the generic limit headers only if there are no *headers* of the provider's own. A pause
+    is also read from the body of a 429 or 503, if no header asks for one.
     """
 
     headers: tuple[LimitHeader, ...] = ()
@@ -91,12 +94,12 @@ class Readings:
         """
         if (
             self._in_headers_only
-            and status != 429
+            and status not in STATUSES
             and self._relevant_headers.isdisjoint(headers)
             and (self.headers or not mentions_limits(headers))
         ):
             return NOTHING
-        retry_after = self._retry_after(headers, json, now)
+        retry_after = self._retry_after(status, headers, json, now)
         if retry_after is None and status == 429:
             retry_after = self.fixed_retry
         return ReadValues(
@@ -126,7 +129,7 @@ class Readings:
         """Every header that is read."""
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
         return frozenset(
-            {"retry-after", "retry-after-ms", *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
+            {"retry-after", *_WAIT_MS, *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
             | {*self.radar.warnings, self.radar.version_header}
             | {limit.header for limit in self.headers}
             | {gauge.header for gauge in self.named if gauge.header}
@@ -164,20 +167,26 @@ class Readings:
         return instant(str(text), field.format, now)
 
     def _retry_after(
-        self, headers: Mapping[str, str], json: Callable[[], Any], now: float
+        self, status: int, headers: Mapping[str, str], json: Callable[[], Any], now: float
     ) -> float | None:
         # A date is one of the server's clock, which may differ from ours (RFC 9110, 6.6.1).
         sent = instant(headers.get("date", ""), "http_date", now)
         now = now if sent is None else sent
-        if (text := headers.get("retry-after-ms")) and (at := instant(text, "delta_ms", now)):
-            return max(0.0, at - now)
+        for name in _WAIT_MS:
+            if (text := headers.get(name)) and (at := instant(text, "delta_ms", now)):
+                return max(0.0, at - now)
         # seconds or a date (RFC 9110); others send `30s`, a Unix time, or ISO 8601
-        text = headers.get("retry-after", "").strip(' "')
+        text = headers.get("retry-after", "")
+        if re.match(r'[\s"\d.]+,', text):  # sent twice, or by two servers on the way
+            text = text.partition(",")[0]
+        text = text.strip(' "')
         if (at := instant(text, "auto", now)) is not None:
             return max(0.0, at - now)
         for field in self.retry_after:
             if (at := self._time(field, headers, json, now)) is not None:
                 return max(0.0, at - now)
+        if status in STATUSES and (at := asked_in(json(), now)) is not None:
+            return max(0.0, at - now)
         return None
 
 
@@ -194,6 +203,8 @@ REQUEST_ID_HEADERS = (
     "x-correlation-id",
 )
 """Where many APIs put the id of a request; after those of the provider's own."""
+_WAIT_MS = ("retry-after-ms", "x-ms-retry-after-ms")
+"""OpenAI's and Azure's; before Retry-After, which is rounded to seconds."""
 _SERVER_TIME = (
     ("openai-processing-ms", "ms"),
     ("twilio-request-duration", "s"),

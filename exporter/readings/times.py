@@ -10,6 +10,7 @@ from typing import Any
 from exporter.readings.declarations import TimeFormat
 
 _GO_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|h|m|s))+")
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?) ?(?:sec|second)s?", re.IGNORECASE)
 _GO_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 _GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _OFFSET = re.compile(r" ([+-]\d{2}:?\d{2})$")
@@ -64,6 +65,8 @@ def _any(text: str, now: float) -> float | None:
         return _epoch_or_delay(float(text), now)
     if _GO_DURATION.fullmatch(text):
         return _instant(text, "go_duration", now)
+    if found := _SECONDS.fullmatch(text):
+        return now + float(found[1])
     if re.match(r"[A-Za-z]{3}", text):
         return _instant(text, "http_date", now)
     return _instant(text, "datetime_utc", now)

@@ -233,6 +233,20 @@ def test_labels_are_those_after_relabelling() -> None:
     assert service["metadata"] == {"owner": "web team", "shard": "6"}
 
 
+def test_external_labels_say_who_is_told_unless_the_target_does() -> None:
+    """Prometheus puts them on every alert: without them a test system would page as production."""
+    top = {"global": {"external_labels": {"env": "staging", "team": "web", "replica": "a"}}}
+
+    def told(labels: dict[str, str]) -> tuple[Any, ...]:
+        text = json.dumps(top | {"scrape_configs": [job("one", TARGET, labels=labels)]})
+        service = only_service(import_text(MODULES, "b.yml", targets=(text, "p.yml")))
+        return service["environment"], service["team"], service.get("metadata")
+
+    assert told({}) == ("staging", "web", None)
+    assert told({"environment": "qa"}) == ("qa", "web", None)
+    assert told({"env": "qa", "team": "api"}) == ("qa", "api", None)
+
+
 def test_a_job_may_set_its_own_times_by_relabelling() -> None:
     rule = {"target_label": "__scrape_interval__", "replacement": "5m"}
 

@@ -214,3 +214,15 @@ def test_a_mistake_is_reported_with_its_path(fields: dict[str, Any]) -> None:
 
     assert all(problem.where.startswith("monitorList[0]") for problem in caught.value.problems)
     assert all(problem.line > 1 for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("fields", [{"ipFamily": "ipv6"}, {"cacheBust": True}])
+def test_what_changes_the_question_is_reported(fields: dict[str, Any]) -> None:
+    [warning] = warnings_of(kuma(**fields))
+
+    assert next(iter(fields)) in warning
+    assert warnings_of(kuma(**dict.fromkeys(fields))) == []
+
+
+def test_a_monitor_of_a_paused_group_is_off() -> None:
+    assert only_service(kuma(forceInactive=True))["enabled"] is False

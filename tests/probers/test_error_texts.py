@@ -118,7 +118,44 @@ from exporter.probers.error_texts import challenge_text, classified, error_text
         (403, "To access this, an admin must allow list your IP", Reason.IP_BLOCKED),
         (403, "Access denied. Please check your network settings.", Reason.IP_BLOCKED),
         (403, "The key does not allow requests from your IP address", Reason.IP_BLOCKED),
+        # Kinds that vendors' own words name: DeepL, Bedrock, Fireworks, Apigee, Algolia, RapidAPI.
+        (456, "Quota exceeded", Reason.QUOTA_EXHAUSTED),
+        (412, "Account is suspended for failure to pay past invoices", Reason.ACCOUNT_DISABLED),
+        (403, "INVALID_PAYMENT_INSTRUMENT", Reason.QUOTA_EXHAUSTED),
+        (403, "The free tier of the model has been exhausted", Reason.QUOTA_EXHAUSTED),
+        (429, "Suspended account, check your plan and billing details", Reason.QUOTA_EXHAUSTED),
+        (401, "DeveloperStatus is not Active", Reason.ACCOUNT_DISABLED),
+        (403, "Your account must be activated before you can use it", Reason.ACCOUNT_DISABLED),
+        (402, "Your account has been limited due to billing", Reason.QUOTA_EXHAUSTED),
+        (403, "This application is blocked. Contact your administrator", Reason.ACCOUNT_DISABLED),
+        (403, "Blocked User. Please contact your API provider.", Reason.ACCOUNT_DISABLED),
+        (403, "Key is not active, please renew", Reason.AUTH_INVALID),
+        (400, "AADSTS50055: The password is expired.", Reason.AUTH_EXPIRED),
+        # FastAPI, Django, Tyk, 3scale, Google and Meta for a key that did not arrive.
+        (403, "Not authenticated", Reason.AUTH_INVALID),
+        (403, "Could not validate credentials", Reason.AUTH_INVALID),
+        (403, "Authentication credentials were not provided.", Reason.AUTH_INVALID),
+        (400, "Authorization field missing", Reason.AUTH_INVALID),
+        (403, "Authentication parameters missing", Reason.AUTH_INVALID),
+        (403, "Method doesn't allow unregistered callers", Reason.AUTH_INVALID),
+        (403, "The request is missing a valid API key.", Reason.AUTH_INVALID),
+        (400, "An active access token must be used to query it", Reason.AUTH_INVALID),
+        (422, "Key format is not valid!", Reason.AUTH_INVALID),
+        (403, "This request was blocked by our security service", Reason.IP_BLOCKED),
+        # Vendors in China: balance not enough, token expired, token invalid, user banned.
+        (429, "余额不足或无可用资源包,请充值。", Reason.QUOTA_EXHAUSTED),
+        (403, "用户额度不足", Reason.QUOTA_EXHAUSTED),
+        (401, "该令牌已过期", Reason.AUTH_EXPIRED),
+        (401, "无效的令牌", Reason.AUTH_INVALID),
+        (403, "用户已被封禁", Reason.ACCOUNT_DISABLED),
+        (429, "Your account has run out of searches.", Reason.QUOTA_EXHAUSTED),
+        (429, "Your API key has no more requests available.", Reason.QUOTA_EXHAUSTED),
+        (503, "rateLimitExceeded", Reason.RATE_LIMITED),
         # Words of another trade.
+        (503, "The rate limiter cannot be reached", None),
+        (400, "The billing details.email is missing", None),
+        (400, "You cannot message a blocked user", None),
+        (403, "The order status is not active", None),
         (400, "The timestamp of the event is required", None),
         (404, "The certificate was not found", None),
         (400, "endOfLifeDate must be a date", None),
@@ -188,6 +225,15 @@ def test_no_more_than_4096_characters_of_an_error_are_looked_at() -> None:
 )
 def test_members_that_some_vendors_use_are_read(body: Any, reason: Reason) -> None:
     assert classified(401, body) is reason
+
+
+def test_a_key_that_is_off_is_named_before_the_permission_that_its_code_names() -> None:
+    body = {
+        "code": "The caller does not have permission to execute the operation",
+        "error": "The API key is currently blocked.",
+    }
+
+    assert classified(403, body) is Reason.AUTH_INVALID
 
 
 def test_words_of_two_texts_say_nothing_together() -> None:

@@ -66,6 +66,51 @@ async def test_a_large_body_is_read_as_far_as_the_service_says(
     assert (outcome.reason, FACTS[outcome.reason].up) == (reason, True)
 
 
+VALUE = Expectations(assertions=(Assertion(json="$.v", equals=1),))
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "aws-chunked", "identity, binary"])
+async def test_a_body_with_an_unknown_encoding_is_asked_for_as_it_is(
+    coding: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    """Browsers show it. The address is remembered, so that each later probe asks once."""
+    vendor.on("/", answer(200, {"v": 1}, {"content-encoding": coding}))
+    endpoint = make_endpoint(vendor.url(), expect=VALUE)
+
+    reasons = [(await prober.probe(endpoint)).reason for _ in range(3)]
+
+    assert reasons == [Reason.OK] * 3
+    assert [seen.header("accept-encoding") is None for seen in vendor.seen] == [
+        False,
+        *[True] * 3,
+    ]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, utf-8", "utf-8, br"])
+async def test_a_broken_body_with_a_known_encoding_stays_broken(
+    coding: str, vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", answer(200, {"v": 1}, {"content-encoding": coding}))
+
+    outcome = await prober.probe(make_endpoint(vendor.url(), expect=VALUE))
+
+    assert (outcome.reason, len(vendor.seen)) == (Reason.PROTOCOL, 1)
+
+
+async def test_a_post_with_an_unknown_encoding_is_never_sent_twice(
+    vendor: Vendor, prober: HttpProber
+) -> None:
+    vendor.on("/", answer(200, {"v": 1}, {"content-encoding": "utf-8"}))
+    endpoint = make_endpoint(vendor.url(), expect=VALUE, method="POST", body=b"{}")
+
+    reasons = []
+    for sent in (1, 2):
+        reasons.append((await prober.probe(endpoint)).reason)
+        assert len(vendor.seen) == sent
+
+    assert reasons == [Reason.PROTOCOL, Reason.OK]
+
+
 @pytest.mark.parametrize("path", ["/", "/?a=b", "/?"])
 async def test_a_key_in_the_query_is_appended_and_encoded(
     path: str, vendor: Vendor, prober: HttpProber

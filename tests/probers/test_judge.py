@@ -556,12 +556,16 @@ GENERIC = [
     (404, Reason.CLIENT_ERROR),
     (429, Reason.RATE_LIMITED),
     (451, Reason.REGION_BLOCKED),
+    (432, Reason.QUOTA_EXHAUSTED),
+    (433, Reason.QUOTA_EXHAUSTED),
+    (456, Reason.QUOTA_EXHAUSTED),
     (499, Reason.OVERLOADED),
     (500, Reason.SERVER_ERROR),
     (502, Reason.SERVER_ERROR),
     (503, Reason.OVERLOADED),
     (529, Reason.OVERLOADED),
     (599, Reason.SERVER_ERROR),
+    (999, Reason.IP_BLOCKED),
 ]
 
 

@@ -74,6 +74,8 @@ async def test_an_answer_leads_to_a_right_reason(
             assert limit.reset == pytest.approx(wanted["reset_at"], abs=2)
         if "reset_in" in wanted:
             assert limit.reset == pytest.approx(clock.now() + wanted["reset_in"], abs=5)
+    if "retry_in" in expected:
+        assert seen.retry_after == pytest.approx(expected["retry_in"])
     if expected.get("no_negative_limits"):
         values = [n for limit in seen.limits.values() for n in (limit.limit, limit.remaining)]
         assert all(value is None or value >= 0 for value in values)

@@ -147,6 +147,24 @@ async def test_an_error_inside_a_success_is_judged_as_its_status_would_be(
     assert "inside the stream" in found.outcome.detail
 
 
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"candidates": [{"finishReason": "OTHER"}]}, Reason.SERVER_ERROR),
+        ({"candidates": [{"finishReason": "SAFETY"}]}, Reason.CLIENT_ERROR),
+        ({"candidates": [{"finishReason": "STOP"}]}, Reason.BAD_BODY),
+        ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, Reason.CLIENT_ERROR),
+        ({"promptFeedback": {"blockReason": "OTHER"}}, Reason.CLIENT_ERROR),
+    ],
+)
+async def test_an_unknown_reason_is_the_providers_and_a_blocked_prompt_is_ours(
+    prober: StreamProber, event: dict[str, Any], reason: Reason
+) -> None:
+    found = await asked(prober, stream((0, event), end="whole"), api="gemini")
+
+    assert found.outcome.reason is reason, found.outcome.detail
+
+
 @pytest.mark.parametrize("words", ["slow down", "it broke", "<b>x</b>"])
 async def test_an_error_is_never_quoted(prober: StreamProber, words: str) -> None:
     found = await asked(prober, stream((0, {"error": {"code": words, "message": words}})))

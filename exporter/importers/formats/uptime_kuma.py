@@ -55,16 +55,20 @@ _LOGINS = {
     "ntlm": "NTLM is not supported here",
     "oauth2-cc": "an OAuth2 token cannot be fetched here; give a token as api_key",
 }
+_ONLY_THERE = {
+    "ipFamily": "addresses of both families are tried here",
+    "cacheBust": "nothing is added to the address here; a cache on the way may answer",
+}
 _UPSIDE_DOWN = "no equivalent: a service that is healthy while it fails; not imported"
 MARK = "monitorList (Uptime Kuma)"
 TAKES_TARGETS, EXPANDS = False, False
 # fields of other types of monitor, and those that only matter inside Uptime Kuma
 _IGNORED = re.compile(
-    r"^(id|weight|user_id|hostname|port|packetSize|forceInactive|childrenIDs|maintenance|screenshot"
+    r"^(id|weight|user_id|hostname|port|packetSize|childrenIDs|maintenance|screenshot"
     r"|includeSensitiveData|retryInterval|notificationIDList|expiryNotification|path|pathName"
     r"|docker.*|mqtt.*|grpc.*|radius.*|kafka.*|database.*|dns.*|game.*|push.*|auth(Domain|Workstation)"
-    r"|oauth.*|tls.*|basic_auth.*|snmp.*|rabbitmq.*|smtp.*|remote.*|cacheBust|conditions|ping.*"
-    r"|manual_status|system.*|domainExpiryNotification|ipFamily|save.*|response.*|.*[sS]creenshot.*"
+    r"|oauth.*|tls.*|basic_auth.*|snmp.*|rabbitmq.*|smtp.*|remote.*|conditions|ping.*"
+    r"|manual_status|system.*|domainExpiryNotification|save.*|response.*|.*[sS]creenshot.*"
     r"|jsonPathOperator|jsonPath|expectedValue|keyword|invertKeyword|httpBodyEncoding|wsSubprotocol"
     r"|wsIgnoreSecWebsocketAcceptHeader|subtype|location|protocol)$"
 )
@@ -130,6 +134,9 @@ def _monitor(fields: Fields, proxies: dict[str, Fields], groups: dict[str, str])
         return
     _times(builder, fields)
     _labels(builder, fields, group)
+    for name, message in _ONLY_THERE.items():
+        if fields.raw(name):
+            ledger.lost(fields.at(name), f"no equivalent: {message}")
     for unread in fields.unread():
         if not _IGNORED.fullmatch(unread) and fields.raw(unread) not in ("", 0, False, [], {}):
             ledger.lost(fields.at(unread), "no equivalent: this field is not known here")
@@ -139,7 +146,8 @@ def _monitor(fields: Fields, proxies: dict[str, Fields], groups: dict[str, str])
 def _request(builder: Builder, fields: Fields) -> bool:
     if not builder.method(fields.text("method"), fields.at("method")):
         return False
-    if not fields.flag("active", True):
+    # forceInactive: a group above it is paused
+    if not fields.flag("active", True) or fields.flag("forceInactive", False):
         builder.draft.raw["enabled"] = False
     builder.headers(_headers(fields), fields.at("headers"))
     encoding = fields.text("httpBodyEncoding") or "json"

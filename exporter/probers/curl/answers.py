@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pycurl
@@ -11,6 +11,7 @@ from exporter.model import Reason
 from exporter.probers import Answer, Request
 from exporter.probers.curl.certificates import chain_of, earliest
 from exporter.probers.curl.errors import failure_of
+from exporter.probers.transport import UNKNOWN_CODING
 
 _VERSIONS = {
     pycurl.CURL_HTTP_VERSION_1_0: 1.0,
@@ -18,6 +19,24 @@ _VERSIONS = {
     pycurl.CURL_HTTP_VERSION_2_0: 2.0,
     pycurl.CURL_HTTP_VERSION_3: 3.0,
 }
+_BAD_ENCODING = 61  # CURLE_BAD_CONTENT_ENCODING
+# iana.org/assignments/http-parameters, content codings; "identity" says that there is none.
+_ENCODINGS = frozenset(
+    [
+        "aes128gcm",
+        "br",
+        "compress",
+        "dcb",
+        "dcz",
+        "deflate",
+        "exi",
+        "gzip",
+        "pack200-gzip",
+        "x-compress",
+        "x-gzip",
+        "zstd",
+    ]
+)
 # Who answers a CONNECT is the proxy, so these are never the provider's words (RFC 9110, RFC 6585).
 _INTERCEPTED = {
     407: "our proxy asks for a login (407)",
@@ -61,7 +80,15 @@ def answer_of(
         answer.failure, answer.detail = _failure(
             get, ended, status, secure, connected=connected, refused=refused
         )
+        if code == _BAD_ENCODING and not _is_encoded(answer.headers):
+            answer.detail = UNKNOWN_CODING
     return answer
+
+
+def _is_encoded(headers: Mapping[str, str]) -> bool:
+    """Return whether one of the encodings of the body is one that HTTP has."""
+    names = headers.get("content-encoding", "").lower().split(",")
+    return any(name.strip() in _ENCODINGS for name in names)
 
 
 def _failure(

@@ -19,6 +19,7 @@ _SINGLE = frozenset(
         "location",
         "retry-after",
         "retry-after-ms",
+        "x-ms-retry-after-ms",
         "server",
         "set-cookie",
     }

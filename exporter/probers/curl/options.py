@@ -56,6 +56,8 @@ def shape_of(request: Request) -> Shape | None:
     """
     if request.body is not None or request.session or request.inspect or request.tls.server_name:
         return None
+    if request.plain:
+        return None
     return (
         request.method,
         request.proxy,
@@ -76,7 +78,8 @@ def set_options(curl: Any, request: Request) -> None:
     set_(pycurl.CONNECTTIMEOUT_MS, _DAY_MILLISECONDS)  # the time of the whole is what counts
     set_(pycurl.PROXY, normalized(request.proxy or "").encode())
     set_(pycurl.NOPROXY, "")  # if unset, the environment's no_proxy decides
-    set_(pycurl.ACCEPT_ENCODING, "")  # empty: every encoding that libcurl can decode
+    if not request.plain:
+        set_(pycurl.ACCEPT_ENCODING, "")  # empty: every encoding that libcurl can decode
     _set_method(curl, request)
     if request.ip_version:
         only = pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6

@@ -23,19 +23,20 @@ from exporter.probers.evidence import evidence_of
 from exporter.probers.judging import judge
 from exporter.probers.kinds._curl_line import curl_line as command
 from exporter.probers.redirects import Trail, joined, origin, own_headers, redirect_target
-from exporter.probers.transport import EXPIRED
+from exporter.probers.transport import EXPIRED, UNKNOWN_CODING
 from exporter.readings import NOTHING
 
 _log = logging.getLogger(__name__)
 
 
 _OK = Verdict.OK  # to look into an enumeration takes its metaclass
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_WATCHED = 1_000
 """Addresses that failed last; each is a text that the registry has anyway."""
 
 
 class HttpProber:
-    """Probes over HTTP; remembers only which addresses failed last."""
+    """Probes over HTTP; remembers which addresses failed last, and which say no known encoding."""
 
     def __init__(
         self, transport: Transport, clock: Clock, holds_key: Holds = lambda text: False
@@ -44,6 +45,8 @@ class HttpProber:
         self._holds_key = holds_key
         self._failed: set[str] = set()
         """Their TLS sessions are evidence and cost a little: of what works nobody asks for it."""
+        self._plain: set[str] = set()
+        """Addresses without query that answer `Content-Encoding: utf-8` or the like."""
 
     async def probe(
         self, endpoint: Endpoint, watch: Callable[[bytes], None] | None = None
@@ -54,7 +57,7 @@ class HttpProber:
         """
         failed_last = endpoint.url in self._failed
         request = _first_request(endpoint, watch, session=failed_last)
-        answer = await self._transport.fetch(request)
+        answer = await self._fetch(request)
         trail: Trail | None = None  # most answers redirect nowhere
         hops = 0
         while (target := _next_url(endpoint, request, answer, hops)) is not None:
@@ -62,7 +65,7 @@ class HttpProber:
             trail = trail or Trail(endpoint, TlsSettings(ca_file=endpoint.tls.ca_file))
             left = endpoint.timeout - answer.duration
             request = trail.hop(request, target, answer, left=left, now=self._clock.now())
-            answer = joined(answer, await self._transport.fetch(request))
+            answer = joined(answer, await self._fetch(request))
         now = self._clock.now()
         outcome = await self._beside.run(
             lambda: _outcome(endpoint, answer, hops, now, self._holds_key),
@@ -71,6 +74,24 @@ class HttpProber:
         if (outcome.evidence is not None) is not failed_last:
             self._note(endpoint.url, failed=not failed_last)
         return outcome
+
+    async def _fetch(self, request: Request) -> Answer:
+        """Return the answer to *request*; one that no client could decode is asked for as it is.
+
+        Browsers show such a page. What must not be sent twice is asked for so the next time.
+        """
+        if self._plain and _place(request) in self._plain:
+            request = replace(request, plain=True)
+        answer = await self._transport.fetch(request)
+        if answer.detail != UNKNOWN_CODING or request.plain:
+            return answer
+        if len(self._plain) < _MOST_WATCHED:
+            self._plain.add(_place(request))
+        left = request.timeout - answer.duration
+        if left <= 0 or request.method not in _REPEATABLE:
+            return answer
+        again = await self._transport.fetch(replace(request, plain=True, timeout=left))
+        return joined(answer, again)
 
     def _note(self, url: str, *, failed: bool) -> None:
         if not failed:
@@ -108,6 +129,10 @@ def _first_request(
         watch=watch,
         session=session,
     )
+
+
+def _place(request: Request) -> str:
+    return request.url.partition("?")[0]
 
 
 def _next_url(endpoint: Endpoint, request: Request, answer: Answer, hops: int) -> str | None:
