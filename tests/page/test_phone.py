@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, expect
 
+from exporter.model import Reason, Verdict
 from tests.api.managed import TOKEN
 from tests.page import scenes
 from tests.page.browser import Visit, visiting
@@ -111,4 +112,20 @@ async def test_why_nobody_was_told_is_read_whole(browser: Browser, stage: Stage)
         await told.evaluate("(one, text) => { one.textContent = text; }", f"{why} this command")
 
         assert await told.evaluate("(one) => one.scrollHeight - one.clientHeight") <= 1
+        assert await visit.wide() == 0
+
+
+async def test_a_reason_is_one_line_of_the_recent_probes(browser: Browser, stage: Stage) -> None:
+    await scenes.mixed(stage)
+    stage.saw("stripe", Reason.QUOTA_EXHAUSTED)
+    stage.saw("stripe", Reason.TIMEOUT, verdict=Verdict.NETWORK)
+
+    async with visiting(browser, stage.base, size=PHONE, touch=True) as visit:
+        await visit.go("/services/stripe")
+        lines = await visit.page.locator("#recent code").evaluate_all(
+            "all => all.map((one) => one.getClientRects().length)"
+        )
+
+        assert set(lines) == {1}
+        assert "on our side" in await visit.text("#recent tbody tr:first-child")
         assert await visit.wide() == 0
