@@ -216,11 +216,10 @@ class Scheduler:
         for task, entry in tasks.items():
             if not entry.has_begun:
                 task.cancel()
-        limit, left = asyncio.create_task(self._clock.sleep(grace)), set(tasks)
+        left = {limit := asyncio.create_task(self._clock.sleep(grace)), *tasks}
         try:
-            while left and not limit.done():
-                done, _ = await asyncio.wait({limit, *left}, return_when=asyncio.FIRST_COMPLETED)
-                left -= done
+            while limit in left and len(left) > 1:
+                _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             limit.cancel()
 
