@@ -50,7 +50,6 @@ _REASON_BY_STATUS = {
     503: Reason.OVERLOADED,
     509: Reason.QUOTA_EXHAUSTED,
     529: Reason.OVERLOADED,  # not registered; Anthropic documents it as overloaded_error
-    999: Reason.IP_BLOCKED,  # LinkedIn, Yahoo: a client that is taken for a robot
 }
 _OK = Reason.OK  # to look into an enumeration takes its metaclass
 _MAX_PLAIN_BYTES = 1024

@@ -565,7 +565,6 @@ GENERIC = [
     (503, Reason.OVERLOADED),
     (529, Reason.OVERLOADED),
     (599, Reason.SERVER_ERROR),
-    (999, Reason.IP_BLOCKED),
 ]
 
 
