@@ -82,11 +82,16 @@ def answer_of(
         )
         if code == _BAD_ENCODING and not _is_encoded(answer.headers):
             answer.detail = UNKNOWN_CODING
+    elif request.plain and _is_encoded(answer.headers):
+        answer.failure, answer.detail = Reason.PROTOCOL, "the body has an encoding that was not asked for"
     return answer
 
 
 def _is_encoded(headers: Mapping[str, str]) -> bool:
-    """Return whether one of the encodings of the body is one that HTTP has."""
+    """Return whether one of the encodings of the body is one that HTTP has.
+
+    libcurl ends at a header whose encodings it refuses, so that one is seen when it decodes none.
+    """
     names = headers.get("content-encoding", "").lower().split(",")
     return any(name.strip() in _ENCODINGS for name in names)
 
