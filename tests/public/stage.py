@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -105,3 +106,9 @@ async def outside(**options: Any) -> AsyncIterator[Outside]:
 def texts(answers: Sequence[Answer]) -> list[str]:
     """Return what was answered, headers too."""
     return [f"{dict(answer.headers)} {answer.text}" for answer in answers]
+
+
+def window(start: float, end: float) -> dict[str, str]:
+    """Return a planned maintenance between two Unix times, with a reason that nobody may see."""
+    begun, ended = (datetime.fromtimestamp(at, UTC).isoformat() for at in (start, end))
+    return {"start": begun, "end": ended, "reason": "db-7 gets a new disk"}
