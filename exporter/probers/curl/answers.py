@@ -83,7 +83,8 @@ def answer_of(
         if code == _BAD_ENCODING and not _is_encoded(answer.headers):
             answer.detail = UNKNOWN_CODING
     elif request.plain and _is_encoded(answer.headers):
-        answer.failure, answer.detail = Reason.PROTOCOL, "the body has an encoding that was not asked for"
+        answer.failure = Reason.PROTOCOL
+        answer.detail = "the body has an encoding that was not asked for"
     return answer
 
 
