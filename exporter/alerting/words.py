@@ -88,6 +88,11 @@ def _other_side(facts: ServiceFacts) -> str:
     return target.id if target.provider == "custom" else target.provider
 
 
+def _refuser(facts: ServiceFacts) -> str:
+    """Return who refuses, in a sentence that has the service's name already."""
+    return "its API" if facts.target.provider == "custom" else facts.target.provider
+
+
 def _why(facts: ServiceFacts) -> str:
     if facts.failing is None:
         return ""
@@ -149,11 +154,11 @@ class Summary:
 
 
 def key_rejected_summary(facts: ServiceFacts, value: float, level: str) -> str:
-    return f"The API key of {_named(facts)} is rejected by {_other_side(facts)}."
+    return f"The API key of {_named(facts)} is rejected by {_refuser(facts)}."
 
 
 def rate_limited_summary(facts: ServiceFacts, value: float, level: str) -> str:
-    return f"{_named(facts)} is rate limited by {_other_side(facts)}."
+    return f"{_named(facts)} is rate limited by {_refuser(facts)}."
 
 
 # -- descriptions of alerts about a service ---------------------------------------------------
