@@ -83,7 +83,7 @@ class Live:
     async def compiled(self) -> None:
         """Wait until templates and assets are read, in a thread: on the loop probes would wait too.
 
-        It takes a fifth of the time in which an exporter starts, and many are only ever scraped.
+        It would be a fifth of the time in which an exporter starts, so it begins soon afterwards.
         """
         if self._compiling is None:
             self._compiling = asyncio.create_task(asyncio.to_thread(_compile))
@@ -164,7 +164,9 @@ class Live:
             self._end_streams()
 
     async def _update(self, share: LoopShare, *, heartbeat: bool) -> None:
-        if not self.sources.enabled():
+        if self.sources.enabled():
+            await self.compiled()  # before somebody looks: the first one is in a hurry too
+        else:
             self._end_streams()
         if not self._open_views and self.sources.clock.tick() - self._last_use > _IDLE_SECONDS:
             self.drawer.forget()

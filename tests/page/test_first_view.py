@@ -1,4 +1,4 @@
-"""The templates: compiled when a page is first looked at, off the event loop, once for all."""
+"""The templates: compiled soon after the start, off the event loop, once for all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from exporter.page import live
-from tests.page.stage import staged
+from exporter.page.board import LoopShare
+from tests.page.stage import Stage, staged
 from tests.patience import patient
 
 
@@ -31,9 +32,29 @@ def compiling(monkeypatch: pytest.MonkeyPatch) -> Compiling:
     return made
 
 
-async def test_nothing_is_compiled_before_a_page_is_looked_at(compiling: Compiling) -> None:
-    async with staged():
-        assert not compiling.threads
+async def test_what_a_page_needs_is_compiled_before_somebody_looks(compiling: Compiling) -> None:
+    stage = Stage()
+    update = asyncio.create_task(stage.live._update(LoopShare(stage.clock), heartbeat=False))
+
+    async with patient(30):
+        while not compiling.threads:
+            await asyncio.sleep(0.001)
+        compiling.may_end.set()
+        await update
+    stage.store.close()
+
+    (thread,) = compiling.threads
+    assert thread != threading.get_ident()
+
+
+async def test_a_page_that_is_off_is_not_compiled(compiling: Compiling) -> None:
+    stage = Stage()
+    stage.enabled = False
+
+    await stage.live._update(LoopShare(stage.clock), heartbeat=False)
+
+    stage.store.close()
+    assert not compiling.threads
 
 
 @pytest.mark.parametrize("path", ["/", "/services/nobody", "/api/events?of=/"])
