@@ -43,7 +43,9 @@ WAITING = (
 """Real programs that have to keep to real time, for which they need little of a core, but soon."""
 COMPUTING = (
     "tests/test_victoria.py",
+    "tests/test_rules.py",
     "tests/page/test_browser.py",
+    "tests/test_rule_timing.py",
     "tests/alerting/test_both_ways.py",
     "tests/grafana/test_past.py",
     "tests/page/test_accessibility.py",

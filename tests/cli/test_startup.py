@@ -73,6 +73,7 @@ def test_a_reload_that_comes_while_the_server_starts_does_not_end_it() -> None:
     script = (
         "import importlib, os, signal, sys\n"
         "from exporter.cli import main\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # without a terminal it may be ignored
         "imported = importlib.import_module\n"
         "def told_to_reload(name):\n"
         "    os.kill(os.getpid(), signal.SIGHUP)\n"

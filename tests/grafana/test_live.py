@@ -12,7 +12,7 @@ import pytest
 
 from grafana import words
 from tests.documents import yaml_of
-from tests.grafana import scene
+from tests.grafana import happened, scene
 from tests.grafana.live import Moments, chain
 from tests.grafana.past import recording_rules
 from tests.grafana.promql import ranged, selectors
@@ -111,11 +111,12 @@ def catalogue(moments: Moments) -> Mapping[str, set[str]]:
     for labels in moments.desk().get("series", **{"match[]": '{__name__!=""}'}):
         known.setdefault(labels["__name__"], set()).update(labels)
     exporter = scene.exporters()[0]
-    exporter.probe(scene.LEFT_SINCE - scene.MINUTE)  # a model leaves the list that has been in it
-    exporter.probe(scene.END)
-    for at in range(scene.END, scene.END + 3 * scene.QUARTER, scene.MINUTE):
+    # A model leaves the list that has been in it.
+    exporter.probe(happened.LEFT_SINCE - happened.MINUTE)
+    exporter.probe(happened.END)
+    for at in range(happened.END, happened.END + 3 * happened.QUARTER, happened.MINUTE):
         exporter.ask_models(at - 5)
-    for name, text in re.findall(r"^(\w+)\{(.*)\}", exporter.page(scene.END), re.MULTILINE):
+    for name, text in re.findall(r"^(\w+)\{(.*)\}", exporter.page(happened.END), re.MULTILINE):
         known.setdefault(name, {"job", "instance"}).update(re.findall(r"(\w+)=", text))
     for name in recording_rules():
         level = {"slo": "slo", "service": "provider"}.get(name.partition(":")[0], "provider")

@@ -76,6 +76,11 @@ async def test_only_rows_that_changed_are_shown_anew() -> None:
     assert len(log.shown[-1].total) == 301
 
 
+def lines_of(metrics: IncidentMetrics) -> list[bytes]:
+    """Return the lines of the page, sorted."""
+    return sorted(b"".join(metrics.pieces(openmetrics=False)).splitlines())
+
+
 class _All:
     def __contains__(self, service: str) -> bool:
         return True
@@ -96,9 +101,7 @@ async def test_rows_shown_one_by_one_are_those_of_a_whole_page(clock: FakeClock)
     again.log._show = whole.show
     await again.log.refresh()
 
-    assert sorted(metrics.page(openmetrics=False).splitlines()) == sorted(
-        whole.page(openmetrics=False).splitlines()
-    )
+    assert lines_of(metrics) == lines_of(whole)
 
 
 _kinds = st.sampled_from(
@@ -143,9 +146,7 @@ def test_what_covers_others_is_shown_in_their_rows(
     whole = IncidentMetrics(_All())  # type: ignore[arg-type]
     whole.show(replace(store.incidents.counts(NOW), changed=None))
 
-    assert sorted(metrics.page(openmetrics=False).splitlines()) == sorted(
-        whole.page(openmetrics=False).splitlines()
-    )
+    assert lines_of(metrics) == lines_of(whole)
 
 
 async def test_of_too_many_incidents_the_oldest_ended_ones_go(

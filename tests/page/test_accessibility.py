@@ -142,7 +142,7 @@ async def test_a_row_is_read_as_its_cells_under_their_headers(
             texts = [one.name for one in first if one.role in ("link", "cell", "image")]
             assert texts[1] == "Stripe payments"
             assert "Down since 07:56 UTC provider: server error" in " ".join(texts)
-            assert any("4 failed" in text for text in texts)
+            assert any("4 bad" in text for text in texts)
 
 
 async def test_what_changes_is_said_once_and_what_does_not_is_not(

@@ -556,7 +556,8 @@ async def test_a_client_that_nobody_closes_ends_its_connections_when_it_is_forgo
     office = office_at(vendor)
     client = office.client()
     await client.get(vendor.url("/v1/x"))
-    request = client.build_request("GET", vendor.url("/v1/slow"))
+    # The collection below holds the loop for seconds if there is much to look through.
+    request = client.build_request("GET", vendor.url("/v1/slow"), timeout=60)
     found = await client.send(request, stream=True)
 
     del client
