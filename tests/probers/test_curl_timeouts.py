@@ -15,6 +15,7 @@ from exporter.probers.curl.resolver import Resolver
 from tests.conftest import Authority
 from tests.fakes import make_request
 from tests.mischief import drip, hang
+from tests.patience import Spent, Stopwatch
 from tests.vendor import Proxy, Vendor, answer, head_of
 
 LIMIT = 0.2
@@ -22,21 +23,22 @@ LIMIT = 0.2
 
 async def _timed(transport: CurlTransport, url: str, **more: object) -> tuple[object, str, int]:
     """Return how it ended; the time is judged by a sleep of the same length beside it."""
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
+    watch = Stopwatch()
 
     async def sleep() -> float:
         await asyncio.sleep(LIMIT)
-        return loop.time() - begun - LIMIT
+        return watch.read().seconds - LIMIT
 
-    async def fetch() -> tuple[Answer, float]:
+    async def fetch() -> tuple[Answer, Spent]:
         answered = await transport.fetch(make_request(url, timeout=LIMIT, **more))
-        return answered, loop.time() - begun
+        return answered, watch.read()
 
     (got, spent), late = await asyncio.gather(fetch(), sleep())
-    assert LIMIT - 0.01 <= spent < LIMIT + 0.1 + late
+    held = spent.seconds - spent.given
+    assert spent.seconds >= LIMIT - 0.01
+    assert spent.given < LIMIT + 0.1 + late
     assert sum(got.phases) == pytest.approx(got.duration)
-    assert got.duration == pytest.approx(spent, abs=0.05 + late)
+    assert got.duration == pytest.approx(spent.seconds, abs=0.05 + late + held)
     return got.failure, got.detail, got.phases.index(max(got.phases))
 
 
