@@ -22,7 +22,7 @@ from exporter.page.views import view_of
 from tests.api.managed import running
 from tests.page import scenes
 from tests.page.stage import Stage, service, staged
-from tests.patience import patient
+from tests.patience import Stopwatch, patient
 
 Event = tuple[str, Any]
 
@@ -328,20 +328,18 @@ async def test_switching_the_page_off_ends_its_streams(stage: Stage) -> None:
 
 
 async def test_the_end_of_the_process_ends_the_streams_at_once() -> None:
-    loop = asyncio.get_running_loop()
-
     async with contextlib.AsyncExitStack() as stack, aiohttp.ClientSession() as session:
         client = await stack.enter_async_context(running("services: []"))
         async with session.get(client.base + "/api/events?of=/") as response:
             stream = Stream(response)
             await stream.next("page")
-            begun = loop.time()
+            watch = Stopwatch()
             closing = asyncio.create_task(stack.aclose())
             await stream.ended()
-            ended = loop.time() - begun
+            ended = watch.read()
         await closing
 
-    assert ended < 1
+    assert ended.given < 1
     assert client.app.live.viewers == 0
 
 
