@@ -39,6 +39,7 @@ WAITING = (
     "tests/test_http_sd.py",
     "tests/test_stopped.py",
     "tests/incidents/test_told_live.py",
+    "tests/library/test_examples.py",
 )
 """Real programs that have to keep to real time, for which they need little of a core, but soon."""
 COMPUTING = (

@@ -139,7 +139,9 @@ async def test_the_demonstration_takes_less_than_a_minute_and_nothing_else() -> 
     out, err = await within(60, program.communicate())
 
     told = re.findall(r"^ *[0-9]+ s  (.+)$", out.decode(), re.MULTILINE)
-    assert (program.returncode, err.decode()) == (0, "")
+    # A busy machine is told of, and is no fault of the demonstration.
+    said = [line for line in err.decode().splitlines() if "shortage of our own" not in line]
+    assert (program.returncode, said) == (0, [])
     assert told == [
         "billing answers",
         "billing fails: 500",
