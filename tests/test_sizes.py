@@ -43,7 +43,6 @@ LONG = {
     "store/test_damage.py",
     "store/test_store.py",
     "test_additions.py",
-    "test_readings.py",
     "test_routes.py",
     "test_rules.py",
     "test_stack_command.py",
