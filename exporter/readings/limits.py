@@ -38,6 +38,7 @@ _ITEM = re.compile(
 _PARAMETER = re.compile(r"([a-z]+)=(-?\d{1,15})(?:\.\d{1,6})?")
 # A policy of another unit than requests, such as "content-bytes" (draft-ietf-httpapi-ratelimit-09).
 _UNIT = re.compile(r"""(?i);\s*qu\s*=\s*["'](?!requests["'])""")
+_THOUSANDS = re.compile(r'[\s"]*\d{1,3}(?:,\d{3}){1,5}[\s"]*')
 _MEMBER = re.compile(r"(limit|remaining|reset)\s*=\s*(-?\d{1,15})")
 _WINDOWS = frozenset(
     {"second", "minute", "hour", "day", "month", "year", "1s", "1m", "60s", "1h", "1d"}
@@ -171,11 +172,14 @@ def _read_field(
 def _first_item(text: str) -> str:
     """Return the first of a list, without its parameters: draft-03 puts what expires next first.
 
-    A date has a comma of its own; "100/hour" has its window behind a slash.
+    A date has a comma of its own; "100/hour" has its window behind a slash, "100 per 60 seconds"
+    behind a word. "1,000" is one number: a list has a blank, or a window, behind its first.
     """
+    if _THOUSANDS.fullmatch(text[:_MAX_VALUE]):
+        return text.replace(",", "").strip(' "')
     if re.match(r"\s*[A-Za-z]", text):
         return text
-    return re.split(r"[,;/]", text[:_MAX_VALUE], maxsplit=1)[0].strip(' "')
+    return re.split(r"[,;/]| per ", text[:_MAX_VALUE], maxsplit=1)[0].strip(' "')
 
 
 def _structured(headers: Mapping[str, str], name: str, now: float) -> dict[str, Policy]:

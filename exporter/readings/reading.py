@@ -129,7 +129,7 @@ class Readings:
         """Every header that is read."""
         times = (*self.retry_after, *([self.key_expiry] if self.key_expiry else []))
         return frozenset(
-            {"retry-after", *_WAIT_MS, *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
+            {*_WAITS, *_WAIT_MS, *REQUEST_ID_HEADERS, *self.request_id, *HEADERS}
             | {*self.radar.warnings, self.radar.version_header}
             | {limit.header for limit in self.headers}
             | {gauge.header for gauge in self.named if gauge.header}
@@ -175,13 +175,13 @@ class Readings:
         for name in _WAIT_MS:
             if (text := headers.get(name)) and (at := instant(text, "delta_ms", now)):
                 return max(0.0, at - now)
-        # seconds or a date (RFC 9110); others send `30s`, a Unix time, or ISO 8601
-        text = headers.get("retry-after", "")
-        if re.match(r'[\s"\d.]+,', text):  # sent twice, or by two servers on the way
-            text = text.partition(",")[0]
-        text = text.strip(' "')
-        if (at := instant(text, "auto", now)) is not None:
-            return max(0.0, at - now)
+        for name in _WAITS:
+            # seconds or a date (RFC 9110); others send `30s`, a Unix time, or ISO 8601
+            text = headers.get(name, "")
+            if re.match(r'[\s"\d.]+,', text):  # sent twice, or by two servers on the way
+                text = text.partition(",")[0]
+            if (at := instant(text.strip(' "'), "auto", now)) is not None:
+                return max(0.0, at - now)
         for field in self.retry_after:
             if (at := self._time(field, headers, json, now)) is not None:
                 return max(0.0, at - now)
@@ -203,6 +203,8 @@ REQUEST_ID_HEADERS = (
     "x-correlation-id",
 )
 """Where many APIs put the id of a request; after those of the provider's own."""
+_WAITS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "ratelimit-retry-after")
+"""RFC 9110's, and the names of those who must not touch it: Docker Hub, limiters of frameworks."""
 _WAIT_MS = ("retry-after-ms", "x-ms-retry-after-ms")
 """OpenAI's and Azure's; before Retry-After, which is rounded to seconds."""
 _SERVER_TIME = (

@@ -60,7 +60,7 @@ def _instant(text: str, form: TimeFormat, now: float) -> float | None:
 
 
 def _any(text: str, now: float) -> float | None:
-    """Try every form; a bare number is a delay when small, else a Unix time in s or ms."""
+    """Try every form; a bare number is a delay when small, else a Unix time in s, ms, us or ns."""
     if re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", text):
         return _epoch_or_delay(float(text), now)
     if _GO_DURATION.fullmatch(text):
@@ -73,9 +73,10 @@ def _any(text: str, now: float) -> float | None:
 
 
 def _epoch_or_delay(value: float, now: float) -> float:
-    """Both are in use for the same header names, in milliseconds too (OpenRouter)."""
-    if value > 1e11:
-        return value / 1000
+    """Both are in use for the same header names, in milliseconds too (OpenRouter), or finer."""
+    for digits, divisor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):
+        if value > digits:
+            return value / divisor
     return value if value > 1e8 else now + value
 
 

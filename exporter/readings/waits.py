@@ -1,10 +1,12 @@
 """The pause that an error asks for in its body, where no header does: Discord, Telegram, Google.
 
-Read of 429 and 503 only, by the names that are in use, in the places where errors have them.
+Read of 429 and 503 only, by the names that are in use, in the places where errors have them. Last
+comes what the message says in words: "Please try again in 6m0s."
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +36,21 @@ _PLACES = (
     "data",
 )
 _MOST_OBJECTS, _MOST_ITEMS = 32, 8
+_MESSAGES = ("message", "error", "detail", "title", "description", "msg", "reason")
+_MOST_TEXT = 512
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART = (
+    r"(\d{1,9}(?:\.\d{1,15})?)\s?"
+    r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![a-z])"
+)
+# OpenAI and Groq: "Please try again in 7.66s", Azure: "Please retry after 30 seconds" (reports of
+# 2023 and 2024; both send headers too, which gateways in between drop)
+_IN_WORDS = re.compile(
+    r"(?:try again|retry|wait)(?: (?:in|after|for|at least|about|another)){0,2} "
+    rf"((?:{_PART}(?:,? and |,? )?){{1,4}})",
+    re.IGNORECASE,
+)
+_AMOUNT = re.compile(_PART, re.IGNORECASE)
 
 
 def asked_in(json: Any, now: float) -> float | None:
@@ -41,6 +58,8 @@ def asked_in(json: Any, now: float) -> float | None:
 
     >>> asked_in({"message": "You are being rate limited.", "retry_after": 1.5}, 1000.0)
     1001.5
+    >>> asked_in({"error": {"message": "Rate limit reached. Try again in 1m30s."}}, 1000.0)
+    1090.0
     """
     for found in _objects(json):
         for name, value in found.items():
@@ -49,7 +68,22 @@ def asked_in(json: Any, now: float) -> float | None:
                 continue
             if (at := instant(str(value), form, now)) is not None:
                 return at
+    for found in _objects(json):
+        for name in _MESSAGES:
+            if (seconds := _in_words(found.get(name))) is not None:
+                return now + seconds
     return None
+
+
+def _in_words(message: Any) -> float | None:
+    if not isinstance(message, str) or not (found := _IN_WORDS.search(message[:_MOST_TEXT])):
+        return None
+    return sum(float(n) * _seconds(unit) for n, unit in _AMOUNT.findall(found[1]))
+
+
+def _seconds(unit: str) -> float:
+    unit = unit.lower()
+    return _UNITS["ms" if unit.startswith(("ms", "milli")) else unit[0]]
 
 
 def _objects(json: Any) -> Iterator[dict[str, Any]]:

@@ -201,6 +201,27 @@ def test_a_limit_is_read_in_forms_that_no_draft_has(headers: dict[str, str]) -> 
     assert read(GENERIC, headers).limits == {"requests": limit}
 
 
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("1,000", 1000.0),
+        ('"1,000,000"', 1_000_000.0),
+        ("10, 100", 10.0),
+        ("10,100;w=60", 10.0),
+        ("10,20", 10.0),
+        ("1000,1000", 1000.0),
+        ("100 per 60 seconds", 100.0),
+        ("unlimited", None),
+    ],
+)
+def test_a_number_with_commas_between_its_thousands_is_no_list(
+    text: str, limit: float | None
+) -> None:
+    headers = {"x-ratelimit-limit": text, "x-ratelimit-remaining": "7"}
+
+    assert read(GENERIC, headers).limits == {"requests": Limit(limit=limit, remaining=7)}
+
+
 def test_a_policy_of_another_unit_than_requests_is_no_limit_of_requests() -> None:
     headers = {
         "ratelimit-policy": '"size";q=1000000;qu="content-bytes";w=60, "all";q=10;w=1',

@@ -73,6 +73,11 @@ def test_a_date_to_come_back_at_is_one_of_the_clock_that_wrote_it(date: str, del
     [
         {"retry-after": "30, 60"},
         {"retry-after": "30 seconds"},
+        {"x-retry-after": "1800000030"},  # hub.docker.com
+        {"x-ratelimit-retry-after": "30"},
+        {"ratelimit-retry-after": "30"},
+        {"retry-after": "later", "x-retry-after": "30"},
+        {"retry-after": "30", "x-retry-after": "60"},
         {"x-ms-retry-after-ms": "30000"},
         {"retry-after": "Fri, 15 Jan 2027 08:00:30 GMT"},
     ],
@@ -108,6 +113,33 @@ def test_a_pause_is_read_from_the_body_if_no_header_asks_for_one(
     assert found == (delay if delay is None else pytest.approx(delay))
     assert read(GENERIC, {"retry-after": "7"}, body, status=status).retry_after == 7.0
     assert read(GENERIC, {}, body, status=400) is NOTHING
+
+
+@pytest.mark.parametrize(
+    ("message", "delay"),
+    [
+        ("Rate limit reached for m on tokens per min. Please try again in 7.66s. Visit", 7.66),
+        ("Please try again in 6m0s.", 360.0),
+        ("Please try again in 120ms.", 0.12),
+        ("You have exceeded the call rate limit. Please retry after 3 seconds.", 3.0),
+        ("Limit exceeded (req/min): 11, please retry after 25s, resets at Wed Oct 23", 25.0),
+        ("Wait for 1 hour, 2 minutes and 5 seconds before you go on", 3725.0),
+        ("Please WAIT AT LEAST 2 MIN.", 120.0),
+        ("Try again in 1 month.", None),
+        ("Retry after 5 attempts.", None),
+        ("Please try again later.", None),
+        ("Limit 7000, used 0, 60s window", None),
+        ("x" * 600 + " try again in 5s", None),
+    ],
+)
+def test_a_pause_is_read_from_the_words_of_a_message(message: str, delay: float | None) -> None:
+    wanted = delay if delay is None else pytest.approx(delay)
+
+    for body in ({"error": {"message": message}}, {"error": message}, {"detail": message}):
+        assert read(GENERIC, {}, body, status=429).retry_after == wanted
+    said = {"message": message, "retry_after": 9}
+    assert read(GENERIC, {}, said, status=429).retry_after == 9.0
+    assert read(GENERIC, {}, {"items": [message]}, status=429).retry_after is None
 
 
 def test_a_body_of_many_objects_is_not_searched_to_its_end() -> None:
