@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.config import Target
-from exporter.incidents import EntryKind, Incident, causes_of
+from exporter.incidents import EntryKind, Incident
 
 _OUTAGE, _DEGRADED = "Outage", "Degraded"
 KINDS: Mapping[str, str] = {
@@ -62,37 +62,24 @@ def shown(
     by_provider = defaultdict[tuple[str, str], list[Target]](list)
     for target in targets:
         by_provider[target.provider, target.environment].append(target)
-    unseen, found = _unseen(incidents) | _outlasted((*incidents, *causes)), []
+    seen, found = _seen_before((*incidents, *causes)), []
     for incident in incidents:
         if incident.service:
             affected = by_id.get(incident.service, [])
         else:  # without a provider it is about the network, the exporter or the whole stack
             affected = by_provider.get((incident.provider, incident.environment), [])
-        noticed = _is_noticed(incident, affected, is_unseen=incident.id in unseen)
+        noticed = _is_noticed(incident, affected, was_seen=incident.id in seen)
         if affected and (one := _shown(incident, affected, noticed)) is not None:
             found.append(one)
     return found
 
 
-def _unseen(incidents: Sequence[Incident]) -> set[str]:
-    """Return the ids of what began before its cause, where that is no service and no provider.
+def _seen_before(incidents: Sequence[Incident]) -> set[str]:
+    """Return the ids of the incidents that were seen before something held them back.
 
-    It is held back because nobody can see how it goes on: to outsiders it must not seem over.
-    """
-    by_id = {one.id: one for one in incidents}
-    pairs = ((by_id[id_], by_id[cause]) for id_, cause in causes_of(incidents).items())
-    return {
-        one.id
-        for one, cause in pairs
-        if not (cause.service or cause.provider) and one.started_at < cause.started_at
-    }
-
-
-def _outlasted(incidents: Sequence[Incident]) -> set[str]:
-    """Return the ids of resolved incidents that were seen before something held them back.
-
-    What explains an outage from its beginning, or is shown in its place, explains it for good. What
-    came later is over with it: to outsiders it was an outage, and must not seem to have been none.
+    What explains an outage from its beginning, or is shown in its place, explains it for good. A
+    silence, a maintenance or a network of ours that fails later ends no outage: to outsiders it
+    must not seem over, nor to have been none.
     """
     holders = defaultdict[str, list[Incident]](list)
     for incident in incidents:
@@ -101,7 +88,7 @@ def _outlasted(incidents: Sequence[Incident]) -> set[str]:
     found = set[str]()
     for one in incidents:
         muted = [entry for entry in one.timeline if entry.kind in _HELD_BACK][-1:]
-        if one.resolved_at is None or not muted:
+        if not muted:
             continue
         at = muted[0].at
         names = {name for state in one.alerts for name in state.held_by}
@@ -110,7 +97,7 @@ def _outlasted(incidents: Sequence[Incident]) -> set[str]:
             continue
         # What is held back from the beginning comes to be known by the report that says so.
         known = min((state.known_at or 0.0 for state in one.alerts), default=at)
-        if all(one.started_at < cause.started_at for cause in above) and known != at:
+        if all(one.started_at < cause.started_at for cause in above) if above else known != at:
             found.add(one.id)
     return found
 
@@ -139,12 +126,12 @@ def _shown(incident: Incident, affected: Sequence[Target], noticed: bool) -> Pub
     )
 
 
-def _is_noticed(incident: Incident, affected: Sequence[Target], *, is_unseen: bool) -> bool:
+def _is_noticed(incident: Incident, affected: Sequence[Target], *, was_seen: bool) -> bool:
     """Return whether outsiders notice it: not what another incident or a maintenance explains."""
     if incident.alertname not in KINDS:
         return False
     held_back = [entry.kind for entry in incident.timeline if entry.kind in _HELD_BACK][-1:]
-    if not is_unseen and (incident.suppressed or held_back == [EntryKind.SUPPRESSED]):
+    if not was_seen and (incident.suppressed or held_back == [EntryKind.SUPPRESSED]):
         return False
     return not all(target.in_maintenance(incident.started_at) for target in affected)
 

@@ -114,6 +114,20 @@ async def test_an_outage_that_ended_while_it_was_held_back_is_past(
     assert (">Outage: A<" in feed) is shown
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["seen before", "silenced from the start"])
+async def test_a_silence_does_not_end_an_outage_for_outsiders(stage: Outside, seen: bool) -> None:
+    stage.add(service("a"))
+    if seen:
+        await stage.fires("ServiceDown", service="a")
+    assert ("Outage: A<" in await stage.page()) is seen
+    await stage.fires("ServiceDown", service="a", ago=611, suppressed="silenced")
+
+    page, feed = await stage.page(), (await stage.ask("/public/feed.atom")).text
+
+    assert ("Outage: A<" in page) is seen
+    assert ("Outage: A<" in feed) is seen
+
+
 async def test_an_outage_of_a_provider_names_the_public_services_of_it(stage: Outside) -> None:
     of = {"provider": "stripe", "api_key": "sk_test_x" * 4}
     stage.add(service("a", public=True, **of), service("b", **of))
