@@ -296,10 +296,11 @@ class Scheduler:
 
     def _settle(self, entry: Entry, target: Target, result: Result, due: float) -> None:
         """Slow down as the provider wants it; make up for what our own network hid."""
-        entry.hidden = is_offline(result.reason, result.verdict)
+        reason = result.outcome.reason
+        entry.hidden = is_offline(reason, result.verdict)
         now = entry.target
         same = now is target or (now.key == target.key and now.endpoint == target.endpoint)
-        slowed = result.reason in REJECTED and same
+        slowed = reason in REJECTED and same
         wait = result.outcome.asked_wait if same else None
         not_before = NEVER if wait is None else self._clock.tick() + wait
         if (slowed, not_before) != (entry.slowed, entry.not_before):
