@@ -325,7 +325,7 @@ class Scheduler:
             try:
                 started = self._clock.tick()
                 self._observer.lag(max(0.0, started - due))
-                if self._spend(entry, host, started) > 0:
+                if host.spend(entry, started) > 0:
                     if not await self._may_send(entry, host, deadline):
                         return None
                     started = self._clock.tick()
@@ -351,18 +351,9 @@ class Scheduler:
             attempts=attempts,
         )
 
-    @staticmethod
-    def _spend(entry: Entry, host: Host, now: float) -> float:
-        """Spend one request of service and host at *now*; or return for how long to wait first."""
-        wait = max(entry.budget.wait(now), host.budget.wait(now))
-        if wait <= 0:
-            entry.budget.spend(now)
-            host.budget.spend(now)
-        return wait
-
     async def _may_send(self, entry: Entry, host: Host, deadline: float) -> bool:
         """Wait for the budgets of service and host and spend one request of each."""
-        while (wait := self._spend(entry, host, now := self._clock.tick())) > 0:
+        while (wait := host.spend(entry, now := self._clock.tick())) > 0:
             if now + wait > deadline:
                 return False
             await self._clock.sleep(wait)
