@@ -30,6 +30,7 @@ KEPT_SECONDS = 3600.0
 """So long after a failure its lead is still known: pages are often later than that."""
 AUTHOR = "status page"
 """Who wrote the entries of a timeline that are written here."""
+_PROVIDER = Verdict.PROVIDER  # to look into an enumeration takes its metaclass
 _INCIDENTS_OF_A_ROUND, _ENTRIES_OF_AN_INCIDENT = 50, 10
 _OF_PROVIDERS = frozenset({"ProviderOutage", "ProviderSilentOutage"})
 
@@ -77,7 +78,7 @@ class Leads:
     def probe(self, target: Target, result: Result) -> None:
         """Take in a *result*; to be called after it was counted."""
         spell = self._spells.get(target.id)
-        if not result.success and result.verdict is Verdict.PROVIDER:
+        if result.verdict is _PROVIDER and not result.success:
             if spell is None or _is_over(spell, result.at, MERGED_SECONDS):
                 # since when its verdict is so; after a restart that is earlier than this result
                 since = self._results.of(target.id).since or result.at

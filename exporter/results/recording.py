@@ -67,7 +67,7 @@ class Recording:
             counts_until = result.at + tally.silence(target)
             proven = _with_proof(result, self._minutes.proof_of(result))
             self._failures.add(proven, spell=tally.failing_since, until=counts_until)
-        changed = before is None or before.reason is not result.reason
+        changed = before is None or before.outcome.reason is not result.outcome.reason
         if changed or not success:
             # A restart that forgot a failure would end its alert and begin it anew.
             self._persistence.schedule_save(target.id)

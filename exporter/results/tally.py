@@ -19,6 +19,7 @@ from exporter.model import (
     REJECTED_INTERVAL_SECONDS,
     Certificate,
     Limit,
+    Outcome,
     Reason,
     Result,
     Verdict,
@@ -119,19 +120,19 @@ class Tally:
 
     def add(self, result: Result, target: Target, *, counted: bool = True) -> None:
         """Take in *result*; *counted* is false during maintenance: then no SLI event."""
-        outcome, success = result.outcome, result.success
+        outcome, success, verdict = result.outcome, result.success, result.verdict
         if target.key is not self.key:
             if self.last is not None and target.key != self.key:
                 self.forget_key()
             self.key = target.key
         self.stale = False
         self.attempts += result.attempts
-        self.reasons[INDEX[result.reason]] += 1
-        self._judge(result)
-        if self.last is None or self.last.verdict is not result.verdict:
+        self.reasons[INDEX[outcome.reason]] += 1
+        self._judge(result, success)
+        if self.last is None or self.last.verdict is not verdict:
             self.since = result.at
         self.last = result
-        if not is_offline(result.reason, result.verdict):
+        if not is_offline(outcome.reason, verdict):
             self.observed = result
         self.recent.append(result)
         if success:
@@ -147,16 +148,16 @@ class Tally:
         self._remember(result)
         if outcome.retirement is not None or self.radar is not None:
             self.radar = after_probe(self.radar, result, target)
-        if counted and result.verdict in _SLI:
-            self._count(result, target)
+        if counted and verdict in _SLI:
+            self._count(outcome, target, success)
 
-    def _judge(self, result: Result) -> None:
+    def _judge(self, result: Result, success: bool) -> None:
         """Count failures in a row and changes: only of what the provider can be judged by."""
-        if result.reason is _RATE_LIMITED:
+        if result.outcome.reason is _RATE_LIMITED:
             return  # it works, and we ask too often: neither an outage nor the end of one
         if result.outcome.shortage is not None:
             return  # nothing was seen of the provider, so it is not even held against it later
-        if result.success:
+        if success:
             self.changes += self.in_a_row > 0
             self.in_a_row = self.held = 0
         elif is_offline(result.reason, result.verdict):
@@ -192,13 +193,13 @@ class Tally:
             self.runways = self.runways or Runways()
             self.runways.take_quotas(quotas, at)
 
-    def _count(self, result: Result, target: Target) -> None:
+    def _count(self, outcome: Outcome, target: Target, success: bool) -> None:
         self.events[0] += 1
-        self.bad[0] += not result.success
+        self.bad[0] += not success
         latency = target.objectives.latency
-        if latency is not None and result.success and result.outcome.measured:
+        if latency is not None and success and outcome.measured:
             self.events[1] += 1
-            self.bad[1] += result.outcome.duration > latency.threshold
+            self.bad[1] += outcome.duration > latency.threshold
 
     @property
     def failures(self) -> int:

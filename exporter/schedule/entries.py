@@ -83,6 +83,17 @@ class Host:
     limits: tuple[int | None, int | None]
     """Of the budget: requests in a minute and in an hour."""
 
+    def spend(self, entry: Entry, now: float) -> float:
+        """Spend one request of the host and of *entry* at the tick *now*.
+
+        If one of the two has none left, spend nothing and return for how many seconds to wait.
+        """
+        wait = max(entry.budget.wait(now), self.budget.wait(now))
+        if wait <= 0:
+            entry.budget.spend(now)
+            self.budget.spend(now)
+        return wait
+
 
 def largest(limits: Iterable[int | None]) -> int | None:
     """Return the largest of *limits*; None, for no limit, if none is one."""

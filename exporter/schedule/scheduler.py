@@ -9,9 +9,9 @@ import asyncio
 import heapq
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import Protocol
 
 from exporter.budget import Budget
 from exporter.clock import Clock
@@ -89,8 +89,8 @@ class Scheduler:
         self._queue: list[tuple[float, str, int]] = []
         self._hosts: dict[str, Host] = {}
         self._slots = Slots(MAX_PROBES)
-        self._running: set[str] = set()
-        self._tasks: dict[asyncio.Task[None], Entry] = {}
+        self._running: dict[str, tuple[asyncio.Task[None], Entry]] = {}
+        """The probes under way, by service."""
         self._recovery = NEVER
         self._stopping = False
         self._epoch = clock.now() - clock.tick()
@@ -193,29 +193,30 @@ class Scheduler:
 
     async def run(self, grace: float = 5.0) -> None:
         """Probe until `stop`; then wait up to *grace* seconds for what has sent a request."""
-        self._tasks = tasks = dict[asyncio.Task[None], Entry]()
+        self._running = running = {}
         start = asyncio.get_running_loop().create_task  # asyncio's own looks for the loop each time
         try:
             while not self._stopping:
                 for entry in self._due():
-                    tasks[start(self._probe(entry, entry.due))] = entry
+                    running[entry.target.id] = start(self._probe(entry, entry.due)), entry
                     self._next(entry, entry.due)
                 pause = self._pause()
                 self._heart.beat(pause)
                 await self._clock.sleep(pause)
-                self._heart.beat()
             self._heart.stop()
-            await self._finish(tasks, grace)
+            await self._finish(grace)
         finally:
+            tasks = [task for task, _ in running.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _finish(self, tasks: Mapping[asyncio.Task[None], Entry], grace: float) -> None:
-        """Wait until *tasks* are done, at most *grace* seconds; end those that sent nothing yet."""
-        for task, entry in tasks.items():
+    async def _finish(self, grace: float) -> None:
+        """Wait until all have ended, at most *grace* seconds; end those that sent nothing yet."""
+        for task, entry in self._running.values():
             if not entry.has_begun:
                 task.cancel()
+        tasks = [task for task, _ in self._running.values()]
         left = {limit := asyncio.create_task(self._clock.sleep(grace)), *tasks}
         try:
             while limit in left and len(left) > 1:
@@ -254,7 +255,6 @@ class Scheduler:
             elif self._heart.held(entry.due) >= HELD_SECONDS:
                 self._spread(entry, now)
             else:
-                self._running.add(service)
                 entry.has_begun = False
                 found.append(entry)
         return found
@@ -288,8 +288,7 @@ class Scheduler:
             _log.exception("bug around a probe")
         finally:
             # Here, and not when the task is done: a callback is one more turn of the loop.
-            self._tasks.pop(cast("asyncio.Task[None]", asyncio.current_task()), None)
-            self._running.discard(target.id)
+            self._running.pop(target.id, None)
             current = self._entries.get(target.id)
             if current is not None and current.again:
                 current.again = False
@@ -297,10 +296,11 @@ class Scheduler:
 
     def _settle(self, entry: Entry, target: Target, result: Result, due: float) -> None:
         """Slow down as the provider wants it; make up for what our own network hid."""
-        entry.hidden = is_offline(result.reason, result.verdict)
+        reason = result.outcome.reason
+        entry.hidden = is_offline(reason, result.verdict)
         now = entry.target
         same = now is target or (now.key == target.key and now.endpoint == target.endpoint)
-        slowed = result.reason in REJECTED and same
+        slowed = reason in REJECTED and same
         wait = result.outcome.asked_wait if same else None
         not_before = NEVER if wait is None else self._clock.tick() + wait
         if (slowed, not_before) != (entry.slowed, entry.not_before):
@@ -323,10 +323,13 @@ class Scheduler:
             if not self._slots.take():
                 await self._slots.wait()
             try:
-                self._observer.lag(max(0.0, self._clock.tick() - due))
-                if not await self._may_send(entry, host, deadline):
-                    return None
-                started, at = self._clock.tick(), self._clock.now()
+                started = self._clock.tick()
+                self._observer.lag(max(0.0, started - due))
+                if host.spend(entry, started) > 0:
+                    if not await self._may_send(entry, host, deadline):
+                        return None
+                    started = self._clock.tick()
+                at = self._clock.now()
                 self.in_flight += 1
                 entry.has_begun = True
                 try:
@@ -350,16 +353,11 @@ class Scheduler:
 
     async def _may_send(self, entry: Entry, host: Host, deadline: float) -> bool:
         """Wait for the budgets of service and host and spend one request of each."""
-        while True:
-            now = self._clock.tick()
-            wait = max(entry.budget.wait(now), host.budget.wait(now))
-            if wait <= 0:
-                entry.budget.spend(now)
-                host.budget.spend(now)
-                return True
+        while (wait := host.spend(entry, now := self._clock.tick())) > 0:
             if now + wait > deadline:
                 return False
             await self._clock.sleep(wait)
+        return True
 
     async def _attempts(
         self, entry: Entry, host: Host, target: Target, deadline: float

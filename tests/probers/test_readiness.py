@@ -7,11 +7,20 @@ import select
 import socket
 from collections.abc import Callable, Iterator
 
+import pycurl
 import pytest
 
 from exporter.probers import Request
 from exporter.probers.curl import CurlTransport
-from exporter.probers.curl.readiness import IN, OUT, Epoll, Readiness, Selector, best_readiness
+from exporter.probers.curl.readiness import (
+    IN,
+    OUT,
+    REMOVE,
+    Epoll,
+    Readiness,
+    Selector,
+    best_readiness,
+)
 from tests.vendor import Vendor, answer
 
 Make = Callable[[], Readiness]
@@ -31,31 +40,36 @@ def shows(made: Readiness) -> bool:
     return bool(select.select([made.fileno()], [], [], 0)[0])
 
 
+def test_the_numbers_are_those_of_libcurl() -> None:
+    assert (IN, OUT, REMOVE) == (pycurl.POLL_IN, pycurl.POLL_OUT, pycurl.POLL_REMOVE)
+    assert pycurl.POLL_INOUT == IN | OUT
+
+
 @each
 def test_a_socket_is_ready_for_what_is_waited_for_only(
     make: Make, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     made, (one, other) = make(), pair
-    made.watch(one.fileno(), IN)
-    assert (shows(made), list(made.ready())) == (False, [])
+    made.watch(IN, one.fileno())
+    assert (shows(made), made.ready()) == (False, [])
 
-    made.watch(one.fileno(), OUT)
-    assert (shows(made), list(made.ready())) == (True, [(one.fileno(), OUT)])
+    made.watch(OUT, one.fileno())
+    assert (shows(made), made.ready()) == (True, [(one.fileno(), OUT)])
 
-    made.watch(one.fileno(), IN | OUT)
+    made.watch(IN | OUT, one.fileno())
     other.send(b"x")
-    assert list(made.ready()) == [(one.fileno(), IN | OUT)]
+    assert made.ready() == [(one.fileno(), IN | OUT)]
 
-    made.watch(one.fileno(), 0)
-    made.watch(one.fileno(), 0)  # libcurl may forget what it never had watched
-    assert (shows(made), list(made.ready())) == (False, [])
+    made.watch(REMOVE, one.fileno())
+    made.watch(REMOVE, one.fileno())  # libcurl may forget what it never had watched
+    assert (shows(made), made.ready()) == (False, [])
     made.close()
 
 
 @each
 def test_the_other_side_is_gone(make: Make, pair: tuple[socket.socket, socket.socket]) -> None:
     made, (one, other) = make(), pair
-    made.watch(one.fileno(), IN)
+    made.watch(IN, one.fileno())
 
     other.close()
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import select
 import selectors
-from collections.abc import Iterator
 from typing import Protocol
 
 IN, OUT = selectors.EVENT_READ, selectors.EVENT_WRITE
 """Bits for the events to wait for; libcurl's POLL_IN and POLL_OUT are the same numbers."""
+REMOVE = 4
+"""libcurl's POLL_REMOVE."""
 
 
 class Readiness(Protocol):
@@ -21,11 +22,14 @@ class Readiness(Protocol):
     def fileno(self) -> int:
         """Return the descriptor that is readable while one of the sockets is ready."""
 
-    def watch(self, fd: int, events: int) -> None:
-        """Wait for exactly *events* of *fd* from now on; 0 removes it."""
+    def watch(self, events: int, fd: int, *_: object) -> None:
+        """Wait for exactly *events* of *fd* from now on; 0 or REMOVE removes it.
 
-    def ready(self) -> Iterator[tuple[int, int]]:
-        """Yield each descriptor that is ready now, and its events.
+        libcurl calls it without a function of ours in between, five times a probe; hence the order.
+        """
+
+    def ready(self) -> list[tuple[int, int]]:
+        """Return each descriptor that is ready now, and its events.
 
         A descriptor with an error has at least the events that are waited for.
         """
@@ -40,14 +44,15 @@ class Epoll:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         both = select.EPOLLIN | select.EPOLLOUT
-        self._bits = (0, select.EPOLLIN, select.EPOLLOUT, both)
-        """What epoll calls IN, OUT and IN | OUT."""
+        self._bits = (0, select.EPOLLIN, select.EPOLLOUT, both, 0)
+        """What epoll calls IN, OUT, IN | OUT and, as the last one, REMOVE."""
+        self._events = {select.EPOLLIN: IN, select.EPOLLOUT: OUT}
         self._watched: set[int] = set()
 
     def fileno(self) -> int:
         return self._epoll.fileno()
 
-    def watch(self, fd: int, events: int) -> None:
+    def watch(self, events: int, fd: int, *_: object) -> None:
         wanted = self._bits[events]
         if fd not in self._watched:
             if wanted:
@@ -59,13 +64,10 @@ class Epoll:
             self._watched.discard(fd)
             self._epoll.unregister(fd)
 
-    def ready(self) -> Iterator[tuple[int, int]]:
-        for fd, bits in self._epoll.poll(0, 256):
-            # An error or a hang-up (neither bit) counts as both, or libcurl would not notice it.
-            yield (
-                fd,
-                (IN if bits & ~select.EPOLLOUT else 0) | (OUT if bits & ~select.EPOLLIN else 0),
-            )
+    def ready(self) -> list[tuple[int, int]]:
+        # An error or a hang-up (neither bit) counts as both, or libcurl would not notice it.
+        known = self._events.get
+        return [(fd, known(bits, IN | OUT)) for fd, bits in self._epoll.poll(0, 256)]
 
     def close(self) -> None:
         self._epoll.close()
@@ -80,8 +82,8 @@ class Selector:
     def fileno(self) -> int:
         return int(self._selector.fileno())
 
-    def watch(self, fd: int, events: int) -> None:
-        known = fd in self._selector.get_map()
+    def watch(self, events: int, fd: int, *_: object) -> None:
+        events, known = events & (IN | OUT), fd in self._selector.get_map()
         if events and known:
             self._selector.modify(fd, events)
         elif events:
@@ -89,9 +91,8 @@ class Selector:
         elif known:
             self._selector.unregister(fd)
 
-    def ready(self) -> Iterator[tuple[int, int]]:
-        for key, events in self._selector.select(0):
-            yield key.fd, events
+    def ready(self) -> list[tuple[int, int]]:
+        return [(key.fd, events) for key, events in self._selector.select(0)]
 
     def close(self) -> None:
         self._selector.close()

@@ -82,8 +82,7 @@ class Resolver:
         loop = asyncio.get_running_loop()
         begun, patience = loop.time(), min(self._attempt, seconds / 4)
         try:
-            async with asyncio.timeout(seconds):
-                result = await self._look_up(loop, host, family, patience)
+            result = await self._look_up(loop, host, family, patience, begun + seconds)
         except TimeoutError:
             text = "no name server answers in time"
             raise self._unanswered(text, begun, begun + patience) from None
@@ -91,8 +90,10 @@ class Resolver:
             raise await self._explained(error.args[0], begun, begun + seconds) from None
         except (UnicodeError, ValueError):
             raise ResolveError("not a host name") from None
-        texts = (node.addr[0] for node in result.nodes)
-        return [t.decode() if isinstance(t, bytes) else str(t) for t in texts]
+        return [
+            text.decode() if isinstance(text := node.addr[0], bytes) else text
+            for node in result.nodes
+        ]
 
     async def close(self) -> None:
         """Cancel the pending look-ups and free the channels."""
@@ -107,19 +108,30 @@ class Resolver:
     # -- one look-up -------------------------------------------------------------------------
 
     async def _look_up(
-        self, loop: asyncio.AbstractEventLoop, host: str, family: _Family, patience: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        host: str,
+        family: _Family,
+        patience: float,
+        end: float,
     ) -> Any:
-        """Return c-ares' answer; after *patience* seconds also that of the patient channel."""
+        """Return c-ares' answer; after *patience* seconds also that of the patient channel.
+
+        Raises:
+            TimeoutError: there is none at the loop's time *end*.
+        """
         quick = self._channel().getaddrinfo(host, family=family, type=socket.SOCK_STREAM)
         hurried: list[asyncio.Future[Any]] = []
-        timer = loop.call_later(patience, self._hurry, host, family, quick, hurried)
+        # Only who is asked for longer needs a time limit: one for each took a fortieth of a probe.
+        timer = loop.call_later(patience, self._hurry, host, family, quick, hurried, end)
         try:
             result = await quick
         except aiodns.error.DNSError as error:
             if error.args[0] not in _UNANSWERED or not hurried:
                 raise
-            # Shielded, because a cancelled question would be answered without our knowledge.
-            result = await asyncio.shield(hurried[0])
+            async with asyncio.timeout_at(end):
+                # Shielded, because a cancelled question would be answered without our knowledge.
+                result = await asyncio.shield(hurried[0])
         finally:
             timer.cancel()
         self._hear()
@@ -131,11 +143,13 @@ class Resolver:
         family: _Family,
         quick: asyncio.Future[Any],
         hurried: list[asyncio.Future[Any]],
+        end: float,
     ) -> None:
-        """Ask the patient channel too, and whether our name servers answer anything."""
+        """Ask the patient channel too, until *end*, and whether our servers answer anything."""
         if quick.done():
             return
         self._ask_control()
+        asyncio.get_running_loop().call_at(end, _give_up, quick)
         if self._patient is None or self._patient.is_spent:
             try:
                 channel = self._make(_PATIENCE * self._attempt)
@@ -259,6 +273,11 @@ def _take_over(quick: asyncio.Future[Any], patient: asyncio.Future[Any]) -> None
         quick.set_result(patient.result())
     elif code in _KNOWN:
         quick.set_exception(aiodns.error.DNSError(code))
+
+
+def _give_up(quick: asyncio.Future[Any]) -> None:
+    if not quick.done():
+        quick.set_exception(TimeoutError())
 
 
 def _code(asked: asyncio.Future[Any]) -> int | None:
