@@ -270,7 +270,9 @@ class _Reader:
         self._told: set[int] = set()
         self._path: list[str | int] = []
         """Of the value that is read now: a tuple of each would take as long as all else."""
-        self.document = Document(None, {}, {})
+        self._lines: dict[FieldPath, int] = {}
+        self._key_lines: dict[FieldPath, int] = {}
+        self.document = Document(None, self._lines, self._key_lines)
 
     def read(self, node: Any) -> Document:
         """Return the document in *node*, with the lines of what is not below `deepest`."""
@@ -280,7 +282,7 @@ class _Reader:
     def _value(self, node: Any) -> Any:
         path = self._path
         if len(path) <= self._deepest:
-            self.document.lines[tuple(path)] = node.start_mark.line + 1
+            self._lines[tuple(path)] = node.start_mark.line + 1
         if len(path) > MAX_DEPTH:  # through an alias
             line = node.start_mark.line + 1
             raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
@@ -304,7 +306,7 @@ class _Reader:
             path.append(name)
             found[name] = self._value(value)
             if is_noted:
-                self.document.key_lines[tuple(path)] = key.start_mark.line + 1
+                self._key_lines[tuple(path)] = key.start_mark.line + 1
             path.pop()
         return found
 
