@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import pytest
 
 from exporter.frozen import changed, frozen
@@ -42,3 +45,25 @@ def test_a_changed_value_is_another_one() -> None:
 
     assert after == Point(x=1.0, y=3.0)
     assert before == Point(x=1.0, y=2.0)
+
+
+def test_a_field_that_there_is_not_is_not_changed_unseen() -> None:
+    with pytest.raises(AttributeError):
+        changed(Point(x=1.0), z=3.0)
+
+
+def test_a_changed_value_is_copied_without_a_call_for_each_field() -> None:
+    before, looked_up = Point(x=1.0, y=2.0), 0
+    changed(before)  # what copies a Point is made by the first
+
+    def count(frame: Any, event: str, function: Any) -> None:
+        nonlocal looked_up
+        looked_up += event == "c_call" and function in (getattr, object.__setattr__)
+
+    sys.setprofile(count)
+    try:
+        changed(before, y=3.0)
+    finally:
+        sys.setprofile(None)
+
+    assert looked_up <= 1

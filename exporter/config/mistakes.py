@@ -225,7 +225,13 @@ def _pasted(text: str) -> bool:
     return bool(_LONG_RUN.search(text)) and looks_like_key(text.strip())
 
 
+_NAMED = re.compile(r"https?://(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?:[/:?]|$)")
+"""An address whose host is a name with a dot in it, as most: no IP address ends with letters."""
+
+
 def _is_private(address: str) -> bool:
+    if _NAMED.match(address):
+        return False
     try:
         host = urlsplit(address).hostname or ""
         return host == "localhost" or not ipaddress.ip_address(host).is_global

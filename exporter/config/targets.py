@@ -40,6 +40,9 @@ from exporter.settings import build, secrets_in
 
 NEXT_KEY_INTERVAL = 900.0
 _BOUND = ("endpoint", "method")
+Pairs = tuple[tuple[str, Secret], ...]
+Credentials = tuple[Pairs, Pairs]
+"""The headers and the parameters of the query that a key is sent in."""
 _CALL = PresetCheck(endpoint="", confidence="doc")
 _CALLERS_WORD = Idempotency(header="Idempotency-Key", confidence="belief")
 """Of an API without a preset: who sends the header knows that it is honoured."""
@@ -72,6 +75,25 @@ def _with_further_secrets(target: Target, service: Service) -> Target:
     further = tuple(secret for secret in secrets_in(service) if id(secret) not in known)
     further += secrets_in_addresses(target.endpoint, target.calls)
     return replace(target, further_secrets=further) if further else target
+
+
+def credentials_by_key(
+    declared: Declared, environment: Mapping[str, str]
+) -> Callable[[Secret], Credentials]:
+    """Return what gives the credentials of a key that is sent as the one of *declared* is.
+
+    Nothing is sent where that needs a variable that is not set.
+    """
+    service: Service = build(Service, declared.raw)
+    maker = _Maker(service, declared, presets().get(service.provider), environment, None)
+
+    def credentials(key: Secret) -> Credentials:
+        try:
+            return maker.credentials(key)
+        except _NeedsVariableError:
+            return (), ()
+
+    return credentials
 
 
 class _NeedsVariableError(LookupError):
@@ -228,7 +250,7 @@ class _Maker:
         public |= asked.headers
         own = {**self.service.additional_headers, **(check.headers if own is None else own)}
         given = {name.lower() for name in own}
-        credentials, query = self._credentials() if keyed else ((), ())
+        credentials, query = self.credentials(self.key) if keyed and self.key else ((), ())
         return Endpoint(
             **self._address(asked),
             prober=check.prober,
@@ -274,9 +296,8 @@ class _Maker:
             base = self._expanded(region or preset.base_url)
         return base
 
-    def _credentials(self) -> tuple[tuple[tuple[str, Secret], ...], tuple[tuple[str, Secret], ...]]:
-        auth, key = self.auth, self.key
-        assert key is not None
+    def credentials(self, key: Secret) -> Credentials:
+        auth = self.auth
         if auth.kind == "query":
             return (), ((auth.name or "key", key),)
         if auth.kind == "basic":

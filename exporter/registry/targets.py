@@ -75,16 +75,22 @@ class Registry:
 
     def replace(self, targets: Iterable[Target]) -> RegistryChange:
         """Make *targets* the whole registry; equal ones stay as they are."""
-        fresh = {target.id: target for target in targets}
         known = self._targets
-        change = RegistryChange(
-            added=tuple(t for t in fresh.values() if t.id not in known),
-            changed=tuple(t for t in fresh.values() if t.id in known and known[t.id] != t),
-            removed=tuple(t for t in known.values() if t.id not in fresh),
-        )
-        self._targets = {
-            name: known[name] if known.get(name) == t else t for name, t in fresh.items()
-        }
+        now: dict[str, Target] = {}
+        added: list[Target] = []
+        changed: list[Target] = []
+        for target in {target.id: target for target in targets}.values():
+            before = known.get(target.id)
+            if before is None:
+                added.append(target)
+            elif before != target:  # asked once: it compares some hundred values
+                changed.append(target)
+            else:
+                target = before  # noqa: PLW2901, an equal one stays the object that it was
+            now[target.id] = target
+        removed = tuple(t for t in known.values() if t.id not in now)
+        change = RegistryChange(added=tuple(added), changed=tuple(changed), removed=removed)
+        self._targets = now
         self._notify(change)
         return change
 

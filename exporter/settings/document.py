@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -26,11 +25,16 @@ MAX_DUPLICATES = 1_000
 
 _CORE = "tag:yaml.org,2002:"
 _MERGE = _CORE + "merge"
-_TAGS = {_CORE + name for name in ("str", "map", "seq", "merge")}
+_STR, _MAP, _SEQ = _CORE + "str", _CORE + "map", _CORE + "seq"
+_TAGS = {_STR, _MAP, _SEQ, _MERGE}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_STARTS = frozenset("0123456789+-.~tTfFnN")
+"""What a scalar begins with that may mean something else than its text."""
+_SHALLOW = 2
+"""So deep is a service, whose line is always asked for; of what is deeper only if it is wrong."""
 
 # PyYAML's message -> what a person can do; anything else is only "not valid YAML".
 _SYNTAX = (
@@ -58,8 +62,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         if self._nodes > MAX_VALUES:
             raise DocumentError(1, f"the file holds more than {MAX_VALUES} values")
         if kind is yaml.ScalarNode:
-            return _MERGE if value == "<<" and implicit[0] else _CORE + "str"
-        return _CORE + ("map" if kind is yaml.MappingNode else "seq")
+            return _MERGE if value == "<<" and implicit[0] else _STR
+        return _MAP if kind is yaml.MappingNode else _SEQ
 
 
 class DocumentError(ValueError):
@@ -70,25 +74,67 @@ class DocumentError(ValueError):
         self.line, self.what = line, what
 
 
-@dataclass(slots=True)
 class Document:
     """The data of one file and the line of each of its values and keys."""
 
-    data: Any
-    lines: dict[FieldPath, int]
-    key_lines: dict[FieldPath, int]
-    problems: list[tuple[FieldPath, int, str]] = field(default_factory=list)
-    missing: dict[FieldPath, str] = field(default_factory=dict)
-    references: set[FieldPath] = field(default_factory=set)
-    expanded: set[FieldPath] = field(default_factory=set)
+    __slots__ = (
+        "_deeper",
+        "_key_lines",
+        "_lines",
+        "data",
+        "expanded",
+        "missing",
+        "problems",
+        "references",
+    )
+
+    def __init__(
+        self,
+        data: Any,
+        lines: dict[FieldPath, int],
+        key_lines: dict[FieldPath, int],
+        *,
+        references: set[FieldPath] | None = None,
+    ) -> None:
+        self.data = data
+        self._lines, self._key_lines = lines, key_lines
+        self._deeper: Callable[[], Document] | None = None
+        self.problems: list[tuple[FieldPath, int, str]] = []
+        self.missing: dict[FieldPath, str] = {}
+        self.references: set[FieldPath] = references or set()
+        self.expanded: set[FieldPath] = set()
+
+    @property
+    def lines(self) -> dict[FieldPath, int]:
+        """The line of each value."""
+        self._complete()
+        return self._lines
+
+    @property
+    def key_lines(self) -> dict[FieldPath, int]:
+        """The line of each key."""
+        self._complete()
+        return self._key_lines
+
+    def find_deeper_with(self, find: Callable[[], Document]) -> None:
+        """Have *find* return a document with all lines; until one is asked for, the upper do."""
+        self._deeper = find
+
+    def _complete(self) -> None:
+        if self._deeper is not None:
+            found, self._deeper = self._deeper(), None
+            self._lines, self._key_lines = found.lines, found.key_lines
 
     def line(self, path: FieldPath) -> int:
         """Return the line of *path*, or of the nearest place above it that is in the file."""
-        if path in self.key_lines:
-            return self.key_lines[path]
-        while path and path not in self.lines:
+        if len(path) > _SHALLOW:
+            self._complete()
+        lines, key_lines = self._lines, self._key_lines
+        if path in key_lines:
+            return key_lines[path]
+        while path and path not in lines:
             path = path[:-1]
-        return self.lines.get(path, 1)
+        return lines.get(path, 1)
 
     def expanded_text(
         self, text: str, path: FieldPath, line: int, expand: Callable[[str], str]
@@ -109,6 +155,8 @@ class Document:
 
 def resolve(text: str) -> Any:
     """Return the value of a plain scalar: null, boolean, integer, number or string."""
+    if text and text[0] not in _STARTS:
+        return text
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if _INT.fullmatch(text):
@@ -145,12 +193,13 @@ def read(text: str, expand: Callable[[str], str] | None = None) -> Document:
         raise
     except (yaml.YAMLError, RecursionError, ValueError):
         raise DocumentError(1, _invalid("a forbidden character or nesting beyond reason")) from None
-    reader = _Reader(expand)
-    if node is not None:
-        if "&" in text or "!" in text:  # otherwise it has neither an alias nor a tag
-            _Sizes().add(node, 0, 1)
-        reader.document.data = reader.value(node, ())
-    return reader.document
+    if node is None:
+        return Document(None, {}, {})
+    if "&" in text or "!" in text:  # otherwise it has neither an alias nor a tag
+        _Sizes().add(node, 0, 1)
+    document = _Reader(expand, _SHALLOW).read(node)
+    document.find_deeper_with(lambda: _Places(None, MAX_DEPTH).read(node))
+    return document
 
 
 def value_of(text: str) -> Any:
@@ -214,73 +263,102 @@ class _Sizes:
 
 
 class _Reader:
-    """Walks the composed nodes once, after `_Sizes` has measured them."""
+    """Walks the composed nodes, after `_Sizes` has measured them."""
 
-    def __init__(self, expand: Callable[[str], str] | None) -> None:
-        self._expand = expand
+    def __init__(self, expand: Callable[[str], str] | None, deepest: int) -> None:
+        self._expand, self._deepest = expand, deepest
         self._told: set[int] = set()
-        self.document = Document(None, {}, {})
+        self._path: list[str | int] = []
+        """Of the value that is read now: a tuple of each would take as long as all else."""
+        self._lines: dict[FieldPath, int] = {}
+        self._key_lines: dict[FieldPath, int] = {}
+        self.document = Document(None, self._lines, self._key_lines)
 
-    def value(self, node: Any, path: FieldPath) -> Any:
-        line = node.start_mark.line + 1
-        self.document.lines[path] = line
+    def read(self, node: Any) -> Document:
+        """Return the document in *node*, with the lines of what is not below `deepest`."""
+        self.document.data = self._value(node)
+        return self.document
+
+    def _value(self, node: Any) -> Any:
+        path = self._path
+        if len(path) <= self._deepest:
+            self._lines[tuple(path)] = node.start_mark.line + 1
         if len(path) > MAX_DEPTH:  # through an alias
+            line = node.start_mark.line + 1
             raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
-        return self._scalar(node, path, line)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        return self._mapping(node) if isinstance(node, yaml.MappingNode) else self._sequence(node)
 
-    def _mapping(self, node: Any, path: FieldPath) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, (key, value) in self._entries(node, path, len(path)).items():
-            place = (*path, name)
-            found[name] = self.value(value, place)
-            self.document.key_lines[place] = key.start_mark.line + 1
+    def _sequence(self, node: Any) -> list[Any]:
+        found, path = [], self._path
+        for index, item in enumerate(node.value):
+            path.append(index)
+            found.append(self._value(item))
+            path.pop()
         return found
 
-    def _entries(self, node: Any, path: FieldPath, depth: int) -> dict[str, tuple[Any, Any]]:
+    def _mapping(self, node: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        path = self._path
+        is_noted = len(path) < self._deepest
+        for name, (key, value) in self._entries(node, len(path)).items():
+            path.append(name)
+            found[name] = self._value(value)
+            if is_noted:
+                self._key_lines[tuple(path)] = key.start_mark.line + 1
+            path.pop()
+        return found
+
+    def _entries(self, node: Any, depth: int) -> dict[str, tuple[Any, Any]]:
         """Return the keys and values of a mapping, its own over those that << takes in."""
         own: dict[str, tuple[Any, Any]] = {}
         below: dict[str, tuple[Any, Any]] = {}
         merges = None
         for key, value in node.value:
-            line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise DocumentError(line, "a key must be a plain text")
+                raise DocumentError(key.start_mark.line + 1, "a key must be a plain text")
             if depth > MAX_DEPTH:
+                line = key.start_mark.line + 1
                 raise DocumentError(line, f"nested deeper than {MAX_DEPTH} levels")
             if key.tag == _MERGE:
+                line = key.start_mark.line + 1
                 if merges is not None:
                     raise DocumentError(line, "<< is given twice; give it a list of aliases")
                 merges = value
-                for part in self._merged(value, path, depth, line):
+                for part in self._merged(value, depth, line):
                     for name, pair in part.items():
                         below.setdefault(name, pair)  # the first that has a key wins
             elif key.value in own:
-                self._twice((*path, key.value), own[key.value][0], key)
+                self._twice(key.value, own[key.value][0], key)
             else:
                 own[key.value] = (key, value)
-        return below | own
+        return below | own if below else own
 
-    def _twice(self, path: FieldPath, first: Any, key: Any) -> None:
+    def _twice(self, name: str, first: Any, key: Any) -> None:
         if id(key) in self._told or len(self._told) >= MAX_DUPLICATES:
             return
         self._told.add(id(key))
         line = first.start_mark.line + 1
         what = f"this key is given twice, first in line {line}; remove one"
-        self.document.problems.append((path, key.start_mark.line + 1, what))
+        place = (*self._path, name)
+        self.document.problems.append((place, key.start_mark.line + 1, what))
 
-    def _merged(
-        self, node: Any, path: FieldPath, depth: int, line: int
-    ) -> Iterator[dict[str, tuple[Any, Any]]]:
+    def _merged(self, node: Any, depth: int, line: int) -> Iterator[dict[str, tuple[Any, Any]]]:
         for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(one, yaml.MappingNode):
                 raise DocumentError(line, "<< needs a mapping or a list of mappings")
-            yield self._entries(one, path, depth + 1)
+            yield self._entries(one, depth + 1)
 
-    def _scalar(self, node: Any, path: FieldPath, line: int) -> Any:
+    def _scalar(self, node: Any) -> Any:
         if self._expand is None or "${" not in node.value:
             return node.value if node.style else resolve(node.value)
+        path, line = tuple(self._path), node.start_mark.line + 1
         return self.document.expanded_text(node.value, path, line, self._expand)
+
+
+class _Places(_Reader):
+    """Reads the lines of everything, and no values: the first walk has them."""
+
+    def _scalar(self, node: Any) -> Any:
+        return None

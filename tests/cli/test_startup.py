@@ -157,14 +157,15 @@ print(json.dumps([code, counts]))
     code, counts = json.loads(printed.splitlines()[-1])
     assert code == 0
     assert counts["_service"] == services
-    costly = ("object_schema", "file_schema", "_readable", "_path", "_environment", "compile")
-    return {name: counts.get(name, 0) for name in costly}
+    costly = ("object_schema", "_test_of", "file_schema", "_readable", "_path", "_environment")
+    return {name: counts.get(name, 0) for name in (*costly, "compile")}
 
 
 def test_more_services_make_no_schema_pattern_or_path_anew(tmp_path: Path) -> None:
     few, many = calls_for(2, tmp_path), calls_for(20, tmp_path)
 
     assert few == many
+    assert many["_test_of"] > 0
     assert many["file_schema"] == 1
     assert many["_environment"] == 1
 

@@ -13,14 +13,18 @@ from typing import Any
 import pytest
 
 from exporter.config import Target, alike, make_target, make_targets, read_text
+from exporter.providers import presets
 from exporter.secret import Secret
 
 VARIABLES = {
     "TOKEN": "bot-token-0123456789abcd",
     "API_KEY": "k" * 24,
+    "OTHER_KEY": "other-key-0123456789",
+    "TWILIO_ACCOUNT_SID": "AC" + "0123456789abcdef" * 2,
     "OPENAI_API_KEY": "sk-" + "o" * 40,
 }
 PLAIN = {"base_url": "https://api.example/v1"}
+_HEADER = {"version_header": "X-Version"}
 UNLIKE: tuple[dict[str, Any], ...] = (
     PLAIN,
     {"base_url": "https://b.example:8443/"},
@@ -67,6 +71,28 @@ UNLIKE: tuple[dict[str, Any], ...] = (
         "health_check": {"endpoint": "/up"},
     },
     {"provider": "stripe", "api_key": "${API_KEY}", "environment": "staging"},
+    {"provider": "openai", "base_url": "https://proxy.example/${TOKEN}/v1"},
+    {"provider": "openai", "base_url": "https://proxy.example/bot-token-0123456789abcd/v1"},
+    *(
+        {"provider": provider, "api_key": key} | more
+        for provider in presets()
+        for key in ("${API_KEY}", "${OTHER_KEY}", "${NOT_SET}")
+        for more in ({}, {"metadata": {"owner": "ada"}}, {"uses": {"api_version": "1"} | _HEADER})
+    ),
+    *(
+        PLAIN | {"api_key": "${OTHER_KEY}"} | more
+        for more in (
+            {},
+            {"auth": {"kind": "query", "name": "token"}},
+            {"auth": {"kind": "basic", "username": "ada"}},
+            {"auth": {"kind": "none"}},
+            {"api_key_header": "X-Key", "additional_headers": {"X-Team": "payments-0123"}},
+            {"api_key_header": "X-Key", "api_key": "${API_KEY}"}
+            | {"additional_headers": {"X-Team": "payments-0123"}},
+            {"health_check": {"headers": {"X-Own": "secret-0"}}},
+            {"api_key": "${API_KEY}", "health_check": {"headers": {"X-Own": "secret-0"}}},
+        )
+    ),
 )
 
 
@@ -112,6 +138,32 @@ def test_those_that_differ_in_names_and_address_alone_are_made_from_one(
 
     assert by_themselves == ["s0", "s50"]
     assert [target.host for target in together[-2:]] == ["s48.example", "s49.example"]
+
+
+@pytest.mark.parametrize("provider", sorted({"openai", "stripe", "twilio", "openrouter"}))
+def test_those_of_a_preset_that_differ_in_names_and_key_alone_are_made_from_one(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_themselves: list[str] = []
+
+    def counted(declared: Any, *arguments: Any) -> Target:
+        by_themselves.append(declared.raw["id"])
+        return make_target(declared, *arguments)
+
+    monkeypatch.setattr(alike, "make_target", counted)
+    keys = [f"tenant-{n:02}-0123456789" for n in range(20)]
+
+    together, one_by_one = made([{"provider": provider, "api_key": key} for key in keys])
+
+    assert by_themselves == ["s0"]
+    assert together == one_by_one
+    assert [set(secrets_of(target)) for target in together] == [
+        set(secrets_of(target)) for target in one_by_one
+    ]
+    assert [target.key.reveal() for target in together if target.key] == keys
+    for target, key in zip(together, keys, strict=True):
+        others = {other for other in keys if other != key}
+        assert not any(other in text for other in others for text in secrets_of(target))
 
 
 def test_a_key_that_replaces_one_is_its_services_alone() -> None:

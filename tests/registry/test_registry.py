@@ -51,6 +51,22 @@ def test_an_equal_target_stays_the_same_object() -> None:
     assert made.get("b").team == "web"
 
 
+def test_a_target_is_compared_with_the_former_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = [service_target(f"s{number}") for number in range(20)]
+    made, _ = registry(*services)
+    equal, compared = Target.__eq__, 0
+
+    def counted(one: Target, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return equal(one, other)
+
+    monkeypatch.setattr(Target, "__eq__", counted)
+    made.replace([replace(services[0], name="other"), *map(replace, services[1:])])
+
+    assert compared == 20
+
+
 def test_a_step_that_changes_nothing_is_told_to_nobody() -> None:
     made, changes = registry(A, B)
 

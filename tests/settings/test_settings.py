@@ -38,6 +38,7 @@ from exporter.settings import (
     timestamp,
     url,
 )
+from exporter.settings import document as document_module
 from exporter.settings.document import MAX_BYTES, DocumentError, read, resolve
 from exporter.settings.kinds import ratio
 
@@ -641,6 +642,31 @@ def test_a_quoted_scalar_is_text() -> None:
 
 def test_an_empty_text_has_no_data() -> None:
     assert read("# nothing\n").data is None
+
+
+def test_the_lines_inside_of_services_are_found_when_something_is_wrong_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walks: list[None] = []
+
+    class Counted(document_module._Places):
+        def read(self, node: Any) -> Any:
+            walks.append(None)
+            return super().read(node)
+
+    monkeypatch.setattr(document_module, "_Places", Counted)
+    found = document_module.read("services:\n- id: a\n- id: b\n  tls:\n    x: 1\n    x: 2\n")
+
+    assert [found.line(("services", index)) for index in range(2)] == [2, 3]
+    assert found.problems == [
+        (("services", 1, "tls", "x"), 6, "this key is given twice, first in line 5; remove one")
+    ]
+    assert walks == []
+
+    assert [found.line(("services", 1, "tls", name)) for name in ("x", "y")] == [5, 5]
+    assert found.line(("services", 0, "id")) == 2
+    assert walks == [None]
+    assert len(found.problems) == 1
 
 
 def test_each_value_and_key_has_its_line() -> None:
