@@ -63,13 +63,40 @@ def pytest_asyncio_loop_factories(
     return loops
 
 
+_OPENED: list[Database] = []
+"""The databases that the test under way has opened."""
+
+
 @pytest.fixture(autouse=True)
-def _same_umask() -> Iterator[None]:
-    """Undo what a command that ran in this process did to the modes of files."""
+def _all_as_before(_databases_are_noted: None) -> Iterator[None]:
+    """Undo what a command that ran in this process did to it, and close what the test left open.
+
+    That is the mode of new files, the root logger, whose stream ends with its test, and databases:
+    from 3.13 on Python warns of an SQLite connection left open. One fixture, as every test has it.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     before = os.umask(0o022)
     os.umask(before)
     yield
     os.umask(before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    while _OPENED:
+        _OPENED.pop().close()
+
+
+@pytest.fixture(scope="session")
+def _databases_are_noted() -> Iterator[None]:
+    begin = Database.__init__
+
+    def noted(self: Database, *given: Any) -> None:
+        begin(self, *given)
+        _OPENED.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "__init__", noted)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -81,16 +108,6 @@ def _no_blocking_calls() -> Iterator[None]:
     default_authorities()  # looks for the system's file once
     with blockbuster_ctx("exporter.probers"):
         yield
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Take back what a command did to the root logger: its stream ends with its test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +181,6 @@ async def transport() -> AsyncIterator[CurlTransport]:
 @pytest.fixture
 def prober(transport: CurlTransport, clock: FakeClock) -> HttpProber:
     return HttpProber(transport, clock)
-
-
-@pytest.fixture(autouse=True)
-def _databases_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close what a test left open: from 3.13 on Python warns of an SQLite connection left open."""
-    opened: list[Database] = []
-    begin = Database.__init__
-
-    def remember(self: Database, *given: Any) -> None:
-        begin(self, *given)
-        opened.append(self)
-
-    monkeypatch.setattr(Database, "__init__", remember)
-    yield
-    for one in opened:
-        one.close()
 
 
 @pytest.fixture

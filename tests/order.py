@@ -46,6 +46,7 @@ COMPUTING = (
     "tests/test_victoria.py",
     "tests/test_rules.py",
     "tests/page/test_browser.py",
+    "tests/incidents/test_histories.py",
     "tests/test_rule_timing.py",
     "tests/alerting/test_both_ways.py",
     "tests/grafana/test_past.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import functools
 import importlib
 import re
 from collections import Counter
@@ -25,7 +26,12 @@ from tests.reference import (
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "exporter").rglob("*.py"))
-TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+
+
+@functools.cache
+def trees() -> dict[Path, ast.Module]:
+    """Return every module, parsed; when it is asked for, as each worker of a run collects this."""
+    return {path: ast.parse(path.read_text()) for path in SOURCES}
 
 
 def name_of(path: Path) -> str:
@@ -53,7 +59,7 @@ def imported(tree: ast.AST) -> set[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_a_module_says_what_it_is_for_and_stays_a_room(path: Path) -> None:
-    tree = TREES[path]
+    tree = trees()[path]
 
     assert ast.get_docstring(tree), "a module opens with what the room is for"
     text = path.read_text()
@@ -99,7 +105,7 @@ def test_nothing_is_left_for_later(path: Path) -> None:
 def test_a_library_is_known_in_one_room_only(module: str, allowed: set[str]) -> None:
     users = {
         name_of(path)
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         if any(i == module or i.startswith(module + ".") for i in imported(tree))
     }
 
@@ -108,7 +114,7 @@ def test_a_library_is_known_in_one_room_only(module: str, allowed: set[str]) -> 
 
 
 def test_a_secret_is_revealed_only_where_requests_are_made() -> None:
-    users = {name_of(path) for path, tree in TREES.items() if calls(tree, "reveal")}
+    users = {name_of(path) for path, tree in trees().items() if calls(tree, "reveal")}
 
     assert users == {
         "exporter/api/guard.py",  # compares the admin token
@@ -174,7 +180,7 @@ CONSTRUCTED = {
 def test_only_app_and_cli_build_the_objects_of_a_room() -> None:
     builders = {
         name_of(path)
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
@@ -200,7 +206,7 @@ CHANGED = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popi
 def test_no_module_keeps_a_state() -> None:
     """Several registries are in one process: what belongs to one is in an object of it."""
     found = set()
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Global):
                 found.add((name_of(path), *node.names))
@@ -242,7 +248,7 @@ def _changed(tree: ast.Module) -> Iterator[str]:
 def test_a_face_holds_nothing_of_its_own(path: Path) -> None:
     own = [
         node
-        for node in TREES[path].body
+        for node in trees()[path].body
         if not isinstance(node, (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.If))
     ]
     if path.parent.name == "exporter":  # loads the library when it is asked for
@@ -267,7 +273,7 @@ def test_the_examples_of_the_docstrings_are_true(path: Path) -> None:
 def test_what_a_docstring_calls_a_parameter_is_one(path: Path) -> None:
     """`*name*` is a parameter, or a field of the class: also after it was renamed."""
     wrong = []
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(trees()[path]):
         if isinstance(node, ast.ClassDef):
             known = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
             known |= {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}

@@ -19,6 +19,7 @@ from exporter.incidents.states import GRACE
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Json, Listener, alert, listed
 
+pytestmark = pytest.mark.usefixtures("storage_here")
 HORIZON, POLL, SETTLE, REPEAT = 12_000.0, 30.0, 300.0, 300.0
 LADDER = (
     (0.0, {"severity": "high"}),

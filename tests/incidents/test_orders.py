@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from exporter.incidents.states import GRACE
 from tests.fakes import FakeClock
 from tests.incidents.saying import NOW, Json, Listener, alert, labels, listed, message
 
+pytestmark = pytest.mark.usefixtures("storage_here")
 ALERTS: tuple[dict[str, str], ...] = (
     {"severity": "high"},
     {"severity": "critical"},

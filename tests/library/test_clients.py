@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import httpx
 import httpx2
-import openai
 import pytest
-from mistralai.client import Mistral
-from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 from exporter import ServiceRegistry
 from exporter.library import RequestFailed, UnknownServiceError
@@ -35,6 +32,12 @@ from tests.patience import patient, within
 from tests.sessions.calling import in_turn
 from tests.vendor import Behaviour, Peer, Seen, Vendor, answer, head_of
 
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+    from mistralai.client import Mistral
+    from mistralai.client.utils import BackoffStrategy, RetryConfig
+
 PLACEHOLDER = "the-placeholder-of-the-client"
 KEYS = {"openai": KEY, "anthropic": f"sk-ant-{'a' * 30}", "mistral": "m" * 32}
 PATHS = {
@@ -46,6 +49,19 @@ BODIES: dict[str, Any] = {"openai": CHAT, "anthropic": MESSAGE, "mistral": CHAT}
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
 EACH = pytest.mark.parametrize("provider", KEYS)
 OURS = pytest.mark.parametrize("provider", ["openai", "anthropic"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _clients() -> None:
+    """Import the clients when the first test needs them: that takes seconds.
+
+    Every worker of a run collects this module, and only one of them runs it.
+    """
+    for name in ("anthropic", "openai"):
+        globals()[name] = importlib.import_module(name)
+    globals()["Mistral"] = importlib.import_module("mistralai.client").Mistral
+    for name in ("BackoffStrategy", "RetryConfig"):
+        globals()[name] = getattr(importlib.import_module("mistralai.client.utils"), name)
 
 
 @pytest.fixture
