@@ -27,7 +27,7 @@ from tests.programs import exporter, free_port, program, running
 from tests.promtool import FOLDER, TEST_FILES, pass_cases, promtool, sliced
 
 RULE_FILES = sorted(FOLDER.glob("rules/*.yml"))
-DAYS_LONG = ("budget_test.yml", "slo_long_test.yml")
+DAYS_LONG = ("slo_long_test.yml",)
 
 ALERTS = {
     "ServiceDown",
