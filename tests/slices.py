@@ -8,11 +8,12 @@ cannot fail. Found in the expressions themselves, so that no list has to follow 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import promql_parser as promql
 
-from tests.engines import Group, Node, Rule, is_scalar, name_of, nodes, parsed
+from tests.engines import Group, Node, Rule, is_scalar, name_of, nodes, parsed, read_names
 
 ALERTS = "ALERTS"
 EVERYTHING = ""
@@ -128,3 +129,24 @@ def _may_fail(tree: Node, there: Collection[str]) -> bool:
         for node in nodes(tree)
         if isinstance(node, promql.BinaryExpr)
     )
+
+
+def metrics_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    """Return the metrics of which both have the same series with the same samples."""
+    names = {series.partition("{")[0] for series in (*one, *other)}
+    differ = {s.partition("{")[0] for s in (*one, *other) if one.get(s) != other.get(s)}
+    return names - differ
+
+
+def not_decided_by(metrics: Collection[str], groups: Sequence[Group]) -> set[str]:
+    """Return the alerts that read, also through other rules, anything but *metrics*."""
+    reads = [(rule, read_names(parsed(rule))) for group in groups for rule in group["rules"]]
+    recorded = {rule["record"] for rule, _ in reads if "record" in rule}
+    known = set(metrics)
+    while new := {
+        name
+        for name in recorded - known
+        if all(names <= known | {name} for rule, names in reads if rule.get("record") == name)
+    }:
+        known |= new
+    return {rule["alert"] for rule, names in reads if "alert" in rule and not names <= known}

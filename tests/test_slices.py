@@ -8,7 +8,7 @@ import promql_parser as promql
 import pytest
 
 from tests.engines import Group, name_of
-from tests.slices import asked_in, slice_of
+from tests.slices import asked_in, metrics_alike, not_decided_by, slice_of
 
 
 def _groups(**rules: str) -> list[Group]:
@@ -103,3 +103,14 @@ def test_an_expression_asks_the_alerts_that_it_names_and_else_all() -> None:
     }
     assert asked('ALERTS{alertname=~"A|B"}') == {"ALERTS"}
     assert asked('{__name__=~"x|y"}') == {""}
+
+
+def test_what_reads_the_same_samples_only_is_decided() -> None:
+    groups = _groups(two="one", one="last_over_time(one[5m]) or x", A="two", B="y", C="two and y")
+
+    alike = metrics_alike({"x{}": [1], 'y{a="b"}': [1]}, {"x{}": [1], 'y{a="b"}': [2], "z{}": [1]})
+
+    assert alike == {"x"}
+    assert not_decided_by(alike, groups) == {"B", "C"}
+    assert not_decided_by({"y"}, groups) == {"A", "C"}
+    assert metrics_alike({"z{}": []}, {}) == set()
