@@ -69,12 +69,13 @@ def _bare(node: Node) -> Node:
     return node
 
 
-def _is_scalar(node: Node) -> bool:
+def is_scalar(node: Node) -> bool:
+    """Return whether *node* is a number, and not a vector."""
     node = _bare(node)
     if isinstance(node, promql.Call):
         return bool(node.func.return_type == promql.ValueType.Scalar)
     if isinstance(node, promql.BinaryExpr):
-        return _is_scalar(node.lhs) and _is_scalar(node.rhs)
+        return is_scalar(node.lhs) and is_scalar(node.rhs)
     return isinstance(node, promql.NumberLiteral)
 
 
@@ -110,7 +111,7 @@ def joins(groups: Sequence[Group]) -> list[str]:
         for _, rule, tree in _all(groups)
         for node in nodes(tree)
         if isinstance(node, promql.BinaryExpr)
-        and not (_is_scalar(node.lhs) or _is_scalar(node.rhs))
+        and not (is_scalar(node.lhs) or is_scalar(node.rhs))
         and (_has_made_labels(node.lhs) or _has_made_labels(node.rhs))
         and not _names_its_labels(node)
     ]

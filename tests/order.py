@@ -44,10 +44,11 @@ WAITING = (
 """Real programs that have to keep to real time, for which they need little of a core, but soon."""
 COMPUTING = (
     "tests/test_victoria.py",
+    "tests/test_rule_timing.py",
     "tests/test_rules.py",
     "tests/page/test_browser.py",
     "tests/incidents/test_histories.py",
-    "tests/test_rule_timing.py",
+    "tests/store/test_damage.py",
     "tests/alerting/test_both_ways.py",
     "tests/grafana/test_past.py",
     "tests/page/test_accessibility.py",
@@ -59,7 +60,6 @@ COMPUTING = (
     "tests/page/test_use.py",
     "tests/providers/test_presets.py",
     "tests/probers/test_never_ok.py",
-    "tests/store/test_damage.py",
     "tests/test_mutants.py",
 )
 """Those with the most CPU seconds come first; a short file that is missing here is no mistake."""

@@ -18,8 +18,9 @@ import pytest
 from exporter.config.declarations import Alerts
 from exporter.config.thresholds import ThresholdKind, thresholds_of
 from tests.programs import unhurried
+from tests.slices import ALERTS, slice_of
+from tests.test_rule_expressions import GROUPS
 
-RULES = Path(__file__).parent.parent / "prometheus" / "rules"
 EVALUATION = 15
 ORDER = ["service_registry_state", "service_registry_history", "service_registry_outages"]
 Value = Callable[[float], float | None]
@@ -37,6 +38,11 @@ class Page:
         fixed = value
         shown = fixed if callable(fixed) else lambda at: float(fixed)
         self._series[f"{name}{{{written}}}"] = shown
+
+    @property
+    def names(self) -> set[str]:
+        """The metrics that are shown."""
+        return {name.partition("{")[0] for name in self._series}
 
     def input_series(self, scrape: int, seconds: int) -> list[dict[str, str]]:
         """Return the series as promtool takes them, scraped every *scrape* seconds."""
@@ -58,8 +64,10 @@ def played(folder: Path, page: Page, scrape: int, seconds: int) -> dict[str, lis
     """Return for each firing alert, as `name service severity`, at which evaluations it fired."""
     ask = 'label_join(ALERTS{alertstate="firing"}, "x", " ", "alertname", "service", "severity")'
     times = range(0, seconds + 1, EVALUATION)
+    rules = folder / "rules.json"
+    rules.write_text(json.dumps({"groups": slice_of(GROUPS, page.names, {ALERTS}, texts=False)}))
     test = {
-        "rule_files": [str(path) for path in sorted(RULES.glob("*.yml"))],
+        "rule_files": [str(rules)],
         "evaluation_interval": f"{EVALUATION}s",
         "group_eval_order": ORDER,
         "tests": [

@@ -15,7 +15,7 @@ import struct
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,9 +48,10 @@ _NOT_COMPARED = {"__name__", "alertstate", "alertgroup", "cluster"}
 # -- rules ------------------------------------------------------------------------------------
 
 
-def of_alerts(groups: Sequence[Group]) -> list[Group]:
-    """Return *groups* with what alerts read only, and without `keep_firing_for`."""
-    rules = [rule for group in groups for rule in group["rules"]]
+def of_alerts(groups: Sequence[Group], alerts: Collection[str] | None = None) -> list[Group]:
+    """Return *groups* with *alerts*, or all, and what they read; without `keep_firing_for`."""
+    every = [rule for group in groups for rule in group["rules"]]
+    rules = [r for r in every if alerts is None or "record" in r or r["alert"] in alerts]
     reads = {name_of(rule): read_names(parsed(rule)) for rule in rules if "record" in rule}
     wanted: set[str] = set()
     new = set().union(*(read_names(parsed(rule)) for rule in rules if "alert" in rule))
@@ -63,7 +64,7 @@ def of_alerts(groups: Sequence[Group]) -> list[Group]:
             "rules": [
                 {field: value for field, value in rule.items() if field != "keep_firing_for"}
                 for rule in group["rules"]
-                if "alert" in rule or rule["record"] in wanted
+                if rule in rules and ("alert" in rule or rule["record"] in wanted)
             ]
         }
         for group in groups
