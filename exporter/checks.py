@@ -101,7 +101,9 @@ class Shape:
 class TlsSettings:
     """How the server is verified, and the client certificate that is sent to it."""
 
-    ca_file: str | None = option(None, "PEM file of the accepted authorities.")
+    ca_file: str | None = option(
+        None, "PEM file of the accepted authorities; a renewed one counts within ten seconds."
+    )
     cert_file: str | None = option(None, "PEM client certificate.")
     key_file: str | None = option(None, "PEM key of the client certificate.")
     server_name: PublicText | None = option(None, "Name to expect in the certificate (and SNI).")

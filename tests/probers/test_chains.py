@@ -16,6 +16,7 @@ from exporter.probers import Answer
 from exporter.probers.curl import CurlTransport
 from exporter.probers.curl import chains as module
 from exporter.probers.curl.chains import MAX_AGE_SECONDS, Chains
+from exporter.probers.curl.trust import TrustFile
 from tests.certificates import LONG_AGO, issued
 from tests.conftest import Authority
 from tests.fakes import make_request
@@ -24,6 +25,7 @@ from tests.vendor import Vendor, answer
 
 A, B = "192.0.2.1", "192.0.2.2"
 REQUEST = make_request("https://api.example/")
+TRUST = TrustFile("/nonexistent.pem", None)
 TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 
 
@@ -36,7 +38,7 @@ async def _answered(
     chains: Chains, address: str, brought: Certificate | None, now: float, **more: Any
 ) -> Answer:
     got = Answer(status=200, address=address, certificate=brought, **more)
-    await chains.complete(REQUEST, got, now)
+    await chains.complete(REQUEST, got, TRUST, now)
     return got
 
 
@@ -77,7 +79,7 @@ async def test_what_another_request_saw_does_not_count(other: dict[str, Any]) ->
 async def test_the_chain_behind_a_proxy_is_known_by_the_proxy() -> None:
     chains, request = Chains(), replace(REQUEST, proxy="http://proxy.example:3128")
     first = Answer(status=200, address=A, certificate=Certificate(expiry=1, verified=False))
-    await chains.complete(request, first, 0.0)
+    await chains.complete(request, first, TRUST, 0.0)
 
     assert not chains.lacks(request, [], 1.0)
 

@@ -167,9 +167,36 @@ class _SlowResolver(Resolver):
         super().__init__()
         self.delay = delay
 
-    async def _look_up(self, *given: Any) -> Any:
-        await asyncio.sleep(self.delay)
-        return SimpleNamespace(nodes=[SimpleNamespace(addr=("127.0.0.1", 0))])
+    def _make(self, *_: Any, **more: Any) -> Any:
+        return _SlowChannel(self.delay)
+
+
+class _SlowChannel:
+    """What a channel of c-ares is to the resolver; of addresses its servers know nothing soon."""
+
+    def __init__(self, delay: float) -> None:
+        self.delay = delay
+
+    def getaddrinfo(self, *_: Any, **more: Any) -> asyncio.Future[Any]:
+        return self._after(self.delay)
+
+    def query_dns(self, *_: Any) -> asyncio.Future[Any]:
+        return self._after(0.0)
+
+    def _after(self, seconds: float) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Any] = loop.create_future()
+        nodes = [SimpleNamespace(addr=("127.0.0.1", 0))]
+        loop.call_later(seconds, _answer, found, SimpleNamespace(nodes=nodes))
+        return found
+
+    async def close(self) -> None:
+        pass
+
+
+def _answer(found: asyncio.Future[Any], value: Any) -> None:
+    if not found.done():
+        found.set_result(value)
 
 
 class _full_listener:  # noqa: N801 - used as a function

@@ -28,6 +28,7 @@ from exporter.probers.curl.shortages import (
     shortage_behind,
     shortage_of,
 )
+from exporter.probers.curl.trust import TrustFiles
 from exporter.probers.kinds.http import HttpProber
 from tests.conftest import Authority
 from tests.dns import NameServer
@@ -189,12 +190,13 @@ async def test_authorities_that_could_not_be_read_for_a_moment_are_read_again(
     ca_file: str,
 ) -> None:
     certificates.authorities.cache_clear()
+    trust = await TrustFiles().of(ca_file, 0.0)
 
     with descriptors_left(0), pytest.raises(OSError) as caught:
-        certificates.authorities(ca_file)
+        certificates.authorities(trust)
 
     assert shortage_of(caught.value) is Shortage.DESCRIPTORS
-    assert len(certificates.authorities(ca_file)) == 1
+    assert len(certificates.authorities(trust)) == 1
 
 
 async def test_an_answer_counts_although_no_thread_can_read_the_authorities(

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from exporter.characters import printable
 from exporter.model import Certificate
-from exporter.probers.curl.options import default_authorities
+from exporter.probers.curl.trust import TrustFile
 from exporter.probers.x509 import Cert, chain_expiry, parse
 
 _FORMATS = ("%b %d %H:%M:%S %Y GMT", "%Y-%m-%d %H:%M:%S GMT")
@@ -55,29 +55,27 @@ def chain_of(entries: Entries) -> tuple[bytes, ...]:
 
 
 @functools.lru_cache(maxsize=1024)
-def verified_expiry(chain: tuple[bytes, ...], ca_file: str | None) -> float | None:
+def verified_expiry(chain: tuple[bytes, ...], trust: TrustFile) -> float | None:
     """Return when the verified one of the chains in *chain* expires; None if it is not found.
 
-    *ca_file* as for `authorities`, which should have been read before: it blocks.
+    *trust* as for `authorities`, which should have been read before: it blocks.
     """
     sent = _parsed(chain)
     # The chain has just verified, so none of its certificates has expired: of all the chains that
     # names allow it lasts longest, or as long.
-    return chain_expiry(sent, authorities(ca_file), 0.0)
+    return chain_expiry(sent, authorities(trust), 0.0)
 
 
 @functools.lru_cache(maxsize=64)
-def authorities(ca_file: str | None) -> tuple[Cert, ...]:
-    """Return the authorities in *ca_file* (None: the default ones); blocks while it reads them.
-
-    A changed file counts after a restart.
+def authorities(trust: TrustFile) -> tuple[Cert, ...]:
+    """Return the authorities in the file *trust*; blocks while it reads them.
 
     Raises:
         OSError: we have no descriptor or memory left to read it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        context.load_verify_locations(ca_file or default_authorities())
+        context.load_verify_locations(trust.path)
     except OSError as error:  # ssl.SSLError is one
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise  # of the moment: not to be remembered

@@ -16,6 +16,7 @@ from exporter.probers import Answer, Request
 from exporter.probers.curl.certificates import authorities, verified_expiry
 from exporter.probers.curl.options import address_of
 from exporter.probers.curl.shortages import shortage_of
+from exporter.probers.curl.trust import TrustFile
 
 MAX_AGE_SECONDS = 600.0
 """After so long a chain is asked for again: another certificate is noticed by then."""
@@ -35,7 +36,7 @@ class Chains:
         self._seen: dict[_Key, tuple[Certificate, float]] = {}
         self._unknown: set[_Key] = set()
         """Of whom the next answer has to bring its chain."""
-        self._read: set[str | None] = set()
+        self._read: set[TrustFile] = set()
 
     def lacks(self, request: Request, addresses: list[str], now: float) -> bool:
         """Return whether the chain must be asked for with *request* to one of *addresses*."""
@@ -44,12 +45,17 @@ class Chains:
             return True
         return not any(self._known(who, one, now) for one in _places(request, addresses))
 
-    async def complete(self, request: Request, answer: Answer, now: float) -> None:
-        """Fill in the certificate of *answer*: that of its chain, or the one seen lately."""
+    async def complete(
+        self, request: Request, answer: Answer, trust: TrustFile, now: float
+    ) -> None:
+        """Fill in the certificate of *answer*: that of its chain, or the one seen lately.
+
+        *trust* is the file with whose authorities its chain was verified.
+        """
         who, found = _who(request), answer.certificate
         place = _places(request, [answer.address])[0]
         if found is not None:
-            if found.verified and (expiry := await self._expiry(answer, request)) is not None:
+            if found.verified and (expiry := await self._expiry(answer, trust)) is not None:
                 found = answer.certificate = replace(found, expiry=expiry)
             self._note((*who, place), found, now)
         elif answer.failure is None or answer.phases[3] > 0:  # the handshake had ended
@@ -71,13 +77,12 @@ class Chains:
         if len(self._unknown) > MOST:
             self._unknown.clear()
 
-    async def _expiry(self, answer: Answer, request: Request) -> float | None:
-        ca_file = request.tls.ca_file
+    async def _expiry(self, answer: Answer, trust: TrustFile) -> float | None:
         try:
-            if ca_file not in self._read:
-                await asyncio.to_thread(authorities, ca_file)
-                self._read.add(ca_file)
-            return verified_expiry(answer.chain, ca_file)
+            if trust not in self._read:
+                await asyncio.to_thread(authorities, trust)
+                self._read.add(trust)
+            return verified_expiry(answer.chain, trust)
         except (OSError, RuntimeError) as error:
             if shortage_of(error) is None:
                 raise
