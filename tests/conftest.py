@@ -73,7 +73,9 @@ def _all_as_before(_databases_are_noted: None) -> Iterator[None]:
 
     That is the mode of new files, the root logger, whose stream ends with its test, and databases:
     from 3.13 on Python warns of an SQLite connection left open. One fixture, as every test has it.
+    What a module shares was opened before, and stays open.
     """
+    _OPENED.clear()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     before = os.umask(0o022)

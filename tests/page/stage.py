@@ -32,6 +32,7 @@ from exporter.store import Store
 from exporter.streams import Reading, Usage
 from tests.api.managed import TOKEN, Answer
 from tests.fakes import FakeClock
+from tests.patience import patient
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 
@@ -173,8 +174,11 @@ class Stage:
             return Answer(response.status, response.headers, await response.text())
 
     async def step(self, seconds: float = 1.0) -> None:
-        """Advance the clock, so that open pages are updated."""
+        """Advance the clock, so that open pages are updated; an update under way ends before."""
         assert isinstance(self.clock, FakeClock)
+        async with patient(10):
+            while not self.clock.sleeping and not self.loop.done():
+                await asyncio.sleep(0.001)
         await self.clock.advance(seconds)
 
 
