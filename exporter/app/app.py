@@ -103,6 +103,7 @@ class App(Parts):
     async def work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
         watching = asyncio.create_task(self.watchdog.run())
+        await self.live.prepare()
         await self.escalations.resume()
         probing = asyncio.create_task(self.monitor.run())
         others = [

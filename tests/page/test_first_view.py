@@ -1,16 +1,18 @@
-"""The templates: compiled soon after the start, off the event loop, once for all."""
+"""The templates: compiled before the first probe, off the event loop, once for all."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 
 import pytest
 
 from exporter.page import live
-from exporter.page.board import LoopShare
+from tests.api.managed import running
 from tests.page.stage import Stage, staged
 from tests.patience import patient
+from tests.vendor import Vendor, answer
 
 
 class Compiling:
@@ -32,16 +34,22 @@ def compiling(monkeypatch: pytest.MonkeyPatch) -> Compiling:
     return made
 
 
-async def test_what_a_page_needs_is_compiled_before_somebody_looks(compiling: Compiling) -> None:
-    stage = Stage()
-    update = asyncio.create_task(stage.live._update(LoopShare(stage.clock), heartbeat=False))
+async def test_what_a_page_needs_is_compiled_before_the_first_probe(
+    compiling: Compiling, vendor: Vendor
+) -> None:
+    vendor.on("/", answer())
+    service = {"id": "a", "base_url": vendor.url(), "health_check": {"interval": "1s"}}
+    service["health_check"] |= {"timeout": "1s", "allow_private_addresses": True}
 
-    async with patient(30):
+    async with running(json.dumps({"services": [service]})) as client, patient(30):
         while not compiling.threads:
             await asyncio.sleep(0.001)
+        assert (await client.ask("GET", "/metrics")).status == 200
+        assert not client.app.scheduler.in_flight
+        assert not vendor.seen
         compiling.may_end.set()
-        await update
-    stage.store.close()
+        while not vendor.seen:
+            await asyncio.sleep(0.001)
 
     (thread,) = compiling.threads
     assert thread != threading.get_ident()
@@ -51,7 +59,7 @@ async def test_a_page_that_is_off_is_not_compiled(compiling: Compiling) -> None:
     stage = Stage()
     stage.enabled = False
 
-    await stage.live._update(LoopShare(stage.clock), heartbeat=False)
+    await stage.live.prepare()
 
     stage.store.close()
     assert not compiling.threads
