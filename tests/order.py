@@ -50,6 +50,7 @@ COMPUTING = (
     "tests/incidents/test_histories.py",
     "tests/store/test_damage.py",
     "tests/alerting/test_both_ways.py",
+    "tests/api/test_openapi.py",
     "tests/grafana/test_past.py",
     "tests/page/test_accessibility.py",
     "tests/page/test_accessibility_of_parts.py",

@@ -100,12 +100,15 @@ class App(Parts):
             await one.close()
         await asyncio.to_thread(self.store.close)
 
+    async def _probe(self) -> None:
+        await self.live.prepare()
+        await self.monitor.run()
+
     async def work(self, stop: asyncio.Event) -> None:
         """Run the background loops; probes under way get five seconds to end."""
         watching = asyncio.create_task(self.watchdog.run())
-        await self.live.prepare()
         await self.escalations.resume()
-        probing = asyncio.create_task(self.monitor.run())
+        probing = asyncio.create_task(self._probe())
         others = [
             asyncio.create_task(loop)
             for loop in (

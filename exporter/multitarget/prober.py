@@ -21,6 +21,7 @@ from exporter.matching import Beside, pattern_matches
 from exporter.model import Reason
 from exporter.probers import Answer, Endpoint, Request, Transport
 from exporter.probers.curl.certificates import authorities
+from exporter.probers.curl.trust import TrustFiles
 from exporter.probers.echoes import holds_secret
 from exporter.probers.redirects import Trail, joined, own_headers, redirect_target
 from exporter.probers.x509 import Cert, chain_expiry, parse
@@ -127,6 +128,7 @@ class MultiTargetProber:
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport, self._clock, self._beside = transport, clock, Beside()
+        self._trust = TrustFiles()
 
     async def probe(self, check: Check) -> Observation:
         """Return what one probe saw, over all redirects, within the endpoint's timeout."""
@@ -184,7 +186,8 @@ class MultiTargetProber:
             return None
         verified: float | None = NOT_VERIFIED
         if not request.tls.insecure_skip_verify:
-            anchors = await asyncio.to_thread(authorities, request.tls.ca_file)
+            trust = await self._trust.of(request.tls.ca_file, self._clock.tick())
+            anchors = await asyncio.to_thread(authorities, trust)
             verified = chain_expiry(sent, anchors, self._clock.now())
         return Chain(_harmless(check, sent[0]), min(cert.expiry for cert in sent), verified)
 

@@ -9,6 +9,7 @@ queue grows beyond `MAX_QUEUED_EVENTS`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -87,7 +88,8 @@ class Live:
         probes, one in a hundred of the first ten seconds was measured 15 to 100 ms late.
         """
         if self.sources.enabled():
-            await self.compiled()
+            with contextlib.suppress(MemoryError, RuntimeError):  # the first view does it then
+                await self.compiled()
 
     async def compiled(self) -> None:
         """Wait until templates and assets are read, in a thread: the loop serves others."""

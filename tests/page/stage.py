@@ -86,7 +86,7 @@ class Stage:
         )
         self.base = ""
         self.session: aiohttp.ClientSession
-        self.loop: asyncio.Task[None]
+        self.loop: asyncio.Task[None] | None = None
 
     def add(self, *services: dict[str, Any]) -> None:
         """Register *services* in addition to those that are registered."""
@@ -177,7 +177,7 @@ class Stage:
         """Advance the clock, so that open pages are updated; an update under way ends before."""
         assert isinstance(self.clock, FakeClock)
         async with patient(10):
-            while not self.clock.sleeping and not self.loop.done():
+            while self.loop and not self.clock.sleeping and not self.loop.done():
                 await asyncio.sleep(0.001)
         await self.clock.advance(seconds)
 
