@@ -70,8 +70,9 @@ def asked_in(json: Any, now: float) -> float | None:
                 return at
     for found in _objects(json):
         for name in _MESSAGES:
-            if (seconds := _in_words(found.get(name))) is not None:
-                return now + seconds
+            seconds = _in_words(found.get(name))
+            if seconds is not None and (at := instant(str(seconds), "delta_s", now)) is not None:
+                return at
     return None
 
 

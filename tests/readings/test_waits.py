@@ -126,6 +126,7 @@ def test_a_pause_is_read_from_the_body_if_no_header_asks_for_one(
         ("Wait for 1 hour, 2 minutes and 5 seconds before you go on", 3725.0),
         ("Please WAIT AT LEAST 2 MIN.", 120.0),
         ("Try again in 1 month.", None),
+        ("Try again in 999999999h.", None),
         ("Retry after 5 attempts.", None),
         ("Please try again later.", None),
         ("Limit 7000, used 0, 60s window", None),
