@@ -204,7 +204,7 @@ REQUEST_ID_HEADERS = (
 )
 """Where many APIs put the id of a request; after those of the provider's own."""
 _WAITS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "ratelimit-retry-after")
-"""RFC 9110's, then Docker Hub's and those of limiters in frameworks, which send none of it."""
+"""RFC 9110's first; Docker Hub and the limiters of some frameworks send another name."""
 _WAIT_MS = ("retry-after-ms", "x-ms-retry-after-ms")
 """OpenAI's and Azure's; before Retry-After, which is rounded to seconds."""
 _SERVER_TIME = (

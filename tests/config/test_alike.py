@@ -121,16 +121,22 @@ def test_each_is_what_it_would_be_by_itself(turned: bool) -> None:
         assert secrets_of(found) == secrets_of(expected), number
 
 
-def test_those_that_differ_in_names_and_address_alone_are_made_from_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    by_themselves: list[str] = []
+@pytest.fixture
+def by_themselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of those that are made like no other."""
+    found: list[str] = []
 
     def counted(declared: Any, *arguments: Any) -> Target:
-        by_themselves.append(declared.raw["id"])
+        found.append(declared.raw["id"])
         return make_target(declared, *arguments)
 
     monkeypatch.setattr(alike, "make_target", counted)
+    return found
+
+
+def test_those_that_differ_in_names_and_address_alone_are_made_from_one(
+    by_themselves: list[str],
+) -> None:
     paths = [PLAIN | {"health_check": {"endpoint": f"/{n}"}} for n in range(50)]
     hosts = [{"name": f"S {n}", "base_url": f"https://s{n}.example"} for n in range(50)]
 
@@ -142,15 +148,8 @@ def test_those_that_differ_in_names_and_address_alone_are_made_from_one(
 
 @pytest.mark.parametrize("provider", sorted({"openai", "stripe", "twilio", "openrouter"}))
 def test_those_of_a_preset_that_differ_in_names_and_key_alone_are_made_from_one(
-    provider: str, monkeypatch: pytest.MonkeyPatch
+    provider: str, by_themselves: list[str]
 ) -> None:
-    by_themselves: list[str] = []
-
-    def counted(declared: Any, *arguments: Any) -> Target:
-        by_themselves.append(declared.raw["id"])
-        return make_target(declared, *arguments)
-
-    monkeypatch.setattr(alike, "make_target", counted)
     keys = [f"tenant-{n:02}-0123456789" for n in range(20)]
 
     together, one_by_one = made([{"provider": provider, "api_key": key} for key in keys])
